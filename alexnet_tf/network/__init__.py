@@ -1,0 +1,1 @@
+"""Floor 1: the network of the paper."""

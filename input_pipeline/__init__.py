@@ -1,0 +1,28 @@
+"""The wing between pictures and batches. Its door: other packages import its modules here.
+
+To records: `sources`, `pictures`, `convert`, `statistics`, `records`. From records: `order`,
+`preprocessing`, `augmentation`, `pipeline`. Nothing here knows of networks or of `alexnet_tf`.
+Importing the wing does not import TensorFlow; naming one of its modules does.
+"""
+
+import importlib
+
+_MODULES = (
+    'augmentation',
+    'convert',
+    'errors',
+    'files',
+    'order',
+    'pictures',
+    'pipeline',
+    'preprocessing',
+    'records',
+    'sources',
+    'statistics',
+)
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f'{__name__}.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,77 @@
+"""Files and directories that are either whole or not there."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+_BLOCK_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary path beside `path`; renames it to `path` when the block ends well.
+
+    The file is flushed to disk before it gets its name, its directory after. When the block
+    raises, nothing is left behind and a previous `path` stands untouched.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(path)
+    try:
+        yield aside
+        _flush(aside)
+        os.replace(aside, path)
+        _flush(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary directory beside `path`; renames it to `path` when the block ends well.
+
+    Every file in it is flushed first. `path` must not exist: OSError otherwise.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(path)
+    aside.mkdir()
+    try:
+        yield aside
+        for each in sorted(aside.rglob('*'), reverse=True):
+            _flush(each)
+        _flush(aside)
+        os.rename(aside, path)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Writes `data` to `path`: readers see the old file or the new one, never a part."""
+    with atomic_file(path) as aside:
+        aside.write_bytes(data)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The sha256 of a file's content, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _aside(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f'.{path.name}.tmp-{os.getpid()}')
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
