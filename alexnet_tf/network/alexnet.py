@@ -1,0 +1,202 @@
+"""The network of section 3.5, in the paper's order."""
+
+import zlib
+
+import keras
+
+from alexnet_tf.network import recipe as recipes
+from alexnet_tf.network.layers import column, dropout, lrn
+
+COLUMNS = ('a', 'b')
+CHANNELS = 3
+CONV1_SIZE, CONV1_STRIDE = 11, 4
+
+
+def build(
+    recipe: recipes.Recipe,
+    *,
+    num_classes: int,
+    width: float = 1.0,
+    devices: tuple[str, ...] = (),
+    precision: str = 'float32',
+    seed: int = 0,
+) -> keras.Model:
+    """The two-column network as a functional model.
+
+    Args:
+        recipe: The numbers.
+        num_classes: Size of fc8.
+        width: Layer sizes as a multiple of the paper's.
+        devices: None, one for both columns, or one for each.
+        precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
+        seed: Of the initial weights and the dropout masks.
+
+    Returns:
+        A model from images, (batch, 224, 224, 3) float32, RGB minus the mean image, about
+        [-130, 150], to logits, (batch, num_classes) float32. At 1000 classes and width 1 it has
+        60,965,224 parameters.
+
+    Raises:
+        ValueError: A crop too small for the pooling layers, or a width that leaves no filter.
+    """
+    policy = 'float32' if precision == 'float32' else f'mixed_{precision}'
+    part = _Parts(recipe, width, devices, keras.DTypePolicy(policy), seed)
+    images = keras.Input((recipe.crop_size, recipe.crop_size, CHANNELS), name='images')
+
+    # "The first convolutional layer filters the 224x224x3 input image with 96 kernels of size
+    # 11x11x3 with a stride of 4 pixels."
+    x = part.each('conv1', part.far_padding, images)
+    x = part.each('conv1', part.convolution, x, 48, CONV1_SIZE, stride=CONV1_STRIDE)
+    x = part.first_normalization_and_pooling(x)
+    # "The second convolutional layer takes as input the (response-normalized and pooled) output
+    # of the first and filters it with 256 kernels of size 5x5x48."
+    x = part.each('conv2', part.convolution, x, 128, 5, bias=True)
+    x = part.each('relu2', part.relu, x)
+    x = part.each('norm2', part.normalization, x)
+    x = part.each('norm2_same_map', part.same_map_normalization, x)
+    x = part.each('pool2', part.pooling, x)
+    # "The third convolutional layer has 384 kernels of size 3x3x256 connected to the outputs of
+    # the second": of both columns.
+    x = part.each('conv3', part.join, x)
+    x = part.each('conv3', part.convolution, x, 192, 3, sd='initial_sd_middle')
+    x = part.each('relu3', part.relu, x)
+    x = part.each('conv4', part.convolution, x, 192, 3, sd='initial_sd_middle', bias=True)
+    x = part.each('relu4', part.relu, x)
+    x = part.each('conv5', part.convolution, x, 128, 3, sd='initial_sd_middle', bias=True)
+    x = part.each('relu5', part.relu, x)
+    x = part.each('pool5', part.pooling, x)
+    # "The fully-connected layers have 4096 neurons each", half of them in each column, and each
+    # half sees both.
+    x = part.each('pool5_flat', part.flat, x)
+    for name in ('fc6', 'fc7'):
+        x = part.each(name, part.join, x)
+        x = part.each(name, part.fully_connected, x, 2048)
+        x = part.each(f'relu{name[-1]}', part.relu, x)
+        x = part.each(f'drop{name[-1]}', part.dropout, x)
+    logits = part.classes(x, num_classes)
+    return keras.Model(images, logits, name='alexnet')
+
+
+def far_padding(crop_size: int) -> int:
+    """Zeros past the far edges that let conv1's last window begin inside the picture.
+
+    224 pixels make 55 windows, of which the last reads 3 columns that are not there.
+    """
+    windows = 1 + -(-(crop_size - CONV1_SIZE) // CONV1_STRIDE)
+    return (windows - 1) * CONV1_STRIDE + CONV1_SIZE - crop_size
+
+
+class _Parts:
+    """Makes the layers of both columns, with the recipe's numbers and each on its device."""
+
+    def __init__(self, recipe, width, devices, dtype, seed):
+        self.recipe, self.width, self.dtype, self.seed = recipe, width, dtype, seed
+        self.devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
+
+    def each(self, name, make, inputs, *args, **kwargs):
+        """The layer `make` gives, in both columns: outputs by column."""
+        inputs = inputs if isinstance(inputs, dict) else dict.fromkeys(COLUMNS, inputs)
+        return {at: make(name, at, inputs, *args, **kwargs) for at in COLUMNS}
+
+    def first_normalization_and_pooling(self, x):
+        """After conv1: the paper's order, or that of its source (fact: signs are kept, and
+        max and ReLU commute, so only the normaliser's sum differs)."""
+        order = [('relu1', self.relu), ('norm1', self.normalization), ('pool1', self.pooling)]
+        if self.recipe.lrn1_before_pool:
+            order = [*order[1:], order[0]]
+        for name, make in order:
+            x = self.each(name, make, x)
+        return x
+
+    def far_padding(self, name, at, inputs):
+        past = far_padding(self.recipe.crop_size)
+        edges = ((0, past), (0, past))
+        return column.FarPadding(edges, **self._common(f'{name}_pad', at))(inputs[at])
+
+    def convolution(self, name, at, inputs, filters, size, *, stride=1, sd='initial_sd', bias=False):
+        layer = column.Convolution(
+            self._scaled(filters),
+            size,
+            strides=stride,
+            padding='valid' if stride > 1 else 'same',
+            **self._initial(name, at, sd, bias),
+            **self._common(name, at),
+        )
+        return layer(inputs[at])
+
+    def relu(self, name, at, inputs):
+        return column.Relu(**self._common(name, at))(inputs[at])
+
+    def normalization(self, name, at, inputs):
+        numbers = {each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')}
+        layer = lrn.LocalResponseNormalization(**numbers, **self._common(name, at))
+        return layer(inputs[at])
+
+    def same_map_normalization(self, name, at, inputs):
+        if not self.recipe.same_map_alpha:
+            return inputs[at]
+        common = self._common(name, at)
+        return lrn.SameMapNormalization(alpha=self.recipe.same_map_alpha, **common)(inputs[at])
+
+    def pooling(self, name, at, inputs):
+        if min(inputs[at].shape[1:3]) < 3:
+            raise ValueError(
+                f'crop_size={self.recipe.crop_size} leaves {name} a {inputs[at].shape[1]}-pixel '
+                'map; its windows are 3 pixels wide. Give a larger crop.'
+            )
+        return column.Pooling(3, strides=2, **self._common(name, at))(inputs[at])
+
+    def join(self, name, at, inputs):
+        return column.Join(**self._common(f'{name}_join', at))([inputs[each] for each in COLUMNS])
+
+    def flat(self, name, at, inputs):
+        return column.Flat(**self._common(name, at))(inputs[at])
+
+    def fully_connected(self, name, at, inputs, units):
+        layer = column.FullyConnected(
+            self._scaled(units),
+            **self._initial(name, at, 'initial_sd_hidden', True),
+            **self._common(name, at),
+        )
+        return layer(inputs[at])
+
+    def dropout(self, name, at, inputs):
+        layer = dropout.Dropout(
+            self.recipe.dropout,
+            inverted=self.recipe.dropout_inverted,
+            seed=self._seed(name, at),
+            **self._common(name, at),
+        )
+        return layer(inputs[at])
+
+    def classes(self, inputs, num_classes):
+        """fc8 with float32 logits, on column a's device, as in the source."""
+        at = COLUMNS[0]
+        layer = column.FullyConnected(
+            num_classes,
+            name='fc8',
+            device=self.devices[at],
+            dtype=self.dtype,
+            **self._initial('fc8', at, 'initial_sd', False),
+        )
+        logits = layer(self.join('fc8', at, inputs))
+        return keras.layers.Activation('linear', dtype='float32', name='logits')(logits)
+
+    def _scaled(self, number: int) -> int:
+        scaled = round(number * self.width)
+        if scaled < 1:
+            raise ValueError(f'width={self.width} leaves no filter of {number}. Give a larger one.')
+        return scaled
+
+    def _common(self, name, at):
+        return {'name': f'{name}_{at}', 'device': self.devices[at], 'dtype': self.dtype}
+
+    def _initial(self, name, at, sd, bias):
+        normal = keras.initializers.RandomNormal(
+            stddev=getattr(self.recipe, sd), seed=self._seed(name, at)
+        )
+        constant = keras.initializers.Constant(self.recipe.initial_bias if bias else 0.0)
+        return {'kernel_initializer': normal, 'bias_initializer': constant}
+
+    def _seed(self, name, at) -> int:
+        return zlib.crc32(f'{self.seed}/{name}_{at}'.encode()) & 0x7FFFFFFF

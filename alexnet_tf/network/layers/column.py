@@ -1,0 +1,74 @@
+"""Layers that live on a device: their variables, their forward pass and, with it, their gradients.
+
+A device scope around the call of a Keras layer is forgotten when the functional graph is built,
+so the scope is entered where it counts: inside `build` and inside `call`. Gradients follow
+through `tf.gradients`, which colocates each with the operation that it belongs to.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+
+class Placed:
+    """Puts a Keras layer on a device. Comes first among the base classes.
+
+    Args:
+        device: As '/GPU:1'; None leaves the layer where TensorFlow puts it.
+    """
+
+    def __init__(self, *args, device: str | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.device = device
+
+    def build(self, input_shape):
+        with scope(self.device):
+            super().build(input_shape)
+
+    def call(self, inputs):
+        with scope(self.device):
+            return super().call(inputs)
+
+    def get_config(self):
+        return super().get_config() | {'device': self.device}
+
+
+def scope(device: str | None):
+    """The device scope, or no scope at all."""
+    return tf.device(device) if device else contextlib.nullcontext()
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class Convolution(Placed, keras.layers.Conv2D):
+    """An ungrouped convolution on one column's device."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class FarPadding(Placed, keras.layers.ZeroPadding2D):
+    """Zeros past the right and bottom edge: after mean subtraction, the mean colour."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class Pooling(Placed, keras.layers.MaxPooling2D):
+    """Max pooling on one column's device."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class Relu(Placed, keras.layers.ReLU):
+    """max(x, 0) on one column's device."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class Join(Placed, keras.layers.Concatenate):
+    """Both columns' outputs side by side, a then b, on the device that reads them."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class Flat(Placed, keras.layers.Flatten):
+    """(batch, rows, columns, maps) as (batch, rows * columns * maps)."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
+class FullyConnected(Placed, keras.layers.Dense):
+    """A fully-connected layer on one column's device."""
