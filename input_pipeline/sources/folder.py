@@ -1,0 +1,114 @@
+"""A folder of class folders, or of train/ and val/ with class folders in each."""
+
+import hashlib
+import pathlib
+
+from input_pipeline import errors, files, records
+from input_pipeline.sources import entry
+
+_VALIDATION_NAMES = ('val', 'validation')
+_NOT_PICTURES = ('.ds_store', 'thumbs.db', 'desktop.ini', '__macosx')
+
+
+def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
+    """The pictures of a folder, by class.
+
+    Args:
+        source_dir: Holds `train/` and `val/` (or `validation/`), or class folders.
+        validation_fraction: Without val/: the share held out. The hash of a file's content
+            decides, so no picture ever changes sides, renamed or joined by others.
+
+    Raises:
+        DataError: No such folder, no class folders, fewer than two classes, a class without
+            pictures, a validation class that training lacks, an empty split.
+    """
+    root = pathlib.Path(source_dir)
+    if not root.is_dir():
+        raise errors.DataError(f'--source_dir={source_dir}: no such folder.')
+    validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
+    if (root / 'train').is_dir() and validation:
+        classes, splits = _from_two(root, root / 'train', validation[0])
+    else:
+        classes, splits = _from_one(root, validation_fraction)
+    for split, entries in splits.items():
+        if not entries:
+            raise errors.DataError(
+                f'{root}: no picture falls into the {split} split. Add pictures or change '
+                '--validation_fraction.'
+            )
+    numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items())
+    description = f'{root}: {len(classes)} classes, {numbers} pictures'
+    return entry.Found('folder', description, classes, splits)
+
+
+def _from_two(root, train, validation):
+    classes = _classes(train)
+    surplus = sorted(set(_class_folders(validation)) - set(classes))
+    if surplus:
+        raise errors.DataError(
+            f'{validation} has classes that {train} lacks: {", ".join(surplus[:5])}. Every '
+            'validation class needs training pictures under the same folder name.'
+        )
+    folders = {records.TRAIN: train, records.VALIDATION: validation}
+    return classes, {
+        split: [each for name in classes for each in _entries(root, folder / name, classes)]
+        for split, folder in folders.items()
+    }
+
+
+def _from_one(root, fraction):
+    classes = _classes(root)
+    splits = {records.TRAIN: [], records.VALIDATION: []}
+    for name in classes:
+        for each in _entries(root, root / name, classes):
+            held_out = _share(root / each.name) < fraction
+            splits[records.VALIDATION if held_out else records.TRAIN].append(each)
+    return classes, splits
+
+
+def _classes(folder) -> tuple[str, ...]:
+    names = _class_folders(folder)
+    if len(names) < 2:
+        raise errors.DataError(
+            f'{folder} has {len(names)} class folders; a classifier needs at least two, each '
+            'with the pictures of one class.'
+        )
+    for name in names:
+        if not _files(folder / name):
+            raise errors.DataError(
+                f'{folder / name} holds no pictures. Add some or remove the class folder.'
+            )
+    return tuple(names)
+
+
+def _class_folders(folder) -> list[str]:
+    return sorted(each.name for each in folder.iterdir() if each.is_dir() and _counts(each))
+
+
+def _files(folder) -> list[pathlib.Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        each for each in folder.rglob('*') if not each.is_dir() and _counts(each)
+    )
+
+
+def _counts(path) -> bool:
+    return not path.name.startswith('.') and path.name.lower() not in _NOT_PICTURES
+
+
+def _entries(root, folder, classes) -> list[entry.Entry]:
+    label = classes.index(folder.name)
+    return [
+        entry.Entry(path.relative_to(root).as_posix(), label, path.read_bytes)
+        for path in _files(folder)
+    ]
+
+
+def _share(path) -> float:
+    """A number in [0, 1) that the file's content decides; an unreadable file's by its name."""
+    try:
+        digest = files.sha256(path)
+    except OSError:
+        digest = hashlib.sha256(path.name.encode()).hexdigest()
+    return int(digest[:13], 16) / 16**13
