@@ -1,0 +1,58 @@
+"""Tables for people, and tables that grow a row at a time."""
+
+import csv
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from input_pipeline import files
+
+_FORMULA_STARTS = ('=', '+', '-', '@')
+
+
+def text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns side by side, each as wide as its widest cell."""
+    table = [list(map(str, row)) for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ['  '.join(map(str.ljust, row, widths)).rstrip() for row in table]
+    return '\n'.join([lines[0], '  '.join('-' * width for width in widths), *lines[1:]])
+
+
+def percent(share: float) -> str:
+    """A share as people read it.
+
+    >>> percent(0.2376)
+    '23.8 %'
+    """
+    return f'{100 * share:.1f} %'
+
+
+def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
+    """Adds a row to a CSV file, atomically; the first row makes the file and its header.
+
+    Raises:
+        ValueError: The file has other columns.
+    """
+    standing = path.read_text() if path.exists() else _line(row)
+    header = next(csv.reader(io.StringIO(standing)))
+    if header != list(row):
+        raise ValueError(f'{path} has columns {header}, the new row has {list(row)}.')
+    files.write_atomically(path, (standing + _line(row.values())).encode())
+
+
+def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header; none where there is no file."""
+    if not path.exists():
+        return []
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def safe_cell(value: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _line(cells) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator='\n').writerow(list(cells))
+    return buffer.getvalue()

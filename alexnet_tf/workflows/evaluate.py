@@ -1,0 +1,119 @@
+"""Top-1 and top-5 errors of a trained network, single view and ten views."""
+
+import datetime
+import pathlib
+from collections.abc import Callable
+
+import input_pipeline
+import keras
+import numpy as np
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import progress, tables
+from alexnet_tf.training import step as steps
+from alexnet_tf.workflows import run as runs
+
+VIEWS = (1, 10)
+
+
+def run(config: configs.Config) -> None:
+    """Scores the validation split, prints a table, appends to `results.csv`."""
+    trained = runs.load(config)
+    manifest = input_pipeline.records.load(config.data.data_dir)
+    if manifest.classes != trained.classes:
+        raise input_pipeline.errors.DataError(
+            f'--data_dir={config.data.data_dir} has other classes than the network in '
+            f'--run_dir={config.run_dir} was trained on.'
+        )
+    rows = []
+    for views in VIEWS:
+        scored = Scorer(
+            trained.model,
+            trained.mean_image,
+            crop_size=trained.recipe.crop_size,
+            views=views,
+            batch_size=config.evaluation.eval_batch_size,
+        )
+        bar = progress.Progress(f'pictures, {views} views')
+        result = scored(manifest, input_pipeline.records.VALIDATION, bar.show)
+        bar.close()
+        rows.append(_row(config, manifest, trained.step, views, result))
+        tables.append_csv(pathlib.Path(config.run_dir) / 'results.csv', rows[-1])
+    print(_table(rows))
+
+
+class Scorer:
+    """Scores a split of prepared records: each example exactly once.
+
+    Args:
+        model: images -> logits.
+        mean_image: (256, 256, 3) float32.
+        crop_size: Side of a view.
+        views: 1 or 10 a picture.
+        batch_size: Views a step, at least.
+    """
+
+    def __init__(
+        self, model: keras.Model, mean_image: np.ndarray, *, crop_size: int, views: int,
+        batch_size: int,
+    ):
+        self._step = steps.evaluation_step(model, views)
+        self._mean_image, self._crop_size, self._views = mean_image, crop_size, views
+        self._pictures = max(1, batch_size // views)
+
+    def __call__(
+        self, manifest, split: str, report: Callable[[int, int], None] = lambda *_: None
+    ) -> dict[str, float]:
+        """loss (nats), top1_error and top5_error, means over the split."""
+        total = manifest.examples(split)
+        batches = input_pipeline.pipeline.evaluation(
+            manifest.shards(split),
+            record_encoding=manifest.record_encoding,
+            batch_size=self._pictures,
+        )
+        sums, done = np.zeros(len(steps.METRICS)), 0
+        for squares, labels, mask in batches.map(self._views_of):
+            part, _ = self._step(squares, labels, mask)
+            sums += part.numpy()
+            done += int(mask.numpy().sum())
+            report(done, total)
+        if done != total:
+            raise input_pipeline.errors.DataError(
+                f'{manifest.directory}: scored {done} {split} examples, the manifest counts '
+                f'{total}.'
+            )
+        return dict(zip(steps.METRICS, (sums / done).tolist(), strict=True))
+
+    def _views_of(self, squares, labels, mask):
+        views = input_pipeline.preprocessing.views(
+            squares, self._mean_image, crop_size=self._crop_size, number=self._views
+        )
+        return views, labels, mask
+
+
+def _row(config, manifest, step, views, result) -> dict[str, object]:
+    return {
+        'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'run_dir': config.run_dir,
+        'step': step,
+        'split': input_pipeline.records.VALIDATION,
+        'examples': manifest.examples(input_pipeline.records.VALIDATION),
+        'views': views,
+        **result,
+        'manifest_sha256': manifest.sha256,
+        'commit': runs.environment()['commit'],
+    }
+
+
+def _table(rows) -> str:
+    header = ('views', 'examples', 'top-1 error', 'top-5 error', 'loss')
+    cells = [
+        (
+            row['views'],
+            row['examples'],
+            tables.percent(row['top1_error']),
+            tables.percent(row['top5_error']),
+            f'{row["loss"]:.4f}',
+        )
+        for row in rows
+    ]
+    return tables.text(header, cells)

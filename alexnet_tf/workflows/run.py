@@ -1,0 +1,184 @@
+"""A run's directory: what it was asked, on which data, and the network it has learned."""
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+import input_pipeline
+import keras
+import numpy as np
+from alexnet_tf import config as configs
+from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.training import checkpoint
+
+_CONFIG, _DATA, _MEAN, _ENVIRONMENT = (
+    'config.json',
+    'data.json',
+    'mean_image.npy',
+    'environment.json',
+)
+# What may differ when a command goes on with a run: how far it goes, and what it writes.
+_FREE = {'mode', 'run_dir', 'debug', 'epochs', 'checkpoint_secs', 'log_every_steps', 'devices',
+         'data_dir', 'source', 'source_dir', 'eval_batch_size', 'max_bad_fraction'}
+_OF_ITS_OWN = ('network', 'training')
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained network and what is needed to use it.
+
+    Attributes:
+        directory: The run's directory.
+        model: images -> logits, with the newest checkpoint's weights.
+        recipe: Its numbers.
+        classes: Names in label order.
+        mean_image: (256, 256, 3) float32.
+        step: Steps it was trained for.
+    """
+
+    directory: pathlib.Path
+    model: keras.Model
+    recipe: recipe.Recipe
+    classes: tuple[str, ...]
+    mean_image: np.ndarray
+    step: int
+
+
+def load(config: configs.Config) -> Run:
+    """The run in `config.run_dir`, on one device, whatever it was trained on.
+
+    Raises:
+        DataError: There is no run, or its checkpoints are broken.
+    """
+    directory = pathlib.Path(config.run_dir)
+    path = checkpoint.load_newest(directory / 'checkpoints')
+    if path is None:
+        raise input_pipeline.errors.DataError(
+            f'--run_dir={directory} holds no trained network. Run --mode=train first, or name '
+            'another --run_dir.'
+        )
+    trained = configs.from_json((directory / _CONFIG).read_text())
+    data = json.loads((directory / _DATA).read_text())
+    numbers = resolve_recipe(trained)
+    model = build_model(trained, numbers, len(data['classes']), devices=())
+    checkpoint.restore(path, weights(model))
+    return Run(
+        directory=directory,
+        model=model,
+        recipe=numbers,
+        classes=tuple(data['classes']),
+        mean_image=np.load(directory / _MEAN, allow_pickle=False),
+        step=checkpoint.read_state(path)['step'],
+    )
+
+
+def weights(model: keras.Model) -> list[keras.Variable]:
+    """The variables that a trained network is."""
+    return [each for each in model.variables if 'seed_generator' not in each.path]
+
+
+def resolve_recipe(config: configs.Config) -> recipe.Recipe:
+    """The preset with every number that a flag gives."""
+    names = {field.name for field in dataclasses.fields(recipe.Recipe)}
+    given = configs.to_settings(config)
+    return recipe.resolve(
+        config.network.recipe, **{name: given[name] for name in names & set(given)}
+    )
+
+
+def build_model(
+    config: configs.Config, numbers: recipe.Recipe, num_classes: int, devices: tuple[str, ...]
+) -> keras.Model:
+    """The network that a config asks for.
+
+    Raises:
+        UsageError: Numbers that make no network.
+    """
+    try:
+        return alexnet.build(
+            numbers,
+            num_classes=num_classes,
+            width=config.network.width,
+            devices=devices,
+            precision=config.network.precision,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise configs.UsageError(str(error)) from error
+
+
+def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.Path:
+    """Makes the run's directory, or checks that the one that stands is of the same run.
+
+    Raises:
+        UsageError: It was begun with other settings.
+        DataError: It was begun on other data.
+    """
+    directory = pathlib.Path(config.run_dir)
+    data = {'manifest_sha256': manifest.sha256, 'classes': manifest.classes}
+    if (directory / _DATA).exists():
+        _check_same(directory, config, data)
+        return directory
+    directory.mkdir(parents=True, exist_ok=True)
+    with input_pipeline.files.atomic_file(directory / _MEAN) as aside, open(aside, 'wb') as file:
+        np.save(file, mean_image)
+    for name, text in [
+        (_CONFIG, configs.to_json(config)),
+        (_ENVIRONMENT, json.dumps(environment(), indent=2)),
+        (_DATA, json.dumps(data, indent=2)),
+    ]:
+        input_pipeline.files.write_atomically(directory / name, text.encode())
+    return directory
+
+
+def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
+    began = configs.to_settings(configs.from_json((directory / _CONFIG).read_text()))
+    now = configs.to_settings(config)
+    owned = {f.name for part in _OF_ITS_OWN for f in configs.settings(getattr(config, part))}
+    differing = [
+        f'{name}: {began[name]} then, {now[name]} now'
+        for name in sorted((owned | {'seed'}) - _FREE)
+        if began[name] != now[name]
+    ]
+    if differing:
+        raise configs.UsageError(
+            f'--run_dir={directory} was begun with other settings ({"; ".join(differing)}). '
+            'Give the same ones to go on, or another --run_dir to start afresh.'
+        )
+    if json.loads((directory / _DATA).read_text())['manifest_sha256'] != data['manifest_sha256']:
+        raise input_pipeline.errors.DataError(
+            f'--run_dir={directory} was begun on other data than --data_dir='
+            f'{config.data.data_dir} holds. Name the data it was begun on, or another --run_dir.'
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and commit, for whoever wants to repeat the run."""
+    packages = ('tensorflow', 'keras', 'numpy', 'alexnet_tf')
+    return {
+        'python': platform.python_version(),
+        'machine': platform.machine(),
+        'commit': _commit(),
+        **{name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    here = pathlib.Path(__file__).parent
+    command = ['git', 'rev-parse', 'HEAD']
+    try:
+        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,242 @@
+"""Records -> a trained network. The same command goes on where an earlier one stopped."""
+
+import dataclasses
+import pathlib
+import sys
+import time
+
+import input_pipeline
+import keras
+import numpy as np
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import kernels, progress, tables, tensorboard
+from alexnet_tf.training import checkpoint, guards, optimizer, schedule
+from alexnet_tf.training import step as steps
+from alexnet_tf.workflows import evaluate
+from alexnet_tf.workflows import run as runs
+
+
+@dataclasses.dataclass
+class State:
+    """Where a run stands; with the variables, all that a checkpoint needs.
+
+    Attributes:
+        step: Updates done.
+        epoch: Epochs done.
+        examples: Examples seen of the epoch under way.
+        sums: Of METRICS over those examples.
+        validation_errors: Top-1, after each epoch.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    examples: int = 0
+    sums: list[float] = dataclasses.field(default_factory=lambda: [0.0] * len(steps.METRICS))
+    validation_errors: list[float] = dataclasses.field(default_factory=list)
+
+
+def run(config: configs.Config) -> None:
+    """Trains until the schedule says that it is over."""
+    trainer = Trainer(config)
+    trainer.resume()
+    with guards.stop_requests() as stop:
+        while (rate := trainer.rate()) is not None:
+            trainer.epoch(rate, stop)
+            if stop:
+                trainer.save()
+                raise guards.Stopped(stop.number)
+    trainer.say(f'train: done, {trainer.state.epoch} epochs, {trainer.state.step:,} steps')
+
+
+class Trainer:
+    """The parts of one training run, and its state."""
+
+    def __init__(self, config: configs.Config):
+        self.config = config
+        self.recipe = runs.resolve_recipe(config)
+        self.manifest = input_pipeline.records.load(config.data.data_dir)
+        statistics = input_pipeline.records.statistics(self.manifest)
+        self.model = runs.build_model(
+            config, self.recipe, len(self.manifest.classes), config.network.devices
+        )
+        self.optimizer = optimizer.PaperSGD(
+            self.recipe.learning_rate,
+            momentum=self.recipe.momentum,
+            decay=self.recipe.weight_decay,
+            bias_rate_multiplier=self.recipe.bias_rate_multiplier,
+        )
+        self.step = steps.training_step(self.model, self.optimizer)
+        self.directory = runs.begin(config, self.manifest, statistics['mean_image'])
+        self.board = tensorboard.Writer(self.directory / 'tensorboard')
+        self.augment = self._augment(statistics)
+        self.scorer = evaluate.Scorer(
+            self.model,
+            statistics['mean_image'],
+            crop_size=self.recipe.crop_size,
+            views=1,
+            batch_size=config.evaluation.eval_batch_size,
+        )
+        self.total = self.manifest.examples(input_pipeline.records.TRAIN)
+        self.state, self.batches, self.saved = State(), None, time.monotonic()
+
+    def _augment(self, statistics) -> input_pipeline.pipeline.Augment:
+        return input_pipeline.pipeline.Augment(
+            statistics['mean_image'],
+            statistics['eigenvalues'],
+            statistics['eigenvectors'],
+            crop_size=self.recipe.crop_size,
+            shift_sd=self.recipe.colour_shift_sd,
+            divisor=self.recipe.colour_shift_divisor,
+        )
+
+    def resume(self) -> None:
+        """Takes up the newest whole checkpoint, if there is one, and opens the stream there."""
+        path = checkpoint.load_newest(self.directory / 'checkpoints')
+        if path:
+            checkpoint.restore(path, self.variables())
+            self.state = State(**checkpoint.read_state(path))
+            self.say(f'train: goes on from {path}')
+        else:
+            self._draw_kernels()
+        if self.state.epoch < self.recipe.epochs:
+            self.batches = iter(self._stream())
+
+    def variables(self) -> list[keras.Variable]:
+        """Weights, velocities, rate, and the state of the dropout masks' generators."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def _stream(self):
+        return input_pipeline.pipeline.training(
+            self.manifest.shards(input_pipeline.records.TRAIN),
+            record_encoding=self.manifest.record_encoding,
+            augment=self.augment,
+            batch_size=self.recipe.batch_size,
+            seed=self.config.seed,
+            start=(self.state.epoch, self.state.examples),
+            epochs=self.recipe.epochs,
+        )
+
+    def rate(self) -> float | None:
+        """The learning rate of the next epoch; None when there is none."""
+        if self.state.epoch >= self.recipe.epochs:
+            return None
+        base = self.recipe.learning_rate
+        if self.recipe.schedule == 'list':
+            return schedule.listed(base, self.recipe.drop_epochs, self.state.epoch)
+        errors = self.state.validation_errors
+        return schedule.plateau(base, errors, self.config.training.patience_epochs)
+
+    def epoch(self, rate: float, stop: guards.StopRequest) -> None:
+        """Trains to the end of an epoch and validates, or to the step where `stop` is asked."""
+        self.optimizer.learning_rate.assign(rate)
+        meter = Meter(self.recipe.batch_size)
+        while self.state.examples < self.total:
+            meter.add(self._one_step(meter))
+            if self.state.step % self.config.training.log_every_steps == 0:
+                self._log(meter, rate)
+            if stop:
+                return
+            if time.monotonic() - self.saved > self.config.training.checkpoint_secs:
+                self.save()
+        self._end_epoch(meter, rate)
+
+    def _one_step(self, meter) -> int:
+        """One update; the number of examples in it."""
+        with meter.waiting():
+            batch = next(self.batches)
+        number = min(self.recipe.batch_size, self.total - self.state.examples)
+        values = self.step(*batch).numpy()
+        self.state.sums = (np.array(self.state.sums) + number * values).tolist()
+        self.state.examples += number
+        self.state.step += 1
+        return number
+
+    def _means(self) -> dict[str, float]:
+        means = np.array(self.state.sums) / self.state.examples
+        return dict(zip(steps.METRICS, means.tolist(), strict=True))
+
+    def _log(self, meter, rate: float) -> None:
+        """Progress and scalars of the epoch so far."""
+        means, step = self._means(), self.state.step
+        left = (self.recipe.epochs - self.state.epoch) * self.total - self.state.examples
+        self.say(
+            f'epoch {self.state.epoch + 1}/{self.recipe.epochs} '
+            f'{self.state.examples:,}/{self.total:,}  loss {means["loss"]:.4f}  '
+            f'top-1 {tables.percent(means["top1_error"])}  '
+            f'top-5 {tables.percent(means["top5_error"])}  rate {rate:g}  '
+            f'{meter.rate():,.0f} images/s  input wait {tables.percent(meter.wait_share())}  '
+            f'{progress.duration(left / meter.rate())} left'
+        )
+        speed = {'images_per_sec': meter.rate(), 'input_wait_share': meter.wait_share()}
+        self.board.scalars('train', means | speed | {'learning_rate': rate}, step)
+
+    def _end_epoch(self, meter, rate: float) -> None:
+        train, step = self._means(), self.state.step
+        scores = self.scorer(self.manifest, input_pipeline.records.VALIDATION)
+        self.state.epoch += 1
+        self.state.examples, self.state.sums = 0, [0.0] * len(steps.METRICS)
+        self.state.validation_errors.append(scores['top1_error'])
+        row = {'epoch': self.state.epoch, 'step': step, 'learning_rate': rate}
+        row |= {f'train_{name}': value for name, value in train.items()}
+        row |= {f'validation_{name}': value for name, value in scores.items()}
+        tables.append_csv(self.directory / 'summary.csv', row | {'images_per_sec': meter.rate()})
+        self.board.scalars('train', {f'epoch_{name}': v for name, v in train.items()}, step)
+        self.board.scalars('validation', {f'epoch_{name}': v for name, v in scores.items()}, step)
+        self._draw_kernels()
+        self.say(
+            f'epoch {self.state.epoch}/{self.recipe.epochs} done  train loss '
+            f'{train["loss"]:.4f} top-1 {tables.percent(train["top1_error"])}  validation loss '
+            f'{scores["loss"]:.4f} top-1 {tables.percent(scores["top1_error"])}  '
+            f'{meter.rate():,.0f} images/s'
+        )
+        if self._over() or time.monotonic() - self.saved > self.config.training.checkpoint_secs:
+            self.save()
+
+    def _over(self) -> bool:
+        return self.rate() is None
+
+    def _draw_kernels(self) -> None:
+        columns = [self.model.get_layer(f'conv1_{at}').kernel.numpy() for at in 'ab']
+        self.board.picture('train', 'conv1_kernels', kernels.picture(columns), self.state.step)
+        self.board.flush()
+
+    def save(self) -> None:
+        """Writes a checkpoint of this moment."""
+        directory = self.directory / 'checkpoints'
+        directory.mkdir(exist_ok=True)
+        checkpoint.save(directory, self.variables(), dataclasses.asdict(self.state))
+        self.saved = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """A line on standard output."""
+        print(line)
+        sys.stdout.flush()
+
+
+class Meter:
+    """Examples a second and the share of time that input was waited for, since it was made."""
+
+    def __init__(self, batch_size: int):
+        self._start, self._waited, self._examples = time.monotonic(), 0.0, 0
+
+    def add(self, examples: int) -> None:
+        """Counts examples."""
+        self._examples += examples
+
+    def waiting(self) -> 'Meter':
+        """A context whose time counts as waiting."""
+        return self
+
+    def __enter__(self):
+        self._since = time.monotonic()
+
+    def __exit__(self, *_):
+        self._waited += time.monotonic() - self._since
+
+    def rate(self) -> float:
+        """Examples a second."""
+        return self._examples / max(time.monotonic() - self._start, 1e-9)
+
+    def wait_share(self) -> float:
+        """Share of the time spent waiting, in [0, 1]."""
+        return self._waited / max(time.monotonic() - self._start, 1e-9)
