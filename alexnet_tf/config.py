@@ -17,7 +17,7 @@ class UsageError(Exception):
     exit_code = 2
 
 
-def setting(default: Any, help: str, **bounds) -> Any:  # noqa: A002 (the field's term)
+def setting(default: Any, help: str, **bounds) -> Any:
     """A field with its help text and bounds (`low`, `high`: inclusive; `choices`)."""
     return dataclasses.field(default=default, metadata={'help': help, **bounds})
 
@@ -78,9 +78,7 @@ class Network(_Checked):
         "The preset: the paper's text to the letter, or what its 2012 source ran.",
         choices=('paper', 'source2012'),
     )
-    width: float = setting(
-        1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16
-    )
+    width: float = setting(1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16)
     devices: tuple[str, ...] = setting(
         (), 'Device of column a and of column b, as /GPU:0,/GPU:1; one device holds both.'
     )
@@ -126,7 +124,7 @@ class Training(_Checked):
     epochs: int | None = setting(None, "Passes over the training examples. [recipe's]", low=1)
     schedule: str | None = setting(
         None,
-        "Divide the rate by 10 on a plateau of validation error, or after --drop_epochs. "
+        'Divide the rate by 10 on a plateau of validation error, or after --drop_epochs. '
         "[recipe's]",
         choices=('plateau', 'list'),
     )
@@ -161,7 +159,8 @@ class Predict(_Checked):
 
     inputs: tuple[str, ...] = setting((), 'Files or folders of pictures, comma-separated.')
     output: str = setting(
-        'table', 'Form of the predictions; json is one object a line.',
+        'table',
+        'Form of the predictions; json is one object a line.',
         choices=('table', 'csv', 'json'),
     )
     output_file: str = setting('', 'File for the predictions. [standard output]')
@@ -233,9 +232,7 @@ def from_settings(values: typing.Mapping[str, Any]) -> Config:
     unknown = set(values) - {f.name for part in sections().values() for f in settings(part)}
     if unknown:
         raise UsageError(f'unknown settings: {", ".join(sorted(unknown))}.')
-    built = {
-        name: part(**_of_section(part, values)) for name, part in sections().items() if name
-    }
+    built = {name: part(**_of_section(part, values)) for name, part in sections().items() if name}
     return Config(**_of_section(Config, values), **built)
 
 

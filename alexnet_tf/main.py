@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from alexnet_tf import config as configs
 from alexnet_tf import flag_defs
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT)

@@ -141,8 +141,9 @@ def _write_all(tasks, workers, report):
     total = sum(len(task.entries) for each in tasks.values() for task in each)
     done, shards, bad = 0, {}, []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        running = {split: [pool.submit(_write, task) for task in each]
-                   for split, each in tasks.items()}
+        running = {
+            split: [pool.submit(_write, task) for task in each] for split, each in tasks.items()
+        }
         try:
             for split, futures in running.items():
                 shards[split] = []
@@ -165,9 +166,9 @@ def _write(task: _Task) -> tuple[records.Shard, list[tuple[str, str]]]:
         with tf.io.TFRecordWriter(str(aside)) as writer:
             for each in task.entries:
                 try:
-                    picture = _square(each.read())
+                    picture = read_square(each.read())
                 except (tf.errors.OpError, OSError, ValueError) as error:
-                    bad.append((each.name, _reason(error)))
+                    bad.append((each.name, reason(error)))
                     continue
                 writer.write(_example(each, picture, task))
                 number += 1
@@ -175,8 +176,13 @@ def _write(task: _Task) -> tuple[records.Shard, list[tuple[str, str]]]:
     return records.Shard(task.path.name, number, size, digest), bad
 
 
-def _square(encoded: bytes) -> tf.Tensor:
-    """The picture as records hold it; what could exhaust the memory is refused undecoded."""
+def read_square(encoded: bytes) -> tf.Tensor:
+    """The picture as records hold it, (256, 256, 3) uint8.
+
+    Raises:
+        ValueError: An empty file, or one so large that decoding it could exhaust the memory.
+        tf.errors.OpError: Not a picture.
+    """
     if not encoded:
         raise ValueError('empty file')
     if len(encoded) > MOST_ENCODED_BYTES:
@@ -184,7 +190,8 @@ def _square(encoded: bytes) -> tf.Tensor:
     return pictures.from_bytes(encoded)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What is wrong with a picture, in one line."""
     text = getattr(error, 'message', None) or getattr(error, 'strerror', None) or str(error)
     return ' '.join(text.split('{{')[-1].partition('}} ')[2].split() or text.split())
 

@@ -36,7 +36,7 @@ def shuffled_epoch(
     groups = -(-len(shards) // group_shards)
     permuted = _permutation(len(shards), seed, epoch)
     seen = tf.concat([[0], tf.cumsum(tf.gather(counts, permuted))], 0)  # before each shard
-    first = (tf.searchsorted(seen, skip[None], side='right', out_type=tf.int64)[0] - 1)
+    first = tf.searchsorted(seen, skip[None], side='right', out_type=tf.int64)[0] - 1
 
     def group(number):
         start = number * group_shards

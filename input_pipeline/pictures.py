@@ -54,9 +54,7 @@ def square(picture: tf.Tensor) -> tf.Tensor:
         default=lambda: picture,
     )
     start = (target - SQUARE_SIZE) // 2
-    return tf.slice(
-        resized, tf.concat([start, [0]], 0), [SQUARE_SIZE, SQUARE_SIZE, CHANNELS]
-    )
+    return tf.slice(resized, tf.concat([start, [0]], 0), [SQUARE_SIZE, SQUARE_SIZE, CHANNELS])
 
 
 def _resized(picture, target, method):
@@ -73,6 +71,4 @@ def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
 @tf.function(input_signature=[tf.TensorSpec([SQUARE_SIZE, SQUARE_SIZE, CHANNELS], tf.uint8)])
 def encode(picture: tf.Tensor) -> tf.Tensor:
     """A square as JPEG of quality 95 with full colour resolution: scalar string."""
-    return tf.io.encode_jpeg(
-        picture, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False
-    )
+    return tf.io.encode_jpeg(picture, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False)

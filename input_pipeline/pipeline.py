@@ -61,9 +61,7 @@ class Augment:
         divisor: See `augmentation.apply`.
     """
 
-    def __init__(
-        self, mean_image, eigenvalues, eigenvectors, *, crop_size: int, shift_sd, divisor
-    ):
+    def __init__(self, mean_image, eigenvalues, eigenvectors, *, crop_size: int, shift_sd, divisor):
         deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
         self.components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
         self.mean_crop = preprocessing.central_crop(mean_image, crop_size)

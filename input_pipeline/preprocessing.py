@@ -66,9 +66,7 @@ def view_offsets(crop_size: int, number: int) -> list[tuple[int, int, bool]]:
     raise ValueError(f'{number} views: expected 1 or 10.')
 
 
-def views(
-    squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number: int
-) -> tf.Tensor:
+def views(squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number: int) -> tf.Tensor:
     """The views that evaluation sees.
 
     Args:

@@ -113,7 +113,9 @@ class _Parts:
         edges = ((0, past), (0, past))
         return column.FarPadding(edges, **self._common(f'{name}_pad', at))(inputs[at])
 
-    def convolution(self, name, at, inputs, filters, size, *, stride=1, sd='initial_sd', bias=False):
+    def convolution(
+        self, name, at, inputs, filters, size, *, stride=1, sd='initial_sd', bias=False
+    ):
         layer = column.Convolution(
             self._scaled(filters),
             size,
@@ -128,7 +130,9 @@ class _Parts:
         return column.Relu(**self._common(name, at))(inputs[at])
 
     def normalization(self, name, at, inputs):
-        numbers = {each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')}
+        numbers = {
+            each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')
+        }
         layer = lrn.LocalResponseNormalization(**numbers, **self._common(name, at))
         return layer(inputs[at])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+
 from input_pipeline import errors, files
 
 KEEP = 3

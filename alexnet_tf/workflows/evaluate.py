@@ -4,9 +4,10 @@ import datetime
 import pathlib
 from collections.abc import Callable
 
-import input_pipeline
 import keras
 import numpy as np
+
+import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import progress, tables
 from alexnet_tf.training import step as steps
@@ -53,7 +54,12 @@ class Scorer:
     """
 
     def __init__(
-        self, model: keras.Model, mean_image: np.ndarray, *, crop_size: int, views: int,
+        self,
+        model: keras.Model,
+        mean_image: np.ndarray,
+        *,
+        crop_size: int,
+        views: int,
         batch_size: int,
     ):
         self._step = steps.evaluation_step(model, views)

@@ -8,9 +8,10 @@ import platform
 import subprocess
 from typing import Any
 
-import input_pipeline
 import keras
 import numpy as np
+
+import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.training import checkpoint
@@ -22,8 +23,20 @@ _CONFIG, _DATA, _MEAN, _ENVIRONMENT = (
     'environment.json',
 )
 # What may differ when a command goes on with a run: how far it goes, and what it writes.
-_FREE = {'mode', 'run_dir', 'debug', 'epochs', 'checkpoint_secs', 'log_every_steps', 'devices',
-         'data_dir', 'source', 'source_dir', 'eval_batch_size', 'max_bad_fraction'}
+_FREE = {
+    'mode',
+    'run_dir',
+    'debug',
+    'epochs',
+    'checkpoint_secs',
+    'log_every_steps',
+    'devices',
+    'data_dir',
+    'source',
+    'source_dir',
+    'eval_batch_size',
+    'max_bad_fraction',
+}
 _OF_ITS_OWN = ('network', 'training')
 
 

@@ -1,13 +1,13 @@
 """Records -> a trained network. The same command goes on where an earlier one stopped."""
 
 import dataclasses
-import pathlib
 import sys
 import time
 
-import input_pipeline
 import keras
 import numpy as np
+
+import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import kernels, progress, tables, tensorboard
 from alexnet_tf.training import checkpoint, guards, optimizer, schedule

@@ -88,9 +88,7 @@ def _class_folders(folder) -> list[str]:
 def _files(folder) -> list[pathlib.Path]:
     if not folder.is_dir():
         return []
-    return sorted(
-        each for each in folder.rglob('*') if not each.is_dir() and _counts(each)
-    )
+    return sorted(each for each in folder.rglob('*') if not each.is_dir() and _counts(each))
 
 
 def _counts(path) -> bool:
