@@ -42,7 +42,7 @@ def draw(
     key = tf.stack([index, epoch * 2 + seed * 1_000_003])
     uniform = tf.random.stateless_uniform([3], key)
     offsets = tf.cast(uniform[:2] * (border + 1), tf.int32)
-    normal = tf.random.stateless_normal([3], key + [0, 1])
+    normal = tf.random.stateless_normal([3], key + tf.constant([0, 1], tf.int64))
     shift = tf.linalg.matvec(components, normal)
     return Draw(offsets[0], offsets[1], uniform[2] < 0.5, shift)
 

@@ -1,0 +1,67 @@
+"""Normalisation against nested loops of the paper's formula."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.network.layers import lrn
+
+NUMBERS = {'k': 2.0, 'n': 5, 'alpha': 1e-2, 'beta': 0.75}
+
+
+def by_loops(x, *, k, n, alpha, beta):
+    y = np.zeros_like(x)
+    maps = x.shape[-1]
+    for at in np.ndindex(x.shape):
+        near = range(max(0, at[-1] - n // 2), min(maps - 1, at[-1] + n // 2) + 1)
+        y[at] = x[at] / (k + alpha * sum(x[(*at[:-1], j)] ** 2 for j in near)) ** beta
+    return y
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(0, 10, (2, 3, 4, 7)).astype(np.float64)
+
+
+def test_equals_the_formula(x):
+    for numbers in (NUMBERS, NUMBERS | {'n': 3, 'beta': 0.5, 'k': 1.0}):
+        made = lrn.LocalResponseNormalization(**numbers)(x.astype(np.float32))
+        np.testing.assert_allclose(made, by_loops(x, **numbers), rtol=1e-5)
+
+
+@pytest.mark.parametrize(('dtype', 'tolerance'), [('bfloat16', 2e-2), ('float16', 3e-3)])
+def test_half_precision(x, dtype, tolerance):
+    layer = lrn.LocalResponseNormalization(**NUMBERS, dtype=dtype)
+    made = layer(tf.cast(x, dtype))
+    assert made.dtype == dtype
+    np.testing.assert_allclose(tf.cast(made, tf.float64), by_loops(x, **NUMBERS), rtol=tolerance)
+
+
+def test_gradient_equals_differences(x):
+    """Central differences of the loops, along random directions."""
+    layer = lrn.LocalResponseNormalization(**NUMBERS)
+    random = np.random.default_rng(1)
+    weights = random.normal(size=x.shape)
+    source = tf.constant(x, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(source)
+        value = tf.reduce_sum(layer(source) * weights.astype(np.float32))
+    gradient = tape.gradient(value, source).numpy()
+    for _ in range(3):
+        direction = random.normal(size=x.shape)
+        ends = [by_loops(x + sign * 1e-4 * direction, **NUMBERS) for sign in (1, -1)]
+        slope = ((ends[0] - ends[1]) * weights).sum() / 2e-4
+        assert (gradient * direction).sum() == pytest.approx(slope, rel=1e-4)
+
+
+def test_same_map_equals_loops(x):
+    made = lrn.SameMapNormalization(alpha=1e-2)(x.astype(np.float32)).numpy()
+    for batch, row, column, kernel in np.ndindex(x.shape):
+        window = x[batch, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3, kernel]
+        value = x[batch, row, column, kernel] / (1 + 1e-2 * (window**2).sum()) ** 0.75
+        assert made[batch, row, column, kernel] == pytest.approx(value, rel=1e-4)
+
+
+def test_an_even_window_is_refused():
+    with pytest.raises(ValueError, match='n=4'):
+        lrn.LocalResponseNormalization(k=2, n=4, alpha=1, beta=1)

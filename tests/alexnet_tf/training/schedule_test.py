@@ -1,0 +1,33 @@
+"""Rates, epoch by epoch."""
+
+import doctest
+
+import pytest
+
+from alexnet_tf.training import schedule
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(schedule).failed == 0
+
+
+def test_listed_divides_after_each_epoch_named():
+    rates = [schedule.listed(1.0, (2, 4), done) for done in range(6)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize(
+    ('errors', 'rate'),
+    [
+        ([], 1.0),
+        ([0.5, 0.5], 1.0),
+        ([0.5, 0.5, 0.5], 0.1),
+        ([0.5, 0.5, 0.4, 0.5], 1.0),
+        ([0.5, 0.6, 0.6, 0.5, 0.5], 0.01),
+        ([0.5] * 7, 0.001),
+        ([0.5] * 9, None),
+    ],
+)
+def test_plateau(errors, rate):
+    expected = rate if rate is None else pytest.approx(rate)
+    assert schedule.plateau(1.0, errors, patience=2) == expected
