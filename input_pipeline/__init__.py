@@ -1,6 +1,6 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `pictures`, `convert`, `statistics`, `records`. From records: `order`,
+To records: `sources`, `pictures`, `convert`, `shards`, `statistics`, `records`. From records: `order`,
 `preprocessing`, `augmentation`, `pipeline`. Nothing here knows of networks or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
@@ -12,11 +12,13 @@ _MODULES = (
     'convert',
     'errors',
     'files',
+    'headers',
     'order',
     'pictures',
     'pipeline',
     'preprocessing',
     'records',
+    'shards',
     'sources',
     'statistics',
 )

@@ -8,29 +8,16 @@ import importlib.metadata
 import io
 import os
 import pathlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from input_pipeline import errors, files, pictures, records, statistics
+from input_pipeline import errors, files, records, shards, statistics
 from input_pipeline.sources import entry
 
-MOST_ENCODED_BYTES = 64 << 20
-MOST_PIXELS = 50_000_000
 _NAMED = 5  # bad pictures in a message
 
 Report = Callable[[int, int], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """One shard to write."""
-
-    path: pathlib.Path
-    entries: Sequence[entry.Entry]
-    classes: tuple[str, ...]
-    encoding: str
 
 
 def standing(
@@ -78,7 +65,7 @@ def prepare(
         settings: Kept in the manifest; `record_encoding` ('jpeg' or 'raw'), `shard_examples`
             and `seed` are used here.
         max_bad_fraction: Share of pictures that may be unreadable.
-        report: Called with (pictures done, pictures) after each shard.
+        report: Called with (pictures done, pictures) after each one, by one thread at a time.
         workers: Threads; the result does not depend on it.
 
     Raises:
@@ -88,41 +75,48 @@ def prepare(
     directory = pathlib.Path(data_dir)
     directory.mkdir(parents=True, exist_ok=True)
     workers = workers or os.cpu_count() or 1
+    total = sum(map(len, found.splits.values()))
     tasks = {split: _plan(directory, found, split, settings) for split in found.splits}
-    shards, bad = _write_all(tasks, workers, report)
+    written, bad = _write_all(tasks, workers, _Counter(total, report))
     files.write_atomically(directory / records.QUARANTINE, _quarantine(bad))
-    _check_bad(bad, sum(map(len, found.splits.values())), max_bad_fraction, directory)
-    for split, written in shards.items():
-        if not any(each.records for each in written):
-            raise errors.DataError(f'{found.description}: no readable picture in split {split}.')
-    computed = statistics.of_records(
-        [(str(directory / each.file), each.records) for each in shards[records.TRAIN]],
-        record_encoding=settings['record_encoding'],
-        workers=workers,
-    )
-    records.save_statistics(directory / records.STATISTICS, computed)
+    _check_bad(bad, total, max_bad_fraction, directory)
+    _check_splits(written, found)
     manifest = records.Manifest(
         directory=directory,
         source=found.source,
         classes=found.classes,
         settings=settings,
-        splits=shards,
+        splits=written,
         entries_sha256=_entries_sha256(found),
-        statistics_sha256=files.sha256(directory / records.STATISTICS),
+        statistics_sha256='',
         quarantined=len(bad),
         versions={'tensorflow': importlib.metadata.version('tensorflow')},
     )
+    manifest = _with_statistics(manifest, workers)
     files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
     return manifest
 
 
-def _plan(directory, found, split, settings) -> list[_Task]:
+class _Counter:
+    """Counts pictures of all threads and reports each."""
+
+    def __init__(self, total: int, report: Report):
+        self._total, self._report = total, report
+        self._done, self._lock = 0, threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._report(self._done, self._total)
+
+
+def _plan(directory, found, split, settings) -> list[shards.Task]:
     """Shards of about equal size; a picture's place depends on its name and the seed only."""
     ordered = sorted(found.splits[split], key=lambda each: _place(each, settings['seed']))
     number = -(-len(ordered) // settings['shard_examples'])
     cuts = [len(ordered) * at // number for at in range(number + 1)]
     return [
-        _Task(
+        shards.Task(
             directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord',
             ordered[cuts[at] : cuts[at + 1]],
             found.classes,
@@ -136,92 +130,37 @@ def _place(each: entry.Entry, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
 
 
-def _write_all(tasks, workers, report):
+def _write_all(tasks, workers, count):
     """Shards by split, and (name, reason) of every bad picture."""
-    total = sum(len(task.entries) for each in tasks.values() for task in each)
-    done, shards, bad = 0, {}, []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         running = {
-            split: [pool.submit(_write, task) for task in each] for split, each in tasks.items()
+            split: [pool.submit(shards.write, task, count) for task in each]
+            for split, each in tasks.items()
         }
         try:
-            for split, futures in running.items():
-                shards[split] = []
-                for task, future in zip(tasks[split], futures, strict=True):
-                    shard, reasons = future.result()
-                    shards[split].append(shard)
-                    bad += reasons
-                    done += len(task.entries)
-                    report(done, total)
+            done = {
+                split: [each.result() for each in futures] for split, futures in running.items()
+            }
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return {split: tuple(each) for split, each in shards.items()}, sorted(bad)
+    written = {split: tuple(shard for shard, _ in each) for split, each in done.items()}
+    return written, sorted(each for made in done.values() for _, bad in made for each in bad)
 
 
-def _write(task: _Task) -> tuple[records.Shard, list[tuple[str, str]]]:
-    """Writes one shard, aside and then under its name."""
-    bad, number = [], 0
-    with files.atomic_file(task.path) as aside:
-        with tf.io.TFRecordWriter(str(aside)) as writer:
-            for each in task.entries:
-                try:
-                    picture = read_square(each.read())
-                except (tf.errors.OpError, OSError, ValueError) as error:
-                    bad.append((each.name, reason(error)))
-                    continue
-                writer.write(_example(each, picture, task))
-                number += 1
-        size, digest = aside.stat().st_size, files.sha256(aside)
-    return records.Shard(task.path.name, number, size, digest), bad
-
-
-def read_square(encoded: bytes) -> tf.Tensor:
-    """The picture as records hold it, (256, 256, 3) uint8.
-
-    Raises:
-        ValueError: An empty file, or one so large that decoding it could exhaust the memory.
-        tf.errors.OpError: Not a picture.
-    """
-    if not encoded:
-        raise ValueError('empty file')
-    if len(encoded) > MOST_ENCODED_BYTES:
-        raise ValueError(f'{len(encoded):,} bytes; at most {MOST_ENCODED_BYTES:,} are read')
-    return pictures.from_bytes(encoded)
-
-
-def reason(error: Exception) -> str:
-    """What is wrong with a picture, in one line."""
-    text = getattr(error, 'message', None) or getattr(error, 'strerror', None) or str(error)
-    return ' '.join(text.split('{{')[-1].partition('}} ')[2].split() or text.split())
-
-
-def _example(each: entry.Entry, picture: tf.Tensor, task: _Task) -> bytes:
-    jpeg = task.encoding == 'jpeg'
-    encoded = pictures.encode(picture).numpy() if jpeg else picture.numpy().tobytes()
-    name = task.classes[each.label].encode()
-    features = {
-        'image/encoded': [encoded],
-        'image/format': [b'JPEG' if jpeg else b'RAW'],
-        'image/colorspace': [b'RGB'],
-        'image/height': [pictures.SQUARE_SIZE],
-        'image/width': [pictures.SQUARE_SIZE],
-        'image/channels': [pictures.CHANNELS],
-        'image/filename': [each.name.encode(errors='surrogateescape')],
-        'image/class/label': [each.label],
-        'image/class/synset': [name],
-        'image/class/text': [name],
-    }
-    made = {key: _feature(value) for key, value in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString(
-        deterministic=True
+def _with_statistics(manifest: records.Manifest, workers: int) -> records.Manifest:
+    computed = statistics.of_records(
+        manifest.shards(records.TRAIN), record_encoding=manifest.record_encoding, workers=workers
     )
+    path = manifest.directory / records.STATISTICS
+    records.save_statistics(path, computed)
+    return dataclasses.replace(manifest, statistics_sha256=files.sha256(path))
 
 
-def _feature(values: list) -> tf.train.Feature:
-    if isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+def _check_splits(written, found: entry.Found) -> None:
+    for split, made in written.items():
+        if not any(each.records for each in made):
+            raise errors.DataError(f'{found.description}: no readable picture in split {split}.')
 
 
 def _quarantine(bad: list[tuple[str, str]]) -> bytes:

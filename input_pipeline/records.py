@@ -70,8 +70,9 @@ class Manifest:
         return sum(shard.records for shard in self.splits[split])
 
     def shards(self, split: str) -> list[tuple[str, int]]:
-        """(path, number of records) of each shard of a split."""
-        return [(str(self.directory / each.file), each.records) for each in self.splits[split]]
+        """(path, number of records) of each shard of a split that holds any."""
+        shards = self.splits[split]
+        return [(str(self.directory / each.file), each.records) for each in shards if each.records]
 
     def to_json(self) -> str:
         """The manifest's text; where the directory is does not belong to it."""

@@ -5,6 +5,6 @@ from alexnet_tf.workflows import evaluate, export, prepare, report, train
 
 
 def run(config: configs.Config) -> None:
-    """Runs each workflow in turn; what is done already is not done again."""
+    """Runs each workflow in turn; records and training that stand are not done again."""
     for workflow in (prepare, train, evaluate, export, report):
         workflow.run(config)

@@ -100,9 +100,9 @@ def _scorer(trained: runs.Run):
 def _read(path: pathlib.Path) -> np.ndarray | str:
     """The picture's square, or what is wrong with it."""
     try:
-        return input_pipeline.convert.read_square(path.read_bytes()).numpy()
+        return input_pipeline.shards.read_square(path.read_bytes()).numpy()
     except (tf.errors.OpError, OSError, ValueError) as error:
-        return input_pipeline.convert.reason(error)
+        return input_pipeline.shards.reason(error)
 
 
 def _top(scores: np.ndarray, classes) -> dict[str, Any]:
