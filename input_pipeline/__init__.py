@@ -1,7 +1,8 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `pictures`, `convert`, `shards`, `statistics`, `records`. From records: `order`,
-`preprocessing`, `augmentation`, `pipeline`. Nothing here knows of networks or of `alexnet_tf`.
+To records: `sources`, `headers`, `pictures`, `shards`, `convert`, `statistics`, `records`. From
+records: `order`, `preprocessing`, `augmentation`, `pipeline`. Nothing here knows of networks or of
+`alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
