@@ -1,16 +1,26 @@
 """argv -> Config -> one workflow. The only reader of the command line."""
 
+import contextlib
 import errno
 import importlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 
 from alexnet_tf import flag_defs
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT)
-_EXIT_INTERNAL, _EXIT_DISK, _EXIT_INTERRUPTED = 1, 5, 130
+_DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
+_PATH_ERRORS = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+_STDERR = 2
+_EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED = 1, 2, 5, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,13 +33,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = flag_defs.parse(argv)
         debug = config.debug
-        os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # before TensorFlow is imported
-        importlib.import_module(f'alexnet_tf.workflows.{config.mode}').run(config)
+        with contextlib.nullcontext() if debug else _greeting_unheard():
+            workflow = importlib.import_module(f'alexnet_tf.workflows.{config.mode}')
+            importlib.import_module('tensorflow').config.list_physical_devices()
+        workflow.run(config)
     except KeyboardInterrupt:
         return _failed('interrupted; the same command goes on', _EXIT_INTERRUPTED, debug)
     except Exception as error:
         return _failed(_message(error), _exit_code(error), debug)
     return 0
+
+
+@contextlib.contextmanager
+def _greeting_unheard():
+    """Hides what TensorFlow writes to stderr, from C++, while it is imported and looks for GPUs.
+
+    Its lines come before any log level counts, with every command.
+    """
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    with tempfile.TemporaryFile() as aside:
+        sys.stderr.flush()
+        stderr = os.dup(_STDERR)
+        os.dup2(aside.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
 
 
 def _failed(message: str, code: int, debug: bool) -> int:
@@ -40,17 +70,29 @@ def _failed(message: str, code: int, debug: bool) -> int:
 
 
 def _exit_code(error: Exception) -> int:
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+    if _of_the_disk(error):
         return _EXIT_DISK
+    if isinstance(error, _PATH_ERRORS):
+        return _EXIT_USAGE
     return getattr(error, 'exit_code', _EXIT_INTERNAL)
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+    if _of_the_disk(error):
         return f'{error}. Free space or name another directory, then run the same command.'
+    if isinstance(error, _PATH_ERRORS):
+        return f'{error}. Name another directory, or change what stands there.'
     if hasattr(error, 'exit_code'):
         return str(error)
     return f'{type(error).__name__}: {error} (internal; run again with --debug)'
+
+
+def _of_the_disk(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _DISK_ERRORS
+    # TensorFlow's writers say it in words only.
+    from_tensorflow = type(error).__module__.startswith('tensorflow')
+    return from_tensorflow and any(os.strerror(each) in str(error) for each in _DISK_ERRORS)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,8 @@
-"""The one exception for bad data."""
+"""The one exception for bad data, and what others say in a line."""
+
+import re
+
+_MARKS = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
 
 
 class DataError(Exception):
@@ -8,3 +12,11 @@ class DataError(Exception):
     """
 
     exit_code = 3
+
+
+def reason(error: Exception) -> str:
+    """What an error of reading says, in one line."""
+    text = getattr(error, 'strerror', None) or str(error)
+    # TensorFlow puts the operation behind the message and, from a graph, its story before it.
+    text = _MARKS.sub('', text.split('[[{{node')[0])
+    return (text.strip() or type(error).__name__).splitlines()[-1].strip()

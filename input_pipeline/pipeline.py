@@ -1,11 +1,11 @@
 """Batches for training and for evaluation, made on the CPU while the accelerator works."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import augmentation, order, preprocessing
+from input_pipeline import augmentation, errors, order, preprocessing
 
 Shards = Sequence[tuple[str, int]]
 
@@ -101,6 +101,21 @@ def evaluation(shards: Shards, *, record_encoding: str, batch_size: int) -> tf.d
     records = order.in_file_order(shards)
     pictures = records.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
     return _full_batches(pictures, batch_size).prefetch(2)
+
+
+def read(batches: tf.data.Dataset, data_dir: object) -> Iterator:
+    """Iterates over batches.
+
+    Raises:
+        DataError: A record cannot be read.
+    """
+    try:
+        yield from batches
+    except tf.errors.OpError as error:
+        raise errors.DataError(
+            f'--data_dir={data_dir}: a record cannot be read ({errors.reason(error)}). '
+            '--mode=prepare with the flags that made it finds the damaged file.'
+        ) from error
 
 
 def _full_batches(pictures: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

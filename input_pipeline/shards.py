@@ -2,15 +2,12 @@
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from input_pipeline import files, headers, pictures, records
+from input_pipeline import errors, files, headers, pictures, records
 from input_pipeline.sources import entry
-
-_MARKS = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +40,7 @@ def write(task: Task, count: Callable[[], None]) -> tuple[records.Shard, list[tu
                 try:
                     record = _example(each, read_square(each.read()), task)
                 except (tf.errors.OpError, OSError, ValueError) as error:
-                    bad.append((each.name, reason(error)))
+                    bad.append((each.name, errors.reason(error)))
                 else:
                     writer.write(record)
                     number += 1
@@ -61,14 +58,6 @@ def read_square(encoded: bytes) -> tf.Tensor:
     """
     headers.check(encoded)
     return pictures.from_bytes(encoded)
-
-
-def reason(error: Exception) -> str:
-    """What is wrong with a picture, in one line."""
-    text = getattr(error, 'strerror', None) or str(error)
-    # TensorFlow puts the operation behind the message and, from a graph, its story before it.
-    text = _MARKS.sub('', text.split('[[{{node')[0])
-    return (text.strip() or type(error).__name__).splitlines()[-1].strip()
 
 
 def _example(each: entry.Entry, picture: tf.Tensor, task: Task) -> bytes:

@@ -77,7 +77,9 @@ class Scorer:
             batch_size=self._pictures,
         )
         sums, done = np.zeros(len(steps.METRICS)), 0
-        for squares, labels, mask in batches.map(self._views_of):
+        for squares, labels, mask in input_pipeline.pipeline.read(
+            batches.map(self._views_of), manifest.directory
+        ):
             part, _ = self._step(squares, labels, mask)
             sums += part.numpy()
             done += int(mask.numpy().sum())

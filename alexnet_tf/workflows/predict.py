@@ -102,7 +102,7 @@ def _read(path: pathlib.Path) -> np.ndarray | str:
     try:
         return input_pipeline.shards.read_square(path.read_bytes()).numpy()
     except (tf.errors.OpError, OSError, ValueError) as error:
-        return input_pipeline.shards.reason(error)
+        return input_pipeline.errors.reason(error)
 
 
 def _top(scores: np.ndarray, classes) -> dict[str, Any]:

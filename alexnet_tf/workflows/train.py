@@ -6,6 +6,7 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
@@ -98,8 +99,20 @@ class Trainer:
             self.say(f'train: goes on from {path}')
         else:
             self._draw_kernels()
+        self._greet()
         if self.state.epoch < self.recipe.epochs:
-            self.batches = iter(self._stream())
+            self.batches = input_pipeline.pipeline.read(self._stream(), self.manifest.directory)
+
+    def _greet(self) -> None:
+        placed = (
+            self.config.network.devices
+            or [device.name for device in tf.config.list_logical_devices()][-1:]
+        )
+        self.say(
+            f'train: {self.model.count_params():,} parameters, recipe {self.recipe.name}, '
+            f'{self.total:,} pictures of {len(self.manifest.classes)} classes, on '
+            f'{", ".join(placed)}'
+        )
 
     def variables(self) -> list[keras.Variable]:
         """Weights, velocities, rate, and the state of the dropout masks' generators."""
