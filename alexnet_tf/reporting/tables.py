@@ -3,7 +3,7 @@
 import csv
 import io
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from input_pipeline import files
 
@@ -45,6 +45,15 @@ def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def drop_rows(path: pathlib.Path, dropped: Callable[[Mapping[str, str]], bool]) -> None:
+    """Takes the rows that `dropped` names out of a CSV file, atomically; no file, no change."""
+    rows = read_csv(path)
+    kept = [row for row in rows if not dropped(row)]
+    if len(kept) < len(rows):
+        lines = [_line(rows[0]), *(_line(row.values()) for row in kept)]
+        files.write_atomically(path, ''.join(lines).encode())
 
 
 def safe_cell(value: str) -> str:

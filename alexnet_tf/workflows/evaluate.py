@@ -34,7 +34,7 @@ def run(config: configs.Config) -> None:
             views=views,
             batch_size=config.evaluation.eval_batch_size,
         )
-        bar = progress.Progress(f'pictures, {views} views')
+        bar = progress.Progress(f'pictures, {views} {"view" if views == 1 else "views"} each')
         result = scored(manifest, input_pipeline.records.VALIDATION, bar.show)
         bar.close()
         rows.append(_row(config, manifest, trained.step, views, result))

@@ -14,6 +14,7 @@ import numpy as np
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.network import devices as placement
 from alexnet_tf.training import checkpoint
 
 _CONFIG, _DATA, _MEAN, _ENVIRONMENT = (
@@ -109,9 +110,10 @@ def build_model(
     """The network that a config asks for.
 
     Raises:
-        UsageError: Numbers that make no network.
+        UsageError: Numbers that make no network, or a device that is not there.
     """
     try:
+        placement.check(devices)
         return alexnet.build(
             numbers,
             num_classes=num_classes,

@@ -68,6 +68,7 @@ class Trainer:
         )
         self.step = steps.training_step(self.model, self.optimizer)
         self.directory = runs.begin(config, self.manifest, statistics['mean_image'])
+        self._summary = self.directory / 'summary.csv'
         self.board = tensorboard.Writer(self.directory / 'tensorboard')
         self.augment = self._augment(statistics)
         self.scorer = evaluate.Scorer(
@@ -96,6 +97,8 @@ class Trainer:
         if path:
             checkpoint.restore(path, self.variables())
             self.state = State(**checkpoint.read_state(path))
+            # Epochs after the checkpoint are trained again, to the same bits.
+            tables.drop_rows(self._summary, lambda row: int(row['epoch']) > self.state.epoch)
             self.say(f'train: goes on from {path}')
         else:
             self._draw_kernels()
@@ -192,7 +195,7 @@ class Trainer:
         row = {'epoch': self.state.epoch, 'step': step, 'learning_rate': rate}
         row |= {f'train_{name}': value for name, value in train.items()}
         row |= {f'validation_{name}': value for name, value in scores.items()}
-        tables.append_csv(self.directory / 'summary.csv', row | {'images_per_sec': meter.rate()})
+        tables.append_csv(self._summary, row | {'images_per_sec': meter.rate()})
         self.board.scalars('train', {f'epoch_{name}': v for name, v in train.items()}, step)
         self.board.scalars('validation', {f'epoch_{name}': v for name, v in scores.items()}, step)
         self._draw_kernels()
