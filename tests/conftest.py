@@ -1,10 +1,14 @@
-"""Two logical CPU devices, seeds, and markers that say why they skip."""
+"""Two logical CPU devices, seeds, markers that say why they skip, a small folder of pictures."""
 
+import io
 import os
+import pathlib
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import keras
+import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
@@ -28,3 +32,39 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def seeded():
     keras.utils.set_random_seed(0)
+
+
+def _picture(seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    small = PIL.Image.fromarray(random.integers(0, 256, (6, 6, 3), np.uint8))
+    buffer = io.BytesIO()
+    small.resize((280, 300), PIL.Image.BICUBIC).save(buffer, 'JPEG')
+    return buffer.getvalue()
+
+
+def _fill(root: pathlib.Path) -> pathlib.Path:
+    for label, name in enumerate(('cat', 'dog')):
+        (root / name).mkdir(parents=True)
+        for at in range(12):
+            (root / name / f'{at:02d}.jpg').write_bytes(_picture(100 * label + at))
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """12 pictures of each of two classes, in one folder of class folders; a test's own."""
+    return _fill(tmp_path / 'photos')
+
+
+@pytest.fixture(scope='session')
+def shared_folder(tmp_path_factory):
+    """The same, for all tests: not to be changed."""
+    return _fill(tmp_path_factory.mktemp('shared') / 'photos')
+
+
+@pytest.fixture(scope='session')
+def real_data():
+    """The folder of real pictures that ALEXNET_TF_DATA names."""
+    if 'ALEXNET_TF_DATA' not in os.environ:
+        pytest.skip('needs real pictures: ALEXNET_TF_DATA names their folder')
+    return pathlib.Path(os.environ['ALEXNET_TF_DATA'])

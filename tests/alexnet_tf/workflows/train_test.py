@@ -1,0 +1,155 @@
+"""Training runs: whole, cut short and taken up again, refused."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf import flag_defs
+from alexnet_tf.training import guards
+from alexnet_tf.workflows import train
+
+
+class StopAfter(guards.StopRequest):
+    """Asks to stop when it has been looked at `steps` times."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.fixture(scope='module')
+def config_of(data):
+    def build(run_dir, *flags):
+        argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', '--recipe=paper']
+        tiny = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
+        return flag_defs.parse([*argv, *tiny, '--epochs=3', '--drop_epochs=2', *flags])
+
+    return build
+
+
+def rows(directory):
+    with open(directory / 'summary.csv') as file:
+        return [
+            {key: value for key, value in row.items() if key != 'images_per_sec'}
+            for row in csv.DictReader(file)
+        ]
+
+
+def variables(directory):
+    newest = sorted((directory / 'checkpoints').glob('step-*'))[-1]
+    with np.load(newest / 'variables.npz') as saved:
+        return dict(saved)
+
+
+@pytest.mark.parametrize('cuts', [(2,), (1, 3, 2)])
+def test_a_run_taken_up_again_equals_an_uninterrupted_one(config_of, tmp_path, cuts):
+    whole, parts = config_of(tmp_path / 'whole'), config_of(tmp_path / 'parts')
+    train.run(whole)
+    for steps in cuts:
+        trainer = train.Trainer(parts)
+        trainer.resume()
+        trainer.epoch(trainer.rate(), StopAfter(steps))
+        trainer.save()
+    train.run(parts)
+    assert rows(tmp_path / 'parts') == rows(tmp_path / 'whole')
+    assert len(rows(tmp_path / 'whole')) == 3
+    expected, found = variables(tmp_path / 'whole'), variables(tmp_path / 'parts')
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_epochs_after_the_checkpoint_are_listed_once(config_of, tmp_path):
+    config = config_of(tmp_path)
+    trainer = train.Trainer(config)
+    trainer.resume()
+    trainer.epoch(trainer.rate(), StopAfter(2))
+    trainer.save()
+    trainer.epoch(trainer.rate(), guards.StopRequest())  # done, but never saved: a power cut
+    once = rows(tmp_path)
+    train.run(config)
+    assert rows(tmp_path)[:1] == once
+    assert [row['epoch'] for row in rows(tmp_path)] == ['1', '2', '3']
+
+
+def test_a_finished_run_is_left_alone(config_of, tmp_path, capsys):
+    config = config_of(tmp_path)
+    train.run(config)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'checkpoints').rglob('*')}
+    train.run(config)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert 'train: done, 3 epochs' in capsys.readouterr().out
+
+
+def test_the_rate_follows_the_list(config_of, tmp_path):
+    train.run(config_of(tmp_path))
+    assert [float(row['learning_rate']) for row in rows(tmp_path)] == [0.01, 0.01, 0.001]
+
+
+def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path):
+    standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20')
+    train.run(config_of(tmp_path, '--schedule=plateau', *standing_still))
+    assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
+
+
+def test_training_learns(config_of, tmp_path):
+    train.run(config_of(tmp_path, '--epochs=30', '--initial_sd=0.05', '--initial_sd_hidden=0.05'))
+    losses = [float(row['train_loss']) for row in rows(tmp_path)]
+    assert losses[-1] < 0.5 < losses[0]
+
+
+def test_everything_that_a_run_owns_is_written(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert names >= {'config.json', 'data.json', 'environment.json', 'summary.csv', 'tensorboard'}
+
+
+def test_tensorboard_gets_scalars_and_kernels(trained):
+    tags = {
+        value.tag
+        for path in (trained / 'tensorboard' / 'train').iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert tags >= {'epoch_loss', 'epoch_top1_error', 'conv1_kernels'}
+
+
+def test_other_settings_are_refused(command, data, trained, capsys):
+    assert command('train', data, f'--run_dir={trained}', '--batch_size=4') == 2
+    assert 'batch_size: 8 then, 4 now' in capsys.readouterr().err
+
+
+def test_other_data_are_refused(command, trained, tmp_path, shared_folder, capsys):
+    source = ('--source=folder', f'--source_dir={shared_folder}', f'--data_dir={tmp_path}')
+    assert command('prepare', *source, '--validation_fraction=0.3') == 0
+    assert command('train', f'--data_dir={tmp_path}', f'--run_dir={trained}') == 3
+    assert 'was begun on other data' in capsys.readouterr().err
+
+
+def test_sigterm_saves_and_says_so(data, tmp_path):
+    flags = ['--mode=train', data, f'--run_dir={tmp_path}', '--recipe=paper', '--width=0.1']
+    flags += ['--crop_size=67', '--batch_size=8', '--epochs=10000', '--log_every_steps=1']
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'alexnet_tf.main', *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {'PYTHONWARNINGS': 'default'},
+    )
+    for line in process.stdout:
+        if line.startswith('epoch 2'):
+            process.send_signal(signal.SIGTERM)
+            break
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert 'stopped by SIGTERM after saving' in said
+    assert len(list((tmp_path / 'checkpoints').iterdir())) == 1
