@@ -20,5 +20,11 @@ def check(devices: Sequence[str]) -> None:
             raise ValueError(f'{device}: no such device. This machine has {", ".join(there)}.')
 
 
+def default() -> str:
+    """Where TensorFlow puts what no scope places: the first GPU, or else the CPU."""
+    names = [each.name for each in tf.config.list_logical_devices()]
+    return next((name for name in names if 'GPU' in name), names[0])
+
+
 def _is(asked: tf.DeviceSpec, there: tf.DeviceSpec) -> bool:
     return (asked.device_type, asked.device_index or 0) == (there.device_type, there.device_index)

@@ -1,5 +1,6 @@
 """Numbered SavedModels that are whole, checked, or not there."""
 
+import itertools
 import json
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from tensorflow.core.protobuf import saved_model_pb2
 
 from input_pipeline import errors, files
 
@@ -62,6 +64,7 @@ def write(
         archive.add_endpoint(name, function, input_signature=[spec])
     with files.atomic_directory(path) as aside:
         archive.write_out(str(aside), verbose=False)
+        _forget_devices(aside)
         difference = _difference(aside, *checked_with)
         if difference > TOLERANCE:
             raise errors.DataError(
@@ -75,6 +78,21 @@ def next_version(export_dir: pathlib.Path) -> int:
     """One more than the highest number there."""
     numbers = [int(each.name) for each in export_dir.iterdir() if each.name.isdigit()]
     return max(numbers, default=0) + 1
+
+
+def _forget_devices(path: pathlib.Path) -> None:
+    """Clears the device of every node: TensorFlow's saver writes that of its own ones.
+
+    The fingerprint is of the graph as it was; loaders do without one.
+    """
+    graph = path / 'saved_model.pb'
+    saved = saved_model_pb2.SavedModel.FromString(graph.read_bytes())
+    for each in saved.meta_graphs:
+        functions = (node for one in each.graph_def.library.function for node in one.node_def)
+        for node in itertools.chain(each.graph_def.node, functions):
+            node.device = ''
+    graph.write_bytes(saved.SerializeToString(deterministic=True))
+    (path / 'fingerprint.pb').unlink(missing_ok=True)
 
 
 def _difference(path: pathlib.Path, encoded: Sequence[bytes], expected: np.ndarray) -> float:

@@ -28,7 +28,7 @@ class PaperSGD(keras.optimizers.SGD):
         bias_rate_multiplier: float = 1.0,
     ):
         # Keras keeps a velocity only where momentum is not 0; the kernel wants one always.
-        super().__init__(learning_rate, momentum=momentum or 1e-30)
+        super().__init__(learning_rate, momentum=momentum or 1e-30, name='paper_sgd')
         self.paper_momentum = momentum
         self.decay, self.bias_rate_multiplier = decay, bias_rate_multiplier
 

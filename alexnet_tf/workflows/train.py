@@ -6,10 +6,10 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
+from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import kernels, progress, tables, tensorboard
 from alexnet_tf.training import checkpoint, guards, optimizer, schedule
 from alexnet_tf.training import step as steps
@@ -107,10 +107,7 @@ class Trainer:
             self.batches = input_pipeline.pipeline.read(self._stream(), self.manifest.directory)
 
     def _greet(self) -> None:
-        placed = (
-            self.config.network.devices
-            or [device.name for device in tf.config.list_logical_devices()][-1:]
-        )
+        placed = self.config.network.devices or [placement.default()]
         self.say(
             f'train: {self.model.count_params():,} parameters, recipe {self.recipe.name}, '
             f'{self.total:,} pictures of {len(self.manifest.classes)} classes, on '

@@ -25,7 +25,8 @@ class Dropout(column.Placed, keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate, self.inverted, self.seed = rate, inverted, seed
         with column.scope(self.device):
-            self.seed_generator = keras.random.SeedGenerator(seed)
+            # Named, for checkpoints know variables by name.
+            self.seed_generator = keras.random.SeedGenerator(seed, name=f'{self.name}_seed')
 
     def call(self, inputs, training=False):
         keep = 1.0 - self.rate

@@ -103,7 +103,9 @@ def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path):
 
 
 def test_training_learns(config_of, tmp_path):
-    train.run(config_of(tmp_path, '--epochs=30', '--initial_sd=0.05', '--initial_sd_hidden=0.05'))
+    start = ('--initial_sd=0.05', '--initial_sd_middle=0.05', '--initial_sd_hidden=0.05')
+    easy = ('--learning_rate=0.001', '--dropout=0', '--width=0.25')
+    train.run(config_of(tmp_path, '--epochs=15', '--drop_epochs=15', *start, *easy))
     losses = [float(row['train_loss']) for row in rows(tmp_path)]
     assert losses[-1] < 0.5 < losses[0]
 
