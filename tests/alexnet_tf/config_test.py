@@ -1,0 +1,82 @@
+"""Settings: their way through JSON and flags, and their bounds."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from alexnet_tf import config as configs
+from alexnet_tf import flag_defs
+from alexnet_tf.network import recipe
+
+FLAGFILES = sorted((pathlib.Path(__file__).parents[2] / 'flags').glob('*.cfg'))
+
+
+def parse(*flags):
+    return flag_defs.parse(['program', *flags])
+
+
+def test_flags_json_and_back():
+    config = parse('--mode=train', '--drop_epochs=3,5', '--devices=/CPU:0', '--lrn_k=1', '--debug')
+    assert config.training.drop_epochs == (3, 5)
+    assert config.network.devices == ('/CPU:0',)
+    assert config.network.lrn_k == 1.0
+    assert configs.from_json(configs.to_json(config)) == config
+
+
+def test_no_flags_give_the_defaults():
+    assert parse() == configs.Config()
+
+
+def test_later_flags_win():
+    assert parse('--seed=1', '--seed=2').seed == 2
+
+
+def test_names_are_unique():
+    names = [f.name for part in configs.sections().values() for f in configs.settings(part)]
+    assert len(names) == len(set(names))
+
+
+def test_every_setting_is_in_the_help():
+    shown = flag_defs.help_text()
+    for name in configs.to_settings(configs.Config()):
+        assert f'--{name}=' in shown
+
+
+@pytest.mark.parametrize('name', configs.MODES)
+def test_every_mode_is_a_workflow(name):
+    assert (pathlib.Path(configs.__file__).parent / 'workflows' / f'{name}.py').exists()
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(configs.UsageError, match='unknown settings: nonsense'):
+        configs.from_settings({'nonsense': 1})
+
+
+@pytest.mark.parametrize('path', FLAGFILES, ids=lambda path: path.name)
+def test_flagfiles_say_their_command_and_can_be_read(path):
+    first, second, *rest = path.read_text().splitlines()
+    assert first.startswith('# ')
+    assert f'--flagfile=flags/{path.name}' in first
+    assert second.startswith('# ')
+    assert any(line.startswith('# ') and 'Expected' in line for line in [second, *rest])
+    extra = ['--source_dir=x'] if '--source_dir' in first else []
+    parse(f'--flagfile={path}', *extra)
+
+
+def test_recipes_take_overrides_and_nothing_else():
+    changed = recipe.resolve('paper', lrn_k=1.0, momentum=None)
+    assert changed == dataclasses.replace(recipe.PAPER, lrn_k=1.0)
+    with pytest.raises(TypeError, match='nonsense'):
+        recipe.resolve('paper', nonsense=1)
+    with pytest.raises(KeyError):
+        recipe.resolve('nonsense')
+
+
+def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
+    paper, source = recipe.PAPER, recipe.SOURCE2012
+    assert (paper.lrn_k, paper.lrn_n, paper.lrn_alpha, paper.lrn_beta) == (2, 5, 1e-4, 0.75)
+    assert (paper.learning_rate, paper.momentum, paper.weight_decay) == (0.01, 0.9, 0.0005)
+    assert (paper.batch_size, paper.epochs, paper.dropout, paper.crop_size) == (128, 90, 0.5, 224)
+    assert (source.lrn_alpha, source.bias_rate_multiplier) == (pytest.approx(2e-5), 2)
+    assert source.initial_sd_middle == 0.03

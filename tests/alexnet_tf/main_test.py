@@ -1,0 +1,184 @@
+"""The command line: what careless and hostile hands give it, and the exit statuses."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from alexnet_tf import main
+
+
+def call(*flags):
+    return main.main(['alexnet_tf', *map(str, flags)])
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--data_dri=x'], 'unknown flag --data_dri. Did you mean --data_dir'),
+        (['--mode=trian'], 'value should be one of'),
+        (['--mode=train', 'surplus'], "unexpected argument 'surplus'"),
+        (['--flagfile=nowhere.cfg'], '--flagfile=nowhere.cfg: no such file'),
+        (['--batch_size=many'], 'batch_size'),
+        (['--batch_size=0'], '--batch_size=0: expected at least 1'),
+        (['--width=nan'], '--width=nan: expected at least'),
+        (['--drop_epochs=1,x'], 'drop_epochs'),
+        (['--mode=prepare', '--source=folder'], '--source=folder needs --source_dir'),
+        (['--devices=/CPU:0,/CPU:0,/CPU:0'], 'expected one device, or one for each'),
+    ],
+)
+def test_usage_errors(flags, message, capsys):
+    assert call(*flags) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith('alexnet_tf: error: ')
+    assert 'Traceback' not in said
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--devices=/GPU:7'], '/GPU:7: no such device'),
+        (['--devices=nonsense'], 'nonsense'),
+        (['--crop_size=63'], 'Give a larger crop'),
+    ],
+)
+def test_networks_that_cannot_be_are_usage_errors(folder, tmp_path, capsys, flags, message):
+    records = f'--data_dir={tmp_path / "records"}'
+    assert call('--mode=prepare', '--source=folder', f'--source_dir={folder}', records) == 0
+    run = f'--run_dir={tmp_path / "run"}'
+    assert call('--mode=train', records, run, '--width=0.1', *flags) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+def empty_class(folder):
+    (folder / 'bird').mkdir()
+
+
+def one_class(folder):
+    (folder / 'dog').rename(folder.parent / 'dog')
+
+
+def class_that_train_lacks(folder):
+    for split in ('train', 'val'):
+        (folder / split).mkdir()
+    for name in ('cat', 'dog'):
+        (folder / name).rename(folder / 'train' / name)
+    (folder / 'val' / 'wolf').mkdir()
+    (folder / 'train' / 'cat' / '00.jpg').rename(folder / 'val' / 'wolf' / '00.jpg')
+
+
+def text_as_jpg(folder):
+    (folder / 'cat' / 'text.jpg').write_text('a text')
+
+
+def link_to_nowhere(folder):
+    (folder / 'cat' / 'gone.jpg').symlink_to(folder / 'nowhere')
+
+
+def no_folder(folder):
+    folder.rename(folder.parent / 'elsewhere')
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (no_folder, 'no such folder'),
+        (empty_class, 'bird holds no pictures'),
+        (one_class, 'has 1 class folders; a classifier needs at least two'),
+        (class_that_train_lacks, 'lacks: wolf'),
+        (text_as_jpg, 'cat/text.jpg: not a picture'),
+        (link_to_nowhere, 'cat/gone.jpg: No such file or directory'),
+    ],
+)
+def test_bad_folders_are_bad_data(folder, tmp_path, capsys, spoil, message):
+    spoil(folder)
+    records = tmp_path / 'records'
+    flags = ['--source=folder', f'--source_dir={folder}', f'--data_dir={records}']
+    assert call('--mode=prepare', *flags) == 3
+    said = capsys.readouterr().err
+    assert message in said
+    assert 'Traceback' not in said
+    assert not (records / 'manifest.json').exists()
+    assert not list(tmp_path.rglob('*.tmp-*'))
+
+
+def test_records_of_other_pictures_are_not_overwritten(folder, tmp_path, capsys):
+    flags = ['--mode=prepare', '--source=folder', f'--source_dir={folder}']
+    assert call(*flags, f'--data_dir={tmp_path / "records"}') == 0
+    before = (tmp_path / 'records' / 'manifest.json').read_bytes()
+    assert call(*flags, f'--data_dir={tmp_path / "records"}', '--record_encoding=raw') == 3
+    assert 'holds another data set: its settings differ' in capsys.readouterr().err
+    assert (tmp_path / 'records' / 'manifest.json').read_bytes() == before
+
+
+def test_training_without_records_is_bad_data(tmp_path, capsys):
+    assert call('--mode=train', f'--data_dir={tmp_path}', f'--run_dir={tmp_path / "run"}') == 3
+    assert 'holds no prepared data' in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_file_where_a_directory_should_be(tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    assert call('--mode=prepare', f'--data_dir={tmp_path / "file"}') == 2
+    assert 'File exists' in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_behind(folder, tmp_path):
+    records = tmp_path / 'records'
+    flags = ['--mode=prepare', '--source=folder', f'--source_dir={folder}', f'--data_dir={records}']
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = subprocess.run(
+        [sys.executable, '-m', 'alexnet_tf.main', *flags],
+        capture_output=True,
+        text=True,
+        preexec_fn=small_files,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert 'File too large' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert list(records.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert call('--mode=train', '--data_dir=nowhere', '--debug') == 3
+    assert 'Traceback' in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_is_an_internal_error(monkeypatch, capsys):
+    monkeypatch.setattr('alexnet_tf.workflows.report.run', lambda config: 1 / 0)
+    assert call('--mode=report') == 1
+    assert 'ZeroDivisionError: division by zero (internal' in capsys.readouterr().err
+
+
+def test_help_does_not_wait_for_tensorflow():
+    program = (
+        'import sys; from alexnet_tf import main; main.main(["x", "--help"]); '
+        'sys.exit("tensorflow" in sys.modules)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=True
+    )
+    assert '--learning_rate' in done.stdout
+
+
+def test_nothing_but_the_message_is_on_stderr(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'alexnet_tf.main', '--mode=predict', '--inputs=nowhere'],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if not key.startswith('TF_CPP')},
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        'alexnet_tf: error: --inputs=nowhere: no such file or folder.'
+    ]
