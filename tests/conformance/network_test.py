@@ -1,0 +1,88 @@
+"""What the network keeps, whichever its recipe."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.training import optimizer, step
+
+CROP, CLASSES = 67, 7
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(0, 60, (4, CROP, CROP, 3)).astype(np.float32)
+LABELS = np.arange(4)
+every_recipe = pytest.mark.parametrize('name', recipe.PRESETS)
+
+
+def build(name, **more):
+    numbers = recipe.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
+    return alexnet.build(numbers, num_classes=CLASSES, width=0.125, **more)
+
+
+@every_recipe
+def test_two_devices_learn_what_one_does(name):
+    """To the last bit: the same operations, elsewhere."""
+    trained = []
+    for devices in ((), ('/CPU:0', '/CPU:1')):
+        model = build(name, devices=devices)
+        learn = step.training_step(model, optimizer.PaperSGD(0.001, momentum=0.9, decay=0.0005))
+        metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).numpy() for _ in range(3)]
+        trained.append((metrics, model.get_weights()))
+    for one, two in zip(*trained, strict=True):
+        for value, other in zip(one, two, strict=True):
+            np.testing.assert_array_equal(value, other)
+
+
+@every_recipe
+def test_variables_are_on_their_columns_device(name):
+    model = build(name, devices=('/CPU:0', '/CPU:1'))
+    for layer in model.layers:
+        for each in layer.variables:
+            wanted = 'CPU:1' if layer.name.endswith('_b') else 'CPU:0'
+            assert wanted in each.value.device, each.path
+
+
+@every_recipe
+def test_saved_model_round_trip(name, tmp_path):
+    model = build(name)
+    model.export(tmp_path / 'it', verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / 'it'))
+    np.testing.assert_allclose(loaded.serve(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
+
+
+@every_recipe
+def test_keras_file_round_trip(name, tmp_path):
+    model = build(name)
+    model.save(tmp_path / 'it.keras')
+    again = keras.models.load_model(tmp_path / 'it.keras')
+    np.testing.assert_array_equal(again(IMAGES), model(IMAGES))
+
+
+@every_recipe
+def test_mixed_precision_keeps_weights_and_logits_exact(name):
+    model, exact = build(name, precision='bfloat16'), build(name)
+    logits = model(IMAGES)
+    assert logits.dtype == tf.float32
+    assert {each.dtype for each in model.trainable_variables} == {'float32'}
+    assert model.get_layer('conv3_a').compute_dtype == 'bfloat16'
+    scale = np.abs(exact(IMAGES)).max()
+    np.testing.assert_allclose(logits, exact(IMAGES), atol=0.05 * scale)
+
+
+def test_the_seed_decides_the_start():
+    for value, same in zip(build('paper').get_weights(), build('paper').get_weights(), strict=True):
+        np.testing.assert_array_equal(value, same)
+    other = build('paper', seed=1).get_layer('conv1_a').kernel.numpy()
+    assert np.abs(other - build('paper').get_layer('conv1_a').kernel.numpy()).mean() > 0.01
+
+
+def test_a_masked_example_teaches_nothing():
+    results = []
+    for images in (IMAGES, np.concatenate([IMAGES[:3], 9 * IMAGES[3:]])):
+        model = build('paper')
+        learn = step.training_step(model, optimizer.PaperSGD(0.001))
+        learn(images, LABELS, np.array([1, 1, 1, 0], np.float32))
+        results.append(model.get_weights())
+    for value, other in zip(*results, strict=True):
+        np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-8)
