@@ -120,7 +120,7 @@ class Training(_Checked):
     )
     momentum: float | None = setting(None, "Momentum. [recipe's]", low=0, high=1)
     weight_decay: float | None = setting(None, "Weight decay. [recipe's]", low=0)
-    batch_size: int | None = setting(None, "Examples in a step. [recipe's]", low=1)
+    batch_size: int | None = setting(None, "Examples in a step. [recipe's]", low=1, high=1_000_000)
     epochs: int | None = setting(None, "Passes over the training examples. [recipe's]", low=1)
     schedule: str | None = setting(
         None,
@@ -149,7 +149,10 @@ class Evaluation(_Checked):
     """What is scored."""
 
     eval_batch_size: int = setting(
-        128, 'Pictures a step when no gradient is needed; ten views take a tenth.', low=10
+        128,
+        'Pictures a step when no gradient is needed; ten views take a tenth.',
+        low=10,
+        high=1_000_000,
     )
 
 

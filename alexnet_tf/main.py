@@ -20,7 +20,7 @@ _PATH_ERRORS = (
     PermissionError,
 )
 _STDERR = 2
-_EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED = 1, 2, 5, 130
+_EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(flag_defs.help_text())
         return 0
     debug = '--debug' in argv or '--debug=true' in argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):  # a file's name may be in no encoding at all
+            stream.reconfigure(errors='backslashreplace')
     try:
         config = flag_defs.parse(argv)
         debug = config.debug
@@ -38,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             importlib.import_module('tensorflow').config.list_physical_devices()
         workflow.run(config)
     except KeyboardInterrupt:
-        return _failed('interrupted; the same command goes on', _EXIT_INTERRUPTED, debug)
+        return _failed('interrupted; run the same command again', _EXIT_INTERRUPTED, debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return _EXIT_PIPE
     except Exception as error:
         return _failed(_message(error), _exit_code(error), debug)
     return 0
@@ -72,7 +78,7 @@ def _failed(message: str, code: int, debug: bool) -> int:
 def _exit_code(error: Exception) -> int:
     if _of_the_disk(error):
         return _EXIT_DISK
-    if isinstance(error, _PATH_ERRORS):
+    if isinstance(error, _PATH_ERRORS) or _of_the_memory(error):
         return _EXIT_USAGE
     return getattr(error, 'exit_code', _EXIT_INTERNAL)
 
@@ -82,6 +88,8 @@ def _message(error: Exception) -> str:
         return f'{error}. Free space or name another directory, then run the same command.'
     if isinstance(error, _PATH_ERRORS):
         return f'{error}. Name another directory, or change what stands there.'
+    if _of_the_memory(error):
+        return 'out of memory. Give a smaller --batch_size, --eval_batch_size or --width.'
     if hasattr(error, 'exit_code'):
         return str(error)
     return f'{type(error).__name__}: {error} (internal; run again with --debug)'
@@ -93,6 +101,10 @@ def _of_the_disk(error: Exception) -> bool:
     # TensorFlow's writers say it in words only.
     from_tensorflow = type(error).__module__.startswith('tensorflow')
     return from_tensorflow and any(os.strerror(each) in str(error) for each in _DISK_ERRORS)
+
+
+def _of_the_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == 'ResourceExhaustedError'
 
 
 if __name__ == '__main__':

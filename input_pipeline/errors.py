@@ -19,4 +19,5 @@ def reason(error: Exception) -> str:
     text = getattr(error, 'strerror', None) or str(error)
     # TensorFlow puts the operation behind the message and, from a graph, its story before it.
     text = _MARKS.sub('', text.split('[[{{node')[0])
-    return (text.strip() or type(error).__name__).splitlines()[-1].strip()
+    lines = [line.strip() for line in text.splitlines() if not line.strip().startswith('[[')]
+    return next(filter(None, reversed(lines)), type(error).__name__)

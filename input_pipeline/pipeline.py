@@ -108,9 +108,12 @@ def read(batches: tf.data.Dataset, data_dir: object) -> Iterator:
 
     Raises:
         DataError: A record cannot be read.
+        tf.errors.ResourceExhaustedError: The memory does not suffice.
     """
     try:
         yield from batches
+    except tf.errors.ResourceExhaustedError:
+        raise
     except tf.errors.OpError as error:
         raise errors.DataError(
             f'--data_dir={data_dir}: a record cannot be read ({errors.reason(error)}). '

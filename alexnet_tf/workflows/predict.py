@@ -118,7 +118,10 @@ def _output(path: str):
     if not path:
         yield sys.stdout
         return
-    with input_pipeline.files.atomic_file(path) as aside, open(aside, 'w', newline='') as file:
+    with (
+        input_pipeline.files.atomic_file(path) as aside,
+        open(aside, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,
+    ):
         yield file
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from alexnet_tf import main
 
@@ -158,6 +159,12 @@ def test_what_nobody_foresaw_is_an_internal_error(monkeypatch, capsys):
     assert 'ZeroDivisionError: division by zero (internal' in capsys.readouterr().err
 
 
+def test_too_little_memory_names_the_flags(monkeypatch, capsys):
+    monkeypatch.setattr('alexnet_tf.workflows.report.run', lambda config: tf.zeros(2**45))
+    assert call('--mode=report') == 2
+    assert 'out of memory. Give a smaller --batch_size' in capsys.readouterr().err
+
+
 def test_help_does_not_wait_for_tensorflow():
     program = (
         'import sys; from alexnet_tf import main; main.main(["x", "--help"]); '
@@ -167,6 +174,21 @@ def test_help_does_not_wait_for_tensorflow():
         [sys.executable, '-c', program], capture_output=True, text=True, check=True
     )
     assert '--learning_rate' in done.stdout
+
+
+def test_a_closed_pipe_is_no_error():
+    program = (
+        'import os, sys; from alexnet_tf import flag_defs, main; '
+        'flag_defs.parse = lambda argv: sys.stdout.write("x" * 100_000); '
+        'sys.exit(main.main(["x"]))'
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b''
+    process.stderr.close()
+    assert process.wait() == 141
 
 
 def test_nothing_but_the_message_is_on_stderr(tmp_path):

@@ -99,7 +99,7 @@ def test_files_and_functions_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node) or ''
-            assert node.end_lineno - node.lineno - docstring.count('\n') <= 60, node.name
+            assert node.end_lineno - node.lineno - docstring.count('\n') <= 40, node.name
 
 
 def test_flags_and_tests_are_data_not_packages():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import PIL.Image
 import pytest
@@ -64,6 +65,14 @@ def test_drawing(predict, tmp_path):
     with PIL.Image.open(tmp_path / 'drawn.png') as picture:
         assert picture.format == 'PNG'
         assert min(picture.size) > 200
+
+
+def test_a_name_in_no_encoding_is_shown(command, trained, inputs, tmp_path):
+    (inputs / '=good.jpg').rename(inputs / os.fsdecode(b'\xff.jpg'))
+    out = tmp_path / 'out.csv'
+    flags = (f'--inputs={inputs}', '--output=csv', f'--output_file={out}')
+    assert command('predict', f'--run_dir={trained}', *flags) == 0
+    assert '\\udcff.jpg' in out.read_text()
 
 
 def test_nothing_readable_is_an_error(command, trained, inputs, capsys):
