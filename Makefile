@@ -1,5 +1,5 @@
 # make quickstart: the whole way once, on pictures that need no download
-# make test:       lint-free tests in an environment of its own
+# make test:       the tests, in the same environment (.venv)
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

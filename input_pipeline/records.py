@@ -115,7 +115,7 @@ def verify(manifest: Manifest) -> None:
 
 def statistics(manifest: Manifest) -> dict[str, np.ndarray]:
     """mean_image (256, 256, 3) float32, covariance (3, 3), eigenvalues (3,), eigenvectors (3, 3)
-    float64 of the training pixels, 0..255; see `statistics.Statistics`."""
+    float64 of the training pixels, 0..255; see `statistics.of_records`."""
     with np.load(manifest.directory / STATISTICS, allow_pickle=False) as saved:
         return dict(saved)
 

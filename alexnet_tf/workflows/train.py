@@ -142,7 +142,7 @@ class Trainer:
     def epoch(self, rate: float, stop: guards.StopRequest) -> None:
         """Trains to the end of an epoch and validates, or to the step where `stop` is asked."""
         self.optimizer.learning_rate.assign(rate)
-        meter = Meter(self.recipe.batch_size)
+        meter = Meter()
         while self.state.examples < self.total:
             meter.add(self._one_step(meter))
             if self.state.step % self.config.training.log_every_steps == 0:
@@ -229,7 +229,7 @@ class Trainer:
 class Meter:
     """Examples a second and the share of time that input was waited for, since it was made."""
 
-    def __init__(self, batch_size: int):
+    def __init__(self):
         self._start, self._waited, self._examples = time.monotonic(), 0.0, 0
 
     def add(self, examples: int) -> None:
