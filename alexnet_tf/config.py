@@ -85,6 +85,18 @@ class Network(_Checked):
     precision: str = setting(
         'float32', 'Dtype of activations; weights stay float32.', choices=('float32', 'bfloat16')
     )
+    columns: int | None = setting(
+        None, "Columns; 1 is the network of the paper's footnote 2. [recipe's]", choices=(1, 2)
+    )
+    conv6: bool | None = setting(None, "A sixth convolution over pool5. [recipe's]")
+    removed_layer: str | None = setting(
+        None, "A convolution to leave out. [recipe's]", choices=('', 'conv3', 'conv4', 'conv5')
+    )
+    activation: str | None = setting(None, "Non-linearity. [recipe's]", choices=('relu', 'tanh'))
+    pool_size: int | None = setting(
+        None, "Side of pooling windows, 2 apart; 2: no overlap. [recipe's]", choices=(2, 3)
+    )
+    normalization: bool | None = setting(None, "Whether norm1 and norm2 are there. [recipe's]")
     crop_size: int | None = setting(None, "Side of the training crop. [recipe's]", low=63, high=256)
     lrn_k: float | None = setting(None, "Normalisation's k. [recipe's]", low=1e-6)
     lrn_n: int | None = setting(None, "Normalisation's n, odd. [recipe's]", low=1)

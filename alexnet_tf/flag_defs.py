@@ -48,7 +48,7 @@ def _define_one(field, values: flags.FlagValues) -> None:
         parser, serializer = _List(kind), flags.CsvListSerializer(',')
         flags.DEFINE(parser, field.name, None, text, values, serializer)
         values[field.name].value = field.default
-    elif 'choices' in field.metadata:
+    elif 'choices' in field.metadata and kind is str:
         flags.DEFINE_enum(field.name, field.default, field.metadata['choices'], text, values)
     else:
         maker = {
@@ -128,6 +128,8 @@ def help_text() -> str:
 def _help_of(field) -> list[str]:
     choices = field.metadata.get('choices')
     kind, many = _kind(field.type)
-    shown = '|'.join(choices) if choices else kind.__name__.upper() + (',...' if many else '')
+    shown = (
+        '|'.join(map(str, choices)) if choices else kind.__name__.upper() + (',...' if many else '')
+    )
     default = '' if field.default in (None, '', ()) else f' [{field.default}]'
     return [f'  --{field.name}={shown}', f'      {field.metadata["help"]}{default}']

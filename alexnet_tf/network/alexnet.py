@@ -37,41 +37,41 @@ def build(
         60,965,224 parameters.
 
     Raises:
-        ValueError: A crop too small for the pooling layers, or a width that leaves no filter.
+        ValueError: More devices than columns, a crop too small for the pooling layers, or a width
+            that leaves no filter.
     """
+    if len(devices) > recipe.columns:
+        raise ValueError(f'{len(devices)} devices for {recipe.columns} column. Give one device.')
     policy = 'float32' if precision == 'float32' else f'mixed_{precision}'
     part = _Parts(recipe, width, devices, keras.DTypePolicy(policy), seed)
     images = keras.Input((recipe.crop_size, recipe.crop_size, CHANNELS), name='images')
 
-    # "The first convolutional layer filters the 224x224x3 input image with 96 kernels of size
-    # 11x11x3 with a stride of 4 pixels."
+    # conv1: 96 kernels of 11x11x3 over the 224x224x3 image, 4 pixels apart; 48 a column.
     x = part.each('conv1', part.far_padding, images)
     x = part.each('conv1', part.convolution, x, 48, CONV1_SIZE, stride=CONV1_STRIDE)
     x = part.first_normalization_and_pooling(x)
-    # "The second convolutional layer takes as input the (response-normalized and pooled) output
-    # of the first and filters it with 256 kernels of size 5x5x48."
+    # conv2: 256 kernels of 5x5x48 over the normalised, pooled output of its own column.
     x = part.each('conv2', part.convolution, x, 128, 5, bias=True)
-    x = part.each('relu2', part.relu, x)
+    x = part.each('relu2', part.activation, x)
     x = part.each('norm2', part.normalization, x)
     x = part.each('norm2_same_map', part.same_map_normalization, x)
     x = part.each('pool2', part.pooling, x)
-    # "The third convolutional layer has 384 kernels of size 3x3x256 connected to the outputs of
-    # the second": of both columns.
+    # conv3: 384 kernels of 3x3x256, the only convolution that reads both columns; conv4 and conv5
+    # (384 of 3x3x192, 256 of 3x3x192) read their own, with nothing in between.
     x = part.each('conv3', part.join, x)
-    x = part.each('conv3', part.convolution, x, 192, 3, sd='initial_sd_middle')
-    x = part.each('relu3', part.relu, x)
-    x = part.each('conv4', part.convolution, x, 192, 3, sd='initial_sd_middle', bias=True)
-    x = part.each('relu4', part.relu, x)
-    x = part.each('conv5', part.convolution, x, 128, 3, sd='initial_sd_middle', bias=True)
-    x = part.each('relu5', part.relu, x)
+    x = part.middle('conv3', x, 192, bias=False)
+    x = part.middle('conv4', x, 192)
+    x = part.middle('conv5', x, part.share(256))
     x = part.each('pool5', part.pooling, x)
-    # "The fully-connected layers have 4096 neurons each", half of them in each column, and each
-    # half sees both.
+    if recipe.conv6:
+        x = part.each('conv6', part.join, x)
+        x = part.middle('conv6', x, part.share(256))
+    # fc6, fc7: 4096 neurons each, half of them in each column; each half reads both.
     x = part.each('pool5_flat', part.flat, x)
     for name in ('fc6', 'fc7'):
         x = part.each(name, part.join, x)
-        x = part.each(name, part.fully_connected, x, 2048)
-        x = part.each(f'relu{name[-1]}', part.relu, x)
+        x = part.each(name, part.fully_connected, x, part.share(4096))
+        x = part.each(f'relu{name[-1]}', part.activation, x)
         x = part.each(f'drop{name[-1]}', part.dropout, x)
     logits = part.classes(x, num_classes)
     return keras.Model(images, logits, name='alexnet')
@@ -91,17 +91,31 @@ class _Parts:
 
     def __init__(self, recipe, width, devices, dtype, seed):
         self.recipe, self.width, self.dtype, self.seed = recipe, width, dtype, seed
+        self.columns = COLUMNS[: recipe.columns]
         self.devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
+
+    def share(self, number: int) -> int:
+        """One column's share of what the columns have together."""
+        return number // len(self.columns)
 
     def each(self, name, make, inputs, *args, **kwargs):
         """The layer `make` gives, in both columns: outputs by column."""
-        inputs = inputs if isinstance(inputs, dict) else dict.fromkeys(COLUMNS, inputs)
-        return {at: make(name, at, inputs, *args, **kwargs) for at in COLUMNS}
+        inputs = inputs if isinstance(inputs, dict) else dict.fromkeys(self.columns, inputs)
+        return {at: make(name, at, inputs, *args, **kwargs) for at in self.columns}
+
+    def middle(self, name, x, filters, *, bias=True):
+        """A 3x3 convolution and its non-linearity, unless the recipe leaves it out."""
+        if name == self.recipe.removed_layer:
+            return x
+        sd = 'initial_sd_middle'
+        x = self.each(name, self.convolution, x, filters, 3, sd=sd, bias=bias)
+        after = 'relu_conv6' if name == 'conv6' else f'relu{name[-1]}'  # relu6 follows fc6
+        return self.each(after, self.activation, x)
 
     def first_normalization_and_pooling(self, x):
         """After conv1: the paper's order, or that of its source (fact: signs are kept, and
         max and ReLU commute, so only the normaliser's sum differs)."""
-        order = [('relu1', self.relu), ('norm1', self.normalization), ('pool1', self.pooling)]
+        order = [('relu1', self.activation), ('norm1', self.normalization), ('pool1', self.pooling)]
         if self.recipe.lrn1_before_pool:
             order = [*order[1:], order[0]]
         for name, make in order:
@@ -126,10 +140,14 @@ class _Parts:
         )
         return layer(inputs[at])
 
-    def relu(self, name, at, inputs):
-        return column.Relu(**self._common(name, at))(inputs[at])
+    def activation(self, name, at, inputs):
+        kind = self.recipe.activation
+        layer = {'relu': column.Relu, 'tanh': column.Tanh}[kind]
+        return layer(**self._common(name.replace('relu', kind), at))(inputs[at])
 
     def normalization(self, name, at, inputs):
+        if not self.recipe.normalization:
+            return inputs[at]
         numbers = {
             each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')
         }
@@ -137,21 +155,25 @@ class _Parts:
         return layer(inputs[at])
 
     def same_map_normalization(self, name, at, inputs):
-        if not self.recipe.same_map_alpha:
+        if not (self.recipe.normalization and self.recipe.same_map_alpha):
             return inputs[at]
         common = self._common(name, at)
         return lrn.SameMapNormalization(alpha=self.recipe.same_map_alpha, **common)(inputs[at])
 
     def pooling(self, name, at, inputs):
-        if min(inputs[at].shape[1:3]) < 3:
+        size = self.recipe.pool_size
+        if min(inputs[at].shape[1:3]) < size:
             raise ValueError(
                 f'crop_size={self.recipe.crop_size} leaves {name} a {inputs[at].shape[1]}-pixel '
-                'map; its windows are 3 pixels wide. Give a larger crop.'
+                f'map; its windows are {size} pixels wide. Give a larger crop.'
             )
-        return column.Pooling(3, strides=2, **self._common(name, at))(inputs[at])
+        return column.Pooling(size, strides=2, **self._common(name, at))(inputs[at])
 
     def join(self, name, at, inputs):
-        return column.Join(**self._common(f'{name}_join', at))([inputs[each] for each in COLUMNS])
+        if len(self.columns) == 1:
+            return inputs[at]
+        layer = column.Join(**self._common(f'{name}_join', at))
+        return layer([inputs[each] for each in self.columns])
 
     def flat(self, name, at, inputs):
         return column.Flat(**self._common(name, at))(inputs[at])

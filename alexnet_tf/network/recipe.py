@@ -13,6 +13,14 @@ class Recipe:
 
     Attributes:
         name: The preset it came from, for tables and records.
+        columns: 2, or 1 for the one-GPU network of footnote 2: one column's kernels up to conv4,
+            then as many as both columns have.
+        conv6: A sixth convolution over the last pooling (P 7, table 2).
+        removed_layer: '' or which of conv3, conv4, conv5 is left out (P 7); the next layer reads
+            what it would have read.
+        activation: 'relu', or 'tanh' (P 3.1).
+        pool_size: Side of the pooling windows, 2 apart: 3, or 2 for no overlap (P 3.4).
+        normalization: Whether norm1 and norm2 are there (P 3.3).
         crop_size: Side of the square that the network sees.
         lrn_k: Constant of the normalisation (P 3.3).
         lrn_n: Number of adjacent kernel maps it sums over, an odd number.
@@ -42,6 +50,12 @@ class Recipe:
     """
 
     name: str
+    columns: int = 2
+    conv6: bool = False
+    removed_layer: str = ''
+    activation: str = 'relu'
+    pool_size: int = 3
+    normalization: bool = True
     crop_size: int = 224
     lrn_k: float = 2.0
     lrn_n: int = 5

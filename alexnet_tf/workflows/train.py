@@ -209,7 +209,9 @@ class Trainer:
         return self.rate() is None
 
     def _draw_kernels(self) -> None:
-        columns = [self.model.get_layer(f'conv1_{at}').kernel.numpy() for at in 'ab']
+        columns = [
+            self.model.get_layer(f'conv1_{at}').kernel.numpy() for at in 'ab'[: self.recipe.columns]
+        ]
         self.board.picture('train', 'conv1_kernels', kernels.picture(columns), self.state.step)
         self.board.flush()
 

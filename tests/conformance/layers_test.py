@@ -18,6 +18,7 @@ CASES = {
     column.FarPadding: ({'padding': ((0, 3), (0, 3))}, MAPS),
     column.Pooling: ({'pool_size': 3, 'strides': 2}, MAPS),
     column.Relu: ({}, MAPS),
+    column.Tanh: ({}, MAPS),
     column.Join: ({}, [MAPS, MAPS]),
     column.Flat: ({}, MAPS),
     column.FullyConnected: ({'units': 3}, (12,)),

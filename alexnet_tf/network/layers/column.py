@@ -60,6 +60,18 @@ class Relu(Placed, keras.layers.ReLU):
 
 
 @keras.saving.register_keras_serializable('alexnet_tf')
+class Tanh(Placed, keras.layers.Layer):
+    """tanh(x) on one column's device."""
+
+    def call(self, inputs):
+        with scope(self.device):
+            return tf.tanh(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
 class Join(Placed, keras.layers.Concatenate):
     """Both columns' outputs side by side, a then b, on the device that reads them."""
 

@@ -99,3 +99,52 @@ def test_conv4_and_conv5_see_their_own_column_only():
 def test_small_crops_are_refused_by_name():
     with pytest.raises(ValueError, match='crop_size=63'):
         alexnet.build(recipe.resolve('paper', crop_size=63), num_classes=3, width=1 / 48)
+
+
+# Footnote 2, section 7 and the ablations of section 3, counted by hand.
+VARIANTS = {
+    'one column': ({'columns': 1}, 59_798_312),
+    'six convolutions': ({'conv6': True}, 61_555_304),
+    'without normalisation': ({'normalization': False}, 60_965_224),
+    'pooling without overlap': ({'pool_size': 2}, 60_965_224),
+    'tanh': ({'activation': 'tanh'}, 60_965_224),
+    'without conv4': ({'removed_layer': 'conv4'}, 60_965_224 - 663_936),
+    # Both columns' 256 maps come to conv4 now, where 192 came.
+    'without conv3': ({'removed_layer': 'conv3'}, 60_965_224 - 885_120 + 2 * 192 * 9 * (256 - 192)),
+    'without conv5': (
+        {'removed_layer': 'conv5'},
+        60_965_224 - 442_624 + 6 * 6 * (384 - 256) * 4096,
+    ),
+}
+
+
+@pytest.mark.parametrize(('changed', 'parameters'), VARIANTS.values(), ids=VARIANTS)
+def test_parameters_of_variants(changed, parameters):
+    model = alexnet.build(recipe.resolve('source2012', **changed), num_classes=1000)
+    assert sum(int(np.prod(each.shape)) for each in model.trainable_variables) == parameters
+
+
+def test_pooling_without_overlap_keeps_the_maps():
+    model = alexnet.build(recipe.resolve('paper', pool_size=2), num_classes=10, width=0.1)
+    sizes = [model.get_layer(f'{name}_a').output.shape[1] for name in ('pool1', 'pool2', 'pool5')]
+    assert sizes == [27, 13, 6]
+
+
+def test_tanh_replaces_every_relu_and_normalisation_goes():
+    numbers = recipe.resolve('source2012', activation='tanh', normalization=False)
+    names = {each.name for each in alexnet.build(numbers, num_classes=10, width=0.1).layers}
+    assert not [name for name in names if name.startswith(('relu', 'norm'))]
+    assert {f'tanh{at}_{column}' for at in range(1, 8) for column in 'ab'} <= names
+
+
+def test_conv6_reads_both_columns():
+    model = alexnet.build(recipe.resolve('paper', conv6=True), num_classes=10)
+    assert model.get_layer('conv6_b').kernel.shape == (3, 3, 256, 128)
+    assert model.get_layer('conv6_b').output.shape == (None, 6, 6, 128)
+
+
+def test_one_column_has_one_device():
+    with pytest.raises(ValueError, match='2 devices for 1 column'):
+        alexnet.build(
+            recipe.resolve('paper', columns=1), num_classes=2, devices=('/CPU:0', '/CPU:1')
+        )

@@ -111,6 +111,12 @@ def test_training_learns(config_of, tmp_path):
     assert losses[0] > 0.5
 
 
+@pytest.mark.parametrize('variant', ['--columns=1', '--conv6', '--activation=tanh'])
+def test_variants_train(config_of, tmp_path, variant):
+    train.run(config_of(tmp_path, '--epochs=1', '--drop_epochs=1', variant))
+    assert len(rows(tmp_path)) == 1
+
+
 def test_everything_that_a_run_owns_is_written(trained):
     names = {path.name for path in trained.iterdir()}
     assert names >= {'config.json', 'data.json', 'environment.json', 'summary.csv', 'tensorboard'}
