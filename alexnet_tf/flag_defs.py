@@ -36,7 +36,7 @@ def define() -> flags.FlagValues:
     """One flag for each setting, in a registry of their own."""
     values = flags.FlagValues()
     for part in configs.sections().values():
-        for field in configs.settings(part):
+        for field in configs.fields(part):
             _define_one(field, values)
     return values
 
@@ -83,7 +83,7 @@ def _kind(annotation) -> tuple[type, bool]:
 
 
 def _names() -> list[str]:
-    return [f.name for part in configs.sections().values() for f in configs.settings(part)]
+    return [f.name for part in configs.sections().values() for f in configs.fields(part)]
 
 
 def _did_you_mean(name: str) -> str:
@@ -120,7 +120,7 @@ def help_text() -> str:
     ]
     for part in configs.sections().values():
         lines += ['', part.__doc__.splitlines()[0]]
-        lines += [line for field in configs.settings(part) for line in _help_of(field)]
+        lines += [line for field in configs.fields(part) for line in _help_of(field)]
     lines += ['', '  --flagfile=FILE', '      Flags from a file, one a line.']
     return '\n'.join([*lines, '  --help', '      This page.'])
 

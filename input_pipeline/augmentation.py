@@ -55,7 +55,8 @@ def apply(crop: tf.Tensor, drawn: Draw, mean_crop: tf.Tensor, divisor: float) ->
         drawn: Only `mirrored` and `shift` are used.
         mean_crop: (size, size, 3) float32: the mean image's central crop, wherever the crop was
             taken, and never mirrored, as in the 2012 source.
-        divisor: 1 in the paper; 1.1 in its source, which keeps the scale near the test's.
+        divisor: A number or a scalar; 1 in the paper; 1.1 in its source, which keeps the scale
+            near the test's.
 
     Returns:
         (size, size, 3) float32, about [-160, 190] before the division.
@@ -67,6 +68,6 @@ def apply(crop: tf.Tensor, drawn: Draw, mean_crop: tf.Tensor, divisor: float) ->
     rows = tf.reshape(tf.cast(crop, tf.float32), [size, size * 3])
     shifts = tf.tile(drawn.shift, [size])
     rows = rows - tf.reshape(mean_crop, [size, size * 3]) + shifts
-    if divisor != 1.0:
+    if tf.is_tensor(divisor) or divisor != 1.0:
         rows = rows * (1.0 / divisor)
     return tf.reshape(rows, [size, size, 3])

@@ -1,5 +1,6 @@
 """Batches for training and for evaluation, made on the CPU while the accelerator works."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -59,13 +60,24 @@ class Augment:
             writes the eigenvalue there; its source uses the square root, as here (on 0..255
             pixels eigenvalues would shift by over a thousand grey levels).
         divisor: See `augmentation.apply`.
+        shift_epochs: After so many epochs there is neither shift nor division; 0: never.
     """
 
-    def __init__(self, mean_image, eigenvalues, eigenvectors, *, crop_size: int, shift_sd, divisor):
+    def __init__(
+        self,
+        mean_image,
+        eigenvalues,
+        eigenvectors,
+        *,
+        crop_size: int,
+        shift_sd: float,
+        divisor: float = 1.0,
+        shift_epochs: int = 0,
+    ):
         deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
         self.components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
         self.mean_crop = preprocessing.central_crop(mean_image, crop_size)
-        self.crop_size, self.divisor = crop_size, divisor
+        self.crop_size, self.divisor, self.shift_epochs = crop_size, divisor, shift_epochs
 
     def __call__(self, encoded, index, epoch, seed: int, record_encoding: str) -> tf.Tensor:
         """(crop, crop, 3) float32 of one encoded picture; see `augmentation`."""
@@ -83,6 +95,11 @@ class Augment:
             crop_size=self.crop_size,
             record_encoding=record_encoding,
         )
+        if self.shift_epochs:
+            late = epoch >= self.shift_epochs
+            drawn = dataclasses.replace(drawn, shift=tf.where(late, 0.0, drawn.shift))
+            divisor = tf.where(late, 1.0, self.divisor)
+            return augmentation.apply(crop, drawn, self.mean_crop, divisor)
         return augmentation.apply(crop, drawn, self.mean_crop, self.divisor)
 
 

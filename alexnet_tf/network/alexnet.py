@@ -152,7 +152,22 @@ class _Parts:
             each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')
         }
         layer = lrn.LocalResponseNormalization(**numbers, **self._common(name, at))
+        if self.recipe.lrn_across_columns and len(self.columns) > 1:
+            return self._across_the_seam(name, at, inputs, layer)
         return layer(inputs[at])
+
+    def _across_the_seam(self, name, at, inputs, layer):
+        """`layer` on a column's maps and, of the other column's, those that they reach."""
+        reach, maps = self.recipe.lrn_n // 2, inputs[at].shape[-1]
+        first = at == self.columns[0]
+        other = self.columns[1 if first else 0]
+        seam = (0, min(reach, maps)) if first else (max(maps - reach, 0), maps)
+        # Cut on the other column's device: no more than the seam crosses.
+        beside = column.Maps(*seam, **self._common(f'{name}_seam', other))(inputs[other])
+        both = [inputs[at], beside] if first else [beside, inputs[at]]
+        joined = layer(column.Join(**self._common(f'{name}_join', at))(both))
+        start = 0 if first else joined.shape[-1] - maps
+        return column.Maps(start, start + maps, **self._common(f'{name}_own', at))(joined)
 
     def same_map_normalization(self, name, at, inputs):
         if not (self.recipe.normalization and self.recipe.same_map_alpha):

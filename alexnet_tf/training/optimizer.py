@@ -1,54 +1,79 @@
 """The paper's update (section 5), through TensorFlow's fused momentum kernel."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 import tensorflow as tf
 
 
-class PaperSGD(keras.optimizers.SGD):
+class PaperSGD:
     """v <- momentum v - decay rate w - rate g;  w <- w + v.
 
     The decay enters the velocity, scaled by the rate, and touches weights only. Keras' own
     `weight_decay` shrinks weights outside the velocity, about ten times weaker at momentum 0.9.
-    The reported loss stays free of the penalty. The fused kernel runs beside its variable, so a
-    column's weights, velocities and updates stay on the column's device.
+    The reported loss stays free of the penalty.
+
+    Each variable's velocity, rate and update are on the variable's device, so of the update
+    nothing crosses devices. (Keras' optimizers collect all gradients on the first device.)
 
     Args:
-        learning_rate: Of weights.
+        variables: What is trained; weights have rank 2 or more, biases 1.
         momentum: Share of the velocity kept, in [0, 1].
-        decay: Weight decay, of every variable that is no bias.
-        bias_rate_multiplier: The rate of biases as a multiple of the weights'.
+        decay: Weight decay.
     """
 
     def __init__(
-        self,
-        learning_rate: float = 0.01,
-        *,
-        momentum: float = 0.9,
-        decay: float = 0.0005,
-        bias_rate_multiplier: float = 1.0,
+        self, variables: Sequence[keras.Variable], *, momentum: float = 0.9, decay: float = 0.0005
     ):
-        # Keras keeps a velocity only where momentum is not 0; the kernel wants one always.
-        super().__init__(learning_rate, momentum=momentum or 1e-30, name='paper_sgd')
-        self.paper_momentum = momentum
-        self.decay, self.bias_rate_multiplier = decay, bias_rate_multiplier
+        self._trained, self._momentum, self._decay = list(variables), momentum, decay
+        self.velocities, self._rates = [], []
+        for each in self._trained:
+            with tf.device(each.value.device):
+                name = each.path.replace('/', '_') + '_velocity'
+                zeros = tf.zeros(each.shape, each.dtype)
+                self.velocities.append(keras.Variable(zeros, trainable=False, name=name))
+                self._rates.append(tf.Variable(0.0, trainable=False, dtype=each.dtype))
 
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
-        velocity = self.momentums[index]
-        rate = tf.cast(learning_rate, variable.dtype)
-        if is_bias(self._trainable_variables[index]):
-            rate = rate * self.bias_rate_multiplier
-        elif self.decay:
-            gradient = gradient + self.decay * variable
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=variable.handle,
-            accum=velocity.value.handle,
-            lr=rate,
-            grad=gradient,
-            momentum=tf.constant(self.paper_momentum, variable.dtype),
-        )
+    def set_rate(
+        self,
+        rate: float,
+        *,
+        bias_multiplier: float = 1.0,
+        layer_multipliers: Mapping[str, float] | None = None,
+    ) -> None:
+        """Sets every variable's learning rate.
+
+        Args:
+            rate: Of weights.
+            bias_multiplier: The rate of biases as a multiple.
+            layer_multipliers: Further multiples by layer, as {'conv1': 0.1}, for both columns. A
+                layer at 0 only coasts to a stop on the velocity it has, as in the 2012 source.
+        """
+        for variable, own in zip(self._trained, self._rates, strict=True):
+            multiplier = (layer_multipliers or {}).get(layer_of(variable), 1.0)
+            own.assign(rate * multiplier * (bias_multiplier if is_bias(variable) else 1.0))
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        """One update, from the gradient of each variable."""
+        together = zip(self._trained, self.velocities, self._rates, gradients, strict=True)
+        for variable, velocity, rate, gradient in together:
+            with tf.device(variable.value.device):
+                if self._decay and not is_bias(variable):
+                    gradient = gradient + self._decay * variable.value
+                tf.raw_ops.ResourceApplyKerasMomentum(
+                    var=variable.value.handle,
+                    accum=velocity.value.handle,
+                    lr=rate,
+                    grad=gradient,
+                    momentum=tf.constant(self._momentum, variable.dtype),
+                )
 
 
-def is_bias(variable) -> bool:
-    """Whether a Keras variable is a layer's bias."""
-    return variable.name == 'bias'
+def is_bias(variable: keras.Variable) -> bool:
+    """Whether a variable is a layer's bias."""
+    return len(variable.shape) < 2
+
+
+def layer_of(variable: keras.Variable) -> str:
+    """The paper's name of a variable's layer: 'conv1' for conv1_b's kernel."""
+    return variable.path.split('/')[-2].split('_')[0]

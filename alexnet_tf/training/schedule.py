@@ -1,9 +1,11 @@
 """Learning rates as functions of the epoch and of what validation showed."""
 
+import re
 from collections.abc import Sequence
 
 FACTOR = 10.0
 MOST_DROPS = 3
+_LAYER_RATE = re.compile(r'(\w+)=([\d.]+)(?:@(\d+))?')
 
 
 def listed(base: float, drop_epochs: Sequence[int], done_epochs: int) -> float:
@@ -33,3 +35,21 @@ def plateau(base: float, validation_errors: Sequence[float], patience: int) -> f
         if waited == patience:
             waited, drops = 0, drops + 1
     return base / FACTOR**drops if drops <= MOST_DROPS else None
+
+
+def layer_multipliers(layer_rates: Sequence[str], done_epochs: int) -> dict[str, float]:
+    """By layer, what its learning rate is multiplied by after `done_epochs` epochs.
+
+    Args:
+        layer_rates: 'LAYER=MULTIPLIER', or 'LAYER=MULTIPLIER@EPOCHS': from then on. Of a layer's,
+            the last that holds counts.
+
+    >>> layer_multipliers(('fc8=10', 'conv1=0.1@2', 'conv1=0@3'), 2)
+    {'fc8': 10.0, 'conv1': 0.1}
+    """
+    found = {}
+    for each in layer_rates:
+        layer, multiplier, since = _LAYER_RATE.fullmatch(each).groups()
+        if done_epochs >= int(since or 0):
+            found[layer] = float(multiplier)
+    return found

@@ -5,21 +5,24 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from alexnet_tf.training import loss_scale, optimizer
+
 METRICS = ('loss', 'top1_error', 'top5_error')
 
 
-def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable:
+def training_step(
+    model: keras.Model, sgd: optimizer.PaperSGD, scale: loss_scale.LossScale | None = None
+) -> Callable:
     """A function (images, labels, mask) -> float32 (3,) of METRICS that learns from one batch.
 
     Args:
         model: images -> logits.
-        optimizer: Built here, before the graph is traced: built inside it, all its slots would
-            sit on the first device.
+        sgd: Of the model's trainable variables.
+        scale: For float16.
 
     `tf.gradients` and not a gradient tape: it colocates each gradient with its operation, and a
     tape would run the whole backward pass on the first device.
     """
-    optimizer.build(model.trainable_variables)
 
     @tf.function(jit_compile=False)
     def step(images, labels, mask):
@@ -27,8 +30,10 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
         losses = keras_losses(labels, logits)
         loss = masked_mean(losses, mask)
         values = [variable.value for variable in model.trainable_variables]
-        gradients = tf.gradients(loss, values)
-        optimizer.apply(gradients, model.trainable_variables)
+        if scale:
+            scale.apply(tf.gradients(scale.multiply(loss), values), sgd.apply)
+        else:
+            sgd.apply(tf.gradients(loss, values))
         return tf.stack([loss, *(masked_mean(e, mask) for e in errors(labels, logits))])
 
     return step

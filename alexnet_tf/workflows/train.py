@@ -11,7 +11,7 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import kernels, progress, tables, tensorboard
-from alexnet_tf.training import checkpoint, guards, optimizer, schedule
+from alexnet_tf.training import checkpoint, guards, loss_scale, optimizer, schedule
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import evaluate
 from alexnet_tf.workflows import run as runs
@@ -60,13 +60,13 @@ class Trainer:
         self.model = runs.build_model(
             config, self.recipe, len(self.manifest.classes), config.network.devices
         )
-        self.optimizer = optimizer.PaperSGD(
-            self.recipe.learning_rate,
+        self.sgd = optimizer.PaperSGD(
+            self.model.trainable_variables,
             momentum=self.recipe.momentum,
             decay=self.recipe.weight_decay,
-            bias_rate_multiplier=self.recipe.bias_rate_multiplier,
         )
-        self.step = steps.training_step(self.model, self.optimizer)
+        self.scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
+        self.step = steps.training_step(self.model, self.sgd, self.scale)
         self.directory = runs.begin(config, self.manifest, statistics['mean_image'])
         self._summary = self.directory / 'summary.csv'
         self.board = tensorboard.Writer(self.directory / 'tensorboard')
@@ -89,6 +89,7 @@ class Trainer:
             crop_size=self.recipe.crop_size,
             shift_sd=self.recipe.colour_shift_sd,
             divisor=self.recipe.colour_shift_divisor,
+            shift_epochs=self.recipe.colour_shift_epochs,
         )
 
     def resume(self) -> None:
@@ -115,8 +116,9 @@ class Trainer:
         )
 
     def variables(self) -> list[keras.Variable]:
-        """Weights, velocities, rate, and the state of the dropout masks' generators."""
-        return [*self.model.variables, *self.optimizer.variables]
+        """Weights, velocities, loss scale, and the state of the dropout masks' generators."""
+        scale = self.scale.variables if self.scale else []
+        return [*self.model.variables, *self.sgd.velocities, *scale]
 
     def _stream(self):
         return input_pipeline.pipeline.training(
@@ -141,7 +143,11 @@ class Trainer:
 
     def epoch(self, rate: float, stop: guards.StopRequest) -> None:
         """Trains to the end of an epoch and validates, or to the step where `stop` is asked."""
-        self.optimizer.learning_rate.assign(rate)
+        self.sgd.set_rate(
+            rate,
+            bias_multiplier=self.recipe.bias_rate_multiplier,
+            layer_multipliers=schedule.layer_multipliers(self.recipe.layer_rates, self.state.epoch),
+        )
         meter = Meter()
         while self.state.examples < self.total:
             meter.add(self._one_step(meter))

@@ -33,7 +33,7 @@ def test_later_flags_win():
 
 
 def test_names_are_unique():
-    names = [f.name for part in configs.sections().values() for f in configs.settings(part)]
+    names = [f.name for part in configs.sections().values() for f in configs.fields(part)]
     assert len(names) == len(set(names))
 
 

@@ -20,6 +20,7 @@ CASES = {
     column.Relu: ({}, MAPS),
     column.Tanh: ({}, MAPS),
     column.Join: ({}, [MAPS, MAPS]),
+    column.Maps: ({'start': 1, 'stop': 3}, MAPS),
     column.Flat: ({}, MAPS),
     column.FullyConnected: ({'units': 3}, (12,)),
     dropout.Dropout: ({'rate': 0.5, 'seed': 3}, MAPS),

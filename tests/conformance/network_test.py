@@ -20,13 +20,19 @@ def build(name, **more):
     return alexnet.build(numbers, num_classes=CLASSES, width=0.125, **more)
 
 
+def sgd_of(model):
+    sgd = optimizer.PaperSGD(model.trainable_variables)
+    sgd.set_rate(0.001, bias_multiplier=2.0)
+    return sgd
+
+
 @every_recipe
 def test_two_devices_learn_what_one_does(name):
     """To the last bit: the same operations, elsewhere."""
     trained = []
     for devices in ((), ('/CPU:0', '/CPU:1')):
         model = build(name, devices=devices)
-        learn = step.training_step(model, optimizer.PaperSGD(0.001, momentum=0.9, decay=0.0005))
+        learn = step.training_step(model, sgd_of(model))
         metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).numpy() for _ in range(3)]
         trained.append((metrics, model.get_weights()))
     for one, two in zip(*trained, strict=True):
@@ -81,7 +87,7 @@ def test_a_masked_example_teaches_nothing():
     results = []
     for images in (IMAGES, np.concatenate([IMAGES[:3], 9 * IMAGES[3:]])):
         model = build('paper')
-        learn = step.training_step(model, optimizer.PaperSGD(0.001))
+        learn = step.training_step(model, sgd_of(model))
         learn(images, LABELS, np.array([1, 1, 1, 0], np.float32))
         results.append(model.get_weights())
     for value, other in zip(*results, strict=True):

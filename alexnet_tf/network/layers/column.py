@@ -77,6 +77,26 @@ class Join(Placed, keras.layers.Concatenate):
 
 
 @keras.saving.register_keras_serializable('alexnet_tf')
+class Maps(Placed, keras.layers.Layer):
+    """Maps `start` to `stop` of (batch, rows, columns, maps), as a slice takes them."""
+
+    def __init__(self, start: int, stop: int, **kwargs):
+        super().__init__(**kwargs)
+        self.start, self.stop = start, stop
+
+    def call(self, inputs):
+        with scope(self.device):
+            return inputs[..., self.start : self.stop]
+
+    def compute_output_shape(self, input_shape):
+        taken = range(*slice(self.start, self.stop).indices(input_shape[-1]))
+        return (*input_shape[:-1], len(taken))
+
+    def get_config(self):
+        return super().get_config() | {'start': self.start, 'stop': self.stop}
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
 class Flat(Placed, keras.layers.Flatten):
     """(batch, rows, columns, maps) as (batch, rows * columns * maps)."""
 

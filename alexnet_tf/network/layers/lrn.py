@@ -85,26 +85,33 @@ def normalize(x, *, k: float, n: int, alpha: float, beta: float):
     """The normalisation as a function; see LocalResponseNormalization."""
     maps = x.shape[-1]
     apart = np.abs(np.arange(maps)[:, None] - np.arange(maps))
-    band = tf.constant(apart <= n // 2, x.dtype)
+    band = apart <= n // 2
+
+    def neighbour_sum(each):
+        return tf.matmul(each, tf.constant(band, each.dtype))
+
     flat = tf.reshape(x, [-1, maps])
-    y = _rescale(flat, lambda each: tf.matmul(each, band), k=k, alpha=alpha, beta=beta)
+    y = _rescale(flat, neighbour_sum, k=k, alpha=alpha, beta=beta)
     return tf.reshape(y, tf.shape(x))
 
 
 def _rescale(x, neighbour_sum, *, k: float, alpha: float, beta: float):
     """x * s ** -beta with s = k + alpha * neighbour_sum(x^2), for a symmetric neighbour_sum."""
+    # float16 ends at 65,504, the square of 256; bfloat16 has float32's range.
+    wide = tf.float32 if x.dtype == tf.float16 else x.dtype
 
     @tf.custom_gradient
     def forward(x):
-        bracket = k + alpha * tf.cast(neighbour_sum(tf.square(x)), tf.float32)
+        squares = tf.square(tf.cast(x, wide))
+        bracket = k + alpha * tf.cast(neighbour_sum(squares), tf.float32)
         scale = tf.cast(_negative_power(bracket, beta), x.dtype)
         y = x * scale
 
         def backward(dy):
             # dx = dy s^-beta - 2 alpha beta x * neighbour_sum(dy y / s)
-            inner = tf.cast(dy * y, tf.float32) / bracket
-            outer = neighbour_sum(tf.cast(inner * (2 * alpha * beta), x.dtype))
-            return dy * scale - x * outer
+            inner = tf.cast(tf.cast(dy, wide) * tf.cast(y, wide), tf.float32) / bracket
+            outer = neighbour_sum(tf.cast(inner * (2 * alpha * beta), wide))
+            return dy * scale - tf.cast(tf.cast(x, wide) * outer, x.dtype)
 
         return y, backward
 

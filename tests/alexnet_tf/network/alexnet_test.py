@@ -1,7 +1,9 @@
 """The network against the paper's and the fact sheets' numbers."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from alexnet_tf.network import alexnet, recipe
 
@@ -148,3 +150,30 @@ def test_one_column_has_one_device():
         alexnet.build(
             recipe.resolve('paper', columns=1), num_classes=2, devices=('/CPU:0', '/CPU:1')
         )
+
+
+def test_caffes_normalisation_reaches_across_the_columns():
+    """Against TensorFlow's own op over all maps, which does not divide alpha either."""
+    numbers = recipe.resolve('caffe', crop_size=67, lrn_alpha=1e-3)
+    model = alexnet.build(numbers, num_classes=3, width=0.125)
+    get = model.get_layer
+    ours = [get(f'norm1_own_{at}').output for at in 'ab']
+    parts = keras.Model(model.input, [get('relu1_a').output, get('relu1_b').output, *ours])
+    images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
+    a, b, *made = parts(images)
+    expected = tf.nn.local_response_normalization(
+        tf.concat([a, b], -1), depth_radius=2, bias=1.0, alpha=1e-3, beta=0.75
+    )
+    np.testing.assert_allclose(tf.concat(made, -1), expected, rtol=1e-4, atol=1e-6)
+    alone = tf.nn.local_response_normalization(a, 2, 1.0, 1e-3, 0.75)
+    assert np.abs(alone - made[0])[..., -1].max() > 1e-4
+
+
+def test_caffes_start():
+    model = alexnet.build(recipe.CAFFE, num_classes=1000)
+    assert sum(int(np.prod(each.shape)) for each in model.trainable_variables) == 60_965_224
+    assert model.get_layer('conv1_a').output.shape == (None, 55, 55, 48)
+    for name, sd, bias in [('conv4_a', 0.01, 0.1), ('fc6_b', 0.005, 0.1), ('fc8', 0.01, 0)]:
+        layer = model.get_layer(name)
+        assert np.std(layer.kernel.numpy()) == pytest.approx(sd, rel=0.03)
+        assert np.unique(layer.bias.numpy()) == pytest.approx([bias])

@@ -31,3 +31,10 @@ def test_listed_divides_after_each_epoch_named():
 def test_plateau(errors, rate):
     expected = rate if rate is None else pytest.approx(rate)
     assert schedule.plateau(1.0, errors, patience=2) == expected
+
+
+def test_layer_multipliers_by_epoch():
+    rates = ('conv1=0.1@68', 'conv1=0@72', 'fc8=10')
+    for done, expected in [(0, {'fc8': 10}), (68, {'fc8': 10, 'conv1': 0.1})]:
+        assert schedule.layer_multipliers(rates, done) == expected
+    assert schedule.layer_multipliers(rates, 72)['conv1'] == 0

@@ -65,3 +65,32 @@ def test_same_map_equals_loops(x):
 def test_an_even_window_is_refused():
     with pytest.raises(ValueError, match='n=4'):
         lrn.LocalResponseNormalization(k=2, n=4, alpha=1, beta=1)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16', 'float16'])
+@pytest.mark.parametrize('compiled', [False, True], ids=['graph', 'XLA'])
+def test_value_and_gradient_in_every_precision(x, dtype, compiled):
+    """Pixels as large as conv1's, whose squares float16 cannot hold, against float64."""
+    large = 40 * x  # up to about 1,300
+    numbers = NUMBERS | {'alpha': 1e-4}
+    layer = lrn.LocalResponseNormalization(**numbers, dtype=dtype)
+    random = np.random.default_rng(1)
+    weights = random.normal(size=x.shape)
+
+    @tf.function(jit_compile=compiled)
+    def both(values):
+        y = layer(values)
+        return y, tf.gradients(tf.reduce_sum(tf.cast(y, tf.float32) * weights), values)[0]
+
+    rounded = tf.cast(large, dtype)
+    y, gradient = both(rounded)
+    assert y.dtype == gradient.dtype == dtype
+    exact = tf.cast(rounded, tf.float64).numpy()
+    tolerance = {'float32': 1e-5, 'float16': 4e-3, 'bfloat16': 3e-2}[dtype]
+    np.testing.assert_allclose(tf.cast(y, tf.float64), by_loops(exact, **numbers), rtol=tolerance)
+    # A slope is a sum in which the directions cancel: measured against its terms.
+    direction = random.normal(size=x.shape)
+    ends = [by_loops(exact + sign * 1e-3 * direction, **numbers) for sign in (1, -1)]
+    slopes = (ends[0] - ends[1]) / 2e-3 * weights
+    made = (tf.cast(gradient, tf.float64).numpy() * direction).sum()
+    assert made == pytest.approx(slopes.sum(), abs=tolerance * np.abs(slopes).sum())
