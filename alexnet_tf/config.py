@@ -12,7 +12,7 @@ from alexnet_tf import settings
 
 UsageError = settings.UsageError
 
-MODES = ('prepare', 'train', 'evaluate', 'predict', 'export', 'report', 'everything')
+MODES = ('prepare', 'train', 'evaluate', 'predict', 'export', 'report', 'benchmark', 'everything')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Predict(settings.Checked):
     inputs: tuple[str, ...] = settings.setting((), 'Files or folders of pictures, comma-separated.')
     output: str = settings.setting(
         'table',
-        'Form of the predictions; json is one object a line.',
+        'Form of predictions and measurements; json is one object a line.',
         choices=('table', 'csv', 'json'),
     )
     output_file: str = settings.setting('', 'File for the predictions. [standard output]')
@@ -205,6 +205,18 @@ class Export(settings.Checked):
 
     export_dir: str = settings.setting('', 'Directory of numbered versions. [RUN_DIR/export]')
     export_version: int | None = settings.setting(None, 'Number of this version. [the next]', low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark(settings.Checked):
+    """What benchmark measures."""
+
+    benchmark: str = settings.setting(
+        'train_step', 'One update, or one forward pass.', choices=('train_step', 'inference')
+    )
+    num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
+    runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)
+    by_layer: bool = settings.setting(True, 'Measure each layer by itself, too.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,6 +235,7 @@ class Config(settings.Checked):
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
     predict: Predict = dataclasses.field(default_factory=Predict)
     export: Export = dataclasses.field(default_factory=Export)
+    benchmark: Benchmark = dataclasses.field(default_factory=Benchmark)
 
     def __post_init__(self):
         super().__post_init__()

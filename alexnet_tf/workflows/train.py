@@ -53,6 +53,7 @@ class Trainer:
     """The parts of one training run, and its state."""
 
     def __init__(self, config: configs.Config):
+        placement.provide(config.network.devices)
         self.config = config
         self.recipe = runs.resolve_recipe(config)
         self.manifest = input_pipeline.records.load(config.data.data_dir)
