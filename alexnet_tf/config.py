@@ -241,6 +241,9 @@ class Config(settings.Checked):
         super().__post_init__()
         if self.mode in ('prepare', 'everything') and self.data.source == 'folder':
             _require(self.data.source_dir, '--source=folder needs --source_dir=FOLDER.')
+        weights = self.training.init_weights
+        if weights and not weights.endswith(('.npy', '.npz', '.caffemodel')):
+            raise UsageError(f'--init_weights={weights}: expected .npy, .npz or .caffemodel.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
         if len(self.network.devices) > 2:
@@ -255,50 +258,24 @@ def _require(value: Any, message: str) -> None:
         raise UsageError(message)
 
 
-def sections(config: Config | type[Config] = Config) -> dict[str, Any]:
-    """The nested dataclasses of a config by field name; '' is the config itself."""
-    nested = {
-        field.name: getattr(config, field.name, field.type)
-        for field in dataclasses.fields(config)
-        if dataclasses.is_dataclass(field.type)
-    }
-    return {'': config} | nested
-
-
-def fields(section: Any) -> list[dataclasses.Field]:
-    """The fields of one section that are settings, not sections."""
-    return [field for field in dataclasses.fields(section) if 'help' in field.metadata]
-
-
 def from_settings(values: typing.Mapping[str, Any]) -> Config:
-    """A config from settings by flag name; what is missing has its default.
-
-    Raises:
-        UsageError: An unknown name, or a value out of its bounds.
-    """
-    unknown = set(values) - {f.name for part in sections().values() for f in fields(part)}
-    if unknown:
-        raise UsageError(f'unknown settings: {", ".join(sorted(unknown))}.')
-    built = {name: part(**_of_section(part, values)) for name, part in sections().items() if name}
-    return Config(**_of_section(Config, values), **built)
-
-
-def _of_section(section: Any, values: typing.Mapping[str, Any]) -> dict[str, Any]:
-    names = [field.name for field in fields(section) if field.name in values]
-    return {name: _frozen(values[name]) for name in names}
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """A config from settings by flag name; see `settings.build`."""
+    return settings.build(Config, values)
 
 
 def to_settings(config: Config) -> dict[str, Any]:
     """Every setting by flag name: the inverse of `from_settings`."""
-    return {
-        field.name: getattr(part, field.name)
-        for part in sections(config).values()
-        for field in fields(part)
-    }
+    return settings.values(config)
+
+
+def sections() -> dict[str, Any]:
+    """The classes of the sections, by the name of their field; '' is `Config` itself."""
+    return settings.sections(Config)
+
+
+def fields(section: Any) -> list[dataclasses.Field]:
+    """The settings of one section."""
+    return settings.fields(section)
 
 
 def to_json(config: Config) -> str:

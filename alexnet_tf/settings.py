@@ -38,3 +38,50 @@ def _check(name: str, value: Any, bounds: typing.Mapping[str, Any]) -> None:
         raise UsageError(f'--{name}={value}: expected at least {low}.')
     if high is not None and not value <= high:
         raise UsageError(f'--{name}={value}: expected at most {high}.')
+
+
+def sections(config: Any) -> dict[str, Any]:
+    """The nested dataclasses of a config, or of its class, by field name; '' is the config."""
+    nested = {
+        field.name: getattr(config, field.name, field.type)
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(field.type)
+    }
+    return {'': config} | nested
+
+
+def fields(section: Any) -> list[dataclasses.Field]:
+    """The fields of one section that are settings, not sections."""
+    return [field for field in dataclasses.fields(section) if 'help' in field.metadata]
+
+
+def build(kind: type, values: typing.Mapping[str, Any]) -> Any:
+    """A config of a class from settings by flag name; what is missing has its default.
+
+    Raises:
+        UsageError: An unknown name, or a value out of its bounds.
+    """
+    parts = sections(kind)
+    unknown = set(values) - {field.name for part in parts.values() for field in fields(part)}
+    if unknown:
+        raise UsageError(f'unknown settings: {", ".join(sorted(unknown))}.')
+    built = {name: part(**_of_section(part, values)) for name, part in parts.items() if name}
+    return kind(**_of_section(kind, values), **built)
+
+
+def _of_section(section: Any, values: typing.Mapping[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in fields(section) if field.name in values]
+    return {name: _frozen(values[name]) for name in names}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def values(config: Any) -> dict[str, Any]:
+    """Every setting by flag name: the inverse of `build`."""
+    return {
+        field.name: getattr(part, field.name)
+        for part in sections(config).values()
+        for field in fields(part)
+    }

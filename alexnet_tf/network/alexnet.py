@@ -20,6 +20,7 @@ def build(
     devices: tuple[str, ...] = (),
     precision: str = 'float32',
     seed: int = 0,
+    compiled: bool = False,
 ) -> keras.Model:
     """The two-column network as a functional model.
 
@@ -30,6 +31,7 @@ def build(
         devices: None, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: Of the initial weights and the dropout masks.
+        compiled: Let XLA fuse the normalisations; see `lrn`. Not for export.
 
     Returns:
         A model from images, (batch, 224, 224, 3) float32, RGB minus the mean image, about
@@ -44,6 +46,7 @@ def build(
         raise ValueError(f'{len(devices)} devices for {recipe.columns} column. Give one device.')
     policy = 'float32' if precision == 'float32' else f'mixed_{precision}'
     part = _Parts(recipe, width, devices, keras.DTypePolicy(policy), seed)
+    part.compiled = compiled
     images = keras.Input((recipe.crop_size, recipe.crop_size, CHANNELS), name='images')
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image, 4 pixels apart; 48 a column.
@@ -91,7 +94,7 @@ class _Parts:
 
     def __init__(self, recipe, width, devices, dtype, seed):
         self.recipe, self.width, self.dtype, self.seed = recipe, width, dtype, seed
-        self.columns = COLUMNS[: recipe.columns]
+        self.columns, self.compiled = COLUMNS[: recipe.columns], False
         self.devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def share(self, number: int) -> int:
@@ -151,6 +154,7 @@ class _Parts:
         numbers = {
             each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')
         }
+        numbers['compiled'] = self.compiled
         layer = lrn.LocalResponseNormalization(**numbers, **self._common(name, at))
         if self.recipe.lrn_across_columns and len(self.columns) > 1:
             return self._across_the_seam(name, at, inputs, layer)

@@ -59,7 +59,7 @@ class PaperSGD:
         for variable, velocity, rate, gradient in together:
             with tf.device(variable.value.device):
                 if self._decay and not is_bias(variable):
-                    gradient = gradient + self._decay * variable.value
+                    gradient = self._decayed(variable, velocity, rate, gradient)
                 tf.raw_ops.ResourceApplyKerasMomentum(
                     var=variable.value.handle,
                     accum=velocity.value.handle,
@@ -67,6 +67,19 @@ class PaperSGD:
                     grad=gradient,
                     momentum=tf.constant(self._momentum, variable.dtype),
                 )
+
+    def _decayed(self, variable, velocity, rate, gradient):
+        """What the kernel is to take for the gradient so that weights decay."""
+        if not self._momentum:
+            return gradient + self._decay * variable.value
+        # v - (rate decay / momentum) w, which the kernel multiplies by the momentum: in place,
+        # where a sum of gradient and weights would be as large as both.
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=velocity.value.handle,
+            alpha=rate * (self._decay / self._momentum),
+            delta=variable.value,
+        )
+        return gradient
 
 
 def is_bias(variable: keras.Variable) -> bool:

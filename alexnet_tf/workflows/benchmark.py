@@ -24,7 +24,9 @@ def run(config: configs.Config) -> None:
     training = config.benchmark.benchmark == 'train_step'
     numbers = runs.resolve_recipe(config)
     classes = config.benchmark.num_classes
-    model = runs.build_model(config, numbers, classes, config.network.devices)
+    model = runs.build_model(
+        config, numbers, classes, devices=config.network.devices, compiled=True
+    )
     images = tf.random.normal(
         (numbers.batch_size, numbers.crop_size, numbers.crop_size, 3), stddev=60.0
     )

@@ -18,7 +18,7 @@ VIEWS = (1, 10)
 
 def run(config: configs.Config) -> None:
     """Scores the validation split, prints a table, appends to `results.csv`."""
-    trained = runs.load(config)
+    trained = runs.load(config, compiled=True)
     manifest = input_pipeline.records.load(config.data.data_dir)
     if manifest.classes != trained.classes:
         raise input_pipeline.errors.DataError(

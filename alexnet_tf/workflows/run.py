@@ -62,8 +62,12 @@ class Run:
     step: int
 
 
-def load(config: configs.Config) -> Run:
+def load(config: configs.Config, *, compiled: bool = False) -> Run:
     """The run in `config.run_dir`, on one device, whatever it was trained on.
+
+    Args:
+        config: Of the command.
+        compiled: Faster, but not for export.
 
     Raises:
         DataError: There is no run, or its checkpoints are broken.
@@ -78,7 +82,7 @@ def load(config: configs.Config) -> Run:
     trained = configs.from_json((directory / _CONFIG).read_text())
     data = json.loads((directory / _DATA).read_text())
     numbers = resolve_recipe(trained)
-    model = build_model(trained, numbers, len(data['classes']), devices=())
+    model = build_model(trained, numbers, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, weights(model))
     return Run(
         directory=directory,
@@ -105,7 +109,12 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
 
 
 def build_model(
-    config: configs.Config, numbers: recipe.Recipe, num_classes: int, devices: tuple[str, ...]
+    config: configs.Config,
+    numbers: recipe.Recipe,
+    num_classes: int,
+    *,
+    devices: tuple[str, ...],
+    compiled: bool,
 ) -> keras.Model:
     """The network that a config asks for.
 
@@ -121,6 +130,7 @@ def build_model(
             devices=devices,
             precision=config.network.precision,
             seed=config.seed,
+            compiled=compiled,
         )
     except ValueError as error:
         raise configs.UsageError(str(error)) from error

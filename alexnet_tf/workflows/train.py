@@ -1,6 +1,7 @@
 """Records -> a trained network. The same command goes on where an earlier one stopped."""
 
 import dataclasses
+import pathlib
 import sys
 import time
 
@@ -11,7 +12,15 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import kernels, progress, tables, tensorboard
-from alexnet_tf.training import checkpoint, guards, loss_scale, optimizer, schedule
+from alexnet_tf.training import (
+    bvlc,
+    checkpoint,
+    guards,
+    loss_scale,
+    optimizer,
+    schedule,
+    weight_files,
+)
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import evaluate
 from alexnet_tf.workflows import run as runs
@@ -59,7 +68,11 @@ class Trainer:
         self.manifest = input_pipeline.records.load(config.data.data_dir)
         statistics = input_pipeline.records.statistics(self.manifest)
         self.model = runs.build_model(
-            config, self.recipe, len(self.manifest.classes), config.network.devices
+            config,
+            self.recipe,
+            len(self.manifest.classes),
+            devices=config.network.devices,
+            compiled=True,
         )
         self.sgd = optimizer.PaperSGD(
             self.model.trainable_variables,
@@ -103,10 +116,23 @@ class Trainer:
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > self.state.epoch)
             self.say(f'train: goes on from {path}')
         else:
+            self._begin()
             self._draw_kernels()
         self._greet()
         if self.state.epoch < self.recipe.epochs:
             self.batches = input_pipeline.pipeline.read(self._stream(), self.manifest.directory)
+
+    def _begin(self) -> None:
+        """Takes other weights than the drawn ones, if a file of them is named."""
+        file = self.config.training.init_weights
+        if not file:
+            return
+        weights = weight_files.read(pathlib.Path(file), bvlc.layer_names(self.model))
+        fresh = self.config.training.init_missing == 'fresh'
+        taken, left = bvlc.assign(self.model, weights, missing_fresh=fresh, file=file)
+        self.say(f'train: begins with {file}: {", ".join(taken)}')
+        if left:
+            self.say(f'train: begins afresh: {", ".join(left)}')
 
     def _greet(self) -> None:
         placed = self.config.network.devices or [placement.default()]

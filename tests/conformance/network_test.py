@@ -31,7 +31,7 @@ def test_two_devices_learn_what_one_does(name):
     """To the last bit: the same operations, elsewhere."""
     trained = []
     for devices in ((), ('/CPU:0', '/CPU:1')):
-        model = build(name, devices=devices)
+        model = build(name, devices=devices, compiled=True)
         learn = step.training_step(model, sgd_of(model))
         metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).numpy() for _ in range(3)]
         trained.append((metrics, model.get_weights()))

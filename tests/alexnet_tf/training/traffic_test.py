@@ -19,7 +19,7 @@ KERNELS = {
 }
 
 
-def ran(name, precision='float32'):
+def ran(name, precision='float32', compiled=True):
     numbers = recipe.resolve(name, crop_size=67)
     model = alexnet.build(
         numbers,
@@ -27,6 +27,7 @@ def ran(name, precision='float32'):
         width=0.125,
         devices=('/CPU:0', '/CPU:1'),
         precision=precision,
+        compiled=compiled,
     )
     sgd = optimizer.PaperSGD(model.trainable_variables)
     learn = step.training_step(model, sgd)
@@ -37,7 +38,7 @@ def ran(name, precision='float32'):
 
 @pytest.fixture(scope='module')
 def paper():
-    return ran('paper')
+    return ran('paper', compiled=False)
 
 
 def kind_of(node):

@@ -94,3 +94,24 @@ def test_value_and_gradient_in_every_precision(x, dtype, compiled):
     slopes = (ends[0] - ends[1]) / 2e-3 * weights
     made = (tf.cast(gradient, tf.float64).numpy() * direction).sum()
     assert made == pytest.approx(slopes.sum(), abs=tolerance * np.abs(slopes).sum())
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16', 'float16'])
+def test_compiled_is_the_same(x, dtype):
+    given = tf.cast(x, dtype)
+    dy = tf.cast(np.random.default_rng(1).normal(size=x.shape), dtype)
+    found = []
+    for compiled in (False, True):
+        made = lrn.LocalResponseNormalization(**NUMBERS, compiled=compiled, dtype=dtype)
+
+        @tf.function
+        def both(values, made=made):
+            y = made(values)
+            return y, tf.gradients(y, values, grad_ys=dy)[0]
+
+        found.append([tf.cast(each, tf.float32).numpy() for each in both(given)])
+    tolerance = {'float32': 1e-5, 'float16': 5e-3, 'bfloat16': 4e-2}[dtype]
+    for plain, fused in zip(*found, strict=True):
+        np.testing.assert_allclose(
+            fused, plain, rtol=tolerance, atol=tolerance * np.abs(plain).max()
+        )

@@ -1,0 +1,151 @@
+"""Reading other people's weights: layer name -> (kernel, bias), whatever the file."""
+
+import pathlib
+import pickle
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from input_pipeline import errors
+
+Weights = dict[str, tuple[np.ndarray, np.ndarray]]
+
+SUFFIXES = ('.npy', '.npz', '.caffemodel')
+# conv1/kernel, conv1_W, conv1.weight, conv1/0 and the like.
+_KEY = re.compile(r'(.+?)[/_.](kernel|weights?|w|0|bias|biases|b|1)(?::0)?', re.IGNORECASE)
+_BIASES = ('bias', 'biases', 'b', '1')
+# What a pickled dictionary of arrays consists of, by old and new names.
+_RECONSTRUCT = ('_reconstruct', 'scalar')
+_ADMITTED = {
+    **{
+        (f'numpy.{core}.multiarray', name): name
+        for core in ('core', '_core')
+        for name in _RECONSTRUCT
+    },
+    **{(f'numpy.{core}.numeric', '_frombuffer'): '_frombuffer' for core in ('core', '_core')},
+}
+
+
+def read(path: pathlib.Path, layers: Iterable[str]) -> Weights:
+    """The weights in a file.
+
+    Args:
+        path: `.npy` (a pickled dictionary of layers, each a list, tuple or dictionary of kernel and
+            bias), `.npz` (keys such as 'conv1/kernel', 'conv1_b'), or `.caffemodel`.
+        layers: Names that a `.caffemodel` is searched for.
+
+    Raises:
+        DataError: It is no such file, or is broken, or holds something else than arrays.
+        OSError: It cannot be opened.
+    """
+    readers = {
+        '.npy': _read_npy,
+        '.npz': _read_npz,
+        '.caffemodel': lambda given: _read_caffemodel(given, layers),
+    }
+    path.open('rb').close()
+    try:
+        found = readers[path.suffix](path)
+    except (ImportError, OSError, MemoryError, errors.DataError):
+        raise
+    except Exception as error:  # a hostile file fails in any way
+        raise errors.DataError(f'{path}: not readable as weights ({error}).') from error
+    if not found:
+        raise errors.DataError(f'{path}: no layer with a kernel and a bias in it.')
+    return found
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Admits NumPy arrays and Python's plain containers; calls nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ('numpy', 'ndarray'):
+            return np.ndarray
+        if (module, name) == ('numpy', 'dtype'):
+            return np.dtype
+        if (module, name) == ('_codecs', 'encode'):  # how Python 2's bytes are spelled in Python 3
+            return _latin1
+        if (module, name) in _ADMITTED:
+            module = module.replace('numpy.core', 'numpy._core')
+            return super().find_class(module, name)
+        raise errors.DataError(f'it asks for {module}.{name}; only NumPy arrays are admitted')
+
+
+def _latin1(text: str, _: str = 'latin1') -> bytes:
+    return text.encode('latin1')
+
+
+def _read_npy(path: pathlib.Path) -> Weights:
+    with path.open('rb') as file:
+        version = np.lib.format.read_magic(file)
+        header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        _, _, dtype = header(file)
+        if not dtype.hasobject:
+            raise errors.DataError(f'{path}: one array, where a dictionary of layers is expected.')
+        try:
+            held = _ArraysOnly(file, encoding='latin1').load()
+        except errors.DataError as error:
+            raise errors.DataError(f'{path}: {error}.') from error
+    held = held.item() if isinstance(held, np.ndarray) and held.ndim == 0 else held
+    if not isinstance(held, dict):
+        raise errors.DataError(f'{path}: {type(held).__name__}, where a dictionary is expected.')
+    return {str(name): _pair(path, name, value) for name, value in held.items()}
+
+
+def _pair(path, name, value) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(value, dict):
+        by_kind = {('bias' if str(k).lower() in _BIASES else 'kernel'): v for k, v in value.items()}
+        value = [by_kind.get('kernel'), by_kind.get('bias')]
+    if len(value) != 2 or any(not isinstance(each, np.ndarray) for each in value):
+        raise errors.DataError(f'{path}: {name} is not a kernel and a bias.')
+    return value[0], value[1]
+
+
+def _read_npz(path: pathlib.Path) -> Weights:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as held:
+        for key in held.files:
+            matched = _KEY.fullmatch(key)
+            if matched:
+                kind = 'bias' if matched[2].lower() in _BIASES else 'kernel'
+                found.setdefault(matched[1], {})[kind] = held[key]
+    return {name: (each['kernel'], each['bias']) for name, each in found.items() if len(each) == 2}
+
+
+def _read_caffemodel(path: pathlib.Path, layers: Iterable[str]) -> Weights:
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            'reading .caffemodel needs the extra: pip install alexnet_tf[caffe]'
+        ) from error
+    if not hasattr(cv2.dnn, 'readNetFromCaffe'):
+        raise ImportError('OpenCV 5 reads no .caffemodel any more: pip install alexnet_tf[caffe]')
+    names = list(layers)
+    net = cv2.dnn.readNetFromCaffe(_prototxt(names), path.read_bytes())
+    found = {}
+    for name in names:
+        if net.getLayerId(name) >= 0:
+            try:
+                found[name] = net.getParam(name, 0), net.getParam(name, 1)
+            except cv2.error:  # the file has no such layer
+                continue
+    return found
+
+
+def _prototxt(names: Iterable[str]) -> bytes:
+    """A network of those layers, for OpenCV finds the blobs of named layers only."""
+    lines = ['input: "data" input_dim: 1 input_dim: 3 input_dim: 227 input_dim: 227']
+    for name in names:
+        kind, numbers = 'InnerProduct', 'inner_product_param { num_output: 1 }'
+        if name.startswith('conv'):
+            kind, numbers = 'Convolution', 'convolution_param { num_output: 1 kernel_size: 1 }'
+        lines.append(
+            f'layer {{ name: "{name}" type: "{kind}" bottom: "data" top: "{name}" {numbers} }}'
+        )
+    return '\n'.join(lines).encode()
