@@ -90,10 +90,9 @@ def _channels_last(weights: Mapping) -> bool:
     for name in sorted(weights):
         kernel = np.asarray(weights[name][0])
         if name.startswith('conv') and kernel.ndim == 4:
-            if kernel.shape[0] == kernel.shape[1] and kernel.shape[2] != kernel.shape[3]:
-                return True
-            if kernel.shape[2] == kernel.shape[3]:
-                return False
+            first, second, third, fourth = kernel.shape
+            if (first == second) != (third == fourth):
+                return first == second
     return True
 
 

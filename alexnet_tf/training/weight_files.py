@@ -51,7 +51,8 @@ def read(path: pathlib.Path, layers: Iterable[str]) -> Weights:
     except (ImportError, OSError, MemoryError, errors.DataError):
         raise
     except Exception as error:  # a hostile file fails in any way
-        raise errors.DataError(f'{path}: not readable as weights ({error}).') from error
+        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise errors.DataError(f'{path}: not readable as weights ({reason[0]}).') from error
     if not found:
         raise errors.DataError(f'{path}: no layer with a kernel and a bias in it.')
     return found
@@ -127,7 +128,9 @@ def _read_caffemodel(path: pathlib.Path, layers: Iterable[str]) -> Weights:
     if not hasattr(cv2.dnn, 'readNetFromCaffe'):
         raise ImportError('OpenCV 5 reads no .caffemodel any more: pip install alexnet_tf[caffe]')
     names = list(layers)
-    net = cv2.dnn.readNetFromCaffe(_prototxt(names), path.read_bytes())
+    # Arrays of bytes; a string of them would be taken for a file's name.
+    given = [np.frombuffer(each, np.uint8) for each in (_prototxt(names), path.read_bytes())]
+    net = cv2.dnn.readNetFromCaffe(*given)
     found = {}
     for name in names:
         if net.getLayerId(name) >= 0:

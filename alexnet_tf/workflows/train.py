@@ -127,7 +127,10 @@ class Trainer:
         file = self.config.training.init_weights
         if not file:
             return
-        weights = weight_files.read(pathlib.Path(file), bvlc.layer_names(self.model))
+        try:
+            weights = weight_files.read(pathlib.Path(file), bvlc.layer_names(self.model))
+        except ImportError as error:
+            raise configs.UsageError(str(error)) from error
         fresh = self.config.training.init_missing == 'fresh'
         taken, left = bvlc.assign(self.model, weights, missing_fresh=fresh, file=file)
         self.say(f'train: begins with {file}: {", ".join(taken)}')
