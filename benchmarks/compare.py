@@ -71,7 +71,7 @@ def rows(path: pathlib.Path) -> list[dict[str, str]]:
 def table(measured: list[dict[str, str]]) -> str:
     """Medians over the rounds, and ratios within each benchmark."""
     lines = [
-        '| benchmark | | images/s | range | of the matrix product | peak memory, GiB | x stock Keras |',
+        '| benchmark | | images/s | range | of the matrix product | peak, GiB | x stock Keras |',
         '|---|---|---|---|---|---|---|',
     ]
     keys = dict.fromkeys((row['benchmark'], row['contender']) for row in measured)

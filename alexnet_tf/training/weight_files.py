@@ -142,13 +142,14 @@ def _read_caffemodel(path: pathlib.Path, layers: Iterable[str]) -> Weights:
 
 
 def _prototxt(names: Iterable[str]) -> bytes:
-    """A network of those layers, for OpenCV finds the blobs of named layers only."""
+    """A network of those layers, for OpenCV finds the blobs of named layers only.
+
+    All as convolutions, which unlike fully-connected layers may say nothing true of their sizes.
+    """
     lines = ['input: "data" input_dim: 1 input_dim: 3 input_dim: 227 input_dim: 227']
-    for name in names:
-        kind, numbers = 'InnerProduct', 'inner_product_param { num_output: 1 }'
-        if name.startswith('conv'):
-            kind, numbers = 'Convolution', 'convolution_param { num_output: 1 kernel_size: 1 }'
-        lines.append(
-            f'layer {{ name: "{name}" type: "{kind}" bottom: "data" top: "{name}" {numbers} }}'
-        )
+    lines += [
+        f'layer {{ name: "{name}" type: "Convolution" bottom: "data" top: "{name}" '
+        'convolution_param { num_output: 1 kernel_size: 1 } }'
+        for name in names
+    ]
     return '\n'.join(lines).encode()
