@@ -12,7 +12,17 @@ from alexnet_tf import settings
 
 UsageError = settings.UsageError
 
-MODES = ('prepare', 'train', 'evaluate', 'predict', 'export', 'report', 'benchmark', 'everything')
+MODES = (
+    'prepare',
+    'train',
+    'evaluate',
+    'predict',
+    'export',
+    'report',
+    'benchmark',
+    'verify',
+    'everything',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,6 +230,13 @@ class Benchmark(settings.Checked):
 
 
 @dataclasses.dataclass(frozen=True)
+class Verify(settings.Checked):
+    """Where verify writes."""
+
+    fidelity_file: str = settings.setting('docs/fidelity.md', "The report's page.")
+
+
+@dataclasses.dataclass(frozen=True)
 class Config(settings.Checked):
     """Everything that a workflow may ask, resolved once in `main`."""
 
@@ -236,6 +253,7 @@ class Config(settings.Checked):
     predict: Predict = dataclasses.field(default_factory=Predict)
     export: Export = dataclasses.field(default_factory=Export)
     benchmark: Benchmark = dataclasses.field(default_factory=Benchmark)
+    verify: Verify = dataclasses.field(default_factory=Verify)
 
     def __post_init__(self):
         super().__post_init__()

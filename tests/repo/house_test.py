@@ -12,7 +12,13 @@ FLOORS = [
     ('alexnet_tf.settings',),
     ('alexnet_tf.config',),
     ('alexnet_tf.network',),
-    ('alexnet_tf.training', 'alexnet_tf.reporting', 'alexnet_tf.retrieval', 'alexnet_tf.serving'),
+    (
+        'alexnet_tf.training',
+        'alexnet_tf.reporting',
+        'alexnet_tf.retrieval',
+        'alexnet_tf.serving',
+        'alexnet_tf.fidelity',
+    ),
     ('alexnet_tf.workflows',),
     ('alexnet_tf.flag_defs', 'alexnet_tf.main'),
 ]
