@@ -286,16 +286,6 @@ def to_settings(config: Config) -> dict[str, Any]:
     return settings.values(config)
 
 
-def sections() -> dict[str, Any]:
-    """The classes of the sections, by the name of their field; '' is `Config` itself."""
-    return settings.sections(Config)
-
-
-def fields(section: Any) -> list[dataclasses.Field]:
-    """The settings of one section."""
-    return settings.fields(section)
-
-
 def to_json(config: Config) -> str:
     """Every setting as one JSON object, in the order of the fields."""
     return json.dumps(to_settings(config), indent=2) + '\n'

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from alexnet_tf import config as configs
+from alexnet_tf import settings
 
 
 def parse(argv: Sequence[str]) -> configs.Config:
@@ -35,8 +36,8 @@ def parse(argv: Sequence[str]) -> configs.Config:
 def define() -> flags.FlagValues:
     """One flag for each setting, in a registry of their own."""
     values = flags.FlagValues()
-    for part in configs.sections().values():
-        for field in configs.fields(part):
+    for part in settings.sections(configs.Config).values():
+        for field in settings.fields(part):
             _define_one(field, values)
     return values
 
@@ -83,7 +84,9 @@ def _kind(annotation) -> tuple[type, bool]:
 
 
 def _names() -> list[str]:
-    return [f.name for part in configs.sections().values() for f in configs.fields(part)]
+    return [
+        f.name for part in settings.sections(configs.Config).values() for f in settings.fields(part)
+    ]
 
 
 def _did_you_mean(name: str) -> str:
@@ -118,9 +121,9 @@ def help_text() -> str:
         'usage: python -m alexnet_tf.main --flagfile=flags/X.cfg [--flag=value ...]',
         '       Later flags win. Start with --flagfile=flags/quickstart.cfg.',
     ]
-    for part in configs.sections().values():
+    for part in settings.sections(configs.Config).values():
         lines += ['', part.__doc__.splitlines()[0]]
-        lines += [line for field in configs.fields(part) for line in _help_of(field)]
+        lines += [line for field in settings.fields(part) for line in _help_of(field)]
     lines += ['', '  --flagfile=FILE', '      Flags from a file, one a line.']
     return '\n'.join([*lines, '  --help', '      This page.'])
 

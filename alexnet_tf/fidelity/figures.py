@@ -205,9 +205,9 @@ def _pictures():
             part,
             'epochs with the shift',
             'all',
-            '67',
+            '68',
             (0, 68),
-            '0 stands for all. The source turned it off by hand, in its epoch 68.',
+            '0 stands for all. The source turned it off by hand, late in its run.',
         ),
         _both(
             part,

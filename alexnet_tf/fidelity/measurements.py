@@ -1,5 +1,6 @@
 """What a built network does, found by trying it and not by reading its settings."""
 
+import functools
 import math
 from typing import Any
 
@@ -96,10 +97,12 @@ def _normalisation(model) -> dict[str, Any]:
     after_conv1 = ('relu1_a', 'norm1_a', 'pool1_a')
     order = [each.name[:-2] for each in model.layers if each.name in after_conv1]
     found = {'after conv1': ', '.join(order), 'same-map alpha': 0.0}
-    for layer in _columns(model, 'norm2_same_map')[:1]:
-        found['same-map alpha'] = _alpha_of(lambda t: _alone(layer, t, (1, 9, 9, 4)), 1.0, 0.75)
-    for layer in _columns(model, 'norm1')[:1]:
-        found |= _constants(layer)
+    same_map, norm1 = (_columns(model, name) for name in ('norm2_same_map', 'norm1'))
+    if same_map:
+        alone = functools.partial(_alone, same_map[0], shape=(1, 9, 9, 4))
+        found['same-map alpha'] = _alpha_of(alone, 1.0, 0.75)
+    if norm1:
+        found |= _constants(norm1[0])
         found['norm1 sums over'] = _reads(model, 'conv1', 'norm1')
     return found
 
@@ -109,7 +112,7 @@ def _constants(layer) -> dict[str, float]:
     shape = (1, 1, 1, 16)
 
     def response(size):
-        return _alone(layer, size, shape)
+        return _alone(layer, size, shape=shape)
 
     beta = -math.log(response(1e6) / response(1e5)) / math.log(1e6**2 / 1e5**2)
     k = response(1e-3) ** (-1 / beta)
@@ -125,7 +128,7 @@ def _alpha_of(response, k: float, beta: float) -> float:
     return (response(size) ** (-1 / beta) - k) / size**2
 
 
-def _alone(layer, size: float, shape) -> float:
+def _alone(layer, size: float, *, shape) -> float:
     """How a value among zeros is scaled."""
     x = np.zeros(shape, np.float32)
     middle = tuple(each // 2 for each in shape)

@@ -1,8 +1,35 @@
-"""Stopping between steps, when somebody asks."""
+"""Stopping between steps, when somebody asks; saying so when nothing is learned."""
 
 import contextlib
+import math
 import signal
 from collections.abc import Iterator
+
+_PATIENT_EPOCHS, _CHANCE_SHARE, _CURE = 3, 0.97, 0.03
+
+
+def chance_warning(
+    epoch: int, loss: float, num_classes: int, *, initial_sd_middle: float
+) -> str | None:
+    """What to say when training has not left chance after a few epochs; None when it has.
+
+    Args:
+        epoch: Epochs done.
+        loss: Mean training loss of the last one, nats.
+        num_classes: Guessing costs the logarithm of it.
+        initial_sd_middle: Of conv3 to conv5.
+    """
+    chance = math.log(num_classes)
+    if epoch < _PATIENT_EPOCHS or loss < _CHANCE_SHARE * chance:
+        return None
+    said = f'no better than chance after {epoch} epochs (loss {loss:.3f}, chance {chance:.3f})'
+    if initial_sd_middle < _CURE:
+        return (
+            f'{said}. Initial weights of sd {initial_sd_middle:g} in conv3 to conv5 let little '
+            f'signal through; --initial_sd_middle={_CURE} (as --recipe=source2012 has) gets off '
+            'this plateau sooner.'
+        )
+    return f'{said}. Look at the labels, or try another --learning_rate.'
 
 
 class Stopped(Exception):

@@ -13,6 +13,7 @@ import numpy as np
 
 import input_pipeline
 from alexnet_tf import config as configs
+from alexnet_tf import settings
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.network import devices as placement
 from alexnet_tf.training import checkpoint
@@ -163,7 +164,7 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
 def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
     began = configs.to_settings(configs.from_json((directory / _CONFIG).read_text()))
     now = configs.to_settings(config)
-    owned = {f.name for part in _OF_ITS_OWN for f in configs.fields(getattr(config, part))}
+    owned = {f.name for part in _OF_ITS_OWN for f in settings.fields(getattr(config, part))}
     differing = [
         f'{name}: {began[name]} then, {now[name]} now'
         for name in sorted((owned | {'seed'}) - _FREE)

@@ -238,6 +238,14 @@ class Trainer:
             f'{scores["loss"]:.4f} top-1 {tables.percent(scores["top1_error"])}  '
             f'{meter.rate():,.0f} images/s'
         )
+        warning = guards.chance_warning(
+            self.state.epoch,
+            train['loss'],
+            len(self.manifest.classes),
+            initial_sd_middle=self.recipe.initial_sd_middle,
+        )
+        if warning:
+            self.say(f'train: warning: {warning}')
         if self._over() or time.monotonic() - self.saved > self.config.training.checkpoint_secs:
             self.save()
 

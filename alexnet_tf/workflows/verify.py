@@ -80,7 +80,8 @@ def _page(rows) -> str:
     lines = [
         '# Fidelity',
         '',
-        'What the paper says, what its 2012 source did, and what the built presets are found to do.',
+        'What the paper says, what its 2012 source did, and what the built presets are found',
+        'to do: measured on the networks, not read from their settings.',
         'Made by `python -m alexnet_tf.main --mode=verify`, which fails when a number is off.',
     ]
     part = None

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from alexnet_tf import config as configs
+from alexnet_tf import settings
 from alexnet_tf import flag_defs
 from alexnet_tf.network import recipe
 
@@ -33,7 +34,9 @@ def test_later_flags_win():
 
 
 def test_names_are_unique():
-    names = [f.name for part in configs.sections().values() for f in configs.fields(part)]
+    names = [
+        f.name for part in settings.sections(configs.Config).values() for f in settings.fields(part)
+    ]
     assert len(names) == len(set(names))
 
 

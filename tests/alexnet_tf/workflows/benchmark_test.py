@@ -1,0 +1,46 @@
+"""The benchmark's arithmetic, on a tiny network."""
+
+import json
+
+import pytest
+
+from alexnet_tf import main
+from alexnet_tf.network import alexnet, recipe, work
+
+TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=2', '--num_classes=3')
+
+
+def measured(capsys, *flags):
+    assert main.main(['alexnet_tf', '--mode=benchmark', *TINY, *flags]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize('kind', ['train_step', 'inference'])
+def test_its_numbers_fit_together(capsys, kind):
+    found = json.loads(measured(capsys, f'--benchmark={kind}', '--output=json'))
+    assert found['images_per_sec_low'] <= found['images_per_sec'] <= found['images_per_sec_high']
+    rate = found['images_per_sec'] * found['gflop_per_image']
+    assert found['gflop_per_sec'] == pytest.approx(rate)
+    share = found['gflop_per_sec'] / found['matrix_product_gflop_per_sec']
+    assert found['share_of_matrix_product'] == pytest.approx(share)
+    assert found['peak_memory_bytes'] > 1e8
+
+
+def test_the_table_by_layer_holds_them_all(capsys):
+    said = measured(capsys, '--recipe=source2012', '--precision=bfloat16')
+    for name in ('conv1', 'norm1', 'pool2', 'relu5', 'fc6', 'drop7', 'fc8', 'sum'):
+        assert f'\n{name} ' in said
+
+
+def test_two_devices(capsys):
+    found = json.loads(measured(capsys, '--devices=/CPU:0,/CPU:1', '--output=json'))
+    assert found['devices'] == ['/CPU:0', '/CPU:1']
+
+
+def test_operations_of_the_whole_network():
+    """724.4 million multiply-adds an image forward; no gradient of the image."""
+    model = alexnet.build(recipe.PAPER, num_classes=1000)
+    assert work.operations(model, training=False) == pytest.approx(2 * 724.4e6, rel=1e-4)
+    conv1 = 55 * 55 * 96 * 11 * 11 * 3
+    expected = 2 * (3 * 724.4e6 - conv1)
+    assert work.operations(model, training=True) == pytest.approx(expected, rel=1e-4)
