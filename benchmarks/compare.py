@@ -121,7 +121,7 @@ def main() -> None:
             }
             fresh = not path.exists()
             with path.open('a', newline='') as file:
-                writer = csv.DictWriter(file, FIELDS)
+                writer = csv.DictWriter(file, FIELDS, lineterminator='\n')
                 if fresh:
                     writer.writeheader()
                 writer.writerow(row)

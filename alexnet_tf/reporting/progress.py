@@ -38,6 +38,35 @@ class Progress:
             self._stream.write('\n')
 
 
+class Meter:
+    """Examples a second and the share of time that input was waited for, since it was made."""
+
+    def __init__(self):
+        self._start, self._waited, self._examples = time.monotonic(), 0.0, 0
+
+    def add(self, examples: int) -> None:
+        """Counts examples."""
+        self._examples += examples
+
+    def waiting(self) -> 'Meter':
+        """A context whose time counts as waiting."""
+        return self
+
+    def __enter__(self):
+        self._since = time.monotonic()
+
+    def __exit__(self, *_):
+        self._waited += time.monotonic() - self._since
+
+    def rate(self) -> float:
+        """Examples a second."""
+        return self._examples / max(time.monotonic() - self._start, 1e-9)
+
+    def wait_share(self) -> float:
+        """Share of the time spent waiting, in [0, 1]."""
+        return self._waited / max(time.monotonic() - self._start, 1e-9)
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them.
 

@@ -6,8 +6,7 @@ import pathlib
 import pytest
 
 from alexnet_tf import config as configs
-from alexnet_tf import settings
-from alexnet_tf import flag_defs
+from alexnet_tf import flag_defs, settings
 from alexnet_tf.network import recipe
 
 FLAGFILES = sorted((pathlib.Path(__file__).parents[2] / 'flags').glob('*.cfg'))
