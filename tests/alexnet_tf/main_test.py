@@ -204,3 +204,20 @@ def test_nothing_but_the_message_is_on_stderr(tmp_path):
     assert done.stderr.splitlines() == [
         'alexnet_tf: error: --inputs=nowhere: no such file or folder.'
     ]
+
+
+@pytest.mark.parametrize(
+    ('flag', 'said'),
+    [
+        ('--layer_rates=conv9=1', '--layer_rates=conv9=1'),
+        ('--layer_rates=conv1=-1', '--layer_rates=conv1=-1'),
+        ('--layer_rates=fc8', '--layer_rates=fc8'),
+        ('--init_weights=weights.h5', 'expected .npy, .npz or .caffemodel'),
+        ('--init_missing=perhaps', 'refuse'),
+        ('--benchmark=everything', 'train_step'),
+        ('--precision=float64', 'float16'),
+    ],
+)
+def test_settings_of_the_network_that_cannot_be(flag, said, capsys):
+    assert call('--mode=train', flag) == 2
+    assert said in capsys.readouterr().err

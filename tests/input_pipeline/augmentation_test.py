@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from input_pipeline import augmentation
+from input_pipeline import augmentation, pipeline
 
 COMPONENTS = np.diag([30.0, 10.0, 3.0]).astype(np.float32)
 
@@ -60,3 +60,27 @@ def test_apply_equals_numpy(mirrored, divisor):
     made = augmentation.apply(tf.constant(crop), drawn, mean, divisor)
     source = crop[:, ::-1] if mirrored else crop
     np.testing.assert_allclose(made, (source - mean + shift) / divisor, atol=1e-4)
+
+
+def test_the_shift_ends_with_its_epochs():
+    """After them a picture is neither shifted nor divided."""
+    picture = np.full((256, 256, 3), 110, np.uint8).tobytes()
+    augment = pipeline.Augment(
+        np.full((256, 256, 3), 99, np.float32),
+        np.array([900.0, 100.0, 9.0]),
+        np.eye(3),
+        crop_size=8,
+        shift_sd=0.1,
+        divisor=1.1,
+        shift_epochs=2,
+    )
+    seen = [
+        augment(
+            tf.constant(picture), tf.constant(5, tf.int64), tf.constant(epoch, tf.int64), 0, 'raw'
+        )
+        for epoch in range(4)
+    ]
+    for epoch in (0, 1):
+        assert np.abs(np.unique(seen[epoch]) - 11).min() > 1e-3
+    for epoch in (2, 3):
+        np.testing.assert_array_equal(seen[epoch], 11)

@@ -162,3 +162,44 @@ def test_sigterm_saves_and_says_so(data, tmp_path):
     assert process.returncode == 128 + signal.SIGTERM
     assert 'stopped by SIGTERM after saving' in said
     assert len(list((tmp_path / 'checkpoints').iterdir())) == 1
+
+
+def test_late_changes_of_the_source(config_of, tmp_path):
+    """conv1 stands still after its epoch, up to its velocity, and the others go on."""
+    late = ('--layer_rates=conv1=0@1,fc8=2', '--momentum=0', '--drop_epochs=', '--seed=3')
+    kernels = []
+    for epochs in (1, 2):
+        directory = tmp_path / str(epochs)
+        train.run(config_of(directory, *late, f'--epochs={epochs}', '--colour_shift_epochs=1'))
+        kernels.append(variables(directory))
+    for name in ('conv1_a/kernel', 'conv1_b/bias'):
+        np.testing.assert_array_equal(kernels[0][name], kernels[1][name])
+    assert np.abs(kernels[0]['fc8/kernel'] - kernels[1]['fc8/kernel']).max() > 0
+
+
+@pytest.mark.parametrize('devices', ['', '/CPU:0,/CPU:1'])
+def test_float16_trains_and_goes_on(config_of, tmp_path, devices):
+    flags = ('--precision=float16', f'--devices={devices}', '--learning_rate=0.001')
+    whole, parts = (config_of(tmp_path / name, *flags) for name in ('whole', 'parts'))
+    train.run(whole)
+    trainer = train.Trainer(parts)
+    trainer.resume()
+    trainer.epoch(trainer.rate(), StopAfter(2))
+    trainer.save()
+    train.run(parts)
+    saved = variables(tmp_path / 'whole')
+    assert saved['loss_scale'] > 1
+    for name, value in variables(tmp_path / 'parts').items():
+        assert np.isfinite(value).all()
+        np.testing.assert_array_equal(value, saved[name], err_msg=name)
+
+
+def test_begins_with_another_runs_weights(config_of, tmp_path, capsys):
+    train.run(config_of(tmp_path / 'first', '--epochs=1'))
+    newest = sorted((tmp_path / 'first' / 'checkpoints').glob('step-*'))[-1]
+    flags = (f'--init_weights={newest / "variables.npz"}', '--learning_rate=0', '--epochs=1')
+    train.run(config_of(tmp_path / 'second', *flags, '--seed=5'))
+    first, second = variables(tmp_path / 'first'), variables(tmp_path / 'second')
+    for name in ('conv1_a/kernel', 'fc7_b/bias', 'fc8/kernel'):
+        np.testing.assert_array_equal(first[name], second[name])
+    assert 'train: begins with' in capsys.readouterr().out
