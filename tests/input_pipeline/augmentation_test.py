@@ -64,7 +64,8 @@ def test_apply_equals_numpy(mirrored, divisor):
 
 def test_the_shift_ends_with_its_epochs():
     """After them a picture is neither shifted nor divided."""
-    picture = np.full((256, 256, 3), 110, np.uint8).tobytes()
+    picture = tf.constant(np.full((256, 256, 3), 110, np.uint8).tobytes())
+    index = tf.constant(5, tf.int64)
     augment = pipeline.Augment(
         np.full((256, 256, 3), 99, np.float32),
         np.array([900.0, 100.0, 9.0]),
@@ -75,9 +76,7 @@ def test_the_shift_ends_with_its_epochs():
         shift_epochs=2,
     )
     seen = [
-        augment(
-            tf.constant(picture), tf.constant(5, tf.int64), tf.constant(epoch, tf.int64), 0, 'raw'
-        )
+        augment(picture, index, tf.constant(epoch, tf.int64), 0, 'raw').numpy()
         for epoch in range(4)
     ]
     for epoch in (0, 1):
