@@ -32,22 +32,29 @@ def partitions(step: Callable, *arguments) -> list[Any]:
         step: A tf.function that has not run before with such arguments: graphs are divided among
             devices when they first run.
     """
+    _function_graphs(lambda: None)  # a trace brings along what ran since the one before it
+    found = _function_graphs(lambda: step(*arguments))
+    # Beside the step, single operations ran.
+    return list(max(found, key=lambda parts: sum(len(part.node) for part in parts)))
+
+
+def _function_graphs(call: Callable[[], object]) -> list[Any]:
+    """The GraphDefs, by device, of every function that ran first in `call`."""
     with tempfile.TemporaryDirectory() as aside:
         writer = tf.summary.create_file_writer(aside)
         with writer.as_default():
             tf.summary.trace_on(graph=True, profiler=False)
-            step(*arguments)
-            tf.summary.trace_export('step', step=0)
+            call()
+            tf.summary.trace_export('call', step=0)
         writer.close()
         files = tf.io.gfile.glob(f'{aside}/*')
         events = [tf.compat.v1.Event.FromString(e.numpy()) for e in tf.data.TFRecordDataset(files)]
-    found = [[]]
+    found = []
     for value in (each for event in events for each in event.summary.value):
         if value.metadata.plugin_data.plugin_name == 'graph_run_metadata_graph':
             ran = tf.compat.v1.RunMetadata.FromString(value.tensor.string_val[0])
             found += [each.partition_graphs for each in ran.function_graphs]
-    # Beside the step, single operations ran.
-    return list(max(found, key=lambda parts: sum(len(part.node) for part in parts)))
+    return found
 
 
 def crossings(graphs: Sequence[Any], step: Callable, *arguments) -> list[Crossing]:

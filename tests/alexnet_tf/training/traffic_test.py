@@ -117,3 +117,16 @@ def test_caffes_normalisation_sends_no_more_than_the_seam():
         each for each in crossings if 'norm1_seam' in each.tensor and 'grad' not in each.tensor
     ]
     assert [each.number_of_bytes for each in seams] == [15 * 15 * 2 * BATCH * 4] * 2
+
+
+def test_what_ran_between_two_traces_is_not_taken_for_the_step():
+    ran('paper')
+    numbers = recipe.resolve('paper', crop_size=67)
+    larger = alexnet.build(
+        numbers, num_classes=CLASSES, width=0.125, precision='float16', devices=('/CPU:0', '/CPU:1')
+    )
+    learn = step.training_step(larger, optimizer.PaperSGD(larger.trainable_variables))
+    learn(tf.zeros((BATCH, 67, 67, 3)), tf.constant(np.arange(BATCH)), tf.ones(BATCH))
+    _, _, graphs, _ = ran('paper')
+    dtypes = {node.attr['T'].type for graph in graphs for node in graph.node if node.op == '_Send'}
+    assert tf.float16.as_datatype_enum not in dtypes
