@@ -88,7 +88,7 @@ class Network(settings.Checked):
         None, "Whether norm1 and norm2 are there. [recipe's]"
     )
     crop_size: int | None = settings.setting(
-        None, "Side of the training crop. [recipe's]", low=63, high=256
+        None, "Side of the training crop. [recipe's]", low=11, high=256
     )
     lrn_k: float | None = settings.setting(None, "Normalisation's k. [recipe's]", low=1e-6)
     lrn_n: int | None = settings.setting(None, "Normalisation's n, odd. [recipe's]", low=1)
@@ -226,6 +226,9 @@ class Benchmark(settings.Checked):
     )
     num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
     runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)
+    tf32: bool = settings.setting(
+        True, 'Let a GPU round the inputs of float32 products to 10 bits (TF32).'
+    )
     by_layer: bool = settings.setting(True, 'Measure each layer by itself, too.')
 
 
@@ -262,6 +265,12 @@ class Config(settings.Checked):
         weights = self.training.init_weights
         if weights and not weights.endswith(('.npy', '.npz', '.caffemodel')):
             raise UsageError(f'--init_weights={weights}: expected .npy, .npz or .caffemodel.')
+        if weights and self.mode not in ('train', 'everything'):
+            raise UsageError(f'--init_weights begins a training run; --mode={self.mode} has none.')
+        if self.mode == 'benchmark' and self.predict.output == 'csv':
+            raise UsageError('--output=csv: measurements come as table or json.')
+        if self.network.lrn_n is not None and self.network.lrn_n % 2 == 0:
+            raise UsageError(f'--lrn_n={self.network.lrn_n}: expected an odd number of maps.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
         if len(self.network.devices) > 2:

@@ -3,7 +3,7 @@
     python benchmarks/compare.py --torch_python PATH_TO_A_PYTHON_WITH_TORCH --rounds 3
 
 Contenders take turns, each in a process of its own, so that a machine that changes changes for
-all. Each measurement is one line of docs/results/benchmark.csv; a run that was stopped goes on.
+all. Each measurement is one line of --out; a run that was stopped goes on with what is missing.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
-OUT = ROOT / 'docs' / 'results'
 OURS = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--recipe=paper']
 OURS += ['--output=json', '--by_layer=false']
 STOCK = [sys.executable, 'benchmarks/stock_keras.py']
@@ -101,8 +100,10 @@ def main() -> None:
     parser.add_argument('--torch_python', default='')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--runs', type=int, default=5)
+    parser.add_argument('--out', default='runs/benchmark.csv')
     given = parser.parse_args()
-    path = OUT / 'benchmark.csv'
+    path = pathlib.Path(given.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = {(row['round'], row['contender'], row['benchmark']) for row in rows(path)}
     for number in range(given.rounds):
         for name, kind, command in contenders(given.torch_python):

@@ -59,7 +59,7 @@ class Augment:
         shift_sd: Sd of the draw that multiplies each component's standard deviation. The paper
             writes the eigenvalue there; its source uses the square root, as here (on 0..255
             pixels eigenvalues would shift by over a thousand grey levels).
-        divisor: See `augmentation.apply`.
+        divisor: See `augmentation.apply`; without a shift there is no division either.
         shift_epochs: After so many epochs there is neither shift nor division; 0: never.
     """
 
@@ -77,7 +77,8 @@ class Augment:
         deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
         self.components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
         self.mean_crop = preprocessing.central_crop(mean_image, crop_size)
-        self.crop_size, self.divisor, self.shift_epochs = crop_size, divisor, shift_epochs
+        self.crop_size, self.shift_epochs = crop_size, shift_epochs
+        self.divisor = divisor if shift_sd else 1.0
 
     def __call__(self, encoded, index, epoch, seed: int, record_encoding: str) -> tf.Tensor:
         """(crop, crop, 3) float32 of one encoded picture; see `augmentation`."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 _LAYERS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
+_SPAN = 15  # pixels of a strip that pooling is tried on
 # From which pair of layers on a change of column b is looked for.
 _BEFORE = {
     'conv2': 'pool1',
@@ -24,6 +26,7 @@ def of_network(model: keras.Model) -> dict[str, Any]:
     """Connectivity, parameters, neurons, initial values and normalisation, by figure's name."""
     return {
         **_connectivity(model),
+        **_windows(model),
         **_parameters(model),
         **_neurons(model),
         **_initial_values(model),
@@ -46,7 +49,18 @@ def _connectivity(model) -> dict[str, str]:
 
 
 def _reads_image(model) -> bool:
-    return all(each.input.shape[-1] == 3 for each in _columns(model, 'conv1'))
+    """Whether every column's conv1 sees a change of each of the image's channels."""
+    part = keras.Model(model.input, [each.output for each in _columns(model, 'conv1')])
+    random = np.random.default_rng(0)
+    images = random.normal(size=(1, *model.input.shape[1:])).astype(np.float32)
+    before = part(images)
+    for channel in range(images.shape[-1]):
+        changed = images.copy()
+        changed[..., channel] += 1
+        moved = [np.abs(x - y).max() > 0 for x, y in zip(part(changed), before, strict=True)]
+        if not all(moved):
+            return False
+    return True
 
 
 def _reads(model, before: str, layer: str) -> str:
@@ -57,6 +71,30 @@ def _reads(model, before: str, layer: str) -> str:
     a, b = (random.normal(size=(1, *each.shape[1:])).astype(np.float32) for each in sources)
     change = float(np.abs(part([a, b]) - part([a, b + 1])).max())
     return 'both columns' if change > 0 else 'own column'
+
+
+def _windows(model) -> dict[str, Any]:
+    """Width and distance of conv1's windows from its gradients, of pooling's from impulses."""
+    conv1 = keras.Model(model.input, _columns(model, 'conv1')[0].output)
+    images = tf.ones((1, *model.input.shape[1:]))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(images)
+        outputs = conv1(images)
+        rows = [tf.reduce_sum(outputs[0, 0, at]) for at in (1, 2, -1)]
+    second, third, last = (
+        np.flatnonzero(np.abs(tape.gradient(each, images)).sum(axis=(0, 1, 3))) for each in rows
+    )
+    past = third.size - last.size
+    pooled = _columns(model, 'pool1')[0]
+    impulses = np.zeros((_SPAN, 3, _SPAN, pooled.input.shape[-1]), np.float32)
+    impulses[range(_SPAN), :, range(_SPAN)] = 1
+    felt = np.asarray(pooled(impulses))[:, 0, :, 0] > 0  # by impulse and output
+    first = felt.argmax(axis=0)
+    return {
+        'conv1 windows': f'{second.size} wide, {third[0] - second[0]} apart',
+        "conv1's last window ends past the picture by": past,
+        'pooling windows': f'{felt[:, 1].sum()} wide, {first[2] - first[1]} apart',
+    }
 
 
 def _parameters(model) -> dict[str, int]:

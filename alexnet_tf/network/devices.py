@@ -16,7 +16,10 @@ def check(devices: Sequence[str]) -> None:
     """
     there = [each.name for each in tf.config.list_logical_devices()]
     for device in devices:
-        spec = tf.DeviceSpec.from_string(device)
+        try:
+            spec = tf.DeviceSpec.from_string(device)
+        except ValueError as error:
+            raise ValueError(f'{device}: not the form of a device, as /GPU:0 is.') from error
         if not any(_is(spec, tf.DeviceSpec.from_string(each)) for each in there):
             raise ValueError(f'{device}: no such device. This machine has {", ".join(there)}.')
 

@@ -3,7 +3,7 @@
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -24,7 +24,7 @@ def seconds(call: Callable[[], object], runs: int) -> list[float]:
     return taken
 
 
-def matrix_product_rate(dtype: str, device: str, runs: int = 5) -> float:
+def matrix_product_rate(dtype: str, device: str, runs: int) -> float:
     """Floating-point operations a second in a product of two 4096x4096 matrices: the median."""
     with tf.device(device):
         a, b = (tf.cast(tf.random.normal((_MATRIX, _MATRIX)), dtype) for _ in range(2))
@@ -32,8 +32,9 @@ def matrix_product_rate(dtype: str, device: str, runs: int = 5) -> float:
         return 2 * _MATRIX**3 / statistics.median(seconds(product, runs))
 
 
-def peak_memory_bytes(device: str) -> int:
-    """The most that was held at once: by TensorFlow on a GPU, by this process on a CPU."""
-    if 'GPU' in device:
-        return tf.config.experimental.get_memory_info(device)['peak']
+def peak_memory_bytes(devices: Sequence[str]) -> int:
+    """The most that was held at once: by TensorFlow on GPUs, by this process on CPUs."""
+    gpus = [each for each in devices if 'GPU' in each.upper()]
+    if gpus:
+        return sum(tf.config.experimental.get_memory_info(each)['peak'] for each in gpus)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -36,7 +36,7 @@ def assign(
     """
     found, missing = {}, []
     layers = [each for each in model.layers if each.trainable_variables]
-    channels_last = _channels_last(weights)
+    channels_last = _channels_last(weights, file)
     for layer in layers:
         values = _values_of(model, layer, weights, channels_last, file)
         if values is None:
@@ -85,15 +85,20 @@ def _values_of(model, layer, weights, channels_last, file) -> list[np.ndarray] |
     return _checked(layer, kernel, bias, file)
 
 
-def _channels_last(weights: Mapping) -> bool:
-    """Whether kernels are (rows, columns, in, out): rows equal columns, at the front."""
+def _channels_last(weights: Mapping, file: object) -> bool:
+    """Whether kernels are (rows, columns, in, out) and (in, out), not (out, in, ...)."""
     for name in sorted(weights):
-        kernel = np.asarray(weights[name][0])
-        if name.startswith('conv') and kernel.ndim == 4:
+        kernel, bias = weights[name]
+        if kernel.ndim == 4 and name.startswith('conv'):
             first, second, third, fourth = kernel.shape
             if (first == second) != (third == fourth):
-                return first == second
-    return True
+                return first == second  # rows equal columns, and stand together
+        elif kernel.shape[-1] != kernel.shape[-2]:
+            return bool(kernel.shape[-1] == bias.size)
+    raise errors.DataError(
+        f'{file}: of square kernels alone it cannot be told whether they are (in, out) or '
+        '(out, in). Give a file with more layers.'
+    )
 
 
 def _channels_last_kernel(name: str, kernel: np.ndarray, channels_last: bool) -> np.ndarray:

@@ -72,10 +72,16 @@ def crossings(graphs: Sequence[Any], step: Callable, *arguments) -> list[Crossin
             continue
         ends = [_short(node.attr[end].s.decode()) for end in ('send_device', 'recv_device')]
         # Two operations may have been fused to one: the name is that of the tensor's own.
-        shape = traced.get_operation_by_name(name).outputs[0].shape
         size = tf.as_dtype(node.attr['T'].type).size
-        found.add(Crossing(name, *ends, shape.num_elements() * size))
+        found.add(Crossing(name, *ends, _elements(traced, name) * size))
     return sorted(found, key=lambda each: (each.source, each.tensor))
+
+
+def _elements(traced, name: str) -> int:
+    try:
+        return traced.get_operation_by_name(name).outputs[0].shape.num_elements()
+    except KeyError:  # TensorFlow's own, of a condition that was taken apart: one truth value
+        return 1
 
 
 def _short(device: str) -> str:

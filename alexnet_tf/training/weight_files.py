@@ -1,13 +1,12 @@
 """Reading other people's weights: layer name -> (kernel, bias), whatever the file."""
 
 import pathlib
-import pickle
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from alexnet_tf.training import array_pickle
 from input_pipeline import errors
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -16,66 +15,60 @@ SUFFIXES = ('.npy', '.npz', '.caffemodel')
 # conv1/kernel, conv1_W, conv1.weight, conv1/0 and the like.
 _KEY = re.compile(r'(.+?)[/_.](kernel|weights?|w|0|bias|biases|b|1)(?::0)?', re.IGNORECASE)
 _BIASES = ('bias', 'biases', 'b', '1')
-# What a pickled dictionary of arrays consists of, by old and new names.
-_RECONSTRUCT = ('_reconstruct', 'scalar')
-_ADMITTED = {
-    **{
-        (f'numpy.{core}.multiarray', name): name
-        for core in ('core', '_core')
-        for name in _RECONSTRUCT
-    },
-    **{(f'numpy.{core}.numeric', '_frombuffer'): '_frombuffer' for core in ('core', '_core')},
-}
 
 
-def read(path: pathlib.Path, layers: Iterable[str]) -> Weights:
+def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
     """The weights in a file.
 
     Args:
         path: `.npy` (a pickled dictionary of layers, each a list, tuple or dictionary of kernel and
             bias), `.npz` (keys such as 'conv1/kernel', 'conv1_b'), or `.caffemodel`.
-        layers: Names that a `.caffemodel` is searched for.
+        layers: Names of the layers to look for; 'conv1' finds 'conv1_a', too.
 
     Raises:
-        DataError: It is no such file, or is broken, or holds something else than arrays.
-        OSError: It cannot be opened.
+        DataError: There is no such file, or it is broken, or holds something else than arrays.
+        OSError: It cannot be read.
     """
     readers = {
         '.npy': _read_npy,
         '.npz': _read_npz,
         '.caffemodel': lambda given: _read_caffemodel(given, layers),
     }
-    path.open('rb').close()
+    if not path.is_file():
+        raise errors.DataError(f'--init_weights={path}: no such file.')
     try:
         found = readers[path.suffix](path)
-    except (ImportError, OSError, MemoryError, errors.DataError):
+    except (ImportError, OSError, errors.DataError):
         raise
-    except Exception as error:  # a hostile file fails in any way
+    except array_pickle.Refused as error:
+        raise errors.DataError(
+            f'{path}: it asks for {error}; only NumPy arrays of numbers are admitted.'
+        ) from error
+    except Exception as error:  # a hostile file fails in any way, MemoryError among them
         reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise errors.DataError(f'{path}: not readable as weights ({reason[0]}).') from error
+    found = {name: pair for name, pair in found.items() if name.partition('_')[0] in layers}
     if not found:
-        raise errors.DataError(f'{path}: no layer with a kernel and a bias in it.')
+        raise errors.DataError(f'{path}: no kernel and bias of {", ".join(layers)} in it.')
+    for name, pair in found.items():
+        _check(path, name, *pair)
     return found
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Admits NumPy arrays and Python's plain containers; calls nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('numpy', 'ndarray'):
-            return np.ndarray
-        if (module, name) == ('numpy', 'dtype'):
-            return np.dtype
-        if (module, name) == ('_codecs', 'encode'):  # how Python 2's bytes are spelled in Python 3
-            return _latin1
-        if (module, name) in _ADMITTED:
-            module = module.replace('numpy.core', 'numpy._core')
-            return super().find_class(module, name)
-        raise errors.DataError(f'it asks for {module}.{name}; only NumPy arrays are admitted')
-
-
-def _latin1(text: str, _: str = 'latin1') -> bytes:
-    return text.encode('latin1')
+def _check(path: pathlib.Path, name: str, kernel: np.ndarray, bias: np.ndarray) -> None:
+    for each in (kernel, bias):
+        if each.dtype.kind not in 'fiu':
+            raise errors.DataError(
+                f'{path}: {name} holds {each.dtype}, where numbers are expected.'
+            )
+    # Older Caffe has four dimensions for fully-connected layers and for biases, too.
+    if kernel.ndim not in (2, 4) or not kernel.size or not bias.size:
+        raise errors.DataError(
+            f'{path}: {name} has a kernel of shape {kernel.shape} and a bias of shape '
+            f'{bias.shape}, which is no layer of AlexNet.'
+        )
+    if name.startswith('conv') and kernel.ndim != 4:
+        raise errors.DataError(f'{path}: {name} has a kernel of shape {kernel.shape}, not of 4.')
 
 
 def _read_npy(path: pathlib.Path) -> Weights:
@@ -88,11 +81,7 @@ def _read_npy(path: pathlib.Path) -> Weights:
         _, _, dtype = header(file)
         if not dtype.hasobject:
             raise errors.DataError(f'{path}: one array, where a dictionary of layers is expected.')
-        try:
-            held = _ArraysOnly(file, encoding='latin1').load()
-        except errors.DataError as error:
-            raise errors.DataError(f'{path}: {error}.') from error
-    held = held.item() if isinstance(held, np.ndarray) and held.ndim == 0 else held
+        held = array_pickle.load(file)
     if not isinstance(held, dict):
         raise errors.DataError(f'{path}: {type(held).__name__}, where a dictionary is expected.')
     return {str(name): _pair(path, name, value) for name, value in held.items()}

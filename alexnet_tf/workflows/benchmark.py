@@ -10,17 +10,20 @@ import tensorflow as tf
 from alexnet_tf import config as configs
 from alexnet_tf.network import devices as placement
 from alexnet_tf.network import work
+from alexnet_tf.network.layers import dropout
 from alexnet_tf.reporting import tables, timing
 from alexnet_tf.training import loss_scale, optimizer
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
 _GIGA = 1e9
+_PRODUCTS = 5  # measured matrix products, before and after
 
 
 def run(config: configs.Config) -> None:
     """Prints images a second, share of the matrix product's rate, memory, and a table by layer."""
     placement.provide(config.network.devices)
+    tf.config.experimental.enable_tensor_float_32_execution(config.benchmark.tf32)
     training = config.benchmark.benchmark == 'train_step'
     numbers = runs.resolve_recipe(config)
     classes = config.benchmark.num_classes
@@ -42,11 +45,12 @@ def run(config: configs.Config) -> None:
 
 def _measured(config, numbers, model, call, training) -> dict[str, object]:
     """The headline, the matrix product measured before and after for the machine may change."""
-    dtype, device = config.network.precision, placement.default()
-    before = timing.matrix_product_rate(dtype, device)
+    dtype, devices = config.network.precision, config.network.devices or [placement.default()]
+    number = min(config.benchmark.runs, _PRODUCTS)
+    before = timing.matrix_product_rate(dtype, devices[0], number)
     taken = timing.seconds(call, config.benchmark.runs)
-    peak = timing.peak_memory_bytes(device)
-    rate = statistics.mean([before, timing.matrix_product_rate(dtype, device)])
+    peak = timing.peak_memory_bytes(devices)
+    rate = statistics.mean([before, timing.matrix_product_rate(dtype, devices[0], number)])
     median = statistics.median(taken)
     operations = work.operations(model, training=training)
     per_second = numbers.batch_size / median
@@ -55,7 +59,7 @@ def _measured(config, numbers, model, call, training) -> dict[str, object]:
         'recipe': numbers.name,
         'columns': numbers.columns,
         'precision': dtype,
-        'devices': list(config.network.devices) or [device],
+        'devices': list(devices),
         'batch_size': numbers.batch_size,
         'images_per_sec': per_second,
         'images_per_sec_low': numbers.batch_size / max(taken),
@@ -135,8 +139,10 @@ def _layer_times(layer, batch_size: int, training: bool, number: int) -> tuple[f
     dtype = layer.compute_dtype
     given = [tf.cast(tf.random.normal((batch_size, *each.shape[1:])), dtype) for each in many]
 
+    more = {'training': training} if isinstance(layer, dropout.Dropout) else {}
+
     def outputs():
-        return layer(given if isinstance(layer.input, list) else given[0])
+        return layer(given if isinstance(layer.input, list) else given[0], **more)
 
     forward = tf.function(outputs)
     taken = statistics.median(timing.seconds(forward, number))

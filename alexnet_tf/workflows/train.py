@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -81,6 +82,10 @@ class Trainer:
         )
         self.scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
         self.step = steps.training_step(self.model, self.sgd, self.scale)
+        _check_layer_rates(self.recipe.layer_rates, bvlc.layer_names(self.model))
+        self._found = checkpoint.load_newest(pathlib.Path(config.run_dir) / 'checkpoints')
+        if not self._found:
+            self._take_weights()  # before there is a directory that says how the run began
         self.directory = runs.begin(config, self.manifest, statistics['mean_image'])
         self._summary = self.directory / 'summary.csv'
         self.board = tensorboard.Writer(self.directory / 'tensorboard')
@@ -108,21 +113,19 @@ class Trainer:
 
     def resume(self) -> None:
         """Takes up the newest whole checkpoint, if there is one, and opens the stream there."""
-        path = checkpoint.load_newest(self.directory / 'checkpoints')
-        if path:
-            checkpoint.restore(path, self.variables())
-            self.state = State(**checkpoint.read_state(path))
+        if self._found:
+            checkpoint.restore(self._found, self.variables())
+            self.state = State(**checkpoint.read_state(self._found))
             # Epochs after the checkpoint are trained again, to the same bits.
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > self.state.epoch)
-            self.say(f'train: goes on from {path}')
+            self.say(f'train: goes on from {self._found}')
         else:
-            self._begin()
             self._draw_kernels()
         self._greet()
         if self.state.epoch < self.recipe.epochs:
             self.batches = input_pipeline.pipeline.read(self._stream(), self.manifest.directory)
 
-    def _begin(self) -> None:
+    def _take_weights(self) -> None:
         """Takes other weights than the drawn ones, if a file of them is named."""
         file = self.config.training.init_weights
         if not file:
@@ -270,3 +273,11 @@ class Trainer:
         """A line on standard output."""
         print(line)
         sys.stdout.flush()
+
+
+def _check_layer_rates(layer_rates: Sequence[str], layers: Sequence[str]) -> None:
+    for each in layer_rates:
+        if each.partition('=')[0] not in layers:
+            raise configs.UsageError(
+                f'--layer_rates={each}: this network has no such layer, but {", ".join(layers)}.'
+            )

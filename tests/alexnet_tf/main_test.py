@@ -216,8 +216,25 @@ def test_nothing_but_the_message_is_on_stderr(tmp_path):
         ('--init_missing=perhaps', 'refuse'),
         ('--benchmark=everything', 'train_step'),
         ('--precision=float64', 'float16'),
+        ('--lrn_n=4', '--lrn_n=4: expected an odd number'),
     ],
 )
 def test_settings_of_the_network_that_cannot_be(flag, said, capsys):
     assert call('--mode=train', flag) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('flags', 'said'),
+    [
+        (('--mode=evaluate', '--init_weights=some.npz'), '--mode=evaluate has none'),
+        (('--mode=benchmark', '--output=csv'), 'table or json'),
+        (('--mode=benchmark', '--devices=/CPU:0,/CPU:x'), '/CPU:x: not the form of a device'),
+        (('--mode=benchmark', '--crop_size=40', '--width=0.05'), 'Give a larger crop'),
+        (('--mode=verify', '--columns=1'), '--columns: --mode=verify checks the presets'),
+        (('--mode=verify', '--lrn_beta=0'), '--lrn_beta: --mode=verify checks the presets'),
+    ],
+)
+def test_settings_that_do_not_go_together(flags, said, capsys):
+    assert call(*flags) == 2
     assert said in capsys.readouterr().err

@@ -218,7 +218,7 @@ class Hostile:
 def test_a_pickle_that_calls_anything_is_refused(call, tmp_path):
     path, mark = tmp_path / 'bad.npy', tmp_path / 'mark'
     np.save(path, {'conv1': [Hostile(call, f'touch {mark}'), 1]}, allow_pickle=True)
-    with pytest.raises(errors.DataError, match='only NumPy arrays are admitted'):
+    with pytest.raises(errors.DataError, match='only NumPy arrays of numbers are admitted'):
         weight_files.read(path, LAYERS)
     assert not mark.exists()
 
@@ -241,3 +241,42 @@ def test_a_single_array_and_a_list_are_refused(tmp_path):
     for name in ('one', 'list'):
         with pytest.raises(errors.DataError, match=f'{name}.npy'):
             weight_files.read(tmp_path / f'{name}.npy', LAYERS)
+
+
+@pytest.mark.parametrize('layer', ['fc6', 'fc8'])
+@pytest.mark.parametrize('form', [dict, converted])
+def test_the_layout_shows_in_fully_connected_layers_too(caffe, tmp_path, layer, form):
+    model = build()
+    path = saved(tmp_path, form({layer: caffe[layer]}))
+    bvlc.assign(model, weight_files.read(path, LAYERS), missing_fresh=True, file=path)
+    # Of fc6's 256 neurons, column a has the first half.
+    kernel = model.get_layer('fc8' if layer == 'fc8' else 'fc6_a').kernel.numpy()
+    expected = caffe[layer][0].T[:, : kernel.shape[1]]
+    np.testing.assert_array_equal(np.sort(kernel, axis=0), np.sort(expected, axis=0))
+
+
+def test_a_layout_that_cannot_be_told_is_refused(caffe, tmp_path):
+    path = saved(tmp_path, {'fc7': caffe['fc7']})
+    with pytest.raises(errors.DataError, match='of square kernels alone'):
+        bvlc.assign(build(), weight_files.read(path, LAYERS), missing_fresh=True, file=path)
+
+
+@pytest.mark.parametrize(
+    ('layer', 'kernel', 'message'),
+    [
+        ('conv1', np.array([['a']]), 'where numbers are expected'),
+        ('conv1', np.ones((3, 6)), 'not of 4'),
+        ('conv2', np.float32(1), 'no layer of AlexNet'),
+        ('fc6', np.float32(1), 'no layer of AlexNet'),
+        ('fc7', np.ones((2, 3, 4)), 'no layer of AlexNet'),
+    ],
+)
+def test_kernels_that_are_none_are_refused_by_name(caffe, tmp_path, layer, kernel, message):
+    path = saved(tmp_path, caffe | {layer: (kernel, np.ones(6))})
+    with pytest.raises(errors.DataError, match=f'{layer}.*{message}'):
+        weight_files.read(path, LAYERS)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(errors.DataError, match=r'--init_weights=.*gone\.npy: no such file'):
+        weight_files.read(tmp_path / 'gone.npy', LAYERS)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.network import alexnet, recipe
-from alexnet_tf.training import optimizer, step, traffic
+from alexnet_tf.training import loss_scale, optimizer, step, traffic
 
 BATCH, CLASSES = 4, 7
 KERNELS = {
@@ -15,7 +15,6 @@ KERNELS = {
     "their inputs' gradients": ('Conv2DBackpropInput', 4),
     'poolings': ('MaxPool', 3),
     "poolings' gradients": ('MaxPoolGrad', 3),
-    'normalisations': ('Rsqrt', 2),
 }
 
 
@@ -30,15 +29,16 @@ def ran(name, precision='float32', compiled=True):
         compiled=compiled,
     )
     sgd = optimizer.PaperSGD(model.trainable_variables)
-    learn = step.training_step(model, sgd)
+    scale = loss_scale.LossScale() if precision == 'float16' else None
+    learn = step.training_step(model, sgd, scale)
     batch = tf.zeros((BATCH, 67, 67, 3)), tf.constant(np.arange(BATCH)), tf.ones(BATCH)
     graphs = traffic.partitions(learn, *batch)
     return model, sgd, graphs, traffic.crossings(graphs, learn, *batch)
 
 
-@pytest.fixture(scope='module')
-def paper():
-    return ran('paper', compiled=False)
+@pytest.fixture(scope='module', params=[False, True], ids=['not compiled', 'compiled'])
+def paper(request):
+    return ran('paper', compiled=request.param)
 
 
 def kind_of(node):
@@ -65,6 +65,20 @@ def kind_of_name(graph, name):
     return next(kind_of(node) for node in graph.node if node.name == name)
 
 
+@pytest.mark.parametrize('layer', ['norm1', 'norm2'])
+@pytest.mark.parametrize('prefix', ['alexnet_1/', 'gradients/'])
+def test_each_column_normalises_on_its_own_device(paper, layer, prefix):
+    _, _, graphs, _ = paper
+    for at, graph in zip('ab', graphs, strict=True):
+        own = [
+            node.name
+            for node in graph.node
+            if node.name.startswith(prefix) and node.op not in ('Const', '_Send', '_Recv')
+        ]
+        assert [name for name in own if f'/{layer}_{at}_1/' in name]
+        assert not [name for name in own if f'/{layer}_{"ba"["ab".index(at)]}_1/' in name]
+
+
 def test_velocities_and_updates_are_beside_their_weights(paper):
     model, sgd, graphs, _ = paper
     for variable, velocity in zip(model.trainable_variables, sgd.velocities, strict=True):
@@ -84,11 +98,23 @@ def expected_bytes(maps, hidden, bytes_each):
 
 
 @pytest.mark.parametrize(
-    ('name', 'precision'), [('paper', 'float32'), ('source2012', 'float32'), ('paper', 'bfloat16')]
+    ('name', 'precision'),
+    [
+        ('paper', 'float32'),
+        ('source2012', 'float32'),
+        ('paper', 'bfloat16'),
+        ('paper', 'float16'),
+    ],
 )
 def test_what_crosses(name, precision):
-    """Outputs of pool2, pool5, fc6, fc7 and their gradients; besides, b reads the pictures."""
+    """Outputs of pool2, pool5, fc6, fc7 and their gradients; besides, b reads the pictures.
+
+    Scaling the loss of float16 needs single numbers: the scale, and whether all is finite.
+    """
     _, _, _, crossings = ran(name, precision)
+    if precision == 'float16':
+        assert [each for each in crossings if each.number_of_bytes <= 4]
+        crossings = [each for each in crossings if each.number_of_bytes > 4]
     size = expected_bytes(16, 256, 4 if precision == 'float32' else 2)
     forward = {'pool2': 'pool2', 'pool5': 'pool5_flat', 'fc6': 'drop6', 'fc7': 'drop7'}
     backward = {'pool2': 'conv3_join', 'pool5': 'fc6_join', 'fc6': 'fc7_join', 'fc7': 'fc8_join'}

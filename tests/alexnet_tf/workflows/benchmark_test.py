@@ -7,7 +7,7 @@ import pytest
 from alexnet_tf import main
 from alexnet_tf.network import alexnet, recipe, work
 
-TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=2', '--num_classes=3')
+TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=1', '--num_classes=3')
 
 
 def measured(capsys, *flags):
@@ -30,6 +30,11 @@ def test_the_table_by_layer_holds_them_all(capsys):
     said = measured(capsys, '--recipe=source2012', '--precision=bfloat16')
     for name in ('conv1', 'norm1', 'pool2', 'relu5', 'fc6', 'drop7', 'fc8', 'sum'):
         assert f'\n{name} ' in said
+
+
+def test_a_crop_as_small_as_the_geometry_admits(capsys):
+    flags = ('--crop_size=40', '--pool_size=2', '--output=json', '--runs=1')
+    assert json.loads(measured(capsys, *flags))['images_per_sec'] > 0
 
 
 def test_two_devices(capsys):

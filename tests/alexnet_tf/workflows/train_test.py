@@ -203,3 +203,11 @@ def test_begins_with_another_runs_weights(config_of, tmp_path, capsys):
     for name in ('conv1_a/kernel', 'fc7_b/bias', 'fc8/kernel'):
         np.testing.assert_array_equal(first[name], second[name])
     assert 'train: begins with' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('flag', ['--init_weights=typo.npz', '--layer_rates=conv6=0.1'])
+def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
+    with pytest.raises(Exception, match=r'typo\.npz|no such layer') as raised:
+        train.Trainer(config_of(tmp_path / 'run', flag))
+    assert raised.value.exit_code in (2, 3)
+    assert not (tmp_path / 'run').exists()

@@ -25,8 +25,12 @@ def test_every_number_is_as_it_should_be(tmp_path, capsys):
 
 
 def test_it_fails_where_numbers_are_off(tmp_path, capsys):
+    more = ('--pool_size=2', '--epochs=3', '--batch_size=64', '--schedule=plateau')
     wrong = ('--lrn_alpha=2e-4', '--initial_sd=0.02', '--momentum=0.8', '--colour_shift_sd=0.3')
-    assert verify(tmp_path, *wrong, '--crop_size=67', '--dropout=0.3', '--weight_decay=0') == 1
+    assert (
+        verify(tmp_path, *wrong, '--crop_size=67', '--dropout=0.3', '--weight_decay=0', *more) == 1
+    )
+    assert not (tmp_path / 'docs').exists()
     said = capsys.readouterr().err
     for name in (
         'alpha',
@@ -39,6 +43,10 @@ def test_it_fails_where_numbers_are_off(tmp_path, capsys):
         'neurons',
         'fc6 parameters',
         'dropped in training',
+        'pooling windows',
+        'epochs',
+        'batch size',
+        'rate divided by 10',
         'pool2 outputs',
         'views',
     ):
