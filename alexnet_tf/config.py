@@ -21,6 +21,7 @@ MODES = (
     'report',
     'benchmark',
     'verify',
+    'data_service',
     'everything',
 )
 
@@ -47,7 +48,51 @@ class Data(settings.Checked):
     )
     shard_examples: int = settings.setting(1024, 'Most records in one file.', low=1)
     max_bad_fraction: float = settings.setting(
-        0.01, 'Share of pictures that may be unreadable before prepare gives up.', low=0, high=1
+        0.01,
+        'Share of pictures that may be unreadable before prepare, or training, gives up.',
+        low=0,
+        high=1,
+    )
+    verify_only: bool = settings.setting(
+        False, 'Have prepare check every byte of --data_dir and change nothing.'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Input(settings.Checked):
+    """How records become batches."""
+
+    augment_on: str = settings.setting(
+        'cpu',
+        'Where pictures are mirrored, shifted and centred: the CPU, as in the paper, or the '
+        "training step's device, which gets a quarter of the bytes. The numbers are the same.",
+        choices=('cpu', 'accelerator'),
+    )
+    on_bad_record: str = settings.setting(
+        'stop',
+        'When a training record cannot be read: stop and name it, or skip and count it, up to '
+        '--max_bad_fraction of an epoch. Skipping decodes a third slower.',
+        choices=('stop', 'skip'),
+    )
+    cache: str = settings.setting(
+        'none',
+        'Copy the records to this memory or local disk first, for slow storage.',
+        choices=('none', 'memory', 'disk'),
+    )
+    data_service: str = settings.setting(
+        '',
+        'Decode on the hosts of a tf.data service, grpc://HOST:PORT. Each example once an epoch, '
+        'in no promised order; a run that was stopped begins its epoch again.',
+    )
+    service_role: str = settings.setting(
+        'worker', 'What --mode=data_service is.', choices=('dispatcher', 'worker')
+    )
+    service_port: int = settings.setting(
+        0, 'Port it listens on; 0: any free one.', low=0, high=65535
+    )
+    service_host: str = settings.setting('localhost', "A worker's name, as trainers reach it.")
+    service_dispatcher: str = settings.setting(
+        'localhost:5050', "The dispatcher's HOST:PORT, for a worker."
     )
 
 
@@ -155,6 +200,12 @@ class Training(settings.Checked):
     patience_epochs: int = settings.setting(
         5, 'Epochs without a better validation error that make a plateau.', low=1
     )
+    reshuffle: bool | None = settings.setting(
+        None, "Whether every epoch has an order of its own. [recipe's]"
+    )
+    crop_chunk: int | None = settings.setting(
+        None, "So many pictures in a row share crop and mirror. [recipe's]", low=1
+    )
     colour_shift_sd: float | None = settings.setting(
         None, "Sd of the colour shift, in components' sds; 0: none. [recipe's]", low=0
     )
@@ -250,6 +301,7 @@ class Config(settings.Checked):
     seed: int = settings.setting(0, 'Decides every random draw.', low=0, high=2**31 - 1)
     debug: bool = settings.setting(False, 'Show tracebacks.')
     data: Data = dataclasses.field(default_factory=Data)
+    input: Input = dataclasses.field(default_factory=Input)
     network: Network = dataclasses.field(default_factory=Network)
     training: Training = dataclasses.field(default_factory=Training)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
@@ -260,7 +312,8 @@ class Config(settings.Checked):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.mode in ('prepare', 'everything') and self.data.source == 'folder':
+        prepares = self.mode in ('prepare', 'everything') and not self.data.verify_only
+        if prepares and self.data.source == 'folder':
             _require(self.data.source_dir, '--source=folder needs --source_dir=FOLDER.')
         weights = self.training.init_weights
         if weights and not weights.endswith(('.npy', '.npz', '.caffemodel')):

@@ -1,8 +1,9 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
 To records: `sources`, `headers`, `pictures`, `shards`, `convert`, `statistics`, `records`. From
-records: `order`, `preprocessing`, `augmentation`, `pipeline`. Nothing here knows of networks or of
-`alexnet_tf`.
+records: `order`, `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service`
+where one host's disk or CPU does not suffice. What is wrong with them: `inspection`. Nothing here
+knows of networks or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
@@ -10,15 +11,19 @@ import importlib
 
 _MODULES = (
     'augmentation',
+    'cache',
     'convert',
     'errors',
     'files',
     'headers',
+    'inspection',
     'order',
     'pictures',
     'pipeline',
     'preprocessing',
+    'random_bits',
     'records',
+    'service',
     'shards',
     'sources',
     'statistics',

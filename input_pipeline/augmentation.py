@@ -1,73 +1,127 @@
 """Random crops, mirrors and colour shifts (paper, section 4.1), each a function of the example.
 
 Draws depend on (seed, epoch, example index) only: the same whatever the parallelism, and after
-a resume.
+a resume. They are made for many pictures at once.
 """
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
+
+from input_pipeline import preprocessing, random_bits
+
+_PLACE, _COLOUR = 0, 1  # streams of random numbers
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
-    """What chance decided for one picture in one epoch.
+class Draws:
+    """What chance decided for each of n pictures in one epoch.
 
     Attributes:
-        row, column: Scalars int32: the crop's offset, 0 to the border inclusive.
-        mirrored: Scalar bool.
-        shift: (3,) float32: what is added to every pixel's R, G, B, in grey levels.
+        rows, columns: (n,) int32: the crop's offset, 0 to the border inclusive.
+        mirrored: (n,) bool.
+        shifts: (n, 3) float32: what is added to every pixel's R, G, B, in grey levels.
+        scales: (n,) float32: what the picture is multiplied by at the end; no matter of chance.
     """
 
-    row: tf.Tensor
-    column: tf.Tensor
+    rows: tf.Tensor
+    columns: tf.Tensor
     mirrored: tf.Tensor
-    shift: tf.Tensor
+    shifts: tf.Tensor
+    scales: tf.Tensor
 
 
-def draw(
-    index: tf.Tensor, components: tf.Tensor, *, seed: int, epoch: tf.Tensor, border: int
-) -> Draw:
-    """The draw for one example.
-
-    Args:
-        index: Scalar int64, the example's place in the data set.
-        components: (3, 3) float32; column i is a principal component of the training pixels'
-            RGB, as long as the standard deviation of its normal draw, in grey levels.
-        seed: Of all draws.
-        epoch: Scalar int64.
-        border: The largest offset: 32 for 224 from 256. All offsets from 0 to it are as likely,
-            33 x 33 x 2 pictures of one; the paper counts 2048, as if there were 32.
-    """
-    key = tf.stack([index, epoch * 2 + seed * 1_000_003])
-    uniform = tf.random.stateless_uniform([3], key)
-    offsets = tf.cast(uniform[:2] * (border + 1), tf.int32)
-    normal = tf.random.stateless_normal([3], key + tf.constant([0, 1], tf.int64))
-    shift = tf.linalg.matvec(components, normal)
-    return Draw(offsets[0], offsets[1], uniform[2] < 0.5, shift)
-
-
-def apply(crop: tf.Tensor, drawn: Draw, mean_crop: tf.Tensor, divisor: float) -> tf.Tensor:
-    """(crop - mean_crop + shift) / divisor, mirrored if so drawn.
+class Augmentation:
+    """The training transformation, with its numbers.
 
     Args:
-        crop: (size, size, 3) uint8.
-        drawn: Only `mirrored` and `shift` are used.
-        mean_crop: (size, size, 3) float32: the mean image's central crop, wherever the crop was
-            taken, and never mirrored, as in the 2012 source.
-        divisor: A number or a scalar; 1 in the paper; 1.1 in its source, which keeps the scale
-            near the test's.
-
-    Returns:
-        (size, size, 3) float32, about [-160, 190] before the division.
+        mean_image: (256, 256, 3) float32.
+        eigenvalues, eigenvectors: Of the RGB covariance of the training pixels, grey levels
+            squared; column i of `eigenvectors` belongs to eigenvalue i.
+        crop_size: Side of the crop. All offsets from 0 to 256 - crop_size are as likely: 33 x 33 x
+            2 pictures of one; the paper counts 2048, as if there were 32.
+        shift_sd: Sd of the draw that multiplies each component's standard deviation. The paper
+            writes the eigenvalue there; its source uses the square root, as here (on 0..255
+            pixels eigenvalues would shift by over a thousand grey levels).
+        divisor: Pictures are divided by it while there is a shift: 1 in the paper; 1.1 in its
+            source, which keeps the scale near the test's.
+        shift_epochs: After so many epochs there is neither shift nor division; 0: never.
+        crop_chunk: So many pictures in a row share crop and mirror: 1, or the 32 of the source,
+            which saved it time.
     """
-    size = crop.shape[0]
-    # Reversed as bytes, and the shift added as one row: a quarter of the memory traffic, and
-    # no broadcasting over an innermost dimension of 3, which is several times slower.
-    crop = tf.cond(drawn.mirrored, lambda: tf.reverse(crop, [1]), lambda: crop)
-    rows = tf.reshape(tf.cast(crop, tf.float32), [size, size * 3])
-    shifts = tf.tile(drawn.shift, [size])
-    rows = rows - tf.reshape(mean_crop, [size, size * 3]) + shifts
-    if tf.is_tensor(divisor) or divisor != 1.0:
-        rows = rows * (1.0 / divisor)
-    return tf.reshape(rows, [size, size, 3])
+
+    def __init__(
+        self,
+        mean_image: np.ndarray,
+        eigenvalues: np.ndarray,
+        eigenvectors: np.ndarray,
+        *,
+        crop_size: int,
+        shift_sd: float,
+        divisor: float = 1.0,
+        shift_epochs: int = 0,
+        crop_chunk: int = 1,
+    ):
+        deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
+        self._components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
+        self._mean_crop = preprocessing.central_crop(mean_image, crop_size)
+        self._divisor = divisor if shift_sd else 1.0
+        self._shift_epochs, self._crop_chunk = shift_epochs, crop_chunk
+        self.crop_size = crop_size
+
+    def draw(self, indices, positions, *, seed: int, epochs) -> Draws:
+        """The draws for some examples.
+
+        Args:
+            indices: (n,) int64, the examples' places in the data set.
+            positions: (n,) int64, their places in the epoch.
+            seed: Of all draws.
+            epochs: (n,) int64.
+        """
+        one_each = self._crop_chunk == 1
+        place = random_bits.keys(
+            seed, epochs, _PLACE, indices if one_each else positions // self._crop_chunk
+        )
+        uniform = random_bits.uniform(place, 3)
+        border = preprocessing.SQUARE_SIZE - self.crop_size
+        offsets = tf.cast(uniform[:, :2] * (border + 1), tf.int32)
+        normal = random_bits.normal(random_bits.keys(seed, epochs, _COLOUR, indices), 3)
+        # Spelled out: a matrix product may add up in another order on another machine.
+        shifts = tf.add_n([normal[:, i, None] * self._components[:, i] for i in range(3)])
+        scales = tf.fill(tf.shape(indices), tf.constant(1.0 / self._divisor, tf.float32))
+        if self._shift_epochs:
+            late = epochs >= self._shift_epochs
+            shifts, scales = tf.where(late[:, None], 0.0, shifts), tf.where(late, 1.0, scales)
+        return Draws(offsets[:, 0], offsets[:, 1], uniform[:, 2] < 0.5, shifts, scales)
+
+    def finish(self, crops, shifts, scales, dtype=tf.float32):
+        """(crops - mean + shifts) * scales, in one pass that XLA makes of it.
+
+        Args:
+            crops: (n, size, size, 3) uint8, mirrored.
+            shifts: (n, 3) float32.
+            scales: (n,) float32.
+            dtype: Of the result.
+
+        Returns:
+            (n, size, size, 3), about [-160, 190]. The mean is the mean image's central crop,
+            wherever the crop was taken, and never mirrored, as in the 2012 source.
+        """
+        # Rows of size * 3 numbers: an innermost dimension of 3 is several times slower.
+        rows = tf.reshape(crops, [-1, self.crop_size, self.crop_size * 3])
+        tiled = tf.tile(shifts, [1, self.crop_size])
+        mean = self._mean_crop.reshape(self.crop_size, -1)
+        return tf.reshape(_finished(rows, mean, tiled, scales, dtype), tf.shape(crops))
+
+    def finish_on_device(self, crops, mirrored, shifts, scales):
+        """The same of crops that are not yet mirrored, in operations of the training step."""
+        crops = tf.where(mirrored[:, None, None, None], tf.reverse(crops, [2]), crops)
+        centred = tf.cast(crops, tf.float32) - self._mean_crop
+        return (centred + shifts[:, None, None, :]) * scales[:, None, None, None]
+
+
+@tf.function(jit_compile=True)
+def _finished(rows, mean, tiled, scales, dtype):
+    shifted = tf.cast(rows, tf.float32) - mean + tiled[:, None, :]
+    return tf.cast(shifted * scales[:, None, None], dtype)

@@ -1,107 +1,107 @@
 """Batches for training and for evaluation, made on the CPU while the accelerator works."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from input_pipeline import augmentation, errors, order, preprocessing
 
 Shards = Sequence[tuple[str, int]]
+_GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280}  # about 250 MB
+_FINISHED = 2  # batches at once in float, 77 MB each, and as many ready
 
 
-def training(
-    shards: Shards,
-    *,
-    record_encoding: str,
-    augment: 'Augment',
-    batch_size: int,
-    seed: int,
-    start: tuple[int, int],
-    epochs: int,
-) -> tf.data.Dataset:
-    """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """A training stream: the same batches for the same values, on any machine.
 
-    Returns:
-        (images (batch, crop, crop, 3) float32, labels (batch,) int64, mask (batch,) float32).
-        An epoch's last batch is filled up with zeros where mask is 0, so each example counts
-        once.
+    Attributes:
+        shards: (path, number of records) of each.
+        record_encoding: 'jpeg' or 'raw'.
+        augment: What is done to pictures.
+        batch_size: Examples a batch.
+        seed: Of order and draws.
+        reshuffle: Whether there is a new order each epoch; otherwise all have the files'.
+        tolerant: Blank a record that cannot be read, with a mask of 0, instead of failing. Slower.
+        on_accelerator: Leave everything after decoding to the training step.
+        dtype: Of finished images, 'float32' or 'bfloat16'.
     """
 
-    def one_epoch(epoch, skip):
-        records = order.shuffled_epoch(shards, seed=seed, epoch=epoch, skip=skip)
+    shards: Shards
+    record_encoding: str
+    augment: augmentation.Augmentation
+    batch_size: int
+    seed: int = 0
+    reshuffle: bool = True
+    tolerant: bool = False
+    on_accelerator: bool = False
+    dtype: str = 'float32'
 
-        def picture(record, index):
-            encoded, label = preprocessing.parse(record)
-            return augment(encoded, index, epoch, seed, record_encoding), label
+    def batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+        """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
 
-        # Any number of cores gives the same stream: the map keeps the order.
-        pictures = records.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
-        return _full_batches(pictures, batch_size)
+        Returns:
+            (images, labels (batch,) int64, mask (batch,) float32). Images are (batch, crop, crop,
+            3); or, `on_accelerator`, the arguments of `Augmentation.finish_on_device`. An epoch's
+            last batch is filled up with pictures of which mask is 0, so each example counts once.
+        """
+        return self.finished(self.crops(start=start, epochs=epochs))
 
-    first = start[0]
-    skips = [start[1]] + [0] * (epochs - first - 1)
-    each = tf.data.Dataset.from_tensor_slices(
-        (np.arange(first, epochs, dtype=np.int64), np.array(skips, np.int64))
-    )
-    return each.flat_map(one_epoch).prefetch(2)
-
-
-class Augment:
-    """The training transformation of one picture, with its numbers.
-
-    Args:
-        mean_image: (256, 256, 3) float32.
-        eigenvalues, eigenvectors: Of the RGB covariance of the training pixels, grey levels
-            squared; column i of `eigenvectors` belongs to eigenvalue i.
-        crop_size: Side of the crop.
-        shift_sd: Sd of the draw that multiplies each component's standard deviation. The paper
-            writes the eigenvalue there; its source uses the square root, as here (on 0..255
-            pixels eigenvalues would shift by over a thousand grey levels).
-        divisor: See `augmentation.apply`; without a shift there is no division either.
-        shift_epochs: After so many epochs there is neither shift nor division; 0: never.
-    """
-
-    def __init__(
-        self,
-        mean_image,
-        eigenvalues,
-        eigenvectors,
-        *,
-        crop_size: int,
-        shift_sd: float,
-        divisor: float = 1.0,
-        shift_epochs: int = 0,
-    ):
-        deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
-        self.components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
-        self.mean_crop = preprocessing.central_crop(mean_image, crop_size)
-        self.crop_size, self.shift_epochs = crop_size, shift_epochs
-        self.divisor = divisor if shift_sd else 1.0
-
-    def __call__(self, encoded, index, epoch, seed: int, record_encoding: str) -> tf.Tensor:
-        """(crop, crop, 3) float32 of one encoded picture; see `augmentation`."""
-        drawn = augmentation.draw(
-            index,
-            tf.constant(self.components),
-            seed=seed,
-            epoch=epoch,
-            border=preprocessing.SQUARE_SIZE - self.crop_size,
+    def crops(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+        """What a CPU must do: (crops, mirrored, shifts, scales, labels, mask), some at a time."""
+        chunks = order.chunks(
+            self.shards,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            start=start,
+            epochs=epochs,
+            reshuffle=self.reshuffle,
+            group_examples=_GROUP_EXAMPLES[self.record_encoding],
+            tolerant=self.tolerant,
         )
-        crop = preprocessing.decode_crop(
-            encoded,
-            drawn.row,
-            drawn.column,
-            crop_size=self.crop_size,
-            record_encoding=record_encoding,
+        # Any number of cores gives the same stream: maps keep the order.
+        return chunks.map(self._cut, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def finished(self, crops: tf.data.Dataset) -> tf.data.Dataset:
+        """`batches` of what `crops` gave."""
+
+        def finish(crops, mirrored, shifts, scales, labels, mask):
+            if self.on_accelerator:
+                return (crops, mirrored, shifts, scales), labels, mask
+            dtype = tf.as_dtype(self.dtype)
+            return self.augment.finish(crops, shifts, scales, dtype), labels, mask
+
+        batches = _batched(crops, self.batch_size)
+        return batches.map(finish, num_parallel_calls=_FINISHED).prefetch(_FINISHED)
+
+    def _cut(self, chunk: order.Chunk):
+        """Crops, mirrored if it is done here, with what is left to do."""
+        drawn = self.augment.draw(
+            chunk.indices, chunk.positions, seed=self.seed, epochs=chunk.epochs
         )
-        if self.shift_epochs:
-            late = epoch >= self.shift_epochs
-            drawn = dataclasses.replace(drawn, shift=tf.where(late, 0.0, drawn.shift))
-            divisor = tf.where(late, 1.0, self.divisor)
-            return augmentation.apply(crop, drawn, self.mean_crop, divisor)
-        return augmentation.apply(crop, drawn, self.mean_crop, self.divisor)
+        mirrored = None if self.on_accelerator else drawn.mirrored
+
+        def decoded(records, *places):
+            encoded, labels = preprocessing.parse(records)
+            crops = preprocessing.decode_crops(
+                encoded,
+                *places,
+                crop_size=self.augment.crop_size,
+                record_encoding=self.record_encoding,
+            )
+            return crops, labels
+
+        places = (drawn.rows, drawn.columns, mirrored)
+        if self.tolerant:
+            crops, labels, good = _one_by_one(
+                decoded, chunk.records, places, self.augment.crop_size
+            )
+            mask = chunk.mask * good
+        else:
+            crops, labels = decoded(chunk.records, *places)
+            mask = chunk.mask
+        return crops, drawn.mirrored, drawn.shifts, drawn.scales, labels, mask
 
 
 def evaluation(shards: Shards, *, record_encoding: str, batch_size: int) -> tf.data.Dataset:
@@ -109,20 +109,25 @@ def evaluation(shards: Shards, *, record_encoding: str, batch_size: int) -> tf.d
 
     Returns:
         (squares (batch, 256, 256, 3) uint8, labels (batch,) int64, mask (batch,) float32); the
-        last batch is filled up with zeros where mask is 0.
+        last batch is filled up with pictures of which mask is 0.
     """
 
-    def picture(record, _):
-        encoded, label = preprocessing.parse(record)
-        return preprocessing.decode(encoded, record_encoding), label
+    def whole(chunk):
+        encoded, labels = preprocessing.parse(chunk.records)
+        return preprocessing.decode(encoded, record_encoding), labels, chunk.mask
 
-    records = order.in_file_order(shards)
-    pictures = records.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
-    return _full_batches(pictures, batch_size).prefetch(2)
+    chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False)
+    pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)
+    return _batched(pictures, batch_size).prefetch(_FINISHED)
 
 
-def read(batches: tf.data.Dataset, data_dir: object) -> Iterator:
+def read(batches: tf.data.Dataset, data_dir: object, find: Callable[[], str] = str) -> Iterator:
     """Iterates over batches.
+
+    Args:
+        batches: Made by this module.
+        data_dir: For the message.
+        find: Called when a record cannot be read; says which, in a sentence.
 
     Raises:
         DataError: A record cannot be read.
@@ -134,23 +139,37 @@ def read(batches: tf.data.Dataset, data_dir: object) -> Iterator:
         raise
     except tf.errors.OpError as error:
         raise errors.DataError(
-            f'--data_dir={data_dir}: a record cannot be read ({errors.reason(error)}). '
-            '--mode=prepare with the flags that made it finds the damaged file.'
+            f'--data_dir={data_dir}: a record cannot be read ({errors.reason(error)}). {find()} '
+            '--mode=prepare --verify_only checks them all; with the flags that made it, prepare '
+            'makes it again in an empty directory.'
         ) from error
 
 
-def _full_batches(pictures: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    def fill(images, labels):
-        number = tf.shape(labels)[0]
-        missing = batch_size - number
-        mask = tf.cast(tf.range(batch_size) < number, tf.float32)
-        # Only the last batch pays for the copy.
-        images = tf.cond(missing > 0, lambda: _padded(images, missing), lambda: images)
-        images = tf.ensure_shape(images, [batch_size, *images.shape[1:]])
-        return images, tf.ensure_shape(_padded(labels, missing), [batch_size]), mask
+def _one_by_one(decoded, records, places, crop_size: int):
+    """Each record in a data set of its own, which an error leaves empty."""
+    given = tuple(each for each in places if each is not None)
+    blank = tf.zeros([1, crop_size, crop_size, preprocessing.CHANNELS], tf.uint8)
+    missing = tf.data.Dataset.from_tensors((blank, tf.zeros([1], tf.int64), tf.zeros([1])))
 
-    return pictures.batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE).map(fill)
+    def one(each):
+        record, *where = (part[None] for part in each)
+        where = [*where, None] if len(where) < len(places) else where
+        found = tf.data.Dataset.from_tensors(record).map(
+            lambda record: (*decoded(record, *where), tf.ones([1]))
+        )
+        return found.ignore_errors().concatenate(missing).take(1).get_single_element()
+
+    signature = tuple(
+        tf.TensorSpec([1, *spec.shape[1:]], spec.dtype) for spec in missing.element_spec
+    )
+    made = tf.map_fn(one, (records, *given), fn_output_signature=signature)
+    return tuple(tf.squeeze(part, 1) for part in made)
 
 
-def _padded(values, missing):
-    return tf.pad(values, [[0, missing]] + [[0, 0]] * (len(values.shape) - 1))
+def _batched(chunks: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Chunks of any sizes as batches of one, which the order has made possible."""
+
+    def of_one_size(*parts):
+        return tuple(tf.ensure_shape(part, [batch_size, *part.shape[1:]]) for part in parts)
+
+    return chunks.rebatch(batch_size).map(of_one_size)

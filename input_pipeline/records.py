@@ -94,7 +94,7 @@ def load(data_dir: str | pathlib.Path) -> Manifest:
         DataError: There is none, it cannot be read, or the files do not match it.
     """
     directory = pathlib.Path(data_dir)
-    manifest = _read(directory / MANIFEST)
+    manifest = read(directory)
     for shards in manifest.splits.values():
         for shard in shards:
             _check_size(directory / shard.file, shard.bytes)
@@ -120,7 +120,13 @@ def statistics(manifest: Manifest) -> dict[str, np.ndarray]:
         return dict(saved)
 
 
-def _read(path: pathlib.Path) -> Manifest:
+def read(data_dir: str | pathlib.Path) -> Manifest:
+    """The manifest of a data directory, whether or not its files are there.
+
+    Raises:
+        DataError: There is none, or it cannot be read.
+    """
+    path = pathlib.Path(data_dir) / MANIFEST
     try:
         fields = json.loads(path.read_text())
         version = fields.pop('format_version')

@@ -50,15 +50,15 @@ def _sums(shards, record_encoding: str) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the pictures, (256, 256, 3), and of the pixels' outer products, (3, 3)."""
     total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,))
     products = np.zeros((3, 3))
-    records = order.in_file_order(shards)
-    for picture in records.map(lambda record, _: _picture(record, record_encoding)):
-        pixels = picture.numpy().astype(np.float64)
-        total += pixels
-        flat = pixels.reshape(-1, 3)
-        products += flat.T @ flat
+
+    def decoded(chunk):
+        encoded, _ = preprocessing.parse(chunk.records)
+        return preprocessing.decode(encoded, record_encoding)
+
+    for pictures in order.chunks(shards, reshuffle=False).map(decoded):
+        for picture in pictures.numpy():
+            pixels = picture.astype(np.float64)
+            total += pixels
+            flat = pixels.reshape(-1, 3)
+            products += flat.T @ flat
     return total, products
-
-
-def _picture(record, record_encoding: str):
-    encoded, _ = preprocessing.parse(record)
-    return preprocessing.decode(encoded, record_encoding)

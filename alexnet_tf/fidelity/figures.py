@@ -194,6 +194,14 @@ def _pictures():
         Figure(part, 'crops and mirrors of a picture', '2,048', '2,178', (2178, 2178), why),
         Figure(
             part,
+            'pictures that share a crop',
+            '',
+            '32',
+            (1, 32),
+            'It saved the source time; the paper is silent.',
+        ),
+        Figure(
+            part,
             'sd of the colour shift, in sds of a component',
             '0.1 eigenvalues',
             '0.1 / 1.1',
@@ -229,6 +237,14 @@ def _settings():
         ),
         Figure(part, 'epochs', 'roughly 90', '93', (90, 93)),
         _both(part, 'batch size', '128', 128),
+        Figure(
+            part,
+            'order of examples',
+            '',
+            'as stored',
+            ('another each epoch', 'as stored'),
+            'Shuffled once, when the files were made. The paper is silent.',
+        ),
         Figure(
             part,
             'conv1, late',

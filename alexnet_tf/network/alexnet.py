@@ -31,7 +31,8 @@ def build(
         devices: None, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: Of the initial weights and the dropout masks.
-        compiled: Let XLA fuse the normalisations; see `lrn`. Not for export.
+        compiled: Let XLA fuse the normalisations, see `lrn`, and take images in the precision's
+            dtype, too. Not for export.
 
     Returns:
         A model from images, (batch, 224, 224, 3) float32, RGB minus the mean image, about
@@ -47,7 +48,11 @@ def build(
     policy = 'float32' if precision == 'float32' else f'mixed_{precision}'
     part = _Parts(recipe, width, devices, keras.DTypePolicy(policy), seed)
     part.compiled = compiled
-    images = keras.Input((recipe.crop_size, recipe.crop_size, CHANNELS), name='images')
+    images = keras.Input(
+        (recipe.crop_size, recipe.crop_size, CHANNELS),
+        name='images',
+        dtype=part.dtype.compute_dtype if compiled else 'float32',
+    )
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image, 4 pixels apart; 48 a column.
     x = part.each('conv1', part.far_padding, images)

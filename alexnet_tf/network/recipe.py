@@ -46,6 +46,8 @@ class Recipe:
         epochs: Passes over the training set.
         schedule: 'plateau' (divide when the validation error stops improving) or 'list'.
         drop_epochs: Epochs after which a 'list' schedule divides the rate by 10.
+        reshuffle: Whether every epoch has an order of its own.
+        crop_chunk: So many pictures in a row share crop and mirror.
         colour_shift_sd: Standard deviation of the draw that multiplies each principal component's
             standard deviation (P 4.1); 0 for no shift.
         colour_shift_divisor: Pictures are divided by it while there is a shift.
@@ -82,6 +84,8 @@ class Recipe:
     epochs: int = 90
     schedule: str = 'plateau'
     drop_epochs: tuple[int, ...] = ()
+    reshuffle: bool = True
+    crop_chunk: int = 1
     colour_shift_sd: float = 0.1
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0
@@ -104,6 +108,8 @@ SOURCE2012 = dataclasses.replace(
     schedule='list',
     drop_epochs=(23, 51, 78),
     epochs=93,
+    reshuffle=False,
+    crop_chunk=32,
     colour_shift_divisor=1.1,
     colour_shift_epochs=68,
     layer_rates=('conv1=0.1@68', 'conv1=0@72'),

@@ -3,8 +3,10 @@
 import contextlib
 import math
 import signal
+import time
 from collections.abc import Iterator
 
+_LOOK_SECS = 0.2
 _PATIENT_EPOCHS, _CHANCE_SHARE, _CURE = 3, 0.97, 0.03
 
 
@@ -68,3 +70,10 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def wait_for_stop() -> None:
+    """Returns when SIGINT or SIGTERM asks to stop."""
+    with stop_requests() as request:
+        while not request:
+            time.sleep(_LOOK_SECS)

@@ -11,7 +11,10 @@ METRICS = ('loss', 'top1_error', 'top5_error')
 
 
 def training_step(
-    model: keras.Model, sgd: optimizer.PaperSGD, scale: loss_scale.LossScale | None = None
+    model: keras.Model,
+    sgd: optimizer.PaperSGD,
+    scale: loss_scale.LossScale | None = None,
+    images_of: Callable | None = None,
 ) -> Callable:
     """A function (images, labels, mask) -> float32 (3,) of METRICS that learns from one batch.
 
@@ -19,6 +22,7 @@ def training_step(
         model: images -> logits.
         sgd: Of the model's trainable variables.
         scale: For float16.
+        images_of: Makes images of what comes instead of them: of a tuple, its arguments.
 
     `tf.gradients` and not a gradient tape: it colocates each gradient with its operation, and a
     tape would run the whole backward pass on the first device.
@@ -26,6 +30,7 @@ def training_step(
 
     @tf.function(jit_compile=False)
     def step(images, labels, mask):
+        images = images_of(*images) if images_of else images
         logits = model(images, training=True)
         losses = keras_losses(labels, logits)
         loss = masked_mean(losses, mask)

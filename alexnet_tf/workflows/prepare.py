@@ -6,7 +6,9 @@ from alexnet_tf.reporting import progress
 
 
 def run(config: configs.Config) -> None:
-    """Prepares the data set, or says that it stands already."""
+    """Prepares the data set, or says that it stands already; or only looks whether it is whole."""
+    if config.data.verify_only:
+        return _verify(config.data.data_dir)
     found = _find(config.data)
     settings = _settings(config)
     manifest = input_pipeline.convert.standing(config.data.data_dir, found, settings)
@@ -23,6 +25,19 @@ def run(config: configs.Config) -> None:
         bar.close()
     else:
         print(f'prepare: {config.data.data_dir} stands and its hashes are right; nothing to do.')
+    _summary(manifest)
+
+
+def _verify(data_dir: str) -> None:
+    manifest = input_pipeline.records.read(data_dir)
+    bar = progress.Progress('bytes')
+    found = input_pipeline.inspection.problems(manifest, bar.show)
+    bar.close()
+    if found:
+        raise input_pipeline.errors.DataError(
+            f'{data_dir}: {len(found)} of its files are not what was written:\n' + '\n'.join(found)
+        )
+    print(f'prepare: {data_dir} is whole, byte for byte.')
     _summary(manifest)
 
 

@@ -35,13 +35,15 @@ class State:
         step: Updates done.
         epoch: Epochs done.
         examples: Examples seen of the epoch under way.
-        sums: Of METRICS over those examples.
+        unreadable: How many of those could not be read.
+        sums: Of METRICS over the others.
         validation_errors: Top-1, after each epoch.
     """
 
     step: int = 0
     epoch: int = 0
     examples: int = 0
+    unreadable: int = 0
     sums: list[float] = dataclasses.field(default_factory=lambda: [0.0] * len(steps.METRICS))
     validation_errors: list[float] = dataclasses.field(default_factory=list)
 
@@ -66,7 +68,7 @@ class Trainer:
         placement.provide(config.network.devices)
         self.config = config
         self.recipe = runs.resolve_recipe(config)
-        self.manifest = input_pipeline.records.load(config.data.data_dir)
+        self.manifest = self._manifest()
         statistics = input_pipeline.records.statistics(self.manifest)
         self.model = runs.build_model(
             config,
@@ -81,7 +83,11 @@ class Trainer:
             decay=self.recipe.weight_decay,
         )
         self.scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
-        self.step = steps.training_step(self.model, self.sgd, self.scale)
+        self.augment = self._augmentation(statistics)
+        later = config.input.augment_on == 'accelerator'
+        self.step = steps.training_step(
+            self.model, self.sgd, self.scale, self.augment.finish_on_device if later else None
+        )
         _check_layer_rates(self.recipe.layer_rates, bvlc.layer_names(self.model))
         self._found = checkpoint.load_newest(pathlib.Path(config.run_dir) / 'checkpoints')
         if not self._found:
@@ -89,7 +95,6 @@ class Trainer:
         self.directory = runs.begin(config, self.manifest, statistics['mean_image'])
         self._summary = self.directory / 'summary.csv'
         self.board = tensorboard.Writer(self.directory / 'tensorboard')
-        self.augment = self._augment(statistics)
         self.scorer = evaluate.Scorer(
             self.model,
             statistics['mean_image'],
@@ -100,8 +105,17 @@ class Trainer:
         self.total = self.manifest.examples(input_pipeline.records.TRAIN)
         self.state, self.batches, self.saved = State(), None, time.monotonic()
 
-    def _augment(self, statistics) -> input_pipeline.pipeline.Augment:
-        return input_pipeline.pipeline.Augment(
+    def _manifest(self) -> input_pipeline.records.Manifest:
+        manifest, kind = (
+            input_pipeline.records.load(self.config.data.data_dir),
+            self.config.input.cache,
+        )
+        if kind == 'none':
+            return manifest
+        return input_pipeline.cache.copied(manifest, input_pipeline.cache.place(kind))
+
+    def _augmentation(self, statistics) -> input_pipeline.augmentation.Augmentation:
+        return input_pipeline.augmentation.Augmentation(
             statistics['mean_image'],
             statistics['eigenvalues'],
             statistics['eigenvectors'],
@@ -109,6 +123,7 @@ class Trainer:
             shift_sd=self.recipe.colour_shift_sd,
             divisor=self.recipe.colour_shift_divisor,
             shift_epochs=self.recipe.colour_shift_epochs,
+            crop_chunk=self.recipe.crop_chunk,
         )
 
     def resume(self) -> None:
@@ -118,12 +133,17 @@ class Trainer:
             self.state = State(**checkpoint.read_state(self._found))
             # Epochs after the checkpoint are trained again, to the same bits.
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > self.state.epoch)
+            if self.config.input.data_service and self.state.examples:
+                # Which examples were seen is not known where the order is not.
+                self.state = dataclasses.replace(
+                    self.state, examples=0, unreadable=0, sums=State().sums
+                )
             self.say(f'train: goes on from {self._found}')
         else:
             self._draw_kernels()
         self._greet()
         if self.state.epoch < self.recipe.epochs:
-            self.batches = input_pipeline.pipeline.read(self._stream(), self.manifest.directory)
+            self.batches = self._batches()
 
     def _take_weights(self) -> None:
         """Takes other weights than the drawn ones, if a file of them is named."""
@@ -153,16 +173,32 @@ class Trainer:
         scale = self.scale.variables if self.scale else []
         return [*self.model.variables, *self.sgd.velocities, *scale]
 
-    def _stream(self):
-        return input_pipeline.pipeline.training(
-            self.manifest.shards(input_pipeline.records.TRAIN),
-            record_encoding=self.manifest.record_encoding,
-            augment=self.augment,
-            batch_size=self.recipe.batch_size,
+    def _batches(self):
+        """Iterates over the batches that are left."""
+        given, shards = self.config.input, self.manifest.shards(input_pipeline.records.TRAIN)
+        stream = input_pipeline.pipeline.Training(
+            shards,
+            self.manifest.record_encoding,
+            self.augment,
+            self.recipe.batch_size,
             seed=self.config.seed,
-            start=(self.state.epoch, self.state.examples),
-            epochs=self.recipe.epochs,
+            reshuffle=self.recipe.reshuffle,
+            tolerant=given.on_bad_record == 'skip',
+            on_accelerator=given.augment_on == 'accelerator',
+            dtype='bfloat16' if self.config.network.precision == 'bfloat16' else 'float32',
         )
+        start, epochs = (self.state.epoch, self.state.examples), self.recipe.epochs
+        if given.data_service:
+            batches = input_pipeline.service.batches(
+                stream, given.data_service, start_epoch=self.state.epoch, epochs=epochs
+            )
+        else:
+            batches = stream.batches(start=start, epochs=epochs)
+
+        def find():
+            return input_pipeline.inspection.first_unreadable(shards, stream.record_encoding)
+
+        return input_pipeline.pipeline.read(batches, self.manifest.directory, find)
 
     def rate(self) -> float | None:
         """The learning rate of the next epoch; None when there is none."""
@@ -195,16 +231,32 @@ class Trainer:
     def _one_step(self, meter) -> int:
         """One update; the number of examples in it."""
         with meter.waiting():
-            batch = next(self.batches)
+            images, labels, mask = next(self.batches)
         number = min(self.recipe.batch_size, self.total - self.state.examples)
-        values = self.step(*batch).numpy()
-        self.state.sums = (np.array(self.state.sums) + number * values).tolist()
+        there = int(mask.numpy().sum())
+        self._count_unreadable(number - there)
+        values = self.step(images, labels, mask).numpy()
+        self.state.sums = (np.array(self.state.sums) + there * values).tolist()
         self.state.examples += number
         self.state.step += 1
         return number
 
+    def _count_unreadable(self, number: int) -> None:
+        """Stops when more records cannot be read than may be, or the manifest counts others."""
+        self.state.unreadable += number
+        most = self.config.data.max_bad_fraction * self.total
+        skips = self.config.input.on_bad_record == 'skip'
+        if self.state.unreadable > (most if skips else 0) or number < 0:
+            raise input_pipeline.errors.DataError(
+                f'--data_dir={self.manifest.directory}: {self.state.unreadable:,} of '
+                f'{self.state.examples:,} training records of this epoch could not be read, more '
+                f'than --max_bad_fraction={self.config.data.max_bad_fraction:g} of '
+                f'{self.total:,}. --mode=prepare --verify_only says which.'
+            )
+
     def _means(self) -> dict[str, float]:
-        means = np.array(self.state.sums) / self.state.examples
+        read = self.state.examples - self.state.unreadable
+        means = np.array(self.state.sums) / max(read, 1)
         return dict(zip(steps.METRICS, means.tolist(), strict=True))
 
     def _log(self, meter, rate: float) -> None:
@@ -226,7 +278,10 @@ class Trainer:
         train, step = self._means(), self.state.step
         scores = self.scorer(self.manifest, input_pipeline.records.VALIDATION)
         self.state.epoch += 1
-        self.state.examples, self.state.sums = 0, [0.0] * len(steps.METRICS)
+        if self.state.unreadable:
+            self.say(f'train: {self.state.unreadable:,} records could not be read and were skipped')
+        self.state.examples, self.state.unreadable = 0, 0
+        self.state.sums = [0.0] * len(steps.METRICS)
         self.state.validation_errors.append(scores['top1_error'])
         row = {'epoch': self.state.epoch, 'step': step, 'learning_rate': rate}
         row |= {f'train_{name}': value for name, value in train.items()}

@@ -160,6 +160,7 @@ def _settings(numbers: recipe.Recipe) -> dict[str, Any]:
         ),
         'epochs': numbers.epochs,
         'batch size': numbers.batch_size,
+        'order of examples': 'another each epoch' if numbers.reshuffle else 'as stored',
         'conv1, late': ', '.join(numbers.layer_rates) or 'as all layers',
         'epochs with the shift': numbers.colour_shift_epochs,
     }
@@ -168,7 +169,7 @@ def _settings(numbers: recipe.Recipe) -> dict[str, Any]:
 def _pictures(numbers: recipe.Recipe) -> dict[str, Any]:
     """Distinct crops and mirrors among many draws; the sd of a grey picture's shift."""
     sd = 50.0
-    augment = input_pipeline.pipeline.Augment(
+    augment = input_pipeline.augmentation.Augmentation(
         np.zeros((256, 256, 3), np.float32),
         np.array([sd**2, 0.0, 0.0]),
         np.eye(3),
@@ -176,30 +177,18 @@ def _pictures(numbers: recipe.Recipe) -> dict[str, Any]:
         shift_sd=numbers.colour_shift_sd,
         divisor=numbers.colour_shift_divisor,
         shift_epochs=numbers.colour_shift_epochs,
+        crop_chunk=numbers.crop_chunk,
     )
-    encoded = tf.constant(bytes(256 * 256 * 3))
-    epoch = tf.constant(0, tf.int64)
-
-    def drawn(index):
-        one = input_pipeline.augmentation.draw(
-            index, tf.eye(3), seed=0, epoch=epoch, border=256 - numbers.crop_size
-        )
-        return tf.stack([one.row, one.column, tf.cast(one.mirrored, tf.int32)])
-
-    def shifted(index):
-        return augment(encoded, index, epoch, 0, 'raw')[0, 0, 0]
-
-    places = _mapped(drawn, _DRAWS)
-    shifts = _mapped(shifted, 3000)
+    indices = tf.range(_DRAWS * numbers.crop_chunk, dtype=tf.int64)
+    drawn = augment.draw(indices, indices, seed=0, epochs=tf.zeros_like(indices))
+    places = tf.stack([drawn.rows, drawn.columns, tf.cast(drawn.mirrored, tf.int32)], 1).numpy()
+    changes = np.flatnonzero((places[1:] != places[:-1]).any(axis=1)) + 1
+    shifts = (drawn.shifts[:, 0] * drawn.scales).numpy()
     return {
         'crops and mirrors of a picture': len(np.unique(places, axis=0)),
+        'pictures that share a crop': int(np.gcd.reduce(changes)),
         'sd of the colour shift, in sds of a component': float(shifts.std()) / sd,
     }
-
-
-def _mapped(function, number: int) -> np.ndarray:
-    mapped = tf.data.Dataset.range(number).map(function, num_parallel_calls=tf.data.AUTOTUNE)
-    return np.concatenate(list(mapped.batch(1000).as_numpy_iterator()))
 
 
 def _views(crop_size: int) -> str:

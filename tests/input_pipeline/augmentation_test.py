@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from input_pipeline import augmentation, pipeline
+from input_pipeline import augmentation
 
-COMPONENTS = np.diag([30.0, 10.0, 3.0]).astype(np.float32)
+VARIANCES = np.array([30.0, 10.0, 3.0]) ** 2 * 100  # a tenth of the deviations is drawn
 
 
-def draws(number, *, seed=0, epoch=0, border=32):
-    def one(index):
-        drawn = augmentation.draw(
-            index, tf.constant(COMPONENTS), seed=seed, epoch=tf.constant(epoch, tf.int64),
-            border=border,
-        )  # fmt: skip
-        return drawn.row, drawn.column, drawn.mirrored, drawn.shift
+def made(**more):
+    given = {'crop_size': 224, 'shift_sd': 0.1, **more}
+    mean = np.full((256, 256, 3), 99, np.float32)
+    return augmentation.Augmentation(mean, VARIANCES, np.eye(3), **given)
 
-    made = tf.data.Dataset.range(number).map(one).batch(number).get_single_element()
-    return [each.numpy() for each in made]
+
+def draws(number, *, seed=0, epoch=0):
+    indices = tf.range(number, dtype=tf.int64)
+    drawn = made().draw(indices, indices, seed=seed, epochs=tf.fill([number], np.int64(epoch)))
+    return [each.numpy() for each in (drawn.rows, drawn.columns, drawn.mirrored, drawn.shifts)]
 
 
 def test_every_offset_and_both_sides_are_as_likely():
@@ -37,7 +37,7 @@ def test_every_offset_and_both_sides_are_as_likely():
 def test_shifts_have_the_components_deviations():
     shifts = draws(20_000)[3]
     np.testing.assert_allclose(shifts.mean(axis=0), 0, atol=1)
-    np.testing.assert_allclose(np.cov(shifts.T), COMPONENTS**2, rtol=0.05, atol=6)
+    np.testing.assert_allclose(np.cov(shifts.T), np.diag(VARIANCES) / 100, rtol=0.05, atol=6)
 
 
 def test_draws_depend_on_seed_and_epoch_and_nothing_else():
@@ -49,37 +49,46 @@ def test_draws_depend_on_seed_and_epoch_and_nothing_else():
         assert np.mean(other[3] == first[3]) == 0
 
 
-@pytest.mark.parametrize('mirrored', [False, True])
+def test_draws_of_one_example_do_not_depend_on_its_company():
+    together = draws(40)
+    for at in (0, 7, 39):
+        index = tf.constant([at], tf.int64)
+        alone = made().draw(index, index * 0, seed=0, epochs=tf.zeros_like(index))
+        assert alone.rows[0] == together[0][at]
+        np.testing.assert_array_equal(alone.shifts[0], together[3][at])
+
+
 @pytest.mark.parametrize('divisor', [1.0, 1.1])
-def test_apply_equals_numpy(mirrored, divisor):
+def test_what_is_done_equals_numpy(divisor):
     random = np.random.default_rng(0)
-    crop = random.integers(0, 256, (20, 20, 3), np.uint8)
-    mean = random.uniform(0, 255, (20, 20, 3)).astype(np.float32)
-    shift = np.array([5.0, -3.0, 40.0], np.float32)
-    drawn = augmentation.Draw(None, None, tf.constant(mirrored), tf.constant(shift))
-    made = augmentation.apply(tf.constant(crop), drawn, mean, divisor)
-    source = crop[:, ::-1] if mirrored else crop
-    np.testing.assert_allclose(made, (source - mean + shift) / divisor, atol=1e-4)
+    crops = random.integers(0, 256, (5, 20, 20, 3), np.uint8)
+    mean = random.uniform(0, 255, (256, 256, 3)).astype(np.float32)
+    shifts = random.normal(0, 20, (5, 3)).astype(np.float32)
+    mirrored = np.array([True, False, True, True, False])
+    scales = np.full(5, 1 / divisor, np.float32)
+    augment = augmentation.Augmentation(
+        mean, np.ones(3), np.eye(3), crop_size=20, shift_sd=0.1, divisor=divisor
+    )
+    expected = (crops - mean[118:138, 118:138] + shifts[:, None, None]) / divisor
+    np.testing.assert_allclose(augment.finish(crops, shifts, scales), expected, atol=1e-4)
+    flipped = np.where(mirrored[:, None, None, None], crops[:, :, ::-1], crops)
+    expected = (flipped - mean[118:138, 118:138] + shifts[:, None, None]) / divisor
+    on_device = augment.finish_on_device(crops, mirrored, shifts, scales)
+    np.testing.assert_allclose(on_device, expected, atol=1e-4)
 
 
 def test_the_shift_ends_with_its_epochs():
     """After them a picture is neither shifted nor divided."""
-    picture = tf.constant(np.full((256, 256, 3), 110, np.uint8).tobytes())
-    index = tf.constant(5, tf.int64)
-    augment = pipeline.Augment(
-        np.full((256, 256, 3), 99, np.float32),
-        np.array([900.0, 100.0, 9.0]),
-        np.eye(3),
-        crop_size=8,
-        shift_sd=0.1,
-        divisor=1.1,
-        shift_epochs=2,
-    )
-    seen = [
-        augment(picture, index, tf.constant(epoch, tf.int64), 0, 'raw').numpy()
-        for epoch in range(4)
-    ]
-    for epoch in (0, 1):
-        assert np.abs(np.unique(seen[epoch]) - 11).min() > 1e-3
-    for epoch in (2, 3):
-        np.testing.assert_array_equal(seen[epoch], 11)
+    indices = tf.zeros([4], tf.int64)
+    augment = made(divisor=1.1, shift_epochs=2)
+    drawn = augment.draw(indices, indices, seed=0, epochs=tf.range(4, dtype=tf.int64))
+    np.testing.assert_allclose(drawn.scales, [1 / 1.1, 1 / 1.1, 1, 1], rtol=1e-6)
+    assert (np.abs(drawn.shifts) > 0).all(axis=1).tolist() == [True, True, False, False]
+    assert not np.any(drawn.shifts[2:])
+
+
+def test_without_a_shift_there_is_no_division():
+    indices = tf.zeros([1], tf.int64)
+    drawn = made(divisor=1.1, shift_sd=0.0).draw(indices, indices, seed=0, epochs=indices)
+    assert drawn.scales.numpy() == [1]
+    assert not np.any(drawn.shifts)

@@ -1,9 +1,12 @@
 """Batches: each example once an epoch, and the same stream after any restart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from input_pipeline import convert, errors, pipeline, records
+from input_pipeline import augmentation, convert, errors, inspection, pipeline, records
 from input_pipeline.sources import folder as folders
 
 BATCH = 5
@@ -22,25 +25,25 @@ def manifest(request, shared_folder, tmp_path_factory):
     )
 
 
-def stream(manifest, *, start=(0, 0), epochs=3, seed=0):
+def training(manifest, *, shift_sd=0.1, crop_chunk=1, **more):
     made = records.statistics(manifest)
-    augment = pipeline.Augment(
+    augment = augmentation.Augmentation(
         made['mean_image'],
         made['eigenvalues'],
         made['eigenvectors'],
         crop_size=224,
-        shift_sd=0.1,
-        divisor=1.0,
+        shift_sd=shift_sd,
+        divisor=1.1,
+        shift_epochs=2,
+        crop_chunk=crop_chunk,
     )
-    batches = pipeline.training(
-        manifest.shards('train'),
-        record_encoding=manifest.record_encoding,
-        augment=augment,
-        batch_size=BATCH,
-        seed=seed,
-        start=start,
-        epochs=epochs,
+    return pipeline.Training(
+        manifest.shards('train'), manifest.record_encoding, augment, BATCH, **more
     )
+
+
+def stream(manifest, *, start=(0, 0), epochs=3, **more):
+    batches = training(manifest, **more).batches(start=start, epochs=epochs)
     return [tuple(part.numpy() for part in batch) for batch in batches]
 
 
@@ -61,8 +64,6 @@ def test_shapes_and_masks(manifest):
     assert [int(mask.sum()) for _, _, mask in batches] == [BATCH] * (total // BATCH) + [
         total % BATCH
     ]
-    last = batches[-1]
-    assert not last[0][total % BATCH :].any()
 
 
 def test_each_class_comes_as_often_as_it_is_stored(manifest):
@@ -118,3 +119,105 @@ def test_a_shard_of_another_length_is_bad_data(manifest):
     batches = pipeline.evaluation(short, record_encoding=manifest.record_encoding, batch_size=BATCH)
     with pytest.raises(errors.DataError, match='a record cannot be read'):
         list(pipeline.read(batches, 'somewhere'))
+
+
+def test_the_accelerator_gets_bytes_and_makes_the_same_of_them(manifest):
+    on_cpu = stream(manifest)
+    there = training(manifest, on_accelerator=True)
+    for (crops, labels, mask), expected in zip(there.batches(epochs=3), on_cpu, strict=True):
+        assert crops[0].dtype == tf.uint8
+        images = tf.function(there.augment.finish_on_device)(*crops)
+        np.testing.assert_array_equal(images, expected[0])
+        np.testing.assert_array_equal(labels, expected[1])
+        np.testing.assert_array_equal(mask, expected[2])
+
+
+def test_bfloat16_images_are_the_float32_ones_rounded(manifest):
+    for half, full in zip(stream(manifest, dtype='bfloat16'), stream(manifest), strict=True):
+        np.testing.assert_array_equal(half[0], full[0].astype(half[0].dtype))
+        assert half[0].dtype == tf.bfloat16.as_numpy_dtype
+
+
+def test_every_picture_is_its_own_crop_of_what_is_stored(manifest):
+    """Against NumPy: decode whole, cut, mirror, subtract, shift, divide."""
+    made = training(manifest, seed=3)
+    stored = [image for image, _ in examples(evaluation(manifest, 'train'))]
+    mean = records.statistics(manifest)['mean_image'][16:240, 16:240]
+    seen = examples(stream(manifest, seed=3, reshuffle=False, epochs=1))
+    indices = tf.range(len(stored), dtype=tf.int64)
+    drawn = made.augment.draw(indices, indices, seed=3, epochs=tf.zeros_like(indices))
+    for at, (image, _) in enumerate(seen):
+        row, column = int(drawn.rows[at]), int(drawn.columns[at])
+        crop = stored[at][row : row + 224, column : column + 224].astype(np.float64)
+        crop = crop[:, ::-1] if drawn.mirrored[at] else crop
+        expected = (crop - mean + drawn.shifts[at].numpy()) / 1.1
+        np.testing.assert_allclose(image, expected, atol=1e-3)
+
+
+def test_in_a_fixed_order_every_epoch_is_the_files(manifest):
+    stored = [label for _, label in examples(evaluation(manifest, 'train'))]
+    seen = [label for _, label in examples(stream(manifest, reshuffle=False, epochs=2))]
+    assert seen == stored * 2
+
+
+def test_pictures_in_a_row_may_share_crop_and_mirror(manifest):
+    """Also after a resume in the middle of such a chunk."""
+    whole = examples(stream(manifest, crop_chunk=4))
+    total = manifest.examples('train')
+    resumed = examples(stream(manifest, crop_chunk=4, start=(1, 6)))
+    for (image, _), (expected, _) in zip(resumed, whole[total + 6 :], strict=True):
+        np.testing.assert_array_equal(image, expected)
+    augment = training(manifest, crop_chunk=4).augment
+    positions = tf.range(40, dtype=tf.int64)
+    drawn = augment.draw(positions[::-1], positions, seed=0, epochs=tf.zeros_like(positions))
+    for values in (drawn.rows, drawn.columns, drawn.mirrored):
+        by_chunk = values.numpy().reshape(10, 4)
+        assert (by_chunk == by_chunk[:, :1]).all()
+        assert len(set(by_chunk[:, 0])) > 1
+    assert len(set(drawn.shifts.numpy()[:, 0])) == 40
+
+
+def test_parallelism_changes_nothing(manifest, monkeypatch):
+    expected = stream(manifest)
+    monkeypatch.setattr(tf.data, 'AUTOTUNE', 1)
+    for one, other in zip(stream(manifest), expected, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
+def damaged(manifest, directory, *, at):
+    """A copy of the training shards in which record `at` of the first is no picture."""
+    found = []
+    for number, (path, size) in enumerate(manifest.shards('train')):
+        copy = str(directory / f'{number}.tfrecord')
+        with tf.io.TFRecordWriter(copy) as writer:
+            for place, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
+                example = tf.train.Example.FromString(record)
+                if (number, place) == (0, at):
+                    example.features.feature['image/encoded'].bytes_list.value[0] = b'nothing'
+                writer.write(example.SerializeToString())
+        found.append((copy, size))
+    return found
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(manifest, tmp_path):
+    shards = damaged(manifest, tmp_path, at=2)
+    made = dataclasses.replace(training(manifest), shards=shards)
+
+    def find():
+        return inspection.first_unreadable(shards, manifest.record_encoding)
+
+    with pytest.raises(errors.DataError, match=r'Record 2 \(from 0\) of .*/0\.tfrecord'):
+        list(pipeline.read(made.batches(epochs=1), 'somewhere', find))
+
+
+def test_a_picture_that_cannot_be_decoded_is_masked_where_that_is_tolerated(manifest, tmp_path):
+    shards = damaged(manifest, tmp_path, at=2)
+    made = dataclasses.replace(training(manifest), shards=shards, tolerant=True)
+    whole = stream(manifest, epochs=2)
+    missing = 0
+    for batch, (images, labels, mask) in zip(made.batches(epochs=2), whole, strict=True):
+        there = batch[2].numpy().astype(bool)
+        missing += int(mask.sum() - there.sum())
+        np.testing.assert_array_equal(batch[0].numpy()[there], images[there])
+        np.testing.assert_array_equal(batch[1].numpy()[there], labels[there])
+    assert missing == 2

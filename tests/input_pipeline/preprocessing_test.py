@@ -5,6 +5,7 @@ import io
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
 from input_pipeline import preprocessing
 
@@ -44,10 +45,37 @@ def encoded(kind):
 
 
 @pytest.mark.parametrize('kind', ['jpeg', 'raw'])
-@pytest.mark.parametrize('place', [(0, 0), (32, 32), (5, 17), (31, 0)])
-def test_a_crop_is_cut_from_the_whole_picture(kind, place):
+def test_crops_are_cut_from_whole_pictures(kind):
     data, whole = encoded(kind)
-    np.testing.assert_array_equal(preprocessing.decode(data, kind), whole)
-    row, column = place
-    made = preprocessing.decode_crop(data, row, column, crop_size=224, record_encoding=kind)
-    np.testing.assert_array_equal(made, whole[row : row + 224, column : column + 224])
+    np.testing.assert_array_equal(preprocessing.decode(tf.constant([data]), kind)[0], whole)
+    rows, columns = np.meshgrid([0, 5, 31, 32], [0, 1, 7, 8, 17, 25, 31, 32])
+    rows, columns = rows.ravel().astype(np.int32), columns.ravel().astype(np.int32)
+    for mirrored in (None, rows % 2 == 1):
+        made = preprocessing.decode_crops(
+            tf.constant([data] * len(rows)),
+            tf.constant(rows),
+            tf.constant(columns),
+            None if mirrored is None else tf.constant(mirrored),
+            crop_size=224,
+            record_encoding=kind,
+        )
+        for at, (row, column) in enumerate(zip(rows, columns, strict=True)):
+            crop = whole[row : row + 224, column : column + 224]
+            crop = crop[:, ::-1] if mirrored is not None and mirrored[at] else crop
+            np.testing.assert_array_equal(made[at], crop)
+
+
+@pytest.mark.parametrize('size', [1, 8, 63, 227, 256])
+def test_crops_of_any_size(size):
+    data, whole = encoded('jpeg')
+    corner = tf.constant([256 - size, (256 - size) // 3])
+    made = preprocessing.decode_crops(
+        tf.constant([data, data]),
+        corner,
+        corner[::-1],
+        None,
+        crop_size=size,
+        record_encoding='jpeg',
+    )
+    for crop, row, column in zip(made, corner.numpy(), corner.numpy()[::-1], strict=True):
+        np.testing.assert_array_equal(crop, whole[row : row + size, column : column + size])

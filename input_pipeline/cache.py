@@ -1,0 +1,57 @@
+"""A copy of the records on faster storage, made once."""
+
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+
+from input_pipeline import errors, files, records
+
+_MEMORY = pathlib.Path('/dev/shm')
+
+
+def place(kind: str) -> pathlib.Path:
+    """The directory that caches of a kind stand in: 'memory' or 'disk'.
+
+    Raises:
+        DataError: This machine has no file system in memory.
+    """
+    if kind == 'disk':
+        return pathlib.Path(tempfile.gettempdir()) / 'alexnet_tf_cache'
+    if not _MEMORY.is_dir():
+        raise errors.DataError(f'--cache=memory: there is no {_MEMORY} here. Use --cache=disk.')
+    return _MEMORY / 'alexnet_tf_cache'
+
+
+def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest:
+    """The same data set in `parent`, copied if it is not there yet.
+
+    The copy is named by the manifest's hash and checked against it, so runs on the same data share
+    it and a half-made one is never used.
+
+    Raises:
+        DataError: There is not room enough, or a copied file is not what the manifest says.
+    """
+    directory = parent / manifest.sha256[:16]
+    if not directory.exists():
+        _check_room(manifest, parent)
+        with files.atomic_directory(directory) as aside:
+            for name in [*_files(manifest), records.MANIFEST, records.STATISTICS]:
+                shutil.copyfile(manifest.directory / name, aside / name)
+            records.verify(dataclasses.replace(manifest, directory=aside))
+    return dataclasses.replace(manifest, directory=directory)
+
+
+def _files(manifest: records.Manifest) -> list[str]:
+    return [shard.file for shards in manifest.splits.values() for shard in shards]
+
+
+def _check_room(manifest: records.Manifest, parent: pathlib.Path) -> None:
+    parent.mkdir(parents=True, exist_ok=True)
+    wanted = sum(shard.bytes for shards in manifest.splits.values() for shard in shards)
+    free = shutil.disk_usage(parent).free
+    if wanted > free:
+        raise errors.DataError(
+            f'--cache: the records have {wanted / 1e9:,.1f} GB, {parent} has room for '
+            f'{free / 1e9:,.1f}. Free some, or leave --cache out.'
+        )

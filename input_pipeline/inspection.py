@@ -1,0 +1,87 @@
+"""What is wrong with records, and where."""
+
+import concurrent.futures
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import tensorflow as tf
+
+from input_pipeline import errors, files, preprocessing, records
+
+
+def problems(
+    manifest: records.Manifest, report: Callable[[int, int], None] = lambda *_: None
+) -> list[str]:
+    """Everything in a data directory that is not what was written, a sentence each.
+
+    Args:
+        manifest: From `records.read`.
+        report: Called with (bytes read, bytes) after each file.
+    """
+    shards = [each for split in manifest.splits.values() for each in split]
+    owners = {each.sha256: each.file for each in shards}
+    total, done, found = sum(each.bytes for each in shards), 0, []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for shard, said in zip(
+            shards,
+            pool.map(lambda each: _problem(manifest.directory, each, owners), shards),
+            strict=True,
+        ):
+            done += shard.bytes
+            report(done, total)
+            found += [said] if said else []
+    statistics = manifest.directory / records.STATISTICS
+    if not statistics.exists():
+        found.append(f'{statistics} is missing.')
+    elif files.sha256(statistics) != manifest.statistics_sha256:
+        found.append(f'{statistics} is not what was written.')
+    return found
+
+
+def first_unreadable(shards: Sequence[tuple[str, int]], record_encoding: str) -> str:
+    """A sentence that names the first record that cannot be read, its shard, and why."""
+
+    def first(shard):
+        return next(_unreadable(*shard, record_encoding), None)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for said in pool.map(first, shards):
+            if said:
+                return said
+    return 'Read again, all records were readable: the storage may fail now and then.'
+
+
+def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | None:
+    path = directory / shard.file
+    if not path.exists():
+        return f'{path} is missing.'
+    size = path.stat().st_size
+    if size == 0:
+        return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
+    digest = files.sha256(path)
+    if digest == shard.sha256:
+        return None
+    if digest in owners:
+        return f'{path} holds what {owners[digest]} should hold.'
+    said = next(_unreadable(str(path), shard.records, None), None)
+    return said or (
+        f'{path} holds {shard.records:,} readable records, but others than were written '
+        f'({size:,} bytes, the manifest says {shard.bytes:,}).'
+    )
+
+
+def _unreadable(path: str, number: int, record_encoding: str | None) -> Iterator[str]:
+    """What is wrong with a file's records; without an encoding, pictures are not looked at."""
+    at = 0
+    try:
+        for record in tf.data.TFRecordDataset(path):
+            if record_encoding:
+                encoded, _ = preprocessing.parse(record[None])
+                preprocessing.decode(encoded, record_encoding)
+            at += 1
+    except tf.errors.OpError as error:
+        yield f'Record {at} (from 0) of {path} is damaged: {errors.reason(error)}.'
+        return
+    if at != number:
+        yield f'{path} ends after {at:,} records, the manifest counts {number:,}.'
