@@ -1,14 +1,11 @@
-"""Every setting of a run: its default, help text and bounds. Standard library only.
-
-A setting is one field: the flag, the help text and the key in the saved JSON follow from it.
-"""
+"""Every setting of a run in one value, checked together. Standard library only."""
 
 import dataclasses
 import json
 import typing
 from typing import Any
 
-from alexnet_tf import settings
+from alexnet_tf import sections, settings
 
 UsageError = settings.UsageError
 
@@ -27,270 +24,6 @@ MODES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Data(settings.Checked):
-    """Pictures and records."""
-
-    data_dir: str = settings.setting('data/default', 'Directory of the prepared records.')
-    source: str = settings.setting(
-        'photographs',
-        'Where prepare takes pictures from: the photographs in the scikit-image wheel, or a '
-        'folder of class folders (--source_dir).',
-        choices=('photographs', 'folder'),
-    )
-    source_dir: str = settings.setting(
-        '', 'Folder of class folders, or of train/ and val/ with class folders in each.'
-    )
-    validation_fraction: float = settings.setting(
-        0.2, 'Share held out where the source has no split of its own.', low=0.001, high=0.9
-    )
-    record_encoding: str = settings.setting(
-        'jpeg', 'How records hold their 256x256 pictures.', choices=('jpeg', 'raw')
-    )
-    shard_examples: int = settings.setting(1024, 'Most records in one file.', low=1)
-    max_bad_fraction: float = settings.setting(
-        0.01,
-        'Share of pictures that may be unreadable before prepare, or training, gives up.',
-        low=0,
-        high=1,
-    )
-    verify_only: bool = settings.setting(
-        False, 'Have prepare check every byte of --data_dir and change nothing.'
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Input(settings.Checked):
-    """How records become batches."""
-
-    augment_on: str = settings.setting(
-        'cpu',
-        'Where pictures are mirrored, shifted and centred: the CPU, as in the paper, or the '
-        "training step's device, which gets a quarter of the bytes. The numbers are the same.",
-        choices=('cpu', 'accelerator'),
-    )
-    on_bad_record: str = settings.setting(
-        'stop',
-        'When a training record cannot be read: stop and name it, or skip and count it, up to '
-        '--max_bad_fraction of an epoch. Skipping decodes a third slower.',
-        choices=('stop', 'skip'),
-    )
-    cache: str = settings.setting(
-        'none',
-        'Copy the records to this memory or local disk first, for slow storage.',
-        choices=('none', 'memory', 'disk'),
-    )
-    data_service: str = settings.setting(
-        '',
-        'Decode on the hosts of a tf.data service, grpc://HOST:PORT. Each example once an epoch, '
-        'in no promised order; a run that was stopped begins its epoch again.',
-    )
-    service_role: str = settings.setting(
-        'worker', 'What --mode=data_service is.', choices=('dispatcher', 'worker')
-    )
-    service_port: int = settings.setting(
-        0, 'Port it listens on; 0: any free one.', low=0, high=65535
-    )
-    service_host: str = settings.setting('localhost', "A worker's name, as trainers reach it.")
-    service_dispatcher: str = settings.setting(
-        'localhost:5050', "The dispatcher's HOST:PORT, for a worker."
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Network(settings.Checked):
-    """The network, and the numbers that differ from the recipe's."""
-
-    recipe: str = settings.setting(
-        'source2012',
-        "The preset: the paper's text to the letter, what its 2012 source ran, or Caffe's.",
-        choices=('paper', 'source2012', 'caffe'),
-    )
-    width: float = settings.setting(
-        1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16
-    )
-    devices: tuple[str, ...] = settings.setting(
-        (), 'Device of column a and of column b, as /GPU:0,/GPU:1; one device holds both.'
-    )
-    precision: str = settings.setting(
-        'float32',
-        'Dtype of activations; weights stay float32. float16 scales the loss.',
-        choices=('float32', 'bfloat16', 'float16'),
-    )
-    columns: int | None = settings.setting(
-        None, "Columns; 1 is the network of the paper's footnote 2. [recipe's]", choices=(1, 2)
-    )
-    conv6: bool | None = settings.setting(None, "A sixth convolution over pool5. [recipe's]")
-    removed_layer: str | None = settings.setting(
-        None, "A convolution to leave out. [recipe's]", choices=('', 'conv3', 'conv4', 'conv5')
-    )
-    activation: str | None = settings.setting(
-        None, "Non-linearity. [recipe's]", choices=('relu', 'tanh')
-    )
-    pool_size: int | None = settings.setting(
-        None, "Side of pooling windows, 2 apart; 2: no overlap. [recipe's]", choices=(2, 3)
-    )
-    normalization: bool | None = settings.setting(
-        None, "Whether norm1 and norm2 are there. [recipe's]"
-    )
-    crop_size: int | None = settings.setting(
-        None, "Side of the training crop. [recipe's]", low=11, high=256
-    )
-    lrn_k: float | None = settings.setting(None, "Normalisation's k. [recipe's]", low=1e-6)
-    lrn_n: int | None = settings.setting(None, "Normalisation's n, odd. [recipe's]", low=1)
-    lrn_alpha: float | None = settings.setting(None, "Normalisation's alpha. [recipe's]", low=0)
-    lrn_beta: float | None = settings.setting(None, "Normalisation's beta. [recipe's]", low=0)
-    lrn_across_columns: bool | None = settings.setting(
-        None, "Normalisation over all maps, not one column's. [recipe's]"
-    )
-    lrn1_before_pool: bool | None = settings.setting(
-        None, "First normalisation on conv1's linear output. [recipe's]"
-    )
-    same_map_alpha: float | None = settings.setting(
-        None, "Alpha of the source's extra same-map normalisation; 0: none. [recipe's]", low=0
-    )
-    initial_sd: float | None = settings.setting(None, "Sd of initial weights. [recipe's]", low=0)
-    initial_sd_middle: float | None = settings.setting(
-        None, "The same for conv3-5. [recipe's]", low=0
-    )
-    initial_sd_hidden: float | None = settings.setting(
-        None, "The same for fc6, fc7. [recipe's]", low=0
-    )
-    initial_bias: float | None = settings.setting(
-        None, "Initial bias of conv2, conv4, conv5, fc6, fc7. [recipe's]"
-    )
-    dropout: float | None = settings.setting(
-        None, "Share of hidden outputs dropped. [recipe's]", low=0, high=0.99
-    )
-    dropout_inverted: bool | None = settings.setting(
-        None, "Scale kept outputs in training, not all in test. [recipe's]"
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Training(settings.Checked):
-    """How it learns, and what it writes."""
-
-    learning_rate: float | None = settings.setting(None, "Initial learning rate. [recipe's]", low=0)
-    bias_rate_multiplier: float | None = settings.setting(
-        None, "Learning rate of biases as a multiple. [recipe's]", low=0
-    )
-    layer_rates: tuple[str, ...] | None = settings.setting(
-        None,
-        'Learning rates of layers as multiples, from the start or after so many epochs, as '
-        "fc8=10,conv1=0@72. [recipe's]",
-        pattern=r'(conv[1-6]|fc[678])=\d+(\.\d+)?(@\d+)?',
-    )
-    momentum: float | None = settings.setting(None, "Momentum. [recipe's]", low=0, high=1)
-    weight_decay: float | None = settings.setting(None, "Weight decay. [recipe's]", low=0)
-    batch_size: int | None = settings.setting(
-        None, "Examples in a step. [recipe's]", low=1, high=1_000_000
-    )
-    epochs: int | None = settings.setting(
-        None, "Passes over the training examples. [recipe's]", low=1
-    )
-    schedule: str | None = settings.setting(
-        None,
-        'Divide the rate by 10 on a plateau of validation error, or after --drop_epochs. '
-        "[recipe's]",
-        choices=('plateau', 'list'),
-    )
-    drop_epochs: tuple[int, ...] | None = settings.setting(
-        None, "Epochs after which the rate is divided, as 23,51,78. [recipe's]", low=1
-    )
-    patience_epochs: int = settings.setting(
-        5, 'Epochs without a better validation error that make a plateau.', low=1
-    )
-    reshuffle: bool | None = settings.setting(
-        None, "Whether every epoch has an order of its own. [recipe's]"
-    )
-    crop_chunk: int | None = settings.setting(
-        None, "So many pictures in a row share crop and mirror. [recipe's]", low=1
-    )
-    colour_shift_sd: float | None = settings.setting(
-        None, "Sd of the colour shift, in components' sds; 0: none. [recipe's]", low=0
-    )
-    colour_shift_divisor: float | None = settings.setting(
-        None, "Pictures are divided by it while there is a shift. [recipe's]", low=0.1
-    )
-    colour_shift_epochs: int | None = settings.setting(
-        None, "Epochs with the colour shift; 0: all. [recipe's]", low=0
-    )
-    init_weights: str = settings.setting(
-        '',
-        "Weights to begin from: Caffe's AlexNet as .npy, .npz or .caffemodel, or a checkpoint's "
-        'variables.npz.',
-    )
-    init_missing: str = settings.setting(
-        'refuse',
-        'What to do about layers that --init_weights lacks, fc8 for other classes among them: '
-        'refuse, or begin them afresh.',
-        choices=('refuse', 'fresh'),
-    )
-    checkpoint_secs: int = settings.setting(
-        600, 'Seconds between checkpoints inside an epoch.', low=1
-    )
-    log_every_steps: int = settings.setting(
-        20, 'Steps between lines of progress and scalars.', low=1
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation(settings.Checked):
-    """What is scored."""
-
-    eval_batch_size: int = settings.setting(
-        128,
-        'Pictures a step when no gradient is needed; ten views take a tenth.',
-        low=10,
-        high=1_000_000,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Predict(settings.Checked):
-    """What predict reads and writes."""
-
-    inputs: tuple[str, ...] = settings.setting((), 'Files or folders of pictures, comma-separated.')
-    output: str = settings.setting(
-        'table',
-        'Form of predictions and measurements; json is one object a line.',
-        choices=('table', 'csv', 'json'),
-    )
-    output_file: str = settings.setting('', 'File for the predictions. [standard output]')
-    draw: str = settings.setting('', 'PNG file that shows pictures, names and bars.')
-
-
-@dataclasses.dataclass(frozen=True)
-class Export(settings.Checked):
-    """Where the SavedModel goes."""
-
-    export_dir: str = settings.setting('', 'Directory of numbered versions. [RUN_DIR/export]')
-    export_version: int | None = settings.setting(None, 'Number of this version. [the next]', low=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Benchmark(settings.Checked):
-    """What benchmark measures."""
-
-    benchmark: str = settings.setting(
-        'train_step', 'One update, or one forward pass.', choices=('train_step', 'inference')
-    )
-    num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
-    runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)
-    tf32: bool = settings.setting(
-        True, 'Let a GPU round the inputs of float32 products to 10 bits (TF32).'
-    )
-    by_layer: bool = settings.setting(True, 'Measure each layer by itself, too.')
-
-
-@dataclasses.dataclass(frozen=True)
-class Verify(settings.Checked):
-    """Where verify writes."""
-
-    fidelity_file: str = settings.setting('docs/fidelity.md', "The report's page.")
-
-
-@dataclasses.dataclass(frozen=True)
 class Config(settings.Checked):
     """Everything that a workflow may ask, resolved once in `main`."""
 
@@ -300,15 +33,15 @@ class Config(settings.Checked):
     )
     seed: int = settings.setting(0, 'Decides every random draw.', low=0, high=2**31 - 1)
     debug: bool = settings.setting(False, 'Show tracebacks.')
-    data: Data = dataclasses.field(default_factory=Data)
-    input: Input = dataclasses.field(default_factory=Input)
-    network: Network = dataclasses.field(default_factory=Network)
-    training: Training = dataclasses.field(default_factory=Training)
-    evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
-    predict: Predict = dataclasses.field(default_factory=Predict)
-    export: Export = dataclasses.field(default_factory=Export)
-    benchmark: Benchmark = dataclasses.field(default_factory=Benchmark)
-    verify: Verify = dataclasses.field(default_factory=Verify)
+    data: sections.Data = dataclasses.field(default_factory=sections.Data)
+    input: sections.Input = dataclasses.field(default_factory=sections.Input)
+    network: sections.Network = dataclasses.field(default_factory=sections.Network)
+    training: sections.Training = dataclasses.field(default_factory=sections.Training)
+    evaluation: sections.Evaluation = dataclasses.field(default_factory=sections.Evaluation)
+    predict: sections.Predict = dataclasses.field(default_factory=sections.Predict)
+    export: sections.Export = dataclasses.field(default_factory=sections.Export)
+    benchmark: sections.Benchmark = dataclasses.field(default_factory=sections.Benchmark)
+    verify: sections.Verify = dataclasses.field(default_factory=sections.Verify)
 
     def __post_init__(self):
         super().__post_init__()

@@ -70,29 +70,43 @@ def chunks(
         tf.errors.InvalidArgumentError: While iterating, when a shard holds another number of
             records than it should.
     """
-    counts = np.array([records for _, records in shards], np.int64)
-    total, group_shards = int(counts.sum()), max(1, group_examples // int(counts.max()))
-    groups = -(-len(shards) // group_shards)
-    first_epoch, skip = start
+    groups = _Groups(shards, batch_size, seed, start, reshuffle, group_examples, tolerant)
+    numbers = tf.data.Dataset.range(groups.first(), epochs * groups.number)
+    whole = numbers.map(groups.chunks, num_parallel_calls=1, deterministic=True).prefetch(1)
+    return whole.flat_map(lambda chunks: chunks)
 
-    def permutation(size, stream):
-        return _permutation(size, seed, stream) if reshuffle else tf.range(size)
 
-    def group(number):
-        """The chunks of group `number`, counted through all epochs."""
-        epoch, at = number // groups, number % groups
-        skipped = tf.where(epoch == first_epoch, tf.constant(skip, tf.int64), 0)
-        permuted = permutation(tf.constant(len(shards), tf.int64), epoch)
-        ends = tf.cumsum(tf.gather(counts, permuted))
-        last = tf.minimum((at + 1) * group_shards, len(shards))
-        own = permuted[at * group_shards : last]
-        end = ends[last - 1]
-        begin = end - tf.reduce_sum(tf.gather(counts, own))
-        records, indices = _read(shards, counts, own, tolerant)
-        order = permutation(end - begin, (epoch + 1) * len(shards) + at)
-        fill = tf.where(at == groups - 1, (skipped - total) % batch_size, 0)
+class _Groups:
+    """The groups of all epochs, counted through; arguments as those of `chunks`."""
+
+    def __init__(self, shards, batch_size, seed, start, reshuffle, group_examples, tolerant):
+        self._shards, self._batch_size, self._tolerant = shards, batch_size, tolerant
+        self._seed, self._start, self._reshuffle = seed, start, reshuffle
+        self._counts = np.array([records for _, records in shards], np.int64)
+        self._total = int(self._counts.sum())
+        self._size = max(1, group_examples // int(self._counts.max()))  # in shards
+        self.number = -(-len(shards) // self._size)  # in an epoch
+
+    def first(self) -> int:
+        """The group in which the first example to come stands."""
+        epoch, skip = self._start
+        ends = np.cumsum(self._counts[self._permuted(tf.constant(epoch, tf.int64)).numpy()])
+        return epoch * self.number + int(np.searchsorted(ends, skip, 'right')) // self._size
+
+    def chunks(self, number) -> tf.data.Dataset:
+        """The chunks of one group."""
+        epoch, at = number // self.number, number % self.number
+        permuted = self._permuted(epoch)
+        ends = tf.cumsum(tf.gather(self._counts, permuted))
+        last = tf.minimum((at + 1) * self._size, len(self._shards))
+        own, end = permuted[at * self._size : last], ends[last - 1]
+        begin = end - tf.reduce_sum(tf.gather(self._counts, own))
+        records, indices = _read(self._shards, self._counts, own, self._tolerant)
+        order = self._permutation(end - begin, (epoch + 1) * len(self._shards) + at)
+        # Examples that were seen already fill up the epoch's last batch.
+        skipped = tf.where(epoch == self._start[0], tf.constant(self._start[1], tf.int64), 0)
+        fill = tf.where(at == self.number - 1, (skipped - self._total) % self._batch_size, 0)
         order = tf.concat([order, tf.repeat(order[-1:], fill)], 0)
-        positions = tf.range(begin, end + fill)
         left = tf.maximum(skipped - begin, 0)
 
         def chunk(order, positions):
@@ -102,34 +116,22 @@ def chunks(
                 tf.gather(indices, order),
                 tf.fill(tf.shape(order), epoch),
                 positions,
-                tf.cast(positions < total, tf.float32),
+                tf.cast(positions < self._total, tf.float32),
             )
 
-        return (
-            tf.data.Dataset.from_tensor_slices((order[left:], positions[left:]))
-            .batch(CHUNK)
-            .map(chunk)
-        )
+        places = (order[left:], tf.range(begin, end + fill)[left:])
+        return tf.data.Dataset.from_tensor_slices(places).batch(CHUNK).map(chunk)
 
-    numbers = tf.data.Dataset.range(first_epoch * groups, epochs * groups)
-    if skip:
-        numbers = numbers.skip(_group_of(skip, counts, group_shards, permutation, first_epoch))
-    whole = numbers.map(group, num_parallel_calls=1, deterministic=True).prefetch(1)
-    return whole.flat_map(lambda chunks: chunks)
+    def _permuted(self, epoch) -> tf.Tensor:
+        """The shards in the order of an epoch."""
+        return self._permutation(tf.constant(len(self._shards), tf.int64), epoch)
 
-
-def _group_of(position: int, counts, group_shards: int, permutation, epoch: int) -> int:
-    """The group of an epoch in which an example stands."""
-    permuted = permutation(tf.constant(len(counts), tf.int64), tf.constant(epoch, tf.int64))
-    ends = np.cumsum(counts[permuted.numpy()])
-    return int(np.searchsorted(ends, position, side='right')) // group_shards
-
-
-def _permutation(size, seed: int, stream) -> tf.Tensor:
-    """A permutation of range(size), int64, that (seed, stream) decides."""
-    size = tf.cast(size, tf.int64)
-    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
-    return tf.random.experimental.index_shuffle(tf.range(size), key, size - 1)
+    def _permutation(self, size, stream) -> tf.Tensor:
+        """A permutation of range(size), int64, that the seed and `stream` decide."""
+        if not self._reshuffle:
+            return tf.range(size)
+        key = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(stream, tf.int64)])
+        return tf.random.experimental.index_shuffle(tf.range(size), key, size - 1)
 
 
 def _read(shards, counts, at, tolerant):

@@ -26,6 +26,7 @@ class Training:
         tolerant: Blank a record that cannot be read, with a mask of 0, instead of failing. Slower.
         on_accelerator: Leave everything after decoding to the training step.
         dtype: Of finished images, 'float32' or 'bfloat16'.
+        group_examples: See `order.chunks`; 0: as many as have about 250 MB.
     """
 
     shards: Shards
@@ -37,6 +38,7 @@ class Training:
     tolerant: bool = False
     on_accelerator: bool = False
     dtype: str = 'float32'
+    group_examples: int = 0
 
     def batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
         """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
@@ -48,19 +50,23 @@ class Training:
         """
         return self.finished(self.crops(start=start, epochs=epochs))
 
-    def crops(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
-        """What a CPU must do: (crops, mirrored, shifts, scales, labels, mask), some at a time."""
-        chunks = order.chunks(
+    def chunks(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+        """The records, in order; see `order.chunks`."""
+        return order.chunks(
             self.shards,
             batch_size=self.batch_size,
             seed=self.seed,
             start=start,
             epochs=epochs,
             reshuffle=self.reshuffle,
-            group_examples=_GROUP_EXAMPLES[self.record_encoding],
+            group_examples=self.group_examples or _GROUP_EXAMPLES[self.record_encoding],
             tolerant=self.tolerant,
         )
+
+    def crops(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+        """What a CPU must do: (crops, mirrored, shifts, scales, labels, mask), some at a time."""
         # Any number of cores gives the same stream: maps keep the order.
+        chunks = self.chunks(start=start, epochs=epochs)
         return chunks.map(self._cut, num_parallel_calls=tf.data.AUTOTUNE)
 
     def finished(self, crops: tf.data.Dataset) -> tf.data.Dataset:

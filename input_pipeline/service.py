@@ -1,5 +1,6 @@
 """Decoding on other hosts: the pipeline's part before the bus, by tf.data service."""
 
+import dataclasses
 import socket
 from collections.abc import Iterator
 
@@ -43,9 +44,12 @@ def batches(
     is another each time. What a picture becomes is the same as without a service.
 
     Raises:
-        DataError: Nobody answers there.
+        DataError: Nobody answers there, or examples were lost.
     """
     check(address)
+    total = sum(number for _, number in stream.shards)
+    # A worker takes a group at a time: of a shard each, so that there are enough to go round.
+    stream = dataclasses.replace(stream, group_examples=1)
     for epoch in range(start_epoch, epochs):
         crops = stream.crops(start=(epoch, 0), epochs=epoch + 1)
         there = crops.apply(
@@ -55,7 +59,15 @@ def batches(
                 compression=None,  # pixels do not shrink
             )
         )
-        yield from stream.finished(there)
+        came = 0
+        for batch in stream.finished(there):
+            came += stream.batch_size
+            yield batch
+        if came < total:
+            raise errors.DataError(
+                f'--data_service={address}: {came:,} of {total:,} examples of an epoch came: a '
+                'worker went away. The same command goes on from the last checkpoint.'
+            )
 
 
 def check(address: str) -> None:

@@ -1,6 +1,5 @@
 """How fast this machine trains the network, or runs it, and where the time goes."""
 
-import dataclasses
 import json
 import statistics
 
@@ -14,6 +13,7 @@ from alexnet_tf.network.layers import dropout
 from alexnet_tf.reporting import tables, timing
 from alexnet_tf.training import loss_scale, optimizer
 from alexnet_tf.training import step as steps
+from alexnet_tf.workflows import input_benchmark
 from alexnet_tf.workflows import run as runs
 
 _GIGA = 1e9
@@ -21,26 +21,40 @@ _PRODUCTS = 5  # measured matrix products, before and after
 
 
 def run(config: configs.Config) -> None:
-    """Prints images a second, share of the matrix product's rate, memory, and a table by layer."""
+    """Prints what `--benchmark` asks for, as a table or as one JSON object."""
     placement.provide(config.network.devices)
     tf.config.experimental.enable_tensor_float_32_execution(config.benchmark.tf32)
-    training = config.benchmark.benchmark == 'train_step'
+    kind = config.benchmark.benchmark
+    if kind == 'input':
+        result = input_benchmark.stages(config)
+        _show(config, result, input_benchmark.table)
+    elif kind == 'end_to_end':
+        result = input_benchmark.end_to_end(config, lambda classes: _step_of(config, classes))
+        _show(config, result, input_benchmark.end_to_end_table)
+    else:
+        _network(config, training=kind == 'train_step')
+
+
+def _show(config, result, table) -> None:
+    print(json.dumps(result) if config.predict.output == 'json' else table(result))
+
+
+def _network(config, *, training: bool) -> None:
+    """Images a second, share of the matrix product's rate, memory, and a table by layer."""
     numbers = runs.resolve_recipe(config)
-    classes = config.benchmark.num_classes
-    model = runs.build_model(
-        config, numbers, classes, devices=config.network.devices, compiled=True
-    )
-    images = tf.random.normal(
-        (numbers.batch_size, numbers.crop_size, numbers.crop_size, 3), stddev=60.0
-    )
-    call = _train_step(config, numbers, model, images) if training else _inference(model, images)
+    model = _model(config, config.benchmark.num_classes)
+    shape = (numbers.batch_size, numbers.crop_size, numbers.crop_size, 3)
+    images = tf.cast(tf.random.normal(shape, stddev=60.0), model.input.dtype)
+    call = _train_step(config, model, images) if training else _inference(model, images)
     result = _measured(config, numbers, model, call, training)
-    if config.predict.output == 'json':
-        print(json.dumps(result))
-        return
-    print(_table(result))
-    if config.benchmark.by_layer:
+    _show(config, result, _table)
+    if config.benchmark.by_layer and config.predict.output != 'json':
         print('\n' + _layer_table(model, images.shape[0], training, config.benchmark.runs))
+
+
+def _model(config, classes: int) -> keras.Model:
+    numbers, devices = runs.resolve_recipe(config), config.network.devices
+    return runs.build_model(config, numbers, classes, devices=devices, compiled=True)
 
 
 def _measured(config, numbers, model, call, training) -> dict[str, object]:
@@ -73,17 +87,25 @@ def _measured(config, numbers, model, call, training) -> dict[str, object]:
     }
 
 
-def _train_step(config, numbers: dataclasses.dataclass, model: keras.Model, images):
-    """A call that does one whole update."""
+def _step_of(config, classes: int, model: keras.Model | None = None):
+    """A call that does one whole update with a batch."""
+    numbers, model = runs.resolve_recipe(config), model or _model(config, classes)
     sgd = optimizer.PaperSGD(
         model.trainable_variables, momentum=numbers.momentum, decay=numbers.weight_decay
     )
     sgd.set_rate(1e-6)
     scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
     step = steps.training_step(model, sgd, scale)
-    labels = tf.range(images.shape[0], dtype=tf.int64) % config.benchmark.num_classes
+    return lambda *batch: step(*batch).numpy()
+
+
+def _train_step(config, model: keras.Model, images):
+    """One whole update with the same batch."""
+    classes = config.benchmark.num_classes
+    step = _step_of(config, classes, model)
+    labels = tf.range(images.shape[0], dtype=tf.int64) % classes
     mask = tf.ones(images.shape[0])
-    return lambda: step(images, labels, mask).numpy()
+    return lambda: step(images, labels, mask)
 
 
 def _inference(model: keras.Model, images):

@@ -2,6 +2,7 @@
 
 import input_pipeline
 from alexnet_tf import config as configs
+from alexnet_tf import sections
 from alexnet_tf.reporting import progress
 
 
@@ -41,7 +42,7 @@ def _verify(data_dir: str) -> None:
     _summary(manifest)
 
 
-def _find(data: configs.Data):
+def _find(data: sections.Data):
     if data.source == 'folder':
         return input_pipeline.sources.folder.find(
             data.source_dir, validation_fraction=data.validation_fraction

@@ -109,6 +109,22 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
     )
 
 
+def augmentation(
+    statistics: dict[str, np.ndarray], numbers: recipe.Recipe
+) -> input_pipeline.augmentation.Augmentation:
+    """The training transformation that a recipe asks for, on pictures with these statistics."""
+    return input_pipeline.augmentation.Augmentation(
+        statistics['mean_image'],
+        statistics['eigenvalues'],
+        statistics['eigenvectors'],
+        crop_size=numbers.crop_size,
+        shift_sd=numbers.colour_shift_sd,
+        divisor=numbers.colour_shift_divisor,
+        shift_epochs=numbers.colour_shift_epochs,
+        crop_chunk=numbers.crop_chunk,
+    )
+
+
 def build_model(
     config: configs.Config,
     numbers: recipe.Recipe,

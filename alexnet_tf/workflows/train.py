@@ -23,7 +23,7 @@ from alexnet_tf.training import (
     weight_files,
 )
 from alexnet_tf.training import step as steps
-from alexnet_tf.workflows import evaluate
+from alexnet_tf.workflows import evaluate, training_data
 from alexnet_tf.workflows import run as runs
 
 
@@ -68,7 +68,7 @@ class Trainer:
         placement.provide(config.network.devices)
         self.config = config
         self.recipe = runs.resolve_recipe(config)
-        self.manifest = self._manifest()
+        self.manifest = training_data.load(config)
         statistics = input_pipeline.records.statistics(self.manifest)
         self.model = runs.build_model(
             config,
@@ -83,7 +83,7 @@ class Trainer:
             decay=self.recipe.weight_decay,
         )
         self.scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
-        self.augment = self._augmentation(statistics)
+        self.augment = runs.augmentation(statistics, self.recipe)
         later = config.input.augment_on == 'accelerator'
         self.step = steps.training_step(
             self.model, self.sgd, self.scale, self.augment.finish_on_device if later else None
@@ -105,27 +105,6 @@ class Trainer:
         self.total = self.manifest.examples(input_pipeline.records.TRAIN)
         self.state, self.batches, self.saved = State(), None, time.monotonic()
 
-    def _manifest(self) -> input_pipeline.records.Manifest:
-        manifest, kind = (
-            input_pipeline.records.load(self.config.data.data_dir),
-            self.config.input.cache,
-        )
-        if kind == 'none':
-            return manifest
-        return input_pipeline.cache.copied(manifest, input_pipeline.cache.place(kind))
-
-    def _augmentation(self, statistics) -> input_pipeline.augmentation.Augmentation:
-        return input_pipeline.augmentation.Augmentation(
-            statistics['mean_image'],
-            statistics['eigenvalues'],
-            statistics['eigenvectors'],
-            crop_size=self.recipe.crop_size,
-            shift_sd=self.recipe.colour_shift_sd,
-            divisor=self.recipe.colour_shift_divisor,
-            shift_epochs=self.recipe.colour_shift_epochs,
-            crop_chunk=self.recipe.crop_chunk,
-        )
-
     def resume(self) -> None:
         """Takes up the newest whole checkpoint, if there is one, and opens the stream there."""
         if self._found:
@@ -143,7 +122,10 @@ class Trainer:
             self._draw_kernels()
         self._greet()
         if self.state.epoch < self.recipe.epochs:
-            self.batches = self._batches()
+            start = (self.state.epoch, self.state.examples)
+            self.batches = training_data.batches(
+                self.config, self.recipe, self.manifest, self.augment, start
+            )
 
     def _take_weights(self) -> None:
         """Takes other weights than the drawn ones, if a file of them is named."""
@@ -172,33 +154,6 @@ class Trainer:
         """Weights, velocities, loss scale, and the state of the dropout masks' generators."""
         scale = self.scale.variables if self.scale else []
         return [*self.model.variables, *self.sgd.velocities, *scale]
-
-    def _batches(self):
-        """Iterates over the batches that are left."""
-        given, shards = self.config.input, self.manifest.shards(input_pipeline.records.TRAIN)
-        stream = input_pipeline.pipeline.Training(
-            shards,
-            self.manifest.record_encoding,
-            self.augment,
-            self.recipe.batch_size,
-            seed=self.config.seed,
-            reshuffle=self.recipe.reshuffle,
-            tolerant=given.on_bad_record == 'skip',
-            on_accelerator=given.augment_on == 'accelerator',
-            dtype='bfloat16' if self.config.network.precision == 'bfloat16' else 'float32',
-        )
-        start, epochs = (self.state.epoch, self.state.examples), self.recipe.epochs
-        if given.data_service:
-            batches = input_pipeline.service.batches(
-                stream, given.data_service, start_epoch=self.state.epoch, epochs=epochs
-            )
-        else:
-            batches = stream.batches(start=start, epochs=epochs)
-
-        def find():
-            return input_pipeline.inspection.first_unreadable(shards, stream.record_encoding)
-
-        return input_pipeline.pipeline.read(batches, self.manifest.directory, find)
 
     def rate(self) -> float | None:
         """The learning rate of the next epoch; None when there is none."""

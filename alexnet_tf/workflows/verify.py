@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
+from alexnet_tf import sections
 from alexnet_tf.fidelity import figures, measurements
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.network import devices as placement
@@ -62,10 +63,10 @@ def run(config: configs.Config) -> None:
 _OFF = 'OFF'
 
 
-def _refuse_other_networks(network: configs.Network) -> None:
+def _refuse_other_networks(network: sections.Network) -> None:
     """Of networks with other layers there is nothing to compare; of others, one would not ask."""
     fixed = ('columns', 'conv6', 'removed_layer', 'width', 'devices', 'precision', 'lrn_beta')
-    plain = configs.Network()
+    plain = sections.Network()
     for name in fixed:
         if getattr(network, name) != getattr(plain, name):
             raise configs.UsageError(

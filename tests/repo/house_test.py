@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # A module may import those of lower floors. Packages on one floor do not import each other.
 FLOORS = [
     ('alexnet_tf.settings',),
+    ('alexnet_tf.sections',),
     ('alexnet_tf.config',),
     ('alexnet_tf.network',),
     (
@@ -22,7 +23,7 @@ FLOORS = [
     ('alexnet_tf.workflows',),
     ('alexnet_tf.flag_defs', 'alexnet_tf.main'),
 ]
-CONFIG_READERS = (4, 5)
+CONFIG_READERS = (5, 6)
 LONGER = {'build': "the paper's section 3.5, in its order"}  # over 40 lines, and why
 MODULES = sorted((ROOT / 'alexnet_tf').rglob('*.py')) + sorted(
     (ROOT / 'input_pipeline').rglob('*.py')
@@ -58,7 +59,7 @@ def problem_of(importer, imported):
     if importer.startswith('input_pipeline'):
         return None if imported.startswith('input_pipeline') else 'the wing enters no floor'
     if imported.startswith('input_pipeline'):
-        return 'floors 0 and 1 do not enter the wing' if here and here[0] < 3 else None
+        return 'floors 0 and 1 do not enter the wing' if here and here[0] < 4 else None
     if here is None or there is None or here[1] == there[1]:
         return None
     if here[0] <= there[0] and here[0] != len(FLOORS) - 1:

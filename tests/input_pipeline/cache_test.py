@@ -1,0 +1,52 @@
+"""Copies of records: made once, checked, never half."""
+
+import pytest
+
+from input_pipeline import cache, convert, errors, records
+from input_pipeline.sources import folder as folders
+
+
+@pytest.fixture(scope='module')
+def manifest(shared_folder, tmp_path_factory):
+    found = folders.find(str(shared_folder), validation_fraction=0.4)
+    settings = {'record_encoding': 'jpeg', 'shard_examples': 5, 'seed': 0}
+    directory = str(tmp_path_factory.mktemp('records'))
+    return convert.prepare(
+        found, directory, settings=settings, max_bad_fraction=0, report=lambda *_: None
+    )
+
+
+def test_a_copy_is_the_same_data_set_and_made_once(manifest, tmp_path):
+    copy = cache.copied(manifest, tmp_path / 'cache')
+    assert copy.directory != manifest.directory
+    assert copy.sha256 == manifest.sha256
+    records.verify(records.load(copy.directory))
+    before = copy.directory.stat().st_mtime_ns
+    assert cache.copied(manifest, tmp_path / 'cache').directory == copy.directory
+    assert copy.directory.stat().st_mtime_ns == before
+
+
+def test_a_damaged_original_leaves_no_copy(manifest, tmp_path, monkeypatch):
+    real = cache.shutil.copyfile
+
+    def damaging(source, target):
+        real(source, target)
+        if str(source).endswith('.tfrecord'):
+            target.write_bytes(target.read_bytes()[:-1])
+
+    monkeypatch.setattr(cache.shutil, 'copyfile', damaging)
+    with pytest.raises(errors.DataError, match='not what prepare wrote'):
+        cache.copied(manifest, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_room_is_said_before_copying(manifest, tmp_path, monkeypatch):
+    usage = cache.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(cache.shutil, 'disk_usage', lambda _: usage._replace(free=10))
+    with pytest.raises(errors.DataError, match='has room for'):
+        cache.copied(manifest, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places():
+    assert cache.place('disk') != cache.place('memory')

@@ -1,0 +1,71 @@
+"""A real dispatcher and two workers on this machine: each example once an epoch."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from input_pipeline import augmentation, convert, errors, pipeline, records, service
+from input_pipeline.sources import folder as folders
+
+
+@pytest.fixture(scope='module')
+def stream(shared_folder, tmp_path_factory):
+    found = folders.find(str(shared_folder), validation_fraction=0.2)
+    settings = {'record_encoding': 'jpeg', 'shard_examples': 4, 'seed': 0}
+    directory = str(tmp_path_factory.mktemp('records'))
+    manifest = convert.prepare(
+        found, directory, settings=settings, max_bad_fraction=0, report=lambda *_: None
+    )
+    made = records.statistics(manifest)
+    augment = augmentation.Augmentation(
+        made['mean_image'], made['eigenvalues'], made['eigenvectors'], crop_size=64, shift_sd=0.1
+    )
+    return pipeline.Training(manifest.shards('train'), 'jpeg', augment, 5)
+
+
+@pytest.fixture(scope='module')
+def address():
+    dispatcher = service.dispatcher(0)
+    where = dispatcher.target.removeprefix('grpc://')
+    workers = [service.worker(where, 'localhost', 0) for _ in range(2)]
+    yield dispatcher.target
+    for each in workers:
+        each._stop()
+    dispatcher._stop()
+
+
+def examples(batches):
+    """How often each image came, by its bytes; and the size of every batch."""
+    found, sizes = collections.Counter(), []
+    for images, _, mask in batches:
+        sizes.append(len(mask))
+        for image, counts in zip(images.numpy(), mask.numpy(), strict=True):
+            if counts:
+                found[image.tobytes()] += 1
+    return found, sizes
+
+
+def test_each_example_once_an_epoch_and_as_without_a_service(stream, address):
+    total = sum(number for _, number in stream.shards)
+    for epoch in (1, 2):
+        served = service.batches(stream, address, start_epoch=epoch, epochs=epoch + 1)
+        alone = stream.batches(start=(epoch, 0), epochs=epoch + 1)
+        found, sizes = examples(served)
+        expected, expected_sizes = examples(alone)
+        assert found == expected
+        assert sum(found.values()) == total
+        assert sizes == expected_sizes
+
+
+def test_epochs_follow_each_other(stream, address):
+    total = sum(number for _, number in stream.shards)
+    masks = [mask for *_, mask in service.batches(stream, address, start_epoch=0, epochs=3)]
+    by_epoch = np.array_split(np.array(masks), 3)
+    assert [int(each.sum()) for each in by_epoch] == [total] * 3
+
+
+@pytest.mark.parametrize('wrong', ['grpc://localhost:1', 'nonsense', 'grpc://localhost'])
+def test_an_address_that_nobody_answers_at(stream, wrong):
+    with pytest.raises(errors.DataError, match=r'no dispatcher answers.*grpc://HOST:PORT'):
+        next(service.batches(stream, wrong, start_epoch=0, epochs=1))
