@@ -29,7 +29,9 @@ def run(config: configs.Config) -> None:
         result = input_benchmark.stages(config)
         _show(config, result, input_benchmark.table)
     elif kind == 'end_to_end':
-        result = input_benchmark.end_to_end(config, lambda classes: _step_of(config, classes))
+        result = input_benchmark.end_to_end(
+            config, lambda classes, images_of: _step_of(config, _model(config, classes), images_of)
+        )
         _show(config, result, input_benchmark.end_to_end_table)
     else:
         _network(config, training=kind == 'train_step')
@@ -87,22 +89,22 @@ def _measured(config, numbers, model, call, training) -> dict[str, object]:
     }
 
 
-def _step_of(config, classes: int, model: keras.Model | None = None):
+def _step_of(config, model: keras.Model, images_of=None):
     """A call that does one whole update with a batch."""
-    numbers, model = runs.resolve_recipe(config), model or _model(config, classes)
+    numbers = runs.resolve_recipe(config)
     sgd = optimizer.PaperSGD(
         model.trainable_variables, momentum=numbers.momentum, decay=numbers.weight_decay
     )
     sgd.set_rate(1e-6)
     scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
-    step = steps.training_step(model, sgd, scale)
+    step = steps.training_step(model, sgd, scale, images_of)
     return lambda *batch: step(*batch).numpy()
 
 
 def _train_step(config, model: keras.Model, images):
     """One whole update with the same batch."""
     classes = config.benchmark.num_classes
-    step = _step_of(config, classes, model)
+    step = _step_of(config, model)
     labels = tf.range(images.shape[0], dtype=tf.int64) % classes
     mask = tf.ones(images.shape[0])
     return lambda: step(images, labels, mask)

@@ -17,6 +17,7 @@ from alexnet_tf.workflows import training_data
 
 _SECONDS = 3.0  # of one measurement
 _FOREVER = 1_000_000  # epochs
+_BUSY = 0.8  # share of the cores
 _HELD = 2048  # pictures in memory that the decoder's limit is measured on
 LIMIT, FINISHED = 'decoder alone', 'finished'
 
@@ -62,8 +63,9 @@ def table(result: dict[str, Any]) -> str:
     ]
     header = ('stage', 'images/s', 'range', 'MB/s of records', 'cores used', 'of the decoder')
     used = result['stages'][FINISHED]['cores_used'] / result['cores']
-    bound = 'bound by the decoder' if used > 0.8 else 'bound by reading: cores are idle'
-    verdict = f'{bound}, at {result["share_of_limit"]:.2f} of its rate'
+    busy = 'decoder-bound' if result['record_encoding'] == 'jpeg' else 'bound by copying bytes'
+    bound = busy if used > _BUSY else 'bound by storage or by one thread, for cores are idle'
+    verdict = f'{bound}, at {result["share_of_limit"]:.2f} of the decoder alone'
     return f'{tables.text(header, rows)}\n\n{result["cores"]} cores: {verdict}'
 
 
@@ -72,10 +74,12 @@ def end_to_end(config: configs.Config, step_of: Callable) -> dict[str, Any]:
 
     Args:
         config: Of the command.
-        step_of: Makes the call that learns from a batch, of a number of classes.
+        step_of: Makes the call that learns from a batch, of the number of classes and of what
+            `steps.training_step` takes for `images_of`.
     """
     stream, manifest = _stream(config)
-    step = step_of(len(manifest.classes))
+    later = stream.augment.finish_on_device if stream.on_accelerator else None
+    step = step_of(len(manifest.classes), later)
     batches = iter(stream.batches(epochs=_FOREVER))
     held = next(batches)
     step(*held)

@@ -6,6 +6,7 @@ import pytest
 
 from alexnet_tf import main
 from alexnet_tf.network import alexnet, recipe, work
+from alexnet_tf.workflows import input_benchmark
 
 TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=1', '--num_classes=3')
 
@@ -49,3 +50,25 @@ def test_operations_of_the_whole_network():
     conv1 = 55 * 55 * 96 * 11 * 11 * 3
     expected = 2 * (3 * 724.4e6 - conv1)
     assert work.operations(model, training=True) == pytest.approx(expected, rel=1e-4)
+
+
+def test_stages_of_the_input(capsys, data, monkeypatch):
+    monkeypatch.setattr(input_benchmark, '_SECONDS', 0.05)
+    found = json.loads(measured(capsys, data, '--benchmark=input', '--output=json'))
+    rates = [row['images_per_sec'] for row in found['stages'].values()]
+    assert len(rates) == 6
+    assert min(rates) > 0
+    finished, alone = (found['stages'][name] for name in ('finished', 'decoder alone'))
+    share = finished['images_per_sec'] / alone['images_per_sec']
+    assert found['share_of_limit'] == pytest.approx(share)
+    said = measured(capsys, data, '--benchmark=input')
+    assert 'of the decoder alone' in said
+
+
+def test_what_training_loses_to_input(capsys, data, monkeypatch):
+    monkeypatch.setattr(input_benchmark, '_SECONDS', 0.05)
+    for where in ('cpu', 'accelerator'):
+        flags = ('--benchmark=end_to_end', '--output=json', f'--augment_on={where}')
+        found = json.loads(measured(capsys, data, *flags))
+        rates = [row['images_per_sec'] for row in found['stages'].values()]
+        assert found['lost_to_input'] == pytest.approx(1 - rates[1] / rates[0])

@@ -2,9 +2,11 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import tensorflow as tf
 from alexnet_tf import flag_defs
 from alexnet_tf.training import guards
 from alexnet_tf.workflows import train
+from input_pipeline import errors, service
 
 
 class StopAfter(guards.StopRequest):
@@ -211,3 +214,68 @@ def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
         train.Trainer(config_of(tmp_path / 'run', flag))
     assert raised.value.exit_code in (2, 3)
     assert not (tmp_path / 'run').exists()
+
+
+@pytest.fixture(scope='module')
+def plain(config_of, tmp_path_factory):
+    """What a run of one epoch comes to."""
+    directory = tmp_path_factory.mktemp('plain')
+    train.run(config_of(directory, '--epochs=1'))
+    return directory
+
+
+@pytest.mark.parametrize(
+    'flags', [('--augment_on=accelerator',), ('--cache=disk',), ('--on_bad_record=skip',)]
+)
+def test_where_and_how_input_is_made_changes_nothing(
+    config_of, tmp_path, plain, flags, monkeypatch
+):
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    train.run(config_of(tmp_path / 'run', '--epochs=1', *flags))
+    assert rows(tmp_path / 'run') == rows(plain)
+    expected = variables(plain)
+    for name, value in variables(tmp_path / 'run').items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+@pytest.fixture
+def damaged(data, tmp_path):
+    """The flag of a copy of the records in which one has a flipped byte."""
+    directory = tmp_path / 'records'
+    shutil.copytree(data.removeprefix('--data_dir='), directory)
+    path = sorted(directory.glob('train-*'))[0]
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    return f'--data_dir={directory}'
+
+
+def test_a_damaged_record_stops_training_and_is_named(config_of, tmp_path, damaged):
+    with pytest.raises(errors.DataError, match=r'Record \d+ \(from 0\) of .*train-00000') as raised:
+        train.run(config_of(tmp_path / 'run', damaged))
+    assert raised.value.exit_code == 3
+
+
+def test_damaged_records_are_skipped_and_counted_within_the_budget(
+    config_of, tmp_path, damaged, capsys
+):
+    flags = (damaged, '--epochs=1', '--on_bad_record=skip')
+    train.run(config_of(tmp_path / 'run', *flags, '--max_bad_fraction=0.2'))
+    assert 'train: 1 records could not be read and were skipped' in capsys.readouterr().out
+    with pytest.raises(errors.DataError, match=r'1 of .* records .* more than --max_bad_fraction'):
+        train.run(config_of(tmp_path / 'other', *flags, '--max_bad_fraction=0.01'))
+
+
+def test_a_data_service_trains_and_begins_its_epoch_again(config_of, tmp_path, capsys):
+    dispatcher = service.dispatcher(0)
+    worker = service.worker(dispatcher.target.removeprefix('grpc://'), 'localhost', 0)
+    config = config_of(tmp_path / 'run', f'--data_service={dispatcher.target}', '--epochs=2')
+    trainer = train.Trainer(config)
+    trainer.resume()
+    trainer.epoch(trainer.rate(), StopAfter(2))
+    trainer.save()
+    assert trainer.state.examples
+    train.run(config)
+    assert [row['epoch'] for row in rows(tmp_path / 'run')] == ['1', '2']
+    worker._stop()
+    dispatcher._stop()
