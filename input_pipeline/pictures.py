@@ -71,4 +71,10 @@ def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
 @tf.function(input_signature=[tf.TensorSpec([SQUARE_SIZE, SQUARE_SIZE, CHANNELS], tf.uint8)])
 def encode(picture: tf.Tensor) -> tf.Tensor:
     """A square as JPEG of quality 95 with full colour resolution: scalar string."""
-    return tf.io.encode_jpeg(picture, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False)
+    return tf.io.encode_jpeg(
+        picture,
+        format='rgb',
+        quality=JPEG_QUALITY,
+        chroma_downsampling=False,
+        optimize_size=True,
+    )
