@@ -6,10 +6,10 @@ import errno
 import importlib
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 
+import input_pipeline
 from alexnet_tf import flag_defs
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
@@ -20,7 +20,6 @@ _PATH_ERRORS = (
     NotADirectoryError,
     PermissionError,
 )
-_STDERR = 2
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = flag_defs.parse(argv)
         debug = config.debug
-        with contextlib.nullcontext() if debug else _greeting_unheard():
+        with contextlib.nullcontext() if debug else input_pipeline.greeting.unheard():
             workflow = importlib.import_module(f'alexnet_tf.workflows.{config.mode}')
             importlib.import_module('tensorflow').config.list_physical_devices()
         workflow.run(config)
@@ -63,24 +62,6 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 512 << 20)
-
-
-@contextlib.contextmanager
-def _greeting_unheard():
-    """Hides what TensorFlow writes to stderr, from C++, while it is imported and looks for GPUs.
-
-    Its lines come before any log level counts, with every command.
-    """
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-    with tempfile.TemporaryFile() as aside:
-        sys.stderr.flush()
-        stderr = os.dup(_STDERR)
-        os.dup2(aside.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
 
 
 def _failed(message: str, code: int, debug: bool) -> int:

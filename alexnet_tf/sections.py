@@ -35,6 +35,13 @@ class Data(settings.Checked):
         low=0,
         high=1,
     )
+    workers: int = settings.setting(
+        0,
+        'Processes that prepare works on; 0: one a core, and fewer for few pictures. The records '
+        'are the same.',
+        low=0,
+        high=1024,
+    )
     verify_only: bool = settings.setting(
         False, 'Have prepare check every byte of --data_dir and change nothing.'
     )

@@ -1,9 +1,9 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `headers`, `pictures`, `shards`, `convert`, `statistics`, `records`. From
-records: `order`, `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service`
-where one host's disk or CPU does not suffice. What is wrong with them: `inspection`. Nothing here
-knows of networks or of `alexnet_tf`.
+To records: `sources`, `headers`, `pictures`, `shards`, `engine`, `convert`, `statistics`,
+`records`. From records: `order`, `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and
+`cache`, `service` where one host's disk or CPU does not suffice. What is wrong with them:
+`inspection`. Nothing here knows of networks or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
@@ -13,8 +13,10 @@ _MODULES = (
     'augmentation',
     'cache',
     'convert',
+    'engine',
     'errors',
     'files',
+    'greeting',
     'headers',
     'inspection',
     'order',

@@ -1,21 +1,21 @@
 """Pictures of a source -> sharded records with a manifest and statistics."""
 
-import concurrent.futures
 import csv
 import dataclasses
 import hashlib
 import importlib.metadata
 import io
+import itertools
 import os
 import pathlib
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from input_pipeline import errors, files, records, shards, statistics
+from input_pipeline import engine, errors, files, records, shards, statistics
 from input_pipeline.sources import entry
 
 _NAMED = 5  # bad pictures in a message
+_WORTH_A_PROCESS = 2000  # pictures; a process needs seconds to begin
 
 Report = Callable[[int, int], None]
 
@@ -55,7 +55,7 @@ def prepare(
     settings: dict[str, Any],
     max_bad_fraction: float,
     report: Report,
-    workers: int | None = None,
+    workers: int = 0,
 ) -> records.Manifest:
     """Writes the records of every split, their statistics, and last the manifest.
 
@@ -65,8 +65,9 @@ def prepare(
         settings: Kept in the manifest; `record_encoding` ('jpeg' or 'raw'), `shard_examples`
             and `seed` are used here.
         max_bad_fraction: Share of pictures that may be unreadable.
-        report: Called with (pictures done, pictures) after each one, by one thread at a time.
-        workers: Threads; the result does not depend on it.
+        report: Called with (pictures done, pictures) from time to time.
+        workers: Processes; 0: as many as there are cores, fewer where there is little to do. The
+            result does not depend on it.
 
     Raises:
         DataError: More pictures were unreadable, or a split has none left.
@@ -74,40 +75,28 @@ def prepare(
     """
     directory = pathlib.Path(data_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    workers = workers or os.cpu_count() or 1
     total = sum(map(len, found.splits.values()))
+    workers = workers or min(os.cpu_count() or 1, 1 + total // _WORTH_A_PROCESS)
     tasks = {split: _plan(directory, found, split, settings) for split in found.splits}
-    written, bad = _write_all(tasks, workers, _Counter(total, report))
-    files.write_atomically(directory / records.QUARANTINE, _quarantine(bad))
-    _check_bad(bad, total, max_bad_fraction, directory)
-    _check_splits(written, found)
-    manifest = records.Manifest(
-        directory=directory,
-        source=found.source,
-        classes=found.classes,
-        settings=settings,
-        splits=written,
-        entries_sha256=_entries_sha256(found),
-        statistics_sha256='',
-        quarantined=len(bad),
-        versions={'tensorflow': importlib.metadata.version('tensorflow')},
-    )
-    manifest = _with_statistics(manifest, workers)
+    with engine.Engine(workers) as running:
+        written, bad = _write_all(tasks, running, lambda done: report(done, total))
+        files.write_atomically(directory / records.QUARANTINE, _quarantine(bad))
+        _check_bad(bad, total, max_bad_fraction, directory)
+        _check_splits(written, found)
+        manifest = records.Manifest(
+            directory=directory,
+            source=found.source,
+            classes=found.classes,
+            settings=settings,
+            splits=written,
+            entries_sha256=_entries_sha256(found),
+            statistics_sha256='',
+            quarantined=len(bad),
+            versions={'tensorflow': importlib.metadata.version('tensorflow')},
+        )
+        manifest = _with_statistics(manifest, running, workers)
     files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
     return manifest
-
-
-class _Counter:
-    """Counts pictures of all threads and reports each."""
-
-    def __init__(self, total: int, report: Report):
-        self._total, self._report = total, report
-        self._done, self._lock = 0, threading.Lock()
-
-    def __call__(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._report(self._done, self._total)
 
 
 def _plan(directory, found, split, settings) -> list[shards.Task]:
@@ -130,27 +119,21 @@ def _place(each: entry.Entry, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
 
 
-def _write_all(tasks, workers, count):
+def _write_all(tasks, running: engine.Engine, report):
     """Shards by split, and (name, reason) of every bad picture."""
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        running = {
-            split: [pool.submit(shards.write, task, count) for task in each]
-            for split, each in tasks.items()
-        }
-        try:
-            done = {
-                split: [each.result() for each in futures] for split, futures in running.items()
-            }
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    written = {split: tuple(shard for shard, _ in each) for split, each in done.items()}
-    return written, sorted(each for made in done.values() for _, bad in made for each in bad)
+    every = [task for each in tasks.values() for task in each]
+    results = list(running.run(shards.write, every, report))
+    left = iter(shard for shard, _ in results)
+    written = {split: tuple(itertools.islice(left, len(each))) for split, each in tasks.items()}
+    return written, sorted(each for _, bad in results for each in bad)
 
 
-def _with_statistics(manifest: records.Manifest, workers: int) -> records.Manifest:
+def _with_statistics(manifest: records.Manifest, running, parts: int) -> records.Manifest:
     computed = statistics.of_records(
-        manifest.shards(records.TRAIN), record_encoding=manifest.record_encoding, workers=workers
+        manifest.shards(records.TRAIN),
+        record_encoding=manifest.record_encoding,
+        running=running,
+        parts=parts,
     )
     path = manifest.directory / records.STATISTICS
     records.save_statistics(path, computed)

@@ -1,4 +1,4 @@
-"""The one exception for bad data, and what others say in a line."""
+"""The exceptions of the wing, and what others say in a line."""
 
 import re
 
@@ -12,6 +12,12 @@ class DataError(Exception):
     """
 
     exit_code = 3
+
+
+class WorkerLost(Exception):
+    """A worker process ended before its work."""
+
+    exit_code = 1
 
 
 def reason(error: Exception) -> str:

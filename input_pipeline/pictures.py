@@ -8,10 +8,14 @@ import tensorflow as tf
 SQUARE_SIZE = 256
 CHANNELS = 3
 JPEG_QUALITY = 95
+_SHRUNK_FROM = (1024, 2048, 4096)  # shorter side
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
     """A picture of any size: (height, width, 3) uint8 RGB.
+
+    Of a JPEG whose shorter side is 1024 or more, the decoder itself makes a half, a quarter or an
+    eighth, not below 512: a photograph of 12 megapixels takes a third of the time.
 
     Args:
         encoded: Scalar string: JPEG (grey, RGB or CMYK), PNG, BMP, WebP, or GIF, whose first
@@ -20,10 +24,9 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: Not such a picture, or a truncated one.
     """
-    # The accurate transform is Pillow's to the bit; TensorFlow's default is not.
     return tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=CHANNELS, dct_method='INTEGER_ACCURATE'),
+        lambda: _decode_jpeg(encoded),
         lambda: tf.ensure_shape(
             tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False),
             [None, None, CHANNELS],
@@ -32,7 +35,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def square(picture: tf.Tensor) -> tf.Tensor:
-    """The central 256x256 of a picture whose shorter side was made 256.
+    """The central square of a picture, made 256x256.
 
     Shrinks by area averages and enlarges by bicubic interpolation.
 
@@ -42,39 +45,51 @@ def square(picture: tf.Tensor) -> tf.Tensor:
     Returns:
         (256, 256, 3) uint8.
     """
+    # Paper: it rescales, then cuts. Cutting first gives the same to half a pixel, and a third less
+    # to rescale.
     size = tf.shape(picture)[:2]
-    shorter = tf.reduce_min(size)
-    ratio = SQUARE_SIZE / tf.cast(shorter, tf.float64)
-    target = tf.cast(tf.round(tf.cast(size, tf.float64) * ratio), tf.int32)
-    resized = tf.case(
+    side = tf.reduce_min(size)
+    start, end = (size - side) // 2, (size + side) // 2
+    central = picture[start[0] : end[0], start[1] : end[1]]
+    made = tf.case(
         [
-            (shorter > SQUARE_SIZE, lambda: _resized(picture, target, 'area')),
-            (shorter < SQUARE_SIZE, lambda: _resized(picture, target, 'bicubic')),
+            (side > SQUARE_SIZE, lambda: _resized(central, 'area')),
+            (side < SQUARE_SIZE, lambda: _resized(central, 'bicubic')),
         ],
-        default=lambda: picture,
+        default=lambda: central,
     )
-    start = (target - SQUARE_SIZE) // 2
-    return tf.slice(resized, tf.concat([start, [0]], 0), [SQUARE_SIZE, SQUARE_SIZE, CHANNELS])
+    return tf.ensure_shape(made, [SQUARE_SIZE, SQUARE_SIZE, CHANNELS])
 
 
-def _resized(picture, target, method):
-    resized = tf.image.resize(picture, target, method)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+def encode(picture: tf.Tensor) -> tf.Tensor:
+    """A square as JPEG of quality 95 with full colour resolution: scalar string."""
+    return tf.io.encode_jpeg(picture, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False)
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def from_bytes(encoded: tf.Tensor) -> tf.Tensor:
+def square_of(encoded: tf.Tensor) -> tf.Tensor:
     """`square(decode(encoded))`: scalar string -> (256, 256, 3) uint8 RGB."""
     return square(decode(encoded))
 
 
-@tf.function(input_signature=[tf.TensorSpec([SQUARE_SIZE, SQUARE_SIZE, CHANNELS], tf.uint8)])
-def encode(picture: tf.Tensor) -> tf.Tensor:
-    """A square as JPEG of quality 95 with full colour resolution: scalar string."""
-    return tf.io.encode_jpeg(
-        picture,
-        format='rgb',
-        quality=JPEG_QUALITY,
-        chroma_downsampling=False,
-        optimize_size=True,
-    )
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+def jpeg_of(encoded: tf.Tensor) -> tf.Tensor:
+    """`encode(square(decode(encoded)))`: scalar string -> scalar string."""
+    return encode(square(decode(encoded)))
+
+
+def _decode_jpeg(encoded):
+    # The accurate transform is Pillow's to the bit; TensorFlow's default is not.
+    def shrunk(ratio):
+        return lambda: tf.io.decode_jpeg(
+            encoded, channels=CHANNELS, ratio=ratio, dct_method='INTEGER_ACCURATE'
+        )
+
+    shorter = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
+    halvings = tf.reduce_sum(tf.cast(shorter >= _SHRUNK_FROM, tf.int32))
+    return tf.switch_case(halvings, [shrunk(1), shrunk(2), shrunk(4), shrunk(8)])
+
+
+def _resized(picture, method):
+    resized = tf.image.resize(picture, [SQUARE_SIZE, SQUARE_SIZE], method)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)

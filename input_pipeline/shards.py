@@ -38,7 +38,7 @@ def write(task: Task, count: Callable[[], None]) -> tuple[records.Shard, list[tu
         with tf.io.TFRecordWriter(str(aside)) as writer:
             for each in task.entries:
                 try:
-                    record = _example(each, read_square(each.read()), task)
+                    record = _example(each, task)
                 except (tf.errors.OpError, OSError, ValueError) as error:
                     bad.append((each.name, errors.reason(error)))
                 else:
@@ -57,12 +57,16 @@ def read_square(encoded: bytes) -> tf.Tensor:
         tf.errors.OpError: A broken picture.
     """
     headers.check(encoded)
-    return pictures.from_bytes(encoded)
+    return pictures.square_of(encoded)
 
 
-def _example(each: entry.Entry, picture: tf.Tensor, task: Task) -> bytes:
-    jpeg = task.encoding == 'jpeg'
-    encoded = pictures.encode(picture).numpy() if jpeg else picture.numpy().tobytes()
+def _example(each: entry.Entry, task: Task) -> bytes:
+    jpeg, given = task.encoding == 'jpeg', each.read()
+    if jpeg:
+        headers.check(given)
+        encoded = pictures.jpeg_of(given).numpy()
+    else:
+        encoded = read_square(given).numpy().tobytes()
     name = task.classes[each.label].encode()
     features = {
         'image/encoded': [encoded],

@@ -1,19 +1,30 @@
 """Mean image and colour covariance of the training pixels, as the network will see them."""
 
-import concurrent.futures
+import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
-from input_pipeline import order, preprocessing
+from input_pipeline import engine, order, preprocessing
 
 
 def of_records(
-    shards: Sequence[tuple[str, int]], *, record_encoding: str, workers: int
+    shards: Sequence[tuple[str, int]],
+    *,
+    record_encoding: str,
+    running: engine.Engine,
+    parts: int,
 ) -> dict[str, np.ndarray]:
     """The statistics of training records.
 
     Sums of whole numbers below 2^53, so exact and the same in any order.
+
+    Args:
+        shards: (path, number of records) of each.
+        record_encoding: 'jpeg' or 'raw'.
+        running: What does it.
+        parts: Into so many tasks the work is cut; the result does not depend on it.
 
     Returns:
         mean_image: (256, 256, 3) float32.
@@ -22,10 +33,13 @@ def of_records(
         eigenvectors: (3, 3) float64; column i belongs to eigenvalue i, its largest component
             positive.
     """
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        parts = list(pool.map(lambda each: _sums([each], record_encoding), shards))
+    total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,))
+    products = np.zeros((3, 3))
+    tasks = [_Task(shards[at::parts], record_encoding) for at in range(min(parts, len(shards)))]
+    for part, outer in running.run(_sums, tasks):
+        total += part
+        products += outer
     count = sum(records for _, records in shards)
-    total, products = (sum(each) for each in zip(*parts, strict=True))
     pixels = count * total.shape[0] * total.shape[1]
     mean = total.sum(axis=(0, 1)) / pixels
     covariance = products / pixels - np.outer(mean, mean)
@@ -46,19 +60,29 @@ def principal_components(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return values.copy(), vectors * np.sign(largest)
 
 
-def _sums(shards, record_encoding: str) -> tuple[np.ndarray, np.ndarray]:
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    shards: Sequence[tuple[str, int]]
+    record_encoding: str
+
+
+def _sums(task: _Task, count: engine.Count) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the pictures, (256, 256, 3), and of the pixels' outer products, (3, 3)."""
-    total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,))
+    total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,), np.uint32)
     products = np.zeros((3, 3))
+    planes = np.empty((3, preprocessing.SQUARE_SIZE**2))
 
     def decoded(chunk):
         encoded, _ = preprocessing.parse(chunk.records)
-        return preprocessing.decode(encoded, record_encoding)
+        return preprocessing.decode(encoded, task.record_encoding)
 
-    for pictures in order.chunks(shards, reshuffle=False).map(decoded):
+    chunks = order.chunks(task.shards, reshuffle=False, group_examples=1)  # a shard at a time
+    for pictures in chunks.map(decoded):
         for picture in pictures.numpy():
-            pixels = picture.astype(np.float64)
-            total += pixels
-            flat = pixels.reshape(-1, 3)
-            products += flat.T @ flat
-    return total, products
+            total += picture
+            planes[...] = picture.reshape(-1, 3).T
+            # Not by a matrix product: BLAS' own threads would stand in the decoders' way.
+            for one, other in itertools.combinations_with_replacement(range(3), 2):
+                products[one, other] += np.einsum('i,i', planes[one], planes[other])
+            count()
+    return total, np.triu(products) + np.triu(products, 1).T

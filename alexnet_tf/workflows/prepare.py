@@ -22,6 +22,7 @@ def run(config: configs.Config) -> None:
             settings=settings,
             max_bad_fraction=config.data.max_bad_fraction,
             report=bar.show,
+            workers=config.data.workers,
         )
         bar.close()
     else:

@@ -46,7 +46,7 @@ def test_png_of_any_mode_becomes_rgb(mode):
 )
 def test_other_kinds_become_rgb(kind, mode):
     picture = photograph(300, 260)
-    made = pictures.from_bytes(tf.constant(encoded(picture, kind, mode))).numpy()
+    made = pictures.square_of(tf.constant(encoded(picture, kind, mode))).numpy()
     assert made.shape == (256, 256, 3)
     assert made.std() > 10
 
@@ -72,6 +72,28 @@ def test_small_pictures_are_enlarged_smoothly():
     assert np.abs(made - pillow[:, 32:288]).mean() < 3
 
 
+@pytest.mark.parametrize(('height', 'width'), [(333, 500), (501, 334), (600, 257)])
+def test_cutting_first_is_rescaling_first_to_half_a_pixel(height, width):
+    picture = photograph(height, width)
+    made = pictures.square(tf.constant(picture)).numpy().astype(float)
+    scale = 256 / min(height, width)
+    size = round(width * scale), round(height * scale)
+    whole = np.asarray(PIL.Image.fromarray(picture).resize(size, PIL.Image.BOX))
+    left, top = (size[0] - 256) // 2, (size[1] - 256) // 2
+    assert np.abs(made - whole[top : top + 256, left : left + 256]).mean() < 5
+
+
+@pytest.mark.parametrize(
+    ('shorter', 'ratio'), [(1023, 1), (1024, 2), (2047, 2), (2048, 4), (4096, 8)]
+)
+def test_large_jpegs_are_shrunk_by_the_decoder(shorter, ratio):
+    picture = photograph(shorter, shorter + 50)
+    data = tf.constant(encoded(picture, 'JPEG', quality=95, subsampling=0))
+    assert pictures.decode(data).shape == (-(-shorter // ratio), -(-(shorter + 50) // ratio), 3)
+    direct = pictures.square(tf.constant(picture)).numpy().astype(float)
+    assert np.abs(pictures.square_of(data).numpy() - direct).mean() < 2
+
+
 @pytest.mark.parametrize('size', [(1, 1), (1, 300), (257, 255), (2000, 100)])
 def test_every_shape_gives_a_square(size):
     assert pictures.square(tf.zeros((*size, 3), tf.uint8)).shape == (256, 256, 3)
@@ -80,7 +102,7 @@ def test_every_shape_gives_a_square(size):
 def test_truncated_jpeg_is_refused():
     data = encoded(photograph(300, 300), 'JPEG')
     with pytest.raises(tf.errors.InvalidArgumentError):
-        pictures.from_bytes(tf.constant(data[: len(data) // 2]))
+        pictures.square_of(tf.constant(data[: len(data) // 2]))
 
 
 def test_encoding_keeps_full_colour_resolution():
