@@ -5,7 +5,7 @@ import json
 import typing
 from typing import Any
 
-from alexnet_tf import sections, settings
+from alexnet_tf import data_sections, sections, settings
 
 UsageError = settings.UsageError
 
@@ -33,8 +33,8 @@ class Config(settings.Checked):
     )
     seed: int = settings.setting(0, 'Decides every random draw.', low=0, high=2**31 - 1)
     debug: bool = settings.setting(False, 'Show tracebacks.')
-    data: sections.Data = dataclasses.field(default_factory=sections.Data)
-    input: sections.Input = dataclasses.field(default_factory=sections.Input)
+    data: data_sections.Data = dataclasses.field(default_factory=data_sections.Data)
+    input: data_sections.Input = dataclasses.field(default_factory=data_sections.Input)
     network: sections.Network = dataclasses.field(default_factory=sections.Network)
     training: sections.Training = dataclasses.field(default_factory=sections.Training)
     evaluation: sections.Evaluation = dataclasses.field(default_factory=sections.Evaluation)
@@ -46,8 +46,10 @@ class Config(settings.Checked):
     def __post_init__(self):
         super().__post_init__()
         prepares = self.mode in ('prepare', 'everything') and not self.data.verify_only
-        if prepares and self.data.source == 'folder':
-            _require(self.data.source_dir, '--source=folder needs --source_dir=FOLDER.')
+        if prepares and self.data.source == 'tfds':
+            _require(self.data.dataset, '--source=tfds needs --dataset=NAME.')
+        elif prepares and self.data.source not in ('auto', 'photographs'):
+            _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
         weights = self.training.init_weights
         if weights and not weights.endswith(('.npy', '.npz', '.caffemodel')):
             raise UsageError(f'--init_weights={weights}: expected .npy, .npz or .caffemodel.')

@@ -1,15 +1,16 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `headers`, `pictures`, `shards`, `engine`, `convert`, `statistics`,
-`records`. From records: `order`, `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and
-`cache`, `service` where one host's disk or CPU does not suffice. What is wrong with them:
-`inspection`. Nothing here knows of networks or of `alexnet_tf`.
+To records: `sources`, `headers`, `pictures`, `shards`, `engine`, `locks`, `leaks`, `convert`,
+`plan`, `statistics`, `records`. From records: `order`, `preprocessing`, `random_bits`,
+`augmentation`, `pipeline`, and `cache`, `service` where one host's disk or CPU does not suffice.
+What is wrong with them: `inspection`. Nothing here knows of networks or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
 import importlib
 
 _MODULES = (
+    'array_pickle',
     'augmentation',
     'cache',
     'convert',
@@ -19,9 +20,12 @@ _MODULES = (
     'greeting',
     'headers',
     'inspection',
+    'leaks',
+    'locks',
     'order',
     'pictures',
     'pipeline',
+    'plan',
     'preprocessing',
     'random_bits',
     'records',

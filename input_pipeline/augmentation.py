@@ -36,7 +36,7 @@ class Augmentation:
     """The training transformation, with its numbers.
 
     Args:
-        mean_image: (256, 256, 3) float32.
+        mean_image: (size, size, 3) float32; 256 is the usual size.
         eigenvalues, eigenvectors: Of the RGB covariance of the training pixels, grey levels
             squared; column i of `eigenvectors` belongs to eigenvalue i.
         crop_size: Side of the crop. All offsets from 0 to 256 - crop_size are as likely: 33 x 33 x
@@ -65,6 +65,7 @@ class Augmentation:
     ):
         deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
         self._components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
+        self._border = len(mean_image) - crop_size
         self._mean_crop = preprocessing.central_crop(mean_image, crop_size)
         self._divisor = divisor if shift_sd else 1.0
         self._shift_epochs, self._crop_chunk = shift_epochs, crop_chunk
@@ -84,8 +85,7 @@ class Augmentation:
             seed, epochs, _PLACE, indices if one_each else positions // self._crop_chunk
         )
         uniform = random_bits.uniform(place, 3)
-        border = preprocessing.SQUARE_SIZE - self.crop_size
-        offsets = tf.cast(uniform[:, :2] * (border + 1), tf.int32)
+        offsets = tf.cast(uniform[:, :2] * (self._border + 1), tf.int32)
         normal = random_bits.normal(random_bits.keys(seed, epochs, _COLOUR, indices), 3)
         # Spelled out: a matrix product may add up in another order on another machine.
         shifts = tf.add_n([normal[:, i, None] * self._components[:, i] for i in range(3)])

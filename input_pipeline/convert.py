@@ -1,17 +1,18 @@
 """Pictures of a source -> sharded records with a manifest and statistics."""
 
+import collections
 import csv
 import dataclasses
 import hashlib
 import importlib.metadata
 import io
-import itertools
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from input_pipeline import engine, errors, files, records, shards, statistics
+from input_pipeline import engine, errors, files, leaks, locks, records, shards, statistics
 from input_pipeline.sources import entry
 
 _NAMED = 5  # bad pictures in a message
@@ -34,7 +35,7 @@ def standing(
     wanted = {
         'source': found.source,
         'classes': found.classes,
-        'settings': settings,
+        'settings': _settings(found, settings),
         'entries_sha256': _entries_sha256(found),
     }
     for name, value in wanted.items():
@@ -56,8 +57,11 @@ def prepare(
     max_bad_fraction: float,
     report: Report,
     workers: int = 0,
+    fail_on_leak: bool = False,
 ) -> records.Manifest:
     """Writes the records of every split, their statistics, and last the manifest.
+
+    What an interrupted call has finished is not done again.
 
     Args:
         found: What a source gave.
@@ -68,82 +72,98 @@ def prepare(
         report: Called with (pictures done, pictures) from time to time.
         workers: Processes; 0: as many as there are cores, fewer where there is little to do. The
             result does not depend on it.
+        fail_on_leak: Refuse pictures that are in training and elsewhere, too.
 
     Raises:
-        DataError: More pictures were unreadable, or a split has none left.
+        DataError: More pictures were unreadable, a split has none left, or another process works
+            on the directory.
         OSError: The disk is full or not writable.
     """
-    directory = pathlib.Path(data_dir)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory, settings = pathlib.Path(data_dir), _settings(found, settings)
     total = sum(map(len, found.splits.values()))
-    workers = workers or min(os.cpu_count() or 1, 1 + total // _WORTH_A_PROCESS)
-    tasks = {split: _plan(directory, found, split, settings) for split in found.splits}
-    with engine.Engine(workers) as running:
-        written, bad = _write_all(tasks, running, lambda done: report(done, total))
-        files.write_atomically(directory / records.QUARANTINE, _quarantine(bad))
-        _check_bad(bad, total, max_bad_fraction, directory)
+    workers = workers_for(total, workers)
+    with locks.held(directory), engine.Engine(workers) as running:
+        _clean(directory)
+        tasks = _plan(directory, found, settings)
+        written = _write(tasks, running, max_bad_fraction, lambda done: report(done, total))
         _check_splits(written, found)
-        manifest = records.Manifest(
-            directory=directory,
-            source=found.source,
-            classes=found.classes,
-            settings=settings,
-            splits=written,
-            entries_sha256=_entries_sha256(found),
-            statistics_sha256='',
-            quarantined=len(bad),
-            versions={'tensorflow': importlib.metadata.version('tensorflow')},
+        manifest = _manifest(directory, found, settings, written)
+        manifest = dataclasses.replace(
+            manifest, leaked=_leaks(directory, tasks, written, refuse=fail_on_leak)
         )
         manifest = _with_statistics(manifest, running, workers)
-    files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
+        files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
+        shutil.rmtree(directory / shards.NOTES)
     return manifest
 
 
-def _plan(directory, found, split, settings) -> list[shards.Task]:
+def workers_for(pictures: int, wanted: int) -> int:
+    """Number of processes; where 0 are wanted, as many as are worth it."""
+    return wanted or min(os.cpu_count() or 1, 1 + pictures // _WORTH_A_PROCESS)
+
+
+def record_encoding(found: entry.Found, wanted: str) -> str:
+    """How records hold pictures: small ones, which nothing is resized of, always exactly."""
+    return wanted if found.square_size == entry.Found.square_size else 'raw'
+
+
+def _settings(found: entry.Found, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """With what the source decides."""
+    return {
+        **settings,
+        'record_encoding': record_encoding(found, settings['record_encoding']),
+        'square_size': found.square_size,
+        'exif_orientation': found.exif_orientation,
+    }
+
+
+def _clean(directory: pathlib.Path) -> None:
+    """Takes away what a killed process left aside."""
+    (directory / shards.NOTES).mkdir(exist_ok=True)
+    for folder in (directory, directory / shards.NOTES):
+        for path in files.left_aside(folder):
+            path.unlink(missing_ok=True)
+
+
+def _plan(directory, found: entry.Found, settings) -> dict[str, list[shards.Task]]:
     """Shards of about equal size; a picture's place depends on its name and the seed only."""
-    ordered = sorted(found.splits[split], key=lambda each: _place(each, settings['seed']))
+    content = shards.content(found, settings['record_encoding'])
+    return {
+        split: [
+            shards.Task(directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord', part, content)
+            for at, number, part in _parts(entries, settings)
+        ]
+        for split, entries in found.splits.items()
+    }
+
+
+def _parts(entries, settings) -> Iterator[tuple[int, int, Sequence[entry.Entry]]]:
+    ordered = sorted(entries, key=lambda each: _place(each, settings['seed']))
     number = -(-len(ordered) // settings['shard_examples'])
     cuts = [len(ordered) * at // number for at in range(number + 1)]
-    return [
-        shards.Task(
-            directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord',
-            ordered[cuts[at] : cuts[at + 1]],
-            found.classes,
-            settings['record_encoding'],
-        )
-        for at in range(number)
-    ]
+    for at in range(number):
+        yield at, number, ordered[cuts[at] : cuts[at + 1]]
 
 
 def _place(each: entry.Entry, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
 
 
-def _write_all(tasks, running: engine.Engine, report):
-    """Shards by split, and (name, reason) of every bad picture."""
+def _write(tasks, running: engine.Engine, max_bad_fraction: float, report):
+    """What was written, by split. Bad pictures are listed in any case."""
     every = [task for each in tasks.values() for task in each]
-    results = list(running.run(shards.write, every, report))
-    left = iter(shard for shard, _ in results)
-    written = {split: tuple(itertools.islice(left, len(each))) for split, each in tasks.items()}
-    return written, sorted(each for _, bad in results for each in bad)
-
-
-def _with_statistics(manifest: records.Manifest, running, parts: int) -> records.Manifest:
-    computed = statistics.of_records(
-        manifest.shards(records.TRAIN),
-        record_encoding=manifest.record_encoding,
-        running=running,
-        parts=parts,
-    )
-    path = manifest.directory / records.STATISTICS
-    records.save_statistics(path, computed)
-    return dataclasses.replace(manifest, statistics_sha256=files.sha256(path))
-
-
-def _check_splits(written, found: entry.Found) -> None:
-    for split, made in written.items():
-        if not any(each.records for each in made):
-            raise errors.DataError(f'{found.description}: no readable picture in split {split}.')
+    written, bad, directory = [], [], every[0].path.parent
+    total = sum(len(task.entries) for task in every)
+    for made in running.run(shards.write, every, report):
+        written.append(made)
+        bad += made.bad
+        if len(bad) > max_bad_fraction * total:
+            break
+    files.write_atomically(directory / records.QUARANTINE, _quarantine(sorted(bad)))
+    if len(bad) > max_bad_fraction * total:
+        _refuse(sorted(bad), total, max_bad_fraction, directory)
+    left = iter(written)
+    return {split: [next(left) for _ in each] for split, each in tasks.items()}
 
 
 def _quarantine(bad: list[tuple[str, str]]) -> bytes:
@@ -152,15 +172,79 @@ def _quarantine(bad: list[tuple[str, str]]) -> bytes:
     return text.getvalue().encode(errors='surrogateescape')
 
 
-def _check_bad(bad, total: int, max_bad_fraction: float, directory: pathlib.Path) -> None:
-    if len(bad) <= max_bad_fraction * total:
-        return
+def _refuse(bad, total: int, max_bad_fraction: float, directory: pathlib.Path) -> None:
     named = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
     raise errors.DataError(
         f'{len(bad)} of {total} pictures cannot be read, more than --max_bad_fraction='
-        f'{max_bad_fraction:g} allows. All are in {directory / records.QUARANTINE}. '
-        f'The first: {named}.'
+        f'{max_bad_fraction:g} allows. Those found so far are in '
+        f'{directory / records.QUARANTINE}. The first: {named}.'
     )
+
+
+def _check_splits(written, found: entry.Found) -> None:
+    for split, made in written.items():
+        if not any(each.shard.records for each in made):
+            raise errors.DataError(f'{found.description}: no readable picture in split {split}.')
+
+
+def _manifest(directory, found: entry.Found, settings, written) -> records.Manifest:
+    kinds = {split: sum(_counters(made), collections.Counter()) for split, made in written.items()}
+    return records.Manifest(
+        directory=directory,
+        source=found.source,
+        classes=found.classes,
+        words=found.words,
+        ids=found.ids,
+        settings=settings,
+        splits={split: tuple(each.shard for each in made) for split, made in written.items()},
+        expected=dict(found.expected),
+        kinds={split: dict(sorted(each.items())) for split, each in kinds.items()},
+        entries_sha256=_entries_sha256(found),
+        statistics_sha256='',
+        quarantined=sum(len(each.bad) for made in written.values() for each in made),
+        leaked=0,
+        versions={'tensorflow': importlib.metadata.version('tensorflow')},
+    )
+
+
+def _counters(made: Sequence[shards.Written]) -> Iterator[collections.Counter]:
+    return (collections.Counter(each.kinds) for each in made)
+
+
+def _leaks(directory, tasks, written, *, refuse: bool) -> int:
+    """The number of training pictures that are in another split too; they are listed."""
+    named = {
+        split: leaks.Named(
+            [each.name for task in tasks[split] for each in task.entries],
+            [digest for each in made for digest in each.digests],
+        )
+        for split, made in written.items()
+    }
+    found = leaks.find(named, records.TRAIN)
+    path = directory / records.LEAKS
+    path.unlink(missing_ok=True)
+    if found:
+        files.write_atomically(path, leaks.to_csv(found))
+        if refuse:
+            first = found[0]
+            raise errors.DataError(
+                f'{len(found)} pictures are in training and in another split, {first.train} and '
+                f'{first.other} first; all are in {path}. Remove them, or leave --fail_on_leak.'
+            )
+    return len(found)
+
+
+def _with_statistics(manifest: records.Manifest, running, parts: int) -> records.Manifest:
+    computed = statistics.of_records(
+        manifest.shards(records.TRAIN),
+        record_encoding=manifest.record_encoding,
+        square_size=manifest.square_size,
+        running=running,
+        parts=parts,
+    )
+    path = manifest.directory / records.STATISTICS
+    records.save_statistics(path, computed)
+    return dataclasses.replace(manifest, statistics_sha256=files.sha256(path))
 
 
 def _entries_sha256(found: entry.Found) -> dict[str, str]:

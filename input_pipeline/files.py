@@ -65,6 +65,11 @@ def sha256(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
+def left_aside(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Temporary files that a killed process left in a folder."""
+    return list(folder.glob('.*.tmp-*'))
+
+
 def _aside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f'.{path.name}.tmp-{os.getpid()}')
 

@@ -1,6 +1,7 @@
-"""The size of a picture from its first bytes, so that what is too large is never decoded.
+"""What a picture's first bytes say: its kind, size and orientation; names are not trusted.
 
-A picture of a few kilobytes can claim billions of pixels, and decoders allocate what it claims.
+A picture of a few kilobytes can claim billions of pixels, and decoders allocate what it claims:
+what is too large is never decoded.
 """
 
 import struct
@@ -9,15 +10,21 @@ import tensorflow as tf
 
 MOST_BYTES = 64 << 20
 MOST_PIXELS = 50_000_000
+_HEAD = 1 << 18  # bytes; EXIF comes before pixels
 
+_JPEGS = {1: 'grey JPEG', 4: 'CMYK JPEG'}  # by channels
+_APP1, _ORIENTATION, _SHORT = 0xE1, 0x0112, 3  # of EXIF
 _PNG, _GIF, _BMP = b'\x89PNG\r\n\x1a\n', b'GIF8', b'BM'
 
 
-def check(encoded: bytes) -> None:
+def check(encoded: bytes) -> str:
     """Refuses what is no picture that can be decoded in reasonable memory.
 
     Args:
         encoded: A whole encoded picture.
+
+    Returns:
+        Its kind: 'JPEG', 'grey JPEG', 'CMYK JPEG', 'PNG', 'GIF', 'BMP' or 'WebP'.
 
     Raises:
         ValueError: It is empty, too long, or claims too many pixels; or its format is none of
@@ -28,31 +35,57 @@ def check(encoded: bytes) -> None:
         raise ValueError('the file is empty')
     if len(encoded) > MOST_BYTES:
         raise ValueError(f'{len(encoded):,} bytes; at most {MOST_BYTES:,} are read')
-    width, height = size(encoded)
+    kind, width, height = _read(encoded)
     if not 0 < width * height <= MOST_PIXELS:
         raise ValueError(f'{width} x {height} pixels; from 1 to {MOST_PIXELS:,} are read')
+    return kind
+
+
+def orientation(encoded: bytes) -> int:
+    """A JPEG's EXIF orientation, 1 to 8; 1, upright, where it says nothing that makes sense."""
+    at, head = 2, encoded[:_HEAD]
+    try:
+        while head.startswith(b'\xff', at) and not head.startswith(b'\xff\xda', at):
+            (length,) = struct.unpack_from('>H', head, at + 2)
+            if head[at + 1] == _APP1 and head.startswith(b'Exif\0\0', at + 4):
+                return _orientation(head[at + 10 : at + 2 + length])
+            at += 2 + length
+    except (struct.error, IndexError):
+        pass
+    return 1
 
 
 def size(encoded: bytes) -> tuple[int, int]:
-    """(width, height) in pixels, as the header claims.
+    """(width, height) in pixels, as the header claims; errors as those of `check`."""
+    return _read(encoded)[1:]
 
-    Raises:
-        ValueError: Another format, or a header cut short.
-        tf.errors.OpError: A broken JPEG header.
-    """
+
+def _orientation(tiff: bytes) -> int:
+    order = {b'II*\0': '<', b'MM\0*': '>'}.get(tiff[:4], '>')
+    (directory,) = struct.unpack_from(f'{order}I', tiff, 4)
+    (number,) = struct.unpack_from(f'{order}H', tiff, directory)
+    for at in range(directory + 2, directory + 2 + 12 * number, 12):
+        tag, kind, count, value = struct.unpack_from(f'{order}HHIH', tiff, at)
+        if (tag, kind, count) == (_ORIENTATION, _SHORT, 1):
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _read(encoded: bytes) -> tuple[str, int, int]:
+    """(kind, width, height), as the header claims."""
     try:
         if encoded[:3] == b'\xff\xd8\xff':
-            height, width, _ = tf.io.extract_jpeg_shape(encoded).numpy().tolist()
-            return width, height
+            height, width, channels = tf.io.extract_jpeg_shape(encoded).numpy().tolist()
+            return _JPEGS.get(channels, 'JPEG'), width, height
         if encoded.startswith(_PNG):
-            return struct.unpack_from('>II', encoded, 16)
+            return 'PNG', *struct.unpack_from('>II', encoded, 16)
         if encoded.startswith(_GIF):
-            return struct.unpack_from('<HH', encoded, 6)
+            return 'GIF', *struct.unpack_from('<HH', encoded, 6)
         if encoded.startswith(_BMP):
             width, height = struct.unpack_from('<ii', encoded, 18)
-            return width, abs(height)
+            return 'BMP', width, abs(height)
         if encoded[:4] == b'RIFF' and encoded[8:12] == b'WEBP':
-            return _webp_size(encoded)
+            return 'WebP', *_webp_size(encoded)
     except struct.error as error:
         raise ValueError('the file is cut short in its header') from error
     raise ValueError('not a picture: neither JPEG, PNG, GIF, BMP nor WebP')

@@ -39,11 +39,13 @@ def problems(
     return found
 
 
-def first_unreadable(shards: Sequence[tuple[str, int]], record_encoding: str) -> str:
+def first_unreadable(
+    shards: Sequence[tuple[str, int]], record_encoding: str, square_size: int
+) -> str:
     """A sentence that names the first record that cannot be read, its shard, and why."""
 
     def first(shard):
-        return next(_unreadable(*shard, record_encoding), None)
+        return next(_unreadable(*shard, record_encoding, square_size), None)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for said in pool.map(first, shards):
@@ -71,14 +73,16 @@ def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | Non
     )
 
 
-def _unreadable(path: str, number: int, record_encoding: str | None) -> Iterator[str]:
+def _unreadable(
+    path: str, number: int, record_encoding: str | None, square_size: int = 0
+) -> Iterator[str]:
     """What is wrong with a file's records; without an encoding, pictures are not looked at."""
     at = 0
     try:
         for record in tf.data.TFRecordDataset(path):
             if record_encoding:
                 encoded, _ = preprocessing.parse(record[None])
-                preprocessing.decode(encoded, record_encoding)
+                preprocessing.decode(encoded, record_encoding, square_size)
             at += 1
     except tf.errors.OpError as error:
         yield f'Record {at} (from 0) of {path} is damaged: {errors.reason(error)}.'

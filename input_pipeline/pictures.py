@@ -1,4 +1,4 @@
-"""Encoded bytes -> the 256x256 square that records hold (paper, section 2).
+"""Encoded bytes -> the square that records hold, 256x256 in the paper (section 2).
 
 TensorFlow operations only: prepare, predict and the served graph share them and agree to the bit.
 """
@@ -34,31 +34,53 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def square(picture: tf.Tensor) -> tf.Tensor:
-    """The central square of a picture, made 256x256.
+def square(picture: tf.Tensor, size: int = SQUARE_SIZE) -> tf.Tensor:
+    """The central square of a picture, made size x size.
 
     Shrinks by area averages and enlarges by bicubic interpolation.
 
     Args:
         picture: (height, width, 3) uint8.
+        size: Side of the result.
 
     Returns:
-        (256, 256, 3) uint8.
+        (size, size, 3) uint8.
     """
     # Paper: it rescales, then cuts. Cutting first gives the same to half a pixel, and a third less
     # to rescale.
-    size = tf.shape(picture)[:2]
-    side = tf.reduce_min(size)
-    start, end = (size - side) // 2, (size + side) // 2
+    given = tf.shape(picture)[:2]
+    side = tf.reduce_min(given)
+    start, end = (given - side) // 2, (given + side) // 2
     central = picture[start[0] : end[0], start[1] : end[1]]
     made = tf.case(
         [
-            (side > SQUARE_SIZE, lambda: _resized(central, 'area')),
-            (side < SQUARE_SIZE, lambda: _resized(central, 'bicubic')),
+            (side > size, lambda: _resized(central, size, 'area')),
+            (side < size, lambda: _resized(central, size, 'bicubic')),
         ],
         default=lambda: central,
     )
-    return tf.ensure_shape(made, [SQUARE_SIZE, SQUARE_SIZE, CHANNELS])
+    return tf.ensure_shape(made, [size, size, CHANNELS])
+
+
+def turned(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """A picture upright.
+
+    Args:
+        picture: (height, width, 3).
+        orientation: Scalar int32, 1 to 8, as EXIF counts them; 1 is upright.
+    """
+    upright = {
+        1: lambda: picture,
+        2: lambda: picture[:, ::-1],
+        3: lambda: picture[::-1, ::-1],
+        4: lambda: picture[::-1],
+        5: lambda: tf.transpose(picture, [1, 0, 2]),
+        6: lambda: tf.transpose(picture[::-1], [1, 0, 2]),
+        7: lambda: tf.transpose(picture[::-1, ::-1], [1, 0, 2]),
+        8: lambda: tf.transpose(picture[:, ::-1], [1, 0, 2]),
+    }
+    made = tf.switch_case(orientation - 1, [upright[each] for each in range(1, 9)])
+    return tf.ensure_shape(made, [None, None, CHANNELS])
 
 
 def encode(picture: tf.Tensor) -> tf.Tensor:
@@ -66,16 +88,24 @@ def encode(picture: tf.Tensor) -> tf.Tensor:
     return tf.io.encode_jpeg(picture, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False)
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def square_of(encoded: tf.Tensor) -> tf.Tensor:
-    """`square(decode(encoded))`: scalar string -> (256, 256, 3) uint8 RGB."""
-    return square(decode(encoded))
+def square_of(encoded: bytes, orientation: int = 1, size: int = SQUARE_SIZE) -> tf.Tensor:
+    """An encoded picture's square, upright: (size, size, 3) uint8 RGB."""
+    return _square_of(tf.constant(encoded), tf.constant(orientation), size)
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def jpeg_of(encoded: tf.Tensor) -> tf.Tensor:
-    """`encode(square(decode(encoded)))`: scalar string -> scalar string."""
-    return encode(square(decode(encoded)))
+def jpeg_of(encoded: bytes, orientation: int = 1, size: int = SQUARE_SIZE) -> tf.Tensor:
+    """The same, encoded: scalar string."""
+    return _jpeg_of(tf.constant(encoded), tf.constant(orientation), size)
+
+
+@tf.function
+def _square_of(encoded, orientation, size):
+    return square(turned(decode(encoded), orientation), size)
+
+
+@tf.function
+def _jpeg_of(encoded, orientation, size):
+    return encode(square(turned(decode(encoded), orientation), size))
 
 
 def _decode_jpeg(encoded):
@@ -90,6 +120,6 @@ def _decode_jpeg(encoded):
     return tf.switch_case(halvings, [shrunk(1), shrunk(2), shrunk(4), shrunk(8)])
 
 
-def _resized(picture, method):
-    resized = tf.image.resize(picture, [SQUARE_SIZE, SQUARE_SIZE], method)
+def _resized(picture, size: int, method: str):
+    resized = tf.image.resize(picture, [size, size], method)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)

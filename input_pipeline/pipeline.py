@@ -27,6 +27,7 @@ class Training:
         on_accelerator: Leave everything after decoding to the training step.
         dtype: Of finished images, 'float32' or 'bfloat16'.
         group_examples: See `order.chunks`; 0: as many as have about 250 MB.
+        square_size: Side of the stored pictures.
     """
 
     shards: Shards
@@ -39,6 +40,7 @@ class Training:
     on_accelerator: bool = False
     dtype: str = 'float32'
     group_examples: int = 0
+    square_size: int = preprocessing.SQUARE_SIZE
 
     def batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
         """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
@@ -95,6 +97,7 @@ class Training:
                 *places,
                 crop_size=self.augment.crop_size,
                 record_encoding=self.record_encoding,
+                square_size=self.square_size,
             )
             return crops, labels
 
@@ -110,17 +113,23 @@ class Training:
         return crops, drawn.mirrored, drawn.shifts, drawn.scales, labels, mask
 
 
-def evaluation(shards: Shards, *, record_encoding: str, batch_size: int) -> tf.data.Dataset:
+def evaluation(
+    shards: Shards,
+    *,
+    record_encoding: str,
+    batch_size: int,
+    square_size: int = preprocessing.SQUARE_SIZE,
+) -> tf.data.Dataset:
     """Every example once, in the order of the files.
 
     Returns:
-        (squares (batch, 256, 256, 3) uint8, labels (batch,) int64, mask (batch,) float32); the
-        last batch is filled up with pictures of which mask is 0.
+        (squares (batch, square_size, square_size, 3) uint8, labels (batch,) int64, mask (batch,)
+        float32); the last batch is filled up with pictures of which mask is 0.
     """
 
     def whole(chunk):
         encoded, labels = preprocessing.parse(chunk.records)
-        return preprocessing.decode(encoded, record_encoding), labels, chunk.mask
+        return preprocessing.decode(encoded, record_encoding, square_size), labels, chunk.mask
 
     chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False)
     pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)

@@ -22,22 +22,31 @@ def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return parsed['image/encoded'], parsed['image/class/label']
 
 
-def decode(encoded: tf.Tensor, record_encoding: str) -> tf.Tensor:
-    """Records' whole pictures, (n, 256, 256, 3) uint8 RGB, of (n,) strings.
+def decode(encoded: tf.Tensor, record_encoding: str, square_size: int = SQUARE_SIZE) -> tf.Tensor:
+    """Records' whole pictures, (n, square_size, square_size, 3) uint8 RGB, of (n,) strings.
 
     The accurate transform, as Pillow's: TensorFlow's default differs by up to 12 grey levels and
     is no faster.
     """
     if record_encoding == 'raw':
-        return _raw(encoded)
+        return _raw(encoded, square_size)
 
     def one(picture):
         return tf.io.decode_jpeg(picture, channels=CHANNELS, dct_method=_DCT)
 
-    return _each(one, encoded, SQUARE_SIZE)
+    return _each(one, encoded, square_size)
 
 
-def decode_crops(encoded, rows, columns, mirrored, *, crop_size: int, record_encoding: str):
+def decode_crops(
+    encoded,
+    rows,
+    columns,
+    mirrored,
+    *,
+    crop_size: int,
+    record_encoding: str,
+    square_size: int = SQUARE_SIZE,
+):
     """The crop of each picture at (row, column), then mirrored where `mirrored` says so.
 
     Args:
@@ -46,14 +55,15 @@ def decode_crops(encoded, rows, columns, mirrored, *, crop_size: int, record_enc
         mirrored: (n,) bool, or None for none.
         crop_size: Side of the crop.
         record_encoding: 'jpeg' or 'raw'.
+        square_size: Side of the stored pictures.
 
     Returns:
         (n, crop_size, crop_size, 3) uint8 RGB. No more is decoded than is needed.
     """
     if record_encoding == 'raw':
-        cut = _cutter(_raw(encoded), rows, columns, crop_size)
+        cut = _cutter(_raw(encoded, square_size), rows, columns, crop_size)
     else:
-        cut = _decoder(encoded, rows, columns, crop_size)
+        cut = _decoder(encoded, rows, columns, crop_size, square_size)
 
     def one(at):
         crop = cut(at)
@@ -73,11 +83,11 @@ def _cutter(pictures, rows, columns, size: int):
     return cut
 
 
-def _decoder(encoded, rows, columns, size: int):
+def _decoder(encoded, rows, columns, size: int, square_size: int):
     # JPEG has blocks of 8 columns. To begin inside one costs the decoder more than to decode it
     # whole and cut afterwards.
     first = columns // _BLOCK * _BLOCK
-    width = tf.minimum(size + _BLOCK - 1, SQUARE_SIZE - first)
+    width = tf.minimum(size + _BLOCK - 1, square_size - first)
     windows = tf.stack([rows, first, tf.fill(tf.shape(rows), size), width], 1)
     inside = columns - first
 
@@ -103,25 +113,27 @@ def _each(one, given, size: int) -> tf.Tensor:
     )
 
 
-def _raw(encoded: tf.Tensor) -> tf.Tensor:
+def _raw(encoded: tf.Tensor, square_size: int) -> tf.Tensor:
     pixels = tf.io.decode_raw(encoded, tf.uint8)
-    return tf.reshape(pixels, [-1, SQUARE_SIZE, SQUARE_SIZE, CHANNELS])
+    return tf.reshape(pixels, [-1, square_size, square_size, CHANNELS])
 
 
 def central_crop(mean_image: np.ndarray, crop_size: int) -> np.ndarray:
-    """The central square of (256, 256, 3)."""
+    """The central square of a square picture."""
     start = (mean_image.shape[0] - crop_size) // 2
     return mean_image[start : start + crop_size, start : start + crop_size]
 
 
-def view_offsets(crop_size: int, number: int) -> list[tuple[int, int, bool]]:
+def view_offsets(
+    crop_size: int, number: int, square_size: int = SQUARE_SIZE
+) -> list[tuple[int, int, bool]]:
     """(row, column, mirrored) of one view, the centre, or ten: four corners and the centre, each
     plain and mirrored (paper, section 4.1).
 
     Raises:
         ValueError: Another number of views.
     """
-    far = SQUARE_SIZE - crop_size
+    far = square_size - crop_size
     centre = (far // 2, far // 2)
     if number == 1:
         return [(*centre, False)]
@@ -135,8 +147,8 @@ def views(squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number:
     """The views that evaluation sees.
 
     Args:
-        squares: (batch, 256, 256, 3) uint8 RGB.
-        mean_image: (256, 256, 3) float32; its central crop is subtracted from every view.
+        squares: (batch, size, size, 3) uint8 RGB; 256 is the usual size.
+        mean_image: (size, size, 3) float32; its central crop is subtracted from every view.
         crop_size: Side of a view.
         number: 1 or 10.
 
@@ -148,7 +160,7 @@ def views(squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number:
         ValueError: Another number of views.
     """
     cut = []
-    for row, column, mirrored in view_offsets(crop_size, number):
+    for row, column, mirrored in view_offsets(crop_size, number, len(mean_image)):
         view = squares[:, row : row + crop_size, column : column + crop_size]
         cut.append(tf.reverse(view, [2]) if mirrored else view)
     stacked = tf.reshape(tf.stack(cut, axis=1), [-1, crop_size, crop_size, CHANNELS])

@@ -15,9 +15,10 @@ import numpy as np
 
 from input_pipeline import errors, files
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantine.csv'
-TRAIN, VALIDATION = 'train', 'validation'
+LEAKS = 'leaks.csv'
+TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,27 +39,42 @@ class Manifest:
         directory: Where it is.
         source: Name of the source that the pictures came from.
         classes: Names in label order.
+        words: What classes mean, where their names do not say it.
+        ids: Their ILSVRC ids, where they have some.
         settings: What the pictures and records were made with, `record_encoding` among them.
         splits: Shards by split.
+        expected: Published numbers of pictures by split, where there are some.
+        kinds: By split, how many pictures were of which kind: 'JPEG', 'CMYK JPEG', 'PNG', ...
         entries_sha256: By split, the hash of every picture's name and label.
         statistics_sha256: Of `statistics.npz`.
         quarantined: Number of pictures left out.
+        leaked: Number of pictures of other splits that training holds too.
         versions: Of the programs that made it.
     """
 
     directory: pathlib.Path
     source: str
     classes: tuple[str, ...]
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
     settings: dict[str, Any]
     splits: dict[str, tuple[Shard, ...]]
+    expected: dict[str, int]
+    kinds: dict[str, dict[str, int]]
     entries_sha256: dict[str, str]
     statistics_sha256: str
     quarantined: int
+    leaked: int
     versions: dict[str, str]
 
     @property
     def record_encoding(self) -> str:
         return self.settings['record_encoding']
+
+    @property
+    def square_size(self) -> int:
+        """Side of the stored pictures."""
+        return self.settings['square_size']
 
     @property
     def sha256(self) -> str:
@@ -136,7 +152,8 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
                 f'{path} has format version {version}, this program reads {FORMAT_VERSION}. '
                 'Prepare the data again into an empty directory.'
             )
-        fields['classes'] = tuple(fields['classes'])
+        for name in ('classes', 'words', 'ids'):
+            fields[name] = tuple(fields[name])
         fields['splits'] = {
             split: tuple(Shard(**each) for each in shards)
             for split, shards in fields['splits'].items()

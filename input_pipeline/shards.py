@@ -1,6 +1,13 @@
-"""One shard of records, written from pictures."""
+"""One shard of records, written from pictures, with a note of what went into it.
 
+The note is written after the shard: who comes again finds what is finished.
+"""
+
+import collections
 import dataclasses
+import functools
+import hashlib
+import json
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -9,6 +16,29 @@ import tensorflow as tf
 from input_pipeline import errors, files, headers, pictures, records
 from input_pipeline.sources import entry
 
+NOTES = '.unfinished'
+_FRAME = 16  # bytes around a record in its file
+_DIGEST = 8  # bytes of a picture's sha256 that are kept
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What is the same for all shards of a data set.
+
+    Attributes:
+        classes, words, ids: As of `entry.Found`.
+        encoding: 'jpeg' or 'raw'.
+        square_size: Side of the stored pictures.
+        exif_orientation: Whether pictures are turned as EXIF says.
+    """
+
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+    encoding: str
+    square_size: int
+    exif_orientation: bool
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -16,77 +46,160 @@ class Task:
 
     path: pathlib.Path
     entries: Sequence[entry.Entry]
-    classes: tuple[str, ...]
-    encoding: str
+    content: Content
 
 
-def write(task: Task, count: Callable[[], None]) -> tuple[records.Shard, list[tuple[str, str]]]:
-    """Writes one shard, aside and then under its name.
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """One shard that was written.
+
+    Attributes:
+        shard: For the manifest.
+        bad: (name, reason) of every picture that could not be read.
+        kinds: Number of pictures read by kind; see `headers.check`.
+        digests: The beginning of each entry's sha256, in hexadecimal; '' where it was not read.
+    """
+
+    shard: records.Shard
+    bad: list[tuple[str, str]]
+    kinds: dict[str, int]
+    digests: list[str]
+
+
+def content(found: entry.Found, encoding: str) -> Content:
+    """Of a source's pictures."""
+    return Content(
+        found.classes,
+        found.words,
+        found.ids,
+        encoding,
+        found.square_size,
+        found.exif_orientation,
+    )
+
+
+def write(task: Task, count: Callable[[], None]) -> Written:
+    """Writes one shard, aside and then under its name; or finds that it is written.
 
     Args:
         task: What goes into it.
         count: Called after each picture.
 
-    Returns:
-        The shard, and (name, reason) of every picture that could not be read.
-
     Raises:
         OSError, tf.errors.OpError: The disk is full or not writable.
     """
-    bad, number = [], 0
+    note, identity = _note(task), _identity(task)
+    found = _finished(task, note, identity)
+    if found:
+        for _ in task.entries:
+            count()
+        return found
+    bad, kinds, digests, number = [], collections.Counter(), [], 0
     with files.atomic_file(task.path) as aside:
         with tf.io.TFRecordWriter(str(aside)) as writer:
             for each in task.entries:
+                digest = ''
                 try:
-                    record = _example(each, task)
+                    given = each.read()
+                    digest = hashlib.sha256(given).hexdigest()[: 2 * _DIGEST]
+                    kind, record = _record(each, given, task.content)
                 except (tf.errors.OpError, OSError, ValueError) as error:
                     bad.append((each.name, errors.reason(error)))
                 else:
                     writer.write(record)
+                    kinds[kind] += 1
                     number += 1
+                digests.append(digest)
                 count()
-        size, digest = aside.stat().st_size, files.sha256(aside)
-    return records.Shard(task.path.name, number, size, digest), bad
+        size, sha256 = aside.stat().st_size, files.sha256(aside)
+    shard = records.Shard(task.path.name, number, size, sha256)
+    written = Written(shard, bad, dict(kinds), digests)
+    fields = {'identity': identity} | dataclasses.asdict(written)
+    files.write_atomically(note, json.dumps(fields).encode())
+    return written
 
 
-def read_square(encoded: bytes) -> tf.Tensor:
-    """The picture as records hold it, (256, 256, 3) uint8.
+def try_record(each: entry.Entry, content: Content) -> int:
+    """Number of bytes of a picture's record; 0 where it cannot be read."""
+    try:
+        return len(_record(each, each.read(), content)[1]) + _FRAME
+    except (tf.errors.OpError, OSError, ValueError):
+        return 0
+
+
+def read_square(
+    encoded: bytes, *, exif_orientation: bool, square_size: int = pictures.SQUARE_SIZE
+) -> tf.Tensor:
+    """The picture as records hold it, (square_size, square_size, 3) uint8.
 
     Raises:
         ValueError: Not a picture, or one so large that decoding it could exhaust the memory.
         tf.errors.OpError: A broken picture.
     """
     headers.check(encoded)
-    return pictures.square_of(encoded)
+    orientation = headers.orientation(encoded) if exif_orientation else 1
+    return pictures.square_of(encoded, orientation, square_size)
 
 
-def _example(each: entry.Entry, task: Task) -> bytes:
-    jpeg, given = task.encoding == 'jpeg', each.read()
-    if jpeg:
-        headers.check(given)
-        encoded = pictures.jpeg_of(given).numpy()
-    else:
-        encoded = read_square(given).numpy().tobytes()
-    name = task.classes[each.label].encode()
+def _record(each: entry.Entry, given: bytes, content: Content) -> tuple[str, bytes]:
+    """The picture's kind, and its record."""
+    kind, size = headers.check(given), content.square_size
+    orientation = headers.orientation(given) if content.exif_orientation else 1
+    jpeg = content.encoding == 'jpeg'
+    made = (pictures.jpeg_of if jpeg else pictures.square_of)(given, orientation, size)
+    name = content.classes[each.label].encode()
+    words = content.words[each.label].encode() if content.words else name
     features = {
-        'image/encoded': [encoded],
+        'image/encoded': [made.numpy() if jpeg else made.numpy().tobytes()],
         'image/format': [b'JPEG' if jpeg else b'RAW'],
         'image/colorspace': [b'RGB'],
-        'image/height': [pictures.SQUARE_SIZE],
-        'image/width': [pictures.SQUARE_SIZE],
+        'image/height': [size],
+        'image/width': [size],
         'image/channels': [pictures.CHANNELS],
         'image/filename': [each.name.encode(errors='surrogateescape')],
         'image/class/label': [each.label],
         'image/class/synset': [name],
-        'image/class/text': [name],
+        'image/class/text': [words],
     }
+    if content.ids:
+        features['image/class/ilsvrc_id'] = [content.ids[each.label]]
     made = {key: _feature(value) for key, value in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString(
-        deterministic=True
-    )
+    example = tf.train.Example(features=tf.train.Features(feature=made))
+    return kind, example.SerializeToString(deterministic=True)
 
 
 def _feature(values: list) -> tf.train.Feature:
     if isinstance(values[0], bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _note(task: Task) -> pathlib.Path:
+    return task.path.parent / NOTES / f'{task.path.name}.json'
+
+
+def _identity(task: Task) -> str:
+    """A hash of all that decides what the shard holds, but for the pictures themselves."""
+    digest = hashlib.sha256(_of_content(task.content))
+    for each in task.entries:
+        digest.update(f'\n{each.label} {each.name}'.encode(errors='surrogateescape'))
+    return digest.hexdigest()
+
+
+@functools.lru_cache(1)
+def _of_content(content: Content) -> bytes:
+    return json.dumps([records.FORMAT_VERSION, dataclasses.asdict(content)]).encode()
+
+
+def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
+    try:
+        fields = json.loads(note.read_bytes())
+        if fields.pop('identity') != identity:
+            return None
+        shard = records.Shard(**fields.pop('shard'))
+        if files.sha256(task.path) != shard.sha256:
+            return None
+        bad = [tuple(each) for each in fields.pop('bad')]
+        return Written(shard, bad, **fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # what is not whole is written again

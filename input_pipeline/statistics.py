@@ -13,6 +13,7 @@ def of_records(
     shards: Sequence[tuple[str, int]],
     *,
     record_encoding: str,
+    square_size: int,
     running: engine.Engine,
     parts: int,
 ) -> dict[str, np.ndarray]:
@@ -23,19 +24,23 @@ def of_records(
     Args:
         shards: (path, number of records) of each.
         record_encoding: 'jpeg' or 'raw'.
+        square_size: Side of the stored pictures.
         running: What does it.
         parts: Into so many tasks the work is cut; the result does not depend on it.
 
     Returns:
-        mean_image: (256, 256, 3) float32.
+        mean_image: (square_size, square_size, 3) float32.
         covariance: (3, 3) float64, of all pixels' RGB.
         eigenvalues: (3,) float64, descending; grey levels squared.
         eigenvectors: (3, 3) float64; column i belongs to eigenvalue i, its largest component
             positive.
     """
-    total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,))
+    total = np.zeros((square_size, square_size, 3))
     products = np.zeros((3, 3))
-    tasks = [_Task(shards[at::parts], record_encoding) for at in range(min(parts, len(shards)))]
+    tasks = [
+        _Task(shards[at::parts], record_encoding, square_size)
+        for at in range(min(parts, len(shards)))
+    ]
     for part, outer in running.run(_sums, tasks):
         total += part
         products += outer
@@ -64,17 +69,19 @@ def principal_components(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray
 class _Task:
     shards: Sequence[tuple[str, int]]
     record_encoding: str
+    square_size: int
 
 
 def _sums(task: _Task, count: engine.Count) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the pictures, (256, 256, 3), and of the pixels' outer products, (3, 3)."""
-    total = np.zeros((preprocessing.SQUARE_SIZE,) * 2 + (3,), np.uint32)
+    size = task.square_size
+    total = np.zeros((size, size, 3), np.uint32)
     products = np.zeros((3, 3))
-    planes = np.empty((3, preprocessing.SQUARE_SIZE**2))
+    planes = np.empty((3, size**2))
 
     def decoded(chunk):
         encoded, _ = preprocessing.parse(chunk.records)
-        return preprocessing.decode(encoded, task.record_encoding)
+        return preprocessing.decode(encoded, task.record_encoding, size)
 
     chunks = order.chunks(task.shards, reshuffle=False, group_examples=1)  # a shard at a time
     for pictures in chunks.map(decoded):

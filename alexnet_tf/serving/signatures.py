@@ -22,7 +22,7 @@ def build(
     Args:
         model: images -> logits, without device scopes.
         classes: Names in label order.
-        mean_image: (256, 256, 3) float32.
+        mean_image: (size, size, 3) float32; 256 is the usual size.
         crop_size: Side of what the network sees.
 
     Returns:
@@ -40,15 +40,17 @@ def build(
         return {'classes': names, 'probabilities': best.values, 'scores': scores}
 
     def squares_of(function, images):
-        size = pictures.SQUARE_SIZE
+        size = len(mean_image)
         square = tf.TensorSpec([size, size, pictures.CHANNELS], tf.uint8)
         return tf.map_fn(function, images, fn_output_signature=square)
 
     def encoded(images):
-        return answer(squares_of(lambda each: pictures.square(pictures.decode(each)), images))
+        return answer(
+            squares_of(lambda each: pictures.square(pictures.decode(each), len(mean_image)), images)
+        )
 
     def pixels(images):
-        return answer(squares_of(pictures.square, images))
+        return answer(squares_of(lambda each: pictures.square(each, len(mean_image)), images))
 
     sizes = [None, None, None, pictures.CHANNELS]
     return {

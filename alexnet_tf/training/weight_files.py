@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from alexnet_tf.training import array_pickle
-from input_pipeline import errors
+from input_pipeline import array_pickle, errors
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 

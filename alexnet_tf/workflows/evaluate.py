@@ -74,6 +74,7 @@ class Scorer:
         batches = input_pipeline.pipeline.evaluation(
             manifest.shards(split),
             record_encoding=manifest.record_encoding,
+            square_size=manifest.square_size,
             batch_size=self._pictures,
         )
         sums, done = np.zeros(len(steps.METRICS)), 0

@@ -18,11 +18,11 @@ def run(config: configs.Config) -> None:
     trained = runs.load(config)
     asked = signatures.build(
         trained.model,
-        trained.classes,
+        trained.names,
         trained.mean_image,
         crop_size=trained.recipe.crop_size,
     )
-    encoded = _pictures(config)
+    encoded = _pictures(config, trained)
     answer, _ = asked['serving_default']
     scores = tf.function(answer)(tf.constant(encoded))['scores'].numpy()
     path, difference = saved_model.write(
@@ -40,18 +40,21 @@ def run(config: configs.Config) -> None:
     print(saved_model.describe(path))
 
 
-def _pictures(config: configs.Config) -> list[bytes]:
+def _pictures(config: configs.Config, trained: runs.Run) -> list[bytes]:
     """Real pictures where the data set is at hand, noise elsewhere."""
     try:
         manifest = input_pipeline.records.load(config.data.data_dir)
     except input_pipeline.errors.DataError:
-        noise = np.random.default_rng(0).integers(0, 256, (_CHECKED, 256, 256, 3), np.uint8)
+        noise = np.random.default_rng(0).integers(
+            0, 256, (_CHECKED, *trained.mean_image.shape), np.uint8
+        )
         return [tf.io.encode_jpeg(each).numpy() for each in noise]
     squares, _, mask = next(
         iter(
             input_pipeline.pipeline.evaluation(
                 manifest.shards(input_pipeline.records.VALIDATION),
                 record_encoding=manifest.record_encoding,
+                square_size=manifest.square_size,
                 batch_size=_CHECKED,
             )
         )

@@ -134,13 +134,14 @@ def _decoder_alone(stream) -> tf.data.Dataset:
     ]
     encoded, _ = input_pipeline.preprocessing.parse(tf.constant(held))
     size = stream.augment.crop_size
-    border = input_pipeline.preprocessing.SQUARE_SIZE - size
+    side = stream.square_size
+    border = side - size
 
     def crop(at, picture):
         key = tf.stack([at, at])
         corner = tf.random.stateless_uniform([2], key, 0, border + 1, tf.int32)
         if stream.record_encoding == 'raw':
-            pixels = tf.reshape(tf.io.decode_raw(picture, tf.uint8), [256, 256, 3])
+            pixels = tf.reshape(tf.io.decode_raw(picture, tf.uint8), [side, side, 3])
             return tf.slice(pixels, tf.concat([corner, [0]], 0), [size, size, 3])
         window = tf.concat([corner, [size, size]], 0)
         return tf.io.decode_and_crop_jpeg(

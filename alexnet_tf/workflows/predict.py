@@ -76,18 +76,18 @@ def _predictions(trained: runs.Run, paths) -> Iterator[tuple[dict[str, Any], np.
     """(row, square) of each path in its order; the square is None where there is no picture."""
     score = _scorer(trained)
     for start in range(0, len(paths), _BATCH):
-        read = [_read(path) for path in paths[start : start + _BATCH]]
+        read = [_read(path, trained) for path in paths[start : start + _BATCH]]
         squares = [each for each in read if not isinstance(each, str)]
         scores = iter(score(np.stack(squares)) if squares else ())
         for path, each in zip(paths[start : start + _BATCH], read, strict=True):
             if isinstance(each, str):
                 yield {'file': str(path), 'error': each}, None
             else:
-                yield {'file': str(path)} | _top(next(scores), trained.classes), each
+                yield {'file': str(path)} | _top(next(scores), trained.names), each
 
 
 def _scorer(trained: runs.Run):
-    @tf.function(input_signature=[tf.TensorSpec([None, 256, 256, 3], tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec([None, *trained.mean_image.shape], tf.uint8)])
     def score(squares):
         views = input_pipeline.preprocessing.views(
             squares, trained.mean_image, crop_size=trained.recipe.crop_size, number=1
@@ -97,10 +97,14 @@ def _scorer(trained: runs.Run):
     return lambda squares: score(squares).numpy()
 
 
-def _read(path: pathlib.Path) -> np.ndarray | str:
+def _read(path: pathlib.Path, trained: runs.Run) -> np.ndarray | str:
     """The picture's square, or what is wrong with it."""
     try:
-        return input_pipeline.shards.read_square(path.read_bytes()).numpy()
+        return input_pipeline.shards.read_square(
+            path.read_bytes(),
+            exif_orientation=trained.exif_orientation,
+            square_size=len(trained.mean_image),
+        ).numpy()
     except (tf.errors.OpError, OSError, ValueError) as error:
         return input_pipeline.errors.reason(error)
 

@@ -1,33 +1,55 @@
 """Pictures -> records."""
 
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf import sections
-from alexnet_tf.reporting import progress
+from alexnet_tf import data_sections
+from alexnet_tf.reporting import progress, tables
+
+_COPIES = '.pictures'  # of what a source cannot read by place
 
 
 def run(config: configs.Config) -> None:
-    """Prepares the data set, or says that it stands already; or only looks whether it is whole."""
-    if config.data.verify_only:
-        return _verify(config.data.data_dir)
-    found = _find(config.data)
-    settings = _settings(config)
-    manifest = input_pipeline.convert.standing(config.data.data_dir, found, settings)
-    if manifest is None:
-        print(f'prepare: {found.description} -> {config.data.data_dir}')
-        bar = progress.Progress('pictures')
-        manifest = input_pipeline.convert.prepare(
-            found,
-            config.data.data_dir,
-            settings=settings,
-            max_bad_fraction=config.data.max_bad_fraction,
-            report=bar.show,
-            workers=config.data.workers,
-        )
-        bar.close()
-    else:
-        print(f'prepare: {config.data.data_dir} stands and its hashes are right; nothing to do.')
+    """Prepares the data set, or says that it stands already; or only looks."""
+    data = config.data
+    if data.verify_only:
+        return _verify(data.data_dir)
+    source = _source(data)
+    if source == 'tfds' and data.dry_run:
+        return print(f'prepare: {_described(data)}\nprepare: dry run, nothing was written.')
+    copies = pathlib.Path(data.data_dir) / _COPIES
+    with _removed(copies):
+        found = _find(data, source, copies)
+        settings = _settings(config)
+        print(f'prepare: {found.description}')
+        if data.dry_run:
+            return _plan(config, found, settings)
+        manifest = input_pipeline.convert.standing(data.data_dir, found, settings)
+        if manifest is None:
+            print(f'prepare: -> {data.data_dir}')
+            manifest = _prepare(config, found, settings)
+        else:
+            print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
     _summary(manifest)
+
+
+def _prepare(config, found, settings):
+    bar = progress.Progress('pictures')
+    manifest = input_pipeline.convert.prepare(
+        found,
+        config.data.data_dir,
+        settings=settings,
+        max_bad_fraction=config.data.max_bad_fraction,
+        report=bar.show,
+        workers=config.data.workers,
+        fail_on_leak=config.data.fail_on_leak,
+    )
+    bar.close()
+    return manifest
 
 
 def _verify(data_dir: str) -> None:
@@ -43,12 +65,55 @@ def _verify(data_dir: str) -> None:
     _summary(manifest)
 
 
-def _find(data: sections.Data):
-    if data.source == 'folder':
-        return input_pipeline.sources.folder.find(
-            data.source_dir, validation_fraction=data.validation_fraction
-        )
-    return input_pipeline.sources.photographs.find()
+def _source(data: data_sections.Data) -> str:
+    if data.source != 'auto':
+        return data.source
+    source, why = input_pipeline.sources.detect.source_of(data.source_dir, data.dataset)
+    print(f'prepare: --source={source}, for {why}')
+    return source
+
+
+def _find(data: data_sections.Data, source: str, copies: pathlib.Path):
+    sources, where = input_pipeline.sources, data.source_dir
+    fraction = data.validation_fraction
+    found = {
+        'photographs': lambda: sources.photographs.find(),
+        'folder': lambda: sources.folder.find(where, validation_fraction=fraction),
+        'csv': lambda: sources.listing.find(where, validation_fraction=fraction),
+        'ilsvrc2010': lambda: sources.ilsvrc2010.find(where),
+        'ilsvrc2012': lambda: sources.ilsvrc2012.find(where),
+        'fall2011': lambda: sources.releases.find(source, where, validation_fraction=fraction),
+        'imagenet10k': lambda: sources.releases.find(source, where, validation_fraction=fraction),
+        'cifar10': lambda: sources.cifar10.find(where),
+        'records': lambda: sources.foreign.find(where),
+        'tfds': lambda: sources.catalogue.find(
+            data.dataset,
+            where,
+            splits=_splits(data),
+            validation_fraction=fraction,
+            aside=copies,
+        ),
+    }[source]()
+    if data.exif_orientation == 'auto':
+        return found
+    return dataclasses.replace(found, exif_orientation=data.exif_orientation == 'on')
+
+
+def _described(data: data_sections.Data) -> str:
+    return input_pipeline.sources.catalogue.describe(data.dataset, data.source_dir, _splits(data))
+
+
+def _splits(data: data_sections.Data) -> dict[str, str]:
+    return {'train': data.train_split, 'validation': data.validation_split}
+
+
+@contextlib.contextmanager
+def _removed(copies: pathlib.Path):
+    """Takes copies away at the end."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(copies, ignore_errors=True)
 
 
 def _settings(config: configs.Config) -> dict:
@@ -59,9 +124,27 @@ def _settings(config: configs.Config) -> dict:
         'validation_fraction': data.validation_fraction,
         'shard_examples': data.shard_examples,
         'seed': config.seed,
-        'square_size': input_pipeline.pictures.SQUARE_SIZE,
         'jpeg_quality': input_pipeline.pictures.JPEG_QUALITY,
     }
+
+
+def _plan(config, found, settings) -> None:
+    """What a dry run says."""
+    plan = input_pipeline.plan.estimate(found, config.data.data_dir, settings, config.data.workers)
+    rows = [
+        (split, f'{len(entries):,}', _number(found.expected.get(split)))
+        for split, entries in found.splits.items()
+    ]
+    print(tables.text(('split', 'pictures', 'published'), rows))
+    print(
+        f'prepare: {len(found.classes):,} classes, records in {plan.encoding}, {plan.files} files'
+    )
+    print(f'prepare: {plan.bytes / 1e9:,.2f} GB needed, {plan.free_bytes / 1e9:,.2f} GB free')
+    print(
+        f'prepare: about {progress.duration(plan.secs)} on {plan.workers} processes, by '
+        f'{plan.sampled} pictures tried; {plan.unreadable} of them could not be read'
+    )
+    print('prepare: dry run, nothing was written.')
 
 
 def _summary(manifest) -> None:
@@ -71,5 +154,24 @@ def _summary(manifest) -> None:
             f'prepare: {split}: {manifest.examples(split):,} records in {len(shards)} files, '
             f'{size:,.1f} MB'
         )
+    rows = [
+        (
+            split,
+            _number(manifest.expected.get(split)),
+            f'{manifest.examples(split):,}',
+            ', '.join(f'{number:,} {kind}' for kind, number in kinds.items()),
+        )
+        for split, kinds in manifest.kinds.items()
+    ]
+    print(tables.text(('split', 'published', 'found', 'of which'), rows))
     if manifest.quarantined:
         print(f'prepare: {manifest.quarantined} pictures left out, see quarantine.csv')
+    if manifest.leaked:
+        print(
+            f'prepare: warning: {manifest.leaked} pictures are in training and in another split, '
+            'see leaks.csv; errors on them say nothing.'
+        )
+
+
+def _number(given: int | None) -> str:
+    return '' if given is None else f'{given:,}'

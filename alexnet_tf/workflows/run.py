@@ -51,7 +51,9 @@ class Run:
         model: images -> logits, with the newest checkpoint's weights.
         recipe: Its numbers.
         classes: Names in label order.
-        mean_image: (256, 256, 3) float32.
+        names: The same for people: with words, where classes have some.
+        mean_image: (size, size, 3) float32, of the data that it was trained on.
+        exif_orientation: Whether that data was turned as EXIF says.
         step: Steps it was trained for.
     """
 
@@ -59,7 +61,9 @@ class Run:
     model: keras.Model
     recipe: recipe.Recipe
     classes: tuple[str, ...]
+    names: tuple[str, ...]
     mean_image: np.ndarray
+    exif_orientation: bool
     step: int
 
 
@@ -90,9 +94,17 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         model=model,
         recipe=numbers,
         classes=tuple(data['classes']),
+        names=_names(data['classes'], data.get('words', ())),
         mean_image=np.load(directory / _MEAN, allow_pickle=False),
+        exif_orientation=data.get('exif_orientation', False),
         step=checkpoint.read_state(path)['step'],
     )
+
+
+def _names(classes, words) -> tuple[str, ...]:
+    if not words:
+        return tuple(classes)
+    return tuple(' '.join(each).rstrip() for each in zip(classes, words, strict=True))
 
 
 def weights(model: keras.Model) -> list[keras.Variable]:
@@ -161,7 +173,12 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
         DataError: It was begun on other data.
     """
     directory = pathlib.Path(config.run_dir)
-    data = {'manifest_sha256': manifest.sha256, 'classes': manifest.classes}
+    data = {
+        'manifest_sha256': manifest.sha256,
+        'classes': manifest.classes,
+        'words': manifest.words,
+        'exif_orientation': manifest.settings['exif_orientation'],
+    }
     if (directory / _DATA).exists():
         _check_same(directory, config, data)
         return directory

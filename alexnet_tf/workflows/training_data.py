@@ -32,7 +32,9 @@ def batches(
         made = stream.batches(start=start, epochs=numbers.epochs)
 
     def find():
-        return input_pipeline.inspection.first_unreadable(stream.shards, stream.record_encoding)
+        return input_pipeline.inspection.first_unreadable(
+            stream.shards, stream.record_encoding, stream.square_size
+        )
 
     return input_pipeline.pipeline.read(made, manifest.directory, find)
 
@@ -43,7 +45,16 @@ def of(
     manifest: input_pipeline.records.Manifest,
     augment: input_pipeline.augmentation.Augmentation,
 ) -> input_pipeline.pipeline.Training:
-    """The training stream, from its beginning."""
+    """The training stream, from its beginning.
+
+    Raises:
+        UsageError: The records' pictures are smaller than what the network sees.
+    """
+    if numbers.crop_size > manifest.square_size:
+        raise configs.UsageError(
+            f'--crop_size={numbers.crop_size}: the pictures in {manifest.directory} are '
+            f'{manifest.square_size} x {manifest.square_size}.'
+        )
     return input_pipeline.pipeline.Training(
         manifest.shards(input_pipeline.records.TRAIN),
         manifest.record_encoding,
@@ -54,4 +65,5 @@ def of(
         tolerant=config.input.on_bad_record == 'skip',
         on_accelerator=config.input.augment_on == 'accelerator',
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
+        square_size=manifest.square_size,
     )

@@ -23,13 +23,18 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
             pictures, a validation class that training lacks, an empty split.
     """
     root = pathlib.Path(source_dir)
-    if not root.is_dir():
-        raise errors.DataError(f'--source_dir={source_dir}: no such folder.')
     validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     if (root / 'train').is_dir() and validation:
-        classes, splits = _from_two(root, root / 'train', validation[0])
-    else:
-        classes, splits = _from_one(root, validation_fraction)
+        return of_two(root, root / 'train', validation[0])
+    return _found(root, *_from_one(root, validation_fraction))
+
+
+def of_two(root: pathlib.Path, train: pathlib.Path, validation: pathlib.Path) -> entry.Found:
+    """The pictures of two folders of class folders, named from `root`; errors as of `find`."""
+    return _found(root, *_from_two(root, train, validation))
+
+
+def _found(root, classes, splits) -> entry.Found:
     for split, entries in splits.items():
         if not entries:
             raise errors.DataError(
@@ -38,7 +43,7 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
             )
     numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items())
     description = f'{root}: {len(classes)} classes, {numbers} pictures'
-    return entry.Found('folder', description, classes, splits)
+    return entry.Found('folder', description, classes, splits, exif_orientation=True)
 
 
 def _from_two(root, train, validation):
@@ -82,6 +87,8 @@ def _classes(folder) -> tuple[str, ...]:
 
 
 def _class_folders(folder) -> list[str]:
+    if not folder.is_dir():
+        raise errors.DataError(f'--source_dir={folder}: no such folder.')
     return sorted(each.name for each in folder.iterdir() if each.is_dir() and _counts(each))
 
 
@@ -98,7 +105,7 @@ def _counts(path) -> bool:
 def _entries(root, folder, classes) -> list[entry.Entry]:
     label = classes.index(folder.name)
     return [
-        entry.Entry(path.relative_to(root).as_posix(), label, path.read_bytes)
+        entry.Entry(path.relative_to(root).as_posix(), label, entry.File(str(path)))
         for path in _files(folder)
     ]
 

@@ -204,7 +204,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(manifest, tmp_path):
     made = dataclasses.replace(training(manifest), shards=shards)
 
     def find():
-        return inspection.first_unreadable(shards, manifest.record_encoding)
+        return inspection.first_unreadable(shards, manifest.record_encoding, 256)
 
     with pytest.raises(errors.DataError, match=r'Record 2 \(from 0\) of .*/0\.tfrecord'):
         list(pipeline.read(made.batches(epochs=1), 'somewhere', find))

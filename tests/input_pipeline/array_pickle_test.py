@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from alexnet_tf.training import array_pickle
+from input_pipeline import array_pickle
 
 ARRAYS = [
     np.arange(6, dtype=dtype).reshape(2, 3)
@@ -56,7 +56,7 @@ def test_a_forged_dtype_does_no_harm(forged):
     """In a process of its own, for with NumPy's own types it would die."""
     program = (
         'import io, sys\n'
-        'from alexnet_tf.training import array_pickle\n'
+        'from input_pipeline import array_pickle\n'
         'try:\n'
         '    print(array_pickle.load(io.BytesIO(sys.stdin.buffer.read())))\n'
         'except array_pickle.Refused:\n'

@@ -1,0 +1,38 @@
+"""One process a directory."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import socket
+from collections.abc import Iterator
+
+from input_pipeline import errors
+
+_NAME = '.lock'
+
+
+@contextlib.contextmanager
+def held(directory: pathlib.Path) -> Iterator[None]:
+    """Refuses a directory that another process works on.
+
+    The system lets go of a lock when its owner dies, however that comes about.
+
+    Raises:
+        DataError: Another process holds it.
+        OSError: The directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / _NAME, 'a+') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise errors.DataError(
+                f'{directory} is in use by {file.read().strip() or "another process"}. Wait for '
+                'it, or name another directory.'
+            ) from error
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
+        file.flush()
+        yield

@@ -1,0 +1,73 @@
+"""What preparing a data set would take, by some of its pictures tried in memory."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from input_pipeline import convert, shards
+from input_pipeline.sources import entry
+
+_TRIED = 64  # pictures
+_STATISTICS = 0.2  # of the time that records take
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What it takes.
+
+    Attributes:
+        encoding: How records hold pictures.
+        files: Number of shards.
+        bytes: Of all records.
+        free_bytes: On the disk of the directory.
+        workers: Number of processes.
+        secs: To expect.
+        sampled: Number of pictures tried.
+        unreadable: Those of them that could not be read.
+    """
+
+    encoding: str
+    files: int
+    bytes: int
+    free_bytes: int
+    workers: int
+    secs: float
+    sampled: int
+    unreadable: int
+
+
+def estimate(
+    found: entry.Found, data_dir: str, settings: Mapping[str, Any], workers: int
+) -> Estimate:
+    """The estimate for `convert.prepare` with the same arguments; nothing is written."""
+    every = [each for entries in found.splits.values() for each in entries]
+    tried = every[:: max(1, len(every) // _TRIED)][:_TRIED]
+    content = shards.content(found, convert.record_encoding(found, settings['record_encoding']))
+    shards.try_record(tried[0], content)  # the first call is for TensorFlow to begin
+    start = time.perf_counter()
+    sizes = [shards.try_record(each, content) for each in tried]
+    each_secs = (time.perf_counter() - start) / len(tried)
+    good = [size for size in sizes if size]
+    workers = convert.workers_for(len(every), workers)
+    return Estimate(
+        encoding=content.encoding,
+        files=sum(
+            -(-len(entries) // settings['shard_examples']) for entries in found.splits.values()
+        ),
+        bytes=int(len(every) * sum(good) / max(1, len(good))),
+        free_bytes=shutil.disk_usage(_standing(pathlib.Path(data_dir))).free,
+        workers=workers,
+        secs=each_secs * len(every) / min(workers, os.cpu_count() or 1) * (1 + _STATISTICS),
+        sampled=len(tried),
+        unreadable=len(sizes) - len(good),
+    )
+
+
+def _standing(path: pathlib.Path) -> pathlib.Path:
+    """The path, or the nearest folder above it that there is."""
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if each.is_dir())

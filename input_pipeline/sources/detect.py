@@ -1,0 +1,36 @@
+"""Which source a folder, a file or a name is of, and why."""
+
+import pathlib
+
+from input_pipeline import errors
+from input_pipeline.sources import (
+    catalogue,
+    cifar10,
+    foreign,
+    ilsvrc2010,
+    ilsvrc2012,
+    listing,
+    releases,
+)
+
+
+def source_of(source_dir: str, dataset: str) -> tuple[str, str]:
+    """(name of the source, why), without reading pictures.
+
+    Raises:
+        DataError: There is nothing at `source_dir`.
+    """
+    if dataset:
+        return catalogue.NAME, '--dataset names one of tensorflow-datasets'
+    if not source_dir:
+        return 'photographs', 'no --source_dir was given'
+    root = pathlib.Path(source_dir)
+    if root.is_file() and root.suffix == '.csv':
+        return listing.NAME, 'it is a CSV file'
+    if not root.is_dir():
+        raise errors.DataError(f'--source_dir={source_dir}: no such folder.')
+    for source in (ilsvrc2012, ilsvrc2010, cifar10, foreign):
+        if why := source.recognises(root):
+            return source.NAME, why
+    found, why = releases.recognises(root)
+    return (found, why) if found else ('folder', 'it is like no other source')

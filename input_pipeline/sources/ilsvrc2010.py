@@ -1,0 +1,127 @@
+"""ILSVRC-2010 as downloaded: the one year of which the test labels are public (paper, table 1).
+
+Some pictures of the three tars were replaced afterwards: `patch_images.tar` holds them, and all of
+it must find its place.
+"""
+
+import pathlib
+import re
+
+from input_pipeline import errors, records
+from input_pipeline.sources import archives, entry, synsets
+
+NAME = 'ilsvrc2010'
+EXPECTED = {records.TRAIN: 1_261_406, records.VALIDATION: 50_000, records.TEST: 150_000}
+TRAIN_TAR = 'ILSVRC2010_images_train.tar'
+VALIDATION_TAR, TEST_TAR = 'ILSVRC2010_images_val.tar', 'ILSVRC2010_images_test.tar'
+PATCH_TAR = 'patch_images.tar'
+KIT = 'ILSVRC2010_devkit-1.0.tar.gz'
+VALIDATION_TRUTH = 'ILSVRC2010_validation_ground_truth.txt'
+TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
+
+_INNER = re.compile(r'n\d{8}\.tar')
+_TRAINING = re.compile(r'n\d{8}_\d+\.JPEG')
+_FLAT = {
+    records.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.JPEG'),
+    records.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.JPEG'),
+}
+_ANY = re.compile('|'.join(each.pattern for each in (_TRAINING, *_FLAT.values())))
+
+
+def recognises(root: pathlib.Path) -> str:
+    """Why a folder is taken for this set; '' where it is not."""
+    return f'{TRAIN_TAR} is in it' if (root / TRAIN_TAR).is_file() else ''
+
+
+def find(source_dir: str) -> entry.Found:
+    """The set in a folder; its test split where `ILSVRC2010_images_test.tar` is there.
+
+    Raises:
+        DataError: Something is missing, cut short, or of another set.
+    """
+    root = pathlib.Path(source_dir)
+    test = (root / TEST_TAR).is_file()
+    for name in (TRAIN_TAR, VALIDATION_TAR, KIT, PATCH_TAR, *([TEST_TRUTH] if test else [])):
+        if not (root / name).is_file():
+            raise errors.DataError(f'{root} has no {name}. Download it into the same folder.')
+    classes = _classes(root / KIT)
+    patch = _Patch(root / PATCH_TAR)
+    splits = {
+        records.TRAIN: _training(root / TRAIN_TAR, classes, patch),
+        records.VALIDATION: _flat(
+            root / VALIDATION_TAR, records.VALIDATION, classes, patch, *_validation_truth(root)
+        ),
+    }
+    if test:
+        path = root / TEST_TRUTH
+        splits[records.TEST] = _flat(
+            root / TEST_TAR, records.TEST, classes, patch, path.read_text(), str(path)
+        )
+    patch.check_used(whole=test)
+    return entry.Found(
+        NAME,
+        f'{root}: the tars of ILSVRC-2010, {patch.used:,} pictures replaced by {PATCH_TAR}',
+        classes.wnids,
+        splits,
+        words=classes.words,
+        ids=classes.ids,
+        expected={split: EXPECTED[split] for split in splits},
+    )
+
+
+class _Patch:
+    """The replacements, by name."""
+
+    def __init__(self, path):
+        self._path = path
+        self._left = dict(archives.members(path, _ANY))
+        self.used = 0
+
+    def __call__(self, base: str, member: archives.Member) -> archives.Member:
+        """What is read for a picture."""
+        better = self._left.pop(base, None)
+        self.used += better is not None
+        return better or member
+
+    def check_used(self, *, whole: bool) -> None:
+        """Refuses a patch of which something found no place."""
+        left = [base for base in self._left if whole or not _FLAT[records.TEST].fullmatch(base)]
+        if left:
+            raise errors.DataError(
+                f'{self._path}: {len(left)} of its pictures replace none, {left[0]} first. A tar '
+                'is not whole, or of another year.'
+            )
+
+
+def _classes(kit) -> synsets.Classes:
+    data = archives.read(kit, 'meta.mat')
+    if data is None:
+        raise errors.DataError(f'{kit} holds no meta.mat: it is no development kit.')
+    return synsets.of_development_kit(data, 2010, f'meta.mat in {kit}')
+
+
+def _training(path, classes, patch) -> list[entry.Entry]:
+    labels, found, seen = classes.labels(), [], set()
+    for wnid, base, member in archives.nested(path, _INNER, _TRAINING):
+        seen.add(wnid)
+        if wnid in labels:
+            found.append(entry.Entry(f'train/{wnid}/{base}', labels[wnid], patch(base, member)))
+    synsets.check_same(sorted(seen), classes, str(path))
+    return found
+
+
+def _validation_truth(root) -> tuple[str, str]:
+    data = archives.read(root / KIT, VALIDATION_TRUTH)
+    if data is None:
+        raise errors.DataError(f'{root / KIT} holds no {VALIDATION_TRUTH}.')
+    return data.decode(), f'{VALIDATION_TRUTH} in {root / KIT}'
+
+
+def _flat(path, split, classes, patch, truth: str, file: str) -> list[entry.Entry]:
+    pictures = dict(archives.members(path, _FLAT[split]))
+    labels = synsets.ground_truth(truth, classes, len(pictures), file)
+    folder = 'val' if split == records.VALIDATION else split
+    return [
+        entry.Entry(f'{folder}/{base}', label, patch(base, pictures[base]))
+        for base, label in zip(sorted(pictures), labels, strict=True)
+    ]

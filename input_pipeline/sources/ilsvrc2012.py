@@ -1,0 +1,200 @@
+"""ILSVRC-2012: its tars and development kit as downloaded, or any of the trees made of them."""
+
+import csv
+import pathlib
+import re
+from collections.abc import Iterable
+
+from input_pipeline import errors, records
+from input_pipeline.sources import archives, entry, synsets
+
+NAME = 'ilsvrc2012'
+EXPECTED = {records.TRAIN: 1_281_167, records.VALIDATION: 50_000}
+TRAIN_TAR, VALIDATION_TAR = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
+KITS = ('ILSVRC2012_devkit_t12.tar.gz', 'ILSVRC2012_devkit_t12.tar')
+GROUND_TRUTH = 'ILSVRC2012_validation_ground_truth.txt'
+KAGGLE_WORDS, KAGGLE_LABELS = 'LOC_synset_mapping.txt', 'LOC_val_solution.csv'
+WNID_LABELS = 'synset_labels.txt'
+_KAGGLE_ROOT = pathlib.Path('ILSVRC/Data/CLS-LOC')
+_VALIDATION_NAMES = ('val', 'validation')
+
+_INNER = re.compile(r'n\d{8}\.tar')
+_TRAINING = re.compile(r'n\d{8}_\d+\.JPEG')
+_VALIDATION = re.compile(r'ILSVRC2012_val_\d{8}\.JPEG')
+
+
+def recognises(root: pathlib.Path) -> str:
+    """Why a folder is taken for this set; '' where it is not."""
+    if (root / TRAIN_TAR).is_file():
+        return f'{TRAIN_TAR} is in it'
+    train = _tree(root) / 'train'
+    if train.is_dir() and any(synsets.WNID.fullmatch(each.name) for each in train.iterdir()):
+        validation = _validation_folder(_tree(root))
+        if validation and any(_VALIDATION.fullmatch(each.name) for each in _some(validation)):
+            return 'train/ has WNID folders, and validation pictures are named ILSVRC2012_val_*'
+    return ''
+
+
+def find(source_dir: str) -> entry.Found:
+    """The set in a folder: two tars and the kit; the Kaggle tree; or train/ and val/.
+
+    In trees, val/ has WNID folders, or is flat beside a file of labels: the ground truth of the
+    kit, `LOC_val_solution.csv` or `synset_labels.txt`.
+
+    Raises:
+        DataError: Something is missing, cut short, or of another set.
+    """
+    root = pathlib.Path(source_dir)
+    return _from_tars(root) if (root / TRAIN_TAR).is_file() else _from_tree(root)
+
+
+def _from_tars(root) -> entry.Found:
+    kit = next((root / name for name in KITS if (root / name).is_file()), None)
+    for path, what in ((kit, KITS[0]), (root / VALIDATION_TAR, VALIDATION_TAR)):
+        if path is None or not path.is_file():
+            raise errors.DataError(
+                f'{root} has {TRAIN_TAR} but no {what}. Download it into the same folder.'
+            )
+    classes = _classes_of_kit(kit)
+    labels, training, seen = classes.labels(), [], set()
+    for wnid, base, member in archives.nested(root / TRAIN_TAR, _INNER, _TRAINING):
+        seen.add(wnid)
+        if wnid in labels:
+            training.append(entry.Entry(f'train/{wnid}/{base}', labels[wnid], member))
+    synsets.check_same(sorted(seen), classes, str(root / TRAIN_TAR))
+    pictures = dict(archives.members(root / VALIDATION_TAR, _VALIDATION))
+    text = archives.read(kit, GROUND_TRUTH)
+    if text is None:
+        raise errors.DataError(f'{kit} holds no {GROUND_TRUTH}.')
+    truth = synsets.ground_truth(text.decode(), classes, len(pictures), f'{GROUND_TRUTH} in {kit}')
+    # The tar is not in the order of names; the ground truth is.
+    validation = [
+        entry.Entry(f'val/{base}', label, pictures[base])
+        for base, label in zip(sorted(pictures), truth, strict=True)
+    ]
+    return _found(f'{root}: the tars of ILSVRC-2012', classes, training, validation)
+
+
+def _from_tree(root) -> entry.Found:
+    tree = _tree(root)
+    validation_folder = _validation_folder(tree)
+    if not (tree / 'train').is_dir() or validation_folder is None:
+        raise errors.DataError(
+            f'{root} holds neither {TRAIN_TAR} nor train/ and val/ folders of ILSVRC-2012.'
+        )
+    folders = sorted(path.name for path in (tree / 'train').iterdir() if path.is_dir())
+    classes = _classes_of_tree(root, folders)
+    synsets.check_same(folders, classes, str(tree / 'train'))
+    labels = classes.labels()
+    training = [
+        entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File(str(path)))
+        for wnid in classes.wnids
+        for path in sorted((tree / 'train' / wnid).iterdir())
+        if _TRAINING.fullmatch(path.name)
+    ]
+    validation, how = _validation_of_tree(root, validation_folder, classes)
+    return _found(f'{root}: a tree of ILSVRC-2012, {how}', classes, training, validation)
+
+
+def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
+    inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if inside:
+        synsets.check_same(inside, classes, str(folder))
+        labels = classes.labels()
+        pairs = [(path, labels[wnid]) for wnid in inside for path in (folder / wnid).iterdir()]
+        how = f'{folder.name}/ in class folders'
+    else:
+        paths = sorted(path for path in folder.iterdir() if _VALIDATION.fullmatch(path.name))
+        truth, file = _truth_of_tree(root, folder, classes, paths)
+        pairs = zip(paths, truth, strict=True)
+        how = f'{folder.name}/ flat with {file}'
+    # Named as in the tar, so that every route gives the same records.
+    return sorted(
+        (
+            entry.Entry(f'val/{path.name}', label, entry.File(str(path)))
+            for path, label in pairs
+            if _VALIDATION.fullmatch(path.name)
+        ),
+        key=lambda each: each.name,
+    ), how
+
+
+def _truth_of_tree(root, folder, classes, paths) -> tuple[list[int], str]:
+    """Labels in the order of paths, and the file that they are from."""
+    places = (root, folder.parent, folder)
+    solution = _first(places, KAGGLE_LABELS)
+    if solution:
+        with solution.open(newline='') as file:
+            wnids = {
+                row['ImageId']: row['PredictionString'].split()[0] for row in csv.DictReader(file)
+            }
+        missing = next((path.stem for path in paths if path.stem not in wnids), None)
+        if missing:
+            raise errors.DataError(f'{solution} has no label for {missing}.')
+        text = '\n'.join(wnids[path.stem] for path in paths)
+        return synsets.ground_truth(text, classes, len(paths), str(solution)), KAGGLE_LABELS
+    for name in (WNID_LABELS, GROUND_TRUTH):
+        if file := _first(places, name):
+            if name == GROUND_TRUTH and not any(classes.ids):
+                raise errors.DataError(
+                    f'{file} numbers classes as the development kit does: put {KITS[0]} beside it.'
+                )
+            return synsets.ground_truth(file.read_text(), classes, len(paths), str(file)), name
+    raise errors.DataError(
+        f'{folder} is flat, and its labels are nowhere in {root}. Put {GROUND_TRUTH} of the '
+        f'development kit there (with the kit itself), or {KAGGLE_LABELS}, or {WNID_LABELS}.'
+    )
+
+
+def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
+    """Those of the kit, where it is there; else the folders', with words where they are known."""
+    for name in KITS:
+        if (root / name).is_file():
+            return _classes_of_kit(root / name)
+    if not folders:
+        raise errors.DataError(f'{root}: train/ has no class folders.')
+    wrong = [name for name in folders if not synsets.WNID.fullmatch(name)]
+    if wrong:
+        raise errors.DataError(f'{root}: {wrong[0]!r} in train/ is no WNID.')
+    mapping = root / KAGGLE_WORDS
+    if not mapping.is_file():
+        return synsets.of_names(folders)
+    words = synsets.words_of(mapping.read_text(), str(mapping))
+    return synsets.of_names(words, words)
+
+
+def _classes_of_kit(kit) -> synsets.Classes:
+    data = archives.read(kit, 'meta.mat')
+    if data is None:
+        raise errors.DataError(f'{kit} holds no meta.mat: it is no development kit.')
+    return synsets.of_development_kit(data, 2012, f'meta.mat in {kit}')
+
+
+def _found(description, classes, training, validation) -> entry.Found:
+    return entry.Found(
+        NAME,
+        description,
+        classes.wnids,
+        {records.TRAIN: training, records.VALIDATION: validation},
+        words=classes.words,
+        ids=classes.ids,
+        expected=EXPECTED,
+    )
+
+
+def _tree(root):
+    return root / _KAGGLE_ROOT if (root / _KAGGLE_ROOT).is_dir() else root
+
+
+def _validation_folder(tree):
+    return next((tree / name for name in _VALIDATION_NAMES if (tree / name).is_dir()), None)
+
+
+def _first(places, name: str):
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def _some(folder):
+    """Files of a flat folder, or of its first class folder."""
+    inside = [path for path in folder.iterdir() if path.is_dir()]
+    return (min(inside) if inside else folder).iterdir()
