@@ -35,7 +35,7 @@ def builder_of(dataset: str, source_dir: str) -> Any:
             f'--dataset={dataset}: tensorflow-datasets cannot give it '
             f'({type(error).__name__}: {errors.reason(error)}).'
         ) from error
-    features = builder.info.features
+    features = dict(builder.info.features)
     if not isinstance(features.get('image'), tfds.features.Image) or not isinstance(
         features.get('label'), tfds.features.ClassLabel
     ):

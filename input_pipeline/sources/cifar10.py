@@ -3,7 +3,6 @@
 import functools
 import io
 import pathlib
-import tarfile
 from typing import Any
 
 import numpy as np
@@ -108,6 +107,8 @@ def _batch(path: str, batch: str) -> tuple[np.ndarray, list[int]]:
         rows, labels = np.asarray(held['data'], np.uint8), [int(each) for each in held['labels']]
         if rows.shape != (len(labels), 3 * SIZE**2) or not set(labels) <= set(range(len(CLASSES))):
             raise ValueError(f'pictures of shape {rows.shape} and {len(labels)} labels')
-    except (array_pickle.Refused, ValueError, KeyError, TypeError, tarfile.TarError) as error:
+    except errors.DataError:
+        raise
+    except Exception as error:  # a hostile pickle fails in any way
         raise errors.DataError(f'{path}: {batch} cannot be used ({error}).') from error
     return rows.reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1), labels

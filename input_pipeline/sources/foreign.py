@@ -108,10 +108,13 @@ def _rows(path, split: str):
 
 
 def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
-    features = tf.train.Example.FromString(data).features.feature
+    features = dict(tf.train.Example.FromString(data).features.feature)
     slim = 'image/encoded' in features
     image, label = ('image/encoded', 'image/class/label') if slim else ('image', 'label')
-    if not features[image].bytes_list.value or not features[label].int64_list.value:
+    none = tf.train.Feature()
+    pictures = features.get(image, none).bytes_list.value
+    labels = features.get(label, none).int64_list.value
+    if not pictures or not labels:
         raise errors.DataError(
             f'{path}: record {at} has the features {", ".join(sorted(features))}; '
             'image/encoded and image/class/label are wanted, or image and label.'
@@ -124,7 +127,7 @@ def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
     return _Row(
         split,
         f'{path.name}/{at:06d}',
-        features[label].int64_list.value[0],
+        labels[0],
         text('image/class/synset'),
         text('image/class/text'),
         Picture(str(path), offset, len(data), image),

@@ -56,3 +56,39 @@ def test_a_bomb_is_refused_by_its_header():
 def test_what_is_no_picture(data, message):
     with pytest.raises(ValueError, match=message):
         headers.check(data)
+
+
+def turned(orientation, order):
+    exif = PIL.Image.Exif()
+    exif.endian = order
+    exif[0x0110], exif[0x0112] = 'a camera', orientation
+    buffer = io.BytesIO()
+    PIL.Image.new('RGB', (30, 20)).save(buffer, 'JPEG', exif=exif.tobytes())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('order', ['<', '>'])
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_orientations(orientation, order):
+    assert headers.orientation(turned(orientation, order)) == orientation
+
+
+def test_orientations_that_make_no_sense_are_upright():
+    assert headers.orientation(turned(99, '<')) == 1
+    assert headers.orientation(encoded('PNG', {})) == 1
+    assert headers.orientation(encoded('JPEG', {})) == 1
+    whole = turned(6, '<')
+    for length in range(len(whole)):
+        assert headers.orientation(whole[:length]) in (1, 6)
+    for at in range(2, 120):
+        spoilt = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
+        assert 1 <= headers.orientation(spoilt) <= 8
+
+
+@pytest.mark.parametrize(
+    ('mode', 'kind'), [('RGB', 'JPEG'), ('L', 'grey JPEG'), ('CMYK', 'CMYK JPEG')]
+)
+def test_kinds_of_jpeg(mode, kind):
+    buffer = io.BytesIO()
+    PIL.Image.new(mode, (30, 20)).save(buffer, 'JPEG')
+    assert headers.check(buffer.getvalue()) == kind

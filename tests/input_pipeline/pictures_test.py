@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
@@ -109,3 +110,22 @@ def test_encoding_keeps_full_colour_resolution():
     data = pictures.encode(tf.constant(photograph(256, 256))).numpy()
     layers = PIL.Image.open(io.BytesIO(data)).layer
     assert [each[1:3] for each in layers] == [(1, 1)] * 3
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turned_as_pillow_turns(orientation):
+    picture = photograph(300, 260)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(picture).save(buffer, 'PNG', exif=exif)
+    upright = np.asarray(PIL.ImageOps.exif_transpose(PIL.Image.open(buffer)))
+    made = pictures.turned(tf.constant(picture), tf.constant(orientation))
+    np.testing.assert_array_equal(made, upright)
+    made = pictures.square_of(encoded(picture, 'PNG'), orientation)
+    np.testing.assert_array_equal(made, pictures.square(tf.constant(upright)))
+
+
+def test_pictures_of_the_wanted_size_stay_as_they_are():
+    picture = photograph(32, 32)
+    np.testing.assert_array_equal(pictures.square(tf.constant(picture), 32), picture)

@@ -1,0 +1,178 @@
+"""prepare through its front door: interrupted anywhere, dry, leaking, twice at once."""
+
+import hashlib
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from alexnet_tf import main
+
+EACH, CLASSES = 60, ('cat', 'dog', 'eel')
+
+
+@pytest.fixture(scope='module')
+def many(tmp_path_factory):
+    """180 small pictures."""
+    root = tmp_path_factory.mktemp('many')
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir()
+        for at in range(EACH):
+            pixels = np.random.default_rng([label, at]).integers(0, 256, (40, 50, 3), np.uint8)
+            PIL.Image.fromarray(pixels).save(root / name / f'{at:03d}.png')
+    return root
+
+
+def flags(many, data_dir, *more):
+    where = [f'--source_dir={many}', f'--data_dir={data_dir}', '--shard_examples=16']
+    return ['alexnet_tf', '--mode=prepare', *where, *more]
+
+
+def content(data_dir):
+    files = sorted(each for each in pathlib.Path(data_dir).rglob('*') if each.is_file())
+    return {
+        each.relative_to(data_dir).as_posix(): hashlib.sha256(each.read_bytes()).hexdigest()
+        for each in files
+        if each.name != '.lock'
+    }
+
+
+@pytest.fixture(scope='module')
+def whole(many, tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp('whole')
+    assert main.main(flags(many, data_dir)) == 0
+    return content(data_dir)
+
+
+# Runs the workflow in a child for each line, which says its number when it begins to write. The
+# children need not import TensorFlow anew.
+PROGRAM = """
+import os, sys
+import tensorflow, input_pipeline
+from alexnet_tf import main
+begin = input_pipeline.convert.prepare
+def prepare(*arguments, **more):
+    print(os.getpid(), flush=True)
+    return begin(*arguments, **more)
+input_pipeline.convert.prepare = prepare
+for _ in sys.stdin:
+    if os.fork() == 0:
+        os._exit(main.main(sys.argv))
+    os.wait()
+    print('over', flush=True)
+"""
+
+
+def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
+    """Ten times, at random moments; finished shards are not written again."""
+    moments, data_dir = random.Random(0), tmp_path / 'data'
+    parent = subprocess.Popen(
+        [sys.executable, '-c', PROGRAM, *flags(many, data_dir)[1:]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    kept, finished = set(), []
+    for _ in range(10):
+        parent.stdin.write('\n')
+        parent.stdin.flush()
+        while not (line := parent.stdout.readline().strip()).isdigit():
+            assert line.startswith('prepare:')
+        time.sleep(moments.uniform(0.0, 0.9))
+        os.kill(int(line), signal.SIGKILL)
+        while parent.stdout.readline() != 'over\n':
+            pass
+        assert not (data_dir / 'manifest.json').exists()
+        noted = {each.name.removesuffix('.json') for each in data_dir.glob('.unfinished/*.json')}
+        now = {
+            (each.name, each.stat().st_mtime_ns)
+            for each in data_dir.glob('*.tfrecord')
+            if each.name in noted
+        }
+        assert kept <= now
+        kept = now
+        finished.append(len(kept))
+    parent.communicate()
+    assert finished[-1] > 1
+    assert main.main(flags(many, data_dir)) == 0
+    assert content(data_dir) == whole
+
+
+def test_a_dry_run_touches_nothing(many, tmp_path, capsys):
+    def stamps():
+        return {
+            str(each): (each.stat().st_ino, each.stat().st_mtime_ns)
+            for each in [tmp_path, *tmp_path.rglob('*'), many, *many.rglob('*')]
+        }
+
+    before = stamps()
+    assert main.main(flags(many, tmp_path / 'data', '--dry_run')) == 0
+    assert stamps() == before
+    out = capsys.readouterr().out
+    assert '--source=folder, for it is like no other source' in out
+    assert '3 classes, records in jpeg' in out
+    assert 'GB needed' in out
+    assert 'nothing was written' in out
+
+
+def test_leaks_are_told_and_refused(many, tmp_path, capsys):
+    for part in ('train', 'val'):
+        for name in CLASSES:
+            (tmp_path / 'tree' / part / name).mkdir(parents=True)
+            for at in range(3 if part == 'train' else 2):
+                source = many / name / f'{at + (2 if part == "val" else 0):03d}.png'
+                (tmp_path / 'tree' / part / name / f'{at}.png').write_bytes(source.read_bytes())
+    given = flags(tmp_path / 'tree', tmp_path / 'data')
+    assert main.main([*given, '--fail_on_leak']) == 3
+    assert '3 pictures are in training and in another split' in capsys.readouterr().err
+    assert not (tmp_path / 'data' / 'manifest.json').exists()
+    assert main.main(given) == 0
+    assert 'warning: 3 pictures are in training' in capsys.readouterr().out
+    rows = (tmp_path / 'data' / 'leaks.csv').read_text().splitlines()
+    assert rows[:2] == ['train,split,other', 'train/cat/2.png,validation,val/cat/0.png']
+
+
+def test_a_second_process_is_refused(many, tmp_path):
+    data_dir = tmp_path / 'data'
+    command = [sys.executable, '-m', 'alexnet_tf.main', *flags(many, data_dir)[1:]]
+    program = (
+        'import pathlib, sys, time; from input_pipeline import locks\n'
+        'with locks.held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)'
+    )
+    owner = subprocess.Popen(
+        [sys.executable, '-c', program, str(data_dir)], stdout=subprocess.PIPE, text=True
+    )
+    owner.stdout.readline()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        os.kill(owner.pid, signal.SIGKILL)
+        owner.communicate()
+    assert done.returncode == 3
+    assert f'in use by process {owner.pid}' in done.stderr
+    assert [each.name for each in data_dir.iterdir()] == ['.lock']
+
+
+def test_what_was_found_is_said(many, tmp_path, capsys):
+    root = tmp_path / 'mixed'
+    for name in CLASSES:
+        (root / name).mkdir(parents=True)
+        for at in range(8):
+            picture = PIL.Image.open(many / name / f'{at:03d}.png')
+            mode = {0: 'CMYK', 1: 'L'}.get(at, 'RGB')
+            picture.convert(mode).save(root / name / f'{at}.jpg', 'JPEG' if at != 2 else 'PNG')
+    (root / 'cat' / 'bad.jpg').write_bytes(b'')
+    assert main.main(flags(root, tmp_path / 'data', '--max_bad_fraction=0.1')) == 0
+    out = capsys.readouterr().out
+    assert 'CMYK JPEG' in out
+    assert 'PNG' in out
+    assert 'grey JPEG' in out
+    assert '1 pictures left out, see quarantine.csv' in out

@@ -1,0 +1,106 @@
+"""CIFAR-10 from its archive and from a folder."""
+
+import io
+import pickle
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from input_pipeline import convert, errors, preprocessing, records
+from input_pipeline.sources import cifar10
+
+EACH = 20
+
+
+@pytest.fixture
+def batches():
+    random = np.random.default_rng(0)
+    names = [*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch']
+    return {
+        name: (random.integers(0, 256, (EACH, 3072), np.uint8), [at % 10 for at in range(EACH)])
+        for name in names
+    }
+
+
+def archive(root, batches, imitate):
+    members = {
+        f'cifar-10-batches-py/{name}': pickle.dumps(
+            {'data': data, 'labels': labels, 'batch_label': name}, protocol=2
+        )
+        for name, (data, labels) in batches.items()
+    }
+    (root / 'cifar-10-python.tar.gz').write_bytes(imitate.tar_of(members, 'w:gz'))
+    return str(root)
+
+
+def test_archive(tmp_path, batches, imitate):
+    found = cifar10.find(archive(tmp_path, batches, imitate))
+    assert [len(found.splits[split]) for split in ('train', 'validation')] == [5 * EACH, EACH]
+    for each in [*found.splits['train'][::7], *found.splits['validation']]:
+        _, batch, file = each.name.split('/')
+        at = int(file.partition('.')[0])
+        data, labels = batches[batch]
+        made = np.asarray(PIL.Image.open(io.BytesIO(each.read())))
+        np.testing.assert_array_equal(made, data[at].reshape(3, 32, 32).transpose(1, 2, 0))
+        assert each.label == labels[at]
+
+
+def test_records_hold_the_very_pixels(tmp_path, batches, imitate):
+    found = cifar10.find(archive(tmp_path, batches, imitate))
+    manifest = convert.prepare(
+        found,
+        str(tmp_path / 'out'),
+        settings={'record_encoding': 'jpeg', 'shard_examples': 64, 'seed': 0},
+        max_bad_fraction=0,
+        report=lambda *_: None,
+    )
+    assert (manifest.record_encoding, manifest.square_size) == ('raw', 32)
+    mean = records.statistics(manifest)['mean_image']
+    every = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
+    expected = every.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
+    views = preprocessing.views(np.zeros((1, 32, 32, 3), np.uint8), mean, crop_size=24, number=10)
+    assert views.shape == (10, 24, 24, 3)
+
+
+def test_folder(tmp_path, imitate):
+    for part in ('train', 'test'):
+        for at, name in enumerate(cifar10.CLASSES):
+            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / part / name / f'{part}.jpg').write_bytes(imitate.picture(at))
+    assert cifar10.recognises(tmp_path)
+    found = cifar10.find(str(tmp_path))
+    assert {each.name for each in found.splits['validation']} == {
+        f'test/{name}/test.jpg' for name in cifar10.CLASSES
+    }
+    assert found.square_size == 32
+
+
+class Program:
+    def __reduce__(self):
+        return (print, ('run',))
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (lambda members: members.pop('data_batch_3'), 'data_batch_3 cannot be used'),
+        (lambda members: members.update(test_batch=b'junk'), 'test_batch cannot be used'),
+        (lambda members: members.update(test_batch=pickle.dumps(Program())), 'test_batch cannot'),
+        (
+            lambda members: members.update(test_batch=pickle.dumps({'data': 1, 'labels': [1]})),
+            'test_batch cannot',
+        ),
+    ],
+)
+def test_bad_archives_are_refused(tmp_path, batches, imitate, capsys, change, said):
+    members = {
+        name: pickle.dumps({'data': data, 'labels': labels}, 2)
+        for name, (data, labels) in batches.items()
+    }
+    change(members)
+    (tmp_path / 'cifar-10-python.tar.gz').write_bytes(imitate.tar_of(members, 'w:gz'))
+    with pytest.raises(errors.DataError, match=said):
+        cifar10.find(str(tmp_path))
+    assert 'run' not in capsys.readouterr().out
