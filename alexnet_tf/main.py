@@ -5,7 +5,9 @@ import ctypes
 import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -22,6 +24,7 @@ _PATH_ERRORS = (
 )
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
+_EXIT_TERMINATED = 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.nullcontext() if debug else input_pipeline.greeting.unheard():
             workflow = importlib.import_module(f'alexnet_tf.workflows.{config.mode}')
             importlib.import_module('tensorflow').config.list_physical_devices()
-        workflow.run(config)
+        with _sigterm_raised():
+            workflow.run(config)
+    except _Terminated:
+        return _failed('stopped by SIGTERM; run the same command again', _EXIT_TERMINATED, debug)
     except KeyboardInterrupt:
         return _failed('interrupted; run the same command again', _EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
@@ -50,6 +56,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _failed(_message(error), _exit_code(error), debug)
     return 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as KeyboardInterrupt is SIGINT: what is half done is taken away."""
+
+
+@contextlib.contextmanager
+def _sigterm_raised():
+    def terminated(*_):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _keep_freed_memory() -> None:

@@ -1,7 +1,8 @@
 """Random crops, mirrors and colour shifts (paper, section 4.1), each a function of the example.
 
-Draws depend on (seed, epoch, example index) only: the same whatever the parallelism, and after
-a resume. They are made for many pictures at once.
+Draws depend on (seed, epoch, example index) only, but for crops that pictures in a row share: those
+depend on the place in the epoch. They are the same whatever the parallelism, and after a resume,
+and are made for many pictures at once.
 """
 
 import dataclasses

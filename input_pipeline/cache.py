@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import tempfile
 
-from input_pipeline import errors, files, records
+from input_pipeline import errors, files, locks, records
 
 _MEMORY = pathlib.Path('/dev/shm')
 
@@ -26,14 +26,21 @@ def place(kind: str) -> pathlib.Path:
 def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest:
     """The same data set in `parent`, copied if it is not there yet.
 
-    The copy is named by the manifest's hash and checked against it, so runs on the same data share
-    it and a half-made one is never used.
+    The copy is named by the manifest's hash and checked against it when it is made, so runs on the
+    same data share it and a half-made one is never used. Later, its files' sizes are looked at; one
+    that is no longer whole is made again. It stays when the run ends.
 
     Raises:
         DataError: There is not room enough, or a copied file is not what the manifest says.
     """
     directory = parent / manifest.sha256[:16]
-    if not directory.exists():
+    with locks.held(parent, wait=True):
+        for left in files.left_aside(parent):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            return records.load(directory)
+        except errors.DataError:
+            shutil.rmtree(directory, ignore_errors=True)
         _check_room(manifest, parent)
         with files.atomic_directory(directory) as aside:
             for name in [*_files(manifest), records.MANIFEST, records.STATISTICS]:
@@ -47,7 +54,6 @@ def _files(manifest: records.Manifest) -> list[str]:
 
 
 def _check_room(manifest: records.Manifest, parent: pathlib.Path) -> None:
-    parent.mkdir(parents=True, exist_ok=True)
     wanted = sum(shard.bytes for shards in manifest.splits.values() for shard in shards)
     free = shutil.disk_usage(parent).free
     if wanted > free:

@@ -248,10 +248,10 @@ def _with_statistics(manifest: records.Manifest, running, parts: int) -> records
 
 
 def _entries_sha256(found: entry.Found) -> dict[str, str]:
-    """By split, a hash of every picture's name and label."""
+    """By split, a hash of every picture's name, label and size."""
     return {split: _hash_of(entries) for split, entries in found.splits.items()}
 
 
 def _hash_of(entries: Sequence[entry.Entry]) -> str:
-    lines = sorted(f'{each.label} {each.name}' for each in entries)
+    lines = sorted(each.identity() for each in entries)
     return hashlib.sha256('\n'.join(lines).encode(errors='surrogateescape')).hexdigest()

@@ -6,7 +6,6 @@ import importlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -103,7 +102,7 @@ def _begin(counter) -> None:
     _begin.counter = counter
     # A terminal's Ctrl-C reaches all processes; the first one decides, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _terminated)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     with greeting.unheard():
@@ -111,6 +110,12 @@ def _begin(counter) -> None:
         # There are as many processes as cores.
         tensorflow.config.threading.set_intra_op_parallelism_threads(1)
         tensorflow.config.list_logical_devices()
+
+
+def _terminated(*_) -> None:
+    raise errors.WorkerLost(
+        'a worker process was told to end. What is finished stays: run the same command again.'
+    )
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+_STORY = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 _MARKS = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
 
 
@@ -25,5 +26,6 @@ def reason(error: Exception) -> str:
     text = getattr(error, 'strerror', None) or str(error)
     # TensorFlow puts the operation behind the message and, from a graph, its story before it.
     text = _MARKS.sub('', text.split('[[{{node')[0])
+    text = _STORY.sub('', text)
     lines = [line.strip() for line in text.splitlines() if not line.strip().startswith('[[')]
     return next(filter(None, reversed(lines)), type(error).__name__)

@@ -31,12 +31,18 @@ def problems(
             done += shard.bytes
             report(done, total)
             found += [said] if said else []
+    found += _surplus(manifest.directory, {each.file for each in shards})
     statistics = manifest.directory / records.STATISTICS
     if not statistics.exists():
         found.append(f'{statistics} is missing.')
     elif files.sha256(statistics) != manifest.statistics_sha256:
         found.append(f'{statistics} is not what was written.')
     return found
+
+
+def _surplus(directory: pathlib.Path, known: set[str]) -> list[str]:
+    there = [*directory.glob('*.tfrecord'), *files.left_aside(directory)]
+    return [f'{path} is not in the manifest.' for path in sorted(there) if path.name not in known]
 
 
 def first_unreadable(
@@ -59,7 +65,7 @@ def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | Non
     if not path.exists():
         return f'{path} is missing.'
     size = path.stat().st_size
-    if size == 0:
+    if size == 0 and shard.bytes:
         return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
     digest = files.sha256(path)
     if digest == shard.sha256:

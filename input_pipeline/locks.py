@@ -13,8 +13,8 @@ _NAME = '.lock'
 
 
 @contextlib.contextmanager
-def held(directory: pathlib.Path) -> Iterator[None]:
-    """Refuses a directory that another process works on.
+def held(directory: pathlib.Path, *, wait: bool = False) -> Iterator[None]:
+    """Refuses a directory that another process works on, or waits for it.
 
     The system lets go of a lock when its owner dies, however that comes about.
 
@@ -25,7 +25,7 @@ def held(directory: pathlib.Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / _NAME, 'a+') as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             file.seek(0)
             raise errors.DataError(

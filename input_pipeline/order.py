@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from input_pipeline import random_bits
+
 CHUNK = 32  # pictures that stay in a core's cache, decoded
 
 Shards = Sequence[tuple[str, int]]
@@ -130,7 +132,8 @@ class _Groups:
         """A permutation of range(size), int64, that the seed and `stream` decide."""
         if not self._reshuffle:
             return tf.range(size)
-        key = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(stream, tf.int64)])
+        # Mixed: of keys in a row, TensorFlow makes permutations that resemble each other.
+        key = random_bits.keys(self._seed, stream, tf.range(2))
         return tf.random.experimental.index_shuffle(tf.range(size), key, size - 1)
 
 

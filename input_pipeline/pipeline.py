@@ -73,15 +73,15 @@ class Training:
 
     def finished(self, crops: tf.data.Dataset) -> tf.data.Dataset:
         """`batches` of what `crops` gave."""
-
-        def finish(crops, mirrored, shifts, scales, labels, mask):
-            if self.on_accelerator:
-                return (crops, mirrored, shifts, scales), labels, mask
-            dtype = tf.as_dtype(self.dtype)
-            return self.augment.finish(crops, shifts, scales, dtype), labels, mask
-
         batches = _batched(crops, self.batch_size)
-        return batches.map(finish, num_parallel_calls=_FINISHED).prefetch(_FINISHED)
+        return batches.map(self.finish, num_parallel_calls=_FINISHED).prefetch(_FINISHED)
+
+    def finish(self, crops, mirrored, shifts, scales, labels, mask):
+        """One of `batches`, of as many crops."""
+        if self.on_accelerator:
+            return (crops, mirrored, shifts, scales), labels, mask
+        dtype = tf.as_dtype(self.dtype)
+        return self.augment.finish(crops, shifts, scales, dtype), labels, mask
 
     def _cut(self, chunk: order.Chunk):
         """Crops, mirrored if it is done here, with what is left to do."""

@@ -45,7 +45,7 @@ class Manifest:
         splits: Shards by split.
         expected: Published numbers of pictures by split, where there are some.
         kinds: By split, how many pictures were of which kind: 'JPEG', 'CMYK JPEG', 'PNG', ...
-        entries_sha256: By split, the hash of every picture's name and label.
+        entries_sha256: By split, the hash of every picture's name, label and size.
         statistics_sha256: Of `statistics.npz`.
         quarantined: Number of pictures left out.
         leaked: Number of pictures of other splits that training holds too.

@@ -182,7 +182,7 @@ def _identity(task: Task) -> str:
     """A hash of all that decides what the shard holds, but for the pictures themselves."""
     digest = hashlib.sha256(_of_content(task.content))
     for each in task.entries:
-        digest.update(f'\n{each.label} {each.name}'.encode(errors='surrogateescape'))
+        digest.update(f'\n{each.identity()}'.encode(errors='surrogateescape'))
     return digest.hexdigest()
 
 
@@ -199,7 +199,8 @@ def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
         shard = records.Shard(**fields.pop('shard'))
         if files.sha256(task.path) != shard.sha256:
             return None
-        bad = [tuple(each) for each in fields.pop('bad')]
-        return Written(shard, bad, **fields)
+        bad = fields.pop('bad')
+        # What could not be read may have been mended.
+        return None if bad else Written(shard, bad, **fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # what is not whole is written again

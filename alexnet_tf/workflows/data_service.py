@@ -12,7 +12,6 @@ def run(config: configs.Config) -> None:
         server = input_pipeline.service.dispatcher(given.service_port)
         print(f'data_service: dispatcher at {server.target}', flush=True)
     else:
-        input_pipeline.service.check(given.service_dispatcher)
         server = input_pipeline.service.worker(
             given.service_dispatcher, given.service_host, given.service_port
         )

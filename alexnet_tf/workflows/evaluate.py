@@ -79,7 +79,11 @@ class Scorer:
         )
         sums, done = np.zeros(len(steps.METRICS)), 0
         for squares, labels, mask in input_pipeline.pipeline.read(
-            batches.map(self._views_of), manifest.directory
+            batches.map(self._views_of),
+            manifest.directory,
+            lambda: input_pipeline.inspection.first_unreadable(
+                manifest.shards(split), manifest.record_encoding, manifest.square_size
+            ),
         ):
             part, _ = self._step(squares, labels, mask)
             sums += part.numpy()

@@ -33,7 +33,7 @@ def stages(config: configs.Config) -> dict[str, Any]:
         FINISHED: lambda: _finished(stream, 'float32'),
         'finished in bfloat16': lambda: _finished(stream, 'bfloat16'),
     }
-    rows = _in_turns({name: _measure_of(make) for name, make in batches.items()}, config)
+    rows = _in_turns({name: _measure_of(make, stream) for name, make in batches.items()}, config)
     mean = sum(s.bytes for s in manifest.splits['train']) / manifest.examples('train')
     return {
         'benchmark': 'input',
@@ -80,7 +80,7 @@ def end_to_end(config: configs.Config, step_of: Callable) -> dict[str, Any]:
     stream, manifest = _stream(config)
     later = stream.augment.finish_on_device if stream.on_accelerator else None
     step = step_of(len(manifest.classes), later)
-    batches = iter(stream.batches(epochs=_FOREVER))
+    batches = _read(stream.batches(epochs=_FOREVER), stream)
     held = next(batches)
     step(*held)
 
@@ -161,18 +161,27 @@ def _bytes(stream) -> tf.data.Dataset:
     return stream.crops(epochs=_FOREVER).rebatch(stream.batch_size).prefetch(2)
 
 
-def _measure_of(make: Callable[[], tf.data.Dataset]) -> Callable[[], dict[str, float]]:
+def _read(batches: tf.data.Dataset, stream) -> Iterator:
+    def find():
+        return input_pipeline.inspection.first_unreadable(
+            stream.shards, stream.record_encoding, stream.square_size
+        )
+
+    return input_pipeline.pipeline.read(batches, stream.shards[0][0], find)
+
+
+def _measure_of(make: Callable[[], tf.data.Dataset], stream) -> Callable[[], dict[str, float]]:
     iterator = None
 
     def measure():
         nonlocal iterator
-        iterator = iterator or _sizes(make())
+        iterator = iterator or _sizes(_read(make(), stream))
         return _rate(iterator)
 
     return measure
 
 
-def _sizes(batches: tf.data.Dataset) -> Iterator[int]:
+def _sizes(batches: Iterator) -> Iterator[int]:
     """Examples in each batch."""
     for batch in batches:
         yield int(tf.nest.flatten(batch)[-1].shape[0])

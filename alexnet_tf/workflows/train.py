@@ -22,30 +22,10 @@ from alexnet_tf.training import (
     schedule,
     weight_files,
 )
+from alexnet_tf.training import state as states
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import evaluate, training_data
 from alexnet_tf.workflows import run as runs
-
-
-@dataclasses.dataclass
-class State:
-    """Where a run stands; with the variables, all that a checkpoint needs.
-
-    Attributes:
-        step: Updates done.
-        epoch: Epochs done.
-        examples: Examples seen of the epoch under way.
-        unreadable: How many of those could not be read.
-        sums: Of METRICS over the others.
-        validation_errors: Top-1, after each epoch.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    examples: int = 0
-    unreadable: int = 0
-    sums: list[float] = dataclasses.field(default_factory=lambda: [0.0] * len(steps.METRICS))
-    validation_errors: list[float] = dataclasses.field(default_factory=list)
 
 
 def run(config: configs.Config) -> None:
@@ -103,20 +83,16 @@ class Trainer:
             batch_size=config.evaluation.eval_batch_size,
         )
         self.total = self.manifest.examples(input_pipeline.records.TRAIN)
-        self.state, self.batches, self.saved = State(), None, time.monotonic()
+        self.state, self.batches, self.saved = states.State(), None, time.monotonic()
+        self._stop = None
 
     def resume(self) -> None:
         """Takes up the newest whole checkpoint, if there is one, and opens the stream there."""
         if self._found:
             checkpoint.restore(self._found, self.variables())
-            self.state = State(**checkpoint.read_state(self._found))
+            self.state = states.State(**checkpoint.read_state(self._found))
             # Epochs after the checkpoint are trained again, to the same bits.
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > self.state.epoch)
-            if self.config.input.data_service and self.state.examples:
-                # Which examples were seen is not known where the order is not.
-                self.state = dataclasses.replace(
-                    self.state, examples=0, unreadable=0, sums=State().sums
-                )
             self.say(f'train: goes on from {self._found}')
         else:
             self._draw_kernels()
@@ -124,7 +100,12 @@ class Trainer:
         if self.state.epoch < self.recipe.epochs:
             start = (self.state.epoch, self.state.examples)
             self.batches = training_data.batches(
-                self.config, self.recipe, self.manifest, self.augment, start
+                self.config,
+                self.recipe,
+                self.manifest,
+                self.augment,
+                start,
+                cancelled=lambda: bool(self._stop),
             )
 
     def _take_weights(self) -> None:
@@ -172,9 +153,12 @@ class Trainer:
             bias_multiplier=self.recipe.bias_rate_multiplier,
             layer_multipliers=schedule.layer_multipliers(self.recipe.layer_rates, self.state.epoch),
         )
-        meter = progress.Meter()
+        meter, self._stop = progress.Meter(), stop
         while self.state.examples < self.total:
-            meter.add(self._one_step(meter))
+            number = self._one_step(meter)
+            if not number:
+                return
+            meter.add(number)
             if self.state.step % self.config.training.log_every_steps == 0:
                 self._log(meter, rate)
             if stop:
@@ -184,9 +168,12 @@ class Trainer:
         self._end_epoch(meter, rate)
 
     def _one_step(self, meter) -> int:
-        """One update; the number of examples in it."""
+        """One update; the number of examples in it, 0 where it was asked to stop waiting."""
         with meter.waiting():
-            images, labels, mask = next(self.batches)
+            batch = next(self.batches, None)
+        if batch is None and self._stop:
+            return 0
+        images, labels, mask = batch
         number = min(self.recipe.batch_size, self.total - self.state.examples)
         there = int(mask.numpy().sum())
         self._count_unreadable(number - there)
@@ -231,7 +218,7 @@ class Trainer:
 
     def _end_epoch(self, meter, rate: float) -> None:
         train, step = self._means(), self.state.step
-        scores = self.scorer(self.manifest, input_pipeline.records.VALIDATION)
+        scores = self._scores()
         self.state.epoch += 1
         if self.state.unreadable:
             self.say(f'train: {self.state.unreadable:,} records could not be read and were skipped')
@@ -262,6 +249,13 @@ class Trainer:
         if self._over() or time.monotonic() - self.saved > self.config.training.checkpoint_secs:
             self.save()
 
+    def _scores(self) -> dict[str, float]:
+        try:
+            return self.scorer(self.manifest, input_pipeline.records.VALIDATION)
+        except input_pipeline.errors.DataError:
+            self.save()  # what is learned is not lost with the validation records
+            raise
+
     def _over(self) -> bool:
         return self.rate() is None
 
@@ -276,7 +270,11 @@ class Trainer:
         """Writes a checkpoint of this moment."""
         directory = self.directory / 'checkpoints'
         directory.mkdir(exist_ok=True)
-        checkpoint.save(directory, self.variables(), dataclasses.asdict(self.state))
+        state = self.state
+        if self.config.input.data_service:
+            # Which examples were seen is not known where the order is not.
+            state = dataclasses.replace(state, examples=0, unreadable=0, sums=states.State().sums)
+        checkpoint.save(directory, self.variables(), dataclasses.asdict(state))
         self.saved = time.monotonic()
 
     def say(self, line: str) -> None:

@@ -1,6 +1,6 @@
 """The records and the stream of batches that a training run asks for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import input_pipeline
 from alexnet_tf import config as configs
@@ -21,12 +21,21 @@ def batches(
     manifest: input_pipeline.records.Manifest,
     augment: input_pipeline.augmentation.Augmentation,
     start: tuple[int, int],
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
-    """What is left of a run's batches, after `start` = (epochs, examples of the next)."""
+    """What is left of a run's batches, after `start` = (epochs, examples of the next).
+
+    They end when `cancelled` says so while they are waited for.
+    """
     stream = of(config, numbers, manifest, augment)
     if config.input.data_service:
         made = input_pipeline.service.batches(
-            stream, config.input.data_service, start_epoch=start[0], epochs=numbers.epochs
+            stream,
+            config.input.data_service,
+            start_epoch=start[0],
+            epochs=numbers.epochs,
+            cancelled=cancelled,
         )
     else:
         made = stream.batches(start=start, epochs=numbers.epochs)

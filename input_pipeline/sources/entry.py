@@ -1,6 +1,7 @@
 """What a source gives: itself, and pictures that are read when their turn comes."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 
@@ -18,12 +19,30 @@ class Entry:
     label: int
     read: Callable[[], bytes]
 
+    def identity(self) -> str:
+        """What it is taken for the same picture by: label, size where it is known, and name."""
+        return f'{self.label} {getattr(self.read, "size", "")} {self.name}'
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class File:
-    """A file as an entry reads it."""
+    """A file as an entry reads it.
+
+    Attributes:
+        path: Of the file.
+        size: Bytes that it had when it was found; -1 where it could not be looked at.
+    """
 
     path: str
+    size: int
+
+    @classmethod
+    def at(cls, path: str) -> 'File':
+        """The file as it is now."""
+        try:
+            return cls(path, os.stat(path).st_size)
+        except OSError:
+            return cls(path, -1)
 
     def __call__(self) -> bytes:
         with open(self.path, 'rb') as file:

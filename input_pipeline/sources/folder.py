@@ -1,6 +1,7 @@
 """A folder of class folders, or of train/ and val/ with class folders in each."""
 
 import hashlib
+import os
 import pathlib
 
 from input_pipeline import errors, files, records
@@ -89,13 +90,22 @@ def _classes(folder) -> tuple[str, ...]:
 def _class_folders(folder) -> list[str]:
     if not folder.is_dir():
         raise errors.DataError(f'--source_dir={folder}: no such folder.')
-    return sorted(each.name for each in folder.iterdir() if each.is_dir() and _counts(each))
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and _counts(each))
+    for name in names:
+        if name != name.encode(errors='replace').decode():
+            raise errors.DataError(f'{folder}: the class folder {name!r} is not named in UTF-8.')
+    return names
 
 
 def _files(folder) -> list[pathlib.Path]:
     if not folder.is_dir():
         return []
-    return sorted(each for each in folder.rglob('*') if not each.is_dir() and _counts(each))
+    return sorted(each for each in folder.rglob('*') if _is_file(each) and _counts(each))
+
+
+def _is_file(path) -> bool:
+    """Or a link to nowhere, which is a picture that cannot be read; no device or pipe."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _counts(path) -> bool:
@@ -105,7 +115,7 @@ def _counts(path) -> bool:
 def _entries(root, folder, classes) -> list[entry.Entry]:
     label = classes.index(folder.name)
     return [
-        entry.Entry(path.relative_to(root).as_posix(), label, entry.File(str(path)))
+        entry.Entry(path.relative_to(root).as_posix(), label, entry.File.at(str(path)))
         for path in _files(folder)
     ]
 
@@ -115,5 +125,5 @@ def _share(path) -> float:
     try:
         digest = files.sha256(path)
     except OSError:
-        digest = hashlib.sha256(path.name.encode()).hexdigest()
+        digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
     return int(digest[:13], 16) / 16**13

@@ -87,7 +87,7 @@ def _from_tree(root) -> entry.Found:
     synsets.check_same(folders, classes, str(tree / 'train'))
     labels = classes.labels()
     training = [
-        entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File(str(path)))
+        entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File.at(str(path)))
         for wnid in classes.wnids
         for path in sorted((tree / 'train' / wnid).iterdir())
         if _TRAINING.fullmatch(path.name)
@@ -111,7 +111,7 @@ def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
     # Named as in the tar, so that every route gives the same records.
     return sorted(
         (
-            entry.Entry(f'val/{path.name}', label, entry.File(str(path)))
+            entry.Entry(f'val/{path.name}', label, entry.File.at(str(path)))
             for path, label in pairs
             if _VALIDATION.fullmatch(path.name)
         ),

@@ -36,7 +36,7 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     labels = {name: at for at, name in enumerate(classes)}
     splits = {records.TRAIN: [], records.VALIDATION: []}
     for row in rows:
-        read = entry.File(str(file.parent / row['path']))
+        read = entry.File.at(str(file.parent / row['path']))
         split = _split_of(row, read, validation_fraction)
         splits.setdefault(split, []).append(entry.Entry(row['path'], labels[row['label']], read))
     for split, entries in splits.items():

@@ -1,5 +1,7 @@
 """Copies of records: made once, checked, never half."""
 
+import concurrent.futures
+
 import pytest
 
 from input_pipeline import cache, convert, errors, records
@@ -37,7 +39,7 @@ def test_a_damaged_original_leaves_no_copy(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr(cache.shutil, 'copyfile', damaging)
     with pytest.raises(errors.DataError, match='not what prepare wrote'):
         cache.copied(manifest, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ['.lock']
 
 
 def test_too_little_room_is_said_before_copying(manifest, tmp_path, monkeypatch):
@@ -45,7 +47,22 @@ def test_too_little_room_is_said_before_copying(manifest, tmp_path, monkeypatch)
     monkeypatch.setattr(cache.shutil, 'disk_usage', lambda _: usage._replace(free=10))
     with pytest.raises(errors.DataError, match='has room for'):
         cache.copied(manifest, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ['.lock']
+
+
+def test_what_is_no_longer_whole_is_copied_again(manifest, tmp_path):
+    copy = cache.copied(manifest, tmp_path)
+    next(copy.directory.glob('train-*')).unlink()
+    (tmp_path / '.half.tmp-1').mkdir()  # of a process that was killed
+    records.verify(records.load(cache.copied(manifest, tmp_path).directory))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ['.lock', copy.directory.name]
+
+
+def test_many_at_once_copy_once(manifest, tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        copies = list(pool.map(lambda _: cache.copied(manifest, tmp_path), range(4)))
+    assert len({copy.directory for copy in copies}) == 1
+    records.verify(records.load(copies[0].directory))
 
 
 def test_places():

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline import convert, errors, pictures, records
+from input_pipeline import convert, errors, inspection, pictures, records
 from input_pipeline.sources import folder as folders
 
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0, 'validation_fraction': 0.3}
@@ -165,3 +165,25 @@ def test_a_flipped_byte_is_noticed_when_verified(folder, tmp_path):
 def test_a_manifest_survives_its_json(folder, tmp_path):
     manifest = prepare(folder, tmp_path / 'out')
     assert dataclasses.asdict(records.load(tmp_path / 'out')) == dataclasses.asdict(manifest)
+
+
+def test_repaired_and_changed_pictures_are_looked_at_again(folder, tmp_path):
+    whole = (folder / 'dog' / '03.jpg').read_bytes()
+    (folder / 'dog' / '03.jpg').write_bytes(whole[:300])
+    with pytest.raises(errors.DataError, match=r'dog/03\.jpg'):
+        prepare(folder, tmp_path / 'out')
+    (folder / 'dog' / '03.jpg').write_bytes(whole)
+    manifest = prepare(folder, tmp_path / 'out')
+    assert manifest.quarantined == 0
+    (folder / 'dog' / '03.jpg').write_bytes((folder / 'cat' / '04.jpg').read_bytes() + b'more')
+    found = folders.find(str(folder), validation_fraction=0.3)
+    with pytest.raises(errors.DataError, match='entries sha256 differ'):
+        convert.standing(str(tmp_path / 'out'), found, SETTINGS)
+
+
+def test_a_shard_of_bad_pictures_only_is_whole(folder, tmp_path):
+    (folder / 'dog' / 'text.jpg').write_text('a text')
+    manifest = prepare(folder, tmp_path / 'out', shard_examples=1, max_bad_fraction=0.2)
+    assert inspection.problems(manifest) == []
+    (tmp_path / 'out' / 'train-00099-of-00100.tfrecord').write_bytes(b'')
+    assert len(inspection.problems(manifest)) == 1

@@ -41,6 +41,10 @@ PROGRAM = """
     def vanish(number, count):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def end(number, count):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(9)
+
     def wait(path, count):
         pathlib.Path(path).write_text(str(os.getpid()))
         try:
@@ -61,10 +65,11 @@ PROGRAM = """
                 print(error)
             if sys.argv[1:]:
                 list(running.run(wait, sys.argv[1:]))
-            try:
-                list(running.run(vanish, [0]))
-            except errors.WorkerLost as error:
-                print(error)
+            for lose in (end, vanish):
+                try:
+                    list(running.run(lose, [0]))
+                except errors.WorkerLost as error:
+                    print(error)
 """
 
 
@@ -89,6 +94,7 @@ def program(tmp_path):
 def test_processes_give_results_in_order_and_errors_and_are_missed(program):
     out, err = program().communicate(timeout=120)
     assert '7 is bad' in out, err
+    assert 'a worker process was told to end' in out
     assert 'a worker process ended before its work' in out
 
 

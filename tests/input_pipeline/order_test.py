@@ -91,6 +91,22 @@ def test_shuffled_examples_come_from_the_whole_group(shards):
     assert len(firsts) > 9
 
 
+def test_all_permutations_are_as_likely(tmp_path):
+    """First places by example, over many epochs; neighbouring epochs are not alike."""
+    size, epochs = 10, 1500
+    path = str(tmp_path / 'one.tfrecord')
+    with tf.io.TFRecordWriter(path) as writer:
+        for _ in range(size):
+            writer.write(b'')
+    chunks = order.chunks([(path, size)], seed=3, epochs=epochs, group_examples=size)
+    found = np.concatenate([chunk.indices for chunk in chunks]).reshape(epochs, size)
+    for place in (0, 4, 9):
+        counts = np.bincount(found[:, place], minlength=size)
+        assert ((counts - epochs / size) ** 2 / (epochs / size)).sum() < 28  # 9 degrees, 0.1 %
+        alike = np.corrcoef(found[:-1, place], found[1:, place])[0, 1]
+        assert abs(alike) * np.sqrt(epochs) < 3.5
+
+
 @pytest.mark.parametrize('wrong', [-1, 1])
 def test_a_shard_of_another_length_is_noticed(shards, wrong):
     shards[2] = (shards[2][0], SIZES[2] + wrong)

@@ -63,6 +63,41 @@ def test_epochs_follow_each_other(stream, address):
     masks = [mask for *_, mask in service.batches(stream, address, start_epoch=0, epochs=3)]
     by_epoch = np.array_split(np.array(masks), 3)
     assert [int(each.sum()) for each in by_epoch] == [total] * 3
+    # Only an epoch's last batch is filled up.
+    for each in by_epoch:
+        assert each.reshape(-1)[:total].all()
+
+
+def test_nothing_that_comes_is_not_waited_for_for_ever(stream, monkeypatch):
+    """A dispatcher without workers; and one that goes away."""
+    lonely = service.dispatcher(0)
+    monkeypatch.setattr(service, 'PATIENCE_SECS', 2.0)
+    served = service.batches(stream, lonely.target, start_epoch=0, epochs=1)
+    with pytest.raises(errors.DataError, match=r'no batch for 2 seconds. Are there workers'):
+        next(served)
+    monkeypatch.setattr(service, 'PATIENCE_SECS', 60.0)
+    asked = []
+    served = service.batches(
+        stream,
+        lonely.target,
+        start_epoch=0,
+        epochs=1,
+        cancelled=lambda: asked.append(1) or len(asked) > 2,
+    )
+    assert next(served, 'over') == 'over'
+    lonely._stop()
+    with pytest.raises(errors.DataError, match='no dispatcher answers'):
+        next(service.batches(stream, lonely.target, start_epoch=0, epochs=1))
+
+
+def test_a_port_is_taken_once():
+    first = service.dispatcher(0)
+    port = int(first.target.rpartition(':')[2])
+    with pytest.raises(errors.DataError, match=f'--service_port={port}: it cannot be had'):
+        service.dispatcher(port)
+    with pytest.raises(errors.DataError, match='--service_dispatcher=localhost:1: no dispatcher'):
+        service.worker('localhost:1', 'localhost', 0)
+    first._stop()
 
 
 @pytest.mark.parametrize('wrong', ['grpc://localhost:1', 'nonsense', 'grpc://localhost'])

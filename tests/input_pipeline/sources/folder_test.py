@@ -1,5 +1,6 @@
 """Folders of class folders, good and bad."""
 
+import os
 import pathlib
 import shutil
 
@@ -97,3 +98,16 @@ def test_bad_folders_are_refused(root, spoil, message):
 def test_an_empty_split_is_refused(root):
     with pytest.raises(errors.DataError, match='validation split'):
         folder.find(str(root), validation_fraction=1e-9)
+
+
+def test_pipes_are_passed_over_and_links_to_nowhere_are_not(root):
+    os.mkfifo(root / 'a' / 'pipe.jpg')
+    (root / 'a' / os.fsdecode(b'\xff.jpg')).symlink_to('nowhere')
+    found = folder.find(str(root), validation_fraction=0.3)
+    assert sum(map(len, found.splits.values())) == 61
+
+
+def test_a_class_in_no_encoding_is_refused(root):
+    (root / 'b').rename(root / os.fsdecode(b'caf\xe9'))
+    with pytest.raises(errors.DataError, match='not named in UTF-8'):
+        folder.find(str(root), validation_fraction=0.3)
