@@ -122,7 +122,7 @@ class Augmentation:
         return (centred + shifts[:, None, None, :]) * scales[:, None, None, None]
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _finished(rows, mean, tiled, scales, dtype):
     shifted = tf.cast(rows, tf.float32) - mean + tiled[:, None, :]
     return tf.cast(shifted * scales[:, None, None], dtype)

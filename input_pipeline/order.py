@@ -95,6 +95,7 @@ class _Groups:
         ends = np.cumsum(self._counts[self._permuted(tf.constant(epoch, tf.int64)).numpy()])
         return epoch * self.number + int(np.searchsorted(ends, skip, 'right')) // self._size
 
+    @tf.autograph.experimental.do_not_convert  # which would take a third of the time to begin
     def chunks(self, number) -> tf.data.Dataset:
         """The chunks of one group."""
         epoch, at = number // self.number, number % self.number

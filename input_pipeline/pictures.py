@@ -98,12 +98,12 @@ def jpeg_of(encoded: bytes, orientation: int = 1, size: int = SQUARE_SIZE) -> tf
     return _jpeg_of(tf.constant(encoded), tf.constant(orientation), size)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _square_of(encoded, orientation, size):
     return square(turned(decode(encoded), orientation), size)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _jpeg_of(encoded, orientation, size):
     return encode(square(turned(decode(encoded), orientation), size))
 

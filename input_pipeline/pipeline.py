@@ -76,6 +76,7 @@ class Training:
         batches = _batched(crops, self.batch_size)
         return batches.map(self.finish, num_parallel_calls=_FINISHED).prefetch(_FINISHED)
 
+    @tf.autograph.experimental.do_not_convert
     def finish(self, crops, mirrored, shifts, scales, labels, mask):
         """One of `batches`, of as many crops."""
         if self.on_accelerator:
@@ -83,6 +84,7 @@ class Training:
         dtype = tf.as_dtype(self.dtype)
         return self.augment.finish(crops, shifts, scales, dtype), labels, mask
 
+    @tf.autograph.experimental.do_not_convert
     def _cut(self, chunk: order.Chunk):
         """Crops, mirrored if it is done here, with what is left to do."""
         drawn = self.augment.draw(
@@ -127,6 +129,7 @@ def evaluation(
         float32); the last batch is filled up with pictures of which mask is 0.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def whole(chunk):
         encoded, labels = preprocessing.parse(chunk.records)
         return preprocessing.decode(encoded, record_encoding, square_size), labels, chunk.mask
@@ -184,6 +187,7 @@ def _one_by_one(decoded, records, places, crop_size: int):
 def _batched(chunks: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Chunks of any sizes as batches of one, which the order has made possible."""
 
+    @tf.autograph.experimental.do_not_convert
     def of_one_size(*parts):
         return tuple(tf.ensure_shape(part, [batch_size, *part.shape[1:]]) for part in parts)
 

@@ -28,7 +28,7 @@ def training_step(
     tape would run the whole backward pass on the first device.
     """
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False, autograph=False)
     def step(images, labels, mask):
         images = images_of(*images) if images_of else images
         logits = model(images, training=True)
@@ -53,7 +53,7 @@ def evaluation_step(model: keras.Model, number_of_views: int) -> Callable:
             crop, 3). Their probabilities are averaged, as the paper does, not their logits.
     """
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False, autograph=False)
     def step(views, labels, mask):
         probabilities = averaged_probabilities(model(views, training=False), number_of_views)
         log = tf.math.log(tf.maximum(probabilities, 1e-30))

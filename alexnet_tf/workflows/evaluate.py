@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
@@ -65,21 +66,16 @@ class Scorer:
         self._step = steps.evaluation_step(model, views)
         self._mean_image, self._crop_size, self._views = mean_image, crop_size, views
         self._pictures = max(1, batch_size // views)
+        self._opened = None
 
     def __call__(
         self, manifest, split: str, report: Callable[[int, int], None] = lambda *_: None
     ) -> dict[str, float]:
         """loss (nats), top1_error and top5_error, means over the split."""
         total = manifest.examples(split)
-        batches = input_pipeline.pipeline.evaluation(
-            manifest.shards(split),
-            record_encoding=manifest.record_encoding,
-            square_size=manifest.square_size,
-            batch_size=self._pictures,
-        )
         sums, done = np.zeros(len(steps.METRICS)), 0
         for squares, labels, mask in input_pipeline.pipeline.read(
-            batches.map(self._views_of),
+            self._batches(manifest, split),
             manifest.directory,
             lambda: input_pipeline.inspection.first_unreadable(
                 manifest.shards(split), manifest.record_encoding, manifest.square_size
@@ -96,6 +92,20 @@ class Scorer:
             )
         return dict(zip(steps.METRICS, (sums / done).tolist(), strict=True))
 
+    def _batches(self, manifest, split: str) -> tf.data.Dataset:
+        """The split's batches of views; training asks for the same ones after each epoch."""
+        if self._opened and self._opened[0] == (manifest.directory, split):
+            return self._opened[1]
+        batches = input_pipeline.pipeline.evaluation(
+            manifest.shards(split),
+            record_encoding=manifest.record_encoding,
+            square_size=manifest.square_size,
+            batch_size=self._pictures,
+        )
+        self._opened = (manifest.directory, split), batches.map(self._views_of)
+        return self._opened[1]
+
+    @tf.autograph.experimental.do_not_convert
     def _views_of(self, squares, labels, mask):
         views = input_pipeline.preprocessing.views(
             squares, self._mean_image, crop_size=self._crop_size, number=self._views

@@ -159,8 +159,14 @@ def test_what_nobody_foresaw_is_an_internal_error(monkeypatch, capsys):
     assert 'ZeroDivisionError: division by zero (internal' in capsys.readouterr().err
 
 
-def test_too_little_memory_names_the_flags(monkeypatch, capsys):
-    monkeypatch.setattr('alexnet_tf.workflows.report.run', lambda config: tf.zeros(2**45))
+@pytest.mark.parametrize(
+    'error', [MemoryError(), tf.errors.ResourceExhaustedError(None, None, 'OOM')]
+)
+def test_too_little_memory_names_the_flags(monkeypatch, capsys, error):
+    def run(config):
+        raise error
+
+    monkeypatch.setattr('alexnet_tf.workflows.report.run', run)
     assert call('--mode=report') == 2
     assert 'out of memory. Give a smaller --batch_size' in capsys.readouterr().err
 

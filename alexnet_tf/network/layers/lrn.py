@@ -125,13 +125,13 @@ def _rescale_compiled(x, neighbour_sum, *, k: float, alpha: float, beta: float):
     """The same, each pass fused by XLA: the gradient computes s again from x, which is cheaper
     than to store and read it."""
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def forward(x):
         wide = tf.cast(x, tf.float32)
         bracket = k + alpha * neighbour_sum(tf.square(wide))
         return tf.cast(wide * _negative_power(bracket, beta), x.dtype)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def backward(x, dy):
         wide, dy_wide = tf.cast(x, tf.float32), tf.cast(dy, tf.float32)
         bracket = k + alpha * neighbour_sum(tf.square(wide))

@@ -57,19 +57,25 @@ def variables(directory):
         return dict(saved)
 
 
-@pytest.mark.parametrize('cuts', [(2,), (1, 3, 2)])
-def test_a_run_taken_up_again_equals_an_uninterrupted_one(config_of, tmp_path, cuts):
-    whole, parts = config_of(tmp_path / 'whole'), config_of(tmp_path / 'parts')
-    train.run(whole)
-    for steps in cuts:
+@pytest.fixture(scope='module')
+def whole(config_of, tmp_path_factory):
+    """The directory of an uninterrupted run."""
+    directory = tmp_path_factory.mktemp('whole')
+    train.run(config_of(directory))
+    return directory
+
+
+def test_a_run_taken_up_again_equals_an_uninterrupted_one(config_of, tmp_path, whole):
+    parts = config_of(tmp_path / 'parts')
+    for steps in (1, 3, 2):
         trainer = train.Trainer(parts)
         trainer.resume()
         trainer.epoch(trainer.rate(), StopAfter(steps))
         trainer.save()
     train.run(parts)
-    assert rows(tmp_path / 'parts') == rows(tmp_path / 'whole')
-    assert len(rows(tmp_path / 'whole')) == 3
-    expected, found = variables(tmp_path / 'whole'), variables(tmp_path / 'parts')
+    assert rows(tmp_path / 'parts') == rows(whole)
+    assert len(rows(whole)) == 3
+    expected, found = variables(whole), variables(tmp_path / 'parts')
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
@@ -88,18 +94,15 @@ def test_epochs_after_the_checkpoint_are_listed_once(config_of, tmp_path):
     assert [row['epoch'] for row in rows(tmp_path)] == ['1', '2', '3']
 
 
-def test_a_finished_run_is_left_alone(config_of, tmp_path, capsys):
-    config = config_of(tmp_path)
-    train.run(config)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'checkpoints').rglob('*')}
-    train.run(config)
+def test_a_finished_run_is_left_alone(config_of, whole, capsys):
+    before = {path: path.stat().st_mtime_ns for path in (whole / 'checkpoints').rglob('*')}
+    train.run(config_of(whole))
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert 'train: done, 3 epochs' in capsys.readouterr().out
 
 
-def test_the_rate_follows_the_list(config_of, tmp_path):
-    train.run(config_of(tmp_path))
-    assert [float(row['learning_rate']) for row in rows(tmp_path)] == [0.01, 0.01, 0.001]
+def test_the_rate_follows_the_list(whole):
+    assert [float(row['learning_rate']) for row in rows(whole)] == [0.01, 0.01, 0.001]
 
 
 def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path):
@@ -183,9 +186,8 @@ def test_late_changes_of_the_source(config_of, tmp_path):
     assert np.abs(kernels[0]['fc8/kernel'] - kernels[1]['fc8/kernel']).max() > 0
 
 
-@pytest.mark.parametrize('devices', ['', '/CPU:0,/CPU:1'])
-def test_float16_trains_and_goes_on(config_of, tmp_path, devices):
-    flags = ('--precision=float16', f'--devices={devices}', '--learning_rate=0.001')
+def test_float16_trains_and_goes_on(config_of, tmp_path):
+    flags = ('--precision=float16', '--devices=/CPU:0,/CPU:1', '--learning_rate=0.001')
     whole, parts = (config_of(tmp_path / name, *flags) for name in ('whole', 'parts'))
     train.run(whole)
     trainer = train.Trainer(parts)
