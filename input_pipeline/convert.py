@@ -81,8 +81,7 @@ def prepare(
     """
     directory, settings = pathlib.Path(data_dir), _settings(found, settings)
     total = sum(map(len, found.splits.values()))
-    workers = workers_for(total, workers)
-    with locks.held(directory), engine.Engine(workers) as running:
+    with locks.held(directory), engine.Engine(workers_for(total, workers)) as running:
         _clean(directory)
         tasks = _plan(directory, found, settings)
         written = _write(tasks, running, max_bad_fraction, lambda done: report(done, total))
@@ -91,7 +90,7 @@ def prepare(
         manifest = dataclasses.replace(
             manifest, leaked=_leaks(directory, tasks, written, refuse=fail_on_leak)
         )
-        manifest = _with_statistics(manifest, running, workers)
+        manifest = _with_statistics(manifest, tasks[records.TRAIN])
         files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
         shutil.rmtree(directory / shards.NOTES)
     return manifest
@@ -130,7 +129,12 @@ def _plan(directory, found: entry.Found, settings) -> dict[str, list[shards.Task
     content = shards.content(found, settings['record_encoding'])
     return {
         split: [
-            shards.Task(directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord', part, content)
+            shards.Task(
+                directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord',
+                part,
+                content,
+                summed=split == records.TRAIN,
+            )
             for at, number, part in _parts(entries, settings)
         ]
         for split, entries in found.splits.items()
@@ -234,16 +238,11 @@ def _leaks(directory, tasks, written, *, refuse: bool) -> int:
     return len(found)
 
 
-def _with_statistics(manifest: records.Manifest, running, parts: int) -> records.Manifest:
-    computed = statistics.of_records(
-        manifest.shards(records.TRAIN),
-        record_encoding=manifest.record_encoding,
-        square_size=manifest.square_size,
-        running=running,
-        parts=parts,
-    )
+def _with_statistics(manifest: records.Manifest, tasks) -> records.Manifest:
+    sums = (records.arrays(shards.sums_of(task)) for task in tasks)
+    computed = statistics.combined(sums)
     path = manifest.directory / records.STATISTICS
-    records.save_statistics(path, computed)
+    records.save_arrays(path, computed)
     return dataclasses.replace(manifest, statistics_sha256=files.sha256(path))
 
 

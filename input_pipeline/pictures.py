@@ -8,6 +8,7 @@ import tensorflow as tf
 SQUARE_SIZE = 256
 CHANNELS = 3
 JPEG_QUALITY = 95
+DCT = 'INTEGER_ACCURATE'  # Pillow's to the bit, which TensorFlow's default is not
 _SHRUNK_FROM = (1024, 2048, 4096)  # shorter side
 
 
@@ -109,11 +110,8 @@ def _jpeg_of(encoded, orientation, size):
 
 
 def _decode_jpeg(encoded):
-    # The accurate transform is Pillow's to the bit; TensorFlow's default is not.
     def shrunk(ratio):
-        return lambda: tf.io.decode_jpeg(
-            encoded, channels=CHANNELS, ratio=ratio, dct_method='INTEGER_ACCURATE'
-        )
+        return lambda: tf.io.decode_jpeg(encoded, channels=CHANNELS, ratio=ratio, dct_method=DCT)
 
     shorter = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
     halvings = tf.reduce_sum(tf.cast(shorter >= _SHRUNK_FROM, tf.int32))

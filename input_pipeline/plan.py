@@ -12,7 +12,6 @@ from input_pipeline import convert, shards
 from input_pipeline.sources import entry
 
 _TRIED = 64  # pictures
-_STATISTICS = 0.2  # of the time that records take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +60,7 @@ def estimate(
         bytes=int(len(every) * sum(good) / max(1, len(good))),
         free_bytes=shutil.disk_usage(_standing(pathlib.Path(data_dir))).free,
         workers=workers,
-        secs=each_secs * len(every) / min(workers, os.cpu_count() or 1) * (1 + _STATISTICS),
+        secs=each_secs * len(every) / min(workers, os.cpu_count() or 1),
         sampled=len(tried),
         unreadable=len(sizes) - len(good),
     )

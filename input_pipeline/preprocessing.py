@@ -32,7 +32,7 @@ def decode(encoded: tf.Tensor, record_encoding: str, square_size: int = SQUARE_S
         return _raw(encoded, square_size)
 
     def one(picture):
-        return tf.io.decode_jpeg(picture, channels=CHANNELS, dct_method=_DCT)
+        return tf.io.decode_jpeg(picture, channels=CHANNELS, dct_method=pictures.DCT)
 
     return _each(one, encoded, square_size)
 
@@ -93,14 +93,14 @@ def _decoder(encoded, rows, columns, size: int, square_size: int):
 
     def cut(at):
         strip = tf.io.decode_and_crop_jpeg(
-            encoded[at], windows[at], channels=CHANNELS, dct_method=_DCT
+            encoded[at], windows[at], channels=CHANNELS, dct_method=pictures.DCT
         )
         return tf.slice(strip, tf.stack([0, inside[at], 0]), [size, size, CHANNELS])
 
     return cut
 
 
-_DCT, _BLOCK = 'INTEGER_ACCURATE', 8
+_BLOCK = 8
 
 
 def _each(one, given, size: int) -> tf.Tensor:

@@ -131,9 +131,8 @@ def verify(manifest: Manifest) -> None:
 
 def statistics(manifest: Manifest) -> dict[str, np.ndarray]:
     """mean_image (256, 256, 3) float32, covariance (3, 3), eigenvalues (3,), eigenvectors (3, 3)
-    float64 of the training pixels, 0..255; see `statistics.of_records`."""
-    with np.load(manifest.directory / STATISTICS, allow_pickle=False) as saved:
-        return dict(saved)
+    float64 of the training pixels, 0..255; see `statistics.combined`."""
+    return arrays(manifest.directory / STATISTICS)
 
 
 def read(data_dir: str | pathlib.Path) -> Manifest:
@@ -195,7 +194,13 @@ def _check_hash(path: pathlib.Path, expected: str) -> None:
         )
 
 
-def save_statistics(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, by name."""
+    with np.load(path, allow_pickle=False) as saved:
+        return dict(saved)
+
+
+def save_arrays(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays by name, atomically."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

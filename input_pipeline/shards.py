@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from input_pipeline import errors, files, headers, pictures, records
+from input_pipeline import errors, files, headers, pictures, records, statistics
 from input_pipeline.sources import entry
 
 NOTES = '.unfinished'
@@ -42,11 +42,19 @@ class Content:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One shard to write."""
+    """One shard to write.
+
+    Attributes:
+        path: Of the shard.
+        entries: What goes into it.
+        content: Of all shards.
+        summed: Whether its pictures count for the statistics.
+    """
 
     path: pathlib.Path
     entries: Sequence[entry.Entry]
     content: Content
+    summed: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +103,7 @@ def write(task: Task, count: Callable[[], None]) -> Written:
             count()
         return found
     bad, kinds, digests, number = [], collections.Counter(), [], 0
+    sums = statistics.Sums(task.content.square_size) if task.summed else None
     with files.atomic_file(task.path) as aside:
         with tf.io.TFRecordWriter(str(aside)) as writer:
             for each in task.entries:
@@ -102,7 +111,7 @@ def write(task: Task, count: Callable[[], None]) -> Written:
                 try:
                     given = each.read()
                     digest = hashlib.sha256(given).hexdigest()[: 2 * _DIGEST]
-                    kind, record = _record(each, given, task.content)
+                    kind, record = _record(each, given, task.content, sums)
                 except (tf.errors.OpError, OSError, ValueError) as error:
                     bad.append((each.name, errors.reason(error)))
                 else:
@@ -114,6 +123,8 @@ def write(task: Task, count: Callable[[], None]) -> Written:
         size, sha256 = aside.stat().st_size, files.sha256(aside)
     shard = records.Shard(task.path.name, number, size, sha256)
     written = Written(shard, bad, dict(kinds), digests)
+    if sums is not None:
+        records.save_arrays(sums_of(task), sums.arrays())
     fields = {'identity': identity} | dataclasses.asdict(written)
     files.write_atomically(note, json.dumps(fields).encode())
     return written
@@ -122,7 +133,7 @@ def write(task: Task, count: Callable[[], None]) -> Written:
 def try_record(each: entry.Entry, content: Content) -> int:
     """Number of bytes of a picture's record; 0 where it cannot be read."""
     try:
-        return len(_record(each, each.read(), content)[1]) + _FRAME
+        return len(_record(each, each.read(), content, None)[1]) + _FRAME
     except (tf.errors.OpError, OSError, ValueError):
         return 0
 
@@ -141,12 +152,20 @@ def read_square(
     return pictures.square_of(encoded, orientation, square_size)
 
 
-def _record(each: entry.Entry, given: bytes, content: Content) -> tuple[str, bytes]:
-    """The picture's kind, and its record."""
+def sums_of(task: Task) -> pathlib.Path:
+    """Where the sums of a task's pictures are, while the data set is unfinished."""
+    return task.path.parent / NOTES / f'{task.path.name}.npz'
+
+
+def _record(each: entry.Entry, given: bytes, content: Content, sums) -> tuple[str, bytes]:
+    """The picture's kind, and its record; what is stored is added to the sums, if any."""
     kind, size = headers.check(given), content.square_size
     orientation = headers.orientation(given) if content.exif_orientation else 1
     jpeg = content.encoding == 'jpeg'
     made = (pictures.jpeg_of if jpeg else pictures.square_of)(given, orientation, size)
+    if sums is not None:
+        stored = tf.io.decode_jpeg(made, dct_method=pictures.DCT) if jpeg else made
+        sums.add(stored.numpy())
     name = content.classes[each.label].encode()
     words = content.words[each.label].encode() if content.words else name
     features = {
@@ -197,7 +216,7 @@ def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
         if fields.pop('identity') != identity:
             return None
         shard = records.Shard(**fields.pop('shard'))
-        if files.sha256(task.path) != shard.sha256:
+        if files.sha256(task.path) != shard.sha256 or task.summed > sums_of(task).exists():
             return None
         bad = fields.pop('bad')
         # What could not be read may have been mended.
