@@ -70,6 +70,14 @@ class Data(settings.Checked):
         low=0,
         high=1024,
     )
+    engine: str = settings.setting(
+        'local',
+        'What prepare works on: processes here, or Apache Beam; docs/data.md.',
+        choices=('local', 'beam'),
+    )
+    beam_options: str = settings.setting(
+        '', "For --engine=beam: its runner's own options, as '--runner=DirectRunner'."
+    )
     verify_only: bool = settings.setting(
         False, 'Have prepare check every byte of --data_dir and change nothing.'
     )

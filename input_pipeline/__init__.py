@@ -1,9 +1,10 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `headers`, `pictures`, `shards`, `engine`, `locks`, `leaks`, `convert`,
-`plan`, `statistics`, `records`. From records: `order`, `preprocessing`, `random_bits`,
-`augmentation`, `pipeline`, and `cache`, `service` where one host's disk or CPU does not suffice.
-What is wrong with them: `inspection`. Nothing here knows of networks or of `alexnet_tf`.
+To records: `sources`, `array_pickle`, `headers`, `pictures`, `shards`, `engine`, `beam_engine`,
+`locks`, `leaks`, `convert`, `plan`, `statistics`, `records`. From records: `order`,
+`preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service` where one host's
+disk or CPU does not suffice. What is wrong with them: `inspection`. Nothing here knows of networks
+or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
@@ -12,6 +13,7 @@ import importlib
 _MODULES = (
     'array_pickle',
     'augmentation',
+    'beam_engine',
     'cache',
     'convert',
     'engine',

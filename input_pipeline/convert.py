@@ -57,6 +57,7 @@ def prepare(
     max_bad_fraction: float,
     report: Report,
     workers: int = 0,
+    make_engine: Callable[[int], Any] = engine.Engine,
     fail_on_leak: bool = False,
 ) -> records.Manifest:
     """Writes the records of every split, their statistics, and last the manifest.
@@ -72,6 +73,7 @@ def prepare(
         report: Called with (pictures done, pictures) from time to time.
         workers: Processes; 0: as many as there are cores, fewer where there is little to do. The
             result does not depend on it.
+        make_engine: Makes what runs the tasks, of a number of processes.
         fail_on_leak: Refuse pictures that are in training and elsewhere, too.
 
     Raises:
@@ -81,7 +83,7 @@ def prepare(
     """
     directory, settings = pathlib.Path(data_dir), _settings(found, settings)
     total = sum(map(len, found.splits.values()))
-    with locks.held(directory), engine.Engine(workers_for(total, workers)) as running:
+    with locks.held(directory), make_engine(workers_for(total, workers)) as running:
         _clean(directory)
         tasks = _plan(directory, found, settings)
         written = _write(tasks, running, max_bad_fraction, lambda done: report(done, total))
@@ -153,7 +155,7 @@ def _place(each: entry.Entry, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
 
 
-def _write(tasks, running: engine.Engine, max_bad_fraction: float, report):
+def _write(tasks, running, max_bad_fraction: float, report):
     """What was written, by split. Bad pictures are listed in any case."""
     every = [task for each in tasks.values() for task in each]
     written, bad, directory = [], [], every[0].path.parent

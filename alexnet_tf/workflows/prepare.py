@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import shlex
 import shutil
 
 import input_pipeline
@@ -47,9 +48,17 @@ def _prepare(config, found, settings):
         report=bar.show,
         workers=config.data.workers,
         fail_on_leak=config.data.fail_on_leak,
+        **_engine(config.data),
     )
     bar.close()
     return manifest
+
+
+def _engine(data: data_sections.Data) -> dict:
+    if data.engine == 'local':
+        return {}
+    options = shlex.split(data.beam_options)
+    return {'make_engine': lambda _: input_pipeline.beam_engine.BeamEngine(options)}
 
 
 def _verify(data_dir: str) -> None:

@@ -1,0 +1,71 @@
+"""Runs tasks on Apache Beam: DirectRunner here, Flink, Spark or Dataflow by their own options."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from input_pipeline import errors
+
+
+class BeamEngine:
+    """As `engine.Engine`, for functions that find what is finished when they are called again.
+
+    All machines must see the files of tasks under the same paths.
+
+    Args:
+        options: Of the pipeline, as '--runner=FlinkRunner'.
+
+    Raises:
+        DataError: Apache Beam is not installed.
+    """
+
+    def __init__(self, options: Sequence[str]):
+        try:
+            import apache_beam  # noqa: F401 - to say at once that it is not there
+        except ImportError as error:
+            raise errors.DataError(
+                '--engine=beam needs Apache Beam: pip install "alexnet_tf[beam]".'
+            ) from error
+        self._options = list(options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(
+        self,
+        function: Callable[[Any, Callable[[], None]], Any],
+        tasks: Sequence[Any],
+        report: Callable[[int], None] = lambda done: None,
+    ) -> Iterator[Any]:
+        """The results of `function(task, count)`, in the order of tasks.
+
+        They are not sent: after the pipeline, the function is called here, and finds them.
+        """
+        import apache_beam as beam
+        from apache_beam.options import pipeline_options
+
+        options = pipeline_options.PipelineOptions(self._options)
+        with beam.Pipeline(options=options) as pipeline:
+            (
+                pipeline
+                | 'tasks' >> beam.Create(list(tasks), reshuffle=True)
+                | 'work' >> beam.Map(functools.partial(_done, function))
+            )
+        done = [0]
+
+        def count():
+            done[0] += 1
+            report(done[0])
+
+        return (function(task, count) for task in tasks)
+
+
+def _done(function, task) -> None:
+    function(task, _uncounted)
+
+
+def _uncounted() -> None:
+    pass
