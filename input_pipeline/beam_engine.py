@@ -43,17 +43,26 @@ class BeamEngine:
         """The results of `function(task, count)`, in the order of tasks.
 
         They are not sent: after the pipeline, the function is called here, and finds them.
+
+        Raises:
+            DataError: Beam refuses its options, or a task failed.
         """
         import apache_beam as beam
         from apache_beam.options import pipeline_options
 
-        options = pipeline_options.PipelineOptions(self._options)
-        with beam.Pipeline(options=options) as pipeline:
-            (
-                pipeline
-                | 'tasks' >> beam.Create(list(tasks), reshuffle=True)
-                | 'work' >> beam.Map(functools.partial(_done, function))
-            )
+        try:
+            options = pipeline_options.PipelineOptions(self._options)
+            with beam.Pipeline(options=options) as pipeline:
+                (
+                    pipeline
+                    | 'tasks' >> beam.Create(list(tasks), reshuffle=True)
+                    | 'work' >> beam.Map(functools.partial(_done, function))
+                )
+        except (ValueError, RuntimeError) as error:
+            raise errors.DataError(
+                f'--engine=beam, --beam_options={" ".join(self._options)}: {errors.reason(error)}. '
+                'What is finished stays.'
+            ) from error
         done = [0]
 
         def count():

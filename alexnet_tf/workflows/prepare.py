@@ -57,7 +57,10 @@ def _prepare(config, found, settings):
 def _engine(data: data_sections.Data) -> dict:
     if data.engine == 'local':
         return {}
-    options = shlex.split(data.beam_options)
+    try:
+        options = shlex.split(data.beam_options)
+    except ValueError as error:
+        raise configs.UsageError(f'--beam_options={data.beam_options}: {error}.') from error
     return {'make_engine': lambda _: input_pipeline.beam_engine.BeamEngine(options)}
 
 

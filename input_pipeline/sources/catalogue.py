@@ -33,7 +33,7 @@ def builder_of(dataset: str, source_dir: str) -> Any:
     except Exception as error:  # of its own kinds, of the network's and of the disk's
         raise errors.DataError(
             f'--dataset={dataset}: tensorflow-datasets cannot give it '
-            f'({type(error).__name__}: {errors.reason(error)}).'
+            f'({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}).'
         ) from error
     features = dict(builder.info.features)
     if not isinstance(features.get('image'), tfds.features.Image) or not isinstance(

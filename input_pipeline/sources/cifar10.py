@@ -53,16 +53,15 @@ def find(source_dir: str) -> entry.Found:
         DataError: Neither is there, or what is there is broken.
     """
     root = pathlib.Path(source_dir)
+    if not recognises(root):
+        raise errors.DataError(
+            f'{root} holds neither {ARCHIVE} nor train/ and test/ with the ten classes of CIFAR-10.'
+        )
     if (root / ARCHIVE).is_file():
         splits, what = _of_archive(root / ARCHIVE), ARCHIVE
     else:
-        found = folder.of_two(root, root / 'train', root / 'test')
-        if found.classes != CLASSES:
-            raise errors.DataError(
-                f'{root} holds neither {ARCHIVE} nor train/ and test/ with the ten classes of '
-                'CIFAR-10.'
-            )
-        splits, what = found.splits, 'a folder of pictures'
+        splits = folder.of_two(root, root / 'train', root / 'test').splits
+        what = 'a folder of pictures'
     return entry.Found(
         NAME,
         f'{root}: CIFAR-10, {what}',

@@ -28,7 +28,7 @@ def source_of(source_dir: str, dataset: str) -> tuple[str, str]:
     if root.is_file() and root.suffix == '.csv':
         return listing.NAME, 'it is a CSV file'
     if not root.is_dir():
-        raise errors.DataError(f'--source_dir={source_dir}: no such folder.')
+        raise errors.DataError(f'--source_dir={source_dir}: no such folder, nor a CSV file.')
     for source in (ilsvrc2012, ilsvrc2010, cifar10, foreign):
         if why := source.recognises(root):
             return source.NAME, why

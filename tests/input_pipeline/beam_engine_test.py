@@ -27,3 +27,10 @@ def test_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'apache_beam', None)
     with pytest.raises(errors.DataError, match=r'pip install "alexnet_tf\[beam\]"'):
         beam_engine.BeamEngine([])
+
+
+def test_options_that_beam_refuses_are_said():
+    said = 'Unexpected pipeline runner: NoSuchRunner'
+    running = beam_engine.BeamEngine(['--runner=NoSuchRunner'])
+    with running, pytest.raises(errors.DataError, match=said):
+        running.run(print, [1])

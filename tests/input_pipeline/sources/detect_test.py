@@ -45,5 +45,5 @@ def test_others(tmp_path):
     assert detect.source_of('', 'mnist')[0] == 'tfds'
     (tmp_path / 'list.csv').write_text('path,label\n')
     assert detect.source_of(str(tmp_path / 'list.csv'), '')[0] == 'csv'
-    with pytest.raises(errors.DataError, match='no such folder'):
+    with pytest.raises(errors.DataError, match='no such folder, nor a CSV'):
         detect.source_of(str(tmp_path / 'nowhere'), '')
