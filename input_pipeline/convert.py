@@ -115,6 +115,7 @@ def _settings(found: entry.Found, settings: Mapping[str, Any]) -> dict[str, Any]
         'record_encoding': record_encoding(found, settings['record_encoding']),
         'square_size': found.square_size,
         'exif_orientation': found.exif_orientation,
+        'split_rule': found.split_rule,
     }
 
 

@@ -1,6 +1,7 @@
 """What preparing a data set would take, by some of its pictures tried in memory."""
 
 import dataclasses
+import errno
 import os
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 from input_pipeline import convert, shards
 from input_pipeline.sources import entry
 
-_TRIED = 64  # pictures
+_TRIED, _TRIED_FOR_ROOM = 64, 8  # pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +41,20 @@ class Estimate:
 
 
 def estimate(
-    found: entry.Found, data_dir: str, settings: Mapping[str, Any], workers: int
+    found: entry.Found,
+    data_dir: str,
+    settings: Mapping[str, Any],
+    workers: int,
+    tried: int = _TRIED,
 ) -> Estimate:
     """The estimate for `convert.prepare` with the same arguments; nothing is written."""
     every = [each for entries in found.splits.values() for each in entries]
-    tried = every[:: max(1, len(every) // _TRIED)][:_TRIED]
+    chosen = every[:: max(1, len(every) // tried)][:tried]
     content = shards.content(found, convert.record_encoding(found, settings['record_encoding']))
-    shards.try_record(tried[0], content)  # the first call is for TensorFlow to begin
+    shards.try_record(chosen[0], content)  # the first call is for TensorFlow to begin
     start = time.perf_counter()
-    sizes = [shards.try_record(each, content) for each in tried]
-    each_secs = (time.perf_counter() - start) / len(tried)
+    sizes = [shards.try_record(each, content) for each in chosen]
+    each_secs = (time.perf_counter() - start) / len(chosen)
     good = [size for size in sizes if size]
     workers = convert.workers_for(len(every), workers)
     return Estimate(
@@ -61,9 +66,27 @@ def estimate(
         free_bytes=shutil.disk_usage(_standing(pathlib.Path(data_dir))).free,
         workers=workers,
         secs=each_secs * len(every) / min(workers, os.cpu_count() or 1),
-        sampled=len(tried),
+        sampled=len(chosen),
         unreadable=len(sizes) - len(good),
     )
+
+
+def check_room(found: entry.Found, data_dir: str, settings: Mapping[str, Any]) -> None:
+    """Refuses what the disk will not hold, before the work begins.
+
+    Raises:
+        OSError: ENOSPC, with what is needed and what is free.
+    """
+    needed = estimate(found, data_dir, settings, 1, _TRIED_FOR_ROOM)
+    directory = pathlib.Path(data_dir)
+    there = sum(path.stat().st_size for path in directory.glob('*.tfrecord'))
+    if needed.bytes > needed.free_bytes + there:
+        raise OSError(
+            errno.ENOSPC,
+            f'the records need about {needed.bytes / 1e9:,.2f} GB, '
+            f'{needed.free_bytes / 1e9:,.2f} are free',
+            data_dir,
+        )
 
 
 def _standing(path: pathlib.Path) -> pathlib.Path:

@@ -39,6 +39,7 @@ def run(config: configs.Config) -> None:
 
 
 def _prepare(config, found, settings):
+    input_pipeline.plan.check_room(found, config.data.data_dir, settings)
     bar = progress.Progress('pictures')
     manifest = input_pipeline.convert.prepare(
         found,

@@ -71,7 +71,8 @@ def find(
     builder = builder_of(dataset, source_dir)
     asked = wanted(builder, splits)
     rows = {split: _copied(builder, split, name, aside) for split, name in asked.items()}
-    if records.VALIDATION not in rows:
+    rule = '' if records.VALIDATION in rows else entry.BY_CONTENT
+    if rule:
         rows |= _halves(rows[records.TRAIN], validation_fraction)
     numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in rows.items())
     names = ', '.join(f'{split}={name}' for split, name in asked.items())
@@ -80,6 +81,7 @@ def find(
         f'tensorflow-datasets {builder.info.full_name} ({names}): {numbers} pictures',
         tuple(builder.info.features['label'].names),
         {split: [row for row, _ in each] for split, each in rows.items()},
+        split_rule=rule,
         square_size=cifar10.SIZE if builder.name == cifar10.NAME else entry.Found.square_size,
     )
 

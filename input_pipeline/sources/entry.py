@@ -49,6 +49,10 @@ class File:
             return file.read()
 
 
+BY_CONTENT = "validation where the content's sha256, as a fraction, is below validation_fraction"
+BY_NAME = "validation where the name's sha256, as a fraction, is below validation_fraction"
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
     """What a source holds.
@@ -58,6 +62,7 @@ class Found:
         description: What was found, and by what it was recognised, for people.
         classes: Names in label order.
         splits: Entries by split: 'train', 'validation' and perhaps 'test'.
+        split_rule: What decided the split, where the source did not come with one.
         words: What classes mean, in label order, where their names do not say it.
         ids: Their ILSVRC ids, in label order, where they have some.
         exif_orientation: Whether a picture is turned as its EXIF orientation says.
@@ -70,6 +75,7 @@ class Found:
     description: str
     classes: tuple[str, ...]
     splits: Mapping[str, Sequence[Entry]]
+    split_rule: str = ''
     words: tuple[str, ...] = ()
     ids: tuple[int, ...] = ()
     exif_orientation: bool = False

@@ -1,5 +1,6 @@
 """A folder of class folders, or of train/ and val/ with class folders in each."""
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -27,7 +28,8 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     if (root / 'train').is_dir() and validation:
         return of_two(root, root / 'train', validation[0])
-    return _found(root, *_from_one(root, validation_fraction))
+    found = _found(root, *_from_one(root, validation_fraction))
+    return dataclasses.replace(found, split_rule=entry.BY_CONTENT)
 
 
 def of_two(root: pathlib.Path, train: pathlib.Path, validation: pathlib.Path) -> entry.Found:

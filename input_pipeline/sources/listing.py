@@ -44,7 +44,8 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
             raise errors.DataError(f'{file}: no picture falls into the {split} split.')
     numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items())
     description = f'{file}: a list, {len(classes)} classes, {numbers} pictures'
-    return entry.Found(NAME, description, classes, splits, exif_orientation=True)
+    rule = '' if rows[0].get('split') else entry.BY_CONTENT
+    return entry.Found(NAME, description, classes, splits, split_rule=rule, exif_orientation=True)
 
 
 def _rows(file) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ TARS = {
 }
 CLASSES = {'fall11_whole.tar': 21_841, 'winter21_whole.tar': 19_167, TARS[IMAGENET10K][0]: 10_184}
 WORDS = 'words.txt'
+_HALVES = "validation where the content's sha256 begins with a bit of 1"
 
 _INNER, _PICTURE = re.compile(r'n\d{8}\.tar'), re.compile(r'n\d{8}_\d+\.JPEG')
 
@@ -67,7 +68,10 @@ def find(source: str, source_dir: str, *, validation_fraction: float) -> entry.F
         splits[split].append(entry.Entry(f'{wnid}/{base}', labels[wnid], member))
     known, how = CLASSES[path.name], 'halves by content' if halves else 'held out by name'
     description = f'{path}: {len(classes.wnids):,} of {known:,} published classes, {how}'
-    return entry.Found(source, description, classes.wnids, splits, words=classes.words)
+    rule = _HALVES if halves else entry.BY_NAME
+    return entry.Found(
+        source, description, classes.wnids, splits, split_rule=rule, words=classes.words
+    )
 
 
 def _by_content(base: str, member: archives.Member) -> bool:

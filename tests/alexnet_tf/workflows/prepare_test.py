@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,8 +90,10 @@ def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
         text=True,
     )
     kept, kills = set(), 0
-    while not (data_dir / 'manifest.json').exists():
-        parent.stdin.write(f'{moments.randint(1, 45)}\n')
+    for _ in range(60):
+        if (data_dir / 'manifest.json').exists():
+            break
+        parent.stdin.write(f'{moments.randint(1, 50)}\n')
         parent.stdin.flush()
         while (line := parent.stdout.readline()) not in ('killed\n', 'done\n'):
             assert line.startswith(('prepare:', 'split', '---', 'train', 'validation'))
@@ -185,3 +188,13 @@ def test_what_was_found_is_said(many, tmp_path, capsys):
     assert 'PNG' in out
     assert 'grey JPEG' in out
     assert '1 pictures left out, see quarantine.csv' in out
+
+
+def test_a_disk_that_will_be_full_is_foreseen(many, tmp_path, monkeypatch, capsys):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage._replace(free=1_000_000))
+    assert main.main(flags(many, tmp_path / 'data')) == 5
+    assert 'the records need about 0.0' in capsys.readouterr().err
+    assert not (tmp_path / 'data').exists()
+    assert main.main(flags(many, tmp_path / 'data', '--record_encoding=raw', '--dry_run')) == 0
+    assert '0.04 GB needed, 0.00 GB free' in capsys.readouterr().out

@@ -41,6 +41,7 @@ def test_halves_by_content(tmp_path, train, imitate):
         second = hashlib.sha256(each.read()).digest()[0] >= 128
         assert split == ('validation' if second else 'train')
     assert 25 < len(found.splits['train']) < 55
+    assert 'begins with a bit of 1' in found.split_rule
 
 
 @pytest.mark.parametrize(
