@@ -8,13 +8,15 @@ import importlib.metadata
 import io
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from input_pipeline import engine, errors, files, leaks, locks, records, shards, statistics
+from input_pipeline import engine, errors, files, leaks, records, shards, statistics
 from input_pipeline.sources import entry
 
+_SHARD = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad pictures in a message
 _WORTH_A_PROCESS = 2000  # pictures; a process needs seconds to begin
 
@@ -22,12 +24,18 @@ Report = Callable[[int, int], None]
 
 
 def standing(
-    data_dir: str, found: entry.Found, settings: dict[str, Any]
+    data_dir: str,
+    found: entry.Found,
+    settings: dict[str, Any],
+    *,
+    max_bad_fraction: float = 1.0,
+    fail_on_leak: bool = False,
 ) -> records.Manifest | None:
     """The verified manifest of exactly this data set; None where there is none.
 
     Raises:
-        DataError: `data_dir` holds another data set, or a damaged one.
+        DataError: `data_dir` holds another data set, or a damaged one, or one that is not as good
+            as `max_bad_fraction` and `fail_on_leak` want it.
     """
     if not (pathlib.Path(data_dir) / records.MANIFEST).exists():
         return None
@@ -45,6 +53,13 @@ def standing(
                 f'what {found.description} gives with these flags. Name another --data_dir, or '
                 'delete this one.'
             )
+    total = sum(map(len, found.splits.values()))
+    if manifest.quarantined > max_bad_fraction * total or (fail_on_leak and manifest.leaked):
+        raise errors.DataError(
+            f'{data_dir} stands, with {manifest.quarantined} pictures left out and '
+            f'{manifest.leaked} of training in another split, more than --max_bad_fraction or '
+            f'--fail_on_leak allows; {records.QUARANTINE} and {records.LEAKS} list them.'
+        )
     records.verify(manifest)
     return manifest
 
@@ -62,7 +77,7 @@ def prepare(
 ) -> records.Manifest:
     """Writes the records of every split, their statistics, and last the manifest.
 
-    What an interrupted call has finished is not done again.
+    What an interrupted call has finished is not done again. The caller holds the directory's lock.
 
     Args:
         found: What a source gave.
@@ -77,15 +92,15 @@ def prepare(
         fail_on_leak: Refuse pictures that are in training and elsewhere, too.
 
     Raises:
-        DataError: More pictures were unreadable, a split has none left, or another process works
-            on the directory.
+        DataError: More pictures were unreadable, or a split has none left.
         OSError: The disk is full or not writable.
     """
     directory, settings = pathlib.Path(data_dir), _settings(found, settings)
     total = sum(map(len, found.splits.values()))
-    with locks.held(directory), make_engine(workers_for(total, workers)) as running:
-        _clean(directory)
-        tasks = _plan(directory, found, settings)
+    directory.mkdir(parents=True, exist_ok=True)
+    tasks = _plan(directory, found, settings)
+    _clean(directory, tasks)
+    with make_engine(workers_for(total, workers)) as running:
         written = _write(tasks, running, max_bad_fraction, lambda done: report(done, total))
         _check_splits(written, found)
         manifest = _manifest(directory, found, settings, written)
@@ -119,9 +134,13 @@ def _settings(found: entry.Found, settings: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _clean(directory: pathlib.Path) -> None:
-    """Takes away what a killed process left aside."""
+def _clean(directory: pathlib.Path, tasks) -> None:
+    """Takes away what a killed process left aside, and shards of other settings."""
     (directory / shards.NOTES).mkdir(exist_ok=True)
+    wanted = {task.path.name for each in tasks.values() for task in each}
+    for path in directory.glob('*.tfrecord'):
+        if _SHARD.fullmatch(path.name) and path.name not in wanted:
+            path.unlink()
     for folder in (directory, directory / shards.NOTES):
         for path in files.left_aside(folder):
             path.unlink(missing_ok=True)

@@ -114,6 +114,7 @@ def write(task: Task, count: Callable[[], None]) -> Written:
                     kind, record = _record(each, given, task.content, sums)
                 except (tf.errors.OpError, OSError, ValueError) as error:
                     bad.append((each.name, errors.reason(error)))
+                    digest = ''
                 else:
                     writer.write(record)
                     kinds[kind] += 1

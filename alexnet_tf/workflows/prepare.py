@@ -1,17 +1,13 @@
 """Pictures -> records."""
 
-import contextlib
 import dataclasses
 import pathlib
 import shlex
-import shutil
 
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf import data_sections
 from alexnet_tf.reporting import progress, tables
-
-_COPIES = '.pictures'  # of what a source cannot read by place
 
 
 def run(config: configs.Config) -> None:
@@ -19,23 +15,33 @@ def run(config: configs.Config) -> None:
     data = config.data
     if data.verify_only:
         return _verify(data.data_dir)
+    _check_apart(data)
     source = _source(data)
     if source == 'tfds' and data.dry_run:
         return print(f'prepare: {_described(data)}\nprepare: dry run, nothing was written.')
-    copies = pathlib.Path(data.data_dir) / _COPIES
-    with _removed(copies):
-        found = _find(data, source, copies)
-        settings = _settings(config)
-        print(f'prepare: {found.description}')
-        if data.dry_run:
-            return _plan(config, found, settings)
-        manifest = input_pipeline.convert.standing(data.data_dir, found, settings)
-        if manifest is None:
-            print(f'prepare: -> {data.data_dir}')
-            manifest = _prepare(config, found, settings)
-        else:
-            print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
+    if data.dry_run:
+        return _plan(config, _find(data, source), _settings(config))
+    with input_pipeline.locks.held(pathlib.Path(data.data_dir)):
+        manifest = _made(config, _find(data, source), _settings(config))
     _summary(manifest)
+
+
+def _made(config, found, settings):
+    """The manifest of what stands already, or is made now."""
+    data = config.data
+    print(f'prepare: {found.description}')
+    manifest = input_pipeline.convert.standing(
+        data.data_dir,
+        found,
+        settings,
+        max_bad_fraction=data.max_bad_fraction,
+        fail_on_leak=data.fail_on_leak,
+    )
+    if manifest is None:
+        print(f'prepare: -> {data.data_dir}')
+        return _prepare(config, found, settings)
+    print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
+    return manifest
 
 
 def _prepare(config, found, settings):
@@ -86,7 +92,7 @@ def _source(data: data_sections.Data) -> str:
     return source
 
 
-def _find(data: data_sections.Data, source: str, copies: pathlib.Path):
+def _find(data: data_sections.Data, source: str):
     sources, where = input_pipeline.sources, data.source_dir
     fraction = data.validation_fraction
     found = {
@@ -104,7 +110,7 @@ def _find(data: data_sections.Data, source: str, copies: pathlib.Path):
             where,
             splits=_splits(data),
             validation_fraction=fraction,
-            aside=copies,
+            aside=pathlib.Path(data.data_dir) / input_pipeline.shards.NOTES,
         ),
     }[source]()
     if data.exif_orientation == 'auto':
@@ -120,13 +126,16 @@ def _splits(data: data_sections.Data) -> dict[str, str]:
     return {'train': data.train_split, 'validation': data.validation_split}
 
 
-@contextlib.contextmanager
-def _removed(copies: pathlib.Path):
-    """Takes copies away at the end."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(copies, ignore_errors=True)
+def _check_apart(data: data_sections.Data) -> None:
+    """Refuses records among the pictures that they are made of."""
+    if not data.source_dir:
+        return
+    source, records = (pathlib.Path(each).resolve() for each in (data.source_dir, data.data_dir))
+    if source.is_dir() and records.is_relative_to(source):
+        raise configs.UsageError(
+            f'--data_dir={data.data_dir} lies in --source_dir={data.source_dir}, where records '
+            'would be taken for pictures. Name a directory beside it.'
+        )
 
 
 def _settings(config: configs.Config) -> dict:
@@ -143,6 +152,7 @@ def _settings(config: configs.Config) -> dict:
 
 def _plan(config, found, settings) -> None:
     """What a dry run says."""
+    print(f'prepare: {found.description}')
     plan = input_pipeline.plan.estimate(found, config.data.data_dir, settings, config.data.workers)
     rows = [
         (split, f'{len(entries):,}', _number(found.expected.get(split)))

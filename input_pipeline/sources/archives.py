@@ -48,6 +48,10 @@ class Member:
         return _unpacked(data) if data.startswith(_GZIP) else data
 
 
+_MOST_UNPACKED = 512 << 20  # bytes of a compressed archive: development kits, CIFAR-10
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError)
+
+
 def members(path: pathlib.Path, expected: re.Pattern) -> Iterator[tuple[str, Member]]:
     """(base name, member) of the regular files of an uncompressed tar, in its order.
 
@@ -85,16 +89,36 @@ def nested(
 
 
 def read(path: pathlib.Path, base: str) -> bytes | None:
-    """One small file of a tar, which may be compressed: a devkit's. None where it has none.
+    """One file of a small tar that may be gzipped, such as a kit's; None where it has none.
+
+    The whole of it is unpacked in memory, so that its checksum is looked at.
 
     Raises:
         DataError: It is no tar, or cut short.
     """
-    with _open(path, mode='r:*') as archive:
+    data = _whole(path)
+    with _open(path, io.BytesIO(data)) as archive:
         for member in _each(archive, path):
-            if member.isreg() and _base(member.name) == base:
-                return archive.extractfile(member).read(headers.MOST_BYTES)
+            if member.isreg() and not member.issparse() and _base(member.name) == base:
+                return data[member.offset_data : member.offset_data + member.size]
     return None
+
+
+def _whole(path) -> bytes:
+    data = path.read_bytes() if path.stat().st_size <= _MOST_UNPACKED else None
+    try:
+        if data and data.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                data = file.read(_MOST_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise errors.DataError(
+            f'{path} is damaged or cut short ({error}). Download it again.'
+        ) from error
+    if data is None or len(data) > _MOST_UNPACKED:
+        raise errors.DataError(
+            f'{path} has more than {_MOST_UNPACKED:,} bytes: it is not what it seems.'
+        )
+    return data
 
 
 class _Window(io.RawIOBase):
@@ -118,10 +142,10 @@ class _Window(io.RawIOBase):
         return data
 
 
-def _open(path, file=None, what: str = 'it', mode: str = 'r:') -> tarfile.TarFile:
+def _open(path, file=None, what: str = 'it') -> tarfile.TarFile:
     try:
-        return tarfile.open(path, mode, fileobj=file)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+        return tarfile.open(path, 'r:', fileobj=file)
+    except _BROKEN as error:
         raise errors.DataError(
             f'{path}: {what} cannot be read as a tar ({error}). Download it again, and leave it as '
             'it came.'
@@ -129,10 +153,14 @@ def _open(path, file=None, what: str = 'it', mode: str = 'r:') -> tarfile.TarFil
 
 
 def _members(archive, path, offset: int, expected: re.Pattern) -> Iterator[tuple[str, Member]]:
+    seen = set()
     for member in _each(archive, path):
         base = _base(member.name)
         if not expected.fullmatch(base):
             continue
+        if base in seen:
+            raise errors.DataError(f'{path} holds {base} twice.')
+        seen.add(base)
         if not member.isreg() or member.issparse():
             raise errors.DataError(
                 f'{path}: {member.name!r} is no plain file but bears the name of one. This is not '
@@ -147,8 +175,13 @@ def _each(archive: tarfile.TarFile, path) -> Iterator[tarfile.TarInfo]:
             archive.members.clear()  # it would keep them all
             if member.name.startswith('/') or '..' in member.name.split('/'):
                 raise errors.DataError(f'{path}: a member wants to lie at {member.name!r}.')
+            if member.size < 0:
+                raise errors.DataError(f'{path}: {member.name!r} claims {member.size} bytes.')
             yield member
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise EOFError('it has no end')
+    except (*_BROKEN, OSError) as error:
         raise errors.DataError(
             f'{path} is damaged or cut short ({error}). Download it again.'
         ) from error

@@ -15,12 +15,13 @@ NAME = 'tfds'
 _HELD_OUT = ('validation', 'test')  # the first that there is
 
 
-def builder_of(dataset: str, source_dir: str) -> Any:
+def builder_of(dataset: str, source_dir: str, *, download: bool = True) -> Any:
     """The set's builder, downloaded and prepared where it was not.
 
     Args:
         dataset: As 'tf_flowers' or 'imagenet2012:5.1.0'.
         source_dir: Where tensorflow-datasets keeps its data; '': where it always does.
+        download: Whether that may happen.
 
     Raises:
         DataError: No such set, no pictures or no classes in it, or it cannot be had.
@@ -29,7 +30,8 @@ def builder_of(dataset: str, source_dir: str) -> Any:
 
     try:
         builder = tfds.builder(dataset, data_dir=source_dir or None)
-        builder.download_and_prepare()
+        if download:
+            builder.download_and_prepare()
     except Exception as error:  # of its own kinds, of the network's and of the disk's
         raise errors.DataError(
             f'--dataset={dataset}: tensorflow-datasets cannot give it '
@@ -62,7 +64,7 @@ def find(
             ('train[:80%]'); what is missing or '' is found: its validation split, or test, or a
             share of training by content.
         validation_fraction: That share.
-        aside: Folder that pictures are copied to; made.
+        aside: Folder that pictures are copied to, as '*.pictures'; made.
 
     Raises:
         DataError: As `builder_of`; or a split that it does not have.
@@ -88,7 +90,9 @@ def find(
 
 def describe(dataset: str, source_dir: str, splits: dict[str, str]) -> str:
     """What `find` would read, in a sentence; arguments as its."""
-    builder = builder_of(dataset, source_dir)
+    builder = builder_of(dataset, source_dir, download=False)
+    if not builder.info.splits:
+        return f'tensorflow-datasets {builder.info.full_name}, which would be downloaded first'
     asked = wanted(builder, splits)
     numbers = ', '.join(f'{split}={name}' for split, name in asked.items())
     all_of_it = ', '.join(
@@ -108,9 +112,15 @@ def wanted(builder: Any, splits: dict[str, str]) -> dict[str, str]:
 
 def _copied(builder, split: str, name: str, aside) -> list[tuple[entry.Entry, str]]:
     """Entries of a split, each with its content's sha256."""
-    path, rows, offset = aside / split, [], 0
+    path, rows, offset = aside / f'{split}.pictures', [], 0
+    classes = len(builder.info.features['label'].names)
     with files.atomic_file(path) as temporary, open(temporary, 'wb') as file:
         for at, (encoded, label) in enumerate(_pictures(builder, name)):
+            if not 0 <= label < classes:
+                raise errors.DataError(
+                    f'{builder.info.full_name}, split {name}: a label of {label}: it has none. '
+                    'Name another --train_split or --validation_split.'
+                )
             member = archives.Member(str(path), offset, len(encoded))
             digest = hashlib.sha256(encoded).hexdigest()
             rows.append((entry.Entry(f'{split}/{at:08d}', label, member), digest))

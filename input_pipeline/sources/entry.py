@@ -1,8 +1,11 @@
 """What a source gives: itself, and pictures that are read when their turn comes."""
 
 import dataclasses
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
+
+from input_pipeline import headers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,12 +44,15 @@ class File:
         """The file as it is now."""
         try:
             return cls(path, os.stat(path).st_size)
-        except OSError:
+        except (OSError, ValueError):
             return cls(path, -1)
 
     def __call__(self) -> bytes:
+        if not os.path.isfile(self.path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
         with open(self.path, 'rb') as file:
-            return file.read()
+            # One more, so that what is too large is noticed.
+            return file.read(headers.MOST_BYTES + 1)
 
 
 BY_CONTENT = "validation where the content's sha256, as a fraction, is below validation_fraction"

@@ -8,7 +8,7 @@ import pathlib
 from input_pipeline import errors, files, records
 from input_pipeline.sources import entry
 
-_VALIDATION_NAMES = ('val', 'validation')
+_VALIDATION_NAMES = ('val', 'validation', 'valid', 'test')  # the first that there is
 _NOT_PICTURES = ('.ds_store', 'thumbs.db', 'desktop.ini', '__macosx')
 
 
@@ -16,7 +16,8 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     """The pictures of a folder, by class.
 
     Args:
-        source_dir: Holds `train/` and `val/` (or `validation/`), or class folders.
+        source_dir: Holds `train/` and `val/` (or `validation/`, `valid/`, `test/`), or class
+            folders.
         validation_fraction: Without val/: the share held out. The hash of a file's content
             decides, so no picture ever changes sides, renamed or joined by others.
 
@@ -28,6 +29,11 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     if (root / 'train').is_dir() and validation:
         return of_two(root, root / 'train', validation[0])
+    if (root / 'train').is_dir() and set(_class_folders(root)) == {'train'}:
+        raise errors.DataError(
+            f'{root} has train/ but none of {", ".join(_VALIDATION_NAMES)}. Give {root / "train"} '
+            'itself to hold out a share of it.'
+        )
     found = _found(root, *_from_one(root, validation_fraction))
     return dataclasses.replace(found, split_rule=entry.BY_CONTENT)
 
@@ -51,17 +57,25 @@ def _found(root, classes, splits) -> entry.Found:
 
 def _from_two(root, train, validation):
     classes = _classes(train)
-    surplus = sorted(set(_class_folders(validation)) - set(classes))
-    if surplus:
-        raise errors.DataError(
-            f'{validation} has classes that {train} lacks: {", ".join(surplus[:5])}. Every '
-            'validation class needs training pictures under the same folder name.'
-        )
+    _check_known(validation, train, classes)
     folders = {records.TRAIN: train, records.VALIDATION: validation}
+    test = root / 'test'
+    if test.is_dir() and test != validation and _class_folders(test):
+        _check_known(test, train, classes)
+        folders[records.TEST] = test
     return classes, {
         split: [each for name in classes for each in _entries(root, folder / name, classes)]
         for split, folder in folders.items()
     }
+
+
+def _check_known(folder, train, classes) -> None:
+    surplus = sorted(set(_class_folders(folder)) - set(classes))
+    if surplus:
+        raise errors.DataError(
+            f'{folder} has classes that {train} lacks: {", ".join(surplus[:5])}. Every class there '
+            'needs training pictures under the same folder name.'
+        )
 
 
 def _from_one(root, fraction):
@@ -102,7 +116,15 @@ def _class_folders(folder) -> list[str]:
 def _files(folder) -> list[pathlib.Path]:
     if not folder.is_dir():
         return []
-    return sorted(each for each in folder.rglob('*') if _is_file(each) and _counts(each))
+    found, seen = [], set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen:  # a link in a circle
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [pathlib.Path(where, name) for name in names]
+    return sorted(each for each in found if _is_file(each) and _counts(each))
 
 
 def _is_file(path) -> bool:

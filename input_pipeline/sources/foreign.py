@@ -7,14 +7,15 @@ import pathlib
 import re
 
 import tensorflow as tf
+from google.protobuf import message
 
 from input_pipeline import errors, records
 from input_pipeline.sources import entry, synsets
 
 NAME = 'records'
-_SLIM = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}')
-_TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-\d{5}-of-\d{5}')
-_NAMES = 'label.labels.txt'  # of tensorflow-datasets
+_SLIM = re.compile(r'(train|validation|test)-(\d{5})-of-(\d{5})')
+_TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-(\d{5})-of-(\d{5})')
+_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets, and of TF-slim
 _FRAME, _HEAD = 16, 12  # bytes around a record, and those in front
 
 
@@ -75,6 +76,8 @@ def find(source_dir: str) -> entry.Found:
         splits.setdefault(row.split, []).append(
             entry.Entry(row.name, row.label - offset, row.picture)
         )
+    if records.TRAIN not in splits:
+        raise errors.DataError(f'{root} holds no training records.')
     if set(splits) == {records.TRAIN}:
         raise errors.DataError(
             f'{root} holds training records only. Put those of validation beside them, or prepare '
@@ -93,7 +96,16 @@ def _shards(root) -> list[tuple[pathlib.Path, str]]:
         (path, _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name))
         for path in sorted(root.iterdir())
     ]
-    return [(path, match.group(1)) for path, match in found if match]
+    matched = [(path, match) for path, match in found if match]
+    for split in sorted({match.group(1) for _, match in matched}):
+        numbers = [match.group(2, 3) for _, match in matched if match.group(1) == split]
+        wanted = int(numbers[0][1])
+        if [(int(at), int(of)) for at, of in numbers] != [(at, wanted) for at in range(wanted)]:
+            raise errors.DataError(
+                f'{root} holds {len(numbers)} shards of {split} where their names say {wanted}. '
+                'Fetch the others, and keep shards of other sets elsewhere.'
+            )
+    return [(path, match.group(1)) for path, match in matched]
 
 
 def _rows(path, split: str):
@@ -103,8 +115,10 @@ def _rows(path, split: str):
             data = record.numpy()
             yield _row(path, split, at, data, offset + _HEAD)
             offset += _FRAME + len(data)
-    except tf.errors.OpError as error:
-        raise errors.DataError(f'{path} is damaged ({errors.reason(error)}).') from error
+    except (tf.errors.OpError, message.DecodeError, UnicodeDecodeError) as error:
+        raise errors.DataError(
+            f'{path} is damaged, or holds no tf.train.Example ({errors.reason(error)}).'
+        ) from error
 
 
 def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
@@ -136,31 +150,43 @@ def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
 
 def _labels(root, rows) -> tuple[int, tuple[str, ...], tuple[str, ...], str]:
     """(what labels begin with, classes, words, how they were found)."""
-    lowest, highest = min(row.label for row in rows), max(row.label for row in rows)
     named = {row.synset: row.words for row in rows if row.synset}
-    if named and all(row.synset for row in rows):
-        classes = (
-            synsets.of_names(named, named) if all(map(synsets.WNID.fullmatch, named)) else None
+    if named:
+        first, names, words = _by_synset(root, rows, named)
+        how = f'labels begin with {first}'
+    elif file := next((root / name for name in _NAMES if (root / name).is_file()), None):
+        first, names, words = 0, _names_in(file), ()
+        how = f'names from {file.name}'
+    else:
+        first, highest = min(row.label for row in rows), max(row.label for row in rows)
+        names = tuple(f'{label:0{len(str(highest))}d}' for label in range(first, highest + 1))
+        words, how = (), f'labels begin with {first}, classes have no names'
+        if first not in (0, 1):
+            raise errors.DataError(f'{root}: labels begin with {first}; 0 or 1 was expected.')
+    wrong = next((row for row in rows if not 0 <= row.label - first < len(names)), None)
+    if wrong:
+        raise errors.DataError(
+            f'{root}: {wrong.name} has the label {wrong.label}, and {how}: that is none of the '
+            f'{len(names):,} classes. Unlabelled records have no place here.'
         )
-        names = classes.wnids if classes else tuple(sorted(named))
-        offsets = collections.Counter(row.label - names.index(row.synset) for row in rows)
-        if len(offsets) > 1:
-            raise errors.DataError(
-                f'{root}: labels do not follow the sorted names of classes; '
-                f'{named and sorted(named)[0]} first. Some classes may have no records.'
-            )
-        (offset,) = offsets
-        return offset, names, classes.words if classes else (), f'labels begin with {offset}'
-    if (root / _NAMES).is_file():
-        names = tuple((root / _NAMES).read_text().split('\n'))
-        names = names[:-1] if names[-1] == '' else names
-        if not 0 <= lowest <= highest < len(names):
-            raise errors.DataError(
-                f'{root}: labels from {lowest} to {highest}, but {_NAMES} names {len(names)}.'
-            )
-        return 0, names, (), f'names from {_NAMES}'
-    if lowest < 0 or lowest > 1:
-        raise errors.DataError(f'{root}: labels begin with {lowest}; 0 or 1 was expected.')
-    digits = len(str(highest))
-    names = tuple(f'{label:0{digits}d}' for label in range(lowest, highest + 1))
-    return lowest, names, (), f'labels begin with {lowest}, classes have no names'
+    return first, names, words, how
+
+
+def _by_synset(root, rows, named) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    known = all(map(synsets.WNID.fullmatch, named))
+    names = tuple(sorted(named))
+    places = {name: at for at, name in enumerate(names)}
+    offsets = collections.Counter(row.label - places[row.synset] for row in rows if row.synset)
+    if len(offsets) > 1:
+        raise errors.DataError(
+            f'{root}: labels do not follow the sorted names of classes, {names[0]} first. Some '
+            'classes may have no records.'
+        )
+    (first,) = offsets
+    return first, names, tuple(named[name] for name in names) if known else ()
+
+
+def _names_in(file) -> tuple[str, ...]:
+    """A name a line, or 'label:name' as TF-slim writes them."""
+    lines = synsets.text_of(file.read_bytes(), str(file)).splitlines()
+    return tuple(re.sub(r'^\d+:', '', line) for line in lines if line.strip())

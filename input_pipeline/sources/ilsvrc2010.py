@@ -20,10 +20,10 @@ VALIDATION_TRUTH = 'ILSVRC2010_validation_ground_truth.txt'
 TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
 
 _INNER = re.compile(r'n\d{8}\.tar')
-_TRAINING = re.compile(r'n\d{8}_\d+\.JPEG')
+_TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 _FLAT = {
-    records.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.JPEG'),
-    records.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.JPEG'),
+    records.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)'),
+    records.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)'),
 }
 _ANY = re.compile('|'.join(each.pattern for each in (_TRAINING, *_FLAT.values())))
 
@@ -55,7 +55,12 @@ def find(source_dir: str) -> entry.Found:
     if test:
         path = root / TEST_TRUTH
         splits[records.TEST] = _flat(
-            root / TEST_TAR, records.TEST, classes, patch, path.read_text(), str(path)
+            root / TEST_TAR,
+            records.TEST,
+            classes,
+            patch,
+            synsets.text_of(path.read_bytes(), str(path)),
+            str(path),
         )
     patch.check_used(whole=test)
     return entry.Found(
@@ -114,7 +119,8 @@ def _validation_truth(root) -> tuple[str, str]:
     data = archives.read(root / KIT, VALIDATION_TRUTH)
     if data is None:
         raise errors.DataError(f'{root / KIT} holds no {VALIDATION_TRUTH}.')
-    return data.decode(), f'{VALIDATION_TRUTH} in {root / KIT}'
+    file = f'{VALIDATION_TRUTH} in {root / KIT}'
+    return synsets.text_of(data, file), file
 
 
 def _flat(path, split, classes, patch, truth: str, file: str) -> list[entry.Entry]:

@@ -19,8 +19,8 @@ _KAGGLE_ROOT = pathlib.Path('ILSVRC/Data/CLS-LOC')
 _VALIDATION_NAMES = ('val', 'validation')
 
 _INNER = re.compile(r'n\d{8}\.tar')
-_TRAINING = re.compile(r'n\d{8}_\d+\.JPEG')
-_VALIDATION = re.compile(r'ILSVRC2012_val_\d{8}\.JPEG')
+_TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
+_VALIDATION = re.compile(r'ILSVRC2012_val_\d{8}\.(?i:jpe?g)')
 
 
 def recognises(root: pathlib.Path) -> str:
@@ -66,7 +66,8 @@ def _from_tars(root) -> entry.Found:
     text = archives.read(kit, GROUND_TRUTH)
     if text is None:
         raise errors.DataError(f'{kit} holds no {GROUND_TRUTH}.')
-    truth = synsets.ground_truth(text.decode(), classes, len(pictures), f'{GROUND_TRUTH} in {kit}')
+    file = f'{GROUND_TRUTH} in {kit}'
+    truth = synsets.ground_truth(synsets.text_of(text, file), classes, len(pictures), file)
     # The tar is not in the order of names; the ground truth is.
     validation = [
         entry.Entry(f'val/{base}', label, pictures[base])
@@ -92,6 +93,12 @@ def _from_tree(root) -> entry.Found:
         for path in sorted((tree / 'train' / wnid).iterdir())
         if _TRAINING.fullmatch(path.name)
     ]
+    filled = {each.label for each in training}
+    empty = [wnid for wnid, label in labels.items() if label not in filled]
+    if empty:
+        raise errors.DataError(
+            f'{tree / "train" / empty[0]} holds no picture named as {empty[0]}_1.JPEG.'
+        )
     validation, how = _validation_of_tree(root, validation_folder, classes)
     return _found(f'{root}: a tree of ILSVRC-2012, {how}', classes, training, validation)
 
@@ -124,10 +131,7 @@ def _truth_of_tree(root, folder, classes, paths) -> tuple[list[int], str]:
     places = (root, folder.parent, folder)
     solution = _first(places, KAGGLE_LABELS)
     if solution:
-        with solution.open(newline='') as file:
-            wnids = {
-                row['ImageId']: row['PredictionString'].split()[0] for row in csv.DictReader(file)
-            }
+        wnids = _of_kaggle(solution)
         missing = next((path.stem for path in paths if path.stem not in wnids), None)
         if missing:
             raise errors.DataError(f'{solution} has no label for {missing}.')
@@ -139,18 +143,31 @@ def _truth_of_tree(root, folder, classes, paths) -> tuple[list[int], str]:
                 raise errors.DataError(
                     f'{file} numbers classes as the development kit does: put {KITS[0]} beside it.'
                 )
-            return synsets.ground_truth(file.read_text(), classes, len(paths), str(file)), name
+            text = synsets.text_of(file.read_bytes(), str(file))
+            return synsets.ground_truth(text, classes, len(paths), str(file)), name
     raise errors.DataError(
         f'{folder} is flat, and its labels are nowhere in {root}. Put {GROUND_TRUTH} of the '
         f'development kit there (with the kit itself), or {KAGGLE_LABELS}, or {WNID_LABELS}.'
     )
 
 
+def _of_kaggle(path) -> dict[str, str]:
+    """WNID by picture: the first word of its prediction; the others are boxes."""
+    text = synsets.text_of(path.read_bytes(), str(path))
+    try:
+        rows = list(csv.DictReader(text.splitlines()))
+        return {row['ImageId']: row['PredictionString'].split()[0] for row in rows}
+    except (csv.Error, KeyError, IndexError, AttributeError) as error:
+        raise errors.DataError(
+            f'{path}: each row needs ImageId and PredictionString ({error!r}).'
+        ) from error
+
+
 def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
     """Those of the kit, where it is there; else the folders', with words where they are known."""
     for name in KITS:
-        if (root / name).is_file():
-            return _classes_of_kit(root / name)
+        if kit := _first((root, _tree(root)), name):
+            return _classes_of_kit(kit)
     if not folders:
         raise errors.DataError(f'{root}: train/ has no class folders.')
     wrong = [name for name in folders if not synsets.WNID.fullmatch(name)]
@@ -159,7 +176,8 @@ def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
     mapping = root / KAGGLE_WORDS
     if not mapping.is_file():
         return synsets.of_names(folders)
-    words = synsets.words_of(mapping.read_text(), str(mapping))
+    text = synsets.text_of(mapping.read_bytes(), str(mapping))
+    words = synsets.words_of(text, str(mapping))
     return synsets.of_names(words, words)
 
 

@@ -52,15 +52,15 @@ def _rows(file) -> list[dict[str, str]]:
     if not file.is_file():
         raise errors.DataError(f'--source_dir={file}: --source=csv wants a file of path,label.')
     try:
-        with file.open(newline='', encoding='utf-8-sig', errors='surrogateescape') as opened:
+        with file.open(newline='', encoding='utf-8-sig') as opened:
             reader = csv.DictReader(opened, strict=True)
             if not {'path', 'label'} <= set(reader.fieldnames or ()):
                 raise errors.DataError(
                     f'{file}: its first line names {reader.fieldnames}; path and label are wanted.'
                 )
             rows = list(reader)
-    except csv.Error as error:
-        raise errors.DataError(f'{file} cannot be read as CSV ({error}).') from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise errors.DataError(f'{file} cannot be read as CSV in UTF-8 ({error}).') from error
     for number, row in enumerate(rows, 2):
         split = row.get('split')
         if not row['path'] or not row['label'] or None in row or (split or 'train') not in _SPLITS:
@@ -81,7 +81,7 @@ def _split_of(row, read, fraction: float) -> str:
         return _SPLITS[row['split']]
     try:
         digest = hashlib.sha256(read()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         digest = hashlib.sha256(row['path'].encode(errors='surrogateescape')).hexdigest()
     held_out = int(digest[:13], 16) / 16**13 < fraction
     return records.VALIDATION if held_out else records.TRAIN

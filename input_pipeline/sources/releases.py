@@ -22,7 +22,7 @@ CLASSES = {'fall11_whole.tar': 21_841, 'winter21_whole.tar': 19_167, TARS[IMAGEN
 WORDS = 'words.txt'
 _HALVES = "validation where the content's sha256 begins with a bit of 1"
 
-_INNER, _PICTURE = re.compile(r'n\d{8}\.tar'), re.compile(r'n\d{8}_\d+\.JPEG')
+_INNER, _PICTURE = re.compile(r'n\d{8}\.tar'), re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 
 
 def recognises(root: pathlib.Path) -> tuple[str, str]:
@@ -92,4 +92,5 @@ def _words(root) -> dict[str, str]:
     file = root / WORDS
     if not file.is_file():
         return {}
-    return synsets.words_of(file.read_text().replace('\t', ' '), str(file))
+    text = synsets.text_of(file.read_bytes(), str(file))
+    return synsets.words_of(text.replace('\t', ' '), str(file))

@@ -77,8 +77,22 @@ def of_development_kit(data: bytes, year: int, file: str) -> Classes:
         # What has children is no class but what several are.
         leaves = [row for row in rows.reshape(-1) if int(row['num_children']) == 0]
         return of((str(row['WNID']), str(row['words']), int(row[field])) for row in leaves)
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+    except errors.DataError:
+        raise
+    except Exception as error:  # SciPy fails in any way on broken files
         raise errors.DataError(f'{file} is no meta.mat of a development kit ({error}).') from error
+
+
+def text_of(data: bytes, file: str) -> str:
+    """Text in UTF-8, with or without a mark in front.
+
+    Raises:
+        DataError: It is no such text.
+    """
+    try:
+        return data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise errors.DataError(f'{file} is no text in UTF-8 ({error}).') from error
 
 
 def words_of(text: str, file: str) -> dict[str, str]:

@@ -195,6 +195,41 @@ def test_a_disk_that_will_be_full_is_foreseen(many, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage._replace(free=1_000_000))
     assert main.main(flags(many, tmp_path / 'data')) == 5
     assert 'the records need about 0.0' in capsys.readouterr().err
-    assert not (tmp_path / 'data').exists()
+    assert [each.name for each in (tmp_path / 'data').iterdir()] == ['.lock']
     assert main.main(flags(many, tmp_path / 'data', '--record_encoding=raw', '--dry_run')) == 0
     assert '0.04 GB needed, 0.00 GB free' in capsys.readouterr().out
+
+
+def test_nothing_of_the_users_is_touched(many, tmp_path, capsys):
+    mine = tmp_path / 'data' / '.pictures' / 'holiday.jpg'
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b'mine')
+    assert main.main(flags(many, tmp_path / 'data', '--dry_run')) == 0
+    assert main.main(flags(many, tmp_path / 'data')) == 0
+    assert mine.read_bytes() == b'mine'
+    assert main.main(flags(many, many / 'cat' / 'records')) == 2
+    assert 'lies in --source_dir' in capsys.readouterr().err
+
+
+def test_other_settings_leave_no_shards_behind(many, whole, tmp_path):
+    given = flags(many, tmp_path / 'data')
+    assert main.main([*given, '--shard_examples=3', '--max_bad_fraction=0']) == 0
+    (tmp_path / 'data' / 'manifest.json').unlink()  # as if it had been stopped there
+    assert main.main(given) == 0
+    assert content(tmp_path / 'data') == whole
+    assert main.main([*given, '--verify_only']) == 0
+
+
+def test_what_stands_must_be_as_good_as_is_asked(many, tmp_path, capsys):
+    root = tmp_path / 'tree'
+    for part in ('train', 'val'):
+        for name in CLASSES:
+            (root / part / name).mkdir(parents=True)
+            (root / part / name / '0.png').write_bytes((many / name / '000.png').read_bytes())
+            (root / part / name / 'empty.png').write_bytes(b'')
+    given = flags(root, tmp_path / 'data', '--max_bad_fraction=0.5')
+    assert main.main(given) == 0
+    assert 'warning: 3 pictures are in training' in capsys.readouterr().out
+    for more in ('--fail_on_leak', '--max_bad_fraction=0.1'):
+        assert main.main([*given, more]) == 3
+        assert 'stands, with 6 pictures left out and 3 of' in capsys.readouterr().err

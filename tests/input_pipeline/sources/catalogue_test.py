@@ -72,3 +72,19 @@ def test_the_same_twice(mocked, tmp_path):
 def test_what_is_no_picture_set_is_refused(mocked, tmp_path, dataset, said):
     with pytest.raises(errors.DataError, match=said):
         find(tmp_path, dataset)
+
+
+def test_unlabelled_splits_are_refused(mocked, tmp_path, monkeypatch):
+    real = catalogue._pictures
+    monkeypatch.setattr(catalogue, '_pictures', lambda *given: ((p, -1) for p, _ in real(*given)))
+    with pytest.raises(errors.DataError, match='a label of -1'):
+        find(tmp_path)
+
+
+def test_describing_downloads_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder, 'download_and_prepare', lambda *_: pytest.fail('a download')
+    )
+    said = catalogue.describe('tf_flowers', str(tmp_path), {})
+    assert 'which would be downloaded first' in said
+    assert not list(tmp_path.iterdir())

@@ -111,3 +111,47 @@ def test_a_class_in_no_encoding_is_refused(root):
     (root / 'b').rename(root / os.fsdecode(b'caf\xe9'))
     with pytest.raises(errors.DataError, match='not named in UTF-8'):
         folder.find(str(root), validation_fraction=0.3)
+
+
+@pytest.mark.parametrize('name', ['val', 'validation', 'valid', 'test'])
+def test_held_out_folders_by_any_name(root, name):
+    for part in ('train', name):
+        for label in ('a', 'b'):
+            (root / part).mkdir(exist_ok=True)
+            shutil.copytree(root / label, root / part / label)
+    for label in ('a', 'b'):
+        shutil.rmtree(root / label)
+    found = folder.find(str(root), validation_fraction=0.3)
+    assert found.classes == ('a', 'b')
+    assert [len(found.splits[split]) for split in ('train', 'validation')] == [60, 60]
+
+
+def test_a_test_folder_beside_the_others_is_a_split(root):
+    for part in ('train', 'val', 'test'):
+        for label in ('a', 'b'):
+            (root / part).mkdir(exist_ok=True)
+            shutil.copytree(root / label, root / part / label)
+    assert set(folder.find(str(root), validation_fraction=0.3).splits) == {
+        'train',
+        'validation',
+        'test',
+    }
+
+
+def test_training_alone_is_no_class(root):
+    (root / 'train').mkdir()
+    for label in ('a', 'b'):
+        (root / label).rename(root / 'train' / label)
+    with pytest.raises(errors.DataError, match=r'has train/ but none of val'):
+        folder.find(str(root), validation_fraction=0.3)
+
+
+def test_linked_folders_are_followed_and_circles_are_not(root, tmp_path_factory):
+    more = tmp_path_factory.mktemp('more')
+    shutil.copy(root / 'a' / '0.png', more / 'linked.png')
+    (root / 'a' / 'more').symlink_to(more)
+    (more / 'back').symlink_to(root / 'a')
+    found = folder.find(str(root), validation_fraction=0.3)
+    names = [each.name for entries in found.splits.values() for each in entries]
+    assert len(names) == 61
+    assert 'a/more/linked.png' in names

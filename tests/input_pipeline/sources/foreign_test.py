@@ -119,3 +119,47 @@ def test_bad_records_are_refused(tmp_path, imitate, spoil, said):
     spoil(tmp_path, imitate)
     with pytest.raises(errors.DataError, match=said):
         foreign.find(str(tmp_path))
+
+
+def test_unlabelled_records_and_labels_beside_names_are_refused(tmp_path, imitate):
+    for split in ('train', 'validation'):
+        write(tmp_path / f'{split}-00000-of-00001', [slim(imitate, at) for at in range(8)])
+    unlabelled = {'image/encoded': imitate.picture(1), 'image/class/label': 0}
+    write(tmp_path / 'test-00000-of-00001', [unlabelled])
+    with pytest.raises(errors.DataError, match='test-00000-of-00001/000000 has the label 0'):
+        foreign.find(str(tmp_path))
+
+
+def test_slims_names_beside_labels(tmp_path, imitate):
+    for split in ('train', 'validation'):
+        rows = [
+            {'image/encoded': imitate.picture(at), 'image/class/label': 1 + at % 2}
+            for at in range(4)
+        ]
+        write(tmp_path / f'{split}-00000-of-00001', rows)
+    (tmp_path / 'labels.txt').write_text('0:cat\n1:dog\n2:emu\n')
+    found = foreign.find(str(tmp_path))
+    assert found.classes == ('cat', 'dog', 'emu')
+    assert [each.label for each in found.splits['train']] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('files', 'said'),
+    [
+        (['train-00000-of-00002', 'validation-00000-of-00001'], '1 shards of train .* say 2'),
+        (['train-00000-of-00001', 'train-00000-of-00002'], '2 shards of train'),
+        (['validation-00000-of-00001'], 'no training records'),
+    ],
+)
+def test_sets_that_are_not_whole_are_refused(tmp_path, imitate, files, said):
+    for name in files:
+        write(tmp_path / name, [slim(imitate, at) for at in range(8)])
+    with pytest.raises(errors.DataError, match=said):
+        foreign.find(str(tmp_path))
+
+
+def test_records_of_something_else_are_refused(tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / 'train-00000-of-00001')) as writer:
+        writer.write(b'\xff no example')
+    with pytest.raises(errors.DataError, match=r'holds no tf\.train\.Example'):
+        foreign.find(str(tmp_path))

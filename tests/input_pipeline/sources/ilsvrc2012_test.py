@@ -191,3 +191,55 @@ def test_a_tree_that_lacks_a_class_of_the_kit_is_refused(tmp_path, made2012, imi
     (root / 'val' / 'n01440764').rmdir()
     with pytest.raises(errors.DataError, match='classes are missing'):
         ilsvrc2012.find(str(root))
+
+
+def kit_cut_short(root, made, imitate):
+    data = (root / KIT).read_bytes()
+    (root / KIT).write_bytes(data[: len(data) - 20])
+
+
+def kit_with_a_flipped_bit(root, made, imitate):
+    data = bytearray((root / KIT).read_bytes())
+    data[len(data) // 2] ^= 16
+    (root / KIT).write_bytes(data)
+
+
+def twice(root, made, imitate):
+    with tarfile.open(root / VALIDATION, 'a') as archive:
+        imitate.add(archive, 'again/ILSVRC2012_val_00000001.JPEG', imitate.picture(1))
+
+
+def no_end(root, made, imitate):
+    """Cut where a member ends, as tarfile does not notice."""
+    with tarfile.open(root / VALIDATION) as archive:
+        last = archive.getmembers()[-1].offset
+    (root / VALIDATION).write_bytes((root / VALIDATION).read_bytes()[:last])
+
+
+def absurd(root, made, imitate):
+    with tarfile.open(root / VALIDATION, 'a') as archive:
+        headers = {'size': '9' * 30}
+        imitate.add(archive, 'ILSVRC2012_val_00000009.JPEG', b'', pax_headers=headers)
+
+
+@pytest.mark.parametrize('spoil', [kit_cut_short, kit_with_a_flipped_bit, twice, no_end, absurd])
+def test_damage_is_refused(spoil, tars2012, made2012, imitate):
+    spoil(tars2012, made2012, imitate)
+    with pytest.raises(errors.DataError):
+        ilsvrc2012.find(str(tars2012))
+
+
+@pytest.mark.parametrize('text', ['ImageId\na', 'ImageId,PredictionString\na,\n', 'a,b,c', '\xe9'])
+def test_bad_solutions_are_refused(tmp_path, made2012, imitate, text):
+    root = kaggle(tmp_path, made2012, imitate)
+    (root / 'LOC_val_solution.csv').write_bytes(text.encode('latin1'))
+    with pytest.raises(errors.DataError, match=r'LOC_val_solution\.csv'):
+        ilsvrc2012.find(str(root))
+
+
+def test_a_tree_with_an_empty_class_is_refused(tmp_path, made2012, imitate):
+    root = class_folders(tmp_path, made2012, imitate)
+    for path in (root / 'train' / 'n01440764').iterdir():
+        path.rename(path.with_suffix('.txt'))
+    with pytest.raises(errors.DataError, match='n01440764 holds no picture'):
+        ilsvrc2012.find(str(root))
