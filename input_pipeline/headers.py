@@ -34,7 +34,7 @@ def check(encoded: bytes) -> str:
     if not encoded:
         raise ValueError('the file is empty')
     if len(encoded) > MOST_BYTES:
-        raise ValueError(f'more than {MOST_BYTES:,} bytes')
+        raise ValueError(f'too many bytes; at most {MOST_BYTES:,} are read')
     kind, width, height = _read(encoded)
     if not 0 < width * height <= MOST_PIXELS:
         raise ValueError(f'{width} x {height} pixels; from 1 to {MOST_PIXELS:,} are read')
