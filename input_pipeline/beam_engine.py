@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from input_pipeline import errors
+from input_pipeline import engine, errors
 
 
 class BeamEngine:
@@ -63,13 +63,7 @@ class BeamEngine:
                 f'--engine=beam, --beam_options={" ".join(self._options)}: {errors.reason(error)}. '
                 'What is finished stays.'
             ) from error
-        done = [0]
-
-        def count():
-            done[0] += 1
-            report(done[0])
-
-        return (function(task, count) for task in tasks)
+        return engine.Engine(workers=1).run(function, tasks, report)
 
 
 def _done(function, task) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from input_pipeline import augmentation, errors, order, preprocessing
+from input_pipeline import augmentation, errors, inspection, order, preprocessing
 
 Shards = Sequence[tuple[str, int]]
 _GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280}  # about 250 MB
@@ -83,6 +83,10 @@ class Training:
             return (crops, mirrored, shifts, scales), labels, mask
         dtype = tf.as_dtype(self.dtype)
         return self.augment.finish(crops, shifts, scales, dtype), labels, mask
+
+    def first_unreadable(self) -> str:
+        """See `inspection.first_unreadable`; for `read`."""
+        return inspection.first_unreadable(self.shards, self.record_encoding, self.square_size)
 
     @tf.autograph.experimental.do_not_convert
     def _cut(self, chunk: order.Chunk):

@@ -162,12 +162,7 @@ def _bytes(stream) -> tf.data.Dataset:
 
 
 def _read(batches: tf.data.Dataset, stream) -> Iterator:
-    def find():
-        return input_pipeline.inspection.first_unreadable(
-            stream.shards, stream.record_encoding, stream.square_size
-        )
-
-    return input_pipeline.pipeline.read(batches, stream.shards[0][0], find)
+    return input_pipeline.pipeline.read(batches, stream.shards[0][0], stream.first_unreadable)
 
 
 def _measure_of(make: Callable[[], tf.data.Dataset], stream) -> Callable[[], dict[str, float]]:

@@ -40,12 +40,7 @@ def batches(
     else:
         made = stream.batches(start=start, epochs=numbers.epochs)
 
-    def find():
-        return input_pipeline.inspection.first_unreadable(
-            stream.shards, stream.record_encoding, stream.square_size
-        )
-
-    return input_pipeline.pipeline.read(made, manifest.directory, find)
+    return input_pipeline.pipeline.read(made, manifest.directory, stream.first_unreadable)
 
 
 def of(

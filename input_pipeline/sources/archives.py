@@ -10,7 +10,7 @@ import pathlib
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from input_pipeline import errors, headers
 
@@ -88,20 +88,21 @@ def nested(
                     yield name.removesuffix('.tar'), base, member
 
 
-def read(path: pathlib.Path, base: str) -> bytes | None:
-    """One file of a small tar that may be gzipped, such as a kit's; None where it has none.
+def read(path: pathlib.Path, bases: Collection[str]) -> dict[str, bytes]:
+    """Files of a small tar that may be gzipped, such as a kit's, by base name: those it has.
 
     The whole of it is unpacked in memory, so that its checksum is looked at.
 
     Raises:
         DataError: It is no tar, or cut short.
     """
-    data = _whole(path)
+    data, found = _whole(path), {}
     with _open(path, io.BytesIO(data)) as archive:
         for member in _each(archive, path):
-            if member.isreg() and not member.issparse() and _base(member.name) == base:
-                return data[member.offset_data : member.offset_data + member.size]
-    return None
+            base = _base(member.name)
+            if member.isreg() and not member.issparse() and base in bases:
+                found.setdefault(base, data[member.offset_data : member.offset_data + member.size])
+    return found
 
 
 def _whole(path) -> bytes:

@@ -147,6 +147,6 @@ def _pictures(builder, name: str) -> Iterator[tuple[bytes, int]]:
 def _halves(rows: Sequence, fraction: float) -> dict[str, list]:
     parts = {records.TRAIN: [], records.VALIDATION: []}
     for row, digest in rows:
-        held_out = int(digest[:13], 16) / 16**13 < fraction
+        held_out = entry.share(digest) < fraction
         parts[records.VALIDATION if held_out else records.TRAIN].append((row, digest))
     return parts

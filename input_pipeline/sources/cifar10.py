@@ -85,29 +85,32 @@ def _of_archive(path) -> dict[str, list[entry.Entry]]:
                 functools.partial(_picture, str(path), batch, at),
             )
             for batch in batches
-            for at, label in enumerate(_batch(str(path), batch)[1])
+            for at, label in enumerate(_batches(str(path))[batch][1])
         ]
         for split, batches in _BATCHES.items()
     }
 
 
 def _picture(path: str, batch: str, at: int) -> bytes:
-    return tf.io.encode_png(_batch(path, batch)[0][at]).numpy()
+    return tf.io.encode_png(_batches(path)[batch][0][at]).numpy()
 
 
-@functools.lru_cache(6)
-def _batch(path: str, batch: str) -> tuple[np.ndarray, list[int]]:
-    """Pictures (n, 32, 32, 3) uint8 and labels of one pickled batch."""
+@functools.lru_cache(1)
+def _batches(path: str) -> dict[str, tuple[np.ndarray, list[int]]]:
+    """Pictures (n, 32, 32, 3) uint8 and labels of each pickled batch; the archive is read once."""
+    names = [name for each in _BATCHES.values() for name in each]
+    pickled = archives.read(pathlib.Path(path), names)
+    return {name: _batch(path, name, pickled) for name in names}
+
+
+def _batch(path: str, batch: str, pickled: dict[str, bytes]) -> tuple[np.ndarray, list[int]]:
     try:
-        data = archives.read(pathlib.Path(path), batch)
-        if data is None:
+        if batch not in pickled:
             raise ValueError('it is not there')
-        held: Any = array_pickle.load(io.BytesIO(data))
+        held: Any = array_pickle.load(io.BytesIO(pickled[batch]))
         rows, labels = np.asarray(held['data'], np.uint8), [int(each) for each in held['labels']]
         if rows.shape != (len(labels), 3 * SIZE**2) or not set(labels) <= set(range(len(CLASSES))):
             raise ValueError(f'pictures of shape {rows.shape} and {len(labels)} labels')
-    except errors.DataError:
-        raise
     except Exception as error:  # a hostile pickle fails in any way
         raise errors.DataError(f'{path}: {batch} cannot be used ({error}).') from error
     return rows.reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1), labels

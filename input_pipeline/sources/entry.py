@@ -59,6 +59,11 @@ BY_CONTENT = "validation where the content's sha256, as a fraction, is below val
 BY_NAME = "validation where the name's sha256, as a fraction, is below validation_fraction"
 
 
+def share(sha256: str) -> float:
+    """The number in [0, 1) that a hash in hexadecimal stands for; see BY_CONTENT and BY_NAME."""
+    return int(sha256[:13], 16) / 16**13
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
     """What a source holds.

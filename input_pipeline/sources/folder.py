@@ -150,4 +150,4 @@ def _share(path) -> float:
         digest = files.sha256(path)
     except OSError:
         digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    return int(digest[:13], 16) / 16**13
+    return entry.share(digest)

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from input_pipeline import errors, records
-from input_pipeline.sources import archives, entry, synsets
+from input_pipeline.sources import archives, entry, ilsvrc, synsets
 
 NAME = 'ilsvrc2010'
 EXPECTED = {records.TRAIN: 1_261_406, records.VALIDATION: 50_000, records.TEST: 150_000}
@@ -19,13 +19,11 @@ KIT = 'ILSVRC2010_devkit-1.0.tar.gz'
 VALIDATION_TRUTH = 'ILSVRC2010_validation_ground_truth.txt'
 TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
 
-_INNER = re.compile(r'n\d{8}\.tar')
-_TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 _FLAT = {
     records.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)'),
     records.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)'),
 }
-_ANY = re.compile('|'.join(each.pattern for each in (_TRAINING, *_FLAT.values())))
+_ANY = re.compile('|'.join(each.pattern for each in (ilsvrc.TRAINING, *_FLAT.values())))
 
 
 def recognises(root: pathlib.Path) -> str:
@@ -44,23 +42,20 @@ def find(source_dir: str) -> entry.Found:
     for name in (TRAIN_TAR, VALIDATION_TAR, KIT, PATCH_TAR, *([TEST_TRUTH] if test else [])):
         if not (root / name).is_file():
             raise errors.DataError(f'{root} has no {name}. Download it into the same folder.')
-    classes = _classes(root / KIT)
+    classes = ilsvrc.classes_of(root / KIT, 2010)
     patch = _Patch(root / PATCH_TAR)
+    truth = ilsvrc.truth_in(root / KIT, VALIDATION_TRUTH)
     splits = {
-        records.TRAIN: _training(root / TRAIN_TAR, classes, patch),
-        records.VALIDATION: _flat(
-            root / VALIDATION_TAR, records.VALIDATION, classes, patch, *_validation_truth(root)
+        records.TRAIN: ilsvrc.training(root / TRAIN_TAR, classes, patch),
+        records.VALIDATION: ilsvrc.flat(
+            root / VALIDATION_TAR, _FLAT[records.VALIDATION], 'val', classes, truth, patch
         ),
     }
     if test:
         path = root / TEST_TRUTH
-        splits[records.TEST] = _flat(
-            root / TEST_TAR,
-            records.TEST,
-            classes,
-            patch,
-            synsets.text_of(path.read_bytes(), str(path)),
-            str(path),
+        truth = synsets.text_of(path.read_bytes(), str(path)), str(path)
+        splits[records.TEST] = ilsvrc.flat(
+            root / TEST_TAR, _FLAT[records.TEST], records.TEST, classes, truth, patch
         )
     patch.check_used(whole=test)
     return entry.Found(
@@ -96,38 +91,3 @@ class _Patch:
                 f'{self._path}: {len(left)} of its pictures replace none, {left[0]} first. A tar '
                 'is not whole, or of another year.'
             )
-
-
-def _classes(kit) -> synsets.Classes:
-    data = archives.read(kit, 'meta.mat')
-    if data is None:
-        raise errors.DataError(f'{kit} holds no meta.mat: it is no development kit.')
-    return synsets.of_development_kit(data, 2010, f'meta.mat in {kit}')
-
-
-def _training(path, classes, patch) -> list[entry.Entry]:
-    labels, found, seen = classes.labels(), [], set()
-    for wnid, base, member in archives.nested(path, _INNER, _TRAINING):
-        seen.add(wnid)
-        if wnid in labels:
-            found.append(entry.Entry(f'train/{wnid}/{base}', labels[wnid], patch(base, member)))
-    synsets.check_same(sorted(seen), classes, str(path))
-    return found
-
-
-def _validation_truth(root) -> tuple[str, str]:
-    data = archives.read(root / KIT, VALIDATION_TRUTH)
-    if data is None:
-        raise errors.DataError(f'{root / KIT} holds no {VALIDATION_TRUTH}.')
-    file = f'{VALIDATION_TRUTH} in {root / KIT}'
-    return synsets.text_of(data, file), file
-
-
-def _flat(path, split, classes, patch, truth: str, file: str) -> list[entry.Entry]:
-    pictures = dict(archives.members(path, _FLAT[split]))
-    labels = synsets.ground_truth(truth, classes, len(pictures), file)
-    folder = 'val' if split == records.VALIDATION else split
-    return [
-        entry.Entry(f'{folder}/{base}', label, patch(base, pictures[base]))
-        for base, label in zip(sorted(pictures), labels, strict=True)
-    ]

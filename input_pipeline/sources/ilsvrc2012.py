@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from input_pipeline import errors, records
-from input_pipeline.sources import archives, entry, synsets
+from input_pipeline.sources import entry, ilsvrc, synsets
 
 NAME = 'ilsvrc2012'
 EXPECTED = {records.TRAIN: 1_281_167, records.VALIDATION: 50_000}
@@ -18,8 +18,6 @@ WNID_LABELS = 'synset_labels.txt'
 _KAGGLE_ROOT = pathlib.Path('ILSVRC/Data/CLS-LOC')
 _VALIDATION_NAMES = ('val', 'validation')
 
-_INNER = re.compile(r'n\d{8}\.tar')
-_TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 _VALIDATION = re.compile(r'ILSVRC2012_val_\d{8}\.(?i:jpe?g)')
 
 
@@ -55,24 +53,10 @@ def _from_tars(root) -> entry.Found:
             raise errors.DataError(
                 f'{root} has {TRAIN_TAR} but no {what}. Download it into the same folder.'
             )
-    classes = _classes_of_kit(kit)
-    labels, training, seen = classes.labels(), [], set()
-    for wnid, base, member in archives.nested(root / TRAIN_TAR, _INNER, _TRAINING):
-        seen.add(wnid)
-        if wnid in labels:
-            training.append(entry.Entry(f'train/{wnid}/{base}', labels[wnid], member))
-    synsets.check_same(sorted(seen), classes, str(root / TRAIN_TAR))
-    pictures = dict(archives.members(root / VALIDATION_TAR, _VALIDATION))
-    text = archives.read(kit, GROUND_TRUTH)
-    if text is None:
-        raise errors.DataError(f'{kit} holds no {GROUND_TRUTH}.')
-    file = f'{GROUND_TRUTH} in {kit}'
-    truth = synsets.ground_truth(synsets.text_of(text, file), classes, len(pictures), file)
-    # The tar is not in the order of names; the ground truth is.
-    validation = [
-        entry.Entry(f'val/{base}', label, pictures[base])
-        for base, label in zip(sorted(pictures), truth, strict=True)
-    ]
+    classes = ilsvrc.classes_of(kit, 2012)
+    training = ilsvrc.training(root / TRAIN_TAR, classes)
+    truth = ilsvrc.truth_in(kit, GROUND_TRUTH)
+    validation = ilsvrc.flat(root / VALIDATION_TAR, _VALIDATION, 'val', classes, truth)
     return _found(f'{root}: the tars of ILSVRC-2012', classes, training, validation)
 
 
@@ -91,7 +75,7 @@ def _from_tree(root) -> entry.Found:
         entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File.at(str(path)))
         for wnid in classes.wnids
         for path in sorted((tree / 'train' / wnid).iterdir())
-        if _TRAINING.fullmatch(path.name)
+        if ilsvrc.TRAINING.fullmatch(path.name)
     ]
     filled = {each.label for each in training}
     empty = [wnid for wnid, label in labels.items() if label not in filled]
@@ -167,7 +151,7 @@ def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
     """Those of the kit, where it is there; else the folders', with words where they are known."""
     for name in KITS:
         if kit := _first((root, _tree(root)), name):
-            return _classes_of_kit(kit)
+            return ilsvrc.classes_of(kit, 2012)
     if not folders:
         raise errors.DataError(f'{root}: train/ has no class folders.')
     wrong = [name for name in folders if not synsets.WNID.fullmatch(name)]
@@ -179,13 +163,6 @@ def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
     text = synsets.text_of(mapping.read_bytes(), str(mapping))
     words = synsets.words_of(text, str(mapping))
     return synsets.of_names(words, words)
-
-
-def _classes_of_kit(kit) -> synsets.Classes:
-    data = archives.read(kit, 'meta.mat')
-    if data is None:
-        raise errors.DataError(f'{kit} holds no meta.mat: it is no development kit.')
-    return synsets.of_development_kit(data, 2012, f'meta.mat in {kit}')
 
 
 def _found(description, classes, training, validation) -> entry.Found:

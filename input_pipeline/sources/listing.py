@@ -72,7 +72,7 @@ def _rows(file) -> list[dict[str, str]]:
         path for path, times in collections.Counter(r['path'] for r in rows).items() if times > 1
     ]
     if twice:
-        raise errors.DataError(f'{file} lists {twice[0]} {"more than once"}.')
+        raise errors.DataError(f'{file} lists {twice[0]} more than once.')
     return rows
 
 
@@ -83,5 +83,5 @@ def _split_of(row, read, fraction: float) -> str:
         digest = hashlib.sha256(read()).hexdigest()
     except (OSError, ValueError):
         digest = hashlib.sha256(row['path'].encode(errors='surrogateescape')).hexdigest()
-    held_out = int(digest[:13], 16) / 16**13 < fraction
+    held_out = entry.share(digest) < fraction
     return records.VALIDATION if held_out else records.TRAIN

@@ -7,11 +7,10 @@ say which half: here the content's hash decides, so that anyone gets the same.
 
 import hashlib
 import pathlib
-import re
 from collections.abc import Callable
 
 from input_pipeline import errors, records
-from input_pipeline.sources import archives, entry, synsets
+from input_pipeline.sources import archives, entry, ilsvrc, synsets
 
 FALL2011, IMAGENET10K = 'fall2011', 'imagenet10k'
 TARS = {
@@ -21,8 +20,6 @@ TARS = {
 CLASSES = {'fall11_whole.tar': 21_841, 'winter21_whole.tar': 19_167, TARS[IMAGENET10K][0]: 10_184}
 WORDS = 'words.txt'
 _HALVES = "validation where the content's sha256 begins with a bit of 1"
-
-_INNER, _PICTURE = re.compile(r'n\d{8}\.tar'), re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 
 
 def recognises(root: pathlib.Path) -> tuple[str, str]:
@@ -56,7 +53,7 @@ def find(source: str, source_dir: str, *, validation_fraction: float) -> entry.F
     held_out = _by_content if halves else _by_name(validation_fraction)
     rows = [
         (wnid, base, member, held_out(base, member))
-        for wnid, base, member in archives.nested(path, _INNER, _PICTURE)
+        for wnid, base, member in archives.nested(path, ilsvrc.INNER, ilsvrc.TRAINING)
     ]
     if not rows:
         raise errors.DataError(f'{path} holds no tars of pictures.')
@@ -83,7 +80,7 @@ def _by_content(base: str, member: archives.Member) -> bool:
 
 def _by_name(fraction: float) -> Callable:
     def held_out(base: str, member: archives.Member) -> bool:
-        return int(hashlib.sha256(base.encode()).hexdigest()[:13], 16) / 16**13 < fraction
+        return entry.share(hashlib.sha256(base.encode()).hexdigest()) < fraction
 
     return held_out
 
