@@ -54,7 +54,7 @@ def measure(data_dir: str) -> dict[str, float]:
         shift_sd=0.1,
     )
     stream = input_pipeline.pipeline.Training(
-        manifest.shards('train'), manifest.record_encoding, augment, BATCH
+        manifest.shards('train'), manifest.layout, augment, BATCH
     )
     batches = iter(stream.batches(epochs=1_000_000))
     next(batches)

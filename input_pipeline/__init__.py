@@ -1,7 +1,7 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
 To records: `sources`, `array_pickle`, `headers`, `pictures`, `shards`, `engine`, `beam_engine`,
-`locks`, `leaks`, `convert`, `plan`, `statistics`, `records`. From records: `order`,
+`locks`, `leaks`, `tasks`, `convert`, `plan`, `statistics`, `records`. From records: `order`,
 `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service` where one host's
 disk or CPU does not suffice. What is wrong with them: `inspection`. Nothing here knows of networks
 or of `alexnet_tf`.
@@ -35,6 +35,7 @@ _MODULES = (
     'shards',
     'sources',
     'statistics',
+    'tasks',
 )
 
 

@@ -1,11 +1,9 @@
 """Pictures of a source -> sharded records with a manifest and statistics."""
 
 import collections
-import csv
 import dataclasses
 import hashlib
 import importlib.metadata
-import io
 import os
 import pathlib
 import re
@@ -13,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from input_pipeline import engine, errors, files, leaks, records, shards, statistics
+from input_pipeline import engine, errors, files, leaks, records, shards, statistics, tasks
 from input_pipeline.sources import entry
 
 _SHARD = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
@@ -43,6 +41,7 @@ def standing(
     wanted = {
         'source': found.source,
         'classes': found.classes,
+        'layout': tasks.layout(found, settings['record_encoding']),
         'settings': _settings(found, settings),
         'entries_sha256': _entries_sha256(found),
     }
@@ -83,7 +82,7 @@ def prepare(
         found: What a source gave.
         data_dir: Made where it does not exist.
         settings: Kept in the manifest; `record_encoding` ('jpeg' or 'raw'), `shard_examples`
-            and `seed` are used here.
+            and `seed` are used.
         max_bad_fraction: Share of pictures that may be unreadable.
         report: Called with (pictures done, pictures) from time to time.
         workers: Processes; 0: as many as there are cores, fewer where there is little to do. The
@@ -95,19 +94,19 @@ def prepare(
         DataError: More pictures were unreadable, or a split has none left.
         OSError: The disk is full or not writable.
     """
-    directory, settings = pathlib.Path(data_dir), _settings(found, settings)
+    directory = pathlib.Path(data_dir)
     total = sum(map(len, found.splits.values()))
     directory.mkdir(parents=True, exist_ok=True)
-    tasks = _plan(directory, found, settings)
-    _clean(directory, tasks)
+    planned = tasks.of(directory, found, settings)
+    _clean(directory, planned)
     with make_engine(workers_for(total, workers)) as running:
-        written = _write(tasks, running, max_bad_fraction, lambda done: report(done, total))
+        written = _write(planned, running, max_bad_fraction, lambda done: report(done, total))
         _check_splits(written, found)
         manifest = _manifest(directory, found, settings, written)
         manifest = dataclasses.replace(
-            manifest, leaked=_leaks(directory, tasks, written, refuse=fail_on_leak)
+            manifest, leaked=_leaks(directory, planned, written, refuse=fail_on_leak)
         )
-        manifest = _with_statistics(manifest, tasks[records.TRAIN])
+        manifest = _with_statistics(manifest, planned[records.TRAIN])
         files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
         shutil.rmtree(directory / shards.NOTES)
     return manifest
@@ -118,26 +117,16 @@ def workers_for(pictures: int, wanted: int) -> int:
     return wanted or min(os.cpu_count() or 1, 1 + pictures // _WORTH_A_PROCESS)
 
 
-def record_encoding(found: entry.Found, wanted: str) -> str:
-    """How records hold pictures: small ones, which nothing is resized of, always exactly."""
-    return wanted if found.square_size == entry.Found.square_size else 'raw'
-
-
 def _settings(found: entry.Found, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """With what the source decides."""
-    return {
-        **settings,
-        'record_encoding': record_encoding(found, settings['record_encoding']),
-        'square_size': found.square_size,
-        'exif_orientation': found.exif_orientation,
-        'split_rule': found.split_rule,
-    }
+    """Those that the manifest keeps beside the layout, with what the source decides."""
+    decided = {'exif_orientation': found.exif_orientation, 'split_rule': found.split_rule}
+    return {name: settings[name] for name in settings if name != 'record_encoding'} | decided
 
 
-def _clean(directory: pathlib.Path, tasks) -> None:
+def _clean(directory: pathlib.Path, planned) -> None:
     """Takes away what a killed process left aside, and shards of other settings."""
     (directory / shards.NOTES).mkdir(exist_ok=True)
-    wanted = {task.path.name for each in tasks.values() for task in each}
+    wanted = {task.path.name for each in planned.values() for task in each}
     for path in directory.glob('*.tfrecord'):
         if _SHARD.fullmatch(path.name) and path.name not in wanted:
             path.unlink()
@@ -146,38 +135,9 @@ def _clean(directory: pathlib.Path, tasks) -> None:
             path.unlink(missing_ok=True)
 
 
-def _plan(directory, found: entry.Found, settings) -> dict[str, list[shards.Task]]:
-    """Shards of about equal size; a picture's place depends on its name and the seed only."""
-    content = shards.content(found, settings['record_encoding'])
-    return {
-        split: [
-            shards.Task(
-                directory / f'{split}-{at:05d}-of-{number:05d}.tfrecord',
-                part,
-                content,
-                summed=split == records.TRAIN,
-            )
-            for at, number, part in _parts(entries, settings)
-        ]
-        for split, entries in found.splits.items()
-    }
-
-
-def _parts(entries, settings) -> Iterator[tuple[int, int, Sequence[entry.Entry]]]:
-    ordered = sorted(entries, key=lambda each: _place(each, settings['seed']))
-    number = -(-len(ordered) // settings['shard_examples'])
-    cuts = [len(ordered) * at // number for at in range(number + 1)]
-    for at in range(number):
-        yield at, number, ordered[cuts[at] : cuts[at + 1]]
-
-
-def _place(each: entry.Entry, seed: int) -> bytes:
-    return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
-
-
-def _write(tasks, running, max_bad_fraction: float, report):
+def _write(planned, running, max_bad_fraction: float, report):
     """What was written, by split. Bad pictures are listed in any case."""
-    every = [task for each in tasks.values() for task in each]
+    every = [task for each in planned.values() for task in each]
     written, bad, directory = [], [], every[0].path.parent
     total = sum(len(task.entries) for task in every)
     for made in running.run(shards.write, every, report):
@@ -185,25 +145,24 @@ def _write(tasks, running, max_bad_fraction: float, report):
         bad += made.bad
         if len(bad) > max_bad_fraction * total:
             break
-    files.write_atomically(directory / records.QUARANTINE, _quarantine(sorted(bad)))
-    if len(bad) > max_bad_fraction * total:
-        _refuse(sorted(bad), total, max_bad_fraction, directory)
+    files.write_csv(directory / records.QUARANTINE, [('name', 'reason'), *sorted(bad)])
+    if len(bad) > max_bad_fraction * total or (bad and every[0].original):
+        _refuse(sorted(bad), total, max_bad_fraction, every[0])
     left = iter(written)
-    return {split: [next(left) for _ in each] for split, each in tasks.items()}
+    return {split: [next(left) for _ in each] for split, each in planned.items()}
 
 
-def _quarantine(bad: list[tuple[str, str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows([('name', 'reason'), *bad])
-    return text.getvalue().encode(errors='surrogateescape')
-
-
-def _refuse(bad, total: int, max_bad_fraction: float, directory: pathlib.Path) -> None:
+def _refuse(bad, total: int, max_bad_fraction: float, task: shards.Task) -> None:
     named = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
+    if task.original:
+        raise errors.DataError(
+            f'{len(bad)} of {total} records cannot be read, and nothing can be left out of records '
+            f'that are used where they lie: {named}. --record_encoding=raw makes them anew.'
+        )
     raise errors.DataError(
         f'{len(bad)} of {total} pictures cannot be read, more than --max_bad_fraction='
         f'{max_bad_fraction:g} allows. Those found so far are in '
-        f'{directory / records.QUARANTINE}. The first: {named}.'
+        f'{task.path.with_name(records.QUARANTINE)}. The first: {named}.'
     )
 
 
@@ -221,7 +180,8 @@ def _manifest(directory, found: entry.Found, settings, written) -> records.Manif
         classes=found.classes,
         words=found.words,
         ids=found.ids,
-        settings=settings,
+        layout=tasks.layout(found, settings['record_encoding']),
+        settings=_settings(found, settings),
         splits={split: tuple(each.shard for each in made) for split, made in written.items()},
         expected=dict(found.expected),
         kinds={split: dict(sorted(each.items())) for split, each in kinds.items()},
@@ -237,11 +197,11 @@ def _counters(made: Sequence[shards.Written]) -> Iterator[collections.Counter]:
     return (collections.Counter(each.kinds) for each in made)
 
 
-def _leaks(directory, tasks, written, *, refuse: bool) -> int:
+def _leaks(directory, planned, written, *, refuse: bool) -> int:
     """The number of training pictures that are in another split too; they are listed."""
     named = {
         split: leaks.Named(
-            [each.name for task in tasks[split] for each in task.entries],
+            [each.name for task in planned[split] for each in task.entries],
             [digest for each in made for digest in each.digests],
         )
         for split, made in written.items()
@@ -250,7 +210,8 @@ def _leaks(directory, tasks, written, *, refuse: bool) -> int:
     path = directory / records.LEAKS
     path.unlink(missing_ok=True)
     if found:
-        files.write_atomically(path, leaks.to_csv(found))
+        rows = [dataclasses.astuple(each) for each in found]
+        files.write_csv(path, [('train', 'split', 'other'), *rows])
         if refuse:
             first = found[0]
             raise errors.DataError(
@@ -260,8 +221,8 @@ def _leaks(directory, tasks, written, *, refuse: bool) -> int:
     return len(found)
 
 
-def _with_statistics(manifest: records.Manifest, tasks) -> records.Manifest:
-    sums = (records.arrays(shards.sums_of(task)) for task in tasks)
+def _with_statistics(manifest: records.Manifest, summed) -> records.Manifest:
+    sums = (records.arrays(shards.sums_of(task)) for task in summed)
     computed = statistics.combined(sums)
     path = manifest.directory / records.STATISTICS
     records.save_arrays(path, computed)

@@ -1,11 +1,13 @@
 """Files and directories that are either whole or not there."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _BLOCK_BYTES = 1 << 20
 
@@ -54,6 +56,13 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes `data` to `path`: readers see the old file or the new one, never a part."""
     with atomic_file(path) as aside:
         aside.write_bytes(data)
+
+
+def write_csv(path: str | os.PathLike, rows: Iterable[Sequence]) -> None:
+    """Writes a table atomically, its header first. File names need not be Unicode."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(rows)
+    write_atomically(path, text.getvalue().encode(errors='surrogateescape'))
 
 
 def sha256(path: str | os.PathLike) -> str:

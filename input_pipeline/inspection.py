@@ -45,13 +45,11 @@ def _surplus(directory: pathlib.Path, known: set[str]) -> list[str]:
     return [f'{path} is not in the manifest.' for path in sorted(there) if path.name not in known]
 
 
-def first_unreadable(
-    shards: Sequence[tuple[str, int]], record_encoding: str, square_size: int
-) -> str:
+def first_unreadable(shards: Sequence[tuple[str, int]], layout: records.Layout) -> str:
     """A sentence that names the first record that cannot be read, its shard, and why."""
 
     def first(shard):
-        return next(_unreadable(*shard, record_encoding, square_size), None)
+        return next(_unreadable(*shard, layout), None)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for said in pool.map(first, shards):
@@ -79,16 +77,14 @@ def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | Non
     )
 
 
-def _unreadable(
-    path: str, number: int, record_encoding: str | None, square_size: int = 0
-) -> Iterator[str]:
-    """What is wrong with a file's records; without an encoding, pictures are not looked at."""
+def _unreadable(path: str, number: int, layout: records.Layout | None) -> Iterator[str]:
+    """What is wrong with a file's records; without a layout, pictures are not looked at."""
     at = 0
     try:
         for record in tf.data.TFRecordDataset(path):
-            if record_encoding:
-                encoded, _ = preprocessing.parse(record[None])
-                preprocessing.decode(encoded, record_encoding, square_size)
+            if layout:
+                encoded, _ = preprocessing.parse(record[None], layout)
+                preprocessing.decode(encoded, layout)
             at += 1
     except tf.errors.OpError as error:
         yield f'Record {at} (from 0) of {path} is damaged: {errors.reason(error)}.'

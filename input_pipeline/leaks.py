@@ -1,8 +1,6 @@
 """The same picture in training and in another split, which makes errors look smaller."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 
 
@@ -48,11 +46,3 @@ def find(splits: Mapping[str, Named], train: str) -> list[Leak]:
         ),
         key=lambda leak: (leak.split, leak.other),
     )
-
-
-def to_csv(found: Sequence[Leak]) -> bytes:
-    """A table: train, split, other."""
-    text = io.StringIO()
-    rows = [dataclasses.astuple(each) for each in found]
-    csv.writer(text, lineterminator='\n').writerows([('train', 'split', 'other'), *rows])
-    return text.getvalue().encode(errors='surrogateescape')

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from input_pipeline import augmentation, errors, inspection, order, preprocessing
+from input_pipeline import augmentation, errors, inspection, order, preprocessing, records
 
 Shards = Sequence[tuple[str, int]]
 _GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280}  # about 250 MB
@@ -18,7 +18,7 @@ class Training:
 
     Attributes:
         shards: (path, number of records) of each.
-        record_encoding: 'jpeg' or 'raw'.
+        layout: How records hold pictures.
         augment: What is done to pictures.
         batch_size: Examples a batch.
         seed: Of order and draws.
@@ -27,11 +27,10 @@ class Training:
         on_accelerator: Leave everything after decoding to the training step.
         dtype: Of finished images, 'float32' or 'bfloat16'.
         group_examples: See `order.chunks`; 0: as many as have about 250 MB.
-        square_size: Side of the stored pictures.
     """
 
     shards: Shards
-    record_encoding: str
+    layout: records.Layout
     augment: augmentation.Augmentation
     batch_size: int
     seed: int = 0
@@ -40,7 +39,6 @@ class Training:
     on_accelerator: bool = False
     dtype: str = 'float32'
     group_examples: int = 0
-    square_size: int = preprocessing.SQUARE_SIZE
 
     def batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
         """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
@@ -61,7 +59,7 @@ class Training:
             start=start,
             epochs=epochs,
             reshuffle=self.reshuffle,
-            group_examples=self.group_examples or _GROUP_EXAMPLES[self.record_encoding],
+            group_examples=self.group_examples or _GROUP_EXAMPLES[self.layout.encoding],
             tolerant=self.tolerant,
         )
 
@@ -86,7 +84,7 @@ class Training:
 
     def first_unreadable(self) -> str:
         """See `inspection.first_unreadable`; for `read`."""
-        return inspection.first_unreadable(self.shards, self.record_encoding, self.square_size)
+        return inspection.first_unreadable(self.shards, self.layout)
 
     @tf.autograph.experimental.do_not_convert
     def _cut(self, chunk: order.Chunk):
@@ -96,15 +94,10 @@ class Training:
         )
         mirrored = None if self.on_accelerator else drawn.mirrored
 
-        def decoded(records, *places):
-            encoded, labels = preprocessing.parse(records)
-            crops = preprocessing.decode_crops(
-                encoded,
-                *places,
-                crop_size=self.augment.crop_size,
-                record_encoding=self.record_encoding,
-                square_size=self.square_size,
-            )
+        def decoded(serialized, *places):
+            encoded, labels = preprocessing.parse(serialized, self.layout)
+            size = self.augment.crop_size
+            crops = preprocessing.decode_crops(encoded, *places, crop_size=size, layout=self.layout)
             return crops, labels
 
         places = (drawn.rows, drawn.columns, mirrored)
@@ -119,13 +112,7 @@ class Training:
         return crops, drawn.mirrored, drawn.shifts, drawn.scales, labels, mask
 
 
-def evaluation(
-    shards: Shards,
-    *,
-    record_encoding: str,
-    batch_size: int,
-    square_size: int = preprocessing.SQUARE_SIZE,
-) -> tf.data.Dataset:
+def evaluation(shards: Shards, *, layout: records.Layout, batch_size: int) -> tf.data.Dataset:
     """Every example once, in the order of the files.
 
     Returns:
@@ -135,8 +122,8 @@ def evaluation(
 
     @tf.autograph.experimental.do_not_convert
     def whole(chunk):
-        encoded, labels = preprocessing.parse(chunk.records)
-        return preprocessing.decode(encoded, record_encoding, square_size), labels, chunk.mask
+        encoded, labels = preprocessing.parse(chunk.records, layout)
+        return preprocessing.decode(encoded, layout), labels, chunk.mask
 
     chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False)
     pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)

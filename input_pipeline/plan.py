@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from input_pipeline import convert, shards
+from input_pipeline import convert, records, shards, tasks
 from input_pipeline.sources import entry
 
 _TRIED, _TRIED_FOR_ROOM = 64, 8  # pictures
@@ -21,6 +21,7 @@ class Estimate:
 
     Attributes:
         encoding: How records hold pictures.
+        in_place: Whether they stay where they are.
         files: Number of shards.
         bytes: Of all records.
         free_bytes: On the disk of the directory.
@@ -31,6 +32,7 @@ class Estimate:
     """
 
     encoding: str
+    in_place: bool
     files: int
     bytes: int
     free_bytes: int
@@ -50,7 +52,9 @@ def estimate(
     """The estimate for `convert.prepare` with the same arguments; nothing is written."""
     every = [each for entries in found.splits.values() for each in entries]
     chosen = every[:: max(1, len(every) // tried)][:tried]
-    content = shards.content(found, convert.record_encoding(found, settings['record_encoding']))
+    planned = tasks.of(pathlib.Path(data_dir), found, settings)
+    first = planned[records.TRAIN][0]
+    content = first.content
     shards.try_record(chosen[0], content)  # the first call is for TensorFlow to begin
     start = time.perf_counter()
     sizes = [shards.try_record(each, content) for each in chosen]
@@ -58,11 +62,10 @@ def estimate(
     good = [size for size in sizes if size]
     workers = convert.workers_for(len(every), workers)
     return Estimate(
-        encoding=content.encoding,
-        files=sum(
-            -(-len(entries) // settings['shard_examples']) for entries in found.splits.values()
-        ),
-        bytes=int(len(every) * sum(good) / max(1, len(good))),
+        encoding=content.layout.encoding,
+        in_place=bool(first.original),
+        files=sum(map(len, planned.values())),
+        bytes=0 if first.original else int(len(every) * sum(good) / max(1, len(good))),
         free_bytes=shutil.disk_usage(_standing(pathlib.Path(data_dir))).free,
         workers=workers,
         secs=each_secs * len(every) / min(workers, os.cpu_count() or 1),

@@ -3,38 +3,35 @@
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import pictures
+from input_pipeline import pictures, records
 
 SQUARE_SIZE, CHANNELS = pictures.SQUARE_SIZE, pictures.CHANNELS
 
 
-def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(encoded pictures string, labels int64) of records with the classic ImageNet features.
-
-    Args:
-        records: (n,) or scalar string.
-    """
+def parse(serialized: tf.Tensor, layout: records.Layout) -> tuple[tf.Tensor, tf.Tensor]:
+    """(encoded pictures string, labels int64 from 0) of records, (n,) string."""
     features = {
-        'image/encoded': tf.io.FixedLenFeature([], tf.string),
-        'image/class/label': tf.io.FixedLenFeature([], tf.int64),
+        layout.image: tf.io.FixedLenFeature([], tf.string),
+        layout.label: tf.io.FixedLenFeature([], tf.int64),
     }
-    parsed = tf.io.parse_example(records, features)
-    return parsed['image/encoded'], parsed['image/class/label']
+    parsed = tf.io.parse_example(serialized, features)
+    labels = parsed[layout.label]
+    return parsed[layout.image], labels - layout.first_label if layout.first_label else labels
 
 
-def decode(encoded: tf.Tensor, record_encoding: str, square_size: int = SQUARE_SIZE) -> tf.Tensor:
+def decode(encoded: tf.Tensor, layout: records.Layout) -> tf.Tensor:
     """Records' whole pictures, (n, square_size, square_size, 3) uint8 RGB, of (n,) strings.
 
     The accurate transform, as Pillow's: TensorFlow's default differs by up to 12 grey levels and
     is no faster.
     """
-    if record_encoding == 'raw':
-        return _raw(encoded, square_size)
+    if layout.encoding == 'raw':
+        return _raw(encoded, layout.square_size)
 
     def one(picture):
         return tf.io.decode_jpeg(picture, channels=CHANNELS, dct_method=pictures.DCT)
 
-    return _each(one, encoded, square_size)
+    return _each(one, encoded, layout.square_size)
 
 
 def decode_crops(
@@ -44,8 +41,7 @@ def decode_crops(
     mirrored,
     *,
     crop_size: int,
-    record_encoding: str,
-    square_size: int = SQUARE_SIZE,
+    layout: records.Layout,
 ):
     """The crop of each picture at (row, column), then mirrored where `mirrored` says so.
 
@@ -54,16 +50,15 @@ def decode_crops(
         rows, columns: (n,) int32, offsets of the crop.
         mirrored: (n,) bool, or None for none.
         crop_size: Side of the crop.
-        record_encoding: 'jpeg' or 'raw'.
-        square_size: Side of the stored pictures.
+        layout: How records hold pictures.
 
     Returns:
         (n, crop_size, crop_size, 3) uint8 RGB. No more is decoded than is needed.
     """
-    if record_encoding == 'raw':
-        cut = _cutter(_raw(encoded, square_size), rows, columns, crop_size)
+    if layout.encoding == 'raw':
+        cut = _cutter(_raw(encoded, layout.square_size), rows, columns, crop_size)
     else:
-        cut = _decoder(encoded, rows, columns, crop_size, square_size)
+        cut = _decoder(encoded, rows, columns, crop_size, layout.square_size)
 
     def one(at):
         crop = cut(at)

@@ -15,10 +15,28 @@ import numpy as np
 
 from input_pipeline import errors, files
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantine.csv'
 LEAKS = 'leaks.csv'
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a record holds its picture and label.
+
+    Attributes:
+        encoding: Of the picture, 'jpeg' or 'raw'.
+        square_size: Its side.
+        image, label: Names of the features.
+        first_label: The label of the first class.
+    """
+
+    encoding: str = 'jpeg'
+    square_size: int = 256
+    image: str = 'image/encoded'
+    label: str = 'image/class/label'
+    first_label: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +59,8 @@ class Manifest:
         classes: Names in label order.
         words: What classes mean, where their names do not say it.
         ids: Their ILSVRC ids, where they have some.
-        settings: What the pictures and records were made with, `record_encoding` among them.
+        layout: How records hold pictures.
+        settings: What pictures and records were made with.
         splits: Shards by split.
         expected: Published numbers of pictures by split, where there are some.
         kinds: By split, how many pictures were of which kind: 'JPEG', 'CMYK JPEG', 'PNG', ...
@@ -57,6 +76,7 @@ class Manifest:
     classes: tuple[str, ...]
     words: tuple[str, ...]
     ids: tuple[int, ...]
+    layout: Layout
     settings: dict[str, Any]
     splits: dict[str, tuple[Shard, ...]]
     expected: dict[str, int]
@@ -66,15 +86,6 @@ class Manifest:
     quarantined: int
     leaked: int
     versions: dict[str, str]
-
-    @property
-    def record_encoding(self) -> str:
-        return self.settings['record_encoding']
-
-    @property
-    def square_size(self) -> int:
-        """Side of the stored pictures."""
-        return self.settings['square_size']
 
     @property
     def sha256(self) -> str:
@@ -153,6 +164,7 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
             )
         for name in ('classes', 'words', 'ids'):
             fields[name] = tuple(fields[name])
+        fields['layout'] = Layout(**fields['layout'])
         fields['splits'] = {
             split: tuple(Shard(**each) for each in shards)
             for split, shards in fields['splits'].items()

@@ -27,16 +27,14 @@ class Content:
 
     Attributes:
         classes, words, ids: As of `entry.Found`.
-        encoding: 'jpeg' or 'raw'.
-        square_size: Side of the stored pictures.
+        layout: How records hold pictures.
         exif_orientation: Whether pictures are turned as EXIF says.
     """
 
     classes: tuple[str, ...]
     words: tuple[str, ...]
     ids: tuple[int, ...]
-    encoding: str
-    square_size: int
+    layout: records.Layout
     exif_orientation: bool
 
 
@@ -49,12 +47,14 @@ class Task:
         entries: What goes into it.
         content: Of all shards.
         summed: Whether its pictures count for the statistics.
+        original: A file that holds these records already, and is linked to; '' for none.
     """
 
     path: pathlib.Path
     entries: Sequence[entry.Entry]
     content: Content
     summed: bool
+    original: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,16 +74,9 @@ class Written:
     digests: list[str]
 
 
-def content(found: entry.Found, encoding: str) -> Content:
+def content(found: entry.Found, layout: records.Layout) -> Content:
     """Of a source's pictures."""
-    return Content(
-        found.classes,
-        found.words,
-        found.ids,
-        encoding,
-        found.square_size,
-        found.exif_orientation,
-    )
+    return Content(found.classes, found.words, found.ids, layout, found.exif_orientation)
 
 
 def write(task: Task, count: Callable[[], None]) -> Written:
@@ -102,27 +95,17 @@ def write(task: Task, count: Callable[[], None]) -> Written:
         for _ in task.entries:
             count()
         return found
-    bad, kinds, digests, number = [], collections.Counter(), [], 0
-    sums = statistics.Sums(task.content.square_size) if task.summed else None
+    sums = statistics.Sums(task.content.layout.square_size) if task.summed else None
     with files.atomic_file(task.path) as aside:
-        with tf.io.TFRecordWriter(str(aside)) as writer:
-            for each in task.entries:
-                digest = ''
-                try:
-                    given = each.read()
-                    digest = hashlib.sha256(given).hexdigest()[: 2 * _DIGEST]
-                    kind, record = _record(each, given, task.content, sums)
-                except (tf.errors.OpError, OSError, ValueError) as error:
-                    bad.append((each.name, errors.reason(error)))
-                    digest = ''
-                else:
-                    writer.write(record)
-                    kinds[kind] += 1
-                    number += 1
-                digests.append(digest)
-                count()
+        if task.original:
+            aside.symlink_to(task.original)
+            made = _read(_kept, task, sums, count, _ignore)
+        else:
+            with tf.io.TFRecordWriter(str(aside)) as writer:
+                made = _read(_record, task, sums, count, writer.write)
         size, sha256 = aside.stat().st_size, files.sha256(aside)
-    shard = records.Shard(task.path.name, number, size, sha256)
+    bad, kinds, digests = made
+    shard = records.Shard(task.path.name, kinds.total(), size, sha256)
     written = Written(shard, bad, dict(kinds), digests)
     if sums is not None:
         records.save_arrays(sums_of(task), sums.arrays())
@@ -158,11 +141,42 @@ def sums_of(task: Task) -> pathlib.Path:
     return task.path.parent / NOTES / f'{task.path.name}.npz'
 
 
+def _read(make, task: Task, sums, count, write):
+    """Makes records of a task's pictures and writes them: (bad, kinds, digests) of `Written`."""
+    bad, kinds, digests = [], collections.Counter(), []
+    for each in task.entries:
+        try:
+            given = each.read()
+            kind, record = make(each, given, task.content, sums)
+        except (tf.errors.OpError, OSError, ValueError) as error:
+            bad.append((each.name, errors.reason(error)))
+            digests.append('')
+        else:
+            write(record)
+            kinds[kind] += 1
+            digests.append(hashlib.sha256(given).hexdigest()[: 2 * _DIGEST])
+        count()
+    return bad, kinds, digests
+
+
+def _kept(_each, given: bytes, _content, sums) -> tuple[str, bytes]:
+    """The kind of a picture that stays in its record, which isn't made; it is added to the sums."""
+    kind = headers.check(given)
+    stored = tf.io.decode_jpeg(given, channels=pictures.CHANNELS, dct_method=pictures.DCT)
+    if sums is not None:
+        sums.add(stored.numpy())
+    return kind, b''
+
+
+def _ignore(_) -> None:
+    pass
+
+
 def _record(each: entry.Entry, given: bytes, content: Content, sums) -> tuple[str, bytes]:
     """The picture's kind, and its record; what is stored is added to the sums, if any."""
-    kind, size = headers.check(given), content.square_size
+    kind, size = headers.check(given), content.layout.square_size
     orientation = headers.orientation(given) if content.exif_orientation else 1
-    jpeg = content.encoding == 'jpeg'
+    jpeg = content.layout.encoding == 'jpeg'
     made = (pictures.jpeg_of if jpeg else pictures.square_of)(given, orientation, size)
     if sums is not None:
         stored = tf.io.decode_jpeg(made, dct_method=pictures.DCT) if jpeg else made

@@ -78,7 +78,7 @@ class Scorer:
             self._batches(manifest, split),
             manifest.directory,
             lambda: input_pipeline.inspection.first_unreadable(
-                manifest.shards(split), manifest.record_encoding, manifest.square_size
+                manifest.shards(split), manifest.layout
             ),
         ):
             part, _ = self._step(squares, labels, mask)
@@ -98,8 +98,7 @@ class Scorer:
             return self._opened[1]
         batches = input_pipeline.pipeline.evaluation(
             manifest.shards(split),
-            record_encoding=manifest.record_encoding,
-            square_size=manifest.square_size,
+            layout=manifest.layout,
             batch_size=self._pictures,
         )
         self._opened = (manifest.directory, split), batches.map(self._views_of)

@@ -53,8 +53,7 @@ def _pictures(config: configs.Config, trained: runs.Run) -> list[bytes]:
         iter(
             input_pipeline.pipeline.evaluation(
                 manifest.shards(input_pipeline.records.VALIDATION),
-                record_encoding=manifest.record_encoding,
-                square_size=manifest.square_size,
+                layout=manifest.layout,
                 batch_size=_CHECKED,
             )
         )

@@ -38,7 +38,7 @@ def stages(config: configs.Config) -> dict[str, Any]:
     return {
         'benchmark': 'input',
         'data_dir': str(manifest.directory),
-        'record_encoding': manifest.record_encoding,
+        'record_encoding': manifest.layout.encoding,
         'record_bytes': mean,
         'batch_size': stream.batch_size,
         'cores': os.cpu_count(),
@@ -99,7 +99,7 @@ def end_to_end(config: configs.Config, step_of: Callable) -> dict[str, Any]:
         'benchmark': 'end_to_end',
         'precision': config.network.precision,
         'batch_size': stream.batch_size,
-        'record_encoding': manifest.record_encoding,
+        'record_encoding': manifest.layout.encoding,
         'stages': rows,
         'lost_to_input': 1 - records / memory,
     }
@@ -132,15 +132,15 @@ def _decoder_alone(stream) -> tf.data.Dataset:
         for chunk in stream.chunks(epochs=_FOREVER).take(_HELD // 32)
         for r in chunk.records.numpy()
     ]
-    encoded, _ = input_pipeline.preprocessing.parse(tf.constant(held))
+    encoded, _ = input_pipeline.preprocessing.parse(tf.constant(held), stream.layout)
     size = stream.augment.crop_size
-    side = stream.square_size
+    side = stream.layout.square_size
     border = side - size
 
     def crop(at, picture):
         key = tf.stack([at, at])
         corner = tf.random.stateless_uniform([2], key, 0, border + 1, tf.int32)
-        if stream.record_encoding == 'raw':
+        if stream.layout.encoding == 'raw':
             pixels = tf.reshape(tf.io.decode_raw(picture, tf.uint8), [side, side, 3])
             return tf.slice(pixels, tf.concat([corner, [0]], 0), [size, size, 3])
         window = tf.concat([corner, [size, size]], 0)

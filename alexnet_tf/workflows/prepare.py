@@ -159,8 +159,10 @@ def _plan(config, found, settings) -> None:
         for split, entries in found.splits.items()
     ]
     print(tables.text(('split', 'pictures', 'published'), rows))
+    where = ', used where they lie' if plan.in_place else ''
     print(
         f'prepare: {len(found.classes):,} classes, records in {plan.encoding}, {plan.files} files'
+        f'{where}'
     )
     print(f'prepare: {plan.bytes / 1e9:,.2f} GB needed, {plan.free_bytes / 1e9:,.2f} GB free')
     print(

@@ -54,14 +54,15 @@ def of(
     Raises:
         UsageError: The records' pictures are smaller than what the network sees.
     """
-    if numbers.crop_size > manifest.square_size:
+    side = manifest.layout.square_size
+    if numbers.crop_size > side:
         raise configs.UsageError(
             f'--crop_size={numbers.crop_size}: the pictures in {manifest.directory} are '
-            f'{manifest.square_size} x {manifest.square_size}.'
+            f'{side} x {side}.'
         )
     return input_pipeline.pipeline.Training(
         manifest.shards(input_pipeline.records.TRAIN),
-        manifest.record_encoding,
+        manifest.layout,
         augment,
         numbers.batch_size,
         seed=config.seed,
@@ -69,5 +70,4 @@ def of(
         tolerant=config.input.on_bad_record == 'skip',
         on_accelerator=config.input.augment_on == 'accelerator',
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
-        square_size=manifest.square_size,
     )

@@ -5,7 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import headers
+from input_pipeline import headers, records
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class Found:
         expected: Published numbers of pictures by split, where there are some.
         square_size: Side of a record's picture; pictures of exactly this size are stored as they
             are.
+        in_place: Where the source is records whose pictures have that size: how they hold them.
+            Such entries read from the file `read.path`, all of it, in its order.
     """
 
     source: str
@@ -92,3 +94,4 @@ class Found:
     exif_orientation: bool = False
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)
     square_size: int = 256
+    in_place: records.Layout | None = None

@@ -9,13 +9,14 @@ import re
 import tensorflow as tf
 from google.protobuf import message
 
-from input_pipeline import errors, records
+from input_pipeline import errors, headers, records
 from input_pipeline.sources import entry, synsets
 
 NAME = 'records'
 _SLIM = re.compile(r'(train|validation|test)-(\d{5})-of-(\d{5})')
 _TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-(\d{5})-of-(\d{5})')
 _NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets, and of TF-slim
+_SIZE, _JPEG = records.Layout.square_size, b'\xff\xd8\xff'
 _FRAME, _HEAD = 16, 12  # bytes around a record, and those in front
 
 
@@ -43,6 +44,7 @@ class _Row:
     synset: str
     words: str
     picture: Picture
+    layout: records.Layout | None  # of a record that can be used as it is
 
 
 def recognises(root: pathlib.Path) -> str:
@@ -86,8 +88,15 @@ def find(source_dir: str) -> entry.Found:
     splits.setdefault(records.VALIDATION, splits.get(records.TEST, []))
     if splits.get(records.TEST) is splits[records.VALIDATION]:
         del splits[records.TEST]
+    layouts = {row.layout for row in rows}
+    kept = dataclasses.replace(rows[0].layout, first_label=offset) if rows[0].layout else None
     return entry.Found(
-        NAME, f'{root}: records of another program, {how}', classes, splits, words=words
+        NAME,
+        f'{root}: records of another program, {how}',
+        classes,
+        splits,
+        words=words,
+        in_place=kept if len(layouts) == 1 else None,
     )
 
 
@@ -145,7 +154,20 @@ def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
         text('image/class/synset'),
         text('image/class/text'),
         Picture(str(path), offset, len(data), image),
+        records.Layout('jpeg', _SIZE, image, label) if _is_stored(pictures, labels) else None,
     )
+
+
+def _is_stored(pictures, labels) -> bool:
+    """Whether a record holds one picture as this program would store it, and one label."""
+    try:
+        return (
+            len(pictures) == len(labels) == 1
+            and pictures[0].startswith(_JPEG)
+            and headers.size(pictures[0]) == (_SIZE, _SIZE)
+        )
+    except (ValueError, tf.errors.OpError):
+        return False
 
 
 def _labels(root, rows) -> tuple[int, tuple[str, ...], tuple[str, ...], str]:

@@ -111,9 +111,9 @@ def test_a_wrong_class_hash_is_found_when_the_manifest_is_read(copy):
 
 def test_the_first_unreadable_record_is_named(copy):
     shards = copy.shards('train')
-    assert 'all records were readable' in inspection.first_unreadable(shards, 'jpeg', 256)
+    assert 'all records were readable' in inspection.first_unreadable(shards, records.Layout())
     flip(shard(copy, 1), first_size(shard(copy, 1)) + 100)
-    said = inspection.first_unreadable(shards, 'jpeg', 256)
+    said = inspection.first_unreadable(shards, records.Layout())
     assert said.startswith('Record 1 (from 0) of')
     assert 'train-00001' in said
 

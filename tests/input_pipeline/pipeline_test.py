@@ -37,9 +37,7 @@ def training(manifest, *, shift_sd=0.1, crop_chunk=1, **more):
         shift_epochs=2,
         crop_chunk=crop_chunk,
     )
-    return pipeline.Training(
-        manifest.shards('train'), manifest.record_encoding, augment, BATCH, **more
-    )
+    return pipeline.Training(manifest.shards('train'), manifest.layout, augment, BATCH, **more)
 
 
 def stream(manifest, *, start=(0, 0), epochs=3, **more):
@@ -76,9 +74,7 @@ def test_each_class_comes_as_often_as_it_is_stored(manifest):
 
 
 def evaluation(manifest, split):
-    batches = pipeline.evaluation(
-        manifest.shards(split), record_encoding=manifest.record_encoding, batch_size=BATCH
-    )
+    batches = pipeline.evaluation(manifest.shards(split), layout=manifest.layout, batch_size=BATCH)
     return [tuple(part.numpy() for part in batch) for batch in batches]
 
 
@@ -116,7 +112,7 @@ def test_evaluation_holds_every_example_once(manifest):
 
 def test_a_shard_of_another_length_is_bad_data(manifest):
     short = [(path, number + 1) for path, number in manifest.shards('validation')]
-    batches = pipeline.evaluation(short, record_encoding=manifest.record_encoding, batch_size=BATCH)
+    batches = pipeline.evaluation(short, layout=manifest.layout, batch_size=BATCH)
     with pytest.raises(errors.DataError, match='a record cannot be read'):
         list(pipeline.read(batches, 'somewhere'))
 
@@ -204,7 +200,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(manifest, tmp_path):
     made = dataclasses.replace(training(manifest), shards=shards)
 
     def find():
-        return inspection.first_unreadable(shards, manifest.record_encoding, 256)
+        return inspection.first_unreadable(shards, manifest.layout)
 
     with pytest.raises(errors.DataError, match=r'Record 2 \(from 0\) of .*/0\.tfrecord'):
         list(pipeline.read(made.batches(epochs=1), 'somewhere', find))

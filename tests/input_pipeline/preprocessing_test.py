@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline import preprocessing
+from input_pipeline import preprocessing, records
 
 RANDOM = np.random.default_rng(0)
 SQUARES = RANDOM.integers(0, 256, (3, 256, 256, 3), np.uint8)
@@ -47,7 +47,9 @@ def encoded(kind):
 @pytest.mark.parametrize('kind', ['jpeg', 'raw'])
 def test_crops_are_cut_from_whole_pictures(kind):
     data, whole = encoded(kind)
-    np.testing.assert_array_equal(preprocessing.decode(tf.constant([data]), kind)[0], whole)
+    np.testing.assert_array_equal(
+        preprocessing.decode(tf.constant([data]), records.Layout(kind))[0], whole
+    )
     rows, columns = np.meshgrid([0, 5, 31, 32], [0, 1, 7, 8, 17, 25, 31, 32])
     rows, columns = rows.ravel().astype(np.int32), columns.ravel().astype(np.int32)
     for mirrored in (None, rows % 2 == 1):
@@ -57,7 +59,7 @@ def test_crops_are_cut_from_whole_pictures(kind):
             tf.constant(columns),
             None if mirrored is None else tf.constant(mirrored),
             crop_size=224,
-            record_encoding=kind,
+            layout=records.Layout(kind),
         )
         for at, (row, column) in enumerate(zip(rows, columns, strict=True)):
             crop = whole[row : row + 224, column : column + 224]
@@ -75,7 +77,7 @@ def test_crops_of_any_size(size):
         corner[::-1],
         None,
         crop_size=size,
-        record_encoding='jpeg',
+        layout=records.Layout(),
     )
     for crop, row, column in zip(made, corner.numpy(), corner.numpy()[::-1], strict=True):
         np.testing.assert_array_equal(crop, whole[row : row + size, column : column + size])

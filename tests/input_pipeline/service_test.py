@@ -21,7 +21,7 @@ def stream(shared_folder, tmp_path_factory):
     augment = augmentation.Augmentation(
         made['mean_image'], made['eigenvalues'], made['eigenvectors'], crop_size=64, shift_sd=0.1
     )
-    return pipeline.Training(manifest.shards('train'), 'jpeg', augment, 5)
+    return pipeline.Training(manifest.shards('train'), manifest.layout, augment, 5)
 
 
 @pytest.fixture(scope='module')

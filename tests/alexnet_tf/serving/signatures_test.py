@@ -27,9 +27,9 @@ def test_served_views_are_evaluations_to_the_bit(shared_folder, tmp_path):
     names = [str(at) for at in range(CROP * CROP * 3)]
     serve, _ = signatures.build(model, names, mean_image, crop_size=CROP)['serving_default']
     shards = manifest.shards('validation')
-    batches = pipeline.evaluation(shards, record_encoding='jpeg', batch_size=1)
+    batches = pipeline.evaluation(shards, layout=records.Layout(), batch_size=1)
     stored = [
-        preprocessing.parse(record)[0]
+        preprocessing.parse(record[None], records.Layout())[0][0]
         for path, _ in shards
         for record in tf.data.TFRecordDataset(path)
     ]

@@ -55,7 +55,7 @@ def test_records_hold_the_very_pixels(tmp_path, batches, imitate):
         max_bad_fraction=0,
         report=lambda *_: None,
     )
-    assert (manifest.record_encoding, manifest.square_size) == ('raw', 32)
+    assert manifest.layout == records.Layout('raw', 32)
     mean = records.statistics(manifest)['mean_image']
     every = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
     expected = every.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)

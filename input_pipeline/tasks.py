@@ -1,0 +1,64 @@
+"""Which picture goes into which shard."""
+
+import hashlib
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from input_pipeline import records, shards
+from input_pipeline.sources import entry
+
+
+def layout(found: entry.Found, encoding: str) -> records.Layout:
+    """How the records of a source hold pictures: small ones, which nothing is resized of, exactly.
+
+    Args:
+        found: What the source gave.
+        encoding: The wanted one, 'jpeg' or 'raw'.
+    """
+    if found.in_place and found.in_place.encoding == encoding and not found.exif_orientation:
+        return found.in_place
+    small = found.square_size < records.Layout.square_size
+    return records.Layout('raw' if small else encoding, found.square_size)
+
+
+def of(
+    directory: pathlib.Path, found: entry.Found, settings: Mapping[str, Any]
+) -> dict[str, list[shards.Task]]:
+    """The tasks by split: shards of about equal size, or links to the records that there are.
+
+    A picture's place depends on its name and `settings['seed']` only.
+    """
+    held = layout(found, settings['record_encoding'])
+    content, parts = shards.content(found, held), _kept if held == found.in_place else _parts
+    return {
+        split: [
+            shards.Task(
+                directory / f'{split}-{at:05d}-of-{len(made):05d}.tfrecord',
+                part,
+                content,
+                summed=split == records.TRAIN,
+                original=original,
+            )
+            for at, (original, part) in enumerate(made)
+        ]
+        for split, made in ((split, parts(each, settings)) for split, each in found.splits.items())
+    }
+
+
+def _kept(entries, _) -> list[tuple[str, Sequence[entry.Entry]]]:
+    """Each file with its entries."""
+    by_file = itertools.groupby(entries, lambda each: each.read.path)
+    return [(str(pathlib.Path(path).absolute()), list(part)) for path, part in by_file]
+
+
+def _parts(entries, settings) -> list[tuple[str, Sequence[entry.Entry]]]:
+    ordered = sorted(entries, key=lambda each: _place(each, settings['seed']))
+    number = -(-len(ordered) // settings['shard_examples'])
+    cuts = [len(ordered) * at // number for at in range(number + 1)]
+    return [('', ordered[start:end]) for start, end in itertools.pairwise(cuts)]
+
+
+def _place(each: entry.Entry, seed: int) -> bytes:
+    return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()
