@@ -55,6 +55,11 @@ class Config(settings.Checked):
             raise UsageError(f'--init_weights={weights}: expected .npy, .npz or .caffemodel.')
         if weights and self.mode not in ('train', 'everything'):
             raise UsageError(f'--init_weights begins a training run; --mode={self.mode} has none.')
+        for name in ('dry_run', 'verify_only'):
+            if getattr(self.data, name) and self.mode != 'prepare':
+                raise UsageError(f'--{name} belongs to --mode=prepare, not to {self.mode}.')
+        if self.input.data_service and self.mode == 'benchmark':
+            raise UsageError('--data_service: measurements are of this host alone.')
         if self.mode == 'benchmark' and self.predict.output == 'csv':
             raise UsageError('--output=csv: measurements come as table or json.')
         if self.network.lrn_n is not None and self.network.lrn_n % 2 == 0:

@@ -97,7 +97,7 @@ def _failed(message: str, code: int, debug: bool) -> int:
 
 
 def _exit_code(error: Exception) -> int:
-    if _of_the_disk(error):
+    if _of_the_disk(error) or _of_a_store(error):
         return _EXIT_DISK
     if isinstance(error, _PATH_ERRORS) or _of_the_memory(error):
         return _EXIT_USAGE
@@ -107,6 +107,9 @@ def _exit_code(error: Exception) -> int:
 def _message(error: Exception) -> str:
     if _of_the_disk(error):
         return f'{error}. Free space or name another directory, then run the same command.'
+    if _of_a_store(error):
+        said = ' '.join(str(error).split())
+        return f'{said}. Check the name, the credentials, and that this TensorFlow reads it.'
     if isinstance(error, _PATH_ERRORS):
         return f'{error}. Name another directory, or change what stands there.'
     if _of_the_memory(error):
@@ -122,6 +125,12 @@ def _of_the_disk(error: Exception) -> bool:
     # TensorFlow's writers say it in words only.
     from_tensorflow = type(error).__module__.startswith('tensorflow')
     return from_tensorflow and any(os.strerror(each) in str(error) for each in _DISK_ERRORS)
+
+
+def _of_a_store(error: Exception) -> bool:
+    """Whether an object store failed: its path, or its protocol, is in what it says."""
+    of_files = isinstance(error, OSError) or type(error).__module__.startswith('tensorflow')
+    return of_files and any(each in str(error) for each in ('://', 'HTTP request'))
 
 
 def _of_the_memory(error: Exception) -> bool:

@@ -7,6 +7,7 @@ import tempfile
 
 from input_pipeline import errors, files, locks, records
 
+_BLOCK = 1 << 20  # bytes
 _MEMORY = pathlib.Path('/dev/shm')
 
 
@@ -44,7 +45,11 @@ def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest
         _check_room(manifest, parent)
         with files.atomic_directory(directory) as aside:
             for name in [*_files(manifest), records.MANIFEST, records.STATISTICS]:
-                shutil.copyfile(manifest.directory / name, aside / name)
+                with (
+                    (manifest.directory / name).open('rb') as file,
+                    open(aside / name, 'wb') as copy,
+                ):
+                    shutil.copyfileobj(file, copy, _BLOCK)
             records.verify(dataclasses.replace(manifest, directory=aside))
     return dataclasses.replace(manifest, directory=directory)
 

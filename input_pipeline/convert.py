@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import pathlib
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ def standing(
         DataError: `data_dir` holds another data set, or a damaged one, or one that is not as good
             as `max_bad_fraction` and `fail_on_leak` want it.
     """
-    if not (pathlib.Path(data_dir) / records.MANIFEST).exists():
+    if not (files.at(data_dir) / records.MANIFEST).exists():
         return None
     manifest = records.load(data_dir)
     wanted = {
@@ -48,8 +47,8 @@ def standing(
     for name, value in wanted.items():
         if getattr(manifest, name) != value:
             raise errors.DataError(
-                f'{data_dir} holds another data set: its {name.replace("_", " ")} differ from '
-                f'what {found.description} gives with these flags. Name another --data_dir, or '
+                f'{data_dir} holds another data set: by its {name.replace("_", " ")} it is not what '
+                f'{found.description} gives with these flags. Name another --data_dir, or '
                 'delete this one.'
             )
     total = sum(map(len, found.splits.values()))
@@ -94,7 +93,7 @@ def prepare(
         DataError: More pictures were unreadable, or a split has none left.
         OSError: The disk is full or not writable.
     """
-    directory = pathlib.Path(data_dir)
+    directory = files.at(data_dir)
     total = sum(map(len, found.splits.values()))
     directory.mkdir(parents=True, exist_ok=True)
     planned = tasks.of(directory, found, settings)
@@ -108,7 +107,7 @@ def prepare(
         )
         manifest = _with_statistics(manifest, planned[records.TRAIN])
         files.write_atomically(directory / records.MANIFEST, manifest.to_json().encode())
-        shutil.rmtree(directory / shards.NOTES)
+        files.remove_tree(directory / shards.NOTES)
     return manifest
 
 

@@ -1,4 +1,7 @@
-"""Files and directories that are either whole or not there."""
+"""Files and directories that are either whole or not there, on disks and in object stores.
+
+A path with '://', as gs://bucket/data, is an `epath.Path`, which asks TensorFlow's file systems.
+"""
 
 import contextlib
 import csv
@@ -12,6 +15,33 @@ from collections.abc import Iterable, Iterator, Sequence
 _BLOCK_BYTES = 1 << 20
 
 
+def at(path: str | os.PathLike) -> pathlib.Path:
+    """The path, here or in an object store."""
+    if not is_remote(path):
+        return pathlib.Path(path)
+    from etils import epath  # which other paths need not wait for
+
+    return epath.Path(path)
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """Whether it is in an object store."""
+    return '://' in os.fspath(path)
+
+
+def size(path: str | os.PathLike) -> int:
+    """Number of bytes of a file."""
+    return at(path).stat().length if is_remote(path) else os.stat(path).st_size
+
+
+def remove_tree(path: str | os.PathLike) -> None:
+    """Removes a directory and what is in it, if it is there."""
+    if not is_remote(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif at(path).exists():
+        at(path).rmtree()
+
+
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives a temporary path beside `path`; renames it to `path` when the block ends well.
@@ -19,13 +49,13 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     The file is flushed to disk before it gets its name, its directory after. When the block
     raises, nothing is left behind and a previous `path` stands untouched.
     """
-    path = pathlib.Path(path)
+    path = at(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     try:
         yield aside
         _flush(aside)
-        os.replace(aside, path)
+        aside.replace(path)
         _flush(path.parent)
     finally:
         aside.unlink(missing_ok=True)
@@ -68,7 +98,7 @@ def write_csv(path: str | os.PathLike, rows: Iterable[Sequence]) -> None:
 def sha256(path: str | os.PathLike) -> str:
     """The sha256 of a file's content, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with at(path).open('rb') as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
@@ -84,6 +114,8 @@ def _aside(path: pathlib.Path) -> pathlib.Path:
 
 
 def _flush(path: pathlib.Path) -> None:
+    if is_remote(path):
+        return  # a store has an object whole, or not
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -62,7 +62,7 @@ def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | Non
     path = directory / shard.file
     if not path.exists():
         return f'{path} is missing.'
-    size = path.stat().st_size
+    size = files.size(path)
     if size == 0 and shard.bytes:
         return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
     digest = files.sha256(path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import math
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from input_pipeline import convert, records, shards, tasks
+from input_pipeline import convert, files, records, shards, tasks
 from input_pipeline.sources import entry
 
 _TRIED, _TRIED_FOR_ROOM = 64, 8  # pictures
@@ -24,7 +25,7 @@ class Estimate:
         in_place: Whether they stay where they are.
         files: Number of shards.
         bytes: Of all records.
-        free_bytes: On the disk of the directory.
+        free_bytes: On the disk of the directory; infinite in an object store.
         workers: Number of processes.
         secs: To expect.
         sampled: Number of pictures tried.
@@ -35,7 +36,7 @@ class Estimate:
     in_place: bool
     files: int
     bytes: int
-    free_bytes: int
+    free_bytes: float
     workers: int
     secs: float
     sampled: int
@@ -52,7 +53,7 @@ def estimate(
     """The estimate for `convert.prepare` with the same arguments; nothing is written."""
     every = [each for entries in found.splits.values() for each in entries]
     chosen = every[:: max(1, len(every) // tried)][:tried]
-    planned = tasks.of(pathlib.Path(data_dir), found, settings)
+    planned = tasks.of(files.at(data_dir), found, settings)
     first = planned[records.TRAIN][0]
     content = first.content
     shards.try_record(chosen[0], content)  # the first call is for TensorFlow to begin
@@ -66,7 +67,7 @@ def estimate(
         in_place=bool(first.original),
         files=sum(map(len, planned.values())),
         bytes=0 if first.original else int(len(every) * sum(good) / max(1, len(good))),
-        free_bytes=shutil.disk_usage(_standing(pathlib.Path(data_dir))).free,
+        free_bytes=_free(data_dir),
         workers=workers,
         secs=each_secs * len(every) / min(workers, os.cpu_count() or 1),
         sampled=len(chosen),
@@ -81,8 +82,8 @@ def check_room(found: entry.Found, data_dir: str, settings: Mapping[str, Any]) -
         OSError: ENOSPC, with what is needed and what is free.
     """
     needed = estimate(found, data_dir, settings, 1, _TRIED_FOR_ROOM)
-    directory = pathlib.Path(data_dir)
-    there = sum(path.stat().st_size for path in directory.glob('*.tfrecord'))
+    directory = files.at(data_dir)
+    there = sum(files.size(path) for path in directory.glob('*.tfrecord'))
     if needed.bytes > needed.free_bytes + there:
         raise OSError(
             errno.ENOSPC,
@@ -90,6 +91,12 @@ def check_room(found: entry.Found, data_dir: str, settings: Mapping[str, Any]) -
             f'{needed.free_bytes / 1e9:,.2f} are free',
             data_dir,
         )
+
+
+def _free(data_dir: str) -> float:
+    if files.is_remote(data_dir):
+        return math.inf
+    return shutil.disk_usage(_standing(pathlib.Path(data_dir))).free
 
 
 def _standing(path: pathlib.Path) -> pathlib.Path:

@@ -120,7 +120,7 @@ def load(data_dir: str | pathlib.Path) -> Manifest:
     Raises:
         DataError: There is none, it cannot be read, or the files do not match it.
     """
-    directory = pathlib.Path(data_dir)
+    directory = files.at(data_dir)
     manifest = read(directory)
     for shards in manifest.splits.values():
         for shard in shards:
@@ -152,7 +152,7 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
     Raises:
         DataError: There is none, or it cannot be read.
     """
-    path = pathlib.Path(data_dir) / MANIFEST
+    path = files.at(data_dir) / MANIFEST
     try:
         fields = json.loads(path.read_text())
         version = fields.pop('format_version')
@@ -188,7 +188,7 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
 def _check_size(path: pathlib.Path, expected: int) -> None:
     if not path.exists():
         raise errors.DataError(f'{path} is missing, but the manifest counts it. Prepare again.')
-    size = path.stat().st_size
+    size = files.size(path)
     if size != expected:
         raise errors.DataError(
             f'{path} has {size} bytes, the manifest says {expected}. Delete the directory and '
@@ -208,7 +208,7 @@ def _check_hash(path: pathlib.Path, expected: str) -> None:
 
 def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The arrays of a file, by name."""
-    with np.load(path, allow_pickle=False) as saved:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as saved:
         return dict(saved)
 
 

@@ -103,7 +103,7 @@ def write(task: Task, count: Callable[[], None]) -> Written:
         else:
             with tf.io.TFRecordWriter(str(aside)) as writer:
                 made = _read(_record, task, sums, count, writer.write)
-        size, sha256 = aside.stat().st_size, files.sha256(aside)
+        size, sha256 = files.size(aside), files.sha256(aside)
     bad, kinds, digests = made
     shard = records.Shard(task.path.name, kinds.total(), size, sha256)
     written = Written(shard, bad, dict(kinds), digests)

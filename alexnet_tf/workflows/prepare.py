@@ -1,6 +1,7 @@
 """Pictures -> records."""
 
 import dataclasses
+import math
 import pathlib
 import shlex
 
@@ -21,7 +22,7 @@ def run(config: configs.Config) -> None:
         return print(f'prepare: {_described(data)}\nprepare: dry run, nothing was written.')
     if data.dry_run:
         return _plan(config, _find(data, source), _settings(config))
-    with input_pipeline.locks.held(pathlib.Path(data.data_dir)):
+    with input_pipeline.locks.held(input_pipeline.files.at(data.data_dir)):
         manifest = _made(config, _find(data, source), _settings(config))
     _summary(manifest)
 
@@ -110,9 +111,11 @@ def _find(data: data_sections.Data, source: str):
             where,
             splits=_splits(data),
             validation_fraction=fraction,
-            aside=pathlib.Path(data.data_dir) / input_pipeline.shards.NOTES,
+            aside=input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES,
         ),
     }[source]()
+    if input_pipeline.files.is_remote(data.data_dir):  # which has no links
+        found = dataclasses.replace(found, in_place=None)
     if data.exif_orientation == 'auto':
         return found
     return dataclasses.replace(found, exif_orientation=data.exif_orientation == 'on')
@@ -128,9 +131,10 @@ def _splits(data: data_sections.Data) -> dict[str, str]:
 
 def _check_apart(data: data_sections.Data) -> None:
     """Refuses records among the pictures that they are made of."""
-    if not data.source_dir:
+    places = (data.source_dir, data.data_dir)
+    if not data.source_dir or any(map(input_pipeline.files.is_remote, places)):
         return
-    source, records = (pathlib.Path(each).resolve() for each in (data.source_dir, data.data_dir))
+    source, records = (pathlib.Path(each).resolve() for each in places)
     if source.is_dir() and records.is_relative_to(source):
         raise configs.UsageError(
             f'--data_dir={data.data_dir} lies in --source_dir={data.source_dir}, where records '
@@ -164,12 +168,16 @@ def _plan(config, found, settings) -> None:
         f'prepare: {len(found.classes):,} classes, records in {plan.encoding}, {plan.files} files'
         f'{where}'
     )
-    print(f'prepare: {plan.bytes / 1e9:,.2f} GB needed, {plan.free_bytes / 1e9:,.2f} GB free')
+    print(f'prepare: {plan.bytes / 1e9:,.2f} GB needed{_free(plan)}')
     print(
         f'prepare: about {progress.duration(plan.secs)} on {plan.workers} processes, by '
         f'{plan.sampled} pictures tried; {plan.unreadable} of them could not be read'
     )
     print('prepare: dry run, nothing was written.')
+
+
+def _free(plan) -> str:
+    return '' if plan.free_bytes == math.inf else f', {plan.free_bytes / 1e9:,.2f} GB free'
 
 
 def _summary(manifest) -> None:

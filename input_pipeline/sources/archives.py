@@ -3,6 +3,7 @@
 Only regular files with an expected name count. No member's name ever becomes a path.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import io
@@ -12,7 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 
-from input_pipeline import errors, headers
+from input_pipeline import errors, files, headers
 
 _GZIP = b'\x1f\x8b'
 
@@ -40,7 +41,7 @@ class Member:
         """
         if self.size > headers.MOST_BYTES:
             raise ValueError(f'{self.size:,} bytes; at most {headers.MOST_BYTES:,} are read')
-        with open(self.path, 'rb') as file:
+        with files.at(self.path).open('rb') as file:
             file.seek(self.offset)
             data = file.read(self.size)
         if len(data) != self.size:
@@ -106,7 +107,7 @@ def read(path: pathlib.Path, bases: Collection[str]) -> dict[str, bytes]:
 
 
 def _whole(path) -> bytes:
-    data = path.read_bytes() if path.stat().st_size <= _MOST_UNPACKED else None
+    data = path.read_bytes() if files.size(path) <= _MOST_UNPACKED else None
     try:
         if data and data.startswith(_GZIP):
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
@@ -143,14 +144,18 @@ class _Window(io.RawIOBase):
         return data
 
 
-def _open(path, file=None, what: str = 'it') -> tarfile.TarFile:
-    try:
-        return tarfile.open(path, 'r:', fileobj=file)
-    except _BROKEN as error:
-        raise errors.DataError(
-            f'{path}: {what} cannot be read as a tar ({error}). Download it again, and leave it as '
-            'it came.'
-        ) from error
+@contextlib.contextmanager
+def _open(path, file=None, what: str = 'it') -> Iterator[tarfile.TarFile]:
+    with contextlib.ExitStack() as opened:
+        file = file or opened.enter_context(path.open('rb'))
+        try:
+            archive = opened.enter_context(tarfile.open(path, 'r:', fileobj=file))
+        except _BROKEN as error:
+            raise errors.DataError(
+                f'{path}: {what} cannot be read as a tar ({error}). Download it again, and leave '
+                'it as it came.'
+            ) from error
+        yield archive
 
 
 def _members(archive, path, offset: int, expected: re.Pattern) -> Iterator[tuple[str, Member]]:

@@ -114,7 +114,7 @@ def _copied(builder, split: str, name: str, aside) -> list[tuple[entry.Entry, st
     """Entries of a split, each with its content's sha256."""
     path, rows, offset = aside / f'{split}.pictures', [], 0
     classes = len(builder.info.features['label'].names)
-    with files.atomic_file(path) as temporary, open(temporary, 'wb') as file:
+    with files.atomic_file(path) as temporary, temporary.open('wb') as file:
         for at, (encoded, label) in enumerate(_pictures(builder, name)):
             if not 0 <= label < classes:
                 raise errors.DataError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import array_pickle, errors, records
+from input_pipeline import array_pickle, errors, files, records
 from input_pipeline.sources import archives, entry, folder
 
 NAME = 'cifar10'
@@ -52,7 +52,7 @@ def find(source_dir: str) -> entry.Found:
     Raises:
         DataError: Neither is there, or what is there is broken.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     if not recognises(root):
         raise errors.DataError(
             f'{root} holds neither {ARCHIVE} nor train/ and test/ with the ten classes of CIFAR-10.'
@@ -99,7 +99,7 @@ def _picture(path: str, batch: str, at: int) -> bytes:
 def _batches(path: str) -> dict[str, tuple[np.ndarray, list[int]]]:
     """Pictures (n, 32, 32, 3) uint8 and labels of each pickled batch; the archive is read once."""
     names = [name for each in _BATCHES.values() for name in each]
-    pickled = archives.read(pathlib.Path(path), names)
+    pickled = archives.read(files.at(path), names)
     return {name: _batch(path, name, pickled) for name in names}
 
 

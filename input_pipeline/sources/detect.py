@@ -1,8 +1,6 @@
 """Which source a folder, a file or a name is of, and why."""
 
-import pathlib
-
-from input_pipeline import errors
+from input_pipeline import errors, files
 from input_pipeline.sources import (
     catalogue,
     cifar10,
@@ -24,7 +22,7 @@ def source_of(source_dir: str, dataset: str) -> tuple[str, str]:
         return catalogue.NAME, '--dataset names one of tensorflow-datasets'
     if not source_dir:
         return 'photographs', 'no --source_dir was given'
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     if root.is_file() and root.suffix == '.csv':
         return listing.NAME, 'it is a CSV file'
     if not root.is_dir():

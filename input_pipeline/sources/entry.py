@@ -5,7 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import headers, records
+from input_pipeline import files, headers, records
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,14 +43,15 @@ class File:
     def at(cls, path: str) -> 'File':
         """The file as it is now."""
         try:
-            return cls(path, os.stat(path).st_size)
+            return cls(path, files.size(path))
         except (OSError, ValueError):
             return cls(path, -1)
 
     def __call__(self) -> bytes:
-        if not os.path.isfile(self.path):
+        path = files.at(self.path)
+        if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-        with open(self.path, 'rb') as file:
+        with path.open('rb') as file:
             # One more, so that what is too large is noticed.
             return file.read(headers.MOST_BYTES + 1)
 

@@ -25,7 +25,7 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
         DataError: No such folder, no class folders, fewer than two classes, a class without
             pictures, a validation class that training lacks, an empty split.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
     if (root / 'train').is_dir() and validation:
         return of_two(root, root / 'train', validation[0])
@@ -116,6 +116,8 @@ def _class_folders(folder) -> list[str]:
 def _files(folder) -> list[pathlib.Path]:
     if not folder.is_dir():
         return []
+    if files.is_remote(folder):
+        return sorted(each for each in folder.iterdir() if each.is_file() and _counts(each))
     found, seen = [], set()
     for where, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
@@ -129,7 +131,7 @@ def _files(folder) -> list[pathlib.Path]:
 
 def _is_file(path) -> bool:
     """Or a link to nowhere, which is a picture that cannot be read; no device or pipe."""
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    return path.is_file() or (os.path.islink(path) and not path.exists())
 
 
 def _counts(path) -> bool:

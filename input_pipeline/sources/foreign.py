@@ -9,7 +9,7 @@ import re
 import tensorflow as tf
 from google.protobuf import message
 
-from input_pipeline import errors, headers, records
+from input_pipeline import errors, files, headers, records
 from input_pipeline.sources import entry, synsets
 
 NAME = 'records'
@@ -30,7 +30,7 @@ class Picture:
     feature: str
 
     def __call__(self) -> bytes:
-        with open(self.path, 'rb') as file:
+        with files.at(self.path).open('rb') as file:
             file.seek(self.offset)
             example = tf.train.Example.FromString(file.read(self.size))
         return example.features.feature[self.feature].bytes_list.value[0]
@@ -68,7 +68,7 @@ def find(source_dir: str) -> entry.Found:
     Raises:
         DataError: No such files, a damaged one, or labels that make no sense.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     rows = [row for path, split in _shards(root) for row in _rows(path, split)]
     if not rows:
         raise errors.DataError(f'{root} holds no records of the kinds that --source=records reads.')
@@ -96,7 +96,7 @@ def find(source_dir: str) -> entry.Found:
         classes,
         splits,
         words=words,
-        in_place=kept if len(layouts) == 1 else None,
+        in_place=kept if len(layouts) == 1 and not files.is_remote(root) else None,
     )
 
 

@@ -7,7 +7,7 @@ it must find its place.
 import pathlib
 import re
 
-from input_pipeline import errors, records
+from input_pipeline import errors, files, records
 from input_pipeline.sources import archives, entry, ilsvrc, synsets
 
 NAME = 'ilsvrc2010'
@@ -37,7 +37,7 @@ def find(source_dir: str) -> entry.Found:
     Raises:
         DataError: Something is missing, cut short, or of another set.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     test = (root / TEST_TAR).is_file()
     for name in (TRAIN_TAR, VALIDATION_TAR, KIT, PATCH_TAR, *([TEST_TRUTH] if test else [])):
         if not (root / name).is_file():

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from input_pipeline import errors, records
+from input_pipeline import errors, files, records
 from input_pipeline.sources import entry, ilsvrc, synsets
 
 NAME = 'ilsvrc2012'
@@ -42,7 +42,7 @@ def find(source_dir: str) -> entry.Found:
     Raises:
         DataError: Something is missing, cut short, or of another set.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     return _from_tars(root) if (root / TRAIN_TAR).is_file() else _from_tree(root)
 
 

@@ -3,9 +3,8 @@
 import collections
 import csv
 import hashlib
-import pathlib
 
-from input_pipeline import errors, records
+from input_pipeline import errors, files, records
 from input_pipeline.sources import entry
 
 NAME = 'csv'
@@ -28,7 +27,7 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     Raises:
         DataError: No such file, another form, a path twice, one class, or an empty split.
     """
-    file = pathlib.Path(source_dir)
+    file = files.at(source_dir)
     rows = _rows(file)
     classes = tuple(sorted({row['label'] for row in rows}))
     if len(classes) < 2:

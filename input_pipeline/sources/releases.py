@@ -9,7 +9,7 @@ import hashlib
 import pathlib
 from collections.abc import Callable
 
-from input_pipeline import errors, records
+from input_pipeline import errors, files, records
 from input_pipeline.sources import archives, entry, ilsvrc, synsets
 
 FALL2011, IMAGENET10K = 'fall2011', 'imagenet10k'
@@ -43,7 +43,7 @@ def find(source: str, source_dir: str, *, validation_fraction: float) -> entry.F
     Raises:
         DataError: No such tar, or it is damaged.
     """
-    root = pathlib.Path(source_dir)
+    root = files.at(source_dir)
     path = next((root / name for name in TARS[source] if (root / name).is_file()), None)
     if path is None:
         packed = [f'{name}.gz' for name in TARS[source] if (root / f'{name}.gz').is_file()]

@@ -82,3 +82,16 @@ def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
     assert (paper.batch_size, paper.epochs, paper.dropout, paper.crop_size) == (128, 90, 0.5, 224)
     assert (source.lrn_alpha, source.bias_rate_multiplier) == (pytest.approx(2e-5), 2)
     assert source.initial_sd_middle == 0.03
+
+
+@pytest.mark.parametrize(
+    ('flags', 'said'),
+    [
+        ({'mode': 'train', 'dry_run': True}, '--dry_run belongs to --mode=prepare'),
+        ({'mode': 'everything', 'verify_only': True}, '--verify_only belongs to --mode=prepare'),
+        ({'mode': 'benchmark', 'data_service': 'grpc://a:1'}, 'measurements are of this host'),
+    ],
+)
+def test_flags_of_other_modes_are_refused(flags, said):
+    with pytest.raises(configs.UsageError, match=said):
+        configs.from_settings(flags)

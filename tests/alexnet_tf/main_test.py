@@ -112,7 +112,7 @@ def test_records_of_other_pictures_are_not_overwritten(folder, tmp_path, capsys)
     assert call(*flags, f'--data_dir={tmp_path / "records"}') == 0
     before = (tmp_path / 'records' / 'manifest.json').read_bytes()
     assert call(*flags, f'--data_dir={tmp_path / "records"}', '--record_encoding=raw') == 3
-    assert 'holds another data set: its settings differ' in capsys.readouterr().err
+    assert 'holds another data set: by its layout' in capsys.readouterr().err
     assert (tmp_path / 'records' / 'manifest.json').read_bytes() == before
 
 
