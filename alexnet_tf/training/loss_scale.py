@@ -1,6 +1,6 @@
 """Loss scaling, for float16: small gradients would round to zero."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -29,33 +29,28 @@ class LossScale:
         """The loss to differentiate, float32."""
         return loss * self.scale.value
 
-    def apply(self, gradients: Sequence[tf.Tensor], update: Callable) -> None:
-        """Calls `update` with the true gradients if all are finite, and adapts the scale.
+    def divide(self, gradients: Sequence[tf.Tensor], variables: Sequence) -> list[tf.Tensor]:
+        """The true gradients, each on its variable's device."""
+        divided = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            with tf.device(variable.device):
+                divided.append(gradient / self.scale.value)
+        return divided
+
+    def adapt(self, finite: tf.Tensor, squares: tf.Tensor) -> tf.Tensor:
+        """Halves the scale after an overflow, doubles it after many good steps.
 
         Args:
-            gradients: Of the multiplied loss, each on its variable's device.
-            update: Takes gradients.
+            finite: Whether the gradients of the multiplied loss were.
+            squares: Of those gradients.
+
+        Returns:
+            Squares of the true ones.
         """
-        divided, finite = [], []
-        for gradient in gradients:
-            with tf.device(gradient.device):
-                divided.append(gradient / self.scale.value)
-                finite.append(tf.reduce_all(tf.math.is_finite(gradient)))
-        tf.cond(
-            tf.reduce_all(tf.stack(finite)),
-            lambda: self._good(divided, update),
-            self._overflowed,
-        )
-
-    def _good(self, gradients, update):
-        update(gradients)
-        good = self.good_steps.value + 1
+        scale, good = self.scale.value, self.good_steps.value + 1
+        true = squares / scale / scale
         grows = good >= GROWS_AFTER
-        self.scale.assign(tf.where(grows, FACTOR * self.scale.value, self.scale.value))
-        self.good_steps.assign(tf.where(grows, tf.zeros_like(good), good))
-        return True
-
-    def _overflowed(self):
-        self.scale.assign(tf.maximum(self.scale.value / FACTOR, 1.0))
-        self.good_steps.assign(0)
-        return False
+        larger = tf.where(grows, FACTOR * scale, scale)
+        self.scale.assign(tf.where(finite, larger, tf.maximum(scale / FACTOR, 1.0)))
+        self.good_steps.assign(tf.where(finite & ~grows, good, tf.zeros_like(good)))
+        return true

@@ -1,13 +1,29 @@
 """One training step and one evaluation step as TensorFlow graphs."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from alexnet_tf.training import loss_scale, optimizer
+from alexnet_tf.network.layers import dropout
+from alexnet_tf.training import loss_scale, optimizer, replicas
 
 METRICS = ('loss', 'top1_error', 'top5_error')
+
+
+class Outcome(NamedTuple):
+    """What one step found.
+
+    Attributes:
+        metrics: (3,) float32, METRICS as means over the batch's examples.
+        finite: Whether loss and gradients were numbers; the update was left out otherwise.
+        squares: (variables,) float32, half the sum of each gradient's squares.
+    """
+
+    metrics: tf.Tensor
+    finite: tf.Tensor
+    squares: tf.Tensor
 
 
 def training_step(
@@ -15,33 +31,93 @@ def training_step(
     sgd: optimizer.PaperSGD,
     scale: loss_scale.LossScale | None = None,
     images_of: Callable | None = None,
+    *,
+    parts: int = 1,
+    copies: replicas.One | None = None,
 ) -> Callable:
-    """A function (images, labels, mask) -> float32 (3,) of METRICS that learns from one batch.
+    """A function (images, labels, mask, number=0) -> Outcome that learns from one batch.
+
+    `number` counts the steps: dropout's masks are functions of it and of an example's place in
+    the batch. So `parts` and `copies` change nothing but the rounding of sums.
 
     Args:
         model: images -> logits.
         sgd: Of the model's trainable variables.
         scale: For float16.
         images_of: Makes images of what comes instead of them: of a tuple, its arguments.
+        parts: The batch is taken in so many parts, one after the other: their gradients add up.
+        copies: Of the network, in whose scope model, sgd and scale were made.
 
     `tf.gradients` and not a gradient tape: it colocates each gradient with its operation, and a
     tape would run the whole backward pass on the first device.
     """
+    copies = copies or replicas.One()
+    variables = [each.value for each in model.trainable_variables]
 
-    @tf.function(jit_compile=False, autograph=False)
-    def step(images, labels, mask):
+    def part_of(images, labels, mask, count):
+        """Gradients and sums of METRICS, divided by `count`."""
         images = images_of(*images) if images_of else images
         logits = model(images, training=True)
-        losses = keras_losses(labels, logits)
-        loss = masked_mean(losses, mask)
-        values = [variable.value for variable in model.trainable_variables]
-        if scale:
-            scale.apply(tf.gradients(scale.multiply(loss), values), sgd.apply)
-        else:
-            sgd.apply(tf.gradients(loss, values))
-        return tf.stack([loss, *(masked_mean(e, mask) for e in errors(labels, logits))])
+        each = [keras_losses(labels, logits), *errors(labels, logits)]
+        means = [tf.reduce_sum(values * mask) / count for values in each]
+        loss = scale.multiply(means[0]) if scale else means[0]
+        return tf.gradients(loss, variables), tf.stack(means)
+
+    def learn(batch, number):
+        mask = batch[-1]
+        rows = mask.shape[0] // parts
+        count = tf.maximum(copies.sum(tf.reduce_sum(mask)), 1.0)
+        gradients, means = None, tf.zeros(len(METRICS))
+        for part in range(parts):
+            own = batch if parts == 1 else _rows(batch, part * rows, rows)
+            first = copies.row(parts * rows) + part * rows
+            draw = dropout.Draw(number, first, rows * parts * copies.number)
+            # One part after the other, so that only one is in memory.
+            with tf.control_dependencies(gradients), dropout.drawn(draw):
+                more, values = part_of(*own, count)
+            gradients, means = _added(variables, gradients, more), means + values
+        gradients, means = copies.sum((gradients, means))
+        return _update(sgd, scale, variables, gradients, means)
+
+    @tf.function(jit_compile=False, autograph=False)
+    def step(images, labels, mask, number=0):
+        return copies.run(learn, (images, labels, mask), tf.cast(number, tf.int32))
 
     return step
+
+
+def _rows(batch, first: int, number: int):
+    return tf.nest.map_structure(lambda each: each[first : first + number], batch)
+
+
+def _added(variables, gradients, more) -> list[tf.Tensor]:
+    """The sums, each on its variable's device."""
+    if gradients is None:
+        return more
+    sums = []
+    for variable, one, other in zip(variables, gradients, more, strict=True):
+        with tf.device(variable.device):
+            sums.append(one + other)
+    return sums
+
+
+def _update(sgd, scale, variables, gradients, means) -> Outcome:
+    """Applies gradients if they are numbers, and says what they were."""
+    squares = []
+    for variable, gradient in zip(variables, gradients, strict=True):
+        with tf.device(variable.device):
+            squares.append(tf.nn.l2_loss(gradient))
+    squares = tf.stack(squares)
+    finite = tf.math.is_finite(tf.reduce_sum(squares) + means[0])
+
+    def apply():
+        sgd.apply(scale.divide(gradients, variables) if scale else gradients)
+        return True
+
+    tf.cond(finite, apply, lambda: False)
+    if scale:
+        squares = scale.adapt(finite, squares)
+    return Outcome(means, finite, squares)
 
 
 def evaluation_step(model: keras.Model, number_of_views: int) -> Callable:
@@ -83,8 +159,3 @@ def errors(labels, scores):
     k = min(5, scores.shape[-1])
     missed = [~tf.math.in_top_k(labels, scores, number) for number in (1, k)]
     return [tf.cast(each, tf.float32) for each in missed]
-
-
-def masked_mean(values, mask):
-    """The mean of `values` (batch,) where `mask` (batch,) is 1."""
-    return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)

@@ -98,7 +98,7 @@ def _step_of(config, model: keras.Model, images_of=None):
     sgd.set_rate(1e-6)
     scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
     step = steps.training_step(model, sgd, scale, images_of)
-    return lambda *batch: step(*batch).numpy()
+    return lambda *batch: step(*batch).metrics.numpy()
 
 
 def _train_step(config, model: keras.Model, images):

@@ -23,6 +23,7 @@ PRESETS = ('paper', 'source2012')
 _DEVICES = ('/CPU:0', '/CPU:1')
 _CLASSES, _BATCH, _FEW = 1000, 128, 2
 _DRAWS = 60_000
+_ONE_NUMBER = 4  # bytes: sums of squares, which say whether gradients are numbers
 # Whose outputs cross, and in whose joining their gradients arise.
 _CROSSING = {'pool2': 'pool2', 'pool5_flat': 'pool5', 'drop6': 'fc6', 'drop7': 'fc7'}
 _RETURNING = {'conv3_join': 'pool2', 'fc6_join': 'pool5', 'fc7_join': 'fc6', 'fc8_join': 'fc7'}
@@ -223,6 +224,6 @@ def _traffic(numbers: recipe.Recipe, model: keras.Model) -> dict[str, Any]:
         if layer:
             name = f'{layer} {"outputs" if forward else "gradients"}'
             found[name] = found.get(name, 0) + each.number_of_bytes * _BATCH // _FEW
-        elif each.tensor != 'images':
+        elif each.tensor != 'images' and each.number_of_bytes > _ONE_NUMBER:
             others.append(each.tensor)
     return found | {'anything else': ', '.join(others) or 'none'}

@@ -33,7 +33,7 @@ def test_two_devices_learn_what_one_does(name):
     for devices in ((), ('/CPU:0', '/CPU:1')):
         model = build(name, devices=devices, compiled=True)
         learn = step.training_step(model, sgd_of(model))
-        metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).numpy() for _ in range(3)]
+        metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).metrics.numpy() for _ in range(3)]
         trained.append((metrics, model.get_weights()))
     for one, two in zip(*trained, strict=True):
         for value, other in zip(one, two, strict=True):

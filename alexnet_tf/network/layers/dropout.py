@@ -1,9 +1,44 @@
 """Dropout as the paper has it (section 4.2)."""
 
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 from alexnet_tf.network.layers import column
+
+_now = threading.local()
+
+
+class Draw(NamedTuple):
+    """Which masks are drawn: those of some rows of a step's batch.
+
+    Attributes:
+        step: Number of the step, int32.
+        first: The first row.
+        rows: Of the whole batch.
+    """
+
+    step: tf.Tensor
+    first: int | tf.Tensor
+    rows: int
+
+
+@contextlib.contextmanager
+def drawn(draw: Draw) -> Iterator[None]:
+    """Has the layers that are called in the block draw these masks, in training.
+
+    So a mask is a function of seed, step and row: the same for a batch that is taken in parts, or
+    by several copies of a network, and after any restart.
+    """
+    _now.draw = draw
+    try:
+        yield
+    finally:
+        _now.draw = None
 
 
 @keras.saving.register_keras_serializable('alexnet_tf')
@@ -16,7 +51,7 @@ class Dropout(column.Placed, keras.layers.Layer):
     Args:
         rate: Share set to zero, in [0, 1).
         inverted: Divide kept outputs by 1 - rate in training and leave them alone at test.
-        seed: Of the masks. The generator's state is a variable and belongs in checkpoints.
+        seed: Of the masks. Outside of `drawn`, a generator's state decides too, a variable.
 
     Input and output: any shape and float dtype.
     """
@@ -33,10 +68,18 @@ class Dropout(column.Placed, keras.layers.Layer):
         with column.scope(self.device):
             if not training:
                 return inputs if self.inverted else inputs * keep
-            seed = self.seed_generator.next()
-            drawn = tf.random.stateless_uniform(tf.shape(inputs), tf.cast(seed, tf.int32))
-            mask = tf.cast(drawn < keep, inputs.dtype)
+            mask = tf.cast(self._uniform(inputs) < keep, inputs.dtype)
             return inputs * (mask / keep if self.inverted else mask)
+
+    def _uniform(self, inputs):
+        """Uniform numbers in [0, 1), float32, in the shape of inputs."""
+        draw = getattr(_now, 'draw', None)
+        if draw is None:
+            seed = tf.cast(self.seed_generator.next(), tf.int32)
+            return tf.random.stateless_uniform(tf.shape(inputs), seed)
+        seed = tf.stack([self.seed, draw.step])
+        whole = tf.random.stateless_uniform((draw.rows, *inputs.shape[1:]), seed)
+        return whole[draw.first : draw.first + tf.shape(inputs)[0]]
 
     def compute_output_shape(self, input_shape):
         return input_shape

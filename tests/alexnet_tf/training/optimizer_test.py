@@ -93,22 +93,3 @@ def test_a_frozen_layer_coasts_to_a_stop():
     for _ in range(200):
         sgd.apply([tf.ones((1, 1))])
     assert dense.kernel.numpy().item() - before == pytest.approx(-0.9 / 0.1, rel=1e-4)
-
-
-def test_the_scale_halves_on_overflow_and_the_step_is_left_out():
-    variable = keras.Variable(np.ones((2, 2), np.float32), name='kernel')
-    scale = loss_scale.LossScale()
-    applied = []
-
-    @tf.function
-    def attempt(gradient):
-        scale.apply([gradient], lambda each: applied.append(variable.assign(each[0])))
-
-    attempt(tf.fill((2, 2), np.inf))
-    np.testing.assert_array_equal(variable.numpy(), 1)
-    assert scale.scale.numpy() == loss_scale.START / 2
-    attempt(tf.fill((2, 2), loss_scale.START))
-    np.testing.assert_array_equal(variable.numpy(), 2)
-    scale.good_steps.assign(loss_scale.GROWS_AFTER - 1)
-    attempt(tf.fill((2, 2), 1.0))
-    assert (scale.scale.numpy(), scale.good_steps.numpy()) == (loss_scale.START, 0)

@@ -1,0 +1,33 @@
+"""The scale of float16's loss."""
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.training import loss_scale
+
+
+def test_the_scale_halves_on_overflow_and_doubles_after_many_good_steps():
+    scale = loss_scale.LossScale()
+
+    def state():
+        return scale.scale.numpy(), scale.good_steps.numpy()
+
+    scale.adapt(tf.constant(False), tf.constant([np.inf]))
+    assert state() == (loss_scale.START / 2, 0)
+    scale.good_steps.assign(loss_scale.GROWS_AFTER - 2)
+    scale.adapt(tf.constant(True), tf.constant([1.0]))
+    assert state() == (loss_scale.START / 2, loss_scale.GROWS_AFTER - 1)
+    scale.adapt(tf.constant(True), tf.constant([1.0]))
+    assert state() == (loss_scale.START, 0)
+    scale.scale.assign(1.0)
+    scale.adapt(tf.constant(False), tf.constant([np.nan]))
+    assert state() == (1.0, 0)
+
+
+def test_gradients_and_their_squares_are_the_true_ones():
+    scale = loss_scale.LossScale()
+    variable = tf.Variable([1.0, 2.0])
+    (divided,) = scale.divide([tf.constant([loss_scale.START, 0.0])], [variable])
+    np.testing.assert_array_equal(divided, [1, 0])
+    squares = scale.adapt(tf.constant(True), tf.constant([3 * loss_scale.START**2]))
+    np.testing.assert_array_equal(squares, [3])

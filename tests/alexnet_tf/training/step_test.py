@@ -1,0 +1,91 @@
+"""One step: the same in parts and on copies; what is no number is not learned."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.training import loss_scale, optimizer, replicas, step
+
+RANDOM = np.random.default_rng(2)
+ROWS, CLASSES = 8, 3
+IMAGES = RANDOM.normal(0, 60, (ROWS, 67, 67, 3)).astype(np.float32)
+LABELS = np.arange(ROWS) % CLASSES
+MASK = np.array([1, 1, 0, 1, 1, 1, 1, 1], np.float32)
+
+
+def build(copies=None, *, precision='float32', **more):
+    numbers = recipe.resolve('source2012', crop_size=67, initial_sd=0.05, colour_shift_sd=0)
+    with (copies or replicas.One()).scope():
+        model = alexnet.build(numbers, num_classes=CLASSES, width=0.1, precision=precision)
+        sgd = optimizer.PaperSGD(model.trainable_variables)
+        scale = loss_scale.LossScale() if precision == 'float16' else None
+    sgd.set_rate(0.002, bias_multiplier=2.0)
+    return model, sgd, step.training_step(model, sgd, scale, copies=copies, **more)
+
+
+def learned(copies=None, **more):
+    """Metrics of three steps and the weights and velocities after them."""
+    model, sgd, learn = build(copies, **more)
+    outcomes = [learn(IMAGES, LABELS, MASK, tf.constant(at)) for at in range(3)]
+    assert all(each.finite.numpy() for each in outcomes)
+    found = [each.metrics.numpy() for each in outcomes] + [
+        each.squares.numpy() for each in outcomes
+    ]
+    return found, [each.numpy() for each in [*model.trainable_variables, *sgd.velocities]]
+
+
+@pytest.fixture(scope='module')
+def plain():
+    return learned()
+
+
+def mirrored():
+    return replicas.make('mirrored', ['/CPU:0', '/CPU:1'])
+
+
+@pytest.mark.parametrize(('copies', 'parts'), [(replicas.One, 4), (mirrored, 1), (mirrored, 2)])
+def test_parts_and_copies_learn_what_one_does(plain, copies, parts):
+    """Dropout included: an example has its mask wherever it is learned from."""
+    for value, same in zip(learned(copies(), parts=parts), plain, strict=True):
+        for one, other in zip(value, same, strict=True):
+            np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6)
+    start = build()[0].get_weights()
+    assert max(np.abs(a - b).max() for a, b in zip(plain[1], start, strict=False)) > 1e-3
+
+
+def test_the_number_of_the_step_decides_the_masks():
+    _, _, learn = build()
+    same = [build()[2](IMAGES, LABELS, MASK, tf.constant(at)).metrics.numpy() for at in (5, 5)]
+    other = learn(IMAGES, LABELS, MASK, tf.constant(6)).metrics.numpy()
+    np.testing.assert_array_equal(*same)
+    assert other[0] != same[0][0]
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_what_is_no_number_is_not_learned(precision, bad):
+    model, sgd, learn = build(precision=precision)
+    assert learn(IMAGES, LABELS, MASK).finite.numpy()
+    variables = [*model.trainable_variables, *sgd.velocities]
+    before = [each.numpy() for each in variables]
+    images = IMAGES.copy()
+    images[3, 30, 30, 1] = bad
+    assert not learn(images, LABELS, MASK).finite.numpy()
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert learn(IMAGES, LABELS, MASK).finite.numpy()
+
+
+def test_squares_are_those_of_the_gradients():
+    model, sgd, learn = build()
+    sgd.set_rate(0.0)
+    squares = learn(IMAGES, LABELS, MASK).squares.numpy()
+    sgd.set_rate(1.0)
+    for each in sgd.velocities:
+        each.assign(tf.zeros(each.shape))
+    decayed = [each.numpy() for each in model.trainable_variables]
+    learn(IMAGES, LABELS, MASK)
+    for velocity, weight, square in zip(sgd.velocities, decayed, squares, strict=True):
+        gradient = velocity.numpy() + (0.0005 * weight if weight.ndim > 1 else 0)
+        np.testing.assert_allclose(square, (gradient**2).sum() / 2, rtol=1e-3)
