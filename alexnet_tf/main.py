@@ -5,6 +5,7 @@ import ctypes
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ _PATH_ERRORS = (
     NotADirectoryError,
     PermissionError,
 )
+_STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 _EXIT_TERMINATED = 143
@@ -130,7 +132,7 @@ def _of_the_disk(error: Exception) -> bool:
 def _of_a_store(error: Exception) -> bool:
     """Whether an object store failed: its path, or its protocol, is in what it says."""
     of_files = isinstance(error, OSError) or type(error).__module__.startswith('tensorflow')
-    return of_files and any(each in str(error) for each in ('://', 'HTTP request'))
+    return of_files and not _of_the_memory(error) and bool(_STORE.search(str(error)))
 
 
 def _of_the_memory(error: Exception) -> bool:

@@ -36,7 +36,7 @@ def standing(
     """
     if not (files.at(data_dir) / records.MANIFEST).exists():
         return None
-    manifest = records.load(data_dir)
+    manifest = records.read(data_dir)
     wanted = {
         'source': found.source,
         'classes': found.classes,
@@ -47,8 +47,8 @@ def standing(
     for name, value in wanted.items():
         if getattr(manifest, name) != value:
             raise errors.DataError(
-                f'{data_dir} holds another data set: by its {name.replace("_", " ")} it is not what '
-                f'{found.description} gives with these flags. Name another --data_dir, or '
+                f'{data_dir} holds another data set: by its {name.replace("_", " ")} it is not '
+                f'what {found.description} gives with these flags. Name another --data_dir, or '
                 'delete this one.'
             )
     total = sum(map(len, found.splits.values()))
@@ -58,8 +58,18 @@ def standing(
             f'{manifest.leaked} of training in another split, more than --max_bad_fraction or '
             f'--fail_on_leak allows; {records.QUARANTINE} and {records.LEAKS} list them.'
         )
-    records.verify(manifest)
+    planned = tasks.of(files.at(data_dir), found, settings)
+    if any(_links_elsewhere(task) for each in planned.values() for task in each):
+        return None
+    records.verify(records.load(data_dir))
     return manifest
+
+
+def _links_elsewhere(task: shards.Task) -> bool:
+    """Whether records that stay where they are have moved since."""
+    if not task.original:
+        return False
+    return not os.path.islink(task.path) or os.readlink(task.path) != task.original
 
 
 def prepare(

@@ -12,16 +12,27 @@ import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
+from input_pipeline import errors
+
 _BLOCK_BYTES = 1 << 20
 
 
 def at(path: str | os.PathLike) -> pathlib.Path:
-    """The path, here or in an object store."""
+    """The path, here or in an object store.
+
+    Raises:
+        DataError: It is in neither.
+    """
     if not is_remote(path):
         return pathlib.Path(path)
     from etils import epath  # which other paths need not wait for
 
-    return epath.Path(path)
+    try:
+        return epath.Path(path)
+    except KeyError as error:
+        raise errors.DataError(
+            f'{path}: such paths are not read, but those of this machine, gs:// and s3://.'
+        ) from error
 
 
 def is_remote(path: str | os.PathLike) -> bool:

@@ -49,6 +49,7 @@ def chunks(
     reshuffle: bool = True,
     group_examples: int = 8192,
     tolerant: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """The examples of some epochs in training order.
 
@@ -64,6 +65,7 @@ def chunks(
             another where this number is.
         tolerant: Give an empty string for each record that cannot be read: of a damaged file, all
             from the damage on.
+        share: (i, n): of every batch, the i-th of n equal parts only. All records are read.
 
     Returns:
         A data set of Chunk.
@@ -72,7 +74,7 @@ def chunks(
         tf.errors.InvalidArgumentError: While iterating, when a shard holds another number of
             records than it should.
     """
-    groups = _Groups(shards, batch_size, seed, start, reshuffle, group_examples, tolerant)
+    groups = _Groups(shards, batch_size, seed, start, reshuffle, group_examples, tolerant, share)
     numbers = tf.data.Dataset.range(groups.first(), epochs * groups.number)
     whole = numbers.map(groups.chunks, num_parallel_calls=1, deterministic=True).prefetch(1)
     return whole.flat_map(lambda chunks: chunks)
@@ -81,7 +83,8 @@ def chunks(
 class _Groups:
     """The groups of all epochs, counted through; arguments as those of `chunks`."""
 
-    def __init__(self, shards, batch_size, seed, start, reshuffle, group_examples, tolerant):
+    def __init__(self, shards, batch_size, seed, start, reshuffle, group_examples, tolerant, share):
+        self._share = share
         self._shards, self._batch_size, self._tolerant = shards, batch_size, tolerant
         self._seed, self._start, self._reshuffle = seed, start, reshuffle
         self._counts = np.array([records for _, records in shards], np.int64)
@@ -122,8 +125,17 @@ class _Groups:
                 tf.cast(positions < self._total, tf.float32),
             )
 
-        places = (order[left:], tf.range(begin, end + fill)[left:])
+        places = order[left:], tf.range(begin, end + fill)[left:]
+        if self._share[1] > 1:
+            places = self._own(*places, skipped)
         return tf.data.Dataset.from_tensor_slices(places).batch(CHUNK).map(chunk)
+
+    def _own(self, order, positions, skipped):
+        """What belongs to the share."""
+        part, parts = self._share
+        rows = self._batch_size // parts
+        own = (positions - skipped) % self._batch_size // rows == part
+        return tf.boolean_mask(order, own), tf.boolean_mask(positions, own)
 
     def _permuted(self, epoch) -> tf.Tensor:
         """The shards in the order of an epoch."""

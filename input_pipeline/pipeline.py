@@ -27,6 +27,7 @@ class Training:
         on_accelerator: Leave everything after decoding to the training step.
         dtype: Of finished images, 'float32' or 'bfloat16'.
         group_examples: See `order.chunks`; 0: as many as have about 250 MB.
+        share: (i, n): of every batch, the i-th of n equal parts only.
     """
 
     shards: Shards
@@ -39,6 +40,7 @@ class Training:
     on_accelerator: bool = False
     dtype: str = 'float32'
     group_examples: int = 0
+    share: tuple[int, int] = (0, 1)
 
     def batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
         """Batches of epochs `start[0]` to `epochs` - 1, without `start[1]` examples of the first.
@@ -61,6 +63,7 @@ class Training:
             reshuffle=self.reshuffle,
             group_examples=self.group_examples or _GROUP_EXAMPLES[self.layout.encoding],
             tolerant=self.tolerant,
+            share=self.share,
         )
 
     def crops(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
@@ -71,7 +74,7 @@ class Training:
 
     def finished(self, crops: tf.data.Dataset) -> tf.data.Dataset:
         """`batches` of what `crops` gave."""
-        batches = _batched(crops, self.batch_size)
+        batches = _batched(crops, self.batch_size // self.share[1])
         return batches.map(self.finish, num_parallel_calls=_FINISHED).prefetch(_FINISHED)
 
     @tf.autograph.experimental.do_not_convert
@@ -112,8 +115,10 @@ class Training:
         return crops, drawn.mirrored, drawn.shifts, drawn.scales, labels, mask
 
 
-def evaluation(shards: Shards, *, layout: records.Layout, batch_size: int) -> tf.data.Dataset:
-    """Every example once, in the order of the files.
+def evaluation(
+    shards: Shards, *, layout: records.Layout, batch_size: int, share: tuple[int, int] = (0, 1)
+) -> tf.data.Dataset:
+    """Every example once, in the order of the files; of every batch the `share`, as in training.
 
     Returns:
         (squares (batch, square_size, square_size, 3) uint8, labels (batch,) int64, mask (batch,)
@@ -125,9 +130,9 @@ def evaluation(shards: Shards, *, layout: records.Layout, batch_size: int) -> tf
         encoded, labels = preprocessing.parse(chunk.records, layout)
         return preprocessing.decode(encoded, layout), labels, chunk.mask
 
-    chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False)
+    chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False, share=share)
     pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)
-    return _batched(pictures, batch_size).prefetch(_FINISHED)
+    return _batched(pictures, batch_size // share[1]).prefetch(_FINISHED)
 
 
 def read(batches: tf.data.Dataset, data_dir: object, find: Callable[[], str] = str) -> Iterator:

@@ -83,7 +83,8 @@ def check_room(found: entry.Found, data_dir: str, settings: Mapping[str, Any]) -
     """
     needed = estimate(found, data_dir, settings, 1, _TRIED_FOR_ROOM)
     directory = files.at(data_dir)
-    there = sum(files.size(path) for path in directory.glob('*.tfrecord'))
+    made = (path for path in directory.glob('*.tfrecord') if not os.path.islink(path))
+    there = sum(map(files.size, made))
     if needed.bytes > needed.free_bytes + there:
         raise OSError(
             errno.ENOSPC,

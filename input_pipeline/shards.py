@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -232,6 +233,8 @@ def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
             return None
         shard = records.Shard(**fields.pop('shard'))
         if files.sha256(task.path) != shard.sha256 or task.summed > sums_of(task).exists():
+            return None
+        if task.original and os.readlink(task.path) != task.original:
             return None
         bad = fields.pop('bad')
         # What could not be read may have been mended.

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from input_pipeline import records, shards
+from input_pipeline import errors, records, shards
 from input_pipeline.sources import entry
 
 
@@ -17,7 +17,7 @@ def layout(found: entry.Found, encoding: str) -> records.Layout:
         found: What the source gave.
         encoding: The wanted one, 'jpeg' or 'raw'.
     """
-    if found.in_place and found.in_place.encoding == encoding and not found.exif_orientation:
+    if _stay(found, encoding):
         return found.in_place
     small = found.square_size < records.Layout.square_size
     return records.Layout('raw' if small else encoding, found.square_size)
@@ -29,9 +29,18 @@ def of(
     """The tasks by split: shards of about equal size, or links to the records that there are.
 
     A picture's place depends on its name and `settings['seed']` only.
+
+    Raises:
+        DataError: A split is empty.
     """
-    held = layout(found, settings['record_encoding'])
-    content, parts = shards.content(found, held), _kept if held == found.in_place else _parts
+    for split, entries in found.splits.items():
+        if not entries:
+            raise errors.DataError(
+                f'{found.description}: no picture falls into the {split} split. Add pictures, or '
+                'change --validation_fraction or the split.'
+            )
+    content = shards.content(found, layout(found, settings['record_encoding']))
+    parts = _kept if _stay(found, settings['record_encoding']) else _parts
     return {
         split: [
             shards.Task(
@@ -45,6 +54,12 @@ def of(
         ]
         for split, made in ((split, parts(each, settings)) for split, each in found.splits.items())
     }
+
+
+def _stay(found: entry.Found, encoding: str) -> bool:
+    """Whether records that there are stay where they are."""
+    same = found.in_place is not None and found.in_place.encoding == encoding
+    return same and not found.exif_orientation
 
 
 def _kept(entries, _) -> list[tuple[str, Sequence[entry.Entry]]]:

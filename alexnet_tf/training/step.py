@@ -1,5 +1,6 @@
 """One training step and one evaluation step as TensorFlow graphs."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,73 +52,88 @@ def training_step(
     `tf.gradients` and not a gradient tape: it colocates each gradient with its operation, and a
     tape would run the whole backward pass on the first device.
     """
-    copies = copies or replicas.One()
-    variables = [each.value for each in model.trainable_variables]
-
-    def part_of(images, labels, mask, count):
-        """Gradients and sums of METRICS, divided by `count`."""
-        images = images_of(*images) if images_of else images
-        logits = model(images, training=True)
-        each = [keras_losses(labels, logits), *errors(labels, logits)]
-        means = [tf.reduce_sum(values * mask) / count for values in each]
-        loss = scale.multiply(means[0]) if scale else means[0]
-        return tf.gradients(loss, variables), tf.stack(means)
-
-    def learn(batch, number):
-        mask = batch[-1]
-        rows = mask.shape[0] // parts
-        count = tf.maximum(copies.sum(tf.reduce_sum(mask)), 1.0)
-        gradients, means = None, tf.zeros(len(METRICS))
-        for part in range(parts):
-            own = batch if parts == 1 else _rows(batch, part * rows, rows)
-            first = copies.row(parts * rows) + part * rows
-            draw = dropout.Draw(number, first, rows * parts * copies.number)
-            # One part after the other, so that only one is in memory.
-            with tf.control_dependencies(gradients), dropout.drawn(draw):
-                more, values = part_of(*own, count)
-            gradients, means = _added(variables, gradients, more), means + values
-        gradients, means = copies.sum((gradients, means))
-        return _update(sgd, scale, variables, gradients, means)
+    learner = _Learner(model, sgd, scale, images_of, parts, copies or replicas.One())
 
     @tf.function(jit_compile=False, autograph=False)
     def step(images, labels, mask, number=0):
-        return copies.run(learn, (images, labels, mask), tf.cast(number, tf.int32))
+        batch = (images, labels, mask)
+        return learner.copies.run(learner.learn, batch, tf.cast(number, tf.int32))
 
     return step
 
 
+@dataclasses.dataclass(frozen=True)
+class _Learner:
+    """What one copy does in a step; attributes as the arguments of `training_step`."""
+
+    model: keras.Model
+    sgd: optimizer.PaperSGD
+    scale: loss_scale.LossScale | None
+    images_of: Callable | None
+    parts: int
+    copies: replicas.One
+
+    def learn(self, batch, number) -> Outcome:
+        """Learns from this copy's share of a batch."""
+        mask = batch[-1]
+        rows = mask.shape[0] // self.parts
+        share = rows * self.parts
+        count = tf.maximum(self.copies.sum(tf.reduce_sum(mask)), 1.0)
+        gradients, means = None, tf.zeros(len(METRICS))
+        for part in range(self.parts):
+            own = batch if self.parts == 1 else _rows(batch, part * rows, rows)
+            first = self.copies.row(share) + part * rows
+            draw = dropout.Draw(number, first, share * self.copies.number)
+            # One part after the other, so that only one is in memory.
+            with tf.control_dependencies(gradients), dropout.drawn(draw):
+                more, values = self._part(*own, count)
+            gradients, means = self._added(gradients, more), means + values
+        gradients, means = self.copies.sum((gradients, means))
+        return self._update(gradients, means)
+
+    def _part(self, images, labels, mask, count):
+        """Gradients and sums of METRICS, divided by `count`."""
+        images = self.images_of(*images) if self.images_of else images
+        logits = self.model(images, training=True)
+        each = [keras_losses(labels, logits), *errors(labels, logits)]
+        means = [tf.reduce_sum(values * mask) / count for values in each]
+        loss = self.scale.multiply(means[0]) if self.scale else means[0]
+        return tf.gradients(loss, self._variables()), tf.stack(means)
+
+    def _added(self, gradients, more) -> list[tf.Tensor]:
+        """The sums, each on its variable's device."""
+        if gradients is None:
+            return more
+        sums = []
+        for variable, one, other in zip(self._variables(), gradients, more, strict=True):
+            with tf.device(variable.device):
+                sums.append(one + other)
+        return sums
+
+    def _update(self, gradients, means) -> Outcome:
+        """Applies gradients if they are numbers, and says what they were."""
+        variables, squares = self._variables(), []
+        for variable, gradient in zip(variables, gradients, strict=True):
+            with tf.device(variable.device):
+                squares.append(tf.nn.l2_loss(gradient))
+        squares = tf.stack(squares)
+        finite = tf.math.is_finite(tf.reduce_sum(squares) + means[0])
+
+        def apply():
+            self.sgd.apply(self.scale.divide(gradients, variables) if self.scale else gradients)
+            return True
+
+        tf.cond(finite, apply, lambda: False)
+        if self.scale:
+            squares = self.scale.adapt(finite, squares)
+        return Outcome(means, finite, squares)
+
+    def _variables(self) -> list:
+        return [each.value for each in self.model.trainable_variables]
+
+
 def _rows(batch, first: int, number: int):
     return tf.nest.map_structure(lambda each: each[first : first + number], batch)
-
-
-def _added(variables, gradients, more) -> list[tf.Tensor]:
-    """The sums, each on its variable's device."""
-    if gradients is None:
-        return more
-    sums = []
-    for variable, one, other in zip(variables, gradients, more, strict=True):
-        with tf.device(variable.device):
-            sums.append(one + other)
-    return sums
-
-
-def _update(sgd, scale, variables, gradients, means) -> Outcome:
-    """Applies gradients if they are numbers, and says what they were."""
-    squares = []
-    for variable, gradient in zip(variables, gradients, strict=True):
-        with tf.device(variable.device):
-            squares.append(tf.nn.l2_loss(gradient))
-    squares = tf.stack(squares)
-    finite = tf.math.is_finite(tf.reduce_sum(squares) + means[0])
-
-    def apply():
-        sgd.apply(scale.divide(gradients, variables) if scale else gradients)
-        return True
-
-    tf.cond(finite, apply, lambda: False)
-    if scale:
-        squares = scale.adapt(finite, squares)
-    return Outcome(means, finite, squares)
 
 
 def evaluation_step(model: keras.Model, number_of_views: int) -> Callable:

@@ -41,6 +41,8 @@ def _made(config, found, settings):
     if manifest is None:
         print(f'prepare: -> {data.data_dir}')
         return _prepare(config, found, settings)
+    aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
+    input_pipeline.files.remove_tree(aside)  # what tensorflow-datasets' pictures were copied to
     print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
     return manifest
 
@@ -131,15 +133,19 @@ def _splits(data: data_sections.Data) -> dict[str, str]:
 
 def _check_apart(data: data_sections.Data) -> None:
     """Refuses records among the pictures that they are made of."""
-    places = (data.source_dir, data.data_dir)
-    if not data.source_dir or any(map(input_pipeline.files.is_remote, places)):
+    if not data.source_dir:
         return
-    source, records = (pathlib.Path(each).resolve() for each in places)
-    if source.is_dir() and records.is_relative_to(source):
+    source, records = map(_absolute, (data.source_dir, data.data_dir))
+    if records.is_relative_to(source) and source.is_dir():
         raise configs.UsageError(
             f'--data_dir={data.data_dir} lies in --source_dir={data.source_dir}, where records '
             'would be taken for pictures. Name a directory beside it.'
         )
+
+
+def _absolute(path: str) -> pathlib.Path:
+    at = input_pipeline.files.at(path)
+    return at if input_pipeline.files.is_remote(path) else at.resolve()
 
 
 def _settings(config: configs.Config) -> dict:

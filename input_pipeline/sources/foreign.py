@@ -17,6 +17,7 @@ _SLIM = re.compile(r'(train|validation|test)-(\d{5})-of-(\d{5})')
 _TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-(\d{5})-of-(\d{5})')
 _NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets, and of TF-slim
 _SIZE, _JPEG = records.Layout.square_size, b'\xff\xd8\xff'
+_MOST_IN_A_FILE = 8192
 _FRAME, _HEAD = 16, 12  # bytes around a record, and those in front
 
 
@@ -32,8 +33,12 @@ class Picture:
     def __call__(self) -> bytes:
         with files.at(self.path).open('rb') as file:
             file.seek(self.offset)
-            example = tf.train.Example.FromString(file.read(self.size))
-        return example.features.feature[self.feature].bytes_list.value[0]
+            data = file.read(self.size)
+        try:
+            example = tf.train.Example.FromString(data)
+            return example.features.feature[self.feature].bytes_list.value[0]
+        except (message.DecodeError, IndexError) as error:
+            raise ValueError(f'{self.path} has changed since it was looked at') from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,16 +93,36 @@ def find(source_dir: str) -> entry.Found:
     splits.setdefault(records.VALIDATION, splits.get(records.TEST, []))
     if splits.get(records.TEST) is splits[records.VALIDATION]:
         del splits[records.TEST]
-    layouts = {row.layout for row in rows}
-    kept = dataclasses.replace(rows[0].layout, first_label=offset) if rows[0].layout else None
+    kept = None
+    if not files.is_remote(root) and _can_stay(rows, len(classes)):
+        kept = dataclasses.replace(rows[0].layout, first_label=offset)
     return entry.Found(
         NAME,
         f'{root}: records of another program, {how}',
         classes,
         splits,
         words=words,
-        in_place=kept if len(layouts) == 1 and not files.is_remote(root) else None,
+        in_place=kept,
     )
+
+
+def _can_stay(rows, classes: int) -> bool:
+    """Whether records can be trained on as they are: of one layout, in small and mixed files.
+
+    A file is read whole and shuffled with those beside it, so it must not be large, nor hold few
+    classes.
+    """
+    if rows[0].layout is None or len({row.layout for row in rows}) > 1:
+        return False
+    labels = collections.defaultdict(list)
+    for row in rows:
+        if row.split == records.TRAIN:
+            labels[row.picture.path].append(row.label)
+    for each in labels.values():
+        by_chance = classes * (1 - (1 - 1 / classes) ** len(each))
+        if len(each) > _MOST_IN_A_FILE or len(set(each)) < by_chance / 2:
+            return False
+    return True
 
 
 def _shards(root) -> list[tuple[pathlib.Path, str]]:

@@ -3,6 +3,7 @@
 import collections
 import csv
 import hashlib
+import io
 
 from input_pipeline import errors, files, records
 from input_pipeline.sources import entry
@@ -35,7 +36,8 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     labels = {name: at for at, name in enumerate(classes)}
     splits = {records.TRAIN: [], records.VALIDATION: []}
     for row in rows:
-        read = entry.File.at(str(file.parent / row['path']))
+        remote = files.is_remote(row['path'])
+        read = entry.File.at(row['path'] if remote else str(file.parent / row['path']))
         split = _split_of(row, read, validation_fraction)
         splits.setdefault(split, []).append(entry.Entry(row['path'], labels[row['label']], read))
     for split, entries in splits.items():
@@ -51,13 +53,13 @@ def _rows(file) -> list[dict[str, str]]:
     if not file.is_file():
         raise errors.DataError(f'--source_dir={file}: --source=csv wants a file of path,label.')
     try:
-        with file.open(newline='', encoding='utf-8-sig') as opened:
-            reader = csv.DictReader(opened, strict=True)
-            if not {'path', 'label'} <= set(reader.fieldnames or ()):
-                raise errors.DataError(
-                    f'{file}: its first line names {reader.fieldnames}; path and label are wanted.'
-                )
-            rows = list(reader)
+        text = file.read_bytes().decode('utf-8-sig')
+        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
+        if not {'path', 'label'} <= set(reader.fieldnames or ()):
+            raise errors.DataError(
+                f'{file}: its first line names {reader.fieldnames}; path and label are wanted.'
+            )
+        rows = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
         raise errors.DataError(f'{file} cannot be read as CSV in UTF-8 ({error}).') from error
     for number, row in enumerate(rows, 2):

@@ -29,14 +29,14 @@ def test_a_copy_is_the_same_data_set_and_made_once(manifest, tmp_path):
 
 
 def test_a_damaged_original_leaves_no_copy(manifest, tmp_path, monkeypatch):
-    real = cache.shutil.copyfile
+    real = cache.shutil.copyfileobj
 
-    def damaging(source, target):
-        real(source, target)
-        if str(source).endswith('.tfrecord'):
-            target.write_bytes(target.read_bytes()[:-1])
+    def damaging(source, target, *more):
+        real(source, target, *more)
+        if source.name.endswith('.tfrecord'):
+            target.truncate(target.tell() - 1)
 
-    monkeypatch.setattr(cache.shutil, 'copyfile', damaging)
+    monkeypatch.setattr(cache.shutil, 'copyfileobj', damaging)
     with pytest.raises(errors.DataError, match='not what prepare wrote'):
         cache.copied(manifest, tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ['.lock']

@@ -117,11 +117,11 @@ def test_a_standing_data_set_is_found_again(folder, tmp_path):
     assert convert.standing(out, found, SETTINGS) is None
     manifest = prepare(folder, out)
     assert convert.standing(out, found, SETTINGS) == manifest
-    with pytest.raises(errors.DataError, match='settings differ'):
+    with pytest.raises(errors.DataError, match='by its settings'):
         convert.standing(out, found, SETTINGS | {'seed': 1})
     (folder / 'cat' / 'new.jpg').write_bytes((folder / 'dog' / '00.jpg').read_bytes())
     more = folders.find(str(folder), validation_fraction=0.3)
-    with pytest.raises(errors.DataError, match='entries sha256 differ'):
+    with pytest.raises(errors.DataError, match='by its entries sha256'):
         convert.standing(out, more, SETTINGS)
 
 
@@ -177,7 +177,7 @@ def test_repaired_and_changed_pictures_are_looked_at_again(folder, tmp_path):
     assert manifest.quarantined == 0
     (folder / 'dog' / '03.jpg').write_bytes((folder / 'cat' / '04.jpg').read_bytes() + b'more')
     found = folders.find(str(folder), validation_fraction=0.3)
-    with pytest.raises(errors.DataError, match='entries sha256 differ'):
+    with pytest.raises(errors.DataError, match='by its entries sha256'):
         convert.standing(str(tmp_path / 'out'), found, SETTINGS)
 
 

@@ -1,5 +1,6 @@
 """Records of other programs, of pictures that have the right size, stay where they are."""
 
+import dataclasses
 import io
 import itertools
 import os
@@ -9,7 +10,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline import convert, errors, inspection, pipeline, records
+from input_pipeline import convert, errors, inspection, pipeline, plan, records, tasks
 from input_pipeline.sources import foreign
 
 SHARDS = {'train': (5, 4, 6), 'validation': (3,)}
@@ -122,7 +123,19 @@ def other_size(root):
     return {}
 
 
-@pytest.mark.parametrize('reason', [other_encoding, other_size])
+def one_class_a_file(root):
+    for shard in range(3):
+        path = root / f'train-{shard:05d}-of-00003'
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for at in range(5):
+                made = tf.train.Example()
+                made.features.feature['image/encoded'].bytes_list.value.append(jpeg(5 * shard + at))
+                made.features.feature['image/class/label'].int64_list.value.append(1 + shard)
+                writer.write(made.SerializeToString())
+    return {}
+
+
+@pytest.mark.parametrize('reason', [other_encoding, other_size, one_class_a_file])
 def test_others_are_prepared_anew(tmp_path, reason):
     root = write(tmp_path / 'theirs')
     manifest = prepare(root, tmp_path / 'ours', **reason(root))
@@ -141,3 +154,46 @@ def test_a_broken_picture_among_them_is_refused(tmp_path):
         prepare(root, tmp_path / 'ours')
     manifest = prepare(root, tmp_path / 'anew', record_encoding='raw')
     assert (manifest.examples('train'), manifest.quarantined) == (14, 1)
+
+
+@pytest.mark.parametrize('begin', [0, 1])
+def test_pictures_that_are_to_be_turned_do_not_stay(tmp_path, begin):
+    found = foreign.find(str(write(tmp_path / 'theirs', begin=begin)))
+    found = dataclasses.replace(found, exif_orientation=True)
+    for planned in tasks.of(tmp_path / 'ours', found, SETTINGS).values():
+        assert not any(task.original for task in planned)
+
+
+def test_records_that_moved_are_linked_anew(tmp_path):
+    before = prepare(write(tmp_path / 'theirs'), tmp_path / 'ours')
+    (tmp_path / 'theirs').rename(tmp_path / 'moved')
+    found = foreign.find(str(tmp_path / 'moved'))
+    assert convert.standing(str(tmp_path / 'ours'), found, SETTINGS) is None
+    assert plan.check_room(found, str(tmp_path / 'ours'), SETTINGS) is None
+    after = prepare(tmp_path / 'moved', tmp_path / 'ours')
+    assert after.sha256 == before.sha256
+    assert convert.standing(str(tmp_path / 'ours'), found, SETTINGS) == after
+
+
+def test_what_an_interrupted_call_linked_elsewhere_is_linked_anew(tmp_path, monkeypatch):
+    root, other = write(tmp_path / 'theirs'), write(tmp_path / 'copy')
+    with monkeypatch.context() as patched:
+        patched.setattr(records, 'save_arrays', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare(root, tmp_path / 'ours')
+    manifest = prepare(other, tmp_path / 'ours')
+    assert all(str(other) in os.readlink(path) for path, _ in manifest.shards('train'))
+
+
+def test_records_that_change_meanwhile_are_named(tmp_path):
+    root = write(tmp_path / 'theirs')
+    found = foreign.find(str(root))
+    (root / 'train-00001-of-00003').write_bytes(b'short')
+    with pytest.raises(errors.DataError, match='has changed since it was looked at'):
+        convert.prepare(
+            found,
+            str(tmp_path / 'ours'),
+            settings=SETTINGS,
+            max_bad_fraction=1,
+            report=lambda *_: None,
+        )

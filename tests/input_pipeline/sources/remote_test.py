@@ -6,7 +6,7 @@ from etils import epath
 from etils.epath import backend, gpath, register
 
 from input_pipeline import cache, convert, errors, files, inspection, locks, pipeline, records
-from input_pipeline.sources import detect, folder, ilsvrc2012
+from input_pipeline.sources import detect, folder, ilsvrc2012, listing
 
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0}
 
@@ -82,6 +82,26 @@ def test_archives(store, tars2012):
     for split in here.splits:
         for one, other in zip(here.splits[split], there.splits[split], strict=True):
             assert (one.name, one.label, one.read()) == (other.name, other.label, other.read())
+
+
+def test_a_list_there_and_a_list_here_of_pictures_there(store, shared_folder, tmp_path):
+    upload(shared_folder, store)
+    paths = [f'{label}/{at:02d}.jpg' for label in ('cat', 'dog') for at in range(12)]
+    (store / 'list.csv').write_bytes(
+        ('\ufeffpath,label\n' + ''.join(f'{each},{each[:3]}\n' for each in paths)).encode()
+    )
+    (tmp_path / 'list.csv').write_text(
+        'path,label\n' + ''.join(f'{store}/{each},{each[:3]}\n' for each in paths)
+    )
+    for place in (store, tmp_path):
+        found = listing.find(str(place / 'list.csv'), validation_fraction=0.4)
+        read = {each.name[-10:]: each.read() for part in found.splits.values() for each in part}
+        assert read == {each: (shared_folder / each).read_bytes() for each in paths}
+
+
+def test_paths_of_no_kind_are_refused():
+    with pytest.raises(errors.DataError, match='http://a/b: such paths are not read'):
+        files.at('http://a/b')
 
 
 def test_what_fails_leaves_nothing(store):
