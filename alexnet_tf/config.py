@@ -66,11 +66,27 @@ class Config(settings.Checked):
             raise UsageError(f'--lrn_n={self.network.lrn_n}: expected an odd number of maps.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
-        if len(self.network.devices) > 2:
-            raise UsageError(
-                f'--devices={",".join(self.network.devices)}: expected one device, or one for '
-                'each of the two columns.'
-            )
+        if len(self.training.profile_steps) not in (0, 2):
+            raise UsageError('--profile_steps: expected a first and a last step, as 10,20.')
+        _check_devices(self.network)
+
+
+def _check_devices(network: sections.Network) -> None:
+    """Refuses devices that do not suit the strategy."""
+    strategy, devices, given = network.strategy, network.devices, ','.join(network.devices)
+    if strategy == 'multi_worker' and devices:
+        raise UsageError(
+            f'--devices={given}: --strategy=multi_worker has a copy on every GPU of a host, and '
+            'columns cannot have devices of their own inside: TensorFlow would place them wrongly.'
+        )
+    if strategy == 'two_columns' and len(devices) != 2:
+        raise UsageError('--strategy=two_columns needs two --devices, as /GPU:0,/GPU:1.')
+    most = {'one_device': 1, 'mirrored': len(devices)}.get(strategy, 2)
+    if len(devices) > most:
+        raise UsageError(
+            f'--devices={given}: expected one device, or one for each of the two columns; for a '
+            'copy of the network on each, --strategy=mirrored.'
+        )
 
 
 def _require(value: Any, message: str) -> None:

@@ -21,7 +21,16 @@ class Network(settings.Checked):
         1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16
     )
     devices: tuple[str, ...] = settings.setting(
-        (), 'Device of column a and of column b, as /GPU:0,/GPU:1; one device holds both.'
+        (),
+        'Device of column a and of column b, as /GPU:0,/GPU:1; one device holds both. With '
+        '--strategy=mirrored, a device for each copy.',
+    )
+    strategy: str = settings.setting(
+        'auto',
+        'What devices are for: two_columns has a column on each of two, mirrored a copy of the '
+        "network on each of this host's, multi_worker on those of every host in TF_CONFIG. auto: "
+        'as many as --devices names have a column.',
+        choices=('auto', 'one_device', 'two_columns', 'mirrored', 'multi_worker'),
     )
     precision: str = settings.setting(
         'float32',
@@ -102,9 +111,9 @@ class Training(settings.Checked):
     )
     schedule: str | None = settings.setting(
         None,
-        'Divide the rate by 10 on a plateau of validation error, or after --drop_epochs. '
-        "[recipe's]",
-        choices=('plateau', 'list'),
+        'Divide the rate by 10 on a plateau of validation error, or after --drop_epochs; or by 250 '
+        "in four equal stretches of --epochs. [recipe's]",
+        choices=('plateau', 'list', 'geometric'),
     )
     drop_epochs: tuple[int, ...] | None = settings.setting(
         None, "Epochs after which the rate is divided, as 23,51,78. [recipe's]", low=1
@@ -138,8 +147,29 @@ class Training(settings.Checked):
         'refuse, or begin them afresh.',
         choices=('refuse', 'fresh'),
     )
+    accumulate_steps: int = settings.setting(
+        1,
+        'Take a batch in so many parts, one after the other, where it does not fit in memory: the '
+        'same update.',
+        low=1,
+        high=1024,
+    )
+    on_nonfinite: str = settings.setting(
+        'stop',
+        'When the loss or a gradient is no number: stop, or go back to the newest checkpoint and '
+        'pass over the batch, at most three times.',
+        choices=('stop', 'rollback'),
+    )
     checkpoint_secs: int = settings.setting(
-        600, 'Seconds between checkpoints inside an epoch.', low=1
+        600, 'Seconds between checkpoints inside an epoch; there is one at the end of each.', low=1
+    )
+    keep_every_epochs: int = settings.setting(
+        0,
+        'Keep the checkpoint of every so manieth epoch, beside the newest three and the best.',
+        low=0,
+    )
+    profile_steps: tuple[int, ...] = settings.setting(
+        (), 'First and last step of a profile for TensorBoard, as 10,20.', low=1
     )
     log_every_steps: int = settings.setting(
         20, 'Steps between lines of progress and scalars.', low=1
@@ -150,6 +180,12 @@ class Training(settings.Checked):
 class Evaluation(settings.Checked):
     """What is scored."""
 
+    checkpoint: str = settings.setting(
+        'newest',
+        "Which of a run's checkpoints is evaluated, exported or asked: the newest, or the best of "
+        "those at an epoch's end.",
+        choices=('newest', 'best'),
+    )
     eval_batch_size: int = settings.setting(
         128,
         'Pictures a step when no gradient is needed; ten views take a tenth.',

@@ -5,6 +5,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from input_pipeline import errors, files, preprocessing, records
@@ -56,6 +57,23 @@ def first_unreadable(shards: Sequence[tuple[str, int]], layout: records.Layout) 
             if said:
                 return said
     return 'Read again, all records were readable: the storage may fail now and then.'
+
+
+def names(shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: int) -> list[str]:
+    """The shard, the place in it and the name of the first `number` examples of `order.chunks`."""
+    ends = np.cumsum([each for _, each in shards])
+    found: list[str] = []
+    for chunk in chunks:
+        for record, index in zip(chunk.records.numpy(), chunk.indices.numpy(), strict=True):
+            shard = int(np.searchsorted(ends, index, 'right'))
+            at = index - (ends[shard] - shards[shard][1])
+            example = tf.train.Example.FromString(record)
+            name = example.features.feature['image/filename'].bytes_list.value
+            named = name[0].decode(errors='backslashreplace') if name else ''
+            found.append(f'{shards[shard][0]} record {at} {named}'.rstrip())
+            if len(found) == number:
+                return found
+    return found
 
 
 def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | None:

@@ -44,7 +44,8 @@ class Recipe:
         weight_decay: Of weights; biases have none.
         batch_size: Examples a step.
         epochs: Passes over the training set.
-        schedule: 'plateau' (divide when the validation error stops improving) or 'list'.
+        schedule: 'plateau' (divide when the validation error stops improving), 'list', or
+            'geometric'; see `schedule`.
         drop_epochs: Epochs after which a 'list' schedule divides the rate by 10.
         reshuffle: Whether every epoch has an order of its own.
         crop_chunk: So many pictures in a row share crop and mirror.

@@ -3,28 +3,49 @@
 import contextlib
 import math
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+import tensorflow as tf
+
+from alexnet_tf.training import replicas
 
 _LOOK_SECS = 0.2
-_PATIENT_EPOCHS, _CHANCE_SHARE, _CURE = 3, 0.97, 0.03
+_PATIENT_EPOCHS, _PATIENT_STEPS, _CHANCE_SHARE, _CURE = 3, 2000, 0.97, 0.03
+_PATIENT_SECS = 60.0
+_MANY_DEAD = 0.5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def chance_warning(
-    epoch: int, loss: float, num_classes: int, *, initial_sd_middle: float
+    epoch: int,
+    step: int,
+    loss: float,
+    num_classes: int,
+    *,
+    initial_sd_middle: float,
+    dead_units: Mapping[str, float],
 ) -> str | None:
-    """What to say when training has not left chance after a few epochs; None when it has.
+    """What to say when training has not left chance after a while; None when it has.
 
     Args:
-        epoch: Epochs done.
-        loss: Mean training loss of the last one, nats.
+        epoch, step: Done.
+        loss: Mean training loss of the last epoch, nats.
         num_classes: Guessing costs the logarithm of it.
         initial_sd_middle: Of conv3 to conv5.
+        dead_units: Shares by layer.
     """
     chance = math.log(num_classes)
-    if epoch < _PATIENT_EPOCHS or loss < _CHANCE_SHARE * chance:
+    early = epoch < _PATIENT_EPOCHS and step < _PATIENT_STEPS
+    if early or not loss > _CHANCE_SHARE * chance:
         return None
-    said = f'no better than chance after {epoch} epochs (loss {loss:.3f}, chance {chance:.3f})'
+    said = f'no better than chance after {step:,} steps (loss {loss:.3f}, chance {chance:.3f})'
+    shares = ', '.join(f'{layer} {100 * share:.0f} %' for layer, share in dead_units.items())
+    if shares:
+        said += f'; units that no picture wakes: {shares}'
+    if any(share > _MANY_DEAD for share in dead_units.values()):
+        return f'{said}. Where most units of a layer are dead, the learning rate was too high.'
     if initial_sd_middle < _CURE:
         return (
             f'{said}. Initial weights of sd {initial_sd_middle:g} in conv3 to conv5 let little '
@@ -41,6 +62,19 @@ class Stopped(Exception):
         name = signal.Signals(number).name
         super().__init__(f'stopped by {name} after saving; the same command goes on from there')
         self.exit_code = 128 + number
+
+
+class NotFinite(Exception):
+    """The loss or a gradient is no number; nothing of it was learned."""
+
+    exit_code = 4
+
+    def __init__(self, step: int, epoch: int, rate: float, file: str):
+        super().__init__(
+            f'step {step:,} (epoch {epoch + 1}, rate {rate:g}) gave a loss or a gradient that is '
+            f'no number; it was not learned, and the last checkpoint stands. {file} has examples '
+            'and norms by layer. Try a lower --learning_rate, or --on_nonfinite=rollback.'
+        )
 
 
 class StopRequest:
@@ -63,7 +97,7 @@ def stop_requests() -> Iterator[StopRequest]:
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _SIGNALS:
         before[each] = signal.signal(each, ask)
     try:
         yield request
@@ -77,3 +111,48 @@ def wait_for_stop() -> None:
     with stop_requests() as request:
         while not request:
             time.sleep(_LOOK_SECS)
+
+
+def agreed(copies: replicas.One, stop: StopRequest) -> int | None:
+    """The signal that asked any of the workers to stop: the same for all, after the same step."""
+    asked = copies.total([float(stop.number == each) for each in _SIGNALS])
+    return next((each for each, number in zip(_SIGNALS, asked, strict=True) if number), None)
+
+
+class WorkerLost(Exception):
+    """Another worker of the cluster has gone away."""
+
+    exit_code = 1
+
+
+@contextlib.contextmanager
+def workers_lost(copies: replicas.One) -> Iterator[None]:
+    """Says what it means when the workers of a cluster no longer hear each other."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if copies.workers == 1:
+            raise
+        raise WorkerLost(
+            'another worker has gone away. Run the same command again on every host: it goes on '
+            f'from the newest checkpoint. ({str(error).strip().splitlines()[0]})'
+        ) from error
+
+
+@contextlib.contextmanager
+def patience(say: Callable[[str], None]) -> Iterator[None]:
+    """Says so when the block waits long for input."""
+    waiting = threading.Timer(
+        _PATIENT_SECS,
+        say,
+        (
+            f'train: warning: no batch for {_PATIENT_SECS:.0f} seconds: the storage of --data_dir '
+            'is stalled, or slow. --cache=disk copies the records to this machine first.',
+        ),
+    )
+    waiting.daemon = True
+    waiting.start()
+    try:
+        yield
+    finally:
+        waiting.cancel()

@@ -12,8 +12,6 @@ from typing import Any
 
 import tensorflow as tf
 
-STRATEGIES = ('one_device', 'two_columns', 'mirrored', 'multi_worker')
-
 
 class One:
     """No copies: one network, on one device or on two for its two columns."""
@@ -107,7 +105,7 @@ def make(strategy: str, devices: Sequence[str]) -> One:
     """The copies that a strategy keeps.
 
     Args:
-        strategy: One of STRATEGIES.
+        strategy: 'mirrored', 'multi_worker', or another for no copies.
         devices: Of the copies on this host; none: all GPUs, or else the CPU.
 
     Raises:

@@ -5,22 +5,43 @@ import dataclasses
 from alexnet_tf.training import step as steps
 
 
+def _nothing() -> list[float]:
+    return [0.0] * len(steps.METRICS)
+
+
 @dataclasses.dataclass
 class State:
     """Where a run stands; with the variables, all that a checkpoint needs.
 
     Attributes:
-        step: Updates done.
+        step: Steps done.
         epoch: Epochs done.
-        examples: Examples seen of the epoch under way.
-        unreadable: How many of those could not be read.
-        sums: Of METRICS over the others.
+        examples: Examples of the epoch under way that have gone by.
+        counted: How many of those were learned from.
+        unreadable: How many could not be read.
+        sums: Of METRICS over those counted.
         validation_errors: Top-1, after each epoch.
+        overflows: Steps left out because float16 was too narrow for their gradients.
+        passed_over: [epoch, examples] where batches begin whose loss was no number.
     """
 
     step: int = 0
     epoch: int = 0
     examples: int = 0
+    counted: int = 0
     unreadable: int = 0
-    sums: list[float] = dataclasses.field(default_factory=lambda: [0.0] * len(steps.METRICS))
+    sums: list[float] = dataclasses.field(default_factory=_nothing)
     validation_errors: list[float] = dataclasses.field(default_factory=list)
+    overflows: int = 0
+    passed_over: list[list[int]] = dataclasses.field(default_factory=list)
+
+    def begin_epoch(self) -> None:
+        """Forgets what was counted of the epoch under way."""
+        self.examples = self.counted = self.unreadable = 0
+        self.sums = _nothing()
+
+    def means(self) -> dict[str, float]:
+        """METRICS of the epoch so far."""
+        number = max(self.counted, 1)
+        pairs = zip(steps.METRICS, self.sums, strict=True)
+        return {name: total / number for name, total in pairs}

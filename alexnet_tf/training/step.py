@@ -1,7 +1,7 @@
 """One training step and one evaluation step as TensorFlow graphs."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -136,21 +136,29 @@ def _rows(batch, first: int, number: int):
     return tf.nest.map_structure(lambda each: each[first : first + number], batch)
 
 
-def evaluation_step(model: keras.Model, number_of_views: int) -> Callable:
-    """A function (views, labels, mask) -> (sums of METRICS float32 (3,), probabilities).
+def evaluation_step(
+    model: keras.Model, number_of_views: int, watched: Sequence[keras.KerasTensor] = ()
+) -> Callable:
+    """A function (views, labels, mask) -> (sums of METRICS float32 (3,), probabilities, awake).
 
     Args:
         model: images -> logits.
         number_of_views: Views a picture, beside each other in the batch: (batch * views, crop,
             crop, 3). Their probabilities are averaged, as the paper does, not their logits.
+        watched: Outputs of layers: `awake`, (units,) bool, says of all their maps or units, in a
+            row, whether they were above 0 anywhere.
     """
+    watching = keras.Model(model.input, [model.output, *watched])
 
     @tf.function(jit_compile=False, autograph=False)
     def step(views, labels, mask):
-        probabilities = averaged_probabilities(model(views, training=False), number_of_views)
+        logits, *outputs = tf.nest.flatten(watching(views, training=False))
+        probabilities = averaged_probabilities(logits, number_of_views)
+        awake = [tf.reduce_any(each > 0, range(len(each.shape) - 1)) for each in outputs]
         log = tf.math.log(tf.maximum(probabilities, 1e-30))
         values = [keras_losses(labels, log), *errors(labels, probabilities)]
-        return tf.stack([tf.reduce_sum(each * mask) for each in values]), probabilities
+        sums = tf.stack([tf.reduce_sum(each * mask) for each in values])
+        return sums, probabilities, tf.concat([*awake, tf.zeros(0, tf.bool)], 0)
 
     return step
 

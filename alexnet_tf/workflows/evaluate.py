@@ -11,6 +11,7 @@ import tensorflow as tf
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import progress, tables
+from alexnet_tf.training import replicas, units
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
@@ -52,6 +53,11 @@ class Scorer:
         crop_size: Side of a view.
         views: 1 or 10 a picture.
         batch_size: Views a step, at least.
+        copies: Of the model: each worker scores a share, and all get the whole's scores.
+        watched: Units of the model to watch.
+
+    Attributes:
+        dead_units: See `Units.dead_shares`; of the split scored last.
     """
 
     def __init__(
@@ -62,8 +68,11 @@ class Scorer:
         crop_size: int,
         views: int,
         batch_size: int,
+        copies: replicas.One | None = None,
+        watched: units.Units | None = None,
     ):
-        self._step = steps.evaluation_step(model, views)
+        self._copies, self._watched, self.dead_units = copies or replicas.One(), watched, {}
+        self._step = steps.evaluation_step(model, views, watched.outputs if watched else ())
         self._mean_image, self._crop_size, self._views = mean_image, crop_size, views
         self._pictures = max(1, batch_size // views)
         self._opened = None
@@ -73,7 +82,7 @@ class Scorer:
     ) -> dict[str, float]:
         """loss (nats), top1_error and top5_error, means over the split."""
         total = manifest.examples(split)
-        sums, done = np.zeros(len(steps.METRICS)), 0
+        sums, done, awake = np.zeros(len(steps.METRICS)), 0, False
         for squares, labels, mask in input_pipeline.pipeline.read(
             self._batches(manifest, split),
             manifest.directory,
@@ -81,13 +90,18 @@ class Scorer:
                 manifest.shards(split), manifest.layout
             ),
         ):
-            part, _ = self._step(squares, labels, mask)
+            part, _, some = self._step(squares, labels, mask)
             sums += part.numpy()
+            awake |= some.numpy()
             done += int(mask.numpy().sum())
             report(done, total)
+        found = self._copies.total([done, *sums, *np.atleast_1d(awake).astype(float)])
+        done, sums = found[0], np.array(found[1 : 1 + len(sums)])
+        if self._watched:
+            self.dead_units = self._watched.dead_shares(found[1 + len(sums) :])
         if done != total:
             raise input_pipeline.errors.DataError(
-                f'{manifest.directory}: scored {done} {split} examples, the manifest counts '
+                f'{manifest.directory}: scored {done:g} {split} examples, the manifest counts '
                 f'{total}.'
             )
         return dict(zip(steps.METRICS, (sums / done).tolist(), strict=True))
@@ -99,7 +113,8 @@ class Scorer:
         batches = input_pipeline.pipeline.evaluation(
             manifest.shards(split),
             layout=manifest.layout,
-            batch_size=self._pictures,
+            batch_size=self._pictures * self._copies.workers,
+            share=(self._copies.worker, self._copies.workers),
         )
         self._opened = (manifest.directory, split), batches.map(self._views_of)
         return self._opened[1]

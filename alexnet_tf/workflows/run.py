@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,6 +33,11 @@ _FREE = {
     'epochs',
     'checkpoint_secs',
     'log_every_steps',
+    'keep_every_epochs',
+    'profile_steps',
+    'on_nonfinite',
+    'accumulate_steps',
+    'strategy',
     'devices',
     'data_dir',
     'source',
@@ -48,7 +54,7 @@ class Run:
 
     Attributes:
         directory: The run's directory.
-        model: images -> logits, with the newest checkpoint's weights.
+        model: images -> logits, with a checkpoint's weights.
         recipe: Its numbers.
         classes: Names in label order.
         names: The same for people: with words, where classes have some.
@@ -78,7 +84,8 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         DataError: There is no run, or its checkpoints are broken.
     """
     directory = pathlib.Path(config.run_dir)
-    path = checkpoint.load_newest(directory / 'checkpoints')
+    load = {'newest': checkpoint.load_newest, 'best': checkpoint.load_best}
+    path = load[config.evaluation.checkpoint](directory / 'checkpoints')
     if path is None:
         raise input_pipeline.errors.DataError(
             f'--run_dir={directory} holds no trained network. Run --mode=train first, or name '
@@ -150,8 +157,8 @@ def build_model(
     Raises:
         UsageError: Numbers that make no network, or a device that is not there.
     """
+    check_devices(devices)
     try:
-        placement.check(devices)
         return alexnet.build(
             numbers,
             num_classes=num_classes,
@@ -161,6 +168,18 @@ def build_model(
             seed=config.seed,
             compiled=compiled,
         )
+    except ValueError as error:
+        raise configs.UsageError(str(error)) from error
+
+
+def check_devices(devices: Sequence[str]) -> None:
+    """Refuses devices that are not there.
+
+    Raises:
+        UsageError: As said.
+    """
+    try:
+        placement.check(devices)
     except ValueError as error:
         raise configs.UsageError(str(error)) from error
 

@@ -17,30 +17,46 @@ def load(config: configs.Config) -> input_pipeline.records.Manifest:
 
 def batches(
     config: configs.Config,
-    numbers: recipe.Recipe,
-    manifest: input_pipeline.records.Manifest,
-    augment: input_pipeline.augmentation.Augmentation,
+    stream: input_pipeline.pipeline.Training,
     start: tuple[int, int],
+    epochs: int,
     *,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
-    """What is left of a run's batches, after `start` = (epochs, examples of the next).
+    """What is left of a run's batches, from `start` = (epochs, examples of the next) to `epochs`.
 
     They end when `cancelled` says so while they are waited for.
     """
-    stream = of(config, numbers, manifest, augment)
     if config.input.data_service:
         made = input_pipeline.service.batches(
             stream,
             config.input.data_service,
             start_epoch=start[0],
-            epochs=numbers.epochs,
+            epochs=epochs,
             cancelled=cancelled,
         )
     else:
-        made = stream.batches(start=start, epochs=numbers.epochs)
+        made = stream.batches(start=start, epochs=epochs)
+    return input_pipeline.pipeline.read(made, config.data.data_dir, stream.first_unreadable)
 
-    return input_pipeline.pipeline.read(made, manifest.directory, stream.first_unreadable)
+
+def check_batch(config: configs.Config, numbers: recipe.Recipe, copies: int) -> None:
+    """Refuses a batch that cannot be divided as it is asked for.
+
+    Raises:
+        UsageError: As said.
+    """
+    shares = copies * config.training.accumulate_steps
+    if numbers.batch_size % shares:
+        raise configs.UsageError(
+            f'--batch_size={numbers.batch_size} cannot be divided by {copies} copies times '
+            f'--accumulate_steps={config.training.accumulate_steps}. Give a multiple of {shares}.'
+        )
+    if config.input.data_service and config.network.strategy == 'multi_worker':
+        raise configs.UsageError(
+            '--data_service feeds one host: its order is not known, so several could not share '
+            'it out. Give each host of --strategy=multi_worker the records.'
+        )
 
 
 def of(
@@ -48,8 +64,9 @@ def of(
     numbers: recipe.Recipe,
     manifest: input_pipeline.records.Manifest,
     augment: input_pipeline.augmentation.Augmentation,
+    share: tuple[int, int] = (0, 1),
 ) -> input_pipeline.pipeline.Training:
-    """The training stream, from its beginning.
+    """The training stream, from its beginning; of each batch, the share of one worker of several.
 
     Raises:
         UsageError: The records' pictures are smaller than what the network sees.
@@ -69,5 +86,6 @@ def of(
         reshuffle=numbers.reshuffle,
         tolerant=config.input.on_bad_record == 'skip',
         on_accelerator=config.input.augment_on == 'accelerator',
+        share=share,
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
     )

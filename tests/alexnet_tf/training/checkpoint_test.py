@@ -1,5 +1,6 @@
 """Checkpoints: whole or passed over."""
 
+import contextlib
 import json
 import pathlib
 
@@ -55,7 +56,8 @@ SPOILS = {
     'missing': lambda path: (path / 'state.json').unlink(),
     'unhashed': lambda path: (path / 'sha256.json').unlink(),
     'no json': lambda path: (path / 'sha256.json').write_text('{'),
-    'no hash': lambda path: (path / 'sha256.json').write_text(json.dumps({})),
+    'no hash': lambda path: (path / 'sha256.json').write_text(json.dumps({'version': 2})),
+    'no table': lambda path: (path / 'sha256.json').write_text('[]'),
 }
 
 
@@ -97,3 +99,65 @@ def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match='No space left'):
         save(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000001']
+
+
+def ends(directory, *validation_errors, **more):
+    """A checkpoint at the end of each epoch, and one inside the next."""
+    for at in range(1, len(validation_errors) + 1):
+        state = {'epoch': at, 'validation_errors': list(validation_errors[:at])}
+        for step, examples in ((10 * at, 0), (10 * at + 5, 64)):
+            checkpoint.save(
+                directory, variables(at), state | {'step': step, 'examples': examples}, **more
+            )
+
+
+def test_the_best_is_kept_and_found(tmp_path):
+    ends(tmp_path, 0.9, 0.5, 0.7, 0.5, 0.6)
+    assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [20, 45, 50, 55]
+    assert checkpoint.load_best(tmp_path).name == 'step-00000020'
+    assert checkpoint.load_newest(tmp_path).name == 'step-00000055'
+    flip(tmp_path / 'step-00000020' / 'variables.npz')
+    with pytest.warns(UserWarning, match='step-00000020 is passed over'):
+        assert checkpoint.load_best(tmp_path).name == 'step-00000050'
+
+
+def test_every_nth_epoch_is_kept(tmp_path):
+    ends(tmp_path, 0.1, 0.2, 0.3, 0.4, 0.5, keep_every_epochs=2)
+    assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [10, 20, 40, 45, 50, 55]
+
+
+def test_without_an_epochs_end_the_newest_is_the_best(tmp_path):
+    save(tmp_path, 1, 2)
+    assert checkpoint.load_best(tmp_path).name == 'step-00000002'
+
+
+def test_another_version_is_refused(tmp_path):
+    save(tmp_path, 1)
+    path = tmp_path / 'step-00000001' / 'sha256.json'
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
+    with pytest.raises(errors.DataError, match='has version 3, this program reads 2'):
+        checkpoint.load_newest(tmp_path)
+
+
+def test_a_disk_that_gives_back_something_else_loses_nothing(tmp_path, monkeypatch):
+    save(tmp_path, 1, 2, 3)
+    real = checkpoint.files.atomic_directory
+
+    @contextlib.contextmanager
+    def forgetful(path):
+        with real(path) as aside:
+            yield aside
+        flip(path / 'variables.npz')
+
+    monkeypatch.setattr(checkpoint.files, 'atomic_directory', forgetful)
+    with pytest.raises(OSError, match='just written is broken'):
+        save(tmp_path, 4)
+    with pytest.warns(UserWarning, match='passed over'):
+        assert checkpoint.load_newest(tmp_path).name == 'step-00000003'
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    (tmp_path / '.step-00000001.tmp-99').mkdir()
+    save(tmp_path, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ['step-00000002']

@@ -24,11 +24,11 @@ class StopAfter(guards.StopRequest):
 
     def __init__(self, steps):
         super().__init__()
-        self.left = steps
+        self.number, self.left = signal.SIGTERM, steps
 
     def __bool__(self):
         # A data service looks at it while it waits, too.
-        if inspect.stack()[1].function == 'epoch':
+        if inspect.stack()[1].function == 'asked_to_stop':
             self.left -= 1
         return self.left <= 0
 
@@ -170,7 +170,7 @@ def test_sigterm_saves_and_says_so(data, tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert 'stopped by SIGTERM after saving' in said
-    assert len(list((tmp_path / 'checkpoints').iterdir())) == 1
+    assert not list((tmp_path / 'checkpoints').glob('.*'))
 
 
 def test_late_changes_of_the_source(config_of, tmp_path):

@@ -1,0 +1,43 @@
+"""Units that no picture wakes."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from alexnet_tf.network.layers import column
+
+
+class Units:
+    """The maps and units of a network that a ReLU can set to 0 for every picture.
+
+    Args:
+        model: From `alexnet.build`.
+
+    Attributes:
+        outputs: Of its ReLU layers, as `steps.evaluation_step` watches them; none for a network of
+            other units.
+    """
+
+    def __init__(self, model: keras.Model):
+        relus = [layer for layer in model.layers if isinstance(layer, column.Relu)]
+        self.outputs = [layer.output for layer in relus]
+        self._names = [_layer_before(layer) for layer in relus]
+
+    def dead_shares(self, awake: Sequence[float]) -> dict[str, float]:
+        """By layer, the share that was never above 0: both columns' together, as {'conv1': 0.02}.
+
+        Args:
+            awake: For each unit, in the order of outputs, how often it was; or whether.
+        """
+        ends = np.cumsum([each.shape[-1] for each in self.outputs])
+        dead: dict[str, list[np.ndarray]] = {}
+        for name, part in zip(self._names, np.split(np.asarray(awake), ends[:-1]), strict=False):
+            dead.setdefault(name, []).append(part == 0)
+        return {name: float(np.concatenate(each).mean()) for name, each in dead.items()}
+
+
+def _layer_before(relu: keras.Layer) -> str:
+    """'conv5' of 'relu5_a', 'fc6' of 'relu6_a', 'conv6' of 'relu_conv6_a'."""
+    name = relu.name.rsplit('_', 1)[0].removeprefix('relu').removeprefix('_')
+    return name if name.startswith('conv') else f'{"conv" if int(name) < 6 else "fc"}{name}'

@@ -1,0 +1,141 @@
+"""What learns: a network, its optimizer and the step that joins them."""
+
+import pathlib
+
+import keras
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.network import devices as placement
+from alexnet_tf.network import recipe
+from alexnet_tf.training import (
+    bvlc,
+    loss_scale,
+    optimizer,
+    replicas,
+    schedule,
+    weight_files,
+)
+from alexnet_tf.training import step as steps
+from alexnet_tf.workflows import run as runs
+
+
+def copies_of(config: configs.Config) -> replicas.One:
+    """The copies of the network that a config asks for, made before TensorFlow does anything.
+
+    Raises:
+        UsageError: Devices or hosts that are not there.
+    """
+    devices = config.network.devices
+    placement.provide(devices)
+    if config.network.strategy != 'multi_worker':
+        runs.check_devices(devices)
+    try:
+        return replicas.make(config.network.strategy, devices)
+    except ValueError as error:
+        raise configs.UsageError(str(error)) from error
+
+
+class Learner:
+    """Everything of a run that changes with each batch.
+
+    Args:
+        config: Of the command.
+        numbers: Its recipe.
+        num_classes: Of the data.
+        augment: Of its pictures.
+        copies: From `copies_of`.
+
+    Attributes:
+        model: images -> logits.
+        scale: Of float16's loss, or None.
+        step: See `steps.training_step`.
+    """
+
+    def __init__(
+        self,
+        config: configs.Config,
+        numbers: recipe.Recipe,
+        num_classes: int,
+        augment: input_pipeline.augmentation.Augmentation,
+        copies: replicas.One,
+    ):
+        self._config, self._recipe = config, numbers
+        with copies.scope():
+            self.model = runs.build_model(
+                config,
+                numbers,
+                num_classes,
+                devices=() if copies.number > 1 else config.network.devices,
+                compiled=True,
+            )
+            self._sgd = optimizer.PaperSGD(
+                self.model.trainable_variables,
+                momentum=numbers.momentum,
+                decay=numbers.weight_decay,
+            )
+            half = config.network.precision == 'float16'
+            self.scale = loss_scale.LossScale() if half else None
+        later = config.input.augment_on == 'accelerator'
+        self.step = steps.training_step(
+            self.model,
+            self._sgd,
+            self.scale,
+            augment.finish_on_device if later else None,
+            parts=config.training.accumulate_steps,
+            copies=copies,
+        )
+        self._check_layer_rates()
+
+    def variables(self) -> list[keras.Variable]:
+        """Weights, velocities, loss scale, and the state of the dropout masks' generators."""
+        scale = self.scale.variables if self.scale else []
+        return [*self.model.variables, *self._sgd.velocities, *scale]
+
+    def rate(self, done: int, validation_errors: list[float]) -> float | None:
+        """The learning rate after `done` epochs with these errors; None when training is over."""
+        numbers = self._recipe
+        if done >= numbers.epochs:
+            return None
+        if numbers.schedule == 'list':
+            return schedule.listed(numbers.learning_rate, numbers.drop_epochs, done)
+        if numbers.schedule == 'geometric':
+            return schedule.geometric(numbers.learning_rate, done, numbers.epochs)
+        patience = self._config.training.patience_epochs
+        return schedule.plateau(numbers.learning_rate, validation_errors, patience)
+
+    def set_rates(self, rate: float, done: int) -> None:
+        """Sets every variable's rate for the epoch after `done`."""
+        numbers, biases = self._recipe, self._recipe.bias_rate_multiplier
+        if numbers.schedule == 'geometric':
+            biases = schedule.geometric_biases(biases, done, numbers.epochs)
+        layers = schedule.layer_multipliers(numbers.layer_rates, done)
+        self._sgd.set_rate(rate, bias_multiplier=biases, layer_multipliers=layers)
+
+    def take_weights(self) -> list[str]:
+        """Takes other weights than the drawn ones, if some are named; says which.
+
+        Raises:
+            UsageError: Their kind cannot be read here.
+            DataError: They do not fit.
+        """
+        file = self._config.training.init_weights
+        if not file:
+            return []
+        try:
+            weights = weight_files.read(pathlib.Path(file), bvlc.layer_names(self.model))
+        except ImportError as error:
+            raise configs.UsageError(str(error)) from error
+        fresh = self._config.training.init_missing == 'fresh'
+        taken, left = bvlc.assign(self.model, weights, missing_fresh=fresh, file=file)
+        said = [f'train: begins with {file}: {", ".join(taken)}']
+        return said + ([f'train: begins afresh: {", ".join(left)}'] if left else [])
+
+    def _check_layer_rates(self) -> None:
+        layers = bvlc.layer_names(self.model)
+        for each in self._recipe.layer_rates:
+            if each.partition('=')[0] not in layers:
+                raise configs.UsageError(
+                    f'--layer_rates={each}: this network has no such layer, but '
+                    f'{", ".join(layers)}.'
+                )

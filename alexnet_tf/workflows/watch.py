@@ -1,0 +1,169 @@
+"""What a training run shows of itself: lines, `summary.csv`, TensorBoard."""
+
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from alexnet_tf import config as configs
+from alexnet_tf.network import recipe
+from alexnet_tf.reporting import kernels, progress, tables, tensorboard
+from alexnet_tf.training import guards, optimizer, replicas
+from alexnet_tf.training import state as states
+from alexnet_tf.training import step as steps
+
+
+class Watch:
+    """Writes of one run; of several workers', the first alone.
+
+    Args:
+        directory: The run's.
+        config: Of the command.
+        numbers: The run's recipe.
+        model: What learns.
+        num_classes: Of the data.
+        copies: Of it.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        config: configs.Config,
+        numbers: recipe.Recipe,
+        model: keras.Model,
+        num_classes: int,
+        copies: replicas.One,
+    ):
+        self._config, self._recipe, self._model, self._copies = config, numbers, model, copies
+        self._num_classes = num_classes
+        self._summary = directory / 'summary.csv'
+        self.board = tensorboard.Writer(directory / 'tensorboard' if copies.chief else None)
+        self._norms = tf.function(self._weight_norms, autograph=False)
+
+    def say(self, line: str) -> None:
+        """A line on standard output, which tells of several workers apart."""
+        workers, worker = self._copies.workers, self._copies.worker
+        print(line if workers == 1 else f'[{worker + 1}/{workers}] {line}')
+        sys.stdout.flush()
+
+    def rewind(self, state: states.State | None) -> None:
+        """Takes away what tells of later than this: it is trained again, to the same bits."""
+        if self._copies.chief:
+            done = state.epoch if state else 0
+            tables.drop_rows(self._summary, lambda row: int(row['epoch']) > done)
+            self.board.rewind(state.step if state else None)
+
+    def begin(self) -> None:
+        """The numbers of the run, and its first kernels."""
+        self.board.numbers('train', configs.to_settings(self._config))
+        self.kernels(0)
+
+    def progress(
+        self,
+        state: states.State,
+        rate: float,
+        outcome: steps.Outcome,
+        meter: progress.Meter,
+        total: int,
+    ) -> None:
+        """The epoch so far."""
+        if not self._copies.chief:
+            return
+        means, epochs = state.means(), self._recipe.epochs
+        left = (epochs - state.epoch) * total - state.examples
+        self.say(
+            f'epoch {state.epoch + 1}/{epochs} '
+            f'{state.examples:,}/{total:,}  loss {means["loss"]:.4f}  '
+            f'top-1 {tables.percent(means["top1_error"])}  '
+            f'top-5 {tables.percent(means["top5_error"])}  rate {rate:g}  '
+            f'{meter.rate():,.0f} images/s  input wait {tables.percent(meter.wait_share())}  '
+            f'{progress.duration(left / max(meter.rate(), 1e-9))} left'
+        )
+        speed = {'images_per_sec': meter.rate(), 'input_wait_share': meter.wait_share()}
+        more = {'learning_rate': rate}
+        if self._config.network.precision == 'float16':
+            more['float16_overflows'] = float(state.overflows)
+        self.board.scalars('train', means | speed | more, state.step)
+        self.board.scalars('train', self.norms(outcome), state.step)
+
+    def norms(self, outcome: steps.Outcome) -> dict[str, float]:
+        """By layer, the Euclidean norms of its gradients and of its weights, both columns'."""
+        squares = zip(outcome.squares.numpy(), self._norms().numpy(), strict=True)
+        sums: dict[str, float] = {}
+        for variable, pair in zip(self._model.trainable_variables, squares, strict=True):
+            layer = optimizer.layer_of(variable)
+            for kind, half in zip(('gradient', 'weight'), pair, strict=True):
+                name = f'{kind}_norm/{layer}'
+                sums[name] = sums.get(name, 0.0) + 2 * float(half)
+        return {name: value**0.5 for name, value in sums.items()}
+
+    def epoch(
+        self,
+        state: states.State,
+        rate: float,
+        train: Mapping[str, float],
+        validation: Mapping[str, float],
+        images_per_sec: float,
+    ) -> None:
+        """An epoch that is done."""
+        if not self._copies.chief:
+            return
+        row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': rate}
+        row |= {f'train_{name}': value for name, value in train.items()}
+        row |= {f'validation_{name}': value for name, value in validation.items()}
+        tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec})
+        for split, values in (('train', train), ('validation', validation)):
+            named = {f'epoch_{name}': value for name, value in values.items()}
+            self.board.scalars(split, named, state.step)
+        self.kernels(state.step)
+        self.say(
+            f'epoch {state.epoch}/{self._recipe.epochs} done  train loss '
+            f'{train["loss"]:.4f} top-1 {tables.percent(train["top1_error"])}  validation loss '
+            f'{validation["loss"]:.4f} top-1 {tables.percent(validation["top1_error"])}  '
+            f'{images_per_sec:,.0f} images/s'
+        )
+
+    def chance(self, state: states.State, loss: float, dead: Mapping[str, float]) -> None:
+        """Which units sleep; and a warning where nothing is learned."""
+        if not self._copies.chief:
+            return
+        shares = {f'dead_units/{layer}': share for layer, share in dead.items()}
+        self.board.scalars('validation', shares, state.step)
+        warning = guards.chance_warning(
+            state.epoch,
+            state.step,
+            loss,
+            self._num_classes,
+            initial_sd_middle=self._recipe.initial_sd_middle,
+            dead_units=dead,
+        )
+        if warning:
+            self.say(f'train: warning: {warning}')
+
+    def kernels(self, step: int) -> None:
+        """The first layer's kernels as a picture."""
+        if not self._copies.chief:
+            return
+        columns = [
+            self._model.get_layer(f'conv1_{at}').kernel.numpy()
+            for at in 'ab'[: self._recipe.columns]
+        ]
+        self.board.picture('train', 'conv1_kernels', kernels.picture(columns), step)
+        self.board.flush()
+
+    def profile(self, step: int) -> None:
+        """Begins or ends the profile that was asked for, before a step."""
+        first_last: Sequence[int] = self._config.training.profile_steps
+        if first_last and self._copies.chief:
+            self.board.profile(
+                'train', begins=step == first_last[0], ends=step == first_last[1] + 1
+            )
+
+    def _weight_norms(self) -> tf.Tensor:
+        halves = []
+        for each in self._model.trainable_variables:
+            with tf.device(each.value.device):
+                halves.append(tf.nn.l2_loss(each.value))
+        return tf.stack(halves)
