@@ -65,35 +65,6 @@ def whole(config_of, tmp_path_factory):
     return directory
 
 
-def test_a_run_taken_up_again_equals_an_uninterrupted_one(config_of, tmp_path, whole):
-    parts = config_of(tmp_path / 'parts')
-    for steps in (1, 3, 2):
-        trainer = train.Trainer(parts)
-        trainer.resume()
-        trainer.epoch(trainer.rate(), StopAfter(steps))
-        trainer.save()
-    train.run(parts)
-    assert rows(tmp_path / 'parts') == rows(whole)
-    assert len(rows(whole)) == 3
-    expected, found = variables(whole), variables(tmp_path / 'parts')
-    assert expected.keys() == found.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
-
-
-def test_epochs_after_the_checkpoint_are_listed_once(config_of, tmp_path):
-    config = config_of(tmp_path)
-    trainer = train.Trainer(config)
-    trainer.resume()
-    trainer.epoch(trainer.rate(), StopAfter(2))
-    trainer.save()
-    trainer.epoch(trainer.rate(), guards.StopRequest())  # done, but never saved: a power cut
-    once = rows(tmp_path)
-    train.run(config)
-    assert rows(tmp_path)[:1] == once
-    assert [row['epoch'] for row in rows(tmp_path)] == ['1', '2', '3']
-
-
 def test_a_finished_run_is_left_alone(config_of, whole, capsys):
     before = {path: path.stat().st_mtime_ns for path in (whole / 'checkpoints').rglob('*')}
     train.run(config_of(whole))

@@ -1,0 +1,59 @@
+"""Killed and begun again: nothing differs from a run that was left alone."""
+
+import pathlib
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = pathlib.Path(__file__).parents[3] / 'benchmarks' / 'survival.py'
+POINTS = (
+    'learned:1:KILL',  # no checkpoint yet
+    'writing:2:KILL',  # inside the first one
+    'saved:1:KILL',  # behind it
+    'scoring:1:KILL',  # in the second epoch's validation
+    'row:1:KILL',  # behind its row, before its checkpoint
+    'step:7:INT',  # in the third
+)
+
+
+@pytest.fixture(scope='module')
+def interrupted(data, tmp_path_factory):
+    """Both runs' folder, and what the script said of them."""
+    if not SCRIPT.exists():
+        pytest.skip('the package is installed without benchmarks/')
+    work = tmp_path_factory.mktemp('survival')
+    tiny = ['--recipe=source2012', '--width=0.1', '--crop_size=67', '--batch_size=4']
+    tiny += ['--epochs=3', '--drop_epochs=2', '--log_every_steps=2', '--eval_batch_size=10']
+    command = [sys.executable, str(SCRIPT), data, '--work', str(work), '--chain']
+    command += ['--points', ','.join(POINTS), '--', *tiny]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=SCRIPT.parents[1], check=False
+    )
+    return work, done
+
+
+def test_a_run_that_was_killed_again_and_again_equals_one_that_was_not(interrupted):
+    _, done = interrupted
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('killed by SIGKILL') == 5
+    assert 'exit 130, exit 0: equal' in done.stdout
+
+
+def test_a_difference_would_be_seen(interrupted):
+    """The comparison is of weights, velocities, state, rows and TensorBoard."""
+    work, _ = interrupted
+    differences = runpy.run_path(str(SCRIPT))['differences']
+    killed = work / 'learned_1_KILL'
+    (checkpoint,) = (killed / 'checkpoints').glob('step-00000009')
+    assert differences(work / 'whole', killed) == []
+    summary = killed / 'summary.csv'
+    summary.write_text(summary.read_text().replace('\n2,', '\n4,'))
+    for path in (killed / 'tensorboard' / 'validation').iterdir():
+        path.unlink()
+    assert differences(work / 'whole', killed) == ['summary.csv', 'TensorBoard']
+    for path in sorted(checkpoint.iterdir()):
+        path.unlink()
+    checkpoint.rmdir()  # the one before it has other weights
+    assert 'conv1_a/kernel' in differences(work / 'whole', killed)
