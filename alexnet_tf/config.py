@@ -51,8 +51,6 @@ class Config(settings.Checked):
         elif prepares and self.data.source not in ('auto', 'photographs'):
             _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
         weights = self.training.init_weights
-        if weights and not weights.endswith(('.npy', '.npz', '.caffemodel')):
-            raise UsageError(f'--init_weights={weights}: expected .npy, .npz or .caffemodel.')
         if weights and self.mode not in ('train', 'everything'):
             raise UsageError(f'--init_weights begins a training run; --mode={self.mode} has none.')
         for name in ('dry_run', 'verify_only'):
@@ -81,6 +79,8 @@ def _check_devices(network: sections.Network) -> None:
         )
     if strategy == 'two_columns' and len(devices) != 2:
         raise UsageError('--strategy=two_columns needs two --devices, as /GPU:0,/GPU:1.')
+    if strategy == 'mirrored' and len(set(devices)) < len(devices):
+        raise UsageError(f'--devices={given}: a device has one copy.')
     most = {'one_device': 1, 'mirrored': len(devices)}.get(strategy, 2)
     if len(devices) > most:
         raise UsageError(

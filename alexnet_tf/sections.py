@@ -138,8 +138,14 @@ class Training(settings.Checked):
     )
     init_weights: str = settings.setting(
         '',
-        "Weights to begin from: Caffe's AlexNet as .npy, .npz or .caffemodel, or a checkpoint's "
-        'variables.npz.',
+        "Weights to begin from: the directory of a run, Caffe's AlexNet as .npy, .npz or "
+        ".caffemodel, or a checkpoint's variables.npz.",
+    )
+    init_layers: tuple[str, ...] | None = settings.setting(
+        None,
+        'Layers that --init_weights sets, as conv1,conv2; the others begin afresh. [all; of a run '
+        'on other classes, all but fc8]',
+        pattern=r'conv[1-6]|fc[678]',
     )
     init_missing: str = settings.setting(
         'refuse',

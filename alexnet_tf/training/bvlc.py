@@ -5,7 +5,7 @@ pool5 map by map. Its converters' dictionaries have (rows, columns, in, out) and
 by place. Which of the two a file is shows in its convolutions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import keras
 import numpy as np
@@ -15,7 +15,12 @@ from input_pipeline import errors
 
 
 def assign(
-    model: keras.Model, weights: weight_files.Weights, *, missing_fresh: bool, file: object
+    model: keras.Model,
+    weights: weight_files.Weights,
+    *,
+    missing_fresh: bool,
+    file: object,
+    wanted: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Sets the model's weights to those of a file.
 
@@ -26,6 +31,7 @@ def assign(
         missing_fresh: Leave layers as they are that the file lacks. An fc8 for another number of
             classes counts as lacking.
         file: Its name, for messages.
+        wanted: The paper's names of the layers to set, no others; none: all.
 
     Returns:
         Names of the layers that were set, and of those left as they were.
@@ -35,7 +41,8 @@ def assign(
             numbers. The model is as it was.
     """
     found, missing = {}, []
-    layers = [each for each in model.layers if each.trainable_variables]
+    every = [each for each in model.layers if each.trainable_variables]
+    layers = [each for each in every if not wanted or each.name.split('_')[0] in wanted]
     channels_last = _channels_last(weights, file)
     for layer in layers:
         values = _values_of(model, layer, weights, channels_last, file)
@@ -52,7 +59,7 @@ def assign(
         )
     for name, values in found.items():
         model.get_layer(name).set_weights(values)
-    return list(found), missing
+    return list(found), missing + [each.name for each in every if each not in layers]
 
 
 def layer_names(model: keras.Model) -> list[str]:

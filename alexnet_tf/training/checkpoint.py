@@ -23,7 +23,8 @@ from input_pipeline import errors, files
 KEEP = 3
 VERSION = 2
 WHICH = ('newest', 'best')
-_VARIABLES, _STATE, _HASHES = 'variables.npz', 'state.json', 'sha256.json'
+VARIABLES = 'variables.npz'
+_STATE, _HASHES = 'state.json', 'sha256.json'
 
 
 def save(
@@ -48,12 +49,12 @@ def save(
     for left in files.left_aside(directory):
         shutil.rmtree(left, ignore_errors=True)
     with files.atomic_directory(final) as aside:
-        with open(aside / _VARIABLES, 'wb', buffering=0) as file:
+        with open(aside / VARIABLES, 'wb', buffering=0) as file:
             hashed = _Hashed(file)
             np.savez(hashed, **{each.path: each.numpy() for each in variables})
         text = json.dumps(state, indent=2).encode()
         (aside / _STATE).write_bytes(text)
-        hashes = {_VARIABLES: hashed.sha256(), _STATE: hashlib.sha256(text).hexdigest()}
+        hashes = {VARIABLES: hashed.sha256(), _STATE: hashlib.sha256(text).hexdigest()}
         (aside / _HASHES).write_text(json.dumps({'version': VERSION} | hashes, indent=2))
     problem = _problem(final)
     if problem:
@@ -115,7 +116,7 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
     Raises:
         DataError: A variable is missing there, or has another shape: another network's.
     """
-    with np.load(path / _VARIABLES, allow_pickle=False) as saved:
+    with np.load(path / VARIABLES, allow_pickle=False) as saved:
         for variable in variables:
             _restore_one(path, saved, variable)
 
@@ -182,7 +183,7 @@ def _problem(path: pathlib.Path) -> str | None:
                 f'checkpoint {path} has version {version}, this program reads {VERSION}. Use the '
                 'program that wrote it, or begin another --run_dir.'
             )
-        for name in (_VARIABLES, _STATE):
+        for name in (VARIABLES, _STATE):
             if files.sha256(path / name) != hashes[name]:
                 return f'{name} is not what was written'
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

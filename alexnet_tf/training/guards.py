@@ -135,7 +135,7 @@ def workers_lost(copies: replicas.One) -> Iterator[None]:
             raise
         raise WorkerLost(
             'another worker has gone away. Run the same command again on every host: it goes on '
-            f'from the newest checkpoint. ({str(error).strip().splitlines()[0]})'
+            'from the newest checkpoint.'
         ) from error
 
 

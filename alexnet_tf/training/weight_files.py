@@ -16,6 +16,9 @@ _KEY = re.compile(r'(.+?)[/_.](kernel|weights?|w|0|bias|biases|b|1)(?::0)?', re.
 _BIASES = ('bias', 'biases', 'b', '1')
 
 
+SUFFIXES = ('.npy', '.npz', '.caffemodel')
+
+
 def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
     """The weights in a file.
 
@@ -28,11 +31,8 @@ def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
         DataError: There is no such file, or it is broken, or holds something else than arrays.
         OSError: It cannot be read.
     """
-    readers = {
-        '.npy': _read_npy,
-        '.npz': _read_npz,
-        '.caffemodel': lambda given: _read_caffemodel(given, layers),
-    }
+    by_kind = (_read_npy, _read_npz, lambda given: _read_caffemodel(given, layers))
+    readers = dict(zip(SUFFIXES, by_kind, strict=True))
     if not path.is_file():
         raise errors.DataError(f'--init_weights={path}: no such file.')
     try:

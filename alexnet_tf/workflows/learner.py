@@ -1,6 +1,7 @@
 """What learns: a network, its optimizer and the step that joins them."""
 
 import pathlib
+from collections.abc import Sequence
 
 import keras
 
@@ -10,6 +11,7 @@ from alexnet_tf.network import devices as placement
 from alexnet_tf.network import recipe
 from alexnet_tf.training import (
     bvlc,
+    checkpoint,
     loss_scale,
     optimizer,
     replicas,
@@ -42,7 +44,7 @@ class Learner:
     Args:
         config: Of the command.
         numbers: Its recipe.
-        num_classes: Of the data.
+        classes: Of the data, in label order.
         augment: Of its pictures.
         copies: From `copies_of`.
 
@@ -56,16 +58,16 @@ class Learner:
         self,
         config: configs.Config,
         numbers: recipe.Recipe,
-        num_classes: int,
+        classes: Sequence[str],
         augment: input_pipeline.augmentation.Augmentation,
         copies: replicas.One,
     ):
-        self._config, self._recipe = config, numbers
+        self._config, self._recipe, self._classes = config, numbers, tuple(classes)
         with copies.scope():
             self.model = runs.build_model(
                 config,
                 numbers,
-                num_classes,
+                len(classes),
                 devices=() if copies.number > 1 else config.network.devices,
                 compiled=True,
             )
@@ -119,15 +121,29 @@ class Learner:
             UsageError: Their kind cannot be read here.
             DataError: They do not fit.
         """
-        file = self._config.training.init_weights
-        if not file:
+        named, wanted = self._config.training.init_weights, self._config.training.init_layers
+        if not named:
             return []
+        file = pathlib.Path(named)
+        if file.is_dir():
+            which = self._config.evaluation.checkpoint
+            path = runs.checkpoint_in(file, which, '--init_weights')
+            if wanted is None and runs.classes_of(file) != self._classes:
+                wanted = [name for name in bvlc.layer_names(self.model) if name != 'fc8']
+            file = path / checkpoint.VARIABLES
+        elif file.suffix not in weight_files.SUFFIXES:
+            raise configs.UsageError(
+                f'--init_weights={named}: expected the directory of a run, or a file that ends in '
+                f'{", ".join(weight_files.SUFFIXES)}.'
+            )
         try:
-            weights = weight_files.read(pathlib.Path(file), bvlc.layer_names(self.model))
+            weights = weight_files.read(file, bvlc.layer_names(self.model))
         except ImportError as error:
             raise configs.UsageError(str(error)) from error
         fresh = self._config.training.init_missing == 'fresh'
-        taken, left = bvlc.assign(self.model, weights, missing_fresh=fresh, file=file)
+        taken, left = bvlc.assign(
+            self.model, weights, missing_fresh=fresh, file=file, wanted=wanted or ()
+        )
         said = [f'train: begins with {file}: {", ".join(taken)}']
         return said + ([f'train: begins afresh: {", ".join(left)}'] if left else [])
 

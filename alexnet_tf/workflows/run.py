@@ -84,13 +84,7 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         DataError: There is no run, or its checkpoints are broken.
     """
     directory = pathlib.Path(config.run_dir)
-    load = {'newest': checkpoint.load_newest, 'best': checkpoint.load_best}
-    path = load[config.evaluation.checkpoint](directory / 'checkpoints')
-    if path is None:
-        raise input_pipeline.errors.DataError(
-            f'--run_dir={directory} holds no trained network. Run --mode=train first, or name '
-            'another --run_dir.'
-        )
+    path = checkpoint_in(directory, config.evaluation.checkpoint, '--run_dir')
     trained = configs.from_json((directory / _CONFIG).read_text())
     data = json.loads((directory / _DATA).read_text())
     numbers = resolve_recipe(trained)
@@ -106,6 +100,27 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         exif_orientation=data.get('exif_orientation', False),
         step=checkpoint.read_state(path)['step'],
     )
+
+
+def checkpoint_in(directory: pathlib.Path, which: str, flag: str) -> pathlib.Path:
+    """The newest or the best checkpoint of a run.
+
+    Raises:
+        DataError: There is none, or all are broken; `flag` named the run.
+    """
+    load = {'newest': checkpoint.load_newest, 'best': checkpoint.load_best}
+    path = load[which](directory / 'checkpoints')
+    if path is None:
+        raise input_pipeline.errors.DataError(
+            f'{flag}={directory} holds no trained network. Run --mode=train first, or name '
+            f'another {flag}.'
+        )
+    return path
+
+
+def classes_of(directory: pathlib.Path) -> tuple[str, ...]:
+    """The classes that a run was trained on."""
+    return tuple(json.loads((directory / _DATA).read_text())['classes'])
 
 
 def _names(classes, words) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Trainer:
         statistics = input_pipeline.records.statistics(self.manifest)
         self.augment = runs.augmentation(statistics, self.recipe)
         self.learner = learner.Learner(
-            config, self.recipe, len(self.manifest.classes), self.augment, self.copies
+            config, self.recipe, self.manifest.classes, self.augment, self.copies
         )
         self._found = checkpoint.load_newest(pathlib.Path(config.run_dir) / 'checkpoints')
         said = [] if self._found else self.learner.take_weights()

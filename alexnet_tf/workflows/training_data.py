@@ -49,8 +49,9 @@ def check_batch(config: configs.Config, numbers: recipe.Recipe, copies: int) -> 
     shares = copies * config.training.accumulate_steps
     if numbers.batch_size % shares:
         raise configs.UsageError(
-            f'--batch_size={numbers.batch_size} cannot be divided by {copies} copies times '
-            f'--accumulate_steps={config.training.accumulate_steps}. Give a multiple of {shares}.'
+            f'--batch_size={numbers.batch_size} cannot be divided into {shares} equal parts, which '
+            f'{copies} copies of the network and --accumulate_steps='
+            f'{config.training.accumulate_steps} ask for. Give a multiple of {shares}.'
         )
     if config.input.data_service and config.network.strategy == 'multi_worker':
         raise configs.UsageError(

@@ -218,7 +218,6 @@ def test_nothing_but_the_message_is_on_stderr(tmp_path):
         ('--layer_rates=conv9=1', '--layer_rates=conv9=1'),
         ('--layer_rates=conv1=-1', '--layer_rates=conv1=-1'),
         ('--layer_rates=fc8', '--layer_rates=fc8'),
-        ('--init_weights=weights.h5', 'expected .npy, .npz or .caffemodel'),
         ('--init_missing=perhaps', 'refuse'),
         ('--benchmark=everything', 'train_step'),
         ('--precision=float64', 'float16'),

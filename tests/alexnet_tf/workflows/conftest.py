@@ -1,8 +1,11 @@
 """A tiny data set, and a tiny network trained on it, through the command line's front door."""
 
+import csv
+
+import numpy as np
 import pytest
 
-from alexnet_tf import main
+from alexnet_tf import flag_defs, main
 
 TINY = (
     '--recipe=paper',
@@ -42,3 +45,41 @@ def trained(command, data, tmp_path_factory):
     directory = tmp_path_factory.mktemp('run')
     assert command('train', data, f'--run_dir={directory}', '--devices=/CPU:0,/CPU:1') == 0
     return directory
+
+
+@pytest.fixture(scope='session')
+def config_of(data):
+    """Makes the config of a tiny training run."""
+
+    def build(run_dir, *flags):
+        argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', '--recipe=paper']
+        tiny = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
+        return flag_defs.parse([*argv, *tiny, '--epochs=3', '--drop_epochs=2', *flags])
+
+    return build
+
+
+@pytest.fixture(scope='session')
+def rows():
+    """Reads a run's summary.csv, times aside."""
+
+    def read(directory):
+        with open(directory / 'summary.csv') as file:
+            return [
+                {key: value for key, value in row.items() if key != 'images_per_sec'}
+                for row in csv.DictReader(file)
+            ]
+
+    return read
+
+
+@pytest.fixture(scope='session')
+def variables():
+    """Reads the arrays of a run's newest checkpoint."""
+
+    def read(directory):
+        newest = sorted((directory / 'checkpoints').glob('step-*'))[-1]
+        with np.load(newest / 'variables.npz') as saved:
+            return dict(saved)
+
+    return read

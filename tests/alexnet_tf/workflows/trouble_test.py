@@ -1,0 +1,104 @@
+"""Losses that are no numbers, and a second trainer on the same run."""
+
+import json
+
+import numpy as np
+import pytest
+
+import input_pipeline
+from alexnet_tf import main
+from alexnet_tf.training import checkpoint, guards
+from alexnet_tf.workflows import train, training_data
+
+
+@pytest.fixture
+def bad_batch(monkeypatch):
+    """Makes the batch that begins at (epoch, examples) no numbers, each time that it comes."""
+
+    def spoil(*places):
+        real = training_data.batches
+
+        def batches(config, stream, start, epochs, **more):
+            epoch, examples = start
+            total = sum(number for _, number in stream.shards)
+            for images, labels, mask in real(config, stream, start, epochs, **more):
+                bad = (epoch, examples) in places
+                yield images * (np.nan if bad else 1.0), labels, mask
+                examples += int(mask.shape[0])
+                if examples >= total:
+                    epoch, examples = epoch + 1, 0
+
+        monkeypatch.setattr(training_data, 'batches', batches)
+
+    return spoil
+
+
+def test_it_stops_with_4_and_says_which_examples(config_of, tmp_path, bad_batch):
+    bad_batch((1, 4))
+    config = config_of(tmp_path, '--learning_rate=0.001')
+    with pytest.raises(guards.NotFinite, match=r'step 4 \(epoch 2, rate 0\.001\)') as raised:
+        train.run(config)
+    assert raised.value.exit_code == 4
+    assert checkpoint.load_newest(tmp_path / 'checkpoints').name == 'step-00000003'
+    found = json.loads((tmp_path / 'nonfinite.json').read_text())
+    assert (found['step'], found['epoch'], found['learning_rate']) == (4, 1, 0.001)
+    assert found['norms']['gradient_norm/conv1'] == 'nan'
+    assert float(found['norms']['weight_norm/conv1']) > 0
+    stream = train.Trainer(config)._stream()
+    order = [each.indices.numpy() for each in stream.chunks(start=(1, 0), epochs=2)]
+    second = np.concatenate(order)[4:8]
+    assert len(found['examples']) == len(second) == 4
+    for said, index in zip(found['examples'], second, strict=True):
+        shard = next(at for at, (path, _) in enumerate(stream.shards) if path in said)
+        before = sum(number for _, number in stream.shards[:shard])
+        assert f' record {index - before} ' in said
+        assert '.jpg' in said
+
+
+def test_rollback_passes_over_the_batch(config_of, tmp_path, bad_batch, variables, rows, capsys):
+    """What is learned is what would be if that batch taught nothing."""
+    bad_batch((0, 4), (1, 0))
+    train.run(config_of(tmp_path / 'run', '--on_nonfinite=rollback'))
+    said = capsys.readouterr().out
+    assert said.count('goes back to') == 2
+    assert len(rows(tmp_path / 'run')) == 3
+    state = checkpoint.read_state(checkpoint.load_newest(tmp_path / 'run' / 'checkpoints'))
+    assert state['passed_over'] == [[0, 4], [1, 0]]
+    assert all(np.isfinite(value).all() for value in variables(tmp_path / 'run').values())
+    # The same run, the batches known beforehand.
+    trainer = train.Trainer(config_of(tmp_path / 'known'))
+    trainer.resume()
+    trainer.state.passed_over = [[0, 4], [1, 0]]
+    while (rate := trainer.rate()) is not None:
+        trainer.epoch(rate, guards.StopRequest())
+    assert rows(tmp_path / 'known') == rows(tmp_path / 'run')
+    expected = variables(tmp_path / 'run')
+    for name, value in variables(tmp_path / 'known').items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_rollback_gives_up(config_of, tmp_path, bad_batch):
+    bad_batch(*[(0, at) for at in (0, 4, 8)], (1, 0))
+    with pytest.raises(guards.NotFinite):
+        train.run(config_of(tmp_path, '--on_nonfinite=rollback'))
+
+
+def test_an_overflow_of_float16_is_left_out_and_counted(config_of, tmp_path):
+    trainer = train.Trainer(config_of(tmp_path, '--precision=float16', '--epochs=1'))
+    trainer.resume()
+    trainer.learner.scale.scale.assign(2.0**120)
+    trainer.epoch(trainer.rate(), guards.StopRequest())
+    state = checkpoint.read_state(checkpoint.load_newest(tmp_path / 'checkpoints'))
+    assert state['overflows'] == state['step'] == 3
+    assert all(
+        tf.reduce_all(tf.math.is_finite(each.value)) for each in trainer.learner.variables()[:4]
+    )
+
+
+def test_a_second_trainer_is_refused(config_of, tmp_path, data, capsys):
+    config = config_of(tmp_path, '--epochs=1')
+    with input_pipeline.locks.held(tmp_path):
+        flags = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
+        assert main.main(['a', '--mode=train', data, f'--run_dir={tmp_path}', *flags]) == 3
+    assert 'is in use by process' in capsys.readouterr().err
+    assert config.run_dir == str(tmp_path)
