@@ -50,9 +50,6 @@ class Config(settings.Checked):
             _require(self.data.dataset, '--source=tfds needs --dataset=NAME.')
         elif prepares and self.data.source not in ('auto', 'photographs'):
             _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
-        weights = self.training.init_weights
-        if weights and self.mode not in ('train', 'everything'):
-            raise UsageError(f'--init_weights begins a training run; --mode={self.mode} has none.')
         for name in ('dry_run', 'verify_only'):
             if getattr(self.data, name) and self.mode != 'prepare':
                 raise UsageError(f'--{name} belongs to --mode=prepare, not to {self.mode}.')

@@ -32,6 +32,7 @@ def run(config: configs.Config) -> None:
             if number := trainer.asked_to_stop(stop):
                 trainer.save()
                 raise guards.Stopped(number)
+        trainer.watch.close()
         state = trainer.state
         trainer.watch.say(f'train: done, {state.epoch} epochs, {state.step:,} steps')
 
@@ -164,6 +165,7 @@ class Trainer:
         number = min(self.recipe.batch_size, self.total - state.examples)
         passed_over = [state.epoch, state.examples] in state.passed_over
         if not passed_over:
+            self.watch.profile(state.step + 1)
             images, labels, mask = batch
             self._outcome = self.learner.step(images, labels, mask, tf.constant(state.step))
             if not self._outcome.finite.numpy() and not self._overflowed():

@@ -153,8 +153,12 @@ class Watch:
         self.board.picture('train', 'conv1_kernels', kernels.picture(columns), step)
         self.board.flush()
 
+    def close(self) -> None:
+        """Ends a profile whose last step did not come."""
+        self.board.profile('train', begins=False, ends=True)
+
     def profile(self, step: int) -> None:
-        """Begins or ends the profile that was asked for, before a step."""
+        """Begins or ends the profile that was asked for, before step number `step`, from 1."""
         first_last: Sequence[int] = self._config.training.profile_steps
         if first_last and self._copies.chief:
             self.board.profile(

@@ -232,7 +232,6 @@ def test_settings_of_the_network_that_cannot_be(flag, said, capsys):
 @pytest.mark.parametrize(
     ('flags', 'said'),
     [
-        (('--mode=evaluate', '--init_weights=some.npz'), '--mode=evaluate has none'),
         (('--mode=benchmark', '--output=csv'), 'table or json'),
         (('--mode=benchmark', '--devices=/CPU:0,/CPU:x'), '/CPU:x: not the form of a device'),
         (('--mode=benchmark', '--crop_size=40', '--width=0.05'), 'Give a larger crop'),

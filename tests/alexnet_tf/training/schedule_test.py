@@ -38,3 +38,13 @@ def test_layer_multipliers_by_epoch():
     for done, expected in [(0, {'fc8': 10}), (68, {'fc8': 10, 'conv1': 0.1})]:
         assert schedule.layer_multipliers(rates, done) == expected
     assert schedule.layer_multipliers(rates, 72)['conv1'] == 0
+
+
+def test_geometric_over_the_authors_95_epochs():
+    """Fact sheet, section 6: 0.01, 0.0015874, 0.00025198, 0.00004; biases 0.02, then 0.002."""
+    weights = [0.01, 0.0015874, 0.00025198, 0.00004]
+    for done in range(95):
+        rate = schedule.geometric(0.01, done, 95)
+        assert rate == pytest.approx(weights[4 * done // 95], rel=1e-4)
+        biases = rate * schedule.geometric_biases(2.0, done, 95)
+        assert biases == pytest.approx(0.02 if done < 47.5 else 0.002)

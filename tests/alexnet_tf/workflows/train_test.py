@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.training import guards
+from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import train
 from input_pipeline import errors, service
 
@@ -76,14 +77,26 @@ def test_everything_that_a_run_owns_is_written(trained):
     assert names >= {'config.json', 'data.json', 'environment.json', 'summary.csv', 'tensorboard'}
 
 
-def test_tensorboard_gets_scalars_and_kernels(trained):
-    tags = {
+def tags(directory):
+    return {
         value.tag
-        for path in (trained / 'tensorboard' / 'train').iterdir()
+        for path in directory.glob('events.*')
         for event in tf.compat.v1.train.summary_iterator(str(path))
         for value in event.summary.value
     }
-    assert tags >= {'epoch_loss', 'epoch_top1_error', 'conv1_kernels'}
+
+
+def test_tensorboard_gets_all_that_the_page_says(config_of, tmp_path):
+    train.run(config_of(tmp_path, '--epochs=1', '--log_every_steps=1', '--profile_steps=1,2'))
+    board = tmp_path / 'tensorboard'
+    layers = [f'conv{at}' for at in range(1, 6)] + ['fc6', 'fc7', 'fc8']
+    norms = {f'{kind}_norm/{name}' for kind in ('gradient', 'weight') for name in layers}
+    curves = {'loss', 'top1_error', 'top5_error', 'learning_rate', 'images_per_sec'}
+    more = {'input_wait_share', 'epoch_loss', 'conv1_kernels', '_hparams_/session_start_info'}
+    assert tags(board / 'train') >= curves | more | norms
+    dead = {f'dead_units/{name}' for name in layers[:-1]}
+    assert tags(board / 'validation') == {*dead, *(f'epoch_{name}' for name in steps.METRICS)}
+    assert list(board.glob('train/plugins/profile/*/*.xplane.pb'))
 
 
 def test_other_settings_are_refused(command, data, trained, capsys):
