@@ -61,6 +61,13 @@ class Config(settings.Checked):
             raise UsageError(f'--lrn_n={self.network.lrn_n}: expected an odd number of maps.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
+        training = self.training
+        if training.init_layers and not training.init_weights:
+            raise UsageError('--init_layers: of which network? --init_weights is missing.')
+        if training.on_nonfinite == 'rollback' and self.input.data_service:
+            raise UsageError(
+                '--on_nonfinite=rollback: with --data_service a batch cannot be found again.'
+            )
         if len(self.training.profile_steps) not in (0, 2):
             raise UsageError('--profile_steps: expected a first and a last step, as 10,20.')
         _check_devices(self.network)

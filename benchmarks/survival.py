@@ -41,6 +41,7 @@ POINTS = (
     'step:0:KILL',
     'step:1:KILL',
     'learned:4:KILL',
+    'learned:71:TERM',
     'saving:1:KILL',
     'writing:3:KILL',
     'saved:1:KILL',

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from input_pipeline import errors, files
 
-_NAME = '.lock'
+NAME = '.lock'
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def held(directory: pathlib.Path, *, wait: bool = False) -> Iterator[None]:
     if files.is_remote(directory):  # stores have no locks
         yield
         return
-    with open(directory / _NAME, 'a+') as file:
+    with open(directory / NAME, 'a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:

@@ -60,8 +60,13 @@ class Writer:
         for each in self._writers.values():
             each.flush()
 
-    def rewind(self, step: int | None) -> None:
-        """Takes away what was written of later steps than this; of all steps where it is None."""
+    def rewind(self, step: int | None, without: tuple[str, ...] = ()) -> None:
+        """Takes away what was written of later steps than this; of all steps where it is None.
+
+        Args:
+            step: The last that stays.
+            without: Beginnings of tags that do not stay of this step either.
+        """
         for each in self._writers.values():
             each.close()
         self._writers = {}
@@ -69,7 +74,7 @@ class Writer:
             if step is None:
                 path.unlink()
             else:
-                _cut(path, step)
+                _cut(path, step, without)
 
     def _of(self, split: str):
         if split not in self._writers:
@@ -77,13 +82,15 @@ class Writer:
         return self._writers[split]
 
 
-def _cut(path: pathlib.Path, step: int) -> None:
+def _cut(path: pathlib.Path, step: int, without: tuple[str, ...]) -> None:
     """Takes events of later steps out of a file, and what a killed process wrote by halves."""
     kept, whole = [], True
     try:
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
-            if event.step <= step:
+            tags = [value.tag for value in event.summary.value]
+            gone = event.step == step and any(tag.startswith(without) for tag in tags)
+            if event.step <= step and not gone:
                 kept.append(record.numpy())
             else:
                 whole = False

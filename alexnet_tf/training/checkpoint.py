@@ -1,7 +1,8 @@
 """Checkpoints: whole or not there, verified when written and when loaded.
 
-`<directory>/step-00001234/` holds `variables.npz` (weights, velocities, random state, by name),
-`state.json` (where the run stood) and `sha256.json` (of both files, and the version of all this).
+`<directory>/step-00001234/`, or `step-00001234.epoch-0005/` at an epoch's end, holds
+`variables.npz` (weights, velocities, random state, by name), `state.json` (where the run stood)
+and `sha256.json` (of both files, and the version of all this).
 A directory gets its name when everything in it is on the disk: the last name is the newest.
 """
 
@@ -32,20 +33,24 @@ def save(
     variables: Iterable[keras.Variable],
     state: dict[str, Any],
     *,
+    ends_epoch: bool = False,
     keep_every_epochs: int = 0,
 ) -> pathlib.Path:
     """Writes the checkpoint of `state['step']`, reads it back, then removes old ones.
 
     The newest three stay, the best of those at an epoch's end, and each `keep_every_epochs`-th of
-    them.
+    them. Later ones, which were broken or are gone back from, do not.
 
     Raises:
         OSError: The disk is full or not writable, or does not give back what was written; earlier
             checkpoints stand untouched.
     """
-    final = directory / f'step-{state["step"]:08d}'
+    end = f'.epoch-{state["epoch"]:04d}' if ends_epoch else ''
+    final = directory / f'step-{state["step"]:08d}{end}'
     if final.exists():
-        return final
+        if _problem(final) is None and read_state(final) == state:
+            return final
+        shutil.rmtree(final)
     for left in files.left_aside(directory):
         shutil.rmtree(left, ignore_errors=True)
     with files.atomic_directory(final) as aside:
@@ -58,8 +63,9 @@ def save(
         (aside / _HASHES).write_text(json.dumps({'version': VERSION} | hashes, indent=2))
     problem = _problem(final)
     if problem:
+        shutil.rmtree(final)
         raise OSError(errno.EIO, f'the checkpoint just written is broken: {problem}', str(final))
-    for old in _superfluous(directory, keep_every_epochs):
+    for old in _superfluous(directory, final, keep_every_epochs):
         shutil.rmtree(old)
     return final
 
@@ -155,18 +161,19 @@ def _ends_of_epochs(directory: pathlib.Path) -> list[tuple[pathlib.Path, float, 
     """(path, validation error, epoch) of the checkpoints at an epoch's end, oldest first."""
     found = []
     for path in reversed(_newest_first(directory)):
+        if '.epoch-' not in path.name:
+            continue
         try:
             state = read_state(path)
-            if not state['examples'] and state['validation_errors']:
-                found.append((path, state['validation_errors'][-1], state['epoch']))
-        except (OSError, ValueError, KeyError, TypeError):
+            found.append((path, state['validation_errors'][-1], state['epoch']))
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
             continue  # broken: no one's best
     return found
 
 
-def _superfluous(directory: pathlib.Path, keep_every_epochs: int) -> list[pathlib.Path]:
-    ends = _ends_of_epochs(directory)
-    kept = set(_newest_first(directory)[:KEEP])
+def _superfluous(directory, final: pathlib.Path, keep_every_epochs: int) -> list[pathlib.Path]:
+    ends = [each for each in _ends_of_epochs(directory) if each[0] <= final]
+    kept = set([path for path in _newest_first(directory) if path <= final][:KEEP])
     if ends:
         kept.add(min(ends, key=lambda each: each[1])[0])
     if keep_every_epochs:

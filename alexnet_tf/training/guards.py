@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import tensorflow as tf
 
 from alexnet_tf.training import replicas
+from input_pipeline import errors
 
 _LOOK_SECS = 0.2
 _PATIENT_EPOCHS, _PATIENT_STEPS, _CHANCE_SHARE, _CURE = 3, 2000, 0.97, 0.03
@@ -117,6 +118,31 @@ def agreed(copies: replicas.One, stop: StopRequest) -> int | None:
     """The signal that asked any of the workers to stop: the same for all, after the same step."""
     asked = copies.total([float(stop.number == each) for each in _SIGNALS])
     return next((each for each, number in zip(_SIGNALS, asked, strict=True) if number), None)
+
+
+def check_agreed(copies: replicas.One, numbers: Mapping[str, int]) -> None:
+    """Refuses workers that were begun differently.
+
+    Args:
+        copies: Of all workers.
+        numbers: What must be the same for all, by what it is; below 2**40.
+
+    Raises:
+        DataError: On every worker, that something is not.
+    """
+    sums = copies.total([float(number) for number in numbers.values()])
+    squares = copies.total([(number % 2**20) ** 2 for number in numbers.values()])
+    differing = [
+        name
+        for (name, number), total, square in zip(numbers.items(), sums, squares, strict=True)
+        if total != copies.workers * number or square != copies.workers * (number % 2**20) ** 2
+    ]
+    if any(copies.total([float(bool(differing))])):
+        which = ', '.join(differing) or 'the others say in what'
+        raise errors.DataError(
+            f'the workers of this cluster were begun differently ({which}). Give all the same '
+            'flags and records, and a --run_dir that all of them see.'
+        )
 
 
 class WorkerLost(Exception):

@@ -29,10 +29,6 @@ class LossScale:
         """The loss to differentiate, float32."""
         return loss * self.scale.value
 
-    def may_shrink(self) -> bool:
-        """Whether an overflow can be the scale's fault."""
-        return float(self.scale.numpy()) > 1.0
-
     def divide(self, gradients: Sequence[tf.Tensor], variables: Sequence) -> list[tf.Tensor]:
         """The true gradients, each on its variable's device."""
         divided = []

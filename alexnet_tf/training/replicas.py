@@ -5,6 +5,7 @@ TensorFlow's `MirroredStrategy` keeps one copy on each device of a host,
 """
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -76,6 +77,8 @@ class Mirrored(One):
         return tf.nest.map_structure(lambda each: first(each)[0], results)
 
     def total(self, values):
+        if self.workers == 1:
+            return list(values)
         return self._total(tf.constant(values, tf.float64)).numpy().tolist()
 
     @tf.autograph.experimental.do_not_convert
@@ -112,11 +115,16 @@ def make(strategy: str, devices: Sequence[str]) -> One:
         ValueError: There is no such cluster as TF_CONFIG says, or its form is another.
     """
     if strategy == 'mirrored':
-        return Mirrored(tf.distribute.MirroredStrategy(list(devices) or None))
+        return Mirrored(_mirrored(tuple(devices)))
     if strategy == 'multi_worker':
         workers, worker = _cluster()
         return Mirrored(tf.distribute.MultiWorkerMirroredStrategy(), workers, worker)
     return One()
+
+
+@functools.cache  # two on the same devices would give their sums the same numbers
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(list(devices) or None)
 
 
 def _cluster() -> tuple[int, int]:

@@ -20,11 +20,13 @@ class Outcome(NamedTuple):
         metrics: (3,) float32, METRICS as means over the batch's examples.
         finite: Whether loss and gradients were numbers; the update was left out otherwise.
         squares: (variables,) float32, half the sum of each gradient's squares.
+        scale: () float32, what the loss was multiplied by: over 1, float16 may be too narrow.
     """
 
     metrics: tf.Tensor
     finite: tf.Tensor
     squares: tf.Tensor
+    scale: tf.Tensor
 
 
 def training_step(
@@ -124,9 +126,11 @@ class _Learner:
             return True
 
         tf.cond(finite, apply, lambda: False)
+        used = tf.constant(1.0)
         if self.scale:
+            used = tf.identity(self.scale.scale.value)
             squares = self.scale.adapt(finite, squares)
-        return Outcome(means, finite, squares)
+        return Outcome(means, finite, squares, used)
 
     def _variables(self) -> list:
         return [each.value for each in self.model.trainable_variables]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.reporting import progress, tables
+from alexnet_tf.reporting import environment, progress, tables
 from alexnet_tf.training import replicas, units
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
@@ -137,7 +137,7 @@ def _row(config, manifest, step, views, result) -> dict[str, object]:
         'views': views,
         **result,
         'manifest_sha256': manifest.sha256,
-        'commit': runs.environment()['commit'],
+        'commit': environment.found()['commit'],
     }
 
 

@@ -124,12 +124,16 @@ class Learner:
         named, wanted = self._config.training.init_weights, self._config.training.init_layers
         if not named:
             return []
-        file = pathlib.Path(named)
+        file, names = pathlib.Path(named), bvlc.layer_names(self.model)
+        if unknown := sorted(set(wanted or ()) - set(names)):
+            raise configs.UsageError(
+                f'--init_layers={",".join(unknown)}: this network has {", ".join(names)}.'
+            )
         if file.is_dir():
             which = self._config.evaluation.checkpoint
             path = runs.checkpoint_in(file, which, '--init_weights')
             if wanted is None and runs.classes_of(file) != self._classes:
-                wanted = [name for name in bvlc.layer_names(self.model) if name != 'fc8']
+                wanted = [name for name in names if name != 'fc8']
             file = path / checkpoint.VARIABLES
         elif file.suffix not in weight_files.SUFFIXES:
             raise configs.UsageError(
@@ -137,7 +141,7 @@ class Learner:
                 f'{", ".join(weight_files.SUFFIXES)}.'
             )
         try:
-            weights = weight_files.read(file, bvlc.layer_names(self.model))
+            weights = weight_files.read(file, names)
         except ImportError as error:
             raise configs.UsageError(str(error)) from error
         fresh = self._config.training.init_missing == 'fresh'

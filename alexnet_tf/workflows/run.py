@@ -1,11 +1,9 @@
 """A run's directory: what it was asked, on which data, and the network it has learned."""
 
 import dataclasses
-import importlib.metadata
+import hashlib
 import json
 import pathlib
-import platform
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from alexnet_tf import config as configs
 from alexnet_tf import settings
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.network import devices as placement
+from alexnet_tf.reporting import environment
 from alexnet_tf.training import checkpoint
 
 _CONFIG, _DATA, _MEAN, _ENVIRONMENT = (
@@ -221,7 +220,7 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
         np.save(file, mean_image)
     for name, text in [
         (_CONFIG, configs.to_json(config)),
-        (_ENVIRONMENT, json.dumps(environment(), indent=2)),
+        (_ENVIRONMENT, json.dumps(environment.found(), indent=2)),
         (_DATA, json.dumps(data, indent=2)),
     ]:
         input_pipeline.files.write_atomically(directory / name, text.encode())
@@ -229,13 +228,11 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
 
 
 def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
-    began = configs.to_settings(configs.from_json((directory / _CONFIG).read_text()))
-    now = configs.to_settings(config)
-    owned = {f.name for part in _OF_ITS_OWN for f in settings.fields(getattr(config, part))}
+    began, now = owned(configs.from_json((directory / _CONFIG).read_text())), owned(config)
     differing = [
-        f'{name}: {began[name]} then, {now[name]} now'
-        for name in sorted((owned | {'seed'}) - _FREE)
-        if began[name] != now[name]
+        f'{name}: {began.get(name)} then, {now.get(name)} now'
+        for name in sorted({*began, *now})
+        if began.get(name) != now.get(name)
     ]
     if differing:
         raise configs.UsageError(
@@ -249,29 +246,31 @@ def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str,
         )
 
 
-def environment() -> dict[str, Any]:
-    """Versions and commit, for whoever wants to repeat the run."""
-    packages = ('tensorflow', 'keras', 'numpy', 'alexnet_tf')
-    return {
-        'python': platform.python_version(),
-        'machine': platform.machine(),
-        'commit': _commit(),
-        **{name: _version(name) for name in packages},
+def owned(config: configs.Config) -> dict[str, Any]:
+    """The settings that may not change while a run goes on."""
+    values = configs.to_settings(config)
+    names = {f.name for part in _OF_ITS_OWN for f in settings.fields(getattr(config, part))}
+    found = {name: values[name] for name in (names | {'seed'}) - _FREE}
+    numbers = resolve_recipe(config)
+    if numbers.schedule == 'geometric':
+        found['epochs'] = numbers.epochs  # they decide every rate
+    return found
+
+
+def identity(config: configs.Config, manifest, found: pathlib.Path | None) -> dict[str, int]:
+    """What all workers of a run must have in common, as numbers below 2**40.
+
+    Args:
+        config: Of the command.
+        manifest: Of its records.
+        found: The newest checkpoint.
+    """
+    epochs = (resolve_recipe(config).epochs, config.training.on_nonfinite)
+    texts = {
+        'the newest checkpoint in --run_dir': found.name if found else '',
+        'settings': json.dumps(owned(config), sort_keys=True),
+        'epochs or --on_nonfinite': str(epochs),
+        'records': manifest.sha256,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    here = pathlib.Path(__file__).parent
-    command = ['git', 'rev-parse', 'HEAD']
-    try:
-        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return found.stdout.strip() or None
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    return {name: int(digest[:10], 16) for name, digest in digests.items()}

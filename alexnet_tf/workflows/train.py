@@ -47,23 +47,17 @@ class Trainer:
         training_data.check_batch(config, self.recipe, self.copies.number)
         self.manifest = training_data.load(config)
         statistics = input_pipeline.records.statistics(self.manifest)
+        self._mean_image = statistics['mean_image']
         self.augment = runs.augmentation(statistics, self.recipe)
         self.learner = learner.Learner(
             config, self.recipe, self.manifest.classes, self.augment, self.copies
         )
-        self._found = checkpoint.load_newest(pathlib.Path(config.run_dir) / 'checkpoints')
-        said = [] if self._found else self.learner.take_weights()
-        # Only now is there a directory that says how the run began.
         self.directory = pathlib.Path(config.run_dir)
-        if self.copies.chief:
-            runs.begin(config, self.manifest, statistics['mean_image'])
         model, classes = self.learner.model, len(self.manifest.classes)
         self.watch = watch.Watch(self.directory, config, self.recipe, model, classes, self.copies)
-        for line in said:
-            self.watch.say(line)
         self.scorer = evaluate.Scorer(
             model,
-            statistics['mean_image'],
+            self._mean_image,
             crop_size=self.recipe.crop_size,
             views=1,
             batch_size=config.evaluation.eval_batch_size,
@@ -72,32 +66,55 @@ class Trainer:
         )
         self.total = self.manifest.examples(input_pipeline.records.TRAIN)
         self.state, self.batches, self.saved = states.State(), None, time.monotonic()
-        self._stop, self._outcome = None, None
+        self._found, self._stop, self._outcome = None, None, None
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Refuses a second trainer on the same directory."""
-        with contextlib.ExitStack() as held:
-            if self.copies.chief:
-                held.enter_context(input_pipeline.locks.held(self.directory))
+        if not self.copies.chief:
             yield
+            return
+        there = self.directory.exists()
+        try:
+            with input_pipeline.locks.held(self.directory):
+                yield
+        finally:
+            left = [path.name for path in self.directory.iterdir()]
+            if not there and left == [input_pipeline.locks.NAME]:  # it could not begin
+                (self.directory / left[0]).unlink()
+                self.directory.rmdir()
 
     def resume(self) -> None:
         """Takes up the newest whole checkpoint, if there is one, and opens the stream there."""
+        self._find()
+        said = [] if self._found else self.learner.take_weights()
+        if self.copies.chief:
+            runs.begin(self.config, self.manifest, self._mean_image)
         if self._found:
             self._restore()
             self.watch.say(f'train: goes on from {self._found}')
         else:
             self.watch.rewind(None)
             self.watch.begin()
+        for line in said:
+            self.watch.say(line)
         self._greet()
         if self.config.training.on_nonfinite == 'rollback' and not self._found:
             self.save()  # something to go back to
         self._open()
 
+    def _find(self) -> None:
+        """Looks for the newest checkpoint; all workers must find the same, and be of one mind."""
+        self._found = checkpoint.load_newest(self.directory / 'checkpoints')
+        if self.copies.workers > 1:
+            ours = runs.identity(self.config, self.manifest, self._found)
+            guards.check_agreed(self.copies, ours)
+
     def _restore(self) -> None:
         checkpoint.restore(self._found, self.learner.variables())
-        self.state = states.State(**checkpoint.read_state(self._found))
+        self.state, self._outcome = states.State(**checkpoint.read_state(self._found)), None
+        if self.config.input.data_service:
+            self.state.begin_epoch()  # it knows no place inside an epoch
         # Epochs after the checkpoint are trained again, to the same bits.
         self.watch.rewind(self.state)
 
@@ -163,8 +180,8 @@ class Trainer:
             return 0
         state = self.state
         number = min(self.recipe.batch_size, self.total - state.examples)
-        passed_over = [state.epoch, state.examples] in state.passed_over
-        if not passed_over:
+        self._outcome = None
+        if [state.epoch, state.examples] not in state.passed_over:
             self.watch.profile(state.step + 1)
             images, labels, mask = batch
             self._outcome = self.learner.step(images, labels, mask, tf.constant(state.step))
@@ -186,8 +203,7 @@ class Trainer:
 
     def _overflowed(self) -> bool:
         """Whether it is only float16 that was too narrow; such a step is left out."""
-        scale = self.learner.scale
-        if not (scale and scale.may_shrink()):
+        if self._outcome.scale.numpy() <= 1:
             return False
         self.state.overflows += 1
         return True
@@ -203,7 +219,7 @@ class Trainer:
         if not again or len(passed_over) >= _MOST_ROLLBACKS:
             raise guards.NotFinite(state.step, state.epoch, rate, str(file))
         passed_over = [*passed_over, [state.epoch, state.examples]]
-        self._found = checkpoint.load_newest(self.directory / 'checkpoints')
+        self._find()
         self._restore()
         self.state.passed_over = passed_over
         self.watch.say(
@@ -254,7 +270,7 @@ class Trainer:
         state.validation_errors.append(scores['top1_error'])
         self.watch.chance(state, train['loss'], self.scorer.dead_units)
         self.watch.epoch(state, rate, train, scores, meter.rate())
-        self.save()
+        self.save(ends_epoch=True)
 
     def _scores(self) -> dict[str, float]:
         try:
@@ -263,7 +279,7 @@ class Trainer:
             self.save()  # what is learned is not lost with the validation records
             raise
 
-    def save(self) -> None:
+    def save(self, *, ends_epoch: bool = False) -> None:
         """Writes a checkpoint of this moment."""
         self.saved = time.monotonic()
         if not self.copies.chief:
@@ -278,6 +294,7 @@ class Trainer:
             directory,
             self.learner.variables(),
             dataclasses.asdict(state),
+            ends_epoch=ends_epoch,
             keep_every_epochs=self.config.training.keep_every_epochs,
         )
         self.saved = time.monotonic()

@@ -14,6 +14,9 @@ from alexnet_tf.training import guards, optimizer, replicas
 from alexnet_tf.training import state as states
 from alexnet_tf.training import step as steps
 
+# What is written when an epoch ends.
+_AT_ENDS = ('epoch_', 'dead_units/', 'conv1_kernels')
+
 
 class Watch:
     """Writes of one run; of several workers', the first alone.
@@ -53,7 +56,8 @@ class Watch:
         if self._copies.chief:
             done = state.epoch if state else 0
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > done)
-            self.board.rewind(state.step if state else None)
+            inside = state is not None and state.examples > 0
+            self.board.rewind(state.step if state else None, _AT_ENDS if inside else ())
 
     def begin(self) -> None:
         """The numbers of the run, and its first kernels."""
@@ -64,7 +68,7 @@ class Watch:
         self,
         state: states.State,
         rate: float,
-        outcome: steps.Outcome,
+        outcome: steps.Outcome | None,
         meter: progress.Meter,
         total: int,
     ) -> None:
@@ -86,7 +90,8 @@ class Watch:
         if self._config.network.precision == 'float16':
             more['float16_overflows'] = float(state.overflows)
         self.board.scalars('train', means | speed | more, state.step)
-        self.board.scalars('train', self.norms(outcome), state.step)
+        if outcome:  # the step was learned from
+            self.board.scalars('train', self.norms(outcome), state.step)
 
     def norms(self, outcome: steps.Outcome) -> dict[str, float]:
         """By layer, the Euclidean norms of its gradients and of its weights, both columns'."""

@@ -89,6 +89,16 @@ def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
     [
         ({'mode': 'train', 'dry_run': True}, '--dry_run belongs to --mode=prepare'),
         ({'mode': 'everything', 'verify_only': True}, '--verify_only belongs to --mode=prepare'),
+        ({'mode': 'train', 'init_layers': ('conv1',)}, '--init_weights is missing'),
+        (
+            {'mode': 'train', 'on_nonfinite': 'rollback', 'data_service': 'grpc://a:1'},
+            'a batch cannot be found again',
+        ),
+        ({'mode': 'train', 'profile_steps': (3,)}, 'a first and a last step'),
+        ({'strategy': 'mirrored', 'devices': ('/CPU:0', '/CPU:0')}, 'a device has one copy'),
+        ({'strategy': 'multi_worker', 'devices': ('/CPU:0',)}, 'would place them wrongly'),
+        ({'strategy': 'two_columns', 'devices': ('/CPU:0',)}, 'needs two --devices'),
+        ({'strategy': 'one_device', 'devices': ('/CPU:0', '/CPU:1')}, '--strategy=mirrored'),
         ({'mode': 'benchmark', 'data_service': 'grpc://a:1'}, 'measurements are of this host'),
     ],
 )

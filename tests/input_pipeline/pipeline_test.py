@@ -219,16 +219,16 @@ def test_a_picture_that_cannot_be_decoded_is_masked_where_that_is_tolerated(mani
     assert missing == 2
 
 
-@pytest.mark.parametrize('start', [(0, 0), (0, 8), (1, 3)])
+@pytest.mark.parametrize('start', [(0, 8), (1, 3)])
 def test_shares_of_every_batch_make_the_whole_batches(manifest, start):
-    """Of four workers, each has its rows of the batches that one alone would have."""
+    """Of two workers, each has its rows of the batches that one alone would have."""
 
     def made(**more):
         stream = dataclasses.replace(training(manifest), batch_size=4, **more)
         return [[part.numpy() for part in batch] for batch in stream.batches(start=start, epochs=2)]
 
-    whole, shares = made(), [made(share=(at, 4)) for at in range(4)]
-    assert [len(each) for each in shares] == 4 * [len(whole)]
+    whole, shares = made(), [made(share=(at, 2)) for at in range(2)]
+    assert [len(each) for each in shares] == 2 * [len(whole)]
     for batch, *parts in zip(whole, *shares, strict=True):
         for part, of_shares in zip(batch, zip(*parts, strict=True), strict=True):
             np.testing.assert_array_equal(part, np.concatenate(of_shares))

@@ -34,6 +34,12 @@ def test_later_events_are_taken_away(tmp_path):
     assert written(tmp_path) == [('loss', step) for step in range(5)]
 
 
+def test_what_is_written_at_an_epochs_end_can_go_alone(tmp_path):
+    writer = fill(tmp_path, range(4))
+    writer.rewind(3, ('kern', 'epoch_'))
+    assert written(tmp_path) == [('loss', step) for step in range(4)]
+
+
 def test_what_was_written_by_halves_is_cut_off(tmp_path):
     fill(tmp_path, range(6))
     (path,) = (tmp_path / 'train').iterdir()

@@ -101,29 +101,33 @@ def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000001']
 
 
+def steps_of(directory):
+    return sorted(int(path.name[5:13]) for path in directory.iterdir())
+
+
 def ends(directory, *validation_errors, **more):
     """A checkpoint at the end of each epoch, and one inside the next."""
     for at in range(1, len(validation_errors) + 1):
         state = {'epoch': at, 'validation_errors': list(validation_errors[:at])}
-        for step, examples in ((10 * at, 0), (10 * at + 5, 64)):
+        for step, end in ((10 * at, True), (10 * at + 5, False)):
             checkpoint.save(
-                directory, variables(at), state | {'step': step, 'examples': examples}, **more
+                directory, variables(at), state | {'step': step}, ends_epoch=end, **more
             )
 
 
 def test_the_best_is_kept_and_found(tmp_path):
     ends(tmp_path, 0.9, 0.5, 0.7, 0.5, 0.6)
-    assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [20, 45, 50, 55]
-    assert checkpoint.load_best(tmp_path).name == 'step-00000020'
+    assert steps_of(tmp_path) == [20, 45, 50, 55]
+    assert checkpoint.load_best(tmp_path).name == 'step-00000020.epoch-0002'
     assert checkpoint.load_newest(tmp_path).name == 'step-00000055'
-    flip(tmp_path / 'step-00000020' / 'variables.npz')
-    with pytest.warns(UserWarning, match='step-00000020 is passed over'):
-        assert checkpoint.load_best(tmp_path).name == 'step-00000050'
+    flip(tmp_path / 'step-00000020.epoch-0002' / 'variables.npz')
+    with pytest.warns(UserWarning, match=r'step-00000020\.epoch-0002 is passed over'):
+        assert checkpoint.load_best(tmp_path).name == 'step-00000050.epoch-0005'
 
 
 def test_every_nth_epoch_is_kept(tmp_path):
     ends(tmp_path, 0.1, 0.2, 0.3, 0.4, 0.5, keep_every_epochs=2)
-    assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [10, 20, 40, 45, 50, 55]
+    assert steps_of(tmp_path) == [10, 20, 40, 45, 50, 55]
 
 
 def test_without_an_epochs_end_the_newest_is_the_best(tmp_path):
@@ -152,12 +156,45 @@ def test_a_disk_that_gives_back_something_else_loses_nothing(tmp_path, monkeypat
     monkeypatch.setattr(checkpoint.files, 'atomic_directory', forgetful)
     with pytest.raises(OSError, match='just written is broken'):
         save(tmp_path, 4)
-    with pytest.warns(UserWarning, match='passed over'):
-        assert checkpoint.load_newest(tmp_path).name == 'step-00000003'
-    assert len(list(tmp_path.iterdir())) == 4
+    assert checkpoint.load_newest(tmp_path).name == 'step-00000003'
+    assert steps_of(tmp_path) == [1, 2, 3]
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path):
     (tmp_path / '.step-00000001.tmp-99').mkdir()
     save(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000002']
+
+
+def test_one_inside_an_epoch_does_not_stand_for_its_end(tmp_path):
+    state = {'step': 5, 'epoch': 0, 'validation_errors': []}
+    checkpoint.save(tmp_path, variables(1), state)
+    end = state | {'epoch': 1, 'validation_errors': [0.5]}
+    checkpoint.save(tmp_path, variables(1), end, ends_epoch=True)
+    assert checkpoint.read_state(checkpoint.load_newest(tmp_path)) == end
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_broken_ones_do_not_push_out_the_last_good_one(tmp_path):
+    for step in (10, 20, 30, 40):
+        checkpoint.save(tmp_path, variables(step), {'step': step, 'epoch': 1})
+    for step in (20, 30, 40):
+        flip(tmp_path / f'step-000000{step}' / 'variables.npz')
+    checkpoint.save(tmp_path, variables(15), {'step': 15, 'epoch': 1})
+    assert steps_of(tmp_path) == [15]
+    assert checkpoint.load_newest(tmp_path).name == 'step-00000015'
+
+
+def test_a_broken_one_is_written_anew(tmp_path):
+    save(tmp_path, 1)
+    flip(tmp_path / 'step-00000001' / 'variables.npz')
+    save(tmp_path, 1)
+    assert checkpoint.load_newest(tmp_path).name == 'step-00000001'
+
+
+def test_another_state_at_the_same_step_takes_its_place(tmp_path):
+    save(tmp_path, 1)
+    checkpoint.save(tmp_path, variables(9), {'step': 1, 'epoch': 1, 'passed_over': [[0, 8]]})
+    found, target = checkpoint.load_newest(tmp_path), variables(0)
+    checkpoint.restore(found, target)
+    assert target[0].numpy().max() == 9

@@ -33,11 +33,13 @@ def test_the_table_by_layer_holds_them_all(capsys):
         assert f'\n{name} ' in said
 
 
+@pytest.mark.slow
 def test_a_crop_as_small_as_the_geometry_admits(capsys):
     flags = ('--crop_size=40', '--pool_size=2', '--output=json', '--runs=1')
     assert json.loads(measured(capsys, *flags))['images_per_sec'] > 0
 
 
+@pytest.mark.slow
 def test_two_devices(capsys):
     found = json.loads(measured(capsys, '--devices=/CPU:0,/CPU:1', '--output=json'))
     assert found['devices'] == ['/CPU:0', '/CPU:1']

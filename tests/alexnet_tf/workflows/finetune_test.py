@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from alexnet_tf import settings
 from alexnet_tf.training import checkpoint
 from alexnet_tf.workflows import train
 from input_pipeline import errors
@@ -23,6 +24,7 @@ def begun(config_of, tmp_path):
 
     def begin(*flags):
         trainer = train.Trainer(config_of(tmp_path / 'run', *STILL, *flags))
+        trainer.resume()
         return {each.path: each.numpy() for each in trainer.learner.variables()}
 
     return begin
@@ -85,3 +87,8 @@ def test_a_layer_at_rate_0_stands_still(first, config_of, tmp_path, variables):
 def test_a_folder_that_is_no_run_is_refused(begun, tmp_path):
     with pytest.raises(errors.DataError, match=r'--init_weights=.* holds no trained network'):
         begun(f'--init_weights={tmp_path}')
+
+
+def test_layers_that_this_network_lacks_are_refused(first, begun):
+    with pytest.raises(settings.UsageError, match='--init_layers=conv6: this network has conv1'):
+        begun(f'--init_weights={first}', '--init_layers=conv1,conv6')

@@ -1,11 +1,8 @@
 """Training runs: whole, cut short and taken up again, refused."""
 
 import inspect
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -51,6 +48,7 @@ def test_the_rate_follows_the_list(whole, rows):
     assert [float(row['learning_rate']) for row in rows(whole)] == [0.01, 0.01, 0.001]
 
 
+@pytest.mark.slow
 def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
     standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20')
     train.run(config_of(tmp_path, '--schedule=plateau', *standing_still))
@@ -111,26 +109,7 @@ def test_other_data_are_refused(command, trained, tmp_path, shared_folder, capsy
     assert 'was begun on other data' in capsys.readouterr().err
 
 
-def test_sigterm_saves_and_says_so(data, tmp_path):
-    flags = ['--mode=train', data, f'--run_dir={tmp_path}', '--recipe=paper', '--width=0.1']
-    flags += ['--crop_size=67', '--batch_size=8', '--epochs=10000', '--log_every_steps=1']
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'alexnet_tf.main', *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {'PYTHONWARNINGS': 'default'},
-    )
-    for line in process.stdout:
-        if line.startswith('epoch 2'):
-            process.send_signal(signal.SIGTERM)
-            break
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert 'stopped by SIGTERM after saving' in said
-    assert not list((tmp_path / 'checkpoints').glob('.*'))
-
-
+@pytest.mark.slow
 def test_late_changes_of_the_source(config_of, tmp_path, variables):
     """conv1 stands still after its epoch, up to its velocity, and the others go on."""
     late = ('--layer_rates=conv1=0@1,fc8=2', '--momentum=0', '--drop_epochs=', '--seed=3')
@@ -144,6 +123,7 @@ def test_late_changes_of_the_source(config_of, tmp_path, variables):
     assert np.abs(kernels[0]['fc8/kernel'] - kernels[1]['fc8/kernel']).max() > 0
 
 
+@pytest.mark.slow
 def test_float16_trains_and_goes_on(config_of, tmp_path, variables):
     flags = ('--precision=float16', '--devices=/CPU:0,/CPU:1', '--learning_rate=0.001')
     whole, parts = (config_of(tmp_path / name, *flags) for name in ('whole', 'parts'))
@@ -166,7 +146,7 @@ def test_float16_trains_and_goes_on(config_of, tmp_path, variables):
 )
 def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
     with pytest.raises(Exception, match=r'typo\.npz|that ends in \.npy|no such layer') as raised:
-        train.Trainer(config_of(tmp_path / 'run', flag))
+        train.run(config_of(tmp_path / 'run', flag))
     assert raised.value.exit_code in (2, 3)
     assert not (tmp_path / 'run').exists()
 
@@ -180,7 +160,12 @@ def plain(config_of, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    'flags', [('--augment_on=accelerator',), ('--cache=disk',), ('--on_bad_record=skip',)]
+    'flags',
+    [
+        ('--augment_on=accelerator',),
+        ('--cache=disk',),
+        pytest.param(('--on_bad_record=skip',), marks=pytest.mark.slow),
+    ],
 )
 def test_where_and_how_input_is_made_changes_nothing(
     config_of, tmp_path, plain, flags, monkeypatch, rows, variables

@@ -39,7 +39,7 @@ def test_it_stops_with_4_and_says_which_examples(config_of, tmp_path, bad_batch)
     with pytest.raises(guards.NotFinite, match=r'step 4 \(epoch 2, rate 0\.001\)') as raised:
         train.run(config)
     assert raised.value.exit_code == 4
-    assert checkpoint.load_newest(tmp_path / 'checkpoints').name == 'step-00000003'
+    assert checkpoint.load_newest(tmp_path / 'checkpoints').name == 'step-00000003.epoch-0001'
     found = json.loads((tmp_path / 'nonfinite.json').read_text())
     assert (found['step'], found['epoch'], found['learning_rate']) == (4, 1, 0.001)
     assert found['norms']['gradient_norm/conv1'] == 'nan'
@@ -77,6 +77,7 @@ def test_rollback_passes_over_the_batch(config_of, tmp_path, bad_batch, variable
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_rollback_gives_up(config_of, tmp_path, bad_batch):
     bad_batch(*[(0, at) for at in (0, 4, 8)], (1, 0))
     with pytest.raises(guards.NotFinite):
@@ -101,3 +102,46 @@ def test_a_second_trainer_is_refused(config_of, tmp_path, data, capsys):
         assert main.main(['a', '--mode=train', data, f'--run_dir={tmp_path}', *flags]) == 3
     assert 'is in use by process' in capsys.readouterr().err
     assert config.run_dir == str(tmp_path)
+
+
+def test_the_last_overflow_before_a_scale_of_1_is_one_too(config_of, tmp_path, bad_batch):
+    bad_batch((0, 0), (0, 4))
+    trainer = train.Trainer(config_of(tmp_path, '--precision=float16', '--epochs=1'))
+    trainer.resume()
+    trainer.learner.scale.scale.assign(2.0)
+    with pytest.raises(guards.NotFinite, match='step 1 '):
+        trainer.epoch(trainer.rate(), guards.StopRequest())
+    assert trainer.state.overflows == 1
+
+
+def test_a_run_resumed_before_a_batch_to_pass_over(config_of, tmp_path):
+    """There is no outcome to show yet."""
+    trainer = train.Trainer(config_of(tmp_path, '--epochs=1', '--log_every_steps=1'))
+    trainer.resume()
+    trainer.state.passed_over = [[0, 0]]
+    trainer.epoch(trainer.rate(), guards.StopRequest())
+    assert trainer.state.epoch == 1
+
+
+@pytest.mark.parametrize('workers', [2, 3])
+def test_workers_that_were_begun_differently_are_refused(workers):
+    def cluster(*numbers):
+        class Others(guards.replicas.One):
+            def total(self, values):
+                made = {float(number): [float(each) for each in numbers] for number in numbers}
+                squares = {float((n % 2**20) ** 2) for n in numbers}
+                if values[0] in made:
+                    return [sum(map(float, numbers))]
+                if values[0] in squares:
+                    return [float(sum((n % 2**20) ** 2 for n in numbers))]
+                return values
+
+        copies = Others()
+        copies.workers = len(numbers)
+        return copies
+
+    same = [2**39 + 7] * workers
+    guards.check_agreed(cluster(*same), {'settings': same[0]})
+    other = [*same[:-1], 2**38 + 1]
+    with pytest.raises(input_pipeline.errors.DataError, match=r'differently \(settings\)'):
+        guards.check_agreed(cluster(*other), {'settings': other[0]})

@@ -24,6 +24,7 @@ def test_every_number_is_as_it_should_be(tmp_path, capsys):
     assert '253,440 | 290,400' in page
 
 
+@pytest.mark.slow
 def test_it_fails_where_numbers_are_off(tmp_path, capsys):
     more = ('--pool_size=2', '--epochs=3', '--batch_size=64', '--schedule=plateau')
     wrong = ('--lrn_alpha=2e-4', '--initial_sd=0.02', '--momentum=0.8', '--colour_shift_sd=0.3')
