@@ -1,7 +1,10 @@
 """Scores against an explicit computation, one example and one view at a time."""
 
 import csv
+import hashlib
 import io
+import json
+import shutil
 
 import keras
 import numpy as np
@@ -9,8 +12,10 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from alexnet_tf import flag_defs
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.workflows import evaluate
+from alexnet_tf.workflows import run as runs
 from input_pipeline import convert, records
 from input_pipeline.sources import folder as folders
 
@@ -112,3 +117,22 @@ def test_a_damaged_record_is_named(command, trained, folder, tmp_path, capsys):
     said = capsys.readouterr().err
     assert 'a record cannot be read' in said
     assert str(where) in said
+
+
+def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_error(trained, tmp_path):
+    """Made to be the first of two: as if the second epoch had made things worse."""
+    run = tmp_path / 'run'
+    shutil.copytree(trained, run)
+    for at, path in enumerate(sorted((run / 'checkpoints').glob('step-*.epoch-*'))):
+        state = json.loads((path / 'state.json').read_text())
+        state['validation_errors'][-1] = 0.25 + 0.5 * at
+        text = json.dumps(state).encode()
+        (path / 'state.json').write_bytes(text)
+        hashes = json.loads((path / 'sha256.json').read_text())
+        hashes['state.json'] = hashlib.sha256(text).hexdigest()
+        (path / 'sha256.json').write_text(json.dumps(hashes))
+    steps = [
+        runs.load(flag_defs.parse(['alexnet_tf', f'--run_dir={run}', f'--checkpoint={which}'])).step
+        for which in ('newest', 'best')
+    ]
+    assert steps == [4, 2]
