@@ -186,6 +186,15 @@ class Training(settings.Checked):
 class Evaluation(settings.Checked):
     """What is scored."""
 
+    split: str = settings.setting(
+        'validation', 'Split that evaluate scores.', choices=('train', 'validation', 'test')
+    )
+    views: tuple[str, ...] = settings.setting(
+        ('1', '10'),
+        'Views of a picture whose probabilities are averaged: the centre; corners, centre and '
+        'their mirrors; or nine places. Each set is scored by itself.',
+        choices=('1', '10', 'nine'),
+    )
     checkpoint: str = settings.setting(
         'newest',
         "Which of a run's checkpoints is evaluated, exported or asked: the newest, or the best of "

@@ -122,8 +122,8 @@ def central_crop(mean_image: np.ndarray, crop_size: int) -> np.ndarray:
 def view_offsets(
     crop_size: int, number: int, square_size: int = SQUARE_SIZE
 ) -> list[tuple[int, int, bool]]:
-    """(row, column, mirrored) of one view, the centre, or ten: four corners and the centre, each
-    plain and mirrored (paper, section 4.1).
+    """(row, column, mirrored) of one view, the centre; of ten: four corners and the centre, each
+    plain and mirrored (paper, section 4.1); or of nine: three by three places, plain.
 
     Raises:
         ValueError: Another number of views.
@@ -135,7 +135,10 @@ def view_offsets(
     if number == 10:
         places = [(0, 0), (0, far), (far, 0), (far, far), centre]
         return [(*place, mirrored) for mirrored in (False, True) for place in places]
-    raise ValueError(f'{number} views: expected 1 or 10.')
+    if number == 9:
+        edges = (0, far // 2, far)
+        return [(row, column, False) for row in edges for column in edges]
+    raise ValueError(f'{number} views: expected 1, 9 or 10.')
 
 
 def views(squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number: int) -> tf.Tensor:
@@ -145,7 +148,7 @@ def views(squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number:
         squares: (batch, size, size, 3) uint8 RGB; 256 is the usual size.
         mean_image: (size, size, 3) float32; its central crop is subtracted from every view.
         crop_size: Side of a view.
-        number: 1 or 10.
+        number: 1, 9 or 10.
 
     Returns:
         (batch * number, crop_size, crop_size, 3) float32, the views of a picture beside each

@@ -180,10 +180,14 @@ def keras_losses(labels, logits):
 
 
 def errors(labels, scores):
-    """Top-1 and top-5 errors, each (batch,) float32 of 0 and 1.
+    """Top-1 and top-5 errors, each (batch,) float32 in [0, 1].
 
-    With fewer than six classes the top five hold them all.
+    Ties count in parts, as in the 2012 source: of classes with one score, of which some have a
+    place among the best, each has a part of it. With fewer than six classes the top five hold them
+    all.
     """
-    k = min(5, scores.shape[-1])
-    missed = [~tf.math.in_top_k(labels, scores, number) for number in (1, k)]
-    return [tf.cast(each, tf.float32) for each in missed]
+    own = tf.gather(scores, labels, axis=1, batch_dims=1)[:, None]
+    better = tf.reduce_sum(tf.cast(scores > own, tf.float32), 1)
+    tied = tf.reduce_sum(tf.cast(scores == own, tf.float32), 1)  # 0 where it is no number
+    places = [tf.clip_by_value(number - better, 0.0, tied) for number in (1.0, 5.0)]
+    return [1.0 - each / tf.maximum(tied, 1.0) for each in places]

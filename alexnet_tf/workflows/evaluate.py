@@ -1,4 +1,4 @@
-"""Top-1 and top-5 errors of a trained network, single view and ten views."""
+"""Top-1 and top-5 errors of a trained network, of one view, of ten, of nine."""
 
 import datetime
 import pathlib
@@ -10,16 +10,16 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.reporting import environment, progress, tables
+from alexnet_tf.reporting import environment, intervals, progress, tables
 from alexnet_tf.training import replicas, units
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
-VIEWS = (1, 10)
+VIEWS = {'1': 1, '10': 10, 'nine': 9}
 
 
 def run(config: configs.Config) -> None:
-    """Scores the validation split, prints a table, appends to `results.csv`."""
+    """Scores a split, prints a table, appends to `results.csv`."""
     trained = runs.load(config, compiled=True)
     manifest = input_pipeline.records.load(config.data.data_dir)
     if manifest.classes != trained.classes:
@@ -27,8 +27,12 @@ def run(config: configs.Config) -> None:
             f'--data_dir={config.data.data_dir} has other classes than the network in '
             f'--run_dir={config.run_dir} was trained on.'
         )
-    rows = []
-    for views in VIEWS:
+    split, rows = config.evaluation.split, []
+    if split not in manifest.splits:
+        raise configs.UsageError(
+            f'--split={split}: {config.data.data_dir} has {", ".join(manifest.splits)}.'
+        )
+    for views in (VIEWS[name] for name in dict.fromkeys(config.evaluation.views)):
         scored = Scorer(
             trained.model,
             trained.mean_image,
@@ -37,7 +41,7 @@ def run(config: configs.Config) -> None:
             batch_size=config.evaluation.eval_batch_size,
         )
         bar = progress.Progress(f'pictures, {views} {"view" if views == 1 else "views"} each')
-        result = scored(manifest, input_pipeline.records.VALIDATION, bar.show)
+        result = scored(manifest, split, bar.show)
         bar.close()
         rows.append(_row(config, manifest, trained.step, views, result))
         tables.append_csv(pathlib.Path(config.run_dir) / 'results.csv', rows[-1])
@@ -51,7 +55,7 @@ class Scorer:
         model: images -> logits.
         mean_image: (256, 256, 3) float32.
         crop_size: Side of a view.
-        views: 1 or 10 a picture.
+        views: 1, 9 or 10 a picture.
         batch_size: Views a step, at least.
         copies: Of the model: each worker scores a share, and all get the whole's scores.
         watched: Units of the model to watch.
@@ -128,29 +132,44 @@ class Scorer:
 
 
 def _row(config, manifest, step, views, result) -> dict[str, object]:
+    split = config.evaluation.split
+    number = manifest.examples(split)
+    ends = {
+        f'{name}_{end}': value
+        for name in ('top1', 'top5')
+        for end, value in zip(
+            ('low', 'high'), intervals.wilson(result[f'{name}_error'], number), strict=True
+        )
+    }
     return {
         'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         'run_dir': config.run_dir,
         'step': step,
-        'split': input_pipeline.records.VALIDATION,
-        'examples': manifest.examples(input_pipeline.records.VALIDATION),
+        'split': split,
+        'examples': number,
         'views': views,
         **result,
+        **ends,
         'manifest_sha256': manifest.sha256,
         'commit': environment.found()['commit'],
     }
 
 
 def _table(rows) -> str:
-    header = ('views', 'examples', 'top-1 error', 'top-5 error', 'loss')
+    header = ('views', rows[0]['split'], 'top-1 error (95 %)', 'top-5 error (95 %)', 'loss')
     cells = [
         (
             row['views'],
             row['examples'],
-            tables.percent(row['top1_error']),
-            tables.percent(row['top5_error']),
+            _with_interval(row, 'top1'),
+            _with_interval(row, 'top5'),
             f'{row["loss"]:.4f}',
         )
         for row in rows
     ]
     return tables.text(header, cells)
+
+
+def _with_interval(row, name: str) -> str:
+    low, high = (f'{100 * row[f"{name}_{end}"]:.1f}' for end in ('low', 'high'))
+    return f'{tables.percent(row[f"{name}_error"])} ({low} to {high})'

@@ -47,9 +47,10 @@ def _summary(config: configs.Config, directory: pathlib.Path, epochs) -> str:
 
 
 def _newest_results(directory: pathlib.Path):
-    """The last row for each number of views."""
+    """The last row of validation for each number of views."""
     rows = tables.read_csv(directory / 'results.csv')
-    return {row['views']: row for row in rows}.values()
+    held_out = [row for row in rows if row['split'] == input_pipeline.records.VALIDATION]
+    return {row['views']: row for row in held_out}.values()
 
 
 def _chance(config: configs.Config) -> float | None:

@@ -32,7 +32,7 @@ def test_ten_views_are_corners_centre_and_mirrors():
 
 
 def test_another_number_of_views_is_refused():
-    with pytest.raises(ValueError, match='7 views: expected 1 or 10'):
+    with pytest.raises(ValueError, match='7 views: expected 1, 9 or 10'):
         preprocessing.view_offsets(224, 7)
 
 

@@ -89,3 +89,27 @@ def test_squares_are_those_of_the_gradients():
     for velocity, weight, square in zip(sgd.velocities, decayed, squares, strict=True):
         gradient = velocity.numpy() + (0.0005 * weight if weight.ndim > 1 else 0)
         np.testing.assert_allclose(square, (gradient**2).sum() / 2, rtol=1e-3)
+
+
+def test_ties_count_in_parts():
+    """Top-1: one over the number tied; top-5: places left over the number tied."""
+    scores = np.array(
+        [
+            [9, 9, 9, 0, 0, 0, 0],  # three share the first place
+            [1, 2, 3, 4, 4, 4, 5],  # three share places 2 to 4
+            [7, 6, 5, 4, 1, 1, 1],  # three share place 5
+            [0, 0, 0, 0, 0, 0, 0],  # nothing was learned: chance
+            [np.nan] * 7,
+        ],
+        np.float32,
+    )
+    labels = np.array([1, 4, 5, 2, 3])
+    top1, top5 = (each.numpy() for each in step.errors(labels, tf.constant(scores)))
+    np.testing.assert_allclose(top1, [2 / 3, 1, 1, 6 / 7, 1], atol=1e-6)
+    np.testing.assert_allclose(top5, [0, 0, 2 / 3, 2 / 7, 1], atol=1e-6)
+
+
+def test_five_of_three_classes_hold_them_all():
+    scores = tf.constant([[1.0, 2.0, 3.0]])
+    top1, top5 = step.errors(np.array([0]), scores)
+    assert (top1.numpy()[0], top5.numpy()[0]) == (1, 0)

@@ -53,6 +53,9 @@ def crops_of(picture, mean, views):
     far = 256 - CROP
     middle = far // 2
     crops = [picture[middle : middle + CROP, middle : middle + CROP]]
+    if views == 9:
+        places = [(row, column) for row in (0, middle, far) for column in (0, middle, far)]
+        crops = [picture[row : row + CROP, column : column + CROP] for row, column in places]
     if views == 10:
         corners = [picture[:CROP, :CROP], picture[:CROP, far:]]
         corners += [picture[far:, :CROP], picture[far:, far:]]
@@ -66,7 +69,7 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize('views', [1, 10])
+@pytest.mark.parametrize('views', [1, 9, 10])
 def test_each_example_is_scored_once(manifest, model, views):
     mean = records.statistics(manifest)['mean_image']
     losses, top1, top5 = [], [], []
@@ -94,7 +97,22 @@ def test_results_are_appended_with_their_provenance(command, data, trained, caps
     assert [row['views'] for row in rows] == ['1', '10'] * 2
     assert rows[0]['top1_error'] == rows[2]['top1_error']
     assert all(len(row['manifest_sha256']) == 64 for row in rows)
-    assert 'top-1 error' in capsys.readouterr().out
+    assert 'top-1 error (95 %)' in capsys.readouterr().out
+    low, high = float(rows[0]['top1_low']), float(rows[0]['top1_high'])
+    assert 0 <= low < float(rows[0]['top1_error']) < high <= 1
+
+
+def test_another_split_and_other_views(command, data, trained, capsys):
+    flags = (data, f'--run_dir={trained}', '--split=train', '--views=nine,1,nine')
+    assert command('evaluate', *flags) == 0
+    with open(trained / 'results.csv') as file:
+        rows = list(csv.DictReader(file))[-2:]
+    assert [(row['split'], row['views'], row['examples']) for row in rows] == [
+        ('train', '9', '12'),
+        ('train', '1', '12'),
+    ]
+    assert command('evaluate', data, f'--run_dir={trained}', '--split=test') == 2
+    assert '--split=test: ' in capsys.readouterr().err
 
 
 def test_other_classes_are_refused(command, trained, folder, tmp_path, capsys):
