@@ -71,6 +71,25 @@ class Config(settings.Checked):
         if len(self.training.profile_steps) not in (0, 2):
             raise UsageError('--profile_steps: expected a first and a last step, as 10,20.')
         _check_devices(self.network)
+        _check_ensemble(self.evaluation)
+
+
+def _check_ensemble(asked: sections.Evaluation) -> None:
+    weights = list(map(float, asked.ensemble_weights))
+    if (weights or asked.search_weights) and not asked.ensemble:
+        raise UsageError('--ensemble_weights and --search_weights are of --ensemble=RUN_A,RUN_B.')
+    if weights and (len(weights) != len(asked.ensemble) or not any(weights)):
+        raise UsageError(
+            f'--ensemble_weights={",".join(asked.ensemble_weights)}: expected a weight for each of '
+            f'{len(asked.ensemble)} networks, one of them above 0.'
+        )
+    if weights and asked.search_weights:
+        raise UsageError('--search_weights finds weights; --ensemble_weights gives them.')
+    if asked.search_weights == asked.split:
+        raise UsageError(
+            f'--search_weights={asked.split}: weights must be found on another split than the one '
+            'that is scored, or the errors would look smaller than they are.'
+        )
 
 
 def _check_devices(network: sections.Network) -> None:

@@ -201,6 +201,23 @@ class Evaluation(settings.Checked):
         "those at an epoch's end.",
         choices=('newest', 'best'),
     )
+    save_probabilities: str = settings.setting(
+        '',
+        "Keep every example's probabilities beside the run, as float16 or float32, with their ids.",
+        choices=('', 'float16', 'float32'),
+    )
+    ensemble: tuple[str, ...] = settings.setting(
+        (), 'Directories of runs whose probabilities are averaged; kept ones are not made again.'
+    )
+    ensemble_weights: tuple[str, ...] = settings.setting(
+        (), 'Their weights, as 1,0.5. [equal]', pattern=r'\d+(\.\d+)?'
+    )
+    search_weights: str = settings.setting(
+        '',
+        'Another split, on which the weights with the lowest top-5 error are searched, as the 2012 '
+        'source did on validation.',
+        choices=('', 'train', 'validation', 'test'),
+    )
     eval_batch_size: int = settings.setting(
         128,
         'Pictures a step when no gradient is needed; ten views take a tenth.',

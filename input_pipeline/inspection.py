@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from input_pipeline import errors, files, preprocessing, records
 
+_NAMED = 1024  # records at a time
+
 
 def problems(
     manifest: records.Manifest, report: Callable[[int, int], None] = lambda *_: None
@@ -73,6 +75,21 @@ def names(shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: in
             found.append(f'{shards[shard][0]} record {at} {named}'.rstrip())
             if len(found) == number:
                 return found
+    return found
+
+
+def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
+    """A name for each example of a split, in the order of the files: its file's or its place."""
+    found: list[str] = []
+    spec = {'image/filename': tf.io.FixedLenFeature([], tf.string, '')}
+    for path, _ in shards:
+        for part in tf.data.TFRecordDataset(path).batch(_NAMED):
+            names = tf.io.parse_example(part, spec)['image/filename'].numpy()
+            first = len(found)
+            found += [
+                name.decode(errors='backslashreplace') or f'{first + at}'
+                for at, name in enumerate(names)
+            ]
     return found
 
 

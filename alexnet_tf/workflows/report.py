@@ -49,7 +49,7 @@ def _summary(config: configs.Config, directory: pathlib.Path, epochs) -> str:
 def _newest_results(directory: pathlib.Path):
     """The last row of validation for each number of views."""
     rows = tables.read_csv(directory / 'results.csv')
-    held_out = [row for row in rows if row['split'] == input_pipeline.records.VALIDATION]
+    held_out = [row for row in rows if row['split'] == 'validation' and not row['weights']]
     return {row['views']: row for row in held_out}.values()
 
 

@@ -122,6 +122,18 @@ def classes_of(directory: pathlib.Path) -> tuple[str, ...]:
     return tuple(json.loads((directory / _DATA).read_text())['classes'])
 
 
+def manifest_sha256_of(directory: pathlib.Path) -> str:
+    """The hash of the records that a run was trained on.
+
+    Raises:
+        DataError: There is no run.
+    """
+    path = directory / _DATA
+    if not path.is_file():
+        raise input_pipeline.errors.DataError(f'{directory} is no run: it has no {path.name}.')
+    return json.loads(path.read_text())['manifest_sha256']
+
+
 def _names(classes, words) -> tuple[str, ...]:
     if not words:
         return tuple(classes)

@@ -16,7 +16,7 @@ from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import progress
 from alexnet_tf.training import checkpoint, guards, units
 from alexnet_tf.training import state as states
-from alexnet_tf.workflows import evaluate, learner, training_data, watch
+from alexnet_tf.workflows import learner, scorer, training_data, watch
 from alexnet_tf.workflows import run as runs
 
 _MOST_ROLLBACKS = 3
@@ -55,7 +55,7 @@ class Trainer:
         self.directory = pathlib.Path(config.run_dir)
         model, classes = self.learner.model, len(self.manifest.classes)
         self.watch = watch.Watch(self.directory, config, self.recipe, model, classes, self.copies)
-        self.scorer = evaluate.Scorer(
+        self.scorer = scorer.Scorer(
             model,
             self._mean_image,
             crop_size=self.recipe.crop_size,

@@ -17,6 +17,7 @@ FLOORS = [
         'alexnet_tf.training',
         'alexnet_tf.reporting',
         'alexnet_tf.retrieval',
+        'alexnet_tf.scoring',
         'alexnet_tf.serving',
         'alexnet_tf.fidelity',
     ),

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from alexnet_tf import flag_defs
 from alexnet_tf.network import alexnet, recipe
-from alexnet_tf.workflows import evaluate
 from alexnet_tf.workflows import run as runs
+from alexnet_tf.workflows import scorer
 from input_pipeline import convert, records
 from input_pipeline.sources import folder as folders
 
@@ -80,10 +80,10 @@ def test_each_example_is_scored_once(manifest, model, views):
         losses.append(-np.log(shares[label]))
         top1.append(label != ranked[0])
         top5.append(label not in ranked[:5])
-    scorer = evaluate.Scorer(model, mean, crop_size=CROP, views=views, batch_size=4 * views)
+    score = scorer.Scorer(model, mean, crop_size=CROP, views=views, batch_size=4 * views)
     assert len(losses) == manifest.examples('validation')
     assert len(losses) % 4  # so the last batch is filled up
-    result = scorer(manifest, 'validation')
+    result = score(manifest, 'validation')
     assert result['top1_error'] == pytest.approx(np.mean(top1))
     assert result['top5_error'] == pytest.approx(np.mean(top5))
     assert result['loss'] == pytest.approx(np.mean(losses), rel=1e-4)

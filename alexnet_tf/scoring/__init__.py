@@ -1,0 +1,1 @@
+"""Probabilities of whole splits: their scores, their files, their averages. NumPy only."""

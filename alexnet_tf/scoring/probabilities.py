@@ -1,0 +1,98 @@
+"""A network's probabilities for a split, in files beside its run."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from input_pipeline import files
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What decides the probabilities.
+
+    Attributes:
+        manifest_sha256: Of the records.
+        split: Of them.
+        views: Number of views that were averaged.
+        variables_sha256: Of the checkpoint's file.
+        dtype: 'float16' or 'float32', as they are kept.
+    """
+
+    manifest_sha256: str
+    split: str
+    views: int
+    variables_sha256: str
+    dtype: str
+
+
+class Kept:
+    """The files of one network's probabilities: `.npy`, `.labels.npy` and a `.json` with ids.
+
+    Args:
+        directory: Where they are, made when something is written.
+        identity: Of the probabilities.
+    """
+
+    def __init__(self, directory: pathlib.Path, identity: Identity):
+        self._identity = identity
+        stem = f'{identity.split}-{identity.views}'
+        self.path, self._labels, self._said = (
+            directory / f'{stem}{end}' for end in ('.npy', '.labels.npy', '.json')
+        )
+
+    def stand(self) -> bool:
+        """Whether they are there, of this identity."""
+        try:
+            said = json.loads(self._said.read_text())
+            return said['identity'] == dataclasses.asdict(self._identity) and self.path.exists()
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """((examples, classes) as a memory map, labels (examples,) int64)."""
+        probabilities = np.load(self.path, mmap_mode='r', allow_pickle=False)
+        return probabilities, np.load(self._labels, allow_pickle=False)
+
+    @contextlib.contextmanager
+    def write(self, ids: Sequence[str], classes: int) -> Iterator['_Rows']:
+        """Gives what takes rows; the files get their names when all have come.
+
+        Args:
+            ids: Of the examples, in their order.
+            classes: Number of them.
+        """
+        self._said.unlink(missing_ok=True)
+        with files.atomic_file(self.path) as aside, files.atomic_file(self._labels) as beside:
+            shape = (len(ids), classes)
+            rows = _Rows(np.lib.format.open_memmap(aside, 'w+', self._identity.dtype, shape=shape))
+            yield rows
+            rows.check_full()
+            with open(beside, 'wb') as file:
+                np.save(file, rows.labels)
+        said = {'identity': dataclasses.asdict(self._identity), 'ids': list(ids)}
+        files.write_atomically(self._said, json.dumps(said, indent=1).encode())
+
+
+class _Rows:
+    """Takes rows one batch after the other."""
+
+    def __init__(self, memory: np.memmap):
+        self._memory, self._at = memory, 0
+        self.labels = np.zeros(len(memory), np.int64)
+
+    def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """The next examples'."""
+        end = self._at + len(labels)
+        self._memory[self._at : end], self.labels[self._at : end] = probabilities, labels
+        self._at = end
+
+    def check_full(self) -> None:
+        """Flushes them; ValueError where some are missing."""
+        if self._at != len(self._memory):
+            raise ValueError(f'{self._at} of {len(self._memory)} examples came.')
+        self._memory.flush()

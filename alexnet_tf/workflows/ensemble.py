@@ -1,0 +1,61 @@
+"""The averaged probabilities of several trained networks (paper, section 6)."""
+
+import dataclasses
+import pathlib
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import tables
+from alexnet_tf.scoring import scores
+from alexnet_tf.workflows import judging
+from alexnet_tf.workflows import run as runs
+
+
+def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> None:
+    """Scores each network of `--ensemble` and their average; appends to the first's results."""
+    asked = config.evaluation
+    if asked.search_weights:
+        judging.check_split(manifest, asked.search_weights, '--search_weights')
+    _check_same_data(asked.ensemble)
+    networks = [
+        judging.Network(dataclasses.replace(config, run_dir=each), manifest)
+        for each in asked.ensemble
+    ]
+    rows = []
+    for views in judging.views_of(config):
+        members, labels = _probabilities(networks, asked.split, views)
+        for of, member in zip(asked.ensemble, members, strict=True):
+            result = scores.score([member], labels)
+            rows.append(judging.row(config, manifest, views, result, of=of))
+        weights = _weights(asked, networks, views)
+        result = scores.score(members, labels, weights)
+        shown = ' '.join(f'{each:g}' for each in weights)
+        of = ' + '.join(asked.ensemble)
+        rows.append(judging.row(config, manifest, views, result, of=of, weights=shown))
+        tables.append_csv(pathlib.Path(asked.ensemble[0]) / 'results.csv', rows[-1])
+        found = f', found on {asked.search_weights}' if asked.search_weights else ''
+        print(f'ensemble: {views} views: weights {shown}{found}')
+    print(judging.table(rows))
+
+
+def _check_same_data(directories) -> None:
+    known = {each: runs.manifest_sha256_of(pathlib.Path(each)) for each in directories}
+    first = directories[0]
+    for each, sha256 in known.items():
+        if sha256 != known[first]:
+            raise input_pipeline.errors.DataError(
+                f'--ensemble: {each} was trained on other records than {first}. Networks that are '
+                'averaged must know the same classes, from the same records.'
+            )
+
+
+def _probabilities(networks, split: str, views: int):
+    """Each network's, and the labels, which are the same for all."""
+    found = [network.remembered(split, views) for network in networks]
+    return [member for member, _ in found], found[0][1]
+
+
+def _weights(asked, networks, views: int) -> list[float]:
+    if asked.search_weights:
+        return scores.search(*_probabilities(networks, asked.search_weights, views))
+    return [float(each) for each in asked.ensemble_weights] or [1.0] * len(networks)

@@ -1,0 +1,163 @@
+"""What evaluation and ensembles share: a run's network, rows of results, their table."""
+
+import datetime
+import json
+import pathlib
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import environment, intervals, progress, tables
+from alexnet_tf.scoring import probabilities
+from alexnet_tf.workflows import run as runs
+from alexnet_tf.workflows import scorer
+
+VIEWS = {'1': 1, '10': 10, 'nine': 9}
+
+
+def views_of(config: configs.Config) -> list[int]:
+    """Numbers of views that are asked for, each once."""
+    return [VIEWS[name] for name in dict.fromkeys(config.evaluation.views)]
+
+
+def check_split(manifest, split: str, flag: str) -> None:
+    """Refuses a split that the records do not have.
+
+    Raises:
+        UsageError: As said; `flag` named it.
+    """
+    if split not in manifest.splits:
+        raise configs.UsageError(
+            f'{flag}={split}: {manifest.directory} has {", ".join(manifest.splits)}.'
+        )
+
+
+class Network:
+    """The network of one run, as it is scored. It is built when it is first needed.
+
+    Args:
+        config: Of the command; its `run_dir` names the run.
+        manifest: Of the records.
+
+    Raises:
+        DataError: There is no such run, or it was trained on other classes.
+    """
+
+    def __init__(self, config: configs.Config, manifest):
+        self._config, self._manifest, self._loaded = config, manifest, None
+        self._directory = pathlib.Path(config.run_dir)
+        self._checkpoint = runs.checkpoint_in(
+            self._directory, config.evaluation.checkpoint, '--run_dir'
+        )
+        if manifest.classes != runs.classes_of(self._directory):
+            raise input_pipeline.errors.DataError(
+                f'--data_dir={config.data.data_dir} has other classes than the network in '
+                f'--run_dir={config.run_dir} was trained on.'
+            )
+
+    @property
+    def step(self) -> int:
+        """Steps that it was trained for."""
+        return self._trained().step
+
+    def score(self, split: str, views: int) -> dict[str, float]:
+        """METRICS of a split; with `--save_probabilities`, its probabilities are kept, too."""
+        if self._config.evaluation.save_probabilities:
+            return self._scored_and_kept(self._kept(split, views), split, views)
+        return self._scored(split, views)
+
+    def remembered(self, split: str, views: int):
+        """(probabilities, labels) of a split: those kept, or made and kept now."""
+        kept = self._kept(split, views)
+        if not kept.stand():
+            self._scored_and_kept(kept, split, views)
+        return kept.read()
+
+    def _kept(self, split: str, views: int) -> probabilities.Kept:
+        hashes = json.loads((self._checkpoint / 'sha256.json').read_text())
+        identity = probabilities.Identity(
+            manifest_sha256=self._manifest.sha256,
+            split=split,
+            views=views,
+            variables_sha256=hashes['variables.npz'],
+            dtype=self._config.evaluation.save_probabilities or 'float32',
+        )
+        return probabilities.Kept(self._directory / 'probabilities', identity)
+
+    def _scored_and_kept(self, kept: probabilities.Kept, split: str, views: int):
+        ids = input_pipeline.inspection.ids(self._manifest.shards(split))
+        with kept.write(ids, len(self._manifest.classes)) as rows:
+            return self._scored(split, views, rows.add)
+
+    def _scored(self, split: str, views: int, keep=lambda *_: None) -> dict[str, float]:
+        trained = self._trained()
+        score = scorer.Scorer(
+            trained.model,
+            trained.mean_image,
+            crop_size=trained.recipe.crop_size,
+            views=views,
+            batch_size=self._config.evaluation.eval_batch_size,
+        )
+        bar = progress.Progress(f'pictures, {views} {"view" if views == 1 else "views"} each')
+        result = score(self._manifest, split, bar.show, keep)
+        bar.close()
+        return result
+
+    def _trained(self) -> runs.Run:
+        if self._loaded is None:
+            self._loaded = runs.load(self._config, compiled=True)
+        return self._loaded
+
+
+def row(config, manifest, views: int, result, *, of: str, step='', weights='') -> dict:
+    """A line of `results.csv`: what was scored, the scores, and by what."""
+    split = config.evaluation.split
+    number = manifest.examples(split)
+    ends = {
+        f'{name}_{end}': value
+        for name in ('top1', 'top5')
+        for end, value in zip(
+            ('low', 'high'), intervals.wilson(result[f'{name}_error'], number), strict=True
+        )
+    }
+    return {
+        'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'run_dir': of,
+        'weights': weights,
+        'step': step,
+        'split': split,
+        'examples': number,
+        'views': views,
+        **result,
+        **ends,
+        'manifest_sha256': manifest.sha256,
+        'commit': environment.found()['commit'],
+    }
+
+
+def table(rows) -> str:
+    """Rows for people."""
+    header = (
+        'network',
+        'views',
+        rows[0]['split'],
+        'top-1 error (95 %)',
+        'top-5 error (95 %)',
+        'loss',
+    )
+    cells = [
+        (
+            row['run_dir'],
+            row['views'],
+            row['examples'],
+            _with_interval(row, 'top1'),
+            _with_interval(row, 'top5'),
+            f'{row["loss"]:.4f}',
+        )
+        for row in rows
+    ]
+    return tables.text(header, cells)
+
+
+def _with_interval(row, name: str) -> str:
+    low, high = (f'{100 * row[f"{name}_{end}"]:.1f}' for end in ('low', 'high'))
+    return f'{tables.percent(row[f"{name}_error"])} ({low} to {high})'

@@ -1,0 +1,107 @@
+"""Scores of a network on prepared records."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import input_pipeline
+from alexnet_tf.training import replicas, units
+from alexnet_tf.training import step as steps
+
+
+class Scorer:
+    """Scores a split of prepared records: each example exactly once.
+
+    Args:
+        model: images -> logits.
+        mean_image: (256, 256, 3) float32.
+        crop_size: Side of a view.
+        views: 1, 9 or 10 a picture.
+        batch_size: Views a step, at least.
+        copies: Of the model: each worker scores a share, and all get the whole's scores.
+        watched: Units of the model to watch.
+
+    Attributes:
+        dead_units: See `Units.dead_shares`; of the split scored last.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        mean_image: np.ndarray,
+        *,
+        crop_size: int,
+        views: int,
+        batch_size: int,
+        copies: replicas.One | None = None,
+        watched: units.Units | None = None,
+    ):
+        self._copies, self._watched, self.dead_units = copies or replicas.One(), watched, {}
+        self._step = steps.evaluation_step(model, views, watched.outputs if watched else ())
+        self._mean_image, self._crop_size, self._views = mean_image, crop_size, views
+        self._pictures = max(1, batch_size // views)
+        self._opened = None
+
+    def __call__(
+        self,
+        manifest,
+        split: str,
+        report: Callable[[int, int], None] = lambda *_: None,
+        keep: Callable[[np.ndarray, np.ndarray], None] = lambda *_: None,
+    ) -> dict[str, float]:
+        """loss (nats), top1_error and top5_error, means over the split.
+
+        Args:
+            manifest: Of the records.
+            split: Of them.
+            report: Called with (examples done, examples) from time to time.
+            keep: Called with each batch's probabilities (n, classes) float32 and labels (n,).
+        """
+        total = manifest.examples(split)
+        sums, done, awake = np.zeros(len(steps.METRICS)), 0, False
+        for squares, labels, mask in input_pipeline.pipeline.read(
+            self._batches(manifest, split),
+            manifest.directory,
+            lambda: input_pipeline.inspection.first_unreadable(
+                manifest.shards(split), manifest.layout
+            ),
+        ):
+            part, probabilities, some = self._step(squares, labels, mask)
+            there = mask.numpy() > 0
+            keep(probabilities.numpy()[there], labels.numpy()[there])
+            sums += part.numpy()
+            awake |= some.numpy()
+            done += int(mask.numpy().sum())
+            report(done, total)
+        found = self._copies.total([done, *sums, *np.atleast_1d(awake).astype(float)])
+        done, sums = found[0], np.array(found[1 : 1 + len(sums)])
+        if self._watched:
+            self.dead_units = self._watched.dead_shares(found[1 + len(sums) :])
+        if done != total:
+            raise input_pipeline.errors.DataError(
+                f'{manifest.directory}: scored {done:g} {split} examples, the manifest counts '
+                f'{total}.'
+            )
+        return dict(zip(steps.METRICS, (sums / done).tolist(), strict=True))
+
+    def _batches(self, manifest, split: str) -> tf.data.Dataset:
+        """The split's batches of views; training asks for the same ones after each epoch."""
+        if self._opened and self._opened[0] == (manifest.directory, split):
+            return self._opened[1]
+        batches = input_pipeline.pipeline.evaluation(
+            manifest.shards(split),
+            layout=manifest.layout,
+            batch_size=self._pictures * self._copies.workers,
+            share=(self._copies.worker, self._copies.workers),
+        )
+        self._opened = (manifest.directory, split), batches.map(self._views_of)
+        return self._opened[1]
+
+    @tf.autograph.experimental.do_not_convert
+    def _views_of(self, squares, labels, mask):
+        views = input_pipeline.preprocessing.views(
+            squares, self._mean_image, crop_size=self._crop_size, number=self._views
+        )
+        return views, labels, mask
