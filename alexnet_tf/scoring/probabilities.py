@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,20 @@ class Identity:
     dtype: str
 
 
+class Split(NamedTuple):
+    """A network's answers to a split.
+
+    Attributes:
+        probabilities: (examples, classes).
+        labels: (examples,) int64.
+        ids: Names of the examples.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    ids: list[str]
+
+
 class Kept:
     """The files of one network's probabilities: `.npy`, `.labels.npy` and a `.json` with ids.
 
@@ -53,10 +68,13 @@ class Kept:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """((examples, classes) as a memory map, labels (examples,) int64)."""
-        probabilities = np.load(self.path, mmap_mode='r', allow_pickle=False)
-        return probabilities, np.load(self._labels, allow_pickle=False)
+    def read(self) -> Split:
+        """What was kept, its probabilities as a memory map."""
+        return Split(
+            np.load(self.path, mmap_mode='r', allow_pickle=False),
+            np.load(self._labels, allow_pickle=False),
+            json.loads(self._said.read_text())['ids'],
+        )
 
     @contextlib.contextmanager
     def write(self, ids: Sequence[str], classes: int) -> Iterator['_Rows']:

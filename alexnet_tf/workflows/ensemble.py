@@ -23,18 +23,20 @@ def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> No
     ]
     rows = []
     for views in judging.views_of(config):
-        members, labels = _probabilities(networks, asked.split, views)
+        members = [network.remembered(asked.split, views) for network in networks]
         for of, member in zip(asked.ensemble, members, strict=True):
-            result = scores.score([member], labels)
+            result = scores.score([member.probabilities], member.labels)
             rows.append(judging.row(config, manifest, views, result, of=of))
         weights = _weights(asked, networks, views)
-        result = scores.score(members, labels, weights)
+        result = _scored(members, weights)
         shown = ' '.join(f'{each:g}' for each in weights)
         of = ' + '.join(asked.ensemble)
         rows.append(judging.row(config, manifest, views, result, of=of, weights=shown))
-        tables.append_csv(pathlib.Path(asked.ensemble[0]) / 'results.csv', rows[-1])
+        directory = pathlib.Path(asked.ensemble[0])
+        tables.append_csv(directory / 'results.csv', rows[-1])
         found = f', found on {asked.search_weights}' if asked.search_weights else ''
         print(f'ensemble: {views} views: weights {shown}{found}')
+        judging.analyse(members, weights, manifest, directory / 'ensemble', asked.split, views)
     print(judging.table(rows))
 
 
@@ -49,13 +51,12 @@ def _check_same_data(directories) -> None:
             )
 
 
-def _probabilities(networks, split: str, views: int):
-    """Each network's, and the labels, which are the same for all."""
-    found = [network.remembered(split, views) for network in networks]
-    return [member for member, _ in found], found[0][1]
+def _scored(members, weights) -> dict[str, float]:
+    return scores.score([each.probabilities for each in members], members[0].labels, weights)
 
 
 def _weights(asked, networks, views: int) -> list[float]:
     if asked.search_weights:
-        return scores.search(*_probabilities(networks, asked.search_weights, views))
+        members = [network.remembered(asked.search_weights, views) for network in networks]
+        return scores.search([each.probabilities for each in members], members[0].labels)
     return [float(each) for each in asked.ensemble_weights] or [1.0] * len(networks)

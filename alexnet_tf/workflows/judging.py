@@ -3,11 +3,12 @@
 import datetime
 import json
 import pathlib
+from collections.abc import Sequence
 
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import environment, intervals, progress, tables
-from alexnet_tf.scoring import probabilities
+from alexnet_tf.scoring import analysis, probabilities
 from alexnet_tf.workflows import run as runs
 from alexnet_tf.workflows import scorer
 
@@ -61,12 +62,16 @@ class Network:
 
     def score(self, split: str, views: int) -> dict[str, float]:
         """METRICS of a split; with `--save_probabilities`, its probabilities are kept, too."""
-        if self._config.evaluation.save_probabilities:
-            return self._scored_and_kept(self._kept(split, views), split, views)
-        return self._scored(split, views)
+        if not self._config.evaluation.save_probabilities:
+            return self._scored(split, views)
+        result = self._scored_and_kept(self._kept(split, views), split, views)
+        analyse(
+            [self.remembered(split, views)], [1.0], self._manifest, self._directory, split, views
+        )
+        return result
 
-    def remembered(self, split: str, views: int):
-        """(probabilities, labels) of a split: those kept, or made and kept now."""
+    def remembered(self, split: str, views: int) -> probabilities.Split:
+        """The answers to a split: those kept, or made and kept now."""
         kept = self._kept(split, views)
         if not kept.stand():
             self._scored_and_kept(kept, split, views)
@@ -106,6 +111,35 @@ class Network:
         if self._loaded is None:
             self._loaded = runs.load(self._config, compiled=True)
         return self._loaded
+
+
+def analyse(
+    members: Sequence[probabilities.Split],
+    weights: Sequence[float],
+    manifest,
+    directory: pathlib.Path,
+    split: str,
+    views: int,
+) -> None:
+    """Writes where a network, or an average of several, errs: `<directory>/errors/*.csv`."""
+    found = analysis.analysed(
+        [each.probabilities for each in members],
+        members[0].labels,
+        members[0].ids,
+        manifest.classes,
+        weights,
+    )
+    for name, header in analysis.TABLES.items():
+        rows = [
+            [tables.safe_cell(each) if isinstance(each, str) else each for each in row]
+            for row in getattr(found, name)()
+        ]
+        path = directory / 'errors' / f'{split}-{views}-{name}.csv'
+        input_pipeline.files.write_csv(path, [header, *rows])
+    print(
+        f'evaluate: {directory / "errors"}: errors by class, pairs, mistakes, calibration; '
+        f'expected calibration error {found.calibration_error():.3f}'
+    )
 
 
 def row(config, manifest, views: int, result, *, of: str, step='', weights='') -> dict:

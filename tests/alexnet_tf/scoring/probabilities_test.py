@@ -21,7 +21,8 @@ def test_what_was_kept_comes_back(tmp_path):
     assert not kept.stand()
     fill(kept)
     assert kept.stand()
-    rows, labels = kept.read()
+    rows, labels, ids = kept.read()
+    assert ids == [f'{at}.jpg' for at in range(5)]
     assert (rows.dtype, rows.shape) == (np.float16, (5, 3))
     np.testing.assert_array_equal(rows[:, 1], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1])

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import pathlib
 import shutil
 
 import numpy as np
 import pytest
 
+from alexnet_tf.scoring import analysis
 from alexnet_tf.workflows import train
 
 
@@ -70,6 +72,10 @@ def test_what_one_run_keeps_is_what_it_was_scored_by(command, data, pair):
     np.testing.assert_allclose(kept.astype(float).sum(1), 1, atol=2e-3)
     row = results(pair[1])[-1]
     assert float(row['top1_error']) == pytest.approx((kept.argmax(1) != labels).mean())
+    with open(f'{pair[1]}/errors/validation-9-mistakes.csv') as file:
+        assert len(list(csv.DictReader(file))) == (kept.argmax(1) != labels).sum()
+    names = {f'validation-9-{each}.csv' for each in analysis.TABLES}
+    assert {path.name for path in pathlib.Path(pair[1], 'errors').iterdir()} == names
 
 
 @pytest.mark.parametrize(
