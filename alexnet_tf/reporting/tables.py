@@ -30,11 +30,17 @@ def percent(share: float) -> str:
 def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
     """Adds a row to a CSV file, atomically; the first row makes the file and its header.
 
+    Columns that an older file lacks are added to it, empty in its rows.
+
     Raises:
-        ValueError: The file has other columns.
+        ValueError: The file has columns that the row lacks.
     """
     standing = path.read_text() if path.exists() else _line(row)
     header = next(csv.reader(io.StringIO(standing)))
+    if set(header) < set(row):
+        older = csv.DictReader(io.StringIO(standing))
+        lines = [_line(row), *(_line(each.get(name, '') for name in row) for each in older)]
+        standing, header = ''.join(lines), list(row)
     if header != list(row):
         raise ValueError(f'{path} has columns {header}, the new row has {list(row)}.')
     files.write_atomically(path, (standing + _line(row.values())).encode())

@@ -61,11 +61,14 @@ class Kept:
         )
 
     def stand(self) -> bool:
-        """Whether they are there, of this identity."""
+        """Whether they are there, whole, of this identity."""
         try:
             said = json.loads(self._said.read_text())
-            return said['identity'] == dataclasses.asdict(self._identity) and self.path.exists()
-        except (OSError, ValueError, KeyError, TypeError):
+            if said['identity'] != dataclasses.asdict(self._identity):
+                return False
+            found = self.read()
+            return len(found.probabilities) == len(found.labels) == len(found.ids)
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
             return False
 
     def read(self) -> Split:

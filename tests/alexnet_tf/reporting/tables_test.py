@@ -43,3 +43,12 @@ def test_text_columns_line_up():
 def test_formulas_are_defused(value):
     assert tables.safe_cell(value) == f"'{value}"
     assert tables.safe_cell(f'a{value}') == f'a{value}'
+
+
+def test_an_older_file_gets_the_columns_that_it_lacks(tmp_path):
+    path = tmp_path / 'rows.csv'
+    tables.append_csv(path, {'a': 1, 'b': 'x,y'})
+    tables.append_csv(path, {'a': 2, 'c': 3, 'b': 'z'})
+    assert path.read_text() == 'a,c,b\n1,,"x,y"\n2,3,z\n'
+    with pytest.raises(ValueError, match='has columns'):
+        tables.append_csv(path, {'a': 2, 'b': 'z'})

@@ -46,3 +46,13 @@ def test_half_of_them_are_none(tmp_path):
         fill(kept, 4)
     assert not kept.stand()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('end', ['.npy', '.labels.npy', '.json'])
+@pytest.mark.parametrize('left', [0, 60])
+def test_damaged_ones_do_not_stand(tmp_path, end, left):
+    kept = probabilities.Kept(tmp_path, IDENTITY)
+    fill(kept)
+    path = tmp_path / f'validation-10{end}'
+    path.write_bytes(path.read_bytes()[:left])
+    assert not kept.stand()

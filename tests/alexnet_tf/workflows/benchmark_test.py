@@ -27,6 +27,7 @@ def test_its_numbers_fit_together(capsys, kind):
     assert found['peak_memory_bytes'] > 1e8
 
 
+@pytest.mark.slow
 def test_the_table_by_layer_holds_them_all(capsys):
     said = measured(capsys, '--recipe=source2012', '--precision=bfloat16')
     for name in ('conv1', 'norm1', 'pool2', 'relu5', 'fc6', 'drop7', 'fc8', 'sum'):
@@ -67,6 +68,7 @@ def test_stages_of_the_input(capsys, data, monkeypatch):
     assert 'of the decoder alone' in said
 
 
+@pytest.mark.slow
 def test_what_training_loses_to_input(capsys, data, monkeypatch):
     monkeypatch.setattr(input_benchmark, '_SECONDS', 0.05)
     for where in ('cpu', 'accelerator'):
