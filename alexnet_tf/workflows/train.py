@@ -79,9 +79,9 @@ class Trainer:
             with input_pipeline.locks.held(self.directory):
                 yield
         finally:
-            left = [path.name for path in self.directory.iterdir()]
-            if not there and left == [input_pipeline.locks.NAME]:  # it could not begin
-                (self.directory / left[0]).unlink()
+            left = list(self.directory.glob('*'))
+            if not there and [path.name for path in left] == [input_pipeline.locks.NAME]:
+                left[0].unlink()  # it could not begin
                 self.directory.rmdir()
 
     def resume(self) -> None:

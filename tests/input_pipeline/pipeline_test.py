@@ -222,6 +222,8 @@ def test_a_picture_that_cannot_be_decoded_is_masked_where_that_is_tolerated(mani
 @pytest.mark.parametrize('start', [(0, 8), (1, 3)])
 def test_shares_of_every_batch_make_the_whole_batches(manifest, start):
     """Of two workers, each has its rows of the batches that one alone would have."""
+    if manifest.layout.encoding == 'raw':
+        pytest.skip('shares are of records, whatever is in them')
 
     def made(**more):
         stream = dataclasses.replace(training(manifest), batch_size=4, **more)

@@ -16,7 +16,7 @@ def measured(capsys, *flags):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize('kind', ['train_step', 'inference'])
+@pytest.mark.parametrize('kind', ['train_step', pytest.param('inference', marks=pytest.mark.slow)])
 def test_its_numbers_fit_together(capsys, kind):
     found = json.loads(measured(capsys, f'--benchmark={kind}', '--output=json'))
     assert found['images_per_sec_low'] <= found['images_per_sec'] <= found['images_per_sec_high']

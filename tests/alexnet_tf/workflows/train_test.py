@@ -163,7 +163,7 @@ def plain(config_of, tmp_path_factory):
     'flags',
     [
         ('--augment_on=accelerator',),
-        ('--cache=disk',),
+        pytest.param(('--cache=disk',), marks=pytest.mark.slow),
         pytest.param(('--on_bad_record=skip',), marks=pytest.mark.slow),
     ],
 )
