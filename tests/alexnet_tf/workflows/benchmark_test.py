@@ -55,6 +55,7 @@ def test_operations_of_the_whole_network():
     assert work.operations(model, training=True) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_stages_of_the_input(capsys, data, monkeypatch):
     monkeypatch.setattr(input_benchmark, '_SECONDS', 0.05)
     found = json.loads(measured(capsys, data, '--benchmark=input', '--output=json'))

@@ -211,6 +211,7 @@ def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
     assert len(list((tmp_path / 'run' / 'checkpoints').glob('step-*'))) == 1
 
 
+@pytest.mark.slow
 def test_damaged_records_are_skipped_and_counted_within_the_budget(
     config_of, tmp_path, damaged, capsys
 ):
@@ -221,6 +222,7 @@ def test_damaged_records_are_skipped_and_counted_within_the_budget(
         train.run(config_of(tmp_path / 'other', *flags, '--max_bad_fraction=0.01'))
 
 
+@pytest.mark.slow
 def test_a_data_service_trains_and_begins_its_epoch_again(config_of, tmp_path, capsys, rows):
     dispatcher = service.dispatcher(0)
     workers = [service.worker(dispatcher.target, 'localhost', 0) for _ in range(2)]
