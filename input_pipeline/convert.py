@@ -58,18 +58,12 @@ def standing(
             f'{manifest.leaked} of training in another split, more than --max_bad_fraction or '
             f'--fail_on_leak allows; {records.QUARANTINE} and {records.LEAKS} list them.'
         )
-    planned = tasks.of(files.at(data_dir), found, settings)
-    if any(_links_elsewhere(task) for each in planned.values() for task in each):
-        return None
+    if tasks.stay(found, settings['record_encoding']):
+        planned = tasks.of(files.at(data_dir), found, settings)
+        if any(task.links_elsewhere() for each in planned.values() for task in each):
+            return None
     records.verify(records.load(data_dir))
     return manifest
-
-
-def _links_elsewhere(task: shards.Task) -> bool:
-    """Whether records that stay where they are have moved since."""
-    if not task.original:
-        return False
-    return not os.path.islink(task.path) or os.readlink(task.path) != task.original
 
 
 def prepare(

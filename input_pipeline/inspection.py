@@ -66,13 +66,11 @@ def names(shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: in
     ends = np.cumsum([each for _, each in shards])
     found: list[str] = []
     for chunk in chunks:
-        for record, index in zip(chunk.records.numpy(), chunk.indices.numpy(), strict=True):
+        pairs = zip(_names_of(chunk.records), chunk.indices.numpy(), strict=True)
+        for name, index in pairs:
             shard = int(np.searchsorted(ends, index, 'right'))
             at = index - (ends[shard] - shards[shard][1])
-            example = tf.train.Example.FromString(record)
-            name = example.features.feature['image/filename'].bytes_list.value
-            named = name[0].decode(errors='backslashreplace') if name else ''
-            found.append(f'{shards[shard][0]} record {at} {named}'.rstrip())
+            found.append(f'{shards[shard][0]} record {at} {name}'.rstrip())
             if len(found) == number:
                 return found
     return found
@@ -81,16 +79,18 @@ def names(shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: in
 def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
     """A name for each example of a split, in the order of the files: its file's or its place."""
     found: list[str] = []
-    spec = {'image/filename': tf.io.FixedLenFeature([], tf.string, '')}
     for path, _ in shards:
         for part in tf.data.TFRecordDataset(path).batch(_NAMED):
-            names = tf.io.parse_example(part, spec)['image/filename'].numpy()
             first = len(found)
-            found += [
-                name.decode(errors='backslashreplace') or f'{first + at}'
-                for at, name in enumerate(names)
-            ]
+            found += [name or f'{first + at}' for at, name in enumerate(_names_of(part))]
     return found
+
+
+def _names_of(serialized: tf.Tensor) -> list[str]:
+    """The file names in records, (n,) string; '' where a record has none."""
+    spec = {'image/filename': tf.io.FixedLenFeature([], tf.string, '')}
+    names = tf.io.parse_example(serialized, spec)['image/filename'].numpy()
+    return [name.decode(errors='backslashreplace') for name in names]
 
 
 def _problem(directory: pathlib.Path, shard: records.Shard, owners) -> str | None:

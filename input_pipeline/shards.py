@@ -57,6 +57,12 @@ class Task:
     summed: bool
     original: str = ''
 
+    def links_elsewhere(self) -> bool:
+        """Whether the original has moved since it was linked to."""
+        if not self.original:
+            return False
+        return not os.path.islink(self.path) or os.readlink(self.path) != self.original
+
 
 @dataclasses.dataclass(frozen=True)
 class Written:
@@ -234,7 +240,7 @@ def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
         shard = records.Shard(**fields.pop('shard'))
         if files.sha256(task.path) != shard.sha256 or task.summed > sums_of(task).exists():
             return None
-        if task.original and os.readlink(task.path) != task.original:
+        if task.links_elsewhere():
             return None
         bad = fields.pop('bad')
         # What could not be read may have been mended.

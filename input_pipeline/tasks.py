@@ -17,7 +17,7 @@ def layout(found: entry.Found, encoding: str) -> records.Layout:
         found: What the source gave.
         encoding: The wanted one, 'jpeg' or 'raw'.
     """
-    if _stay(found, encoding):
+    if stay(found, encoding):
         return found.in_place
     small = found.square_size < records.Layout.square_size
     return records.Layout('raw' if small else encoding, found.square_size)
@@ -40,7 +40,7 @@ def of(
                 'change --validation_fraction or the split.'
             )
     content = shards.content(found, layout(found, settings['record_encoding']))
-    parts = _kept if _stay(found, settings['record_encoding']) else _parts
+    parts = _kept if stay(found, settings['record_encoding']) else _parts
     return {
         split: [
             shards.Task(
@@ -56,7 +56,7 @@ def of(
     }
 
 
-def _stay(found: entry.Found, encoding: str) -> bool:
+def stay(found: entry.Found, encoding: str) -> bool:
     """Whether records that there are stay where they are."""
     same = found.in_place is not None and found.in_place.encoding == encoding
     return same and not found.exif_orientation

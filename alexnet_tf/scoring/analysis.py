@@ -1,13 +1,12 @@
 """Where a network errs: by class, by pair of classes, by how sure it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from alexnet_tf.scoring import scores
 
 _BINS = 15  # as most published calibration errors have
-_CHUNK = 4096
 
 Rows = list[tuple]
 
@@ -109,13 +108,6 @@ def analysed(
 ) -> Analysis:
     """The analysis of the weighted mean of some networks' probabilities; see `scores.score`."""
     found = Analysis(classes)
-    for rows, mean in _means(members, len(labels), np.asarray(weights, float)):
+    for rows, mean in scores.means(members, weights):
         found.add(mean, labels[rows], ids[rows])
     return found
-
-
-def _means(members, number: int, weights) -> Iterator[tuple[slice, np.ndarray]]:
-    for start in range(0, number, _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        parts = np.stack([each[rows].astype(np.float64) for each in members])
-        yield rows, np.tensordot(weights / weights.sum(), parts, 1)

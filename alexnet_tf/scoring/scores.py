@@ -21,10 +21,9 @@ def score(
         labels: (examples,) int.
         weights: Of the members; none: equal. Only their proportions count.
     """
-    weights = np.ones(len(members)) if weights is None else np.asarray(weights, float)
     sums = np.zeros(len(METRICS))
-    for rows, part in _parts(members, labels):
-        mean = np.tensordot(weights / weights.sum(), rows, 1)
+    for rows, mean in means(members, np.ones(len(members)) if weights is None else weights):
+        part = labels[rows]
         sums += [each.sum() for each in (_losses(mean, part), *errors(mean, part))]
     return dict(zip(METRICS, (sums / len(labels)).tolist(), strict=True))
 
@@ -65,7 +64,16 @@ def _losses(probabilities, labels) -> np.ndarray:
     return -np.log(np.maximum(own, _LEAST))
 
 
-def _parts(members, labels) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start in range(0, len(labels), _CHUNK):
+def means(
+    members: Sequence[np.ndarray], weights: Sequence[float]
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows, weighted mean of the members' probabilities there), some rows at a time, in float64.
+
+    Args:
+        members, weights: See `score`.
+    """
+    shares = np.asarray(weights, float) / np.sum(weights)
+    for start in range(0, len(members[0]), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        yield np.stack([each[rows].astype(np.float64) for each in members]), labels[rows]
+        parts = np.stack([each[rows].astype(np.float64) for each in members])
+        yield rows, np.tensordot(shares, parts, 1)

@@ -23,7 +23,6 @@ from input_pipeline import errors, files
 
 KEEP = 3
 VERSION = 2
-WHICH = ('newest', 'best')
 VARIABLES = 'variables.npz'
 _STATE, _HASHES = 'state.json', 'sha256.json'
 

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from alexnet_tf.scoring import analysis
+from alexnet_tf.scoring import analysis, scores
 
 CLASSES = ('ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu')
 RANDOM = np.random.default_rng(6)
@@ -19,7 +19,7 @@ MEAN = MEMBERS[0].astype(float) * 0.25 + MEMBERS[1].astype(float) * 0.75
 
 @pytest.fixture
 def found(monkeypatch):
-    monkeypatch.setattr(analysis, '_CHUNK', 64)
+    monkeypatch.setattr(scores, '_CHUNK', 64)
     return analysis.analysed(MEMBERS, LABELS, IDS, CLASSES, WEIGHTS)
 
 
