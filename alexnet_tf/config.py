@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import typing
 from typing import Any
 
@@ -39,6 +40,7 @@ class Config(settings.Checked):
     training: sections.Training = dataclasses.field(default_factory=sections.Training)
     evaluation: sections.Evaluation = dataclasses.field(default_factory=sections.Evaluation)
     predict: sections.Predict = dataclasses.field(default_factory=sections.Predict)
+    report: sections.Report = dataclasses.field(default_factory=sections.Report)
     export: sections.Export = dataclasses.field(default_factory=sections.Export)
     benchmark: sections.Benchmark = dataclasses.field(default_factory=sections.Benchmark)
     verify: sections.Verify = dataclasses.field(default_factory=sections.Verify)
@@ -50,9 +52,16 @@ class Config(settings.Checked):
             _require(self.data.dataset, '--source=tfds needs --dataset=NAME.')
         elif prepares and self.data.source not in ('auto', 'photographs'):
             _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
-        for name in ('dry_run', 'verify_only'):
-            if getattr(self.data, name) and self.mode != 'prepare':
-                raise UsageError(f'--{name} belongs to --mode=prepare, not to {self.mode}.')
+        for name, mode, section in (
+            ('dry_run', 'prepare', self.data),
+            ('verify_only', 'prepare', self.data),
+            ('submission', 'predict', self.predict),
+            ('paper_tables', 'report', self.report),
+        ):
+            if getattr(section, name) and self.mode != mode:
+                raise UsageError(f'--{name} belongs to --mode={mode}, not to {self.mode}.')
+        if self.evaluation.search_weights and self.mode == 'predict':
+            raise UsageError('--search_weights wants labels: --mode=evaluate finds weights.')
         if self.input.data_service and self.mode == 'benchmark':
             raise UsageError('--data_service: measurements are of this host alone.')
         if self.mode == 'benchmark' and self.predict.output == 'csv':
@@ -130,6 +139,17 @@ def to_settings(config: Config) -> dict[str, Any]:
 def to_json(config: Config) -> str:
     """Every setting as one JSON object, in the order of the fields."""
     return json.dumps(to_settings(config), indent=2) + '\n'
+
+
+def command(config: Config, mode: str) -> str:
+    """The shortest command line for a mode with these settings."""
+    flags = [f'--mode={mode}']
+    default = to_settings(Config())
+    for name, value in to_settings(config).items():
+        if name != 'mode' and value != default[name]:
+            shown = ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
+            flags.append(shlex.quote(f'--{name}={shown}'))
+    return ' '.join(['python -m alexnet_tf.main', *flags])
 
 
 def from_json(text: str) -> Config:

@@ -190,9 +190,10 @@ class Evaluation(settings.Checked):
         'validation', 'Split that evaluate scores.', choices=('train', 'validation', 'test')
     )
     views: tuple[str, ...] = settings.setting(
-        ('1', '10'),
+        (),
         'Views of a picture whose probabilities are averaged: the centre; corners, centre and '
-        'their mirrors; or nine places. Each set is scored by itself.',
+        'their mirrors; or nine places. Each set is scored by itself. [1,10; of predict and report '
+        '1]',
         choices=('1', '10', 'nine'),
     )
     checkpoint: str = settings.setting(
@@ -207,7 +208,9 @@ class Evaluation(settings.Checked):
         choices=('', 'float16', 'float32'),
     )
     ensemble: tuple[str, ...] = settings.setting(
-        (), 'Directories of runs whose probabilities are averaged; kept ones are not made again.'
+        (),
+        'Directories of runs whose probabilities are averaged, by evaluate or predict; kept ones '
+        'are not made again.',
     )
     ensemble_weights: tuple[str, ...] = settings.setting(
         (), 'Their weights, as 1,0.5. [equal]', pattern=r'\d+(\.\d+)?'
@@ -230,7 +233,9 @@ class Evaluation(settings.Checked):
 class Predict(settings.Checked):
     """What predict reads and writes."""
 
-    inputs: tuple[str, ...] = settings.setting((), 'Files or folders of pictures, comma-separated.')
+    inputs: tuple[str, ...] = settings.setting(
+        (), 'Files of pictures, folders with all that is in them, or - for a list on stdin.'
+    )
     output: str = settings.setting(
         'table',
         'Form of predictions and measurements; json is one object a line.',
@@ -238,6 +243,25 @@ class Predict(settings.Checked):
     )
     output_file: str = settings.setting('', 'File for the predictions. [standard output]')
     draw: str = settings.setting('', 'PNG file that shows pictures, names and bars.')
+    submission: str = settings.setting(
+        '',
+        'File for the ILSVRC server, instead: of each picture, in the order of their names, a line '
+        'of five ILSVRC ids, best first.',
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report(settings.Checked):
+    """What is set side by side."""
+
+    compare_runs: tuple[str, ...] = settings.setting(
+        (), 'Directories of the runs that tables set side by side. [all beside --run_dir]'
+    )
+    paper_tables: str = settings.setting(
+        '',
+        "Have report print the paper's table of this data set, the runs' rows beside the paper's.",
+        choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,9 +278,9 @@ class Benchmark(settings.Checked):
 
     benchmark: str = settings.setting(
         'train_step',
-        'One update, one forward pass, the input by stage, or training with and without input. The '
-        'last two read --data_dir.',
-        choices=('train_step', 'inference', 'input', 'end_to_end'),
+        'One update, one forward pass, the input by stage, training with and without input, or '
+        'scoring a split of one view and of ten. The last three read --data_dir.',
+        choices=('train_step', 'inference', 'input', 'end_to_end', 'evaluate'),
     )
     num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
     runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)

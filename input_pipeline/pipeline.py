@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from input_pipeline import augmentation, errors, inspection, order, preprocessing, records
@@ -133,6 +134,25 @@ def evaluation(
     chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False, share=share)
     pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)
     return _batched(pictures, batch_size // share[1]).prefetch(_FINISHED)
+
+
+def squares(shards: Shards, layout: records.Layout, places: Sequence[int]) -> list[np.ndarray]:
+    """Some examples' pictures, (square_size, square_size, 3) uint8 RGB each.
+
+    Args:
+        shards, layout: Of the records.
+        places: Of the examples, counted through the files.
+    """
+    found, first = {}, 0
+    for path, number in shards:
+        inside = {at - first for at in places if first <= at < first + number}
+        if inside:
+            for at, record in enumerate(tf.data.TFRecordDataset(path).take(max(inside) + 1)):
+                if at in inside:
+                    encoded, _ = preprocessing.parse(record[None], layout)
+                    found[first + at] = preprocessing.decode(encoded, layout)[0].numpy()
+        first += number
+    return [found[at] for at in places]
 
 
 def read(batches: tf.data.Dataset, data_dir: object, find: Callable[[], str] = str) -> Iterator:

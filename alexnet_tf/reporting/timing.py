@@ -3,7 +3,7 @@
 import resource
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -38,3 +38,30 @@ def peak_memory_bytes(devices: Sequence[str]) -> int:
     if gpus:
         return sum(tf.config.experimental.get_memory_info(each)['peak'] for each in gpus)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def in_turns(
+    measures: Mapping[str, Callable[[], Mapping[str, float]]], runs: int
+) -> dict[str, dict[str, float]]:
+    """Measures several things in turn, so that what else the machine does falls on all of them.
+
+    Args:
+        measures: By name; each gives `rate`, in images a second, and `cores` used.
+        runs: Rounds.
+
+    Returns:
+        By name, medians and the range.
+    """
+    found = {name: [] for name in measures}
+    for _ in range(runs):
+        for name, measure in measures.items():
+            found[name].append(measure())
+    return {
+        name: {
+            'images_per_sec': statistics.median(each['rate'] for each in rows),
+            'images_per_sec_low': min(each['rate'] for each in rows),
+            'images_per_sec_high': max(each['rate'] for each in rows),
+            'cores_used': statistics.median(each['cores'] for each in rows),
+        }
+        for name, rows in found.items()
+    }

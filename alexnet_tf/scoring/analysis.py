@@ -25,6 +25,7 @@ class Analysis:
         self._errors = np.zeros((2, number))
         self._bins = np.zeros((3, _BINS))  # examples, sums of confidence, right ones
         self._mistakes: Rows = []
+        self._seen = 0
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> None:
         """Counts some examples; `probabilities` is (examples, classes)."""
@@ -38,7 +39,8 @@ class Analysis:
             np.add.at(sums, bins, each)
         for at in np.flatnonzero(predicted != labels):
             names = self._classes[labels[at]], self._classes[predicted[at]]
-            self._mistakes.append((ids[at], *names, float(sure[at])))
+            self._mistakes.append((ids[at], *names, float(sure[at]), self._seen + int(at)))
+        self._seen += len(labels)
 
     def by_class(self) -> Rows:
         """(class, examples, top1_error, top5_error, most often taken for), worst first."""
@@ -74,7 +76,18 @@ class Analysis:
 
     def mistakes(self) -> Rows:
         """(example, class, taken for, probability), the most confident first."""
+        return [row[:-1] for row in self._sorted_mistakes()]
+
+    def places_of_mistakes(self, number: int) -> list[int]:
+        """The first mistakes' places among all examples."""
+        return [row[-1] for row in self._sorted_mistakes()[:number]]
+
+    def _sorted_mistakes(self) -> Rows:
         return sorted(self._mistakes, key=lambda row: (-row[3], row[0]))
+
+    def confusion(self) -> np.ndarray:
+        """(classes, classes) int64: how many of a row's class were taken for a column's."""
+        return self._confusion
 
     def calibration(self) -> Rows:
         """(from, to, examples, mean confidence, share that was right) of each bin that has any."""

@@ -141,12 +141,17 @@ def _rows(batch, first: int, number: int):
 
 
 def evaluation_step(
-    model: keras.Model, number_of_views: int, watched: Sequence[keras.KerasTensor] = ()
+    model: keras.Model,
+    views_of: Callable,
+    number_of_views: int,
+    watched: Sequence[keras.KerasTensor] = (),
 ) -> Callable:
-    """A function (views, labels, mask) -> (sums of METRICS float32 (3,), probabilities, awake).
+    """A function (squares, labels, mask) -> (sums of METRICS float32 (3,), probabilities, awake).
 
     Args:
         model: images -> logits.
+        views_of: Makes a batch's views of its squares, on the device that scores them: a tenth of
+            the bytes come there.
         number_of_views: Views a picture, beside each other in the batch: (batch * views, crop,
             crop, 3). Their probabilities are averaged, as the paper does, not their logits.
         watched: Outputs of layers: `awake`, (units,) bool, says of all their maps or units, in a
@@ -155,8 +160,8 @@ def evaluation_step(
     watching = keras.Model(model.input, [model.output, *watched])
 
     @tf.function(jit_compile=False, autograph=False)
-    def step(views, labels, mask):
-        logits, *outputs = tf.nest.flatten(watching(views, training=False))
+    def step(squares, labels, mask):
+        logits, *outputs = tf.nest.flatten(watching(views_of(squares), training=False))
         probabilities = averaged_probabilities(logits, number_of_views)
         awake = [tf.reduce_any(each > 0, range(len(each.shape) - 1)) for each in outputs]
         log = tf.math.log(tf.maximum(probabilities, 1e-30))

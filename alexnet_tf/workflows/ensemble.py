@@ -16,7 +16,7 @@ def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> No
     asked = config.evaluation
     if asked.search_weights:
         judging.check_split(manifest, asked.search_weights, '--search_weights')
-    _check_same_data(asked.ensemble)
+    runs.check_same_data(asked.ensemble)
     networks = [
         judging.Network(dataclasses.replace(config, run_dir=each), manifest)
         for each in asked.ensemble
@@ -27,10 +27,10 @@ def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> No
         for of, member in zip(asked.ensemble, members, strict=True):
             result = scores.score([member.probabilities], member.labels)
             rows.append(judging.row(config, manifest, views, result, of=of))
-        weights = _weights(asked, networks, views)
+        weights = _weights(config, networks, views)
         result = _scored(members, weights)
         shown = ' '.join(f'{each:g}' for each in weights)
-        of = ' + '.join(asked.ensemble)
+        of = judging.JOINED.join(asked.ensemble)
         rows.append(judging.row(config, manifest, views, result, of=of, weights=shown))
         directory = pathlib.Path(asked.ensemble[0])
         tables.append_csv(directory / 'results.csv', rows[-1])
@@ -40,23 +40,13 @@ def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> No
     print(judging.table(rows))
 
 
-def _check_same_data(directories) -> None:
-    known = {each: runs.manifest_sha256_of(pathlib.Path(each)) for each in directories}
-    first = directories[0]
-    for each, sha256 in known.items():
-        if sha256 != known[first]:
-            raise input_pipeline.errors.DataError(
-                f'--ensemble: {each} was trained on other records than {first}. Networks that are '
-                'averaged must know the same classes, from the same records.'
-            )
-
-
 def _scored(members, weights) -> dict[str, float]:
     return scores.score([each.probabilities for each in members], members[0].labels, weights)
 
 
-def _weights(asked, networks, views: int) -> list[float]:
-    if asked.search_weights:
-        members = [network.remembered(asked.search_weights, views) for network in networks]
-        return scores.search([each.probabilities for each in members], members[0].labels)
-    return [float(each) for each in asked.ensemble_weights] or [1.0] * len(networks)
+def _weights(config, networks, views: int) -> list[float]:
+    split = config.evaluation.search_weights
+    if not split:
+        return judging.weights_of(config)
+    members = [network.remembered(split, views) for network in networks]
+    return scores.search([each.probabilities for each in members], members[0].labels)

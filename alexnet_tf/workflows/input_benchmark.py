@@ -2,16 +2,15 @@
 
 import dataclasses
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.reporting import tables
+from alexnet_tf.reporting import tables, timing
 from alexnet_tf.workflows import run as runs
 from alexnet_tf.workflows import training_data
 
@@ -33,7 +32,9 @@ def stages(config: configs.Config) -> dict[str, Any]:
         FINISHED: lambda: _finished(stream, 'float32'),
         'finished in bfloat16': lambda: _finished(stream, 'bfloat16'),
     }
-    rows = _in_turns({name: _measure_of(make, stream) for name, make in batches.items()}, config)
+    rows = timing.in_turns(
+        {name: _measure_of(make, stream) for name, make in batches.items()}, config.benchmark.runs
+    )
     mean = sum(s.bytes for s in manifest.splits['train']) / manifest.examples('train')
     return {
         'benchmark': 'input',
@@ -93,7 +94,7 @@ def end_to_end(config: configs.Config, step_of: Callable) -> dict[str, Any]:
         name: lambda source=source: _rate(_learning(step, source))
         for name, source in sources.items()
     }
-    rows = _in_turns(measures, config)
+    rows = timing.in_turns(measures, config.benchmark.runs)
     memory, records = (rows[name]['images_per_sec'] for name in sources)
     return {
         'benchmark': 'end_to_end',
@@ -196,19 +197,3 @@ def _rate(sizes: Iterator[int]) -> dict[str, float]:
             number += next(sizes)
         taken = time.perf_counter() - start
     return {'rate': number / taken, 'cores': (time.process_time() - cpu) / taken}
-
-
-def _in_turns(measures: Mapping[str, Callable], config) -> dict[str, dict[str, float]]:
-    found = {name: [] for name in measures}
-    for _ in range(config.benchmark.runs):
-        for name, measure in measures.items():
-            found[name].append(measure())
-    return {
-        name: {
-            'images_per_sec': statistics.median(each['rate'] for each in rows),
-            'images_per_sec_low': min(each['rate'] for each in rows),
-            'images_per_sec_high': max(each['rate'] for each in rows),
-            'cores_used': statistics.median(each['cores'] for each in rows),
-        }
-        for name, rows in found.items()
-    }

@@ -9,15 +9,23 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import environment, intervals, progress, tables
 from alexnet_tf.scoring import analysis, probabilities
+from alexnet_tf.workflows import drawing, scorer
 from alexnet_tf.workflows import run as runs
-from alexnet_tf.workflows import scorer
 
 VIEWS = {'1': 1, '10': 10, 'nine': 9}
+JOINED = ' + '  # between the runs of an ensemble
+_SHOWN = 24  # mistakes
 
 
-def views_of(config: configs.Config) -> list[int]:
-    """Numbers of views that are asked for, each once."""
-    return [VIEWS[name] for name in dict.fromkeys(config.evaluation.views)]
+def views_of(config: configs.Config, default: Sequence[str] = ('1', '10')) -> list[int]:
+    """Numbers of views that are asked for, each once; those of `default` where none are."""
+    return [VIEWS[name] for name in dict.fromkeys(config.evaluation.views or default)]
+
+
+def weights_of(config: configs.Config) -> list[float]:
+    """Of the networks asked for, as they are given; equal where they are not."""
+    asked = config.evaluation
+    return [float(each) for each in asked.ensemble_weights] or [1.0] * max(len(asked.ensemble), 1)
 
 
 def check_split(manifest, split: str, flag: str) -> None:
@@ -58,7 +66,13 @@ class Network:
     @property
     def step(self) -> int:
         """Steps that it was trained for."""
-        return self._trained().step
+        return self.trained().step
+
+    def trained(self) -> runs.Run:
+        """The run, with its network."""
+        if self._loaded is None:
+            self._loaded = runs.load(self._config, compiled=True)
+        return self._loaded
 
     def score(self, split: str, views: int) -> dict[str, float]:
         """METRICS of a split; with `--save_probabilities`, its probabilities are kept, too."""
@@ -94,7 +108,7 @@ class Network:
             return self._scored(split, views, rows.add)
 
     def _scored(self, split: str, views: int, keep=lambda *_: None) -> dict[str, float]:
-        trained = self._trained()
+        trained = self.trained()
         score = scorer.Scorer(
             trained.model,
             trained.mean_image,
@@ -107,11 +121,6 @@ class Network:
         bar.close()
         return result
 
-    def _trained(self) -> runs.Run:
-        if self._loaded is None:
-            self._loaded = runs.load(self._config, compiled=True)
-        return self._loaded
-
 
 def analyse(
     members: Sequence[probabilities.Split],
@@ -121,7 +130,7 @@ def analyse(
     split: str,
     views: int,
 ) -> None:
-    """Writes where a network, or an average of several, errs: `<directory>/errors/*.csv`."""
+    """Writes where a network, or an average of several, errs: `<directory>/errors/`."""
     found = analysis.analysed(
         [each.probabilities for each in members],
         members[0].labels,
@@ -129,6 +138,10 @@ def analyse(
         manifest.classes,
         weights,
     )
+    figures = drawing.at_hand()
+    if figures and found.mistakes():
+        path = directory / 'errors' / f'{split}-{views}-mistakes.png'
+        figures.save(sheet_of_mistakes(figures, found, manifest, split), path)
     for name, header in analysis.TABLES.items():
         rows = [
             [tables.safe_cell(each) if isinstance(each, str) else each for each in row]
@@ -140,6 +153,17 @@ def analyse(
         f'evaluate: {directory / "errors"}: errors by class, pairs, mistakes, calibration; '
         f'expected calibration error {found.calibration_error():.3f}'
     )
+
+
+def sheet_of_mistakes(figures, found: analysis.Analysis, manifest, split: str):
+    """A figure of the most confident mistakes; there must be one."""
+    places = found.places_of_mistakes(_SHOWN)
+    squares = input_pipeline.pipeline.squares(manifest.shards(split), manifest.layout, places)
+    captions = [
+        f'{label}\ntaken for {taken}\n{tables.percent(sure)}'
+        for _, label, taken, sure in found.mistakes()[:_SHOWN]
+    ]
+    return figures.sheet(squares, captions)
 
 
 def row(config, manifest, views: int, result, *, of: str, step='', weights='') -> dict:
@@ -168,6 +192,13 @@ def row(config, manifest, views: int, result, *, of: str, step='', weights='') -
     }
 
 
+def newest_results(directory: pathlib.Path) -> list[dict[str, str]]:
+    """The last row of `results.csv` for each split, number of views and ensemble."""
+    rows = tables.read_csv(directory / 'results.csv')
+    kinds = {(row['run_dir'], row['split'], row['views'], row['weights']): row for row in rows}
+    return list(kinds.values())
+
+
 def table(rows) -> str:
     """Rows for people."""
     header = (
@@ -183,8 +214,8 @@ def table(rows) -> str:
             row['run_dir'],
             row['views'],
             row['examples'],
-            _with_interval(row, 'top1'),
-            _with_interval(row, 'top5'),
+            with_interval(row, 'top1'),
+            with_interval(row, 'top5'),
             f'{row["loss"]:.4f}',
         )
         for row in rows
@@ -192,6 +223,10 @@ def table(rows) -> str:
     return tables.text(header, cells)
 
 
-def _with_interval(row, name: str) -> str:
-    low, high = (f'{100 * row[f"{name}_{end}"]:.1f}' for end in ('low', 'high'))
-    return f'{tables.percent(row[f"{name}_error"])} ({low} to {high})'
+def with_interval(row, name: str) -> str:
+    """An error of a row, 'top1' or 'top5', for people; older rows have no interval."""
+    error = tables.percent(float(row[f'{name}_error']))
+    if not row[f'{name}_low']:
+        return error
+    low, high = (f'{100 * float(row[f"{name}_{end}"]):.1f}' for end in ('low', 'high'))
+    return f'{error} ({low} to {high})'

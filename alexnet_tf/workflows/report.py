@@ -1,71 +1,116 @@
-"""What a run has come to, on one page."""
+"""What a run has come to: lines, a page, a model card; or the paper's tables."""
 
+import json
 import pathlib
+import shlex
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.reporting import tables
+from alexnet_tf.reporting import model_card, tables
+from alexnet_tf.workflows import comparison, drawing, examination, judging, report_page
+from alexnet_tf.workflows import run as runs
 
 
 def run(config: configs.Config) -> None:
-    """Prints the summary of a run and writes it, with its curves, to `report.md`."""
+    """Prints the summary of a run; writes `report.html`, `MODEL_CARD.md` and `curves.png`."""
+    if config.report.paper_tables:
+        return comparison.run(config)
     directory = pathlib.Path(config.run_dir)
     epochs = tables.read_csv(directory / 'summary.csv')
     if not epochs:
         raise input_pipeline.errors.DataError(
             f'--run_dir={directory} holds no finished epoch. Run --mode=train first.'
         )
-    text = _summary(config, directory, epochs)
-    print(text)
-    drawn = _draw(epochs, directory / 'curves.png')
-    picture = '\n![errors by epoch](curves.png)\n' if drawn else ''
-    page = f'# {directory.name}\n\n```\n{text}\n```\n{picture}'
-    input_pipeline.files.write_atomically(directory / 'report.md', page.encode())
+    examined = examination.of(config)
+    results = judging.newest_results(directory)
+    print(_summary(config, directory, epochs, results, len(examined.trained.classes)))
+    if examined.missing:
+        print(f'report: without pictures: {examined.missing}')
+    figures = drawing.at_hand()
+    if figures:
+        figures.save(figures.curves(epochs), directory / 'curves.png')
+    else:
+        print('report: without curves: pip install "alexnet_tf[plots]" draws them')
+    card = _card(directory, examined, epochs, results)
+    page = report_page.of(card, examined, epochs, figures)
+    for name, text in (('MODEL_CARD.md', model_card.text(card)), ('report.html', page)):
+        input_pipeline.files.write_atomically(directory / name, text.encode())
+    print(f'  page, card        {directory / "report.html"}, {directory / "MODEL_CARD.md"}')
 
 
-def _summary(config: configs.Config, directory: pathlib.Path, epochs) -> str:
+def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> str:
     last = epochs[-1]
     lines = [
         f'report: {directory}: {last["epoch"]} epochs, {last["step"]} steps',
         f'  training error    {tables.percent(float(last["train_top1_error"]))} top-1 '
         '(last epoch, cropped, with dropout)',
     ]
-    for row in _newest_results(directory):
-        lines.append(
-            f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
-            f'{tables.percent(float(row["top5_error"]))} top-5, {row["views"]} '
-            f'{"view" if row["views"] == "1" else "views"}, {row["examples"]} pictures'
-        )
-    chance = _chance(config)
-    if chance is not None:
-        lines.append(f'  chance            {tables.percent(chance)} top-1')
-    exports = pathlib.Path(config.export.export_dir or directory / 'export')
-    versions = sorted(exports.glob('[0-9]*'), key=lambda each: int(each.name))
-    lines += [f'  SavedModel        {each}' for each in versions[-1:]]
+    for row in results:
+        if row['split'] == examination.SPLIT and not row['weights']:
+            lines.append(
+                f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
+                f'{tables.percent(float(row["top5_error"]))} top-5, {row["views"]} '
+                f'{"view" if row["views"] == "1" else "views"}, {row["examples"]} pictures'
+            )
+    lines.append(f'  chance            {tables.percent(1 - 1 / classes)} top-1')
+    if export := _newest_export(config.export.export_dir or directory / 'export'):
+        lines.append(f'  SavedModel        {export}')
     lines.append(f'  TensorBoard       tensorboard --logdir {directory / "tensorboard"}')
     return '\n'.join(lines)
 
 
-def _newest_results(directory: pathlib.Path):
-    """The last row of validation for each number of views."""
-    rows = tables.read_csv(directory / 'results.csv')
-    held_out = [row for row in rows if row['split'] == 'validation' and not row['weights']]
-    return {row['views']: row for row in held_out}.values()
+def _newest_export(directory) -> pathlib.Path | None:
+    versions = pathlib.Path(directory).glob('[0-9]*')
+    return max(versions, key=lambda each: int(each.name), default=None)
 
 
-def _chance(config: configs.Config) -> float | None:
-    try:
-        manifest = input_pipeline.records.load(config.data.data_dir)
-    except input_pipeline.errors.DataError:
-        return None
-    return 1 - 1 / len(manifest.classes)
+def _card(directory, examined, epochs, results) -> model_card.Card:
+    trained, asked = examined.trained, configs.from_json((directory / runs.CONFIG).read_text())
+    numbers = trained.recipe
+    width = '' if asked.network.width == 1 else f', {asked.network.width:g} of its width'
+    columns = 'two columns' if numbers.columns == 2 else 'one column'
+    use = {
+        'It was made by': configs.command(asked, 'train'),
+        'Classes of new pictures': 'python -m alexnet_tf.main --mode=predict '
+        f'--run_dir={shlex.quote(str(directory))} --inputs=FOLDER',
+    }
+    return model_card.Card(
+        name=directory.resolve().name,
+        architecture=f'AlexNet (Krizhevsky, Sutskever and Hinton, 2012), {columns}{width}, '
+        f'{trained.model.count_params():,} parameters; numbers of the preset {numbers.name}.',
+        classes=trained.names,
+        data=_data(examined, runs.data_of(directory)),
+        training=f'{epochs[-1]["epoch"]} epochs of stochastic gradient descent in batches of '
+        f'{numbers.batch_size}, {trained.step:,} steps from seed {asked.seed}; activations in '
+        f'{asked.network.precision}.',
+        header=('split', 'pictures', 'views', 'top-1 error (95 %)', 'top-5 error (95 %)', 'loss'),
+        results=[_cells(row) for row in results if not row['weights']],
+        calibration=_calibration(examined),
+        use=use,
+        made_with=json.loads((directory / runs.ENVIRONMENT).read_text()),
+    )
 
 
-def _draw(epochs, path: pathlib.Path) -> bool:
-    try:
-        from alexnet_tf.reporting import figures
-    except ImportError:
-        print('report: no curves: pip install "alexnet_tf[plots]" draws them')
-        return False
-    figures.curves(epochs, path)
-    return True
+def _cells(row) -> tuple[str, ...]:
+    loss = f'{float(row["loss"]):.4f}'
+    errors = (judging.with_interval(row, name) for name in ('top1', 'top5'))
+    return row['split'], row['examples'], row['views'], *errors, loss
+
+
+def _data(examined, kept) -> str:
+    source = kept.get('source')
+    of = f'Source {source}. ' if source else ''
+    numbers = ''
+    if examined.manifest and examined.manifest.sha256 == kept['manifest_sha256']:
+        splits = examined.manifest.splits
+        counted = (f'{examined.manifest.examples(each):,} in {each}' for each in splits)
+        numbers = f'{", ".join(counted)}. '
+    return f'{of}{numbers}Manifest sha256 {kept["manifest_sha256"]}.'
+
+
+def _calibration(examined) -> str:
+    if not examined.found:
+        return ''
+    error = examined.found.calibration_error()
+    views = 'one view' if examined.views == 1 else f'{examined.views} views'
+    return f'The expected calibration error (15 bins, {views}) is {error:.3f}.'

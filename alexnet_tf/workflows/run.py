@@ -1,7 +1,6 @@
 """A run's directory: what it was asked, on which data, and the network it has learned."""
 
 import dataclasses
-import hashlib
 import json
 import pathlib
 from collections.abc import Sequence
@@ -12,39 +11,16 @@ import numpy as np
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf import settings
 from alexnet_tf.network import alexnet, recipe
 from alexnet_tf.network import devices as placement
-from alexnet_tf.reporting import environment
 from alexnet_tf.training import checkpoint
 
-_CONFIG, _DATA, _MEAN, _ENVIRONMENT = (
+CONFIG, DATA, MEAN, ENVIRONMENT = (
     'config.json',
     'data.json',
     'mean_image.npy',
     'environment.json',
 )
-# What may differ when a command goes on with a run: how far it goes, and what it writes.
-_FREE = {
-    'mode',
-    'run_dir',
-    'debug',
-    'epochs',
-    'checkpoint_secs',
-    'log_every_steps',
-    'keep_every_epochs',
-    'profile_steps',
-    'on_nonfinite',
-    'accumulate_steps',
-    'strategy',
-    'devices',
-    'data_dir',
-    'source',
-    'source_dir',
-    'eval_batch_size',
-    'max_bad_fraction',
-}
-_OF_ITS_OWN = ('network', 'training')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +33,7 @@ class Run:
         recipe: Its numbers.
         classes: Names in label order.
         names: The same for people: with words, where classes have some.
+        ids: Their ILSVRC ids in label order, where they have some.
         mean_image: (size, size, 3) float32, of the data that it was trained on.
         exif_orientation: Whether that data was turned as EXIF says.
         step: Steps it was trained for.
@@ -67,6 +44,7 @@ class Run:
     recipe: recipe.Recipe
     classes: tuple[str, ...]
     names: tuple[str, ...]
+    ids: tuple[int, ...]
     mean_image: np.ndarray
     exif_orientation: bool
     step: int
@@ -84,8 +62,8 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
     """
     directory = pathlib.Path(config.run_dir)
     path = checkpoint_in(directory, config.evaluation.checkpoint, '--run_dir')
-    trained = configs.from_json((directory / _CONFIG).read_text())
-    data = json.loads((directory / _DATA).read_text())
+    trained = configs.from_json((directory / CONFIG).read_text())
+    data = json.loads((directory / DATA).read_text())
     numbers = resolve_recipe(trained)
     model = build_model(trained, numbers, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, weights(model))
@@ -95,7 +73,8 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         recipe=numbers,
         classes=tuple(data['classes']),
         names=_names(data['classes'], data.get('words', ())),
-        mean_image=np.load(directory / _MEAN, allow_pickle=False),
+        ids=tuple(data.get('ids', ())),
+        mean_image=np.load(directory / MEAN, allow_pickle=False),
         exif_orientation=data.get('exif_orientation', False),
         step=checkpoint.read_state(path)['step'],
     )
@@ -119,19 +98,37 @@ def checkpoint_in(directory: pathlib.Path, which: str, flag: str) -> pathlib.Pat
 
 def classes_of(directory: pathlib.Path) -> tuple[str, ...]:
     """The classes that a run was trained on."""
-    return tuple(json.loads((directory / _DATA).read_text())['classes'])
+    return tuple(json.loads((directory / DATA).read_text())['classes'])
 
 
-def manifest_sha256_of(directory: pathlib.Path) -> str:
-    """The hash of the records that a run was trained on.
+def data_of(directory: pathlib.Path) -> dict[str, Any]:
+    """What a run keeps of the records that it was trained on: `manifest_sha256`, `classes`, ...
 
     Raises:
         DataError: There is no run.
     """
-    path = directory / _DATA
+    path = directory / DATA
     if not path.is_file():
         raise input_pipeline.errors.DataError(f'{directory} is no run: it has no {path.name}.')
-    return json.loads(path.read_text())['manifest_sha256']
+    return json.loads(path.read_text())
+
+
+def check_same_data(directories: Sequence[str]) -> None:
+    """Refuses runs that were trained on different records.
+
+    Raises:
+        DataError: As said, or there is no such run.
+    """
+    if len(directories) < 2:
+        return
+    known = {each: data_of(pathlib.Path(each))['manifest_sha256'] for each in directories}
+    first = directories[0]
+    for each, sha256 in known.items():
+        if sha256 != known[first]:
+            raise input_pipeline.errors.DataError(
+                f'--ensemble: {each} was trained on other records than {first}. Networks that are '
+                'averaged must know the same classes, from the same records.'
+            )
 
 
 def _names(classes, words) -> tuple[str, ...]:
@@ -208,81 +205,3 @@ def check_devices(devices: Sequence[str]) -> None:
         placement.check(devices)
     except ValueError as error:
         raise configs.UsageError(str(error)) from error
-
-
-def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.Path:
-    """Makes the run's directory, or checks that the one that stands is of the same run.
-
-    Raises:
-        UsageError: It was begun with other settings.
-        DataError: It was begun on other data.
-    """
-    directory = pathlib.Path(config.run_dir)
-    data = {
-        'manifest_sha256': manifest.sha256,
-        'classes': manifest.classes,
-        'words': manifest.words,
-        'exif_orientation': manifest.settings['exif_orientation'],
-    }
-    if (directory / _DATA).exists():
-        _check_same(directory, config, data)
-        return directory
-    directory.mkdir(parents=True, exist_ok=True)
-    with input_pipeline.files.atomic_file(directory / _MEAN) as aside, open(aside, 'wb') as file:
-        np.save(file, mean_image)
-    for name, text in [
-        (_CONFIG, configs.to_json(config)),
-        (_ENVIRONMENT, json.dumps(environment.found(), indent=2)),
-        (_DATA, json.dumps(data, indent=2)),
-    ]:
-        input_pipeline.files.write_atomically(directory / name, text.encode())
-    return directory
-
-
-def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
-    began, now = owned(configs.from_json((directory / _CONFIG).read_text())), owned(config)
-    differing = [
-        f'{name}: {began.get(name)} then, {now.get(name)} now'
-        for name in sorted({*began, *now})
-        if began.get(name) != now.get(name)
-    ]
-    if differing:
-        raise configs.UsageError(
-            f'--run_dir={directory} was begun with other settings ({"; ".join(differing)}). '
-            'Give the same ones to go on, or another --run_dir to start afresh.'
-        )
-    if json.loads((directory / _DATA).read_text())['manifest_sha256'] != data['manifest_sha256']:
-        raise input_pipeline.errors.DataError(
-            f'--run_dir={directory} was begun on other data than --data_dir='
-            f'{config.data.data_dir} holds. Name the data it was begun on, or another --run_dir.'
-        )
-
-
-def owned(config: configs.Config) -> dict[str, Any]:
-    """The settings that may not change while a run goes on."""
-    values = configs.to_settings(config)
-    names = {f.name for part in _OF_ITS_OWN for f in settings.fields(getattr(config, part))}
-    found = {name: values[name] for name in (names | {'seed'}) - _FREE}
-    numbers = resolve_recipe(config)
-    if numbers.schedule == 'geometric':
-        found['epochs'] = numbers.epochs  # they decide every rate
-    return found
-
-
-def identity(config: configs.Config, manifest, found: pathlib.Path | None) -> dict[str, int]:
-    """What all workers of a run must have in common, as numbers below 2**40.
-
-    Args:
-        config: Of the command.
-        manifest: Of its records.
-        found: The newest checkpoint.
-    """
-    epochs = (resolve_recipe(config).epochs, config.training.on_nonfinite)
-    texts = {
-        'the newest checkpoint in --run_dir': found.name if found else '',
-        'settings': json.dumps(owned(config), sort_keys=True),
-        'epochs or --on_nonfinite': str(epochs),
-        'records': manifest.sha256,
-    }
-    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    return {name: int(digest[:10], 16) for name, digest in digests.items()}

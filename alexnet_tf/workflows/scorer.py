@@ -39,8 +39,14 @@ class Scorer:
         watched: units.Units | None = None,
     ):
         self._copies, self._watched, self.dead_units = copies or replicas.One(), watched, {}
-        self._step = steps.evaluation_step(model, views, watched.outputs if watched else ())
-        self._mean_image, self._crop_size, self._views = mean_image, crop_size, views
+
+        def views_of(squares):
+            return input_pipeline.preprocessing.views(
+                squares, mean_image, crop_size=crop_size, number=views
+            )
+
+        outputs = watched.outputs if watched else ()
+        self._step = steps.evaluation_step(model, views_of, views, outputs)
         self._pictures = max(1, batch_size // views)
         self._opened = None
 
@@ -87,7 +93,7 @@ class Scorer:
         return dict(zip(steps.METRICS, (sums / done).tolist(), strict=True))
 
     def _batches(self, manifest, split: str) -> tf.data.Dataset:
-        """The split's batches of views; training asks for the same ones after each epoch."""
+        """The split's batches; training asks for the same ones after each epoch."""
         if self._opened and self._opened[0] == (manifest.directory, split):
             return self._opened[1]
         batches = input_pipeline.pipeline.evaluation(
@@ -96,12 +102,5 @@ class Scorer:
             batch_size=self._pictures * self._copies.workers,
             share=(self._copies.worker, self._copies.workers),
         )
-        self._opened = (manifest.directory, split), batches.map(self._views_of)
-        return self._opened[1]
-
-    @tf.autograph.experimental.do_not_convert
-    def _views_of(self, squares, labels, mask):
-        views = input_pipeline.preprocessing.views(
-            squares, self._mean_image, crop_size=self._crop_size, number=self._views
-        )
-        return views, labels, mask
+        self._opened = (manifest.directory, split), batches
+        return batches

@@ -16,7 +16,7 @@ from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import progress
 from alexnet_tf.training import checkpoint, guards, units
 from alexnet_tf.training import state as states
-from alexnet_tf.workflows import learner, scorer, training_data, watch
+from alexnet_tf.workflows import beginning, learner, scorer, training_data, watch
 from alexnet_tf.workflows import run as runs
 
 _MOST_ROLLBACKS = 3
@@ -89,7 +89,7 @@ class Trainer:
         self._find()
         said = [] if self._found else self.learner.take_weights()
         if self.copies.chief:
-            runs.begin(self.config, self.manifest, self._mean_image)
+            beginning.begin(self.config, self.manifest, self._mean_image)
         if self._found:
             self._restore()
             self.watch.say(f'train: goes on from {self._found}')
@@ -107,7 +107,7 @@ class Trainer:
         """Looks for the newest checkpoint; all workers must find the same, and be of one mind."""
         self._found = checkpoint.load_newest(self.directory / 'checkpoints')
         if self.copies.workers > 1:
-            ours = runs.identity(self.config, self.manifest, self._found)
+            ours = beginning.identity(self.config, self.manifest, self._found)
             guards.check_agreed(self.copies, ours)
 
     def _restore(self) -> None:

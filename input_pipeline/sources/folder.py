@@ -96,7 +96,7 @@ def _classes(folder) -> tuple[str, ...]:
             'with the pictures of one class.'
         )
     for name in names:
-        if not _files(folder / name):
+        if not files_below(folder / name):
             raise errors.DataError(
                 f'{folder / name} holds no pictures. Add some or remove the class folder.'
             )
@@ -113,7 +113,11 @@ def _class_folders(folder) -> list[str]:
     return names
 
 
-def _files(folder) -> list[pathlib.Path]:
+def files_below(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files in a folder and in those inside it, sorted; hidden ones are left out.
+
+    In an object store, those in the folder itself.
+    """
     if not folder.is_dir():
         return []
     if files.is_remote(folder):
@@ -125,6 +129,7 @@ def _files(folder) -> list[pathlib.Path]:
             folders.clear()
             continue
         seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith('.')]
         found += [pathlib.Path(where, name) for name in names]
     return sorted(each for each in found if _is_file(each) and _counts(each))
 
@@ -142,7 +147,7 @@ def _entries(root, folder, classes) -> list[entry.Entry]:
     label = classes.index(folder.name)
     return [
         entry.Entry(path.relative_to(root).as_posix(), label, entry.File.at(str(path)))
-        for path in _files(folder)
+        for path in files_below(folder)
     ]
 
 

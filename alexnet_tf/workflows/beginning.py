@@ -1,0 +1,119 @@
+"""How a run begins, and what may not change while it goes on."""
+
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf import settings
+from alexnet_tf.reporting import environment
+from alexnet_tf.workflows import run as runs
+
+# What may differ when a command goes on with a run: how far it goes, and what it writes.
+_FREE = {
+    'mode',
+    'run_dir',
+    'debug',
+    'epochs',
+    'checkpoint_secs',
+    'log_every_steps',
+    'keep_every_epochs',
+    'profile_steps',
+    'on_nonfinite',
+    'accumulate_steps',
+    'strategy',
+    'devices',
+    'data_dir',
+    'source',
+    'source_dir',
+    'eval_batch_size',
+    'max_bad_fraction',
+}
+_OF_ITS_OWN = ('network', 'training')
+
+
+def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.Path:
+    """Makes the run's directory, or checks that the one that stands is of the same run.
+
+    Raises:
+        UsageError: It was begun with other settings.
+        DataError: It was begun on other data.
+    """
+    directory = pathlib.Path(config.run_dir)
+    data = {
+        'manifest_sha256': manifest.sha256,
+        'classes': manifest.classes,
+        'words': manifest.words,
+        'ids': manifest.ids,
+        'source': manifest.source,
+        'exif_orientation': manifest.settings['exif_orientation'],
+    }
+    if (directory / runs.DATA).exists():
+        _check_same(directory, config, data)
+        return directory
+    directory.mkdir(parents=True, exist_ok=True)
+    with (
+        input_pipeline.files.atomic_file(directory / runs.MEAN) as aside,
+        open(aside, 'wb') as file,
+    ):
+        np.save(file, mean_image)
+    for name, text in [
+        (runs.CONFIG, configs.to_json(config)),
+        (runs.ENVIRONMENT, json.dumps(environment.found(), indent=2)),
+        (runs.DATA, json.dumps(data, indent=2)),
+    ]:
+        input_pipeline.files.write_atomically(directory / name, text.encode())
+    return directory
+
+
+def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
+    began, now = owned(configs.from_json((directory / runs.CONFIG).read_text())), owned(config)
+    differing = [
+        f'{name}: {began.get(name)} then, {now.get(name)} now'
+        for name in sorted({*began, *now})
+        if began.get(name) != now.get(name)
+    ]
+    if differing:
+        raise configs.UsageError(
+            f'--run_dir={directory} was begun with other settings ({"; ".join(differing)}). '
+            'Give the same ones to go on, or another --run_dir to start afresh.'
+        )
+    if runs.data_of(directory)['manifest_sha256'] != data['manifest_sha256']:
+        raise input_pipeline.errors.DataError(
+            f'--run_dir={directory} was begun on other data than --data_dir='
+            f'{config.data.data_dir} holds. Name the data it was begun on, or another --run_dir.'
+        )
+
+
+def owned(config: configs.Config) -> dict[str, Any]:
+    """The settings that may not change while a run goes on."""
+    values = configs.to_settings(config)
+    names = {f.name for part in _OF_ITS_OWN for f in settings.fields(getattr(config, part))}
+    found = {name: values[name] for name in (names | {'seed'}) - _FREE}
+    numbers = runs.resolve_recipe(config)
+    if numbers.schedule == 'geometric':
+        found['epochs'] = numbers.epochs  # they decide every rate
+    return found
+
+
+def identity(config: configs.Config, manifest, found: pathlib.Path | None) -> dict[str, int]:
+    """What all workers of a run must have in common, as numbers below 2**40.
+
+    Args:
+        config: Of the command.
+        manifest: Of its records.
+        found: The newest checkpoint.
+    """
+    epochs = (runs.resolve_recipe(config).epochs, config.training.on_nonfinite)
+    texts = {
+        'the newest checkpoint in --run_dir': found.name if found else '',
+        'settings': json.dumps(owned(config), sort_keys=True),
+        'epochs or --on_nonfinite': str(epochs),
+        'records': manifest.sha256,
+    }
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    return {name: int(digest[:10], 16) for name, digest in digests.items()}

@@ -1,0 +1,24 @@
+"""matplotlib, where it is installed."""
+
+from alexnet_tf import config as configs
+
+
+def at_hand():
+    """The module that draws, or None without matplotlib."""
+    try:
+        from alexnet_tf.reporting import figures
+    except ImportError:
+        return None
+    return figures
+
+
+def needed(flag: str):
+    """The same.
+
+    Raises:
+        UsageError: matplotlib is missing; `flag` asked for a figure.
+    """
+    found = at_hand()
+    if found is None:
+        raise configs.UsageError(f'{flag} needs matplotlib: pip install "alexnet_tf[plots]".')
+    return found

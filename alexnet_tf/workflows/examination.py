@@ -1,0 +1,79 @@
+"""What the held-out records show of a trained network: its answers, its errors, its kernels."""
+
+import dataclasses
+
+import numpy as np
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import kernels
+from alexnet_tf.scoring import analysis
+from alexnet_tf.workflows import judging, predictor
+from alexnet_tf.workflows import run as runs
+
+SPLIT = input_pipeline.records.VALIDATION
+_SAMPLES, _TOP = 8, 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """Of one run.
+
+    Attributes:
+        trained: It.
+        manifest: Of the records; None where they are not at hand.
+        missing: Why they are not.
+        views: Number of views that `found` and `samples` are of.
+        found: Where the network errs; None without records.
+        samples: As `figures.predictions` draws them.
+    """
+
+    trained: runs.Run
+    manifest: input_pipeline.records.Manifest | None = None
+    missing: str = ''
+    views: int = 1
+    found: analysis.Analysis | None = None
+    samples: tuple = ()
+
+    def kernels(self) -> np.ndarray:
+        """The first layer's kernels as one picture, uint8 RGB."""
+        columns = 'ab'[: self.trained.recipe.columns]
+        layers = [self.trained.model.get_layer(f'conv1_{each}') for each in columns]
+        return kernels.picture([each.kernel.numpy() for each in layers])
+
+
+def of(config: configs.Config) -> Examination:
+    """Scores the held-out records, or takes the probabilities that are kept.
+
+    Raises:
+        DataError: There is no trained network.
+    """
+    try:
+        manifest = input_pipeline.records.load(config.data.data_dir)
+        network = judging.Network(config, manifest)
+    except input_pipeline.errors.DataError as error:
+        return Examination(runs.load(config, compiled=True), missing=str(error))
+    views = judging.views_of(config, default=('1',))[0]
+    kept = network.remembered(SPLIT, views)
+    trained = network.trained()
+    found = analysis.analysed([kept.probabilities], kept.labels, kept.ids, trained.names, [1.0])
+    samples = tuple(_samples(kept, manifest, trained.names))
+    return Examination(trained, manifest, '', views, found, samples)
+
+
+def _samples(kept, manifest, names):
+    """Pictures spread over the split, with what the network says to them."""
+    places = np.linspace(0, len(kept.labels) - 1, _SAMPLES).astype(int).tolist()
+    places = list(dict.fromkeys(places))
+    squares = input_pipeline.pipeline.squares(manifest.shards(SPLIT), manifest.layout, places)
+    for at, square in zip(places, squares, strict=True):
+        best = predictor.best(kept.probabilities[at], _TOP)
+        yield (
+            {
+                'file': kept.ids[at],
+                'label': names[kept.labels[at]],
+                'classes': [names[each] for each in best],
+                'probabilities': [float(kept.probabilities[at][each]) for each in best],
+            },
+            square,
+        )

@@ -1,0 +1,112 @@
+"""The blocks of `report.html`."""
+
+import tensorflow as tf
+
+from alexnet_tf.reporting import model_card, page
+from alexnet_tf.workflows import examination, judging
+
+_ROWS = 20  # of a table
+
+
+def of(card: model_card.Card, examined: examination.Examination, epochs, figures) -> str:
+    """The page.
+
+    Args:
+        card: What is known in words.
+        examined: What the records show.
+        epochs: Rows of `summary.csv`.
+        figures: The module that draws, or None.
+    """
+    blocks = [
+        page.paragraph(card.architecture),
+        page.paragraph(card.data),
+        page.paragraph(card.training),
+        page.heading('Scores'),
+        page.table(card.header, card.results)
+        if card.results
+        else page.paragraph('None yet: --mode=evaluate measures them.'),
+        page.paragraph(card.calibration, note=True),
+        *_curves(epochs, figures),
+        page.heading('Kernels of the first layer'),
+        page.picture(
+            _png(examined.kernels()), 'the kernels of conv1 as small pictures', kind='kernels'
+        ),
+        page.paragraph('Column a above column b; one scale for all.', note=True),
+        *(_pictures(examined, figures) if examined.found else _without(examined.missing)),
+        page.heading('Made by'),
+        *(page.paragraph(what) + page.code(command) for what, command in card.use.items()),
+        page.table(('', ''), card.made_with.items()),
+    ]
+    return page.document(card.name, blocks)
+
+
+def _curves(epochs, figures) -> list[str]:
+    header = ('epoch', 'learning_rate', 'train_loss', 'train_top1_error', 'validation_loss')
+    header = (*header, 'validation_top1_error', 'images_per_sec')
+    rows = [[_short(row.get(name, '')) for name in header] for row in epochs]
+    blocks = [page.heading('Learning')]
+    if figures:
+        drawn = figures.png(figures.curves(epochs))
+        blocks.append(page.picture(drawn, 'training and validation error by epoch'))
+        blocks.append(page.paragraph('Dotted: the learning rate was divided.', note=True))
+    shown = rows if len(rows) <= _ROWS else [*rows[: _ROWS // 2], *rows[-_ROWS // 2 :]]
+    if shown is not rows:
+        said = f'The first and the last {_ROWS // 2} of {len(rows)} epochs.'
+        blocks.append(page.paragraph(said, note=True))
+    return [*blocks, page.table([name.replace('_', ' ') for name in header], shown)]
+
+
+def _pictures(examined: examination.Examination, figures) -> list[str]:
+    found, manifest = examined.found, examined.manifest
+    views = 'one view' if examined.views == 1 else f'{examined.views} views'
+    blocks = [page.heading('Answers to held-out pictures')]
+    if figures:
+        drawn = figures.png(figures.predictions(examined.samples))
+        blocks.append(page.picture(drawn, 'held-out pictures over bars of probabilities'))
+        said = f'Above each its true class, whose bar is orange; {views}.'
+        blocks.append(page.paragraph(said, note=True))
+    blocks.append(page.heading('What is taken for what'))
+    if figures:
+        names = examined.trained.names
+        drawn = figures.png(figures.confusion(found.confusion(), names))
+        blocks.append(page.picture(drawn, 'the confusion matrix'))
+    blocks += [
+        page.table(('class', 'taken for', 'pictures', 'share'), _first(found.confused(), 3)),
+        page.heading('Classes'),
+        page.table(
+            ('class', 'pictures', 'top-1 error', 'top-5 error', 'most often taken for'),
+            _first(found.by_class(), 2, 3),
+        ),
+    ]
+    if figures and found.mistakes():
+        sheet = judging.sheet_of_mistakes(figures, found, manifest, examination.SPLIT)
+        blocks.append(page.heading('The most confident mistakes'))
+        blocks.append(page.picture(figures.png(sheet), 'pictures that were taken for others'))
+    blocks.append(page.heading('Calibration'))
+    if figures:
+        drawn = figures.png(figures.reliability(found.calibration()))
+        blocks.append(page.picture(drawn, 'the share that was right by confidence'))
+    return blocks
+
+
+def _without(missing: str) -> list[str]:
+    return [page.heading('Answers to held-out pictures'), page.paragraph(f'None: {missing}')]
+
+
+def _first(rows, *shares: int) -> list[list]:
+    """The first rows, with the cells at some places in percent."""
+    return [
+        [f'{100 * cell:.1f} %' if at in shares else cell for at, cell in enumerate(row)]
+        for row in rows[:_ROWS]
+    ]
+
+
+def _short(cell: str) -> str:
+    try:
+        return f'{float(cell):.4g}'
+    except ValueError:
+        return cell
+
+
+def _png(picture) -> bytes:
+    return tf.io.encode_png(picture).numpy()
