@@ -88,7 +88,7 @@ def sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], across: int =
     columns = min(across, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(2.6 * columns, 3.2 * rows), layout='constrained')
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid:
         axes.set_axis_off()
     for axes, picture, caption in zip(grid, pictures, captions, strict=False):

@@ -16,6 +16,7 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; }
 .note { color: #555; }
 .kernels { image-rendering: pixelated; }
+.wide { min-width: 44rem; }
 """
 
 
@@ -63,11 +64,12 @@ def picture(png: bytes, alt: str, *, kind: str = '') -> str:
     Args:
         png: It.
         alt: What it shows, for those who do not see it.
-        kind: 'kernels': enlarged without smoothing.
+        kind: 'kernels': enlarged without smoothing; 'wide': scrolls where the window is narrow.
     """
     data = base64.b64encode(png).decode()
     named = f' class="{kind}"' if kind else ''
-    return f'<p><img{named} src="data:image/png;base64,{data}" alt="{_text(alt)}"></p>'
+    image = f'<img{named} src="data:image/png;base64,{data}" alt="{_text(alt)}">'
+    return f'<div class="scroll">{image}</div>'
 
 
 def _text(value: object) -> str:

@@ -62,7 +62,7 @@ def _pictures(examined: examination.Examination, figures) -> list[str]:
     blocks = [page.heading('Answers to held-out pictures')]
     if figures:
         drawn = figures.png(figures.predictions(examined.samples))
-        blocks.append(page.picture(drawn, 'held-out pictures over bars of probabilities'))
+        blocks.append(page.picture(drawn, 'held-out pictures over bars', kind='wide'))
         said = f'Above each its true class, whose bar is orange; {views}.'
         blocks.append(page.paragraph(said, note=True))
     blocks.append(page.heading('What is taken for what'))
@@ -81,7 +81,7 @@ def _pictures(examined: examination.Examination, figures) -> list[str]:
     if figures and found.mistakes():
         sheet = judging.sheet_of_mistakes(figures, found, manifest, examination.SPLIT)
         blocks.append(page.heading('The most confident mistakes'))
-        blocks.append(page.picture(figures.png(sheet), 'pictures that were taken for others'))
+        blocks.append(page.picture(figures.png(sheet), 'pictures taken for others', kind='wide'))
     blocks.append(page.heading('Calibration'))
     if figures:
         drawn = figures.png(figures.reliability(found.calibration()))

@@ -246,3 +246,12 @@ def test_shares_of_evaluation_make_the_whole(manifest):
     for batch, *parts in zip(made(), *(made(share=(at, 3)) for at in range(3)), strict=True):
         for part, of_shares in zip(batch, zip(*parts, strict=True), strict=True):
             np.testing.assert_array_equal(part, np.concatenate(of_shares))
+
+
+def test_some_squares_are_those_of_evaluation(manifest):
+    batches = pipeline.evaluation(manifest.shards('train'), layout=manifest.layout, batch_size=4)
+    every = np.concatenate([squares.numpy() for squares, _, _ in batches])
+    places = [11, 0, 5, 0]  # of shards of 5
+    found = pipeline.squares(manifest.shards('train'), manifest.layout, places)
+    for at, square in zip(places, found, strict=True):
+        np.testing.assert_array_equal(square, every[at])

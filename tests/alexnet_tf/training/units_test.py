@@ -19,7 +19,7 @@ def test_dead_ones_are_found(model):
         low = np.where(np.arange(len(bias.numpy())) < len(bias.numpy()) // 2, -1e6, 1.0)
         bias.assign(low)
     watched = units.Units(model)
-    score = step.evaluation_step(model, 1, watched.outputs)
+    score = step.evaluation_step(model, lambda images: images, 1, watched.outputs)
     views = np.random.default_rng(0).normal(0, 60, (4, 67, 67, 3)).astype(np.float32)
     _, _, awake = score(views, np.zeros(4, np.int64), np.ones(4, np.float32))
     shares = watched.dead_shares(awake.numpy())

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from alexnet_tf.scoring import analysis
@@ -74,7 +75,7 @@ def test_what_one_run_keeps_is_what_it_was_scored_by(command, data, pair):
     assert float(row['top1_error']) == pytest.approx((kept.argmax(1) != labels).mean())
     with open(f'{pair[1]}/errors/validation-9-mistakes.csv') as file:
         assert len(list(csv.DictReader(file))) == (kept.argmax(1) != labels).sum()
-    names = {f'validation-9-{each}.csv' for each in analysis.TABLES}
+    names = {f'validation-9-{each}.csv' for each in analysis.TABLES} | {'validation-9-mistakes.png'}
     assert {path.name for path in pathlib.Path(pair[1], 'errors').iterdir()} == names
 
 
@@ -103,3 +104,14 @@ def test_runs_on_other_records_and_no_runs_are_refused(command, data, pair, tmp_
     assert command('evaluate', data, f'--ensemble={pair[0]},{tmp_path}/none') == 3
     assert 'is no run' in capsys.readouterr().err
     assert command('evaluate', data, '--search_weights=train') == 2
+
+
+def test_the_most_confident_mistakes_are_shown(command, data, pair):
+    flags = (f'--ensemble={",".join(pair)}', '--views=1')
+    assert command('evaluate', data, *flags) == 0
+    errors = pathlib.Path(pair[0]) / 'ensemble' / 'errors'
+    with open(errors / 'validation-1-mistakes.csv') as file:
+        mistakes = len(list(csv.DictReader(file)))
+    with PIL.Image.open(errors / 'validation-1-mistakes.png') as picture:
+        rows = -(-min(mistakes, 24) // 4)
+        assert picture.size[1] == 3.2 * rows * 120

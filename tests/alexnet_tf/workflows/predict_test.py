@@ -1,11 +1,18 @@
 """Predictions as table, CSV, JSON and picture; bad files get their rows."""
 
 import csv
+import io
 import json
 import os
+import pathlib
+import shutil
 
+import numpy as np
 import PIL.Image
 import pytest
+
+from alexnet_tf.workflows import train
+from input_pipeline import pipeline, records
 
 
 @pytest.fixture
@@ -75,6 +82,109 @@ def test_a_name_in_no_encoding_is_shown(command, trained, inputs, tmp_path):
     assert '\\udcff.jpg' in out.read_text()
 
 
+def test_a_tree_in_batches_is_answered_in_order(command, trained, shared_folder, capsys):
+    """24 files, ten at a time, the last batch filled up."""
+    flags = (f'--run_dir={trained}', f'--inputs={shared_folder}', '--output=json')
+    assert command('predict', *flags) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row['file'] for row in rows] == sorted(map(str, shared_folder.rglob('*.jpg')))
+    for row in (rows[0], rows[-1]):
+        alone = ('--output=json', f'--inputs={row["file"]}')
+        assert command('predict', f'--run_dir={trained}', *alone) == 0
+        once = json.loads(capsys.readouterr().out)
+        assert once['classes'] == row['classes']
+        assert once['probabilities'] == pytest.approx(row['probabilities'], rel=1e-5)
+
+
+def test_ten_views_are_evaluations(command, data, trained, shared_folder, capsys, tmp_path):
+    """Of squares as PNG, as records would hold them, the answers are those that evaluate keeps."""
+    manifest = records.load(data.partition('=')[2])
+    flags = (data, f'--run_dir={trained}', '--views=10', '--save_probabilities=float32')
+    assert command('evaluate', *flags) == 0
+    kept = np.load(trained / 'probabilities' / 'validation-10.npy')
+    found = pipeline.squares(manifest.shards('validation'), manifest.layout, [0, 11])
+    for at, square in zip((0, 11), found, strict=True):
+        PIL.Image.fromarray(square).save(tmp_path / f'{at:02d}.png')
+    capsys.readouterr()
+    flags = (f'--run_dir={trained}', f'--inputs={tmp_path}', '--views=10', '--output=json')
+    assert command('predict', *flags) == 0
+    for at, line in zip((0, 11), capsys.readouterr().out.splitlines(), strict=True):
+        said = sorted(json.loads(line)['probabilities'], reverse=True)
+        assert said == pytest.approx(sorted(kept[at].tolist(), reverse=True), rel=1e-4)
+
+
+def test_a_list_on_stdin(command, trained, inputs, monkeypatch, capsys):
+    names = [inputs / '=good.jpg', inputs, inputs / 'none.jpg']
+    text = b'\n'.join(os.fsencode(each) for each in names) + b'\n\n'
+    monkeypatch.setattr('sys.stdin', io.TextIOWrapper(io.BytesIO(text)))
+    assert command('predict', f'--run_dir={trained}', '--inputs=-', '--output=json') == 0
+    said = capsys.readouterr()
+    good, folder, none = map(json.loads, said.out.splitlines())
+    assert good['classes']
+    assert folder['error'] == none['error'] == 'No such file or directory'
+    assert '3/3 files' in said.err
+    assert '2 of 3 files could not be read' in said.err
+
+
+def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp_path, capsys):
+    other = tmp_path / 'other'
+    train.run(config_of(other, '--epochs=1', '--seed=3', '--initial_sd=0.05', '--drop_epochs=9'))
+    picture = f'--inputs={next(pathlib.Path(data.partition("=")[2]).parent.rglob("00.jpg"))}'
+    shares = {}
+    for name, flags in {
+        'a': (f'--run_dir={trained}',),
+        'b': (f'--run_dir={other}',),
+        'mean': (f'--ensemble={trained},{other}', '--ensemble_weights=1,3'),
+    }.items():
+        assert command('predict', picture, '--output=json', *flags) == 0
+        row = json.loads(capsys.readouterr().out.splitlines()[-1])
+        shares[name] = dict(zip(row['classes'], row['probabilities'], strict=True))
+    for each in ('cat', 'dog'):
+        expected = 0.25 * shares['a'][each] + 0.75 * shares['b'][each]
+        assert shares['mean'][each] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture
+def numbered(trained, tmp_path):
+    """The run, as if its classes had ILSVRC ids."""
+    run = tmp_path / 'run'
+    shutil.copytree(trained, run)
+    kept = json.loads((run / 'data.json').read_text()) | {'ids': [701, 7]}
+    (run / 'data.json').write_text(json.dumps(kept))
+    return run
+
+
+def test_a_submission_is_a_line_a_picture_in_the_order_of_names(
+    command, numbered, shared_folder, tmp_path, capsys
+):
+    folder = tmp_path / 'pictures'
+    for at, name in enumerate(('b/test_2.JPEG', 'a/test_3.JPEG', 'c/test_1.JPEG')):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(shared_folder / 'cat' / f'0{at}.jpg', folder / name)
+    out, flags = tmp_path / 'sent.txt', (f'--run_dir={numbered}', f'--inputs={folder}')
+    assert command('predict', *flags, f'--submission={out}') == 0
+    assert '3 lines, test_1.JPEG to test_3.JPEG' in capsys.readouterr().out
+    assert command('predict', *flags, '--output=json') == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_name = {pathlib.Path(row['file']).name: row['classes'] for row in rows}
+    ids = {'cat': '701', 'dog': '7'}
+    expected = [' '.join(ids[each] for each in by_name[f'test_{at}.JPEG']) for at in (1, 2, 3)]
+    assert out.read_text().splitlines() == expected
+
+
+def test_no_submission_with_a_hole(command, numbered, trained, inputs, tmp_path, capsys):
+    out = tmp_path / 'sent.txt'
+    flags = (f'--inputs={inputs}', f'--submission={out}')
+    assert command('predict', f'--run_dir={numbered}', *flags) == 3
+    assert 'A line is needed for each picture' in capsys.readouterr().err
+    assert command('predict', f'--run_dir={trained}', *flags) == 3
+    assert 'have no ILSVRC ids' in capsys.readouterr().err
+    twice = f'--inputs={inputs / "text.jpg"},{inputs / "text.jpg"}'
+    assert command('predict', f'--run_dir={numbered}', flags[1], twice) == 3
+    assert 'have one name' in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_nothing_readable_is_an_error(command, trained, inputs, capsys):
     assert command('predict', f'--run_dir={trained}', f'--inputs={inputs / "text.jpg"}') == 3
     assert 'none of the 1 files' in capsys.readouterr().err
@@ -84,6 +194,8 @@ def test_nothing_readable_is_an_error(command, trained, inputs, capsys):
     ('flags', 'code', 'message'),
     [
         ((), 2, '--mode=predict needs --inputs'),
+        (('--inputs=.', '--views=1,10'), 2, '--views=1,10: predict takes one'),
+        (('--inputs=.', '--ensemble=a,b'), 3, 'a is no run'),
         (('--inputs=nowhere',), 2, '--inputs=nowhere: no such file or folder'),
         (('--inputs=.', '--run_dir=nowhere'), 3, '--run_dir=nowhere holds no trained network'),
     ],

@@ -1,20 +1,126 @@
-"""What a run has come to, on one page."""
+"""What a run has come to: lines, a page, a card."""
 
+import html.parser
+import json
+import shutil
+
+import numpy as np
 import PIL.Image
+import pytest
+
+from alexnet_tf import config as configs
+from alexnet_tf import flag_defs
+from alexnet_tf.workflows import drawing
 
 
-def test_the_report_says_errors_model_and_tensorboard(command, data, trained, capsys):
-    assert command('evaluate', data, f'--run_dir={trained}') == 0
-    assert command('export', data, f'--run_dir={trained}') == 0
-    capsys.readouterr()
-    assert command('report', data, f'--run_dir={trained}') == 0
+class Page(html.parser.HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.addresses, self.words, self.open = [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in ('meta', 'img', 'br'):
+            self.open.append(tag)
+        self.addresses += [value for name, value in attributes if name in ('src', 'href')]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope='module')
+def reported(command, data, trained, tmp_path_factory):
+    """A run with results and reports."""
+    run = tmp_path_factory.mktemp('report') / 'run'
+    shutil.copytree(trained, run)
+    assert command('evaluate', data, f'--run_dir={run}') == 0
+    assert command('export', data, f'--run_dir={run}') == 0
+    return run
+
+
+def test_the_report_says_errors_model_and_tensorboard(command, data, reported, capsys):
+    assert command('report', data, f'--run_dir={reported}') == 0
     said = capsys.readouterr().out
     for part in ('2 epochs', '10 views', 'chance            50.0 %', 'tensorboard --logdir'):
         assert part in said
-    assert str(trained / 'export' / '1') in said
-    assert said.strip() in (trained / 'report.md').read_text()
-    with PIL.Image.open(trained / 'curves.png') as picture:
+    assert str(reported / 'export' / '1') in said
+    assert str(reported / 'report.html') in said
+    with PIL.Image.open(reported / 'curves.png') as picture:
         assert picture.size > (400, 200)
+
+
+def test_the_page_is_whole_and_needs_nothing_else(command, data, reported):
+    assert command('report', data, f'--run_dir={reported}') == 0
+    page = Page((reported / 'report.html').read_text())
+    assert page.open == []
+    assert page.addresses
+    assert all(each.startswith('data:image/png;base64,') for each in page.addresses)
+    assert not {'script', 'link', 'iframe'} & set(page.tags)
+    text = ' '.join(page.words)
+    for part in ('207,256 parameters', '--width=0.1', 'keras', 'Calibration', 'most confident'):
+        assert part in text
+    results = np.load(reported / 'probabilities' / 'validation-1.npy')
+    labels = np.load(reported / 'probabilities' / 'validation-1.labels.npy')
+    wrong = (results.argmax(1) != labels).mean()
+    assert f'{100 * wrong:.1f} % (' in text
+
+
+def test_the_card_has_the_figures_of_results_csv(command, data, reported):
+    assert command('report', data, f'--run_dir={reported}') == 0
+    card = (reported / 'MODEL_CARD.md').read_text()
+    rows = [line.split(' | ') for line in card.splitlines() if line.startswith('| validation')]
+    assert [row[2] for row in rows] == ['1', '10']
+    assert all('% (' in row[3] for row in rows)
+    assert '12 in train, 12 in validation' in card
+    assert 'expected calibration error' in card
+    assert '--mode=train' in card
+
+
+def test_its_command_gives_the_same_settings(reported):
+    began = configs.from_json((reported / 'config.json').read_text())
+    command = configs.command(began, 'train')
+    assert flag_defs.parse(['alexnet_tf', *command.split()[3:]]) == began
+
+
+def test_names_are_shown_not_obeyed(command, data, reported, tmp_path):
+    run = tmp_path / 'run <b>'
+    shutil.copytree(reported, run)
+    kept = json.loads((run / 'data.json').read_text())
+    kept['words'] = ['<script>alert(1)</script>', '| **$x^2$** `](x)']
+    (run / 'data.json').write_text(json.dumps(kept))
+    assert command('report', data, f'--run_dir={run}') == 0
+    text = (run / 'report.html').read_text()
+    assert '<script' not in text
+    assert 'cat <script>alert(1)</script>' in ' '.join(Page(text).words)
+    card = (run / 'MODEL_CARD.md').read_text()
+    assert '<script' not in card.replace(r'\<script', '')
+    assert r'\| \*\*$x^2$\*\* \`\](x)' in card
+
+
+def test_without_records_the_rest_is_reported(command, reported, tmp_path, capsys):
+    where = f'--data_dir={tmp_path / "nowhere"}'
+    assert command('report', where, f'--run_dir={reported}') == 0
+    assert 'report: without pictures: ' in capsys.readouterr().out
+    text = ' '.join(Page((reported / 'report.html').read_text()).words)
+    assert 'nowhere' in text
+    assert 'Calibration' not in text
+    assert 'Kernels' in text
+
+
+def test_without_matplotlib_there_are_no_curves(command, data, reported, monkeypatch, capsys):
+    monkeypatch.setattr(drawing, 'at_hand', lambda: None)
+    assert command('report', data, f'--run_dir={reported}') == 0
+    assert 'alexnet_tf[plots]' in capsys.readouterr().out
+    page = Page((reported / 'report.html').read_text())
+    assert len(page.addresses) == 1
+    assert 'share' in ' '.join(page.words)
 
 
 def test_a_run_without_epochs_is_an_error(command, tmp_path, capsys):
