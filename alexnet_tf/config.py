@@ -17,6 +17,7 @@ MODES = (
     'predict',
     'export',
     'report',
+    'retrieve',
     'benchmark',
     'verify',
     'data_service',
@@ -41,6 +42,7 @@ class Config(settings.Checked):
     evaluation: sections.Evaluation = dataclasses.field(default_factory=sections.Evaluation)
     predict: sections.Predict = dataclasses.field(default_factory=sections.Predict)
     report: sections.Report = dataclasses.field(default_factory=sections.Report)
+    retrieve: sections.Retrieve = dataclasses.field(default_factory=sections.Retrieve)
     export: sections.Export = dataclasses.field(default_factory=sections.Export)
     benchmark: sections.Benchmark = dataclasses.field(default_factory=sections.Benchmark)
     verify: sections.Verify = dataclasses.field(default_factory=sections.Verify)
@@ -68,6 +70,10 @@ class Config(settings.Checked):
             raise UsageError('--output=csv: measurements come as table or json.')
         if self.network.lrn_n is not None and self.network.lrn_n % 2 == 0:
             raise UsageError(f'--lrn_n={self.network.lrn_n}: expected an odd number of maps.')
+        if self.mode == 'retrieve' and self.retrieve.retrieve == 'query':
+            _require(self.predict.inputs, '--retrieve=query needs --inputs=FILE_OR_FOLDER,...')
+            if len(self.retrieve.code_bits) > 1:
+                raise UsageError('--code_bits: a query is answered by codes of one length.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
         training = self.training

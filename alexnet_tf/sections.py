@@ -242,7 +242,9 @@ class Predict(settings.Checked):
         choices=('table', 'csv', 'json'),
     )
     output_file: str = settings.setting('', 'File for the predictions. [standard output]')
-    draw: str = settings.setting('', 'PNG file that shows pictures, names and bars.')
+    draw: str = settings.setting(
+        '', 'PNG file that shows pictures, names and bars; of retrieve, or HTML, what is found.'
+    )
     submission: str = settings.setting(
         '',
         'File for the ILSVRC server, instead: of each picture, in the order of their names, a line '
@@ -261,6 +263,33 @@ class Report(settings.Checked):
         '',
         "Have report print the paper's table of this data set, the runs' rows beside the paper's.",
         choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Retrieve(settings.Checked):
+    """Pictures by likeness."""
+
+    retrieve: str = settings.setting(
+        'query',
+        'Compute the vectors of --database; find the nearest to --inputs; or measure how good what '
+        'is found for --split is.',
+        choices=('index', 'query', 'evaluate'),
+    )
+    index_dir: str = settings.setting('', 'Directory of indexes. [RUN_DIR/index]')
+    database: str = settings.setting(
+        'train', 'Split that is searched.', choices=('train', 'validation', 'test')
+    )
+    neighbours: int = settings.setting(6, 'Nearest pictures of each query.', low=1)
+    search_engine: str = settings.setting(
+        'numpy', 'What searches; the results are equal.', choices=('numpy', 'faiss')
+    )
+    code_bits: tuple[int, ...] = settings.setting(
+        (),
+        'Search binary codes of so many bits, as 28 or 256, that an autoencoder makes of the '
+        'vectors; evaluate compares several. [the vectors themselves]',
+        low=1,
+        high=4096,
     )
 
 

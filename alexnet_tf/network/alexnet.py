@@ -85,6 +85,20 @@ def build(
     return keras.Model(images, logits, name='alexnet')
 
 
+def hidden(model: keras.Model) -> keras.Model:
+    """images -> the last hidden layer after its ReLU, (batch, 4096 at width 1) float32, a then b.
+
+    It is what section 6.1 compares pictures by.
+    """
+    columns = [layer.output for layer in model.layers if layer.name in ('relu7_a', 'relu7_b')]
+    joined = (
+        keras.layers.Concatenate(dtype='float32', name='hidden')(columns)
+        if columns[1:]
+        else (keras.layers.Activation('linear', dtype='float32', name='hidden')(columns[0]))
+    )
+    return keras.Model(model.input, joined, name='hidden')
+
+
 def far_padding(crop_size: int) -> int:
     """Zeros past the far edges that let conv1's last window begin inside the picture.
 

@@ -17,6 +17,9 @@ pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; }
 .note { color: #555; }
 .kernels { image-rendering: pixelated; }
 .wide { min-width: 44rem; }
+.gallery { display: flex; flex-wrap: wrap; gap: .6rem; }
+.gallery figure { margin: 0; width: 8rem; }
+.gallery figcaption { font-size: .8rem; line-height: 1.3; white-space: pre-line; }
 """
 
 
@@ -70,6 +73,20 @@ def picture(png: bytes, alt: str, *, kind: str = '') -> str:
     named = f' class="{kind}"' if kind else ''
     image = f'<img{named} src="data:image/png;base64,{data}" alt="{_text(alt)}">'
     return f'<div class="scroll">{image}</div>'
+
+
+def gallery(pictures: Iterable[tuple[bytes, str]]) -> str:
+    """Pictures side by side as the window allows, each over its caption.
+
+    Args:
+        pictures: (encoded JPEG, caption) each.
+    """
+    shown = ''.join(
+        f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" '
+        f'alt="{_text(caption)}"><figcaption>{_text(caption)}</figcaption></figure>'
+        for jpeg, caption in pictures
+    )
+    return f'<div class="gallery">{shown}</div>'
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,6 @@
 """What evaluation and ensembles share: a run's network, rows of results, their table."""
 
 import datetime
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -92,12 +91,11 @@ class Network:
         return kept.read()
 
     def _kept(self, split: str, views: int) -> probabilities.Kept:
-        hashes = json.loads((self._checkpoint / 'sha256.json').read_text())
         identity = probabilities.Identity(
             manifest_sha256=self._manifest.sha256,
             split=split,
             views=views,
-            variables_sha256=hashes['variables.npz'],
+            variables_sha256=runs.variables_sha256(self._checkpoint),
             dtype=self._config.evaluation.save_probabilities or 'float32',
         )
         return probabilities.Kept(self._directory / 'probabilities', identity)

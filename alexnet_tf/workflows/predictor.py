@@ -1,20 +1,21 @@
-"""What trained networks say about pictures in files, a batch at a time."""
+"""What a network says about pictures in files, a batch at a time."""
 
 import collections
 import concurrent.futures
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 import input_pipeline
+from alexnet_tf.network import alexnet
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
-_AHEAD = 2  # batches that are read while one is scored
+_AHEAD = 2  # batches that are read while one is computed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,51 +24,33 @@ class Answer:
 
     Attributes:
         path: Of the file.
-        scores: (classes,) float32 probabilities; None where there is an error.
+        values: (values,) float32: probabilities, or features; None where there is an error.
         square: (size, size, 3) uint8, the picture as records would hold it; or None.
         error: What is wrong with the file.
     """
 
     path: str
-    scores: np.ndarray | None = None
+    values: np.ndarray | None = None
     square: np.ndarray | None = None
     error: str = ''
 
 
 class Predictor:
-    """Scores pictures in files by the weighted mean of some networks' probabilities.
+    """Answers files by a function of their pictures; memory does not grow with their number.
 
     Args:
-        networks: Trained on the same records.
-        weights: Of each; only their proportions count.
-        views: 1, 9 or 10 a picture.
-        batch_size: Views a step, at least.
+        network: Says how pictures are turned, and their size.
+        function: Squares (batch, size, size, 3) uint8 -> (batch, values).
+        batch_size: Pictures a step.
     """
 
-    def __init__(
-        self,
-        networks: Sequence[runs.Run],
-        weights: Sequence[float],
-        *,
-        views: int,
-        batch_size: int,
-    ):
-        self._exif, self._size = networks[0].exif_orientation, len(networks[0].mean_image)
-        self._pictures = max(1, batch_size // views)
-        shares = (np.asarray(weights) / np.sum(weights)).tolist()
-        members = [_scores_of(each, views) for each in networks]
-
-        @tf.function(
-            input_signature=[tf.TensorSpec([None, self._size, self._size, 3], tf.uint8)],
-            autograph=False,
-            jit_compile=False,
+    def __init__(self, network: runs.Run, function: Callable, *, batch_size: int):
+        self._exif, self._size = network.exif_orientation, len(network.mean_image)
+        self._pictures = batch_size
+        squares = tf.TensorSpec([None, self._size, self._size, 3], tf.uint8)
+        self._compute = tf.function(
+            function, input_signature=[squares], autograph=False, jit_compile=False
         )
-        def score(squares):
-            return tf.add_n(
-                [share * of(squares) for share, of in zip(shares, members, strict=True)]
-            )
-
-        self._score = score
 
     def __call__(self, paths: Sequence[str]) -> Iterator[Answer]:
         """The answers in the order of the paths."""
@@ -86,7 +69,8 @@ class Predictor:
                 if len(waiting) > ahead:
                     path, square = waiting.popleft()
                     yield path, square.result()
-            for path, square in waiting:
+            while waiting:
+                path, square = waiting.popleft()
                 yield path, square.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -94,12 +78,12 @@ class Predictor:
     def _answers(self, group, size: int) -> Iterator[Answer]:
         squares = [each for _, each in group if not isinstance(each, str)]
         filling = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
-        scores = iter(self._score(np.stack(squares + filling)).numpy() if squares else ())
+        values = iter(self._compute(np.stack(squares + filling)).numpy() if squares else ())
         for path, each in group:
             if isinstance(each, str):
                 yield Answer(path, error=each)
             else:
-                yield Answer(path, next(scores), each)
+                yield Answer(path, next(values), each)
 
     def _read(self, path: str) -> np.ndarray | str:
         try:
@@ -112,14 +96,37 @@ class Predictor:
             return input_pipeline.errors.reason(error)
 
 
-def _scores_of(network: runs.Run, views: int):
-    def scores(squares):
-        seen = input_pipeline.preprocessing.views(
-            squares, network.mean_image, crop_size=network.recipe.crop_size, number=views
-        )
-        return steps.averaged_probabilities(network.model(seen, training=False), views)
+def probabilities(networks: Sequence[runs.Run], weights: Sequence[float], views: int) -> Callable:
+    """squares -> the weighted mean of some networks' probabilities, of 1, 9 or 10 views.
 
-    return scores
+    Args:
+        networks: Trained on the same records.
+        weights: Of each; only their proportions count.
+        views: Of a picture.
+    """
+    shares = (np.asarray(weights) / np.sum(weights)).tolist()
+
+    def one(network, squares):
+        logits = network.model(_views(network, squares, views), training=False)
+        return steps.averaged_probabilities(logits, views)
+
+    def mean(squares):
+        pairs = zip(shares, networks, strict=True)
+        return tf.add_n([share * one(network, squares) for share, network in pairs])
+
+    return mean
+
+
+def features(network: runs.Run) -> Callable:
+    """squares -> the last hidden layer of the central view; see `alexnet.hidden`."""
+    model = alexnet.hidden(network.model)
+    return lambda squares: model(_views(network, squares, 1), training=False)
+
+
+def _views(network: runs.Run, squares, number: int):
+    return input_pipeline.preprocessing.views(
+        squares, network.mean_image, crop_size=network.recipe.crop_size, number=number
+    )
 
 
 def best(scores: np.ndarray, number: int) -> list[int]:

@@ -96,6 +96,11 @@ def checkpoint_in(directory: pathlib.Path, which: str, flag: str) -> pathlib.Pat
     return path
 
 
+def variables_sha256(path: pathlib.Path) -> str:
+    """The hash of a checkpoint's weights."""
+    return json.loads((path / 'sha256.json').read_text())[checkpoint.VARIABLES]
+
+
 def classes_of(directory: pathlib.Path) -> tuple[str, ...]:
     """The classes that a run was trained on."""
     return tuple(json.loads((directory / DATA).read_text())['classes'])

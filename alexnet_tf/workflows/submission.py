@@ -52,7 +52,7 @@ def write(
                     f'--submission: {answer.path}: {answer.error}. A line is needed for each '
                     f'picture, so {path} was not written.'
                 )
-            ids = (network.ids[each] for each in predictor.best(answer.scores, _IDS))
+            ids = (network.ids[each] for each in predictor.best(answer.values, _IDS))
             out.write(' '.join(map(str, ids)) + '\n')
             bar.show(done, len(ordered))
     bar.close()

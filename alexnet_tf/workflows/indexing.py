@@ -1,0 +1,141 @@
+"""Indexes of records, made by a run's network, or of their pixels."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import progress
+from alexnet_tf.retrieval import codes, index
+from alexnet_tf.workflows import predictor
+from alexnet_tf.workflows import run as runs
+
+FEATURES, PIXELS = 'features', 'pixels'
+_TINY = 32  # side of pictures whose pixels are compared, as in Krizhevsky and Hinton 2011
+_ENCODER, _CODES, _SAID = 'encoder.npz', 'codes.npy', 'codes.json'
+
+
+def directory(config: configs.Config, split: str, kind: str) -> pathlib.Path:
+    """Where an index is."""
+    root = config.retrieve.index_dir or pathlib.Path(config.run_dir) / 'index'
+    return pathlib.Path(root) / f'{split}-{kind}'
+
+
+def made(config: configs.Config, manifest, network: runs.Run, split: str, kind: str) -> index.Index:
+    """The index of a split; what is not there is computed.
+
+    Args:
+        config: Of the command.
+        manifest: Of the records.
+        network: Of the run.
+        split: Of the records.
+        kind: FEATURES or PIXELS.
+
+    Raises:
+        DataError: Another index is there.
+    """
+    where = directory(config, split, kind)
+    identity = index.Identity(
+        kind=kind,
+        split=split,
+        manifest_sha256=manifest.sha256,
+        variables_sha256=_weights(config, kind),
+    )
+    writer = index.Writer(where, identity)
+    if not (where / index.MANIFEST).exists():
+        _compute(config, manifest, network, split, kind, writer)
+    return index.load(where, **dataclasses.asdict(identity))
+
+
+def standing(config: configs.Config, split: str, kind: str) -> index.Index:
+    """The index of a split, made by this run's network; records need not be at hand.
+
+    Raises:
+        DataError: There is none, or it is another network's.
+    """
+    where = directory(config, split, kind)
+    return index.load(where, kind=kind, split=split, variables_sha256=_weights(config, kind))
+
+
+def _weights(config, kind: str) -> str:
+    if kind == PIXELS:
+        return ''
+    path = runs.checkpoint_in(
+        pathlib.Path(config.run_dir), config.evaluation.checkpoint, '--run_dir'
+    )
+    return runs.variables_sha256(path)
+
+
+def _compute(config, manifest, network, split, kind, writer) -> None:
+    """One part for each file of records."""
+    function = tf.function(
+        predictor.features(network) if kind == FEATURES else _tiny,
+        autograph=False,
+        jit_compile=False,
+    )
+    shards, total = manifest.shards(split), manifest.examples(split)
+    bar, done = progress.Progress(f'{split} pictures, {kind}'), 0
+    for number, shard in enumerate(shards):
+        if not writer.has(number):
+            writer.write(number, *_of_shard(config, manifest, shard, function))
+        done += shard[1]
+        bar.show(done, total)
+    bar.close()
+    writer.finish(len(shards), input_pipeline.inspection.ids(shards), network.names)
+
+
+def _of_shard(config, manifest, shard, function: Callable):
+    """(vectors (records, values) float32, labels (records,) int64) of one file."""
+    batches = input_pipeline.pipeline.read(
+        input_pipeline.pipeline.evaluation(
+            [shard], layout=manifest.layout, batch_size=config.evaluation.eval_batch_size
+        ),
+        manifest.directory,
+        lambda: input_pipeline.inspection.first_unreadable([shard], manifest.layout),
+    )
+    parts = []
+    for squares, labels, mask in batches:
+        there = mask.numpy() > 0
+        parts.append((function(squares).numpy()[there], labels.numpy()[there]))
+    vectors, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return vectors, labels
+
+
+def _tiny(squares):
+    small = tf.image.resize(squares, [_TINY, _TINY], 'area') / 255.0
+    return tf.reshape(small, [-1, _TINY * _TINY * small.shape[-1]])
+
+
+def coded(
+    config: configs.Config, found: index.Index, split: str, kind: str, bits: int
+) -> tuple[codes.Autoencoder, np.ndarray]:
+    """The autoencoder of an index and the codes of its vectors, learned where they are not there.
+
+    Raises:
+        DataError: They are damaged.
+    """
+    where = directory(config, split, kind) / f'codes-{bits}'
+    coder = codes.Autoencoder(found.vectors.width, bits, config.seed)
+    if not (where / _SAID).is_file():
+        bar = progress.Progress(f'steps of the autoencoder, {bits} bits of {kind}')
+        coder.learn(found.vectors, bar.show)
+        bar.close()
+        every = np.concatenate([coder.encode(part) for part in found.vectors.parts])
+        coder.save(where / _ENCODER)
+        with input_pipeline.files.atomic_file(where / _CODES) as aside, open(aside, 'wb') as file:
+            np.save(file, every)
+        said = {name: input_pipeline.files.sha256(where / name) for name in (_ENCODER, _CODES)}
+        input_pipeline.files.write_atomically(where / _SAID, json.dumps(said).encode())
+    said = json.loads((where / _SAID).read_text())
+    for name, sha256 in said.items():
+        if not (where / name).is_file() or input_pipeline.files.sha256(where / name) != sha256:
+            raise input_pipeline.errors.DataError(
+                f'{where / name} is not what was written. Delete {where} and make it anew.'
+            )
+    coder.load(where / _ENCODER)
+    return coder, np.load(where / _CODES, allow_pickle=False)

@@ -1,0 +1,178 @@
+"""Pictures by likeness: the index of a split, the nearest to a picture, how good they are."""
+
+import csv
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.reporting import page, tables
+from alexnet_tf.retrieval import search
+from alexnet_tf.workflows import drawing, indexing, judging, predictor, retrieval_scores, streams
+from alexnet_tf.workflows import run as runs
+
+_DRAWN = 20  # queries
+
+
+def run(config: configs.Config) -> None:
+    """Does what `--retrieve` says."""
+    asked = config.retrieve
+    if asked.search_engine == 'faiss':
+        try:
+            search.faiss()
+        except ImportError as error:
+            raise configs.UsageError(str(error)) from error
+    if asked.retrieve == 'query':
+        return _query(config)
+    manifest = input_pipeline.records.load(config.data.data_dir)
+    judging.check_split(manifest, asked.database, '--database')
+    network = judging.Network(config, manifest).trained()
+    if asked.retrieve == 'evaluate':
+        return retrieval_scores.run(config, manifest, network)
+    found = indexing.made(config, manifest, network, asked.database, indexing.FEATURES)
+    where = indexing.directory(config, asked.database, indexing.FEATURES)
+    print(f'retrieve: {where}: {len(found.vectors):,} vectors of {found.vectors.width:,} values')
+    for bits in asked.code_bits:
+        _, codes = indexing.coded(config, found, asked.database, indexing.FEATURES, bits)
+        print(f'retrieve: codes of {bits} bits: {codes.nbytes:,} bytes')
+
+
+def _query(config: configs.Config) -> None:
+    draw = _drawer(config)
+    paths = streams.paths_of(config.predict.inputs)
+    network = runs.load(config, compiled=True)
+    found = indexing.standing(config, config.retrieve.database, indexing.FEATURES)
+    if found.classes != network.names:
+        raise input_pipeline.errors.DataError(
+            f'{indexing.directory(config, config.retrieve.database, indexing.FEATURES)} holds an '
+            f'index of other classes than the network in --run_dir={config.run_dir} knows.'
+        )
+    nearest = _nearest(config, found)
+    answered = predictor.Predictor(
+        network, predictor.features(network), batch_size=config.evaluation.eval_batch_size
+    )
+    good, drawn = 0, []
+    with streams.output(config.predict.output_file) as stream:
+        write = _writer(config.predict.output, stream)
+        for answer in streams.counted(answered(paths), len(paths), config.predict.output_file):
+            row, places = _row(answer, found, nearest)
+            write(row)
+            good += not answer.error
+            if draw and not answer.error and len(drawn) < _DRAWN:
+                drawn.append((row, answer.square, places))
+    if draw and drawn:
+        draw(drawn)
+        print(f'retrieve: drew {len(drawn)} queries in {config.predict.draw}', file=sys.stderr)
+    if not good:
+        raise input_pipeline.errors.DataError(
+            f'none of the {len(paths)} files could be read as a picture.'
+        )
+
+
+def _nearest(config, found) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """vector -> (distances, places) of its neighbours."""
+    number, engine = config.retrieve.neighbours, config.retrieve.search_engine
+    if not config.retrieve.code_bits:
+
+        def by_vectors(vector):
+            distances, places = search.euclidean(found.vectors, vector[None], number, engine)
+            return distances[0], places[0]
+
+        return by_vectors
+    bits = config.retrieve.code_bits[0]
+    coder, codes = indexing.coded(config, found, config.retrieve.database, indexing.FEATURES, bits)
+
+    def by_codes(vector):
+        distances, places = search.hamming(codes, coder.encode(vector[None]), number, engine)
+        return distances[0], places[0]
+
+    return by_codes
+
+
+def _row(answer, found, nearest):
+    if answer.error:
+        return {'file': answer.path, 'error': answer.error}, ()
+    distances, places = nearest(answer.values)
+    neighbours = [
+        {
+            'example': found.ids[at],
+            'class': found.classes[found.labels[at]],
+            'distance': distance.item(),
+        }
+        for distance, at in zip(distances, places, strict=True)
+    ]
+    return {'file': answer.path, 'neighbours': neighbours}, places
+
+
+def _writer(form: str, stream) -> Callable[[dict], None]:
+    if form == 'json':
+        return lambda row: stream.write(json.dumps(row, ensure_ascii=False) + '\n')
+    if form == 'csv':
+        out = csv.writer(stream, lineterminator='\n')
+        out.writerow(('file', 'rank', 'example', 'class', 'distance', 'error'))
+        return lambda row: out.writerows(_csv_rows(row))
+
+    def write(row):
+        stream.write(f'{row["file"]}\n')
+        if 'error' in row:
+            stream.write(f'    error: {row["error"]}\n')
+        for each in row.get('neighbours', ()):
+            stream.write(f'    {each["distance"]:9.4g}  {each["class"]}  {each["example"]}\n')
+
+    return write
+
+
+def _csv_rows(row) -> Iterator[tuple]:
+    file = tables.safe_cell(row['file'])
+    if 'error' in row:
+        yield file, '', '', '', '', row['error']
+    for rank, each in enumerate(row.get('neighbours', ()), 1):
+        names = (tables.safe_cell(each[name]) for name in ('example', 'class'))
+        yield file, rank, *names, each['distance'], ''
+
+
+def _drawer(config):
+    """What draws queries with what was found, as `--draw` asks; None where it does not."""
+    path = config.predict.draw
+    if not path:
+        return None
+    html = pathlib.Path(path).suffix in ('.html', '.htm')
+    figures = None if html else drawing.needed('--draw')
+    manifest = input_pipeline.records.load(config.data.data_dir)
+    shards = manifest.shards(config.retrieve.database)
+
+    def squares_of(places):
+        return input_pipeline.pipeline.squares(shards, manifest.layout, places)
+
+    def draw(drawn):
+        if html:
+            text = page.document('Nearest pictures', _blocks(drawn, squares_of))
+            input_pipeline.files.write_atomically(path, text.encode())
+            return
+        pictures, captions = [], []
+        for row, square, places in drawn:
+            pictures += [square, *squares_of(places.tolist())]
+            captions += [pathlib.Path(row['file']).name, *map(_caption, row['neighbours'])]
+        across = 1 + len(drawn[0][2])
+        figures.save(figures.sheet(pictures, captions, across), pathlib.Path(path))
+
+    return draw
+
+
+def _blocks(drawn, squares_of) -> Iterator[str]:
+    for row, square, places in drawn:
+        yield page.heading(row['file'])
+        found = zip(squares_of(places.tolist()), map(_caption, row['neighbours']), strict=True)
+        yield page.gallery(
+            (tf.io.encode_jpeg(each).numpy(), caption)
+            for each, caption in [(square, 'the query'), *found]
+        )
+
+
+def _caption(neighbour) -> str:
+    return f'{neighbour["class"].split(",")[0]}\n{neighbour["distance"]:.4g}'
