@@ -6,7 +6,7 @@ import shlex
 import typing
 from typing import Any
 
-from alexnet_tf import data_sections, sections, settings
+from alexnet_tf import data_sections, sections, settings, use_sections
 
 UsageError = settings.UsageError
 
@@ -39,13 +39,13 @@ class Config(settings.Checked):
     input: data_sections.Input = dataclasses.field(default_factory=data_sections.Input)
     network: sections.Network = dataclasses.field(default_factory=sections.Network)
     training: sections.Training = dataclasses.field(default_factory=sections.Training)
-    evaluation: sections.Evaluation = dataclasses.field(default_factory=sections.Evaluation)
-    predict: sections.Predict = dataclasses.field(default_factory=sections.Predict)
-    report: sections.Report = dataclasses.field(default_factory=sections.Report)
-    retrieve: sections.Retrieve = dataclasses.field(default_factory=sections.Retrieve)
-    export: sections.Export = dataclasses.field(default_factory=sections.Export)
-    benchmark: sections.Benchmark = dataclasses.field(default_factory=sections.Benchmark)
-    verify: sections.Verify = dataclasses.field(default_factory=sections.Verify)
+    evaluation: use_sections.Evaluation = dataclasses.field(default_factory=use_sections.Evaluation)
+    predict: use_sections.Predict = dataclasses.field(default_factory=use_sections.Predict)
+    report: use_sections.Report = dataclasses.field(default_factory=use_sections.Report)
+    retrieve: use_sections.Retrieve = dataclasses.field(default_factory=use_sections.Retrieve)
+    export: use_sections.Export = dataclasses.field(default_factory=use_sections.Export)
+    benchmark: use_sections.Benchmark = dataclasses.field(default_factory=use_sections.Benchmark)
+    verify: use_sections.Verify = dataclasses.field(default_factory=use_sections.Verify)
 
     def __post_init__(self):
         super().__post_init__()
@@ -54,16 +54,7 @@ class Config(settings.Checked):
             _require(self.data.dataset, '--source=tfds needs --dataset=NAME.')
         elif prepares and self.data.source not in ('auto', 'photographs'):
             _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
-        for name, mode, section in (
-            ('dry_run', 'prepare', self.data),
-            ('verify_only', 'prepare', self.data),
-            ('submission', 'predict', self.predict),
-            ('paper_tables', 'report', self.report),
-        ):
-            if getattr(section, name) and self.mode != mode:
-                raise UsageError(f'--{name} belongs to --mode={mode}, not to {self.mode}.')
-        if self.evaluation.search_weights and self.mode == 'predict':
-            raise UsageError('--search_weights wants labels: --mode=evaluate finds weights.')
+        self._check_modes()
         if self.input.data_service and self.mode == 'benchmark':
             raise UsageError('--data_service: measurements are of this host alone.')
         if self.mode == 'benchmark' and self.predict.output == 'csv':
@@ -88,8 +79,32 @@ class Config(settings.Checked):
         _check_devices(self.network)
         _check_ensemble(self.evaluation)
 
+    def _check_modes(self):
+        """Refuses settings that the mode has no use for."""
+        for name, modes, section in (
+            ('dry_run', ('prepare',), self.data),
+            ('verify_only', ('prepare',), self.data),
+            ('submission', ('predict',), self.predict),
+            ('paper_tables', ('report',), self.report),
+            ('compare_runs', ('report',), self.report),
+            ('ensemble', ('evaluate', 'predict'), self.evaluation),
+            ('search_weights', ('evaluate',), self.evaluation),
+        ):
+            if getattr(section, name) and self.mode not in modes:
+                raise UsageError(
+                    f'--{name} belongs to --mode={" or ".join(modes)}, not to {self.mode}.'
+                )
+        if self.report.compare_runs and not self.report.paper_tables:
+            raise UsageError('--compare_runs: for which of --paper_tables?')
+        if self.mode in ('predict', 'report') and len(self.evaluation.views) > 1:
+            raise UsageError(
+                f'--views={",".join(self.evaluation.views)}: {self.mode} takes one of 1, 10, nine.'
+            )
+        if self.predict.submission and (self.predict.draw or self.predict.output_file):
+            raise UsageError('--submission is written alone, without --draw and --output_file.')
 
-def _check_ensemble(asked: sections.Evaluation) -> None:
+
+def _check_ensemble(asked: use_sections.Evaluation) -> None:
     weights = list(map(float, asked.ensemble_weights))
     if (weights or asked.search_weights) and not asked.ensemble:
         raise UsageError('--ensemble_weights and --search_weights are of --ensemble=RUN_A,RUN_B.')

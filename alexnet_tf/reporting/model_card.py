@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
-_SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|~!])')
+_SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|~!&])')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def text(card: Card) -> str:
         'pictures, and differences between groups of people, if any are shown. It sees the central '
         'square of a picture and nothing outside it.',
         '## Use',
-        *(f'{what}:\n\n```\n{command}\n```' for what, command in card.use.items()),
+        *(f'{what}:\n\n{_code(command)}' for what, command in card.use.items()),
         '## Made with',
         '\n'.join(f'- {_plain(name)}: {_plain(value)}' for name, value in card.made_with.items()),
     ]
@@ -76,6 +76,12 @@ def _scores(card: Card) -> list[str]:
 
 def _cell(value: object) -> str:
     return value if value == '---' else _plain(value)
+
+
+def _code(command: str) -> str:
+    """A block that nothing in it ends."""
+    fence = '`' * (1 + max(2, *map(len, re.findall('`+', command)), 2))
+    return f'{fence}\n{" ".join(command.splitlines())}\n{fence}'
 
 
 def _plain(value: object) -> str:

@@ -1,5 +1,6 @@
 """The paper's tables, with measured rows beside the paper's."""
 
+import collections
 import dataclasses
 import math
 import statistics
@@ -9,6 +10,8 @@ from alexnet_tf.reporting import intervals, tables
 
 VALIDATION, TEST = 'validation', 'test'
 FULL = ''  # the network without a change
+# Kinds of networks: as the paper's; with a sixth convolution; either pre-trained on other pictures.
+CNN, SIX, TUNED, STARRED = 'CNN', 'six', 'tuned', 'CNN*'
 _DEVIATIONS = 1.959964  # of a normal distribution, on either side of 95 %
 
 
@@ -18,19 +21,17 @@ class Measured:
 
     Attributes:
         of: The run, or the ensemble's runs.
-        networks: How many they are.
-        pretrained: Whether one began from another's weights.
+        kinds: Of each network, sorted: CNN, SIX, TUNED, STARRED, or how else it differs.
         changes: What differs from the whole network, as `columns=1`; FULL for nothing.
-        data: What tells the records apart.
+        group: Networks of one group differ in their changes only, and know the same records.
         split, views, examples: That were scored.
         errors: Top-1 and top-5, in [0, 1].
     """
 
     of: str
-    networks: int
-    pretrained: bool
+    kinds: tuple[str, ...]
     changes: str
-    data: str
+    group: str
     split: str
     views: int
     examples: int
@@ -44,15 +45,13 @@ class Row:
     Attributes:
         name: As there.
         cells: The paper's, as printed there, by column.
-        networks: Of a measured row that belongs beside it; 0: none can.
-        pretrained: The same.
+        kinds: Of measured rows that belong beside it; none can where there are none.
         views: The same.
     """
 
     name: str
     cells: tuple[str, ...]
-    networks: int = 0
-    pretrained: bool = False
+    kinds: tuple[tuple[str, ...], ...] = ()
     views: int = 10
 
 
@@ -79,8 +78,8 @@ TABLES = {
         (
             Row('Sparse coding [2]', ('47.1', '28.2')),
             Row('SIFT + FVs [24]', ('45.7', '25.7')),
-            Row('CNN', ('37.5', '17.0'), networks=1),
-            Row('CNN, one view (footnote 5)', ('39.0', '18.3'), networks=1, views=1),
+            Row('CNN', ('37.5', '17.0'), ((CNN,),)),
+            Row('CNN, one view (footnote 5)', ('39.0', '18.3'), ((CNN,),), views=1),
         ),
     ),
     'ilsvrc2012': Table(
@@ -88,10 +87,10 @@ TABLES = {
         (('top-1 (val)', VALIDATION, 0), ('top-5 (val)', VALIDATION, 1), ('top-5 (test)', TEST, 1)),
         (
             Row('SIFT + FVs [7]', ('', '', '26.2')),
-            Row('1 CNN', ('40.7', '18.2', ''), networks=1),
-            Row('5 CNNs', ('38.1', '16.4', '16.4'), networks=5),
-            Row('1 CNN*', ('39.0', '16.6', ''), networks=1, pretrained=True),
-            Row('7 CNNs*', ('36.7', '15.4', '15.3'), networks=7, pretrained=True),
+            Row('1 CNN', ('40.7', '18.2', ''), ((CNN,),)),
+            Row('5 CNNs', ('38.1', '16.4', '16.4'), ((CNN,) * 5,)),
+            Row('1 CNN*', ('39.0', '16.6', ''), ((STARRED,),)),
+            Row('7 CNNs*', ('36.7', '15.4', '15.3'), ((CNN,) * 5 + (STARRED,) * 2,)),
         ),
     ),
     'fall2009': Table(
@@ -99,7 +98,7 @@ TABLES = {
         (('top-1', VALIDATION, 0), ('top-5', VALIDATION, 1)),
         (
             Row('Best published before [19]', ('78.1', '60.9')),
-            Row('CNN with a sixth convolution', ('67.4', '40.9'), networks=1),
+            Row('CNN with a sixth convolution', ('67.4', '40.9'), ((SIX,), (STARRED,))),
         ),
     ),
 }
@@ -124,8 +123,7 @@ def text(name: str, measured: Sequence[Measured]) -> str:
         measured: On its data.
     """
     asked = TABLES[name]
-    changes = 'conv6=True' if name == 'fall2009' else FULL
-    whole = [each for each in measured if each.changes == changes]
+    whole = [each for each in measured if set(each.kinds) <= {CNN, SIX, TUNED, STARRED}]
     header = ['', *(f'{column}, paper' for column, _, _ in asked.columns)]
     header += [f'{column}, here (95 %)' for column, _, _ in asked.columns] + ['run']
     rows, placed = [], set()
@@ -145,10 +143,12 @@ def changes_text(measured: Sequence[Measured]) -> str:
     """By how many points each change of the network raises its errors; '' where none was run."""
     rows = []
     for change, section, meaning, paper in _ABLATIONS:
-        for key in sorted({(each.data, each.split, each.views) for each in measured}):
-            of = [each for each in measured if (each.data, each.split, each.views) == key]
-            base, changed = ([e for e in of if e.changes == each] for each in (FULL, change))
-            single = [[e for e in group if e.networks == 1] for group in (base, changed)]
+        for key in sorted({(each.group, each.split, each.views) for each in measured}):
+            of = [each for each in measured if (each.group, each.split, each.views) == key]
+            single = [
+                [each for each in of if len(each.kinds) == 1 and each.changes == changes]
+                for changes in (FULL, change)
+            ]
             if all(single):
                 found = [_difference(*single, at) for at in (0, 1)]
                 numbers = f'{len(single[1])} and {len(single[0])}'
@@ -162,8 +162,7 @@ def changes_text(measured: Sequence[Measured]) -> str:
 
 
 def _fits(each: Measured, row: Row) -> bool:
-    wanted = (row.networks, row.pretrained, row.views)
-    return (each.networks, each.pretrained, each.views) == wanted
+    return each.kinds in row.kinds and each.views == row.views
 
 
 def _lines(name, cells, asked: Table, fitting: Sequence[Measured]):
@@ -185,8 +184,9 @@ def _names(measured) -> list[str]:
 
 
 def _named(each: Measured) -> str:
-    plural = '' if each.networks == 1 else 's'
-    return f'{each.networks} CNN{plural}{"*" if each.pretrained else ""}'
+    words = {CNN: 'CNN', SIX: 'CNN of six convolutions', TUNED: 'CNN, pre-trained', STARRED: 'CNN*'}
+    counted = collections.Counter(each.kinds)
+    return ' + '.join(f'{number} {words[kind]}' for kind, number in counted.items())
 
 
 def _with_interval(each: Measured, at: int) -> str:

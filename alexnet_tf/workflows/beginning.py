@@ -54,6 +54,9 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
     }
     if (directory / runs.DATA).exists():
         _check_same(directory, config, data)
+        # How far it goes, and where, may have changed.
+        text = configs.to_json(config).encode()
+        input_pipeline.files.write_atomically(directory / runs.CONFIG, text)
         return directory
     directory.mkdir(parents=True, exist_ok=True)
     with (

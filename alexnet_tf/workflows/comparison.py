@@ -1,6 +1,7 @@
 """Rows of several runs, for the paper's tables."""
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Iterator
 
@@ -13,29 +14,24 @@ from alexnet_tf.workflows import run as runs
 
 # Where each table's records come from.
 _SOURCES = {'ilsvrc2010': 'ilsvrc2010', 'ilsvrc2012': 'ilsvrc2012', 'fall2009': 'imagenet10k'}
-# What a change of makes another experiment; batch, epochs and rates are how it was trained.
-_COMPARED = (
-    'columns',
-    'conv6',
-    'removed_layer',
-    'activation',
-    'pool_size',
-    'normalization',
-    'colour_shift_sd',
-    'dropout',
-)
+# A change of one of these is what the paper measures; all else must be equal for that.
+_CHANGED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
 
 
 def run(config: configs.Config) -> None:
     """Prints the table that `--paper_tables` names."""
     name = config.report.paper_tables
     directories = list(map(pathlib.Path, config.report.compare_runs)) or _beside(config.run_dir)
-    on_it = [each for each in directories if runs.data_of(each).get('source') == _SOURCES[name]]
+    sources = [runs.data_of(each).get('source') for each in directories]
+    pairs = zip(directories, sources, strict=True)
+    on_it = [each for each, source in pairs if source == _SOURCES[name]]
     print(paper_tables.text(name, measured(on_it)))
     if not on_it:
+        older = sources.count(None)
         print(
             f'\nreport: none of {len(directories)} runs was trained on records of '
-            f'--source={_SOURCES[name]}; --compare_runs names others.'
+            f'--source={_SOURCES[name]}{f" ({older} do not say on what)" if older else ""}; '
+            '--compare_runs names others.'
         )
 
 
@@ -51,12 +47,17 @@ def _key(each: paper_tables.Measured):
 
 def _beside(run_dir: str) -> list[pathlib.Path]:
     """All runs in the directory of one."""
-    parent = pathlib.Path(run_dir).parent
+    parent = pathlib.Path(run_dir).resolve().parent
+    if not parent.is_dir():
+        raise input_pipeline.errors.DataError(f'--run_dir={run_dir}: there is no {parent}.')
     return [each for each in sorted(parent.glob('*')) if (each / runs.DATA).is_file()]
 
 
 def _rows(directory: pathlib.Path) -> Iterator[paper_tables.Measured]:
+    ours = runs.data_of(directory)['manifest_sha256']
     for row in judging.newest_results(directory):
+        if row['manifest_sha256'] != ours:
+            continue  # scores of other pictures
         members = [directory]
         if row['weights']:
             members = list(map(pathlib.Path, row['run_dir'].split(judging.JOINED)))
@@ -66,10 +67,9 @@ def _rows(directory: pathlib.Path) -> Iterator[paper_tables.Measured]:
         changes = {_changes(each) for each in settings}
         yield paper_tables.Measured(
             of=row['run_dir'] if row['weights'] else str(directory),
-            networks=len(members),
-            pretrained=any(each.training.init_weights for each in settings),
+            kinds=tuple(sorted(map(_kind, settings))),
             changes=changes.pop() if len(changes) == 1 else 'mixed',
-            data=row['manifest_sha256'],
+            group=' '.join([ours, *sorted(map(_all_else, settings))]),
             split=row['split'],
             views=int(row['views']),
             examples=int(row['examples']),
@@ -81,13 +81,41 @@ def _settings(directory: pathlib.Path) -> configs.Config:
     path = directory / runs.CONFIG
     if not path.is_file():
         raise input_pipeline.errors.DataError(f'{directory} is no run: it has no {path.name}.')
-    return configs.from_json(path.read_text())
+    try:
+        return configs.from_json(path.read_text())
+    except (ValueError, configs.UsageError) as error:
+        raise input_pipeline.errors.DataError(f'{path} cannot be read: {error}') from error
 
 
 def _changes(config: configs.Config) -> str:
     """What differs from the preset's network, as flags."""
     numbers = dataclasses.asdict(runs.resolve_recipe(config))
     preset = dataclasses.asdict(recipe.resolve(config.network.recipe))
-    changed = [f'{name}={numbers[name]}' for name in _COMPARED if numbers[name] != preset[name]]
-    width = config.network.width
-    return ' '.join(changed + ([] if width == 1 else [f'width={width:g}']))
+    return ' '.join(f'{name}={numbers[name]}' for name in _CHANGED if numbers[name] != preset[name])
+
+
+def _kind(config: configs.Config) -> str:
+    """One of `paper_tables`' kinds, or what else it is."""
+    pretrained, changes, width = (
+        bool(config.training.init_weights),
+        _changes(config),
+        config.network.width,
+    )
+    kinds = {
+        (False, paper_tables.FULL): paper_tables.CNN,
+        (True, paper_tables.FULL): paper_tables.TUNED,
+        (False, 'conv6=True'): paper_tables.SIX,
+        (True, 'conv6=True'): paper_tables.STARRED,
+    }
+    if width != 1:
+        return f'width={width:g} {changes}'
+    return kinds.get((pretrained, changes), changes)
+
+
+def _all_else(config: configs.Config) -> str:
+    """All numbers but those that may be changed, and where weights are from."""
+    numbers = dataclasses.asdict(runs.resolve_recipe(config))
+    kept = {name: value for name, value in numbers.items() if name not in _CHANGED}
+    kept |= {'width': config.network.width, 'init_weights': config.training.init_weights}
+    kept |= {'precision': config.network.precision}
+    return json.dumps(kept, sort_keys=True)

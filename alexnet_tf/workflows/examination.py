@@ -13,6 +13,7 @@ from alexnet_tf.workflows import run as runs
 
 SPLIT = input_pipeline.records.VALIDATION
 _SAMPLES, _TOP = 8, 5
+_MOST_BYTES = 8e9  # of probabilities that a report keeps without being asked to
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,10 @@ def of(config: configs.Config) -> Examination:
     except input_pipeline.errors.DataError as error:
         return Examination(runs.load(config, compiled=True), missing=str(error))
     views = judging.views_of(config, default=('1',))[0]
+    size = 4 * manifest.examples(SPLIT) * len(manifest.classes)
+    if size > _MOST_BYTES:
+        said = f'the probabilities of {SPLIT} would take {size / 1e9:,.0f} GB.'
+        return Examination(network.trained(), missing=said)
     kept = network.remembered(SPLIT, views)
     trained = network.trained()
     found = analysis.analysed([kept.probabilities], kept.labels, kept.ids, trained.names, [1.0])

@@ -85,18 +85,22 @@ class Network:
 
     def remembered(self, split: str, views: int) -> probabilities.Split:
         """The answers to a split: those kept, or made and kept now."""
+        asked = self._config.evaluation.save_probabilities
+        for dtype in (asked,) if asked else ('float32', 'float16'):
+            kept = self._kept(split, views, dtype)
+            if kept.stand():
+                return kept.read()
         kept = self._kept(split, views)
-        if not kept.stand():
-            self._scored_and_kept(kept, split, views)
+        self._scored_and_kept(kept, split, views)
         return kept.read()
 
-    def _kept(self, split: str, views: int) -> probabilities.Kept:
+    def _kept(self, split: str, views: int, dtype: str = '') -> probabilities.Kept:
         identity = probabilities.Identity(
             manifest_sha256=self._manifest.sha256,
             split=split,
             views=views,
             variables_sha256=runs.variables_sha256(self._checkpoint),
-            dtype=self._config.evaluation.save_probabilities or 'float32',
+            dtype=dtype or self._config.evaluation.save_probabilities or 'float32',
         )
         return probabilities.Kept(self._directory / 'probabilities', identity)
 
@@ -191,10 +195,12 @@ def row(config, manifest, views: int, result, *, of: str, step='', weights='') -
 
 
 def newest_results(directory: pathlib.Path) -> list[dict[str, str]]:
-    """The last row of `results.csv` for each split, number of views and ensemble."""
-    rows = tables.read_csv(directory / 'results.csv')
-    kinds = {(row['run_dir'], row['split'], row['views'], row['weights']): row for row in rows}
-    return list(kinds.values())
+    """The last row of `results.csv` for each split of each records, number of views, ensemble."""
+    found = {}
+    for row in tables.read_csv(directory / 'results.csv'):
+        ensemble = (row['run_dir'], row['weights']) if row['weights'] else ()
+        found[row['manifest_sha256'], row['split'], row['views'], ensemble] = row
+    return list(found.values())
 
 
 def table(rows) -> str:

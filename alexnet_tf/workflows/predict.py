@@ -19,7 +19,7 @@ _DRAWN = 8
 def run(config: configs.Config) -> None:
     """Writes a row for each picture, with its classes or with what is wrong with it."""
     figures = drawing.needed('--draw') if config.predict.draw else None
-    views = _views(config)
+    views = judging.views_of(config, default=('1',))[0]
     paths = streams.paths_of(config.predict.inputs)
     directories = config.evaluation.ensemble or (config.run_dir,)
     runs.check_same_data(directories)
@@ -72,12 +72,3 @@ def _row(answer: predictor.Answer, names: Sequence[str]) -> dict[str, Any]:
         'classes': [names[each] for each in best],
         'probabilities': [float(answer.values[each]) for each in best],
     }
-
-
-def _views(config: configs.Config) -> int:
-    views = judging.views_of(config, default=('1',))
-    if len(views) > 1:
-        raise configs.UsageError(
-            f'--views={",".join(config.evaluation.views)}: predict takes one of 1, 10 and nine.'
-        )
-    return views[0]

@@ -92,7 +92,7 @@ class Predictor:
                 exif_orientation=self._exif,
                 square_size=self._size,
             ).numpy()
-        except (tf.errors.OpError, OSError, ValueError) as error:
+        except (tf.errors.OpError, OSError, ValueError, input_pipeline.errors.DataError) as error:
             return input_pipeline.errors.reason(error)
 
 

@@ -1,5 +1,6 @@
 """What a run has come to: lines, a page, a model card; or the paper's tables."""
 
+import dataclasses
 import json
 import pathlib
 import shlex
@@ -46,7 +47,8 @@ def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> 
         '(last epoch, cropped, with dropout)',
     ]
     for row in results:
-        if row['split'] == examination.SPLIT and not row['weights']:
+        ours = row['manifest_sha256'] == runs.data_of(directory)['manifest_sha256']
+        if row['split'] == examination.SPLIT and not row['weights'] and ours:
             lines.append(
                 f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
                 f'{tables.percent(float(row["top5_error"]))} top-5, {row["views"]} '
@@ -66,6 +68,8 @@ def _newest_export(directory) -> pathlib.Path | None:
 
 def _card(directory, examined, epochs, results) -> model_card.Card:
     trained, asked = examined.trained, configs.from_json((directory / runs.CONFIG).read_text())
+    asked = dataclasses.replace(asked, run_dir=str(directory))
+    kept = runs.data_of(directory)
     numbers = trained.recipe
     width = '' if asked.network.width == 1 else f', {asked.network.width:g} of its width'
     columns = 'two columns' if numbers.columns == 2 else 'one column'
@@ -79,22 +83,27 @@ def _card(directory, examined, epochs, results) -> model_card.Card:
         architecture=f'AlexNet (Krizhevsky, Sutskever and Hinton, 2012), {columns}{width}, '
         f'{trained.model.count_params():,} parameters; numbers of the preset {numbers.name}.',
         classes=trained.names,
-        data=_data(examined, runs.data_of(directory)),
+        data=_data(examined, kept),
         training=f'{epochs[-1]["epoch"]} epochs of stochastic gradient descent in batches of '
         f'{numbers.batch_size}, {trained.step:,} steps from seed {asked.seed}; activations in '
         f'{asked.network.precision}.',
-        header=('split', 'pictures', 'views', 'top-1 error (95 %)', 'top-5 error (95 %)', 'loss'),
-        results=[_cells(row) for row in results if not row['weights']],
+        header=(
+            *('split', 'pictures', 'views', 'top-1 error (95 %)', 'top-5 error (95 %)', 'loss'),
+            'after step',
+        ),
+        results=[_cells(row, kept) for row in results if not row['weights']],
         calibration=_calibration(examined),
         use=use,
         made_with=json.loads((directory / runs.ENVIRONMENT).read_text()),
     )
 
 
-def _cells(row) -> tuple[str, ...]:
-    loss = f'{float(row["loss"]):.4f}'
+def _cells(row, kept) -> tuple[str, ...]:
+    split, loss = row['split'], f'{float(row["loss"]):.4f}'
+    if row['manifest_sha256'] != kept['manifest_sha256']:
+        split = f'{split} of other records ({row["manifest_sha256"][:8]})'
     errors = (judging.with_interval(row, name) for name in ('top1', 'top5'))
-    return row['split'], row['examples'], row['views'], *errors, loss
+    return split, row['examples'], row['views'], *errors, loss, row['step']
 
 
 def _data(examined, kept) -> str:

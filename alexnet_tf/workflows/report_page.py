@@ -6,6 +6,7 @@ from alexnet_tf.reporting import model_card, page
 from alexnet_tf.workflows import examination, judging
 
 _ROWS = 20  # of a table
+_DRAWN_CLASSES = 1000  # a pixel each is the least
 
 
 def of(card: model_card.Card, examined: examination.Examination, epochs, figures) -> str:
@@ -66,8 +67,8 @@ def _pictures(examined: examination.Examination, figures) -> list[str]:
         said = f'Above each its true class, whose bar is orange; {views}.'
         blocks.append(page.paragraph(said, note=True))
     blocks.append(page.heading('What is taken for what'))
-    if figures:
-        names = examined.trained.names
+    names = examined.trained.names
+    if figures and len(names) <= _DRAWN_CLASSES:
         drawn = figures.png(figures.confusion(found.confusion(), names))
         blocks.append(page.picture(drawn, 'the confusion matrix'))
     blocks += [

@@ -46,6 +46,8 @@ def output(path: str):
     if not path:
         yield sys.stdout
         return
+    if os.path.isdir(path):
+        raise configs.UsageError(f'--output_file={path} is a directory; name a file.')
     with (
         input_pipeline.files.atomic_file(path) as aside,
         open(aside, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 
 import input_pipeline
+from alexnet_tf import config as configs
 from alexnet_tf.reporting import progress
 from alexnet_tf.workflows import predictor
 from alexnet_tf.workflows import run as runs
@@ -30,10 +31,13 @@ def write(
         A sentence about it.
 
     Raises:
+        UsageError: `path` is a directory.
         DataError: The classes have no ILSVRC ids, two pictures have one name, or one cannot be
             read: the server wants a line for each.
     """
-    if not network.ids:
+    if os.path.isdir(path):
+        raise configs.UsageError(f'--submission={path} is a directory; name a file.')
+    if len(network.ids) < _IDS:
         raise input_pipeline.errors.DataError(
             f'--submission: the classes of {network.directory} have no ILSVRC ids. It needs a '
             'network that was trained on records of --source=ilsvrc2012 or ilsvrc2010.'

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # A module may import those of lower floors. Packages on one floor do not import each other.
 FLOORS = [
     ('alexnet_tf.settings',),
-    ('alexnet_tf.sections', 'alexnet_tf.data_sections'),
+    ('alexnet_tf.sections', 'alexnet_tf.data_sections', 'alexnet_tf.use_sections'),
     ('alexnet_tf.config',),
     ('alexnet_tf.network',),
     (

@@ -65,15 +65,22 @@ def test_rows_stand_beside_the_papers(make, shown):
     ten = ('', '', 'validation', 10)
     a = make('a', [(*ten, 0.5, 0.3), (*ten, 0.41, 0.19), ('', '', 'validation', 1, 0.43, 0.2)])
     members = [a, *(make(name, []) for name in 'bcde')]
-    both = ' + '.join(map(str, members))
-    five = (both, '1 1 1 1 1', 'validation', 10, 0.39, 0.17)
-    two = (' + '.join(map(str, members[:2])), '1 1', 'validation', 10, 0.4, 0.18)
-    for row in (five, two):
+    more = [make(name, [], '--conv6', '--init_weights=x') for name in 'fg']
+
+    def ensemble(of, top1):
+        weights = ' '.join('1' for _ in of)
+        return ' + '.join(map(str, of)), weights, 'validation', 10, top1, 0.17
+
+    rows = [(members, 0.39), (members[:2], 0.4), (members + more, 0.36), (members[:1] + more, 0.37)]
+    for row in [ensemble(*each) for each in rows]:
         line = tables.read_csv(a / 'results.csv')[0] | dict(
             zip(('run_dir', 'weights', 'split', 'views', 'top1_error', 'top5_error'), row, strict=1)
         )
         tables.append_csv(a / 'results.csv', line)
-    make('tuned', [(*ten, 0.385, 0.16)], '--init_weights=x')
+    make('six', [(*ten, 0.385, 0.16)], '--init_weights=x', '--conv6')
+    make('tuned', [(*ten, 0.395, 0.16)], '--init_weights=x')
+    again = tables.read_csv(a / 'results.csv')[1] | {'manifest_sha256': 'a' * 64, 'top1_error': 0.9}
+    tables.append_csv(a / 'results.csv', again)  # scores of other pictures
     lines = shown('ilsvrc2012')
     by_name = {line.split('  ')[0]: line for line in lines}
     assert '40.7' in by_name['1 CNN']
@@ -81,8 +88,11 @@ def test_rows_stand_beside_the_papers(make, shown):
     assert '50.0' not in by_name['1 CNN']  # an older row
     assert '39.0 (38.6 to 39.4)' in by_name['5 CNNs']
     assert '38.5 (38.1 to 38.9)' in by_name['1 CNN*']
-    assert '40.0 (39.6 to 40.4)' in by_name['2 CNNs']
-    assert by_name['7 CNNs*'].split() == ['7', 'CNNs*', '36.7', '15.4', '15.3']
+    assert '40.0 (39.6 to 40.4)' in by_name['2 CNN']
+    assert '36.0 (35.6 to 36.4)' in by_name['7 CNNs*']
+    assert '39.5 (39.1 to 39.9)' in by_name['1 CNN, pre-trained']
+    assert '37.0 (36.6 to 37.4)' in by_name['1 CNN + 2 CNN*']
+    assert not [line for line in lines if '90.0' in line]
 
 
 def test_changes_of_the_network_are_set_against_it(make, shown):
@@ -92,13 +102,16 @@ def test_changes_of_the_network_are_set_against_it(make, shown):
     make('half', [(*row, 0.42, 0.195)], '--columns=1')
     make('narrow', [(*row, 0.6, 0.4)], '--columns=1', '--width=0.5')
     make('other', [(*row, 0.9, 0.9)], '--nonormalization', sha='e' * 64)
+    make('tuned', [(*row, 0.2, 0.1)], '--init_weights=x')
+    make('caffe', [(*row, 0.1, 0.1)], '--recipe=caffe')
+    make('longer', [(*row, 0.1, 0.1)], '--pool_size=2', '--epochs=200')
     lines = shown('ilsvrc2012')
     (line,) = [each for each in lines if each.startswith('one column')]
     assert ' 1.7 ' in line
     # 42 - 40.5 points; sqrt(0.42 * 0.58 / 50000 + 0.405 * 0.595 / 100000) * 1.96 = 0.53.
     assert '+1.5 (+1.0 to +2.0)' in line
     assert line.endswith('1 and 2')
-    assert not [each for each in lines if each.startswith('no response')]
+    assert not [each for each in lines if each.startswith(('no response', 'pooling', 'no colour'))]
 
 
 def test_ten_thousand_classes_have_a_sixth_convolution(make, shown):
@@ -118,5 +131,10 @@ def test_runs_are_named(make, shown, tmp_path, command, capsys):
     assert not [each for each in lines if each.endswith('/b')]
     assert command('report', '--paper_tables=ilsvrc2012', '--compare_runs=nowhere') == 3
     assert 'nowhere is no run' in capsys.readouterr().err
+    (run / 'config.json').write_text('{"a": 1}')
+    assert command('report', '--paper_tables=ilsvrc2012', f'--compare_runs={run}') == 3
+    assert f'{run}/config.json cannot be read' in capsys.readouterr().err
+    assert command('report', '--paper_tables=ilsvrc2012', '--run_dir=no/where') == 3
+    assert '--run_dir=no/where: there is no ' in capsys.readouterr().err
     assert command('train', '--paper_tables=ilsvrc2012') == 2
     assert '--paper_tables belongs to --mode=report' in capsys.readouterr().err

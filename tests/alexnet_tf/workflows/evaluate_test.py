@@ -93,7 +93,7 @@ def test_results_are_appended_with_their_provenance(command, data, trained, caps
     for _ in range(2):
         assert command('evaluate', data, f'--run_dir={trained}') == 0
     with open(trained / 'results.csv') as file:
-        rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))[-4:]
     assert [row['views'] for row in rows] == ['1', '10'] * 2
     assert rows[0]['top1_error'] == rows[2]['top1_error']
     assert all(len(row['manifest_sha256']) == 64 for row in rows)

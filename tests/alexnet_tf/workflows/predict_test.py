@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from alexnet_tf.workflows import train
+from alexnet_tf.workflows import submission, train
 from input_pipeline import pipeline, records
 
 
@@ -114,16 +114,17 @@ def test_ten_views_are_evaluations(command, data, trained, shared_folder, capsys
 
 
 def test_a_list_on_stdin(command, trained, inputs, monkeypatch, capsys):
-    names = [inputs / '=good.jpg', inputs, inputs / 'none.jpg']
+    names = [inputs / '=good.jpg', inputs, inputs / 'none.jpg', 'http://there/is.jpg']
     text = b'\n'.join(os.fsencode(each) for each in names) + b'\n\n'
     monkeypatch.setattr('sys.stdin', io.TextIOWrapper(io.BytesIO(text)))
     assert command('predict', f'--run_dir={trained}', '--inputs=-', '--output=json') == 0
     said = capsys.readouterr()
-    good, folder, none = map(json.loads, said.out.splitlines())
+    good, folder, none, address = map(json.loads, said.out.splitlines())
     assert good['classes']
     assert folder['error'] == none['error'] == 'No such file or directory'
-    assert '3/3 files' in said.err
-    assert '2 of 3 files could not be read' in said.err
+    assert 'such paths are not read' in address['error']
+    assert '4/4 files' in said.err
+    assert '3 of 4 files could not be read' in said.err
 
 
 def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp_path, capsys):
@@ -145,12 +146,13 @@ def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp
 
 
 @pytest.fixture
-def numbered(trained, tmp_path):
+def numbered(trained, tmp_path, monkeypatch):
     """The run, as if its classes had ILSVRC ids."""
     run = tmp_path / 'run'
     shutil.copytree(trained, run)
     kept = json.loads((run / 'data.json').read_text()) | {'ids': [701, 7]}
     (run / 'data.json').write_text(json.dumps(kept))
+    monkeypatch.setattr(submission, '_IDS', 2)
     return run
 
 
@@ -182,6 +184,8 @@ def test_no_submission_with_a_hole(command, numbered, trained, inputs, tmp_path,
     twice = f'--inputs={inputs / "text.jpg"},{inputs / "text.jpg"}'
     assert command('predict', f'--run_dir={numbered}', flags[1], twice) == 3
     assert 'have one name' in capsys.readouterr().err
+    assert command('predict', f'--run_dir={numbered}', flags[0], f'--submission={tmp_path}') == 2
+    assert 'is a directory' in capsys.readouterr().err
     assert not out.exists()
 
 

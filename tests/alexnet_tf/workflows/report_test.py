@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import shutil
 
 import numpy as np
@@ -89,19 +90,47 @@ def test_its_command_gives_the_same_settings(reported):
     assert flag_defs.parse(['alexnet_tf', *command.split()[3:]]) == began
 
 
+def test_what_is_kept_as_float16_stays(command, data, reported):
+    keep = (data, f'--run_dir={reported}', '--views=nine', '--save_probabilities=float16')
+    assert command('evaluate', *keep) == 0
+    assert command('report', data, f'--run_dir={reported}', '--views=nine') == 0
+    assert np.load(reported / 'probabilities' / 'validation-9.npy').dtype == np.float16
+    assert '9 views' in (reported / 'report.html').read_text()
+
+
+def test_a_run_that_went_on_says_so(command, data, trained, tmp_path):
+    run = tmp_path / 'run'
+    shutil.copytree(trained, run)
+    assert command('evaluate', data, f'--run_dir={run}', '--views=1') == 0
+    assert command('train', data, f'--run_dir={run}', '--epochs=3') == 0
+    assert command('report', data, f'--run_dir={run}') == 0
+    card = (run / 'MODEL_CARD.md').read_text()
+    assert '3 epochs' in card
+    assert '6 steps' in card
+    (row,) = [line for line in card.splitlines() if line.startswith('| validation')]
+    assert row.endswith('| 4 |')
+    assert f'--run_dir={run} ' in card
+    assert '--epochs=3' in card
+
+
 def test_names_are_shown_not_obeyed(command, data, reported, tmp_path):
     run = tmp_path / 'run <b>'
     shutil.copytree(reported, run)
     kept = json.loads((run / 'data.json').read_text())
-    kept['words'] = ['<script>alert(1)</script>', '| **$x^2$** `](x)']
+    kept['words'] = ['<script>alert(1)</script>', '| **$x^2$** `](x) &lt;']
+    config = json.loads((run / 'config.json').read_text())
+    config['source_dir'] = 'a\n```\n<script>alert(2)</script>'
+    (run / 'config.json').write_text(json.dumps(config))
     (run / 'data.json').write_text(json.dumps(kept))
     assert command('report', data, f'--run_dir={run}') == 0
     text = (run / 'report.html').read_text()
     assert '<script' not in text
     assert 'cat <script>alert(1)</script>' in ' '.join(Page(text).words)
     card = (run / 'MODEL_CARD.md').read_text()
-    assert '<script' not in card.replace(r'\<script', '')
-    assert r'\| \*\*$x^2$\*\* \`\](x)' in card
+    outside = re.sub(r'^(`{3,})$.*?^\1$', '', card, flags=re.DOTALL | re.MULTILINE)
+    assert 'alert(2)' in card
+    assert '<script' not in outside.replace(r'\<script', '')
+    assert r'\| \*\*$x^2$\*\* \`\](x) \&lt;' in card
 
 
 def test_without_records_the_rest_is_reported(command, reported, tmp_path, capsys):

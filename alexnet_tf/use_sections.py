@@ -1,0 +1,149 @@
+"""The settings of using trained networks, by section; see `sections`. Standard library only."""
+
+import dataclasses
+
+from alexnet_tf import settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation(settings.Checked):
+    """What is scored."""
+
+    split: str = settings.setting(
+        'validation', 'Split that evaluate scores.', choices=('train', 'validation', 'test')
+    )
+    views: tuple[str, ...] = settings.setting(
+        (),
+        'Views of a picture whose probabilities are averaged: the centre; corners, centre and '
+        'their mirrors; or nine places. Each set is scored by itself. [1,10; of predict and report '
+        '1]',
+        choices=('1', '10', 'nine'),
+    )
+    checkpoint: str = settings.setting(
+        'newest',
+        "Which of a run's checkpoints is evaluated, exported or asked: the newest, or the best of "
+        "those at an epoch's end.",
+        choices=('newest', 'best'),
+    )
+    save_probabilities: str = settings.setting(
+        '',
+        "Keep every example's probabilities beside the run, as float16 or float32, with their ids.",
+        choices=('', 'float16', 'float32'),
+    )
+    ensemble: tuple[str, ...] = settings.setting(
+        (),
+        'Directories of runs whose probabilities are averaged, by evaluate or predict; kept ones '
+        'are not made again.',
+    )
+    ensemble_weights: tuple[str, ...] = settings.setting(
+        (), 'Their weights, as 1,0.5. [equal]', pattern=r'\d+(\.\d+)?'
+    )
+    search_weights: str = settings.setting(
+        '',
+        'Another split, on which the weights with the lowest top-5 error are searched, as the 2012 '
+        'source did on validation.',
+        choices=('', 'train', 'validation', 'test'),
+    )
+    eval_batch_size: int = settings.setting(
+        128,
+        'Pictures a step when no gradient is needed; ten views take a tenth.',
+        low=10,
+        high=1_000_000,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict(settings.Checked):
+    """What predict reads and writes."""
+
+    inputs: tuple[str, ...] = settings.setting(
+        (), 'Files of pictures, folders with all that is in them, or - for a list on stdin.'
+    )
+    output: str = settings.setting(
+        'table',
+        'Form of predictions and measurements; json is one object a line.',
+        choices=('table', 'csv', 'json'),
+    )
+    output_file: str = settings.setting('', 'File for the predictions. [standard output]')
+    draw: str = settings.setting(
+        '', 'PNG file that shows pictures, names and bars; of retrieve, or HTML, what is found.'
+    )
+    submission: str = settings.setting(
+        '',
+        'File for the ILSVRC server, instead: of each picture, in the order of their names, a line '
+        'of five ILSVRC ids, best first.',
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report(settings.Checked):
+    """What is set side by side."""
+
+    compare_runs: tuple[str, ...] = settings.setting(
+        (), 'Directories of the runs that tables set side by side. [all beside --run_dir]'
+    )
+    paper_tables: str = settings.setting(
+        '',
+        "Have report print the paper's table of this data set, the runs' rows beside the paper's.",
+        choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Retrieve(settings.Checked):
+    """Pictures by likeness."""
+
+    retrieve: str = settings.setting(
+        'query',
+        'Compute the vectors of --database; find the nearest to --inputs; or measure how good what '
+        'is found for --split is.',
+        choices=('index', 'query', 'evaluate'),
+    )
+    index_dir: str = settings.setting('', 'Directory of indexes. [RUN_DIR/index]')
+    database: str = settings.setting(
+        'train', 'Split that is searched.', choices=('train', 'validation', 'test')
+    )
+    neighbours: int = settings.setting(6, 'Nearest pictures of each query.', low=1)
+    search_engine: str = settings.setting(
+        'numpy', 'What searches; the results are equal.', choices=('numpy', 'faiss')
+    )
+    code_bits: tuple[int, ...] = settings.setting(
+        (),
+        'Search binary codes of so many bits, as 28 or 256, that an autoencoder makes of the '
+        'vectors; evaluate compares several. [the vectors themselves]',
+        low=1,
+        high=4096,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Export(settings.Checked):
+    """Where the SavedModel goes."""
+
+    export_dir: str = settings.setting('', 'Directory of numbered versions. [RUN_DIR/export]')
+    export_version: int | None = settings.setting(None, 'Number of this version. [the next]', low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark(settings.Checked):
+    """What benchmark measures."""
+
+    benchmark: str = settings.setting(
+        'train_step',
+        'One update, one forward pass, the input by stage, training with and without input, or '
+        'scoring a split of one view and of ten. The last three read --data_dir.',
+        choices=('train_step', 'inference', 'input', 'end_to_end', 'evaluate'),
+    )
+    num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
+    runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)
+    tf32: bool = settings.setting(
+        True, 'Let a GPU round the inputs of float32 products to 10 bits (TF32).'
+    )
+    by_layer: bool = settings.setting(True, 'Measure each layer by itself, too.')
+
+
+@dataclasses.dataclass(frozen=True)
+class Verify(settings.Checked):
+    """Where verify writes."""
+
+    fidelity_file: str = settings.setting('docs/fidelity.md', "The report's page.")
