@@ -98,7 +98,7 @@ class Autoencoder:
             DataError: It is damaged, or of another shape.
         """
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with open(path, 'rb') as file, np.load(file, allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files}
             shapes = {name: each.shape for name, each in self._arrays().items()}
             if {name: each.shape for name, each in arrays.items()} != shapes:
