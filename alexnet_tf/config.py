@@ -17,6 +17,7 @@ MODES = (
     'predict',
     'export',
     'report',
+    'draw',
     'retrieve',
     'benchmark',
     'verify',
@@ -42,6 +43,7 @@ class Config(settings.Checked):
     evaluation: use_sections.Evaluation = dataclasses.field(default_factory=use_sections.Evaluation)
     predict: use_sections.Predict = dataclasses.field(default_factory=use_sections.Predict)
     report: use_sections.Report = dataclasses.field(default_factory=use_sections.Report)
+    draw: use_sections.Draw = dataclasses.field(default_factory=use_sections.Draw)
     retrieve: use_sections.Retrieve = dataclasses.field(default_factory=use_sections.Retrieve)
     export: use_sections.Export = dataclasses.field(default_factory=use_sections.Export)
     benchmark: use_sections.Benchmark = dataclasses.field(default_factory=use_sections.Benchmark)
@@ -65,6 +67,8 @@ class Config(settings.Checked):
             _require(self.predict.inputs, '--retrieve=query needs --inputs=FILE_OR_FOLDER,...')
             if len(self.retrieve.code_bits) > 1:
                 raise UsageError('--code_bits: a query is answered by codes of one length.')
+        if self.mode == 'draw' and self.draw.figure in ('activations', 'gradient'):
+            _require(self.predict.inputs, f'--figure={self.draw.figure} needs --inputs=PICTURE.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
         training = self.training
@@ -86,7 +90,7 @@ class Config(settings.Checked):
             ('verify_only', ('prepare',), self.data),
             ('submission', ('predict',), self.predict),
             ('paper_tables', ('report',), self.report),
-            ('compare_runs', ('report',), self.report),
+            ('compare_runs', ('report', 'draw'), self.report),
             ('ensemble', ('evaluate', 'predict'), self.evaluation),
             ('search_weights', ('evaluate',), self.evaluation),
         ):
@@ -94,9 +98,9 @@ class Config(settings.Checked):
                 raise UsageError(
                     f'--{name} belongs to --mode={" or ".join(modes)}, not to {self.mode}.'
                 )
-        if self.report.compare_runs and not self.report.paper_tables:
+        if self.mode == 'report' and self.report.compare_runs and not self.report.paper_tables:
             raise UsageError('--compare_runs: for which of --paper_tables?')
-        if self.mode in ('predict', 'report') and len(self.evaluation.views) > 1:
+        if self.mode in ('predict', 'report', 'draw') and len(self.evaluation.views) > 1:
             raise UsageError(
                 f'--views={",".join(self.evaluation.views)}: {self.mode} takes one of 1, 10, nine.'
             )

@@ -80,13 +80,40 @@ class Report(settings.Checked):
     """What is set side by side."""
 
     compare_runs: tuple[str, ...] = settings.setting(
-        (), 'Directories of the runs that tables set side by side. [all beside --run_dir]'
+        (),
+        'Directories of the runs that tables set side by side [all beside --run_dir], or that '
+        'are in one figure [--run_dir].',
     )
     paper_tables: str = settings.setting(
         '',
         "Have report print the paper's table of this data set, the runs' rows beside the paper's.",
         choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw(settings.Checked):
+    """Figures."""
+
+    figure: str = settings.setting(
+        'kernels',
+        'The first layer (figure 3); the network (figure 2); answers and neighbours (figure 4) of '
+        '--inputs or of held-out pictures; curves of --compare_runs, or of their training error '
+        'alone (figure 1); of the picture in --inputs, the activations of --layer, or the gradient '
+        'of a logit.',
+        choices=(
+            'kernels',
+            'network',
+            'predictions',
+            'neighbours',
+            'curves',
+            'training_curves',
+            'activations',
+            'gradient',
+        ),
+    )
+    layer: str = settings.setting('conv1', 'Layer of --figure=activations, as relu1 or norm2.')
+    class_name: str = settings.setting('', 'Class of --figure=gradient. [the likeliest]')
 
 
 @dataclasses.dataclass(frozen=True)

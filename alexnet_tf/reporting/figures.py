@@ -93,7 +93,7 @@ def sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], across: int =
         axes.set_axis_off()
     for axes, picture, caption in zip(grid, pictures, captions, strict=False):
         axes.imshow(picture)
-        lines = (_plain(_short(line)) for line in caption.splitlines())
+        lines = (plain(_short(line)) for line in caption.splitlines())
         axes.set_title('\n'.join(lines), fontsize=9)
     return figure
 
@@ -114,7 +114,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     figure.colorbar(shown, ax=axes, label='share of the true class', shrink=0.8)
     axes.set(xlabel='taken for', ylabel='true class', title='Confusion')
     if few:
-        names = [_plain(_short(each.split(',')[0], 18)) for each in classes]
+        names = [plain(_short(each.split(',')[0], 18)) for each in classes]
         axes.set_xticks(range(len(names)), names, rotation=45, ha='right', fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         for (row, column), number in np.ndenumerate(counts):
@@ -143,7 +143,7 @@ def reliability(bins: Sequence[tuple]) -> Figure:
 
 def _picture(axes, title: str, picture: np.ndarray) -> None:
     axes.imshow(picture)
-    axes.set_title(_plain(_short(title)), fontsize=10)
+    axes.set_title(plain(_short(title)), fontsize=10)
 
 
 def _bars(axes, names: Sequence[str], probabilities: Sequence[float], label: str | None) -> None:
@@ -152,7 +152,7 @@ def _bars(axes, names: Sequence[str], probabilities: Sequence[float], label: str
     colours = [_ORANGE if name == label else _PALE for name in names]
     axes.barh(places, probabilities, color=colours)
     for at, name, share in zip(places, names, probabilities, strict=True):
-        shown = f'{_plain(name.split(",")[0])}  {100 * share:.0f} %'
+        shown = f'{plain(name.split(",")[0])}  {100 * share:.0f} %'
         axes.text(0.02, at, shown, va='center', fontsize=9)
     axes.set(xlim=(0, 1), yticks=[])
     axes.invert_yaxis()
@@ -163,6 +163,6 @@ def _short(text: str, most: int = _LONGEST) -> str:
     return text if len(text) < most else f'{text[: most - 3]}...'
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text that matplotlib does not take for a formula, whatever a class or file is called."""
     return text.replace('$', r'\$').encode(errors='backslashreplace').decode()

@@ -1,5 +1,7 @@
 """matplotlib, where it is installed."""
 
+from typing import Any, NamedTuple
+
 from alexnet_tf import config as configs
 
 
@@ -22,3 +24,16 @@ def needed(flag: str):
     if found is None:
         raise configs.UsageError(f'{flag} needs matplotlib: pip install "alexnet_tf[plots]".')
     return found
+
+
+class Drawn(NamedTuple):
+    """A figure and its numbers.
+
+    Attributes:
+        figure: Of matplotlib.
+        header, rows: The numbers as a table.
+    """
+
+    figure: Any
+    header: tuple[str, ...]
+    rows: list[tuple]

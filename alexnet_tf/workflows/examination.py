@@ -38,9 +38,8 @@ class Examination:
 
     def kernels(self) -> np.ndarray:
         """The first layer's kernels as one picture, uint8 RGB."""
-        columns = 'ab'[: self.trained.recipe.columns]
-        layers = [self.trained.model.get_layer(f'conv1_{each}') for each in columns]
-        return kernels.picture([each.kernel.numpy() for each in layers])
+        columns = kernels.of(self.trained.model, self.trained.recipe.columns)
+        return kernels.picture(list(columns.values()))
 
 
 def of(config: configs.Config) -> Examination:

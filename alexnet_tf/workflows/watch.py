@@ -151,11 +151,9 @@ class Watch:
         """The first layer's kernels as a picture."""
         if not self._copies.chief:
             return
-        columns = [
-            self._model.get_layer(f'conv1_{at}').kernel.numpy()
-            for at in 'ab'[: self._recipe.columns]
-        ]
-        self.board.picture('train', 'conv1_kernels', kernels.picture(columns), step)
+        columns = kernels.of(self._model, self._recipe.columns)
+        drawn = kernels.picture(list(columns.values()))
+        self.board.picture('train', 'conv1_kernels', drawn, step)
         self.board.flush()
 
     def close(self) -> None:

@@ -1,0 +1,97 @@
+"""Figures of runs: kernels, the network, curves. Wants matplotlib."""
+
+import dataclasses
+import pathlib
+
+import input_pipeline
+from alexnet_tf import config as configs
+from alexnet_tf.network import wiring
+from alexnet_tf.reporting import kernels as first_layer
+from alexnet_tf.reporting import network_figure, run_figures, tables
+from alexnet_tf.workflows import drawing
+from alexnet_tf.workflows import run as runs
+
+
+def kernels(config: configs.Config) -> drawing.Drawn:
+    """The first layer of one or several runs, and how colourful it is (figure 3)."""
+    pictures, rows, pairs = {}, [], []
+    for directory in _runs(config):
+        trained = runs.load(dataclasses.replace(config, run_dir=str(directory)), compiled=True)
+        columns = first_layer.of(trained.model, trained.recipe.columns)
+        pictures[directory.name] = first_layer.picture(list(columns.values()))
+        shares = {column: first_layer.colourfulness(each) for column, each in columns.items()}
+        rows += [
+            (str(directory), column, at, share)
+            for column, each in shares.items()
+            for at, share in enumerate(each.tolist())
+        ]
+        pairs += [tuple(shares.values())] if len(shares) == 2 else []
+    note = 'Share of energy in colour by column: ' + '; '.join(
+        ' and '.join(f'{each.mean():.2f}' for each in pair) for pair in pairs
+    )
+    if pairs:
+        difference, p = first_layer.specialisation(pairs)
+        note += f'. Mean difference {difference:.3f}, p = {p:.2g} (10,000 permutations)'
+        print(f'draw: {note}')
+    figure = run_figures.kernels(pictures, note if pairs else '')
+    return drawing.Drawn(figure, ('run', 'column', 'kernel', 'colourfulness'), rows)
+
+
+def network(config: configs.Config) -> drawing.Drawn:
+    """The network, from the model itself (figure 2); of flags, where there is no run."""
+    path = pathlib.Path(config.run_dir) / runs.CONFIG
+    asked, classes = config, config.benchmark.num_classes
+    if path.is_file():
+        asked = configs.from_json(path.read_text())
+        classes = len(runs.classes_of(path.parent))
+    numbers = runs.resolve_recipe(asked)
+    model = runs.build_model(asked, numbers, classes, devices=(), compiled=False)
+    devices = asked.network.devices
+    by_column = dict(zip('ab', devices if len(devices) > 1 else devices * 2, strict=False))
+    parts = [
+        dataclasses.replace(each, device=by_column.get(each.column or 'a', ''))
+        if each.name != wiring.INPUT
+        else each
+        for each in wiring.parts(model)
+    ]
+    return drawing.Drawn(
+        network_figure.figure(parts, by_column), network_figure.HEADER, network_figure.rows(parts)
+    )
+
+
+def curves(config: configs.Config) -> drawing.Drawn:
+    """Training and validation error of several runs."""
+    return drawing.Drawn(run_figures.curves(_epochs(config)), *_epoch_rows(config))
+
+
+def training_curves(config: configs.Config) -> drawing.Drawn:
+    """Training error, and epochs to 25 % (figure 1)."""
+    every = _epochs(config)
+    for name, epochs in every.items():
+        reached = run_figures.epochs_to(epochs)
+        said = 'does not reach' if reached is None else f'after {reached:.1f} epochs reaches'
+        print(f'draw: {name} {said} a training error of 25 %')
+    return drawing.Drawn(run_figures.training_curves(every), *_epoch_rows(config))
+
+
+def _epochs(config) -> dict[str, list[dict[str, str]]]:
+    found = {}
+    for directory in _runs(config):
+        found[directory.name] = tables.read_csv(directory / 'summary.csv')
+        if not found[directory.name]:
+            raise input_pipeline.errors.DataError(f'{directory} holds no finished epoch.')
+    return found
+
+
+def _epoch_rows(config):
+    header = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
+    rows = [
+        (name, *(row[each] for each in header))
+        for name, epochs in _epochs(config).items()
+        for row in epochs
+    ]
+    return ('run', *header), rows
+
+
+def _runs(config) -> list[pathlib.Path]:
+    return list(map(pathlib.Path, config.report.compare_runs or (config.run_dir,)))
