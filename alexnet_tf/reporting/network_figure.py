@@ -42,7 +42,8 @@ def figure(parts: Sequence[wiring.Part], devices: Mapping[str, str]) -> figures.
         below = rows[column] - 1.1
         axes.text(_STEP - _WIDTH / 2, below, said, fontsize=9, va='top', weight='bold')
     total = sum(each.parameters for each in parts)
-    axes.set_title(f'{total:,} parameters; orange crosses between the columns')
+    crosses = '; orange crosses between the columns' if both else ''
+    axes.set_title(f'{total:,} parameters{crosses}')
     axes.set(xlim=(-1.4, _STEP * last + 1.4), ylim=(-3.6 if both else -2.0, rows['a'] + 2.3))
     return drawn
 

@@ -16,7 +16,8 @@ from alexnet_tf.retrieval import index
 from input_pipeline import errors, files
 
 _HIDDEN = 1024
-_BATCH, _STEPS, _RATE = 128, 2000, 1e-3
+_BATCH, _EPOCHS, _RATE = 128, 25, 1e-3
+_STEPS = 500, 20_000  # least and most; with more, few pictures are learned by heart
 _CHUNK = 4096  # vectors at a time
 
 
@@ -63,7 +64,8 @@ class Autoencoder:
             report: Called with (steps done, steps) from time to time.
         """
         self._set_standard(vectors)
-        adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_RATE, _STEPS))
+        steps = int(np.clip(_EPOCHS * len(vectors) // _BATCH, *_STEPS))
+        adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_RATE, steps))
         adam.build(self._whole.trainable_variables)
 
         @tf.function(autograph=False)
@@ -75,9 +77,9 @@ class Autoencoder:
             return loss
 
         losses = []
-        for done, batch in enumerate(self._batches(vectors), 1):
+        for done, batch in enumerate(self._batches(vectors, steps), 1):
             losses.append(float(step(self._standard(batch))))
-            report(done, _STEPS)
+            report(done, steps)
         return float(np.mean(losses[-50:]))
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
@@ -127,9 +129,9 @@ class Autoencoder:
         self._means = means.astype(np.float32)
         self._deviation = np.float32(np.sqrt(variance) or 1.0)
 
-    def _batches(self, vectors: index.Vectors) -> Iterator[np.ndarray]:
-        """_STEPS batches: parts in a drawn order, and the rows of each in a drawn order."""
-        random, left = np.random.default_rng(self._seed), _STEPS
+    def _batches(self, vectors: index.Vectors, left: int) -> Iterator[np.ndarray]:
+        """`left` batches: parts in a drawn order, and the rows of each in a drawn order."""
+        random = np.random.default_rng(self._seed)
         held = np.empty((0, vectors.width), np.float32)
         while True:
             for part in random.permutation(len(vectors.parts)):

@@ -26,7 +26,7 @@ def within_and_between(coded, labels):
 
 
 def learned(monkeypatch, groups, seed=0):
-    monkeypatch.setattr(codes, '_STEPS', 200)
+    monkeypatch.setattr(codes, '_STEPS', (200, 200))
     monkeypatch.setattr(codes, '_HIDDEN', 32)
     coder = codes.Autoencoder(20, 12, seed)
     return coder, coder.learn(groups[0])
