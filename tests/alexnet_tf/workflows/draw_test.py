@@ -71,6 +71,7 @@ def test_named_pictures(drawn, shared_folder):
     assert len(rows) == 67 * 67
 
 
+@pytest.mark.slow
 def test_neighbours_of_held_out_pictures(drawn):
     assert len(drawn('neighbours')) == 5 * 6
 

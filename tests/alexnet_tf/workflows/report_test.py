@@ -90,6 +90,7 @@ def test_its_command_gives_the_same_settings(reported):
     assert flag_defs.parse(['alexnet_tf', *command.split()[3:]]) == began
 
 
+@pytest.mark.slow
 def test_what_is_kept_as_float16_stays(command, data, reported):
     keep = (data, f'--run_dir={reported}', '--views=nine', '--save_probabilities=float16')
     assert command('evaluate', *keep) == 0
@@ -143,6 +144,7 @@ def test_without_records_the_rest_is_reported(command, reported, tmp_path, capsy
     assert 'Kernels' in text
 
 
+@pytest.mark.slow
 def test_without_matplotlib_there_are_no_curves(command, data, reported, monkeypatch, capsys):
     monkeypatch.setattr(drawing, 'at_hand', lambda: None)
     assert command('report', data, f'--run_dir={reported}') == 0

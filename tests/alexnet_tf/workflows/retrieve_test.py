@@ -136,6 +136,7 @@ def test_an_interrupted_index_goes_on(command, data, trained, tmp_path, indexed)
     np.testing.assert_allclose(np.load(part), before, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_network_is_refused(command, data, indexed, picture, tmp_path, capsys):
     run = tmp_path / 'run'
     shutil.copytree(indexed, run)
