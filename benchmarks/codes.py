@@ -9,7 +9,10 @@ import time
 
 import numpy as np
 
+from alexnet_tf.retrieval import codes as codes_of
 from alexnet_tf.retrieval import search
+
+_ADDRESS = 28  # longest code that is looked up
 
 
 def main() -> None:
@@ -22,19 +25,28 @@ def main() -> None:
     asked = parser.parse_args()
     random = np.random.default_rng(0)
     codes, queries = (
-        random.integers(0, 256, (number, asked.bits // 8), np.uint8)
+        codes_of.packed(random.integers(0, 2, (number, asked.bits), np.uint8))
         for number in (asked.codes, asked.queries)
     )
     print(f'{asked.codes:,} codes of {asked.bits} bits: {codes.nbytes / 2**20:.1f} MiB')
     found = {}
     for engine in search.ENGINES:
-        before, start = _memory(), time.perf_counter()
-        found[engine] = search.hamming(codes, queries, asked.neighbours, engine)
-        taken = time.perf_counter() - start
-        more = _memory() - before
-        print(f'{engine}: {asked.queries / taken:,.1f} queries/s, {more:,.0f} MiB more at most')
+        before, searcher = _memory(), search.Hamming(codes, engine)
+        found[engine] = _measured(engine, searcher, queries, asked.neighbours, before)
+    if asked.bits <= _ADDRESS:
+        before, searcher = _memory(), search.Lookups(codes, asked.bits, flips=2)
+        _measured('faiss, looked up', searcher, queries, asked.neighbours, before)
     same = all(np.array_equal(*pair) for pair in zip(*found.values(), strict=True))
     print(f'distances and places are {"equal" if same else "NOT equal"}')
+
+
+def _measured(name: str, searcher, queries, number: int, before: float):
+    searcher.nearest(queries[:1], number)
+    start = time.perf_counter()
+    found = searcher.nearest(queries, number)
+    taken, more = time.perf_counter() - start, _memory() - before
+    print(f'{name}: {len(queries) / taken:,.1f} queries/s, {more:,.0f} MiB more at most')
+    return found
 
 
 def _memory() -> float:

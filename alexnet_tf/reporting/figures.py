@@ -4,6 +4,7 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import matplotlib.figure
 import numpy as np
 
@@ -22,8 +23,10 @@ Figure = matplotlib.figure.Figure
 def save(figure: Figure, path: pathlib.Path) -> None:
     """Writes a PNG, or an SVG where the name ends so."""
     kind = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
-    with files.atomic_file(path) as aside:
-        figure.savefig(aside, dpi=_DPI, format=kind)
+    more = {'metadata': {'Date': None}} if kind == 'svg' else {}
+    # The same figure is the same file.
+    with files.atomic_file(path) as aside, matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
+        figure.savefig(aside, dpi=_DPI, format=kind, **more)
 
 
 def png(figure: Figure) -> bytes:
@@ -165,4 +168,5 @@ def _short(text: str, most: int = _LONGEST) -> str:
 
 def plain(text: str) -> str:
     """A text that matplotlib does not take for a formula, whatever a class or file is called."""
-    return text.replace('$', r'\$').encode(errors='backslashreplace').decode()
+    shown = ''.join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return shown.replace('$', r'\$')

@@ -39,7 +39,7 @@ def curves(runs: Mapping[str, Epochs]) -> figures.Figure:
     for at, (name, epochs) in enumerate(runs.items()):
         colour, where = _COLOURS[at % len(_COLOURS)], _numbers(epochs, 'epoch')
         for split, style in (('train', '--'), ('validation', '-')):
-            label = f'{figures.plain(name)}, {split}'
+            label = f'{_label(name)}, {split}'
             errors = 100 * _numbers(epochs, f'{split}_top1_error')
             axes.plot(where, errors, style, color=colour, label=label, marker=_marker(epochs))
         for drop in _drops(epochs):
@@ -62,7 +62,7 @@ def training_curves(runs: Mapping[str, Epochs], level: float = 0.25) -> figures.
         axes.plot(
             *(_numbers(epochs, 'epoch'), errors, style),
             color=colour,
-            label=figures.plain(name),
+            label=_label(name),
             marker=_marker(epochs),
         )
     axes.axhline(level, color='grey', linestyle=':', linewidth=1)
@@ -102,10 +102,10 @@ def activations(maps: Mapping[str, np.ndarray], picture: np.ndarray, layer: str)
     grid[0].imshow(picture)
     grid[0].set_axis_off()
     grid[0].set_title('the picture, as the network sees it', fontsize=10)
-    high = max(float(each.max()) for each in maps.values())
+    scale = _scale(list(maps.values()))
     for axes, (column, values) in zip(grid[1:], maps.items(), strict=True):
         aspect = 'equal' if values.ndim == 3 else 'auto'
-        shown = axes.imshow(_tiled(values), cmap='viridis', vmin=0, vmax=high, aspect=aspect)
+        shown = axes.imshow(_tiled(values), aspect=aspect, **scale)
         axes.set_axis_off()
         number = min(values.shape[-1], _MOST_MAPS) if values.ndim == 3 else values.size
         what = 'maps' if values.ndim == 3 else 'units'
@@ -133,6 +133,20 @@ def gradient(picture: np.ndarray, slopes: np.ndarray, name: str) -> figures.Figu
     for axes in (left, right):
         axes.set_axis_off()
     return figure
+
+
+def _scale(values: Sequence[np.ndarray]) -> dict:
+    """From nothing to the largest; where there are values below 0, the same on both sides of it."""
+    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+    if low >= 0:
+        return {'cmap': 'viridis', 'vmin': 0, 'vmax': high}
+    most = max(-low, high)
+    return {'cmap': 'PuOr', 'vmin': -most, 'vmax': most}
+
+
+def _label(name: str) -> str:
+    """Of a legend, which leaves out what begins with a line below."""
+    return figures.plain(f' {name}' if name.startswith('_') else name)
 
 
 def _numbers(epochs: Epochs, name: str) -> np.ndarray:

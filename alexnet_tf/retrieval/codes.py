@@ -22,8 +22,8 @@ _CHUNK = 4096  # vectors at a time
 
 
 def packed(bits: np.ndarray) -> np.ndarray:
-    """(codes, bits) bool -> (codes, bytes) uint8; the last byte is filled up with zeros."""
-    return np.packbits(bits, axis=1)
+    """(codes, bits) bool -> (codes, bytes) uint8, lowest bits first, filled up with zeros."""
+    return np.packbits(bits, axis=1, bitorder='little')
 
 
 class Autoencoder:

@@ -7,6 +7,7 @@ import bisect
 import dataclasses
 import json
 import pathlib
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from input_pipeline import errors, files
 
 FORMAT = 1
-MANIFEST, _BEGUN = 'index.json', 'begun.json'
+FILES = MANIFEST, _BEGUN = 'index.json', 'begun.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,13 @@ class Identity:
     split: str
     manifest_sha256: str
     variables_sha256: str
+
+
+# What reading damaged files ends in.
+_BROKEN = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError),
+    zipfile.BadZipFile,
+)
 
 
 class Vectors:
@@ -104,7 +112,15 @@ class Writer:
         return self._part(number).exists()
 
     def write(self, number: int, vectors: np.ndarray, labels: np.ndarray) -> None:
-        """One part's (rows, values) float32, and its labels."""
+        """One part's (rows, values) float32, and its labels.
+
+        Raises:
+            DataError: A value is no number.
+        """
+        if not np.isfinite(vectors).all():
+            raise errors.DataError(
+                f'{self._part(number)}: the network gives what is no number for some pictures.'
+            )
         for path, array in ((self._labels(number), labels), (self._part(number), vectors)):
             with files.atomic_file(path) as aside, open(aside, 'wb') as file:
                 np.save(file, array)
@@ -134,7 +150,7 @@ def check(directory: pathlib.Path, **wanted: str) -> None:
     path = directory / _BEGUN
     if not path.is_file():
         raise errors.DataError(f'{directory} holds no index. --retrieve=index makes one.')
-    said = _json(path)
+    said = read_json(path)
     for name, value in {'format': FORMAT, **wanted}.items():
         if said.get(name) != value:
             raise errors.DataError(
@@ -164,7 +180,7 @@ def load(directory: pathlib.Path, **wanted: str) -> Index:
     check(directory, **wanted)
     if not (directory / MANIFEST).is_file():
         raise errors.DataError(f'{directory} is unfinished. --retrieve=index goes on with it.')
-    said = _json(directory / MANIFEST)
+    said = read_json(directory / MANIFEST)
     try:
         numbers = range(said['parts'])
         parts, labels = (
@@ -175,19 +191,23 @@ def load(directory: pathlib.Path, **wanted: str) -> Index:
             for name, mode in (('vectors', 'r'), ('labels', None))
         )
         vectors, together = Vectors(parts), np.concatenate(labels)
-        same = len(vectors) == len(together) == len(said['ids'])
+        same = len(together) == len(said['ids']) and all(
+            len(part) == len(own) for part, own in zip(parts, labels, strict=True)
+        )
         good = all(each.dtype == np.float32 and each.ndim == 2 for each in parts)
+        good &= len({each.shape[1] for each in parts}) == 1 and together.dtype.kind == 'i'
         known = together.min() >= 0 and together.max() < len(said['classes'])
         if not (same and good and known):
             raise ValueError('its files do not fit together')
         return Index(vectors, together, tuple(said['ids']), tuple(said['classes']))
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _BROKEN as error:
         raise errors.DataError(
             f'{directory} is damaged: {error}. Delete it and make it anew.'
         ) from error
 
 
-def _json(path: pathlib.Path) -> dict:
+def read_json(path: pathlib.Path) -> dict:
+    """An object in a file; DataError where there is none."""
     try:
         found = json.loads(path.read_text())
         if isinstance(found, dict):

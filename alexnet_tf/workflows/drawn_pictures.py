@@ -17,11 +17,13 @@ _QUERIES, _NEIGHBOURS, _DRAWN, _TOP = 5, 6, 8, 5
 
 def predictions(config: configs.Config) -> drawing.Drawn:
     """Pictures over the bars of their likeliest classes (figure 4, left)."""
-    drawn = list(_named(config)) if config.predict.inputs else examination.of(config).samples
-    if not drawn:
-        raise input_pipeline.errors.DataError(
-            f'--data_dir={config.data.data_dir} holds no records; --inputs names pictures.'
-        )
+    if config.predict.inputs:
+        drawn = list(_named(config))
+    else:
+        examined = examination.of(config)
+        if examined.missing:
+            raise input_pipeline.errors.DataError(f'{examined.missing} Or name --inputs.')
+        drawn = examined.samples
     rows = [
         (row['file'], row.get('label', ''), name, share)
         for row, _ in drawn
@@ -60,6 +62,12 @@ def _answered(config, network, function: Callable, most: int) -> list[predictor.
 def neighbours(config: configs.Config) -> drawing.Drawn:
     """Pictures with the nearest of training by the last hidden layer (figure 4, right)."""
     manifest = input_pipeline.records.load(config.data.data_dir)
+    database = config.retrieve.database
+    judging.check_split(manifest, database, '--database')
+    if database == examination.SPLIT and not config.predict.inputs:
+        raise configs.UsageError(
+            f'--database={database}: held-out pictures would find themselves; --inputs names some.'
+        )
     network = judging.Network(config, manifest).trained()
     found = indexing.made(config, manifest, network, config.retrieve.database, indexing.FEATURES)
     if config.predict.inputs:
@@ -69,7 +77,7 @@ def neighbours(config: configs.Config) -> drawing.Drawn:
     else:
         queries = list(_held_out(manifest, network))
     vectors = np.stack([vector for *_, vector in queries])
-    distances, places = search.euclidean(found.vectors, vectors, _NEIGHBOURS)
+    distances, places = search.Euclidean(found.vectors).nearest(vectors, _NEIGHBOURS)
     shards, rows, pictures, captions = manifest.shards(config.retrieve.database), [], [], []
     for (name, square, _), near, at in zip(queries, distances, places, strict=True):
         pictures += [square, *input_pipeline.pipeline.squares(shards, manifest.layout, at)]

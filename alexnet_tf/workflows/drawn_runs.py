@@ -15,10 +15,10 @@ from alexnet_tf.workflows import run as runs
 def kernels(config: configs.Config) -> drawing.Drawn:
     """The first layer of one or several runs, and how colourful it is (figure 3)."""
     pictures, rows, pairs = {}, [], []
-    for directory in _runs(config):
+    for name, directory in _runs(config).items():
         trained = runs.load(dataclasses.replace(config, run_dir=str(directory)), compiled=True)
         columns = first_layer.of(trained.model, trained.recipe.columns)
-        pictures[directory.name] = first_layer.picture(list(columns.values()))
+        pictures[name] = first_layer.picture(list(columns.values()))
         shares = {column: first_layer.colourfulness(each) for column, each in columns.items()}
         rows += [
             (str(directory), column, at, share)
@@ -43,10 +43,11 @@ def network(config: configs.Config) -> drawing.Drawn:
     asked, classes = config, config.benchmark.num_classes
     if path.is_file():
         asked = configs.from_json(path.read_text())
-        classes = len(runs.classes_of(path.parent))
+        classes = len(runs.data_of(path.parent)['classes'])
     numbers = runs.resolve_recipe(asked)
     model = runs.build_model(asked, numbers, classes, devices=(), compiled=False)
-    devices = asked.network.devices
+    whole = asked.network.strategy in ('mirrored', 'multi_worker')
+    devices = () if whole else asked.network.devices
     by_column = dict(zip('ab', devices if len(devices) > 1 else devices * 2, strict=False))
     parts = [
         dataclasses.replace(each, device=by_column.get(each.column or 'a', ''))
@@ -76,9 +77,9 @@ def training_curves(config: configs.Config) -> drawing.Drawn:
 
 def _epochs(config) -> dict[str, list[dict[str, str]]]:
     found = {}
-    for directory in _runs(config):
-        found[directory.name] = tables.read_csv(directory / 'summary.csv')
-        if not found[directory.name]:
+    for name, directory in _runs(config).items():
+        found[name] = tables.read_csv(directory / 'summary.csv')
+        if not found[name]:
             raise input_pipeline.errors.DataError(f'{directory} holds no finished epoch.')
     return found
 
@@ -93,5 +94,10 @@ def _epoch_rows(config):
     return ('run', *header), rows
 
 
-def _runs(config) -> list[pathlib.Path]:
-    return list(map(pathlib.Path, config.report.compare_runs or (config.run_dir,)))
+def _runs(config) -> dict[str, pathlib.Path]:
+    """The runs by names that tell them apart."""
+    asked = dict.fromkeys(config.report.compare_runs or (config.run_dir,))
+    every = [pathlib.Path(each) for each in asked]
+    short = [each.resolve().name for each in every]
+    alike = len(set(short)) < len(short)
+    return dict(zip(map(str, every) if alike else short, every, strict=True))

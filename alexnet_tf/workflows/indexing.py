@@ -44,7 +44,7 @@ def made(config: configs.Config, manifest, network: runs.Run, split: str, kind: 
         kind=kind,
         split=split,
         manifest_sha256=manifest.sha256,
-        variables_sha256=_weights(config, kind),
+        variables_sha256=_weights(network, kind),
     )
     writer = index.Writer(where, identity)
     if not (where / index.MANIFEST).exists():
@@ -52,23 +52,34 @@ def made(config: configs.Config, manifest, network: runs.Run, split: str, kind: 
     return index.load(where, **dataclasses.asdict(identity))
 
 
-def standing(config: configs.Config, split: str, kind: str) -> index.Index:
-    """The index of a split, made by this run's network; records need not be at hand.
+def standing(
+    config: configs.Config, network: runs.Run, split: str, kind: str, **more: str
+) -> index.Index:
+    """The index of a split, made by this network; records need not be at hand.
+
+    Args:
+        config: Of the command.
+        network: Of the run.
+        split, kind: As of `made`.
+        more: Of its identity.
 
     Raises:
         DataError: There is none, or it is another network's.
     """
     where = directory(config, split, kind)
-    return index.load(where, kind=kind, split=split, variables_sha256=_weights(config, kind))
-
-
-def _weights(config, kind: str) -> str:
-    if kind == PIXELS:
-        return ''
-    path = runs.checkpoint_in(
-        pathlib.Path(config.run_dir), config.evaluation.checkpoint, '--run_dir'
+    found = index.load(
+        where, kind=kind, split=split, variables_sha256=_weights(network, kind), **more
     )
-    return runs.variables_sha256(path)
+    if found.classes != network.names:
+        raise input_pipeline.errors.DataError(
+            f'{where} holds an index of other classes than the network in {network.directory} '
+            'knows. Name another --index_dir.'
+        )
+    return found
+
+
+def _weights(network: runs.Run, kind: str) -> str:
+    return network.variables_sha256 if kind == FEATURES else ''
 
 
 def _compute(config, manifest, network, split, kind, writer) -> None:
@@ -119,23 +130,35 @@ def coded(
     Raises:
         DataError: They are damaged.
     """
-    where = directory(config, split, kind) / f'codes-{bits}'
+    root = directory(config, split, kind)
+    where = root / f'codes-{bits}'
     coder = codes.Autoencoder(found.vectors.width, bits, config.seed)
+    of = {name: input_pipeline.files.sha256(root / name) for name in index.FILES}
+    of |= {'bits': bits, 'seed': config.seed}
     if not (where / _SAID).is_file():
-        bar = progress.Progress(f'steps of the autoencoder, {bits} bits of {kind}')
-        coder.learn(found.vectors, bar.show)
-        bar.close()
-        every = np.concatenate([coder.encode(part) for part in found.vectors.parts])
-        coder.save(where / _ENCODER)
-        with input_pipeline.files.atomic_file(where / _CODES) as aside, open(aside, 'wb') as file:
-            np.save(file, every)
-        said = {name: input_pipeline.files.sha256(where / name) for name in (_ENCODER, _CODES)}
-        input_pipeline.files.write_atomically(where / _SAID, json.dumps(said).encode())
-    said = json.loads((where / _SAID).read_text())
-    for name, sha256 in said.items():
-        if not (where / name).is_file() or input_pipeline.files.sha256(where / name) != sha256:
+        _learn(coder, found, where, of, f'{bits} bits of {kind}')
+    said = index.read_json(where / _SAID)
+    if any(said.get(name) != value for name, value in of.items()):
+        raise input_pipeline.errors.DataError(
+            f'{where} holds codes of another index, or by another --seed. Delete it.'
+        )
+    for name in (_ENCODER, _CODES):
+        path = where / name
+        if not path.is_file() or input_pipeline.files.sha256(path) != said.get(name):
             raise input_pipeline.errors.DataError(
-                f'{where / name} is not what was written. Delete {where} and make it anew.'
+                f'{path} is not what was written. Delete {where} and make it anew.'
             )
     coder.load(where / _ENCODER)
     return coder, np.load(where / _CODES, allow_pickle=False)
+
+
+def _learn(coder, found: index.Index, where: pathlib.Path, of: dict, what: str) -> None:
+    bar = progress.Progress(f'steps of the autoencoder, {what}')
+    coder.learn(found.vectors, bar.show)
+    bar.close()
+    every = np.concatenate([coder.encode(part) for part in found.vectors.parts])
+    coder.save(where / _ENCODER)
+    with input_pipeline.files.atomic_file(where / _CODES) as aside, open(aside, 'wb') as file:
+        np.save(file, every)
+    said = of | {name: input_pipeline.files.sha256(where / name) for name in (_ENCODER, _CODES)}
+    input_pipeline.files.write_atomically(where / _SAID, json.dumps(said).encode())

@@ -11,13 +11,13 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import tables
 from alexnet_tf.retrieval import codes, index, measures, search
-from alexnet_tf.workflows import indexing
+from alexnet_tf.workflows import indexing, judging
 from alexnet_tf.workflows import run as runs
 
 _QUERIES = 1000  # at most; drawn where the split has more
 _AT = (1, 10)  # precision at
 _TRUE = 100  # truly nearest that are to be found
-_BLOCK = 64  # whole rankings at a time
+_RANKED = 1 << 24  # places at a time in whole rankings
 _FLIPS = 2  # bits of a short code that a lookup in a table may miss
 _ADDRESS = 28  # longest code that is looked up
 
@@ -28,14 +28,16 @@ class _Way(NamedTuple):
     Attributes:
         name: For people.
         bytes: A picture.
-        find: number -> (distances, places) of all queries' nearest.
-        rank: queries' places (slice) -> all places, nearest first; None where there is no ranking.
+        searcher: Of `search`, built.
+        queries: In its form.
+        rank: queries -> all places, nearest first; None where there is no ranking.
     """
 
     name: str
     bytes: int
-    find: Callable[[int], tuple[np.ndarray, np.ndarray]]
-    rank: Callable[[slice], np.ndarray] | None
+    searcher: Any
+    queries: np.ndarray
+    rank: Callable[[np.ndarray], np.ndarray] | None
 
 
 def run(config: configs.Config, manifest, network: runs.Run) -> None:
@@ -45,6 +47,7 @@ def run(config: configs.Config, manifest, network: runs.Run) -> None:
         raise configs.UsageError(
             f'--split={split} is searched itself (--database): its pictures would find themselves.'
         )
+    judging.check_split(manifest, split, '--split')
     found, asked = (
         {
             kind: indexing.made(config, manifest, network, each, kind)
@@ -59,7 +62,7 @@ def run(config: configs.Config, manifest, network: runs.Run) -> None:
     queries = {kind: each.vectors.rows(chosen) for kind, each in asked.items()}
     labels = found[indexing.FEATURES].labels, asked[indexing.FEATURES].labels[chosen]
     ways = _ways(config, found, queries)
-    true = ways[0].find(_TRUE)[1]
+    true = ways[0].searcher.nearest(ways[0].queries, _TRUE)[1]
     measured = [_measured(way, labels, true) for way in ways]
     root = indexing.directory(config, database, indexing.FEATURES).parent
     _write(root, network.names, labels[1], measured)
@@ -89,44 +92,39 @@ def _ways(config, found: dict[str, index.Index], queries) -> list[_Way]:
 
 
 def _exact(name: str, found: index.Index, queries, engine: str) -> _Way:
-    return _Way(
-        name,
-        4 * found.vectors.width,
-        lambda number: search.euclidean(found.vectors, queries, number, engine),
-        lambda some: search.every(found.vectors, queries[some]),
-    )
+    searcher = search.Euclidean(found.vectors, engine)
+    return _Way(name, 4 * found.vectors.width, searcher, queries, searcher.ranking)
 
 
 def _coded(name: str, every: np.ndarray, queries, engine: str) -> _Way:
-    return _Way(
-        name,
-        every.shape[1],
-        lambda number: search.hamming(every, queries, number, engine),
-        lambda some: search.hamming(every, queries[some], len(every))[1],
-    )
+    searcher = search.Hamming(every, engine)
+
+    def ranking(some):
+        return searcher.nearest(some, len(every))[1]
+
+    return _Way(name, every.shape[1], searcher, queries, ranking)
 
 
 def _looked_up(name: str, every: np.ndarray, queries, bits: int) -> _Way:
-    return _Way(
-        name,
-        every.shape[1],
-        lambda number: search.hashed(every, queries, number, bits=bits, flips=_FLIPS),
-        None,
-    )
+    return _Way(name, every.shape[1], search.Lookups(every, bits, _FLIPS), queries, None)
 
 
 def _measured(way: _Way, labels, true) -> dict[str, Any]:
     """Scores of one way; arrays have a value for each query."""
     database, asked = labels
-    way.find(1)
+    way.searcher.nearest(way.queries[:1], 1)
     start = time.perf_counter()
-    places = way.find(true.shape[1])[1]
+    places = way.searcher.nearest(way.queries, true.shape[1])[1]
     taken = (time.perf_counter() - start) / len(asked)
     average = None
     if way.rank:
-        blocks = [slice(at, at + _BLOCK) for at in range(0, len(asked), _BLOCK)]
+        size = max(1, _RANKED // len(database))
+        blocks = [slice(at, at + size) for at in range(0, len(asked), size)]
         average = np.concatenate(
-            [measures.average_precision(database, asked[each], way.rank(each)) for each in blocks]
+            [
+                measures.average_precision(database, asked[each], way.rank(way.queries[each]))
+                for each in blocks
+            ]
         )
     return {
         'way': way.name,

@@ -43,15 +43,11 @@ def run(config: configs.Config) -> None:
 
 
 def _query(config: configs.Config) -> None:
-    draw = _drawer(config)
+    draw, known = _drawer(config)
     paths = streams.paths_of(config.predict.inputs)
     network = runs.load(config, compiled=True)
-    found = indexing.standing(config, config.retrieve.database, indexing.FEATURES)
-    if found.classes != network.names:
-        raise input_pipeline.errors.DataError(
-            f'{indexing.directory(config, config.retrieve.database, indexing.FEATURES)} holds an '
-            f'index of other classes than the network in --run_dir={config.run_dir} knows.'
-        )
+    database = config.retrieve.database
+    found = indexing.standing(config, network, database, indexing.FEATURES, **known)
     nearest = _nearest(config, found)
     answered = predictor.Predictor(
         network, predictor.features(network), batch_size=config.evaluation.eval_batch_size
@@ -77,21 +73,20 @@ def _query(config: configs.Config) -> None:
 def _nearest(config, found) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """vector -> (distances, places) of its neighbours."""
     number, engine = config.retrieve.neighbours, config.retrieve.search_engine
-    if not config.retrieve.code_bits:
+    coder = None
+    if config.retrieve.code_bits:
+        bits, database = config.retrieve.code_bits[0], config.retrieve.database
+        coder, codes = indexing.coded(config, found, database, indexing.FEATURES, bits)
+        searcher = search.Hamming(codes, engine)
+    else:
+        searcher = search.Euclidean(found.vectors, engine)
 
-        def by_vectors(vector):
-            distances, places = search.euclidean(found.vectors, vector[None], number, engine)
-            return distances[0], places[0]
-
-        return by_vectors
-    bits = config.retrieve.code_bits[0]
-    coder, codes = indexing.coded(config, found, config.retrieve.database, indexing.FEATURES, bits)
-
-    def by_codes(vector):
-        distances, places = search.hamming(codes, coder.encode(vector[None]), number, engine)
+    def nearest(vector):
+        asked = coder.encode(vector[None]) if coder else vector[None]
+        distances, places = searcher.nearest(asked, number)
         return distances[0], places[0]
 
-    return by_codes
+    return nearest
 
 
 def _row(answer, found, nearest):
@@ -137,13 +132,14 @@ def _csv_rows(row) -> Iterator[tuple]:
 
 
 def _drawer(config):
-    """What draws queries with what was found, as `--draw` asks; None where it does not."""
+    """What draws queries with what was found, and what is known of its records; or (None, {})."""
     path = config.predict.draw
     if not path:
-        return None
+        return None, {}
     html = pathlib.Path(path).suffix in ('.html', '.htm')
     figures = None if html else drawing.needed('--draw')
     manifest = input_pipeline.records.load(config.data.data_dir)
+    judging.check_split(manifest, config.retrieve.database, '--database')
     shards = manifest.shards(config.retrieve.database)
 
     def squares_of(places):
@@ -161,7 +157,7 @@ def _drawer(config):
         across = 1 + len(drawn[0][2])
         figures.save(figures.sheet(pictures, captions, across), pathlib.Path(path))
 
-    return draw
+    return draw, {'manifest_sha256': manifest.sha256}
 
 
 def _blocks(drawn, squares_of) -> Iterator[str]:

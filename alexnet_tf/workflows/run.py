@@ -37,6 +37,7 @@ class Run:
         mean_image: (size, size, 3) float32, of the data that it was trained on.
         exif_orientation: Whether that data was turned as EXIF says.
         step: Steps it was trained for.
+        variables_sha256: The hash of its weights' file.
     """
 
     directory: pathlib.Path
@@ -48,6 +49,7 @@ class Run:
     mean_image: np.ndarray
     exif_orientation: bool
     step: int
+    variables_sha256: str
 
 
 def load(config: configs.Config, *, compiled: bool = False) -> Run:
@@ -77,6 +79,7 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         mean_image=np.load(directory / MEAN, allow_pickle=False),
         exif_orientation=data.get('exif_orientation', False),
         step=checkpoint.read_state(path)['step'],
+        variables_sha256=variables_sha256(path),
     )
 
 

@@ -50,9 +50,20 @@ def test_others_are_refused(written, name):
         index.Writer(written, index.Identity(**other))
 
 
+def test_what_is_no_number_is_not_written(tmp_path):
+    with pytest.raises(errors.DataError, match='no number'):
+        index.Writer(tmp_path, IDENTITY).write(0, ROWS * np.nan, np.zeros(4, int))
+    assert not list(tmp_path.glob('*.npy'))
+
+
 def test_none_is_there(tmp_path):
     with pytest.raises(errors.DataError, match='holds no index'):
         index.load(tmp_path, **WANTED)
+
+
+def _zipped(path):
+    with open(path, 'wb') as file:
+        np.savez(file, a=ROWS)
 
 
 def _pickled(path):
@@ -68,6 +79,9 @@ def _pickled(path):
         ('vectors-00000.npy', lambda path: np.save(path, ROWS.astype(np.float64))),
         ('labels-00000.npy', lambda path: np.save(path, np.array([0, 9, 0]))),
         ('labels-00000.npy', lambda path: np.save(path, np.array([0, 1]))),
+        ('labels-00000.npy', lambda path: np.save(path, np.array([0.0, 1.0, 0.0]))),
+        ('vectors-00001.npy', lambda path: np.save(path, ROWS[3:, :2])),
+        ('vectors-00001.npy', _zipped),
         ('index.json', lambda path: path.write_text('{')),
         ('index.json', lambda path: path.write_text(json.dumps({'parts': 2}))),
         ('begun.json', lambda path: path.write_text('[]')),

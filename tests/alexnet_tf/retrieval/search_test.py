@@ -28,7 +28,7 @@ def loops(vectors, query):
 @pytest.mark.parametrize('number', [1, 7, 300, 1000])
 def test_euclidean(vectors, queries, engine, number):
     pytest.importorskip('faiss')
-    distances, places = search.euclidean(vectors, queries, number, engine)
+    distances, places = search.Euclidean(vectors, engine).nearest(queries, number)
     assert places.shape == (10, min(number, 300))
     for query, near, found in zip(queries, distances, places, strict=True):
         expected = loops(vectors, query)[: len(found)]
@@ -39,8 +39,22 @@ def test_euclidean(vectors, queries, engine, number):
 
 
 def test_the_whole_order(vectors, queries):
-    for query, order in zip(queries, search.every(vectors, queries), strict=True):
-        assert order.tolist()[2:] == [at for _, at in loops(vectors, query)][2:]
+    for query, order in zip(queries, search.Euclidean(vectors).ranking(queries), strict=True):
+        assert order.tolist() == [at for _, at in loops(vectors, query)]
+
+
+@pytest.mark.parametrize('engine', search.ENGINES)
+def test_of_many_alike_the_first_come_first(engine):
+    """Far from the origin, where float32's squares know nothing of small distances."""
+    pytest.importorskip('faiss')
+    made = 100 + 0.1 * np.random.default_rng(0).normal(size=(1000, 20)).astype(np.float32)
+    made[::2] = made[0]
+    vectors = index.Vectors([made[:300], made[300:]])
+    _, places = search.Euclidean(vectors, engine).nearest(made[:1], 4)
+    assert places.tolist() == [[0, 2, 4, 6]]
+    _, places = search.Euclidean(vectors, engine).nearest(made[1:40:2], 5)
+    exact = np.linalg.norm(made[None].astype(float) - made[1:40:2, None], axis=2)
+    np.testing.assert_array_equal(places, np.argsort(exact, axis=1, kind='stable')[:, :5])
 
 
 @pytest.mark.parametrize('engine', search.ENGINES)
@@ -50,7 +64,8 @@ def test_hamming(engine, bits):
     pytest.importorskip('faiss')
     random = np.random.default_rng(bits)
     every, asked = (random.integers(0, 2, (number, bits)).astype(bool) for number in (500, 6))
-    distances, places = search.hamming(codes.packed(every), codes.packed(asked), 20, engine)
+    searcher = search.Hamming(codes.packed(every), engine)
+    distances, places = searcher.nearest(codes.packed(asked), 20)
     for query, near, found in zip(asked, distances, places, strict=True):
         expected = sorted((int((each != query).sum()), at) for at, each in enumerate(every))[:20]
         assert list(zip(near.tolist(), found.tolist(), strict=True)) == expected
@@ -58,21 +73,21 @@ def test_hamming(engine, bits):
 
 def test_more_neighbours_than_codes():
     every = codes.packed(np.eye(8, dtype=bool))
-    distances, places = search.hamming(every, every[:1], 50)
+    distances, places = search.Hamming(every).nearest(every[:1], 50)
     assert places.tolist() == [list(range(8))]
     assert distances.tolist() == [[0] + [2] * 7]
 
 
 def test_lookups_find_what_is_near_and_nothing_else():
     pytest.importorskip('faiss')
-    every = np.zeros((4, 28), bool)
+    every = np.zeros((6, 28), bool)
     every[1, :2], every[2, :3], every[3, 5] = True, True, True
-    distances, places = search.hashed(
-        codes.packed(every), codes.packed(every[:1]), 4, bits=28, flips=2
-    )
+    every[4, 26:], every[5, 25:] = True, True
+    made = codes.packed(every)
+    distances, places = search.Lookups(made, bits=28, flips=2).nearest(made[:1], 6)
     pairs = zip(distances[0].tolist(), places[0].tolist(), strict=True)
     found = {at: near for near, at in pairs if at >= 0}
-    assert found == {0: 0, 1: 2, 3: 1}
+    assert found == {0: 0, 1: 2, 3: 1, 4: 2}
 
 
 def test_without_faiss_it_is_said_what_to_do(monkeypatch):

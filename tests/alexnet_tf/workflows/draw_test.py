@@ -1,6 +1,7 @@
 """The paper's figures of a tiny run: pictures that are there, numbers that are right."""
 
 import csv
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -42,9 +43,12 @@ def test_kernels(drawn, trained, variables):
             assert float(row['colourfulness']) == pytest.approx(share, rel=1e-4)
 
 
-def test_curves_of_several_runs(drawn, trained, capsys):
-    rows = drawn('curves', f'--compare_runs={trained},{trained}')
-    assert [row['epoch'] for row in rows] == ['1', '2']
+def test_curves_of_several_runs(drawn, trained, capsys, tmp_path):
+    other = tmp_path / trained.name
+    shutil.copytree(trained, other)
+    rows = drawn('curves', f'--compare_runs={trained},{other}')
+    assert [row['epoch'] for row in rows] == ['1', '2', '1', '2']
+    assert {row['run'] for row in rows} == {str(trained), str(other)}
     assert drawn('training_curves')[0]['train_top1_error'] == rows[0]['train_top1_error']
     assert 'training error of 25 %' in capsys.readouterr().out
 

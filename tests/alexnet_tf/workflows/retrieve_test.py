@@ -128,12 +128,13 @@ def test_an_interrupted_index_goes_on(command, data, trained, tmp_path, indexed)
     where = tmp_path / 'index'
     shutil.copytree(indexed / 'index', where)
     part = where / 'train-features' / 'vectors-00001.npy'
-    before = np.load(part)
+    before, other = np.load(part), part.with_name('vectors-00000.npy').stat().st_mtime_ns
     part.unlink()
     (where / 'train-features' / 'index.json').unlink()
     flags = (f'--run_dir={indexed}', '--retrieve=index', f'--index_dir={where}')
     assert command('retrieve', data, *flags) == 0
     np.testing.assert_allclose(np.load(part), before, rtol=1e-5)
+    assert part.with_name('vectors-00000.npy').stat().st_mtime_ns == other
 
 
 @pytest.mark.slow
@@ -154,6 +155,8 @@ def test_another_network_is_refused(command, data, indexed, picture, tmp_path, c
         (('--retrieve=evaluate', '--split=train'), 2, 'would find themselves'),
         (('--inputs=.', '--index_dir=nowhere'), 3, 'nowhere/train-features holds no index'),
         (('--retrieve=index', '--database=test'), 2, '--database=test: '),
+        (('--retrieve=evaluate', '--split=test'), 2, '--split=test: '),
+        (('--inputs=.', '--database=test', '--draw=a.html'), 2, '--database=test: '),
     ],
 )
 def test_refused(command, data, indexed, capsys, picture, monkeypatch, flags, code, said):
