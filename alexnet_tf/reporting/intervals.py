@@ -2,7 +2,7 @@
 
 import math
 
-_DEVIATIONS = 1.959964  # of a normal distribution, on either side of 95 %
+DEVIATIONS = 1.959964  # of a normal distribution, on either side of 95 %
 
 
 def wilson(share: float, number: int) -> tuple[float, float]:
@@ -17,8 +17,8 @@ def wilson(share: float, number: int) -> tuple[float, float]:
     >>> [round(end, 4) for end in wilson(0.0, 20)]
     [0.0, 0.1611]
     """
-    square = _DEVIATIONS**2
+    square = DEVIATIONS**2
     middle = (share + square / (2 * number)) / (1 + square / number)
     spread = math.sqrt(share * (1 - share) / number + square / (4 * number**2))
-    reach = _DEVIATIONS * spread / (1 + square / number)
+    reach = DEVIATIONS * spread / (1 + square / number)
     return max(0.0, middle - reach), min(1.0, middle + reach)

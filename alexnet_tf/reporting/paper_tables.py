@@ -12,7 +12,6 @@ VALIDATION, TEST = 'validation', 'test'
 FULL = ''  # the network without a change
 # Kinds of networks: as the paper's; with a sixth convolution; either pre-trained on other pictures.
 CNN, SIX, TUNED, STARRED = 'CNN', 'six', 'tuned', 'CNN*'
-_DEVIATIONS = 1.959964  # of a normal distribution, on either side of 95 %
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,5 +199,8 @@ def _difference(base: Sequence[Measured], changed: Sequence[Measured], at: int) 
         mean * (1 - mean) / group[0].examples / len(group)
         for mean, group in zip(means, (base, changed), strict=True)
     )
-    difference, reach = 100 * (means[1] - means[0]), 100 * _DEVIATIONS * math.sqrt(variance)
+    difference, reach = (
+        100 * (means[1] - means[0]),
+        100 * intervals.DEVIATIONS * math.sqrt(variance),
+    )
     return f'{difference:+.1f} ({difference - reach:+.1f} to {difference + reach:+.1f})'

@@ -175,3 +175,8 @@ class Projections:
         return packed(
             np.concatenate([(each - self._means) @ self._directions > 0 for each in parts])
         )
+
+
+def every(coder: Autoencoder | Projections, vectors: index.Vectors) -> np.ndarray:
+    """The codes of all vectors, (vectors, bytes) uint8, a part at a time."""
+    return np.concatenate([coder.encode(part) for part in vectors.parts])

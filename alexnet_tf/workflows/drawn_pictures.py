@@ -12,7 +12,7 @@ from alexnet_tf.retrieval import search
 from alexnet_tf.workflows import drawing, examination, indexing, judging, predictor, streams
 from alexnet_tf.workflows import run as runs
 
-_QUERIES, _NEIGHBOURS, _DRAWN, _TOP = 5, 6, 8, 5
+_QUERIES, _NEIGHBOURS, _DRAWN = 5, 6, 8
 
 
 def predictions(config: configs.Config) -> drawing.Drawn:
@@ -39,10 +39,7 @@ def _named(config) -> Iterator[tuple[dict, np.ndarray]]:
     views = judging.views_of(config, default=('1',))[0]
     function = predictor.probabilities([network], [1.0], views)
     for answer in _answered(config, network, function, _DRAWN):
-        best = predictor.best(answer.values, _TOP)
-        names = [network.names[each] for each in best]
-        shares = [float(answer.values[each]) for each in best]
-        yield {'file': answer.path, 'classes': names, 'probabilities': shares}, answer.square
+        yield predictor.row(answer.path, answer.values, network.names), answer.square
 
 
 def _answered(config, network, function: Callable, most: int) -> list[predictor.Answer]:

@@ -62,7 +62,8 @@ def network(config: configs.Config) -> drawing.Drawn:
 
 def curves(config: configs.Config) -> drawing.Drawn:
     """Training and validation error of several runs."""
-    return drawing.Drawn(run_figures.curves(_epochs(config)), *_epoch_rows(config))
+    every = _epochs(config)
+    return drawing.Drawn(run_figures.curves(every), *_epoch_rows(every))
 
 
 def training_curves(config: configs.Config) -> drawing.Drawn:
@@ -72,7 +73,7 @@ def training_curves(config: configs.Config) -> drawing.Drawn:
         reached = run_figures.epochs_to(epochs)
         said = 'does not reach' if reached is None else f'after {reached:.1f} epochs reaches'
         print(f'draw: {name} {said} a training error of 25 %')
-    return drawing.Drawn(run_figures.training_curves(every), *_epoch_rows(config))
+    return drawing.Drawn(run_figures.training_curves(every), *_epoch_rows(every))
 
 
 def _epochs(config) -> dict[str, list[dict[str, str]]]:
@@ -84,12 +85,10 @@ def _epochs(config) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _epoch_rows(config):
+def _epoch_rows(every):
     header = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
     rows = [
-        (name, *(row[each] for each in header))
-        for name, epochs in _epochs(config).items()
-        for row in epochs
+        (name, *(row[each] for each in header)) for name, epochs in every.items() for row in epochs
     ]
     return ('run', *header), rows
 

@@ -12,7 +12,7 @@ from alexnet_tf.workflows import judging, predictor
 from alexnet_tf.workflows import run as runs
 
 SPLIT = input_pipeline.records.VALIDATION
-_SAMPLES, _TOP = 8, 5
+_SAMPLES = 8
 _MOST_BYTES = 8e9  # of probabilities that a report keeps without being asked to
 
 
@@ -71,13 +71,5 @@ def _samples(kept, manifest, names):
     places = list(dict.fromkeys(places))
     squares = input_pipeline.pipeline.squares(manifest.shards(SPLIT), manifest.layout, places)
     for at, square in zip(places, squares, strict=True):
-        best = predictor.best(kept.probabilities[at], _TOP)
-        yield (
-            {
-                'file': kept.ids[at],
-                'label': names[kept.labels[at]],
-                'classes': [names[each] for each in best],
-                'probabilities': [float(kept.probabilities[at][each]) for each in best],
-            },
-            square,
-        )
+        said = predictor.row(kept.ids[at], kept.probabilities[at], names)
+        yield said | {'label': names[kept.labels[at]]}, square

@@ -156,7 +156,7 @@ def _learn(coder, found: index.Index, where: pathlib.Path, of: dict, what: str) 
     bar = progress.Progress(f'steps of the autoencoder, {what}')
     coder.learn(found.vectors, bar.show)
     bar.close()
-    every = np.concatenate([coder.encode(part) for part in found.vectors.parts])
+    every = codes.every(coder, found.vectors)
     coder.save(where / _ENCODER)
     with input_pipeline.files.atomic_file(where / _CODES) as aside, open(aside, 'wb') as file:
         np.save(file, every)

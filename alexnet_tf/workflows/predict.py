@@ -12,7 +12,6 @@ from alexnet_tf.reporting import prediction_files
 from alexnet_tf.workflows import drawing, judging, predictor, streams, submission
 from alexnet_tf.workflows import run as runs
 
-TOP = 5
 _DRAWN = 8
 
 
@@ -53,7 +52,9 @@ def _write(config, names, answers):
     """Writes all answers; gives the first pictures with their rows, and the number of good ones."""
     good, drawn = 0, []
     with streams.output(config.predict.output_file) as stream:
-        write = prediction_files.writer(config.predict.output, stream, min(TOP, len(names)))
+        write = prediction_files.writer(
+            config.predict.output, stream, min(predictor.TOP, len(names))
+        )
         for answer in answers:
             row = _row(answer, names)
             write(row)
@@ -66,9 +67,4 @@ def _write(config, names, answers):
 def _row(answer: predictor.Answer, names: Sequence[str]) -> dict[str, Any]:
     if answer.error:
         return {'file': answer.path, 'error': answer.error}
-    best = predictor.best(answer.values, TOP)
-    return {
-        'file': answer.path,
-        'classes': [names[each] for each in best],
-        'probabilities': [float(answer.values[each]) for each in best],
-    }
+    return predictor.row(answer.path, answer.values, names)

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from alexnet_tf.network import alexnet
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
+TOP = 5  # classes a picture
 _AHEAD = 2  # batches that are read while one is computed
 
 
@@ -132,3 +134,13 @@ def _views(network: runs.Run, squares, number: int):
 def best(scores: np.ndarray, number: int) -> list[int]:
     """The likeliest classes, best first; of equal ones the first in label order."""
     return np.argsort(-scores, kind='stable')[:number].tolist()
+
+
+def row(file: str, scores: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """What is said of a picture: file, its TOP likeliest classes and their probabilities."""
+    likeliest = best(scores, TOP)
+    return {
+        'file': file,
+        'classes': [names[each] for each in likeliest],
+        'probabilities': [float(scores[each]) for each in likeliest],
+    }

@@ -46,9 +46,10 @@ def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> 
         f'  training error    {tables.percent(float(last["train_top1_error"]))} top-1 '
         '(last epoch, cropped, with dropout)',
     ]
+    ours = runs.data_of(directory)['manifest_sha256']
     for row in results:
-        ours = row['manifest_sha256'] == runs.data_of(directory)['manifest_sha256']
-        if row['split'] == examination.SPLIT and not row['weights'] and ours:
+        of_it = row['manifest_sha256'] == ours and not row['weights']
+        if row['split'] == examination.SPLIT and of_it:
             lines.append(
                 f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
                 f'{tables.percent(float(row["top5_error"]))} top-5, {row["views"]} '

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from alexnet_tf.reporting import model_card, page
+from alexnet_tf.reporting import model_card, page, tables
 from alexnet_tf.workflows import examination, judging
 
 _ROWS = 20  # of a table
@@ -97,7 +97,7 @@ def _without(missing: str) -> list[str]:
 def _first(rows, *shares: int) -> list[list]:
     """The first rows, with the cells at some places in percent."""
     return [
-        [f'{100 * cell:.1f} %' if at in shares else cell for at, cell in enumerate(row)]
+        [tables.percent(cell) if at in shares else cell for at, cell in enumerate(row)]
         for row in rows[:_ROWS]
     ]
 

@@ -85,7 +85,7 @@ def _ways(config, found: dict[str, index.Index], queries) -> list[_Way]:
         vectors = found[indexing.FEATURES].vectors
         coder = codes.Projections(vectors.width, bits, config.seed)
         coder.learn(vectors)
-        every = np.concatenate([coder.encode(part) for part in vectors.parts])
+        every = codes.every(coder, vectors)
         name = f'{indexing.FEATURES}, random projections, {bits} bits'
         ways.append(_coded(name, every, coder.encode(queries[indexing.FEATURES]), engine))
     return ways
