@@ -12,7 +12,7 @@ from alexnet_tf.workflows import run as runs
 
 
 def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> None:
-    """Scores each network of `--ensemble` and their average; appends to the first's results."""
+    """Scores each network of `--ensemble` and their average, whose row the first run gets."""
     asked = config.evaluation
     if asked.search_weights:
         judging.check_split(manifest, asked.search_weights, '--search_weights')
@@ -23,17 +23,16 @@ def run(config: configs.Config, manifest: input_pipeline.records.Manifest) -> No
     ]
     rows = []
     for views in judging.views_of(config):
-        members = [network.remembered(asked.split, views) for network in networks]
-        for of, member in zip(asked.ensemble, members, strict=True):
-            result = scores.score([member.probabilities], member.labels)
-            rows.append(judging.row(config, manifest, views, result, of=of))
+        entered = [network.entered(asked.split, views) for network in networks]
+        members = [member for member, _ in entered]
+        rows += [row for _, row in entered]
         weights = _weights(config, networks, views)
         result = _scored(members, weights)
         shown = ' '.join(f'{each:g}' for each in weights)
         of = judging.JOINED.join(asked.ensemble)
-        rows.append(judging.row(config, manifest, views, result, of=of, weights=shown))
+        rows.append(judging.row(manifest, asked.split, views, result, of=of, weights=shown))
         directory = pathlib.Path(asked.ensemble[0])
-        tables.append_csv(directory / 'results.csv', rows[-1])
+        tables.append_csv(directory / judging.RESULTS, rows[-1])
         found = f', found on {asked.search_weights}' if asked.search_weights else ''
         print(f'ensemble: {views} views: weights {shown}{found}')
         judging.analyse(members, weights, manifest, directory / 'ensemble', asked.split, views)

@@ -16,9 +16,10 @@ def run(config: configs.Config) -> None:
         return ensemble.run(config, manifest)
     network, rows = judging.Network(config, manifest), []
     for views in judging.views_of(config):
-        result = network.score(config.evaluation.split, views)
+        split = config.evaluation.split
+        result = network.score(split, views)
         rows.append(
-            judging.row(config, manifest, views, result, of=config.run_dir, step=network.step)
+            judging.row(manifest, split, views, result, of=config.run_dir, step=network.step)
         )
-        tables.append_csv(pathlib.Path(config.run_dir) / 'results.csv', rows[-1])
+        tables.append_csv(pathlib.Path(config.run_dir) / judging.RESULTS, rows[-1])
     print(judging.table(rows))

@@ -58,7 +58,7 @@ def of(config: configs.Config) -> Examination:
     if size > _MOST_BYTES:
         said = f'the probabilities of {SPLIT} would take {size / 1e9:,.0f} GB.'
         return Examination(network.trained(), missing=said)
-    kept = network.remembered(SPLIT, views)
+    kept, _ = network.entered(SPLIT, views)
     trained = network.trained()
     found = analysis.analysed([kept.probabilities], kept.labels, kept.ids, trained.names, [1.0])
     samples = tuple(_samples(kept, manifest, trained.names))

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import environment, intervals, progress, tables
-from alexnet_tf.scoring import analysis, probabilities
+from alexnet_tf.scoring import analysis, probabilities, scores
+from alexnet_tf.training import checkpoint
 from alexnet_tf.workflows import drawing, scorer
 from alexnet_tf.workflows import run as runs
 
 VIEWS = {'1': 1, '10': 10, 'nine': 9}
+RESULTS = 'results.csv'  # of a run's directory
 JOINED = ' + '  # between the runs of an ensemble
 _SHOWN = 24  # mistakes
+_ROUNDING = 1e-3  # of scores: a graph's and NumPy's
 
 
 def views_of(config: configs.Config, default: Sequence[str] = ('1', '10')) -> list[int]:
@@ -65,7 +68,7 @@ class Network:
     @property
     def step(self) -> int:
         """Steps that it was trained for."""
-        return self.trained().step
+        return checkpoint.read_state(self._checkpoint)['step']
 
     def trained(self) -> runs.Run:
         """The run, with its network."""
@@ -82,6 +85,15 @@ class Network:
             [self.remembered(split, views)], [1.0], self._manifest, self._directory, split, views
         )
         return result
+
+    def entered(self, split: str, views: int) -> tuple[probabilities.Split, dict]:
+        """The answers to a split, and their row of `results.csv`, which has it from now on."""
+        kept = self.remembered(split, views)
+        result = scores.score([kept.probabilities], kept.labels)
+        made = row(self._manifest, split, views, result, of=self._config.run_dir, step=self.step)
+        if not any(_alike(each, made) for each in newest_results(self._directory)):
+            tables.append_csv(self._directory / RESULTS, made)
+        return kept, made
 
     def remembered(self, split: str, views: int) -> probabilities.Split:
         """The answers to a split: those kept, or made and kept now."""
@@ -168,9 +180,8 @@ def sheet_of_mistakes(figures, found: analysis.Analysis, manifest, split: str):
     return figures.sheet(squares, captions)
 
 
-def row(config, manifest, views: int, result, *, of: str, step='', weights='') -> dict:
+def row(manifest, split: str, views: int, result, *, of: str, step='', weights='') -> dict:
     """A line of `results.csv`: what was scored, the scores, and by what."""
-    split = config.evaluation.split
     number = manifest.examples(split)
     ends = {
         f'{name}_{end}': value
@@ -197,10 +208,18 @@ def row(config, manifest, views: int, result, *, of: str, step='', weights='') -
 def newest_results(directory: pathlib.Path) -> list[dict[str, str]]:
     """The last row of `results.csv` for each split of each records, number of views, ensemble."""
     found = {}
-    for row in tables.read_csv(directory / 'results.csv'):
+    for row in tables.read_csv(directory / RESULTS):
         ensemble = (row['run_dir'], row['weights']) if row['weights'] else ()
         found[row['manifest_sha256'], row['split'], row['views'], ensemble] = row
     return list(found.values())
+
+
+def _alike(known: dict[str, str], made: dict) -> bool:
+    """Whether a row that was read says what a new one does, but for the time and the rounding."""
+    same = ('weights', 'step', 'split', 'views', 'manifest_sha256')
+    return all(known[each] == str(made[each]) for each in same) and all(
+        abs(float(known[each]) - made[each]) < _ROUNDING for each in scores.METRICS
+    )
 
 
 def table(rows) -> str:

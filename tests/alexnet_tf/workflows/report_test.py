@@ -104,12 +104,18 @@ def test_a_run_that_went_on_says_so(command, data, trained, tmp_path):
     shutil.copytree(trained, run, ignore=shutil.ignore_patterns('results.csv'))
     assert command('evaluate', data, f'--run_dir={run}', '--views=1') == 0
     assert command('train', data, f'--run_dir={run}', '--epochs=3') == 0
-    assert command('report', data, f'--run_dir={run}') == 0
+    assert command('report', '--data_dir=nowhere', f'--run_dir={run}') == 0
     card = (run / 'MODEL_CARD.md').read_text()
     assert '3 epochs' in card
     assert '6 steps' in card
     (row,) = [line for line in card.splitlines() if line.startswith('| validation')]
     assert row.endswith('| 4 |')
+    for _ in range(2):  # with the records, its new scores are entered, once
+        assert command('report', data, f'--run_dir={run}') == 0
+    card = (run / 'MODEL_CARD.md').read_text()
+    (row,) = [line for line in card.splitlines() if line.startswith('| validation')]
+    assert row.endswith('| 6 |')
+    assert len((run / 'results.csv').read_text().splitlines()) == 3
     assert f'--run_dir={run} ' in card
     assert '--epochs=3' in card
 
