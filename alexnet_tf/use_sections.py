@@ -149,6 +149,11 @@ class Export(settings.Checked):
 
     export_dir: str = settings.setting('', 'Directory of numbered versions. [RUN_DIR/export]')
     export_version: int | None = settings.setting(None, 'Number of this version. [the next]', low=1)
+    export_precision: str = settings.setting(
+        'float32',
+        'Dtype of the exported weights: half the bytes, and widened again at each request.',
+        choices=('float32', 'bfloat16', 'float16'),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

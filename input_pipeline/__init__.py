@@ -1,10 +1,10 @@
 """The wing between pictures and batches. Its door: other packages import its modules here.
 
-To records: `sources`, `array_pickle`, `headers`, `pictures`, `shards`, `engine`, `beam_engine`,
-`locks`, `leaks`, `tasks`, `convert`, `plan`, `statistics`, `records`. From records: `order`,
-`preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service` where one host's
-disk or CPU does not suffice. What is wrong with them: `inspection`. Nothing here knows of networks
-or of `alexnet_tf`.
+To records: `sources`, `array_pickle`, `headers`, `graph_headers`, `gif`, `pictures`, `shards`,
+`engine`, `beam_engine`, `locks`, `leaks`, `tasks`, `convert`, `plan`, `statistics`, `records`. From
+records: `order`, `preprocessing`, `random_bits`, `augmentation`, `pipeline`, and `cache`, `service`
+where one host's disk or CPU does not suffice. What is wrong with them: `inspection`.
+Nothing here knows of networks or of `alexnet_tf`.
 Importing the wing does not import TensorFlow; naming one of its modules does.
 """
 
@@ -19,6 +19,8 @@ _MODULES = (
     'engine',
     'errors',
     'files',
+    'gif',
+    'graph_headers',
     'greeting',
     'headers',
     'inspection',

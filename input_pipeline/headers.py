@@ -8,6 +8,8 @@ import struct
 
 import tensorflow as tf
 
+from input_pipeline import gif
+
 MOST_BYTES = 64 << 20
 MOST_PIXELS = 50_000_000
 _HEAD = 1 << 18  # bytes; EXIF comes before pixels
@@ -80,7 +82,7 @@ def _read(encoded: bytes) -> tuple[str, int, int]:
         if encoded.startswith(_PNG):
             return 'PNG', *struct.unpack_from('>II', encoded, 16)
         if encoded.startswith(_GIF):
-            return 'GIF', *struct.unpack_from('<HH', encoded, 6)
+            return 'GIF', *_gif_size(encoded)
         if encoded.startswith(_BMP):
             width, height = struct.unpack_from('<ii', encoded, 18)
             return 'BMP', width, abs(height)
@@ -89,6 +91,18 @@ def _read(encoded: bytes) -> tuple[str, int, int]:
     except struct.error as error:
         raise ValueError('the file is cut short in its header') from error
     raise ValueError('not a picture: neither JPEG, PNG, GIF, BMP nor WebP')
+
+
+def _gif_size(encoded: bytes) -> tuple[int, int]:
+    """Of the screen or of the first picture on it, whichever is larger."""
+    screen = struct.unpack_from('<HHBBB', encoded, 6)[:2]
+    _, width, height = _first_picture(tf.constant(encoded))
+    return max(screen[0], int(width)), max(screen[1], int(height))
+
+
+_first_picture = tf.function(
+    gif.first_picture, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+)
 
 
 def _webp_size(encoded: bytes) -> tuple[int, int]:

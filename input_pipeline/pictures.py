@@ -5,6 +5,8 @@ TensorFlow operations only: prepare, predict and the served graph share them and
 
 import tensorflow as tf
 
+from input_pipeline import gif
+
 SQUARE_SIZE = 256
 CHANNELS = 3
 JPEG_QUALITY = 95
@@ -29,7 +31,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
         tf.io.is_jpeg(encoded),
         lambda: _decode_jpeg(encoded),
         lambda: tf.ensure_shape(
-            tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False),
+            tf.io.decode_image(_first(encoded), channels=CHANNELS, expand_animations=False),
             [None, None, CHANNELS],
         ),
     )
@@ -107,6 +109,14 @@ def _square_of(encoded, orientation, size):
 @tf.function(autograph=False)
 def _jpeg_of(encoded, orientation, size):
     return encode(square(turned(decode(encoded), orientation), size))
+
+
+def _first(encoded):
+    return tf.cond(
+        tf.strings.substr(encoded, 0, 4) == b'GIF8',
+        lambda: gif.first_picture(encoded)[0],
+        lambda: encoded,
+    )
 
 
 def _decode_jpeg(encoded):

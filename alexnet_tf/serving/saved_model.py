@@ -1,20 +1,31 @@
 """Numbered SavedModels that are whole, checked, or not there."""
 
+import dataclasses
 import itertools
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from alexnet_tf.serving import requests, signatures, strangers
 from input_pipeline import errors, files
 
 TOLERANCE = 1e-5
+CLASSES = 'classes.txt'  # asset: a name a line, in label order
+_EXAMPLE = 'serving_default'
+LIMITS = {
+    'bytes_a_picture': strangers.MOST_BYTES,
+    'pixels_a_picture': strangers.MOST_PIXELS,
+    'pictures_a_request': strangers.MOST_PICTURES,
+    'pictures_a_request_of_ten_views': signatures.MOST_OF_TEN_VIEWS,
+    'formats': ['JPEG', 'PNG', 'GIF (first picture)', 'BMP', 'WebP'],
+}
 
 # What a stranger would write: plain TensorFlow, nothing of this package.
 _READER = """
@@ -30,26 +41,43 @@ np.save(sys.argv[3], scores.numpy())
 """
 
 
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A version.
+
+    Attributes:
+        path: Its directory.
+        difference: The largest difference of a score read back.
+        warm: Whether it has requests for a server's warm-up.
+    """
+
+    path: pathlib.Path
+    difference: float
+    warm: bool
+
+
 def write(
     export_dir: pathlib.Path,
-    model: keras.Model,
-    signatures: dict,
+    variables: Sequence[tf.Variable],
+    answers: dict[str, tuple[Callable, tf.TensorSpec]],
+    classes: Sequence[str],
     *,
     version: int | None = None,
     checked_with: tuple[Sequence[bytes], np.ndarray],
-) -> tuple[pathlib.Path, float]:
+) -> Written:
     """Writes one version, reads it back in a fresh process, and only then gives it its name.
+
+    Beside it go `<version>.signature.json`, what it takes and gives, and an example of a request
+    by REST and, with tensorflow-serving-api, by gRPC.
 
     Args:
         export_dir: Directory of the versions, `<export_dir>/<version>/`.
-        model: What the signatures call.
-        signatures: From `signatures.build`.
+        variables: That the signatures read.
+        answers: From `signatures.build`.
+        classes: Names in label order, for the asset.
         version: The next one if None.
         checked_with: Encoded pictures, and the scores (pictures, classes) float32 that the
             network gave for them.
-
-    Returns:
-        The version's directory, and the largest difference of a score read back.
 
     Raises:
         DataError: The version exists already, or it does not answer as the network does.
@@ -58,26 +86,50 @@ def write(
     path = export_dir / str(version or next_version(export_dir))
     if path.exists():
         raise errors.DataError(f'{path} exists already. Give another --export_version.')
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for name, (function, spec) in signatures.items():
-        archive.add_endpoint(name, function, input_signature=[spec])
+    example = checked_with[0][0]
     with files.atomic_directory(path) as aside:
-        archive.write_out(str(aside), verbose=False)
-        _forget_devices(aside)
+        _save(aside, variables, answers, classes)
+        warm = requests.write_warm_up(aside, answers, example)
         difference = _difference(aside, *checked_with)
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:
             raise errors.DataError(
                 f'the SavedModel answers otherwise than the network: scores differ by '
                 f'{difference:.2g}, at most {TOLERANCE:g} was expected. {path} was not written.'
             )
-    return path, difference
+        _write_beside(path, requests.description(aside, LIMITS), example)
+    return Written(path, difference, warm)
 
 
 def next_version(export_dir: pathlib.Path) -> int:
     """One more than the highest number there."""
     numbers = [int(each.name) for each in export_dir.iterdir() if each.name.isdigit()]
     return max(numbers, default=0) + 1
+
+
+def _save(path: pathlib.Path, variables, answers, classes) -> None:
+    served = tf.Module()
+    served.held = list(variables)
+    functions = {
+        name: tf.function(function, input_signature=[spec], autograph=False)
+        for name, (function, spec) in answers.items()
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        names = pathlib.Path(scratch) / CLASSES
+        names.write_text(''.join(f'{" ".join(each.split())}\n' for each in classes))
+        served.classes = tf.saved_model.Asset(str(names))
+        tf.saved_model.save(served, str(path), signatures=functions)
+    _forget_devices(path)
+
+
+def _write_beside(path: pathlib.Path, description, example: bytes) -> None:
+    beside = {
+        'signature.json': (json.dumps(description, indent=2) + '\n').encode(),
+        'request.json': requests.rest(_EXAMPLE, example).encode(),
+        'request.pb': requests.grpc(_EXAMPLE, example),
+    }
+    for name, text in beside.items():
+        if text is not None:
+            files.write_atomically(path.with_name(f'{path.name}.{name}'), text)
 
 
 def _forget_devices(path: pathlib.Path) -> None:

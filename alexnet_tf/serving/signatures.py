@@ -1,59 +1,142 @@
 """What a served network answers: encoded pictures or pixels in, names and probabilities out."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.serving import strangers
 from input_pipeline import pictures, preprocessing
 
 TOP = 5
+VIEWS = 10
+MOST_OF_TEN_VIEWS = 32  # pictures of a request
 
 
-def build(
-    model: keras.Model, classes: Sequence[str], mean_image: np.ndarray, *, crop_size: int
-) -> dict[str, tuple[Callable, tf.TensorSpec]]:
-    """The signatures by name, each a function and what it takes.
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A trained network, as it is served.
 
-    The preprocessing is evaluation's, from the original picture: shorter side 256, central
-    square, central crop, minus the mean image.
-
-    Args:
-        model: images -> logits, without device scopes.
+    Attributes:
+        logits: Images (n, crop_size, crop_size, 3) float32 -> (n, classes).
+        hidden: The same -> (n, 4096 at width 1) float32, the last hidden layer.
         classes: Names in label order.
         mean_image: (size, size, 3) float32; 256 is the usual size.
         crop_size: Side of what the network sees.
-
-    Returns:
-        serving_default: images (batch,) string, each an encoded JPEG, PNG, BMP, WebP or GIF.
-        pixels: images (batch, height, width, 3) uint8 RGB, of any one size.
-        Both give classes (batch, 5) string and probabilities (batch, 5) float32, the best first,
-        and scores (batch, classes) float32, all probabilities in label order.
+        turned: Whether EXIF orientations count.
     """
 
-    def answer(squares):
-        views = preprocessing.views(squares, mean_image, crop_size=crop_size, number=1)
-        scores = tf.nn.softmax(model(views, training=False))
-        best = tf.math.top_k(scores, min(TOP, len(classes)))
-        names = tf.gather(tf.constant(classes), best.indices)
-        return {'classes': names, 'probabilities': best.values, 'scores': scores}
+    logits: Callable
+    hidden: Callable
+    classes: Sequence[str]
+    mean_image: np.ndarray
+    crop_size: int
+    turned: bool = False
 
-    def squares_of(function, images):
-        size = len(mean_image)
-        square = tf.TensorSpec([size, size, pictures.CHANNELS], tf.uint8)
-        return tf.map_fn(function, images, fn_output_signature=square)
 
-    def encoded(images):
-        return answer(
-            squares_of(lambda each: pictures.square(pictures.decode(each), len(mean_image)), images)
+def build(served: Served) -> dict[str, tuple[Callable, tf.TensorSpec]]:
+    """The signatures by name, each a function and what it takes, `images`.
+
+    The preprocessing is evaluation's, from the original picture: shorter side 256, central
+    square, central crop, minus the mean image. A request has at most `strangers.MOST_PICTURES`
+    pictures, of ten_views MOST_OF_TEN_VIEWS.
+
+    Returns:
+        serving_default: (batch,) string, each an encoded JPEG, PNG, BMP, WebP or GIF.
+        pixels: (batch, height, width, 3) uint8 RGB, of any one size.
+        ten_views: As serving_default; the mean of ten views of each.
+        tolerant: As serving_default, but a picture that cannot be read spoils its own row only.
+        features: As serving_default; its answer is features (batch, 4096) float32.
+
+        All but the last give classes (batch, 5) string and probabilities (batch, 5) float32, best
+        first, and scores (batch, classes) float32, all probabilities in label order; tolerant
+        gives errors (batch,) string, too, '' where all is well, and empty names, zeros elsewhere.
+
+    Raises, when run:
+        tf.errors.InvalidArgumentError: A picture that cannot be read, by its place in the batch;
+            too many pictures, too many pixels.
+    """
+    encoded = tf.TensorSpec([None], tf.string, name='images')
+    sizes = [None, None, None, pictures.CHANNELS]
+    pixels = tf.TensorSpec(sizes, tf.uint8, name='images')
+    answers = _Answers(served)
+    return {
+        'serving_default': (answers.encoded, encoded),
+        'pixels': (answers.pixels, pixels),
+        'ten_views': (answers.ten_views, encoded),
+        'tolerant': (answers.tolerant, encoded),
+        'features': (answers.features, encoded),
+    }
+
+
+class _Answers:
+    """The signatures' functions."""
+
+    def __init__(self, served: Served):
+        self._served, self._size = served, len(served.mean_image)
+
+    def encoded(self, images):
+        return self._answer(self._squares(images))
+
+    def ten_views(self, images):
+        return self._answer(self._squares(images, MOST_OF_TEN_VIEWS), VIEWS)
+
+    def features(self, images):
+        return {'features': self._served.hidden(self._views(self._squares(images), 1))}
+
+    def tolerant(self, images):
+        squares, problems = self._read(images)
+        good = (problems == '')[:, None]
+        answer = self._answer(squares)
+        zeros = {name: tf.zeros_like(each) for name, each in answer.items()}  # '' of strings
+        kept = {name: tf.where(good, each, zeros[name]) for name, each in answer.items()}
+        return kept | {'errors': problems}
+
+    def pixels(self, images):
+        checks = [strangers.check_number(tf.shape(images)[0]), _check_pixels(images)]
+        with tf.control_dependencies(checks):
+            images = tf.identity(images)
+        square = tf.TensorSpec([self._size, self._size, pictures.CHANNELS], tf.uint8)
+        squares = tf.map_fn(
+            lambda each: pictures.square(each, self._size), images, fn_output_signature=square
+        )
+        return self._answer(squares)
+
+    def _squares(self, images, most=strangers.MOST_PICTURES):
+        squares, problems = self._read(images, most)
+        with tf.control_dependencies([strangers.refuse(problems)]):
+            return tf.identity(squares)
+
+    def _read(self, images, most=strangers.MOST_PICTURES):
+        return strangers.squares(images, size=self._size, turned=self._served.turned, most=most)
+
+    def _views(self, squares, number):
+        return preprocessing.views(
+            squares, self._served.mean_image, crop_size=self._served.crop_size, number=number
         )
 
-    def pixels(images):
-        return answer(squares_of(lambda each: pictures.square(each, len(mean_image)), images))
+    def _answer(self, squares, views=1):
+        scores = tf.nn.softmax(
+            tf.cast(self._served.logits(self._views(squares, views)), tf.float32)
+        )
+        classes = len(self._served.classes)
+        scores = tf.reduce_mean(tf.reshape(scores, [-1, views, classes]), 1)
+        best = tf.math.top_k(scores, min(TOP, classes))
+        names = tf.gather(tf.constant(self._served.classes), best.indices)
+        return {'classes': names, 'probabilities': best.values, 'scores': scores}
 
-    sizes = [None, None, None, pictures.CHANNELS]
-    return {
-        'serving_default': (encoded, tf.TensorSpec([None], tf.string, name='images')),
-        'pixels': (pixels, tf.TensorSpec(sizes, tf.uint8, name='images')),
-    }
+
+def _check_pixels(images) -> tf.Operation:
+    _, height, width, _ = tf.unstack(tf.cast(tf.shape(images), tf.int64))
+    said = tf.strings.join(
+        [
+            'images: ',
+            tf.as_string(width),
+            ' x ',
+            tf.as_string(height),
+            f' pixels; from 1 to {strangers.MOST_PIXELS:,} are read',
+        ]
+    )
+    fits = (height > 0) & (width > 0) & (height * width <= strangers.MOST_PIXELS)
+    return tf.debugging.Assert(fits, [said])
