@@ -93,6 +93,7 @@ class Config(settings.Checked):
             ('compare_runs', ('report', 'draw'), self.report),
             ('ensemble', ('evaluate', 'predict'), self.evaluation),
             ('search_weights', ('evaluate',), self.evaluation),
+            ('export_also', ('export', 'everything'), self.export),
         ):
             if getattr(section, name) and self.mode not in modes:
                 raise UsageError(
@@ -104,6 +105,8 @@ class Config(settings.Checked):
             raise UsageError(
                 f'--views={",".join(self.evaluation.views)}: {self.mode} takes one of 1, 10, nine.'
             )
+        if self.export.export_also and self.export.export_precision != 'float32':
+            raise UsageError('--export_also: other formats have weights of float32 only.')
         if self.predict.submission and (self.predict.draw or self.predict.output_file):
             raise UsageError('--submission is written alone, without --draw and --output_file.')
 

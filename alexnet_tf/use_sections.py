@@ -154,6 +154,12 @@ class Export(settings.Checked):
         'Dtype of the exported weights: half the bytes, and widened again at each request.',
         choices=('float32', 'bfloat16', 'float16'),
     )
+    export_also: tuple[str, ...] = settings.setting(
+        (),
+        'Further formats, files beside the version: litert, for phones, and onnx. They take '
+        '256x256 pixels, for they decode no pictures.',
+        choices=('litert', 'onnx'),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Written:
 def write(
     export_dir: pathlib.Path,
     variables: Sequence[tf.Variable],
-    answers: dict[str, tuple[Callable, tf.TensorSpec]],
+    answers: dict[str, Callable],
     classes: Sequence[str],
     *,
     version: int | None = None,
@@ -109,15 +109,11 @@ def next_version(export_dir: pathlib.Path) -> int:
 def _save(path: pathlib.Path, variables, answers, classes) -> None:
     served = tf.Module()
     served.held = list(variables)
-    functions = {
-        name: tf.function(function, input_signature=[spec], autograph=False)
-        for name, (function, spec) in answers.items()
-    }
     with tempfile.TemporaryDirectory() as scratch:
         names = pathlib.Path(scratch) / CLASSES
         names.write_text(''.join(f'{" ".join(each.split())}\n' for each in classes))
         served.classes = tf.saved_model.Asset(str(names))
-        tf.saved_model.save(served, str(path), signatures=functions)
+        tf.saved_model.save(served, str(path), signatures=answers)
     _forget_devices(path)
 
 

@@ -35,8 +35,8 @@ class Served:
     turned: bool = False
 
 
-def build(served: Served) -> dict[str, tuple[Callable, tf.TensorSpec]]:
-    """The signatures by name, each a function and what it takes, `images`.
+def build(served: Served) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The signatures by name, each a function of `images`.
 
     The preprocessing is evaluation's, from the original picture: shorter side 256, central
     square, central crop, minus the mean image. A request has at most `strangers.MOST_PICTURES`
@@ -62,12 +62,16 @@ def build(served: Served) -> dict[str, tuple[Callable, tf.TensorSpec]]:
     pixels = tf.TensorSpec(sizes, tf.uint8, name='images')
     answers = _Answers(served)
     return {
-        'serving_default': (answers.encoded, encoded),
-        'pixels': (answers.pixels, pixels),
-        'ten_views': (answers.ten_views, encoded),
-        'tolerant': (answers.tolerant, encoded),
-        'features': (answers.features, encoded),
+        'serving_default': _function(answers.encoded, encoded),
+        'pixels': _function(answers.pixels, pixels),
+        'ten_views': _function(answers.ten_views, encoded),
+        'tolerant': _function(answers.tolerant, encoded),
+        'features': _function(answers.features, encoded),
     }
+
+
+def _function(answer: Callable, images: tf.TensorSpec):
+    return tf.function(answer, input_signature=[images], autograph=False)
 
 
 class _Answers:

@@ -8,26 +8,34 @@ import tensorflow as tf
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import alexnet
-from alexnet_tf.serving import narrow, saved_model, signatures
+from alexnet_tf.serving import narrow, other_formats, saved_model, signatures
 from alexnet_tf.workflows import run as runs
 
 _CHECKED = 16  # pictures
+# Of a score in another format; and where the SavedModel's activations are narrower.
+_TOLERANCE, _ROUGH = 1e-4, 0.05
 
 
 def run(config: configs.Config) -> None:
     """Exports the newest checkpoint and says how to use it."""
+    for kind in config.export.export_also:
+        if lacking := other_formats.missing(kind):
+            raise configs.UsageError(
+                f'--export_also={kind} needs {lacking}: pip install "alexnet_tf[formats]".'
+            )
     trained = runs.load(config)
     encoded, real = _pictures(config, trained)
     variables, served = of(trained)
     precision = config.export.export_precision
     if precision != 'float32':
-        whole = _scores(served, encoded)
+        whole = _scores(signatures.build(served), encoded)
         variables, served = narrowed(trained, precision)
-    scores = _scores(served, encoded)
+    answers = signatures.build(served)
+    scores = _scores(answers, encoded)
     written = saved_model.write(
         pathlib.Path(config.export.export_dir or trained.directory / 'export'),
         variables,
-        signatures.build(served),
+        answers,
         trained.names,
         version=config.export.export_version,
         checked_with=(encoded, scores),
@@ -46,7 +54,33 @@ def run(config: configs.Config) -> None:
     )
     if not written.warm:
         print('export: without warm-up requests: pip install "alexnet_tf[serving]" writes them')
+    for kind in config.export.export_also:
+        _write_also(config, kind, written.path, encoded)
     print(saved_model.describe(written.path))
+
+
+def _write_also(config, kind: str, version: pathlib.Path, encoded) -> None:
+    """Another format beside the version, held to what the version says."""
+    trained = runs.load(config, precision='float32')
+    size = len(trained.mean_image)
+    squares = np.stack(
+        [
+            input_pipeline.pictures.square(input_pipeline.pictures.decode(each), size).numpy()
+            for each in encoded
+        ]
+    )
+    loaded = tf.saved_model.load(str(version))
+    scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
+    path = version.with_name(f'{version.name}{other_formats.SUFFIXES[kind]}')
+    difference = other_formats.write(
+        path,
+        trained.model,
+        trained.mean_image,
+        crop_size=trained.recipe.crop_size,
+        checked_with=(squares, scores),
+        tolerance=_TOLERANCE if trained.precision == 'float32' else _ROUGH,
+    )
+    print(f'export: {path}, run on the same pictures: scores differ by at most {difference:.1g}')
 
 
 def of(trained: runs.Run) -> tuple[list[tf.Variable], signatures.Served]:
@@ -77,10 +111,8 @@ def _served(trained, logits, hidden) -> signatures.Served:
     )
 
 
-def _scores(served: signatures.Served, encoded) -> np.ndarray:
-    answer, spec = signatures.build(served)['serving_default']
-    asked = tf.function(answer, input_signature=[spec], autograph=False)
-    return asked(tf.constant(encoded))['scores'].numpy()
+def _scores(answers, encoded) -> np.ndarray:
+    return answers['serving_default'](tf.constant(encoded))['scores'].numpy()
 
 
 def _pictures(config: configs.Config, trained: runs.Run) -> tuple[list[bytes], str]:

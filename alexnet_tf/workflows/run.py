@@ -36,6 +36,7 @@ class Run:
         ids: Their ILSVRC ids in label order, where they have some.
         mean_image: (size, size, 3) float32, of the data that it was trained on.
         exif_orientation: Whether that data was turned as EXIF says.
+        precision: Of its activations.
         step: Steps it was trained for.
         variables_sha256: The hash of its weights' file.
     """
@@ -48,16 +49,18 @@ class Run:
     ids: tuple[int, ...]
     mean_image: np.ndarray
     exif_orientation: bool
+    precision: str
     step: int
     variables_sha256: str
 
 
-def load(config: configs.Config, *, compiled: bool = False) -> Run:
+def load(config: configs.Config, *, compiled: bool = False, precision: str = '') -> Run:
     """The run in `config.run_dir`, on one device, whatever it was trained on.
 
     Args:
         config: Of the command.
         compiled: Faster, but not for export.
+        precision: Of activations; that of its training if ''.
 
     Raises:
         DataError: There is no run, or its checkpoints are broken.
@@ -65,6 +68,9 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
     directory = pathlib.Path(config.run_dir)
     path = checkpoint_in(directory, config.evaluation.checkpoint, '--run_dir')
     trained = configs.from_json((directory / CONFIG).read_text())
+    if precision:
+        network = dataclasses.replace(trained.network, precision=precision)
+        trained = dataclasses.replace(trained, network=network)
     data = json.loads((directory / DATA).read_text())
     numbers = resolve_recipe(trained)
     model = build_model(trained, numbers, len(data['classes']), devices=(), compiled=compiled)
@@ -78,6 +84,7 @@ def load(config: configs.Config, *, compiled: bool = False) -> Run:
         ids=tuple(data.get('ids', ())),
         mean_image=np.load(directory / MEAN, allow_pickle=False),
         exif_orientation=data.get('exif_orientation', False),
+        precision=trained.network.precision,
         step=checkpoint.read_state(path)['step'],
         variables_sha256=variables_sha256(path),
     )

@@ -61,8 +61,7 @@ def seen(mean_image, turned=True):
 
 
 def ask(served, name, images):
-    function, spec = signatures.build(served)[name]
-    return tf.function(function, input_signature=[spec], autograph=False)(tf.constant(images))
+    return signatures.build(served)[name](tf.constant(images))
 
 
 def evaluated(manifest, mean_image):

@@ -1,6 +1,8 @@
 """The SavedModel: whole, portable, and of one mind with predict."""
 
 import json
+import re
+import sys
 
 import numpy as np
 import PIL.Image
@@ -34,6 +36,86 @@ def test_no_device_and_no_xla_is_asked_for(exported):
     assert len(nodes) > 100
     assert {node.device for node in nodes} == {''}
     assert not [node.name for node in nodes if node.attr['_XlaMustCompile'].b]
+
+
+# All that the graph may do. No Python, no file but the saver's own, no variable that changes.
+ARITHMETIC = """
+    Abs AddV2 All Any AvgPool BiasAdd BitwiseAnd Cast ConcatV2 Const Conv2D EnsureShape Equal
+    ExpandDims Fill FloorDiv GatherV2 Greater GreaterEqual Identity IdentityN LeftShift Less
+    LessEqual LogicalAnd LogicalNot MatMul MaxPool Maximum Mean Min Minimum Mul NoOp NotEqual Pack
+    Pad Placeholder Prod Range RealDiv Relu Reshape ResizeArea ResizeBicubic ReverseV2 Round Rsqrt
+    Select SelectV2 Shape Size Softmax Sqrt Square Squeeze StridedSlice Sub Sum
+    TensorScatterUpdate TopKV2 Transpose Unpack Where ZerosLike
+"""
+PICTURES = """
+    AsString DecodeImage DecodeJpeg DecodeRaw ExtractJpegShape StringJoin StringLength Substr
+    StaticRegexFullMatch
+"""
+FLOW = """
+    Assert StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile
+    BatchDatasetV2 ConcatenateDataset DatasetToSingleElement IgnoreErrorsDataset OptionsDataset
+    ParallelMapDatasetV2 TensorDataset TensorSliceDataset
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+"""
+SAVER = """
+    AssignVariableOp DisableCopyOnRead MergeV2Checkpoints ReadVariableOp RestoreV2 SaveV2
+    ShardedFilename StringJoin VarHandleOp VarIsInitializedOp
+"""
+
+
+def test_its_operations_are_these(exported):
+    found = {node.op for node in nodes_of(exported)}
+    allowed = ' '.join((ARITHMETIC, PICTURES, FLOW, SAVER)).split()
+    assert sorted(found - set(allowed)) == []
+
+
+def test_beside_the_version_stands_how_to_ask_it(exported):
+    beside = exported.with_name('1.signature.json')
+    description = json.loads(beside.read_text())
+    signatures = description['signatures']
+    assert set(signatures) == {'serving_default', 'pixels', 'ten_views', 'tolerant', 'features'}
+    assert signatures['pixels']['inputs']['images'] == {'dtype': 'uint8', 'shape': [-1, -1, -1, 3]}
+    outputs = {name for each in signatures.values() for name in each['outputs']}
+    assert not [name for name in outputs if name.endswith('_bytes')]  # REST would encode them
+    assert signatures['tolerant']['outputs']['scores'] == {'dtype': 'float32', 'shape': [-1, 2]}
+    assert description['limits']['pictures_a_request'] == 256
+    assert (exported / 'assets' / 'classes.txt').read_text() == 'cat\ndog\n'
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
+def test_weights_of_half_the_bytes(command, data, exported, trained, tmp_path, capsys, precision):
+    flags = (data, f'--run_dir={trained}', f'--export_dir={tmp_path}')
+    assert command('export', *flags, f'--export_precision={precision}') == 0
+    said = rf'weights as {precision} move the scores by at most \S+; .* for 12 of 12 held-out pict'
+    assert re.search(said, capsys.readouterr().out)
+
+    def size(version):
+        return sum(each.stat().st_size for each in (version / 'variables').iterdir())
+
+    assert size(tmp_path / '1') < 0.55 * size(exported)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), np.uint8)
+    scores = [
+        tf.saved_model.load(str(each)).signatures['pixels'](images=tf.constant(pixels))['scores']
+        for each in (exported, tmp_path / '1')
+    ]
+    assert 0 < np.abs(scores[0] - scores[1]).max() < 0.01
+
+
+def test_other_formats_say_the_same(command, data, trained, tmp_path, capsys):
+    pytest.importorskip('ai_edge_litert')
+    pytest.importorskip('tf2onnx')
+    flags = (data, f'--run_dir={trained}', f'--export_dir={tmp_path}')
+    assert command('export', *flags, '--export_also=litert,onnx') == 0
+    assert capsys.readouterr().out.count('run on the same pictures: scores differ by') == 2
+    names = {each.name for each in tmp_path.iterdir()}
+    assert names >= {'1', '1.tflite', '1.onnx', '1.signature.json', '1.request.json'}
+    assert not [name for name in names if name.startswith('.')]
+
+
+def test_a_format_that_is_not_installed_is_named(command, data, trained, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'tf2onnx', None)
+    assert command('export', data, f'--run_dir={trained}', '--export_also=onnx') == 2
+    assert 'pip install "alexnet_tf[formats]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
@@ -70,4 +152,5 @@ def test_versions_count_up_and_are_never_overwritten(command, exported, trained,
     assert 'exists already' in capsys.readouterr().err
     assert command('export', *flags) == 0
     assert 'scores differ by at most' in capsys.readouterr().out
-    assert sorted(path.name for path in exported.parent.iterdir()) == ['1', '7', '8']
+    versions = sorted(path.name for path in exported.parent.iterdir() if path.is_dir())
+    assert versions == ['1', '7', '8']
