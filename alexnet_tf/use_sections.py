@@ -168,9 +168,10 @@ class Benchmark(settings.Checked):
 
     benchmark: str = settings.setting(
         'train_step',
-        'One update, one forward pass, the input by stage, training with and without input, or '
-        'scoring a split of one view and of ten. The last three read --data_dir.',
-        choices=('train_step', 'inference', 'input', 'end_to_end', 'evaluate'),
+        'One update, one forward pass, the input by stage, training with and without input, '
+        'scoring a split of one view and of ten, or a SavedModel beside the network in process. '
+        'input, end_to_end and evaluate read --data_dir.',
+        choices=('train_step', 'inference', 'input', 'end_to_end', 'evaluate', 'serving'),
     )
     num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
     runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)

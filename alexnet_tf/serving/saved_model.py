@@ -88,7 +88,7 @@ def write(
         raise errors.DataError(f'{path} exists already. Give another --export_version.')
     example = checked_with[0][0]
     with files.atomic_directory(path) as aside:
-        _save(aside, variables, answers, classes)
+        save(aside, variables, answers, classes)
         warm = requests.write_warm_up(aside, answers, example)
         difference = _difference(aside, *checked_with)
         if not difference <= TOLERANCE:
@@ -106,7 +106,8 @@ def next_version(export_dir: pathlib.Path) -> int:
     return max(numbers, default=0) + 1
 
 
-def _save(path: pathlib.Path, variables, answers, classes) -> None:
+def save(path: pathlib.Path, variables, answers, classes) -> None:
+    """Writes a SavedModel, unchecked, into a directory; arguments as those of `write`."""
     served = tf.Module()
     served.held = list(variables)
     with tempfile.TemporaryDirectory() as scratch:

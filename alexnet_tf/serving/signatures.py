@@ -12,6 +12,7 @@ from input_pipeline import pictures, preprocessing
 TOP = 5
 VIEWS = 10
 MOST_OF_TEN_VIEWS = 32  # pictures of a request
+_ENCODED = tf.TensorSpec([None], tf.string, name='images')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +58,15 @@ def build(served: Served) -> dict[str, tf.types.experimental.PolymorphicFunction
         tf.errors.InvalidArgumentError: A picture that cannot be read, by its place in the batch;
             too many pictures, too many pixels.
     """
-    encoded = tf.TensorSpec([None], tf.string, name='images')
     sizes = [None, None, None, pictures.CHANNELS]
     pixels = tf.TensorSpec(sizes, tf.uint8, name='images')
     answers = _Answers(served)
     return {
-        'serving_default': _function(answers.encoded, encoded),
+        'serving_default': _function(answers.encoded, _ENCODED),
         'pixels': _function(answers.pixels, pixels),
-        'ten_views': _function(answers.ten_views, encoded),
-        'tolerant': _function(answers.tolerant, encoded),
-        'features': _function(answers.features, encoded),
+        'ten_views': _function(answers.ten_views, _ENCODED),
+        'tolerant': _function(answers.tolerant, _ENCODED),
+        'features': _function(answers.features, _ENCODED),
     }
 
 
@@ -79,12 +79,19 @@ class _Answers:
 
     def __init__(self, served: Served):
         self._served, self._size = served, len(served.mean_image)
+        # A function of its own, so that four signatures have it in common.
+        self._read = _function(
+            lambda images: strangers.squares(images, size=self._size, turned=served.turned),
+            _ENCODED,
+        )
 
     def encoded(self, images):
         return self._answer(self._squares(images))
 
     def ten_views(self, images):
-        return self._answer(self._squares(images, MOST_OF_TEN_VIEWS), VIEWS)
+        with tf.control_dependencies([strangers.check_number(tf.size(images), MOST_OF_TEN_VIEWS)]):
+            images = tf.identity(images)
+        return self._answer(self._squares(images), VIEWS)
 
     def features(self, images):
         return {'features': self._served.hidden(self._views(self._squares(images), 1))}
@@ -107,13 +114,10 @@ class _Answers:
         )
         return self._answer(squares)
 
-    def _squares(self, images, most=strangers.MOST_PICTURES):
-        squares, problems = self._read(images, most)
+    def _squares(self, images):
+        squares, problems = self._read(images)
         with tf.control_dependencies([strangers.refuse(problems)]):
             return tf.identity(squares)
-
-    def _read(self, images, most=strangers.MOST_PICTURES):
-        return strangers.squares(images, size=self._size, turned=self._served.turned, most=most)
 
     def _views(self, squares, number):
         return preprocessing.views(

@@ -13,16 +13,13 @@ _AT_ONCE = 4  # pictures that are decoded: each can take 3 bytes a pixel, and as
 _UNREADABLE = 'it cannot be decoded: broken, or cut short'
 
 
-def squares(
-    encoded: tf.Tensor, *, size: int, turned: bool, most: int = MOST_PICTURES
-) -> tuple[tf.Tensor, tf.Tensor]:
+def squares(encoded: tf.Tensor, *, size: int, turned: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """The central square of each picture, as records would hold it.
 
     Args:
         encoded: (n,) string.
         size: Side of a square.
         turned: Whether EXIF orientations count, as they did for the training records.
-        most: Pictures that n may be.
 
     Returns:
         (n, size, size, 3) uint8, black where something is wrong, and (n,) string: what is wrong,
@@ -32,7 +29,7 @@ def squares(
         tf.errors.InvalidArgumentError: Too many pictures.
     """
     number = tf.size(encoded)
-    with tf.control_dependencies([check_number(number, most)]):
+    with tf.control_dependencies([check_number(number)]):
         encoded = tf.identity(encoded)
 
     @tf.autograph.experimental.do_not_convert

@@ -13,7 +13,7 @@ from alexnet_tf.network.layers import dropout
 from alexnet_tf.reporting import tables, timing
 from alexnet_tf.training import loss_scale, optimizer
 from alexnet_tf.training import step as steps
-from alexnet_tf.workflows import evaluation_benchmark, input_benchmark
+from alexnet_tf.workflows import evaluation_benchmark, input_benchmark, serving_benchmark
 from alexnet_tf.workflows import run as runs
 
 _GIGA = 1e9
@@ -36,6 +36,8 @@ def run(config: configs.Config) -> None:
     elif kind == 'evaluate':
         result = evaluation_benchmark.measured(config, lambda classes: _model(config, classes))
         _show(config, result, evaluation_benchmark.table)
+    elif kind == 'serving':
+        _show(config, serving_benchmark.measured(config), serving_benchmark.table)
     else:
         _network(config, training=kind == 'train_step')
 

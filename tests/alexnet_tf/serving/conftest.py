@@ -59,6 +59,7 @@ def version(served, tmp_path_factory):
     model, network = served
     answers = signatures.build(network)
     pictures = [encoded_as('JPEG', seed=each) for each in range(3)]
+    scores = answers['serving_default'](tf.constant(pictures))['scores']
     written = saved_model.write(
         tmp_path_factory.mktemp('served') / 'alexnet',
         [each.value for each in model.variables if 'seed' not in each.path],
@@ -66,7 +67,7 @@ def version(served, tmp_path_factory):
         CLASSES,
         checked_with=(
             pictures,
-            answers['serving_default'](tf.constant(pictures))['scores'].numpy(),
+            scores.numpy(),
         ),
     )
     return written.path
