@@ -77,3 +77,12 @@ def test_what_training_loses_to_input(capsys, data, monkeypatch):
         found = json.loads(measured(capsys, data, *flags))
         rates = [row['images_per_sec'] for row in found['stages'].values()]
         assert found['lost_to_input'] == pytest.approx(1 - rates[1] / rates[0])
+
+
+def test_serving_is_measured_beside_the_network_in_process(capsys):
+    found = json.loads(measured(capsys, '--benchmark=serving', '--output=json'))
+    assert len(found['rows']) == 3 * 4
+    for row in found['rows']:
+        assert 0 < row['median_ms'] <= row['p99_ms']
+        assert row['images_per_sec'] == pytest.approx(1000 * row['batch_size'] / row['median_ms'])
+    assert set(found['pixels_of_in_process']) == {'1', '8', '64'}
