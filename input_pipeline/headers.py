@@ -12,6 +12,21 @@ from input_pipeline import gif
 
 MOST_BYTES = 64 << 20
 MOST_PIXELS = 50_000_000
+MOST_SEGMENTS = 1024  # of a JPEG before its pixels
+MOST_SCANS = 100  # of a JPEG: each is a pass over all its pixels; encoders make about ten
+SCANS = f'a JPEG of more than {MOST_SCANS} scans'
+# The kinds of WebP, by their marks and the marks' places. Decoders take more than these, which say
+# their size elsewhere.
+WEBPS = (
+    ((b'VP8 ', 12), (b'\x9d\x01\x2a', 23)),
+    ((b'VP8L', 12), (b'\x2f', 20)),
+    ((b'VP8X', 12),),
+)
+ANIMATED = 2  # bit of a WebP's flags
+MOVING_WEBP = 'an animated WebP is not read'
+BMP_HEADER = 40  # bytes, at least
+OLD_BMP = 'an OS/2 bitmap is not read'
+BITS = ' bits a pixel of a BMP; 24 and 32 are read'  # TensorFlow ignores palettes
 _HEAD = 1 << 18  # bytes; EXIF comes before pixels
 
 _JPEGS = {1: 'grey JPEG', 4: 'CMYK JPEG'}  # by channels
@@ -38,6 +53,8 @@ def check(encoded: bytes) -> str:
     if len(encoded) > MOST_BYTES:
         raise ValueError(f'too many bytes; at most {MOST_BYTES:,} are read')
     kind, width, height = _read(encoded)
+    if unread := _unread_kind(encoded, kind):
+        raise ValueError(unread)
     if not 0 < width * height <= MOST_PIXELS:
         raise ValueError(f'{width} x {height} pixels; from 1 to {MOST_PIXELS:,} are read')
     return kind
@@ -47,7 +64,12 @@ def orientation(encoded: bytes) -> int:
     """A JPEG's EXIF orientation, 1 to 8; 1, upright, where it says nothing that makes sense."""
     at, head = 2, encoded[:_HEAD]
     try:
-        while head.startswith(b'\xff', at) and not head.startswith(b'\xff\xda', at):
+        for _ in range(MOST_SEGMENTS):
+            if not head.startswith(b'\xff', at) or head.startswith(b'\xff\xda', at):
+                break
+            if head.startswith(b'\xff\xff', at):  # fills
+                at += 1
+                continue
             (length,) = struct.unpack_from('>H', head, at + 2)
             if head[at + 1] == _APP1 and head.startswith(b'Exif\0\0', at + 4):
                 return _orientation(head[at + 10 : at + 2 + length])
@@ -86,7 +108,7 @@ def _read(encoded: bytes) -> tuple[str, int, int]:
         if encoded.startswith(_BMP):
             width, height = struct.unpack_from('<ii', encoded, 18)
             return 'BMP', width, abs(height)
-        if encoded[:4] == b'RIFF' and encoded[8:12] == b'WEBP':
+        if encoded[:4] == b'RIFF' and encoded[8:12] == b'WEBP' and _is_webp(encoded):
             return 'WebP', *_webp_size(encoded)
     except struct.error as error:
         raise ValueError('the file is cut short in its header') from error
@@ -103,6 +125,22 @@ def _gif_size(encoded: bytes) -> tuple[int, int]:
 _first_picture = tf.function(
     gif.first_picture, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
 )
+
+
+def _is_webp(encoded: bytes) -> bool:
+    return any(all(encoded.startswith(*mark) for mark in kind) for kind in WEBPS)
+
+
+def _unread_kind(encoded: bytes, kind: str) -> str:
+    """What is not read of a format that is, or ''."""
+    if kind == 'BMP':
+        header, bits = (
+            int.from_bytes(encoded[at:end], 'little') for at, end in ((14, 18), (28, 30))
+        )
+        return OLD_BMP if header < BMP_HEADER else '' if bits in (24, 32) else f'{bits}{BITS}'
+    if kind == 'WebP' and encoded[12:16] == b'VP8X' and encoded[20] & ANIMATED:
+        return MOVING_WEBP
+    return SCANS if 'JPEG' in kind and encoded.count(b'\xff\xda') > MOST_SCANS else ''
 
 
 def _webp_size(encoded: bytes) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from alexnet_tf.serving import requests, signatures, strangers
-from input_pipeline import errors, files
+from input_pipeline import errors, files, locks
 
 TOLERANCE = 1e-5
 CLASSES = 'classes.txt'  # asset: a name a line, in label order
@@ -64,6 +64,7 @@ def write(
     *,
     version: int | None = None,
     checked_with: tuple[Sequence[bytes], np.ndarray],
+    also: Callable[[pathlib.Path, pathlib.Path], None] = lambda *_: None,
 ) -> Written:
     """Writes one version, reads it back in a fresh process, and only then gives it its name.
 
@@ -78,14 +79,27 @@ def write(
         version: The next one if None.
         checked_with: Encoded pictures, and the scores (pictures, classes) float32 that the
             network gave for them.
+        also: Called with the version as it is before it has its name, and with its path to be:
+            writes what else belongs beside it, or raises.
 
     Raises:
-        DataError: The version exists already, or it does not answer as the network does.
+        DataError: The version exists already, it does not answer as the network does, or
+            another process exports to the same place.
     """
-    export_dir.mkdir(parents=True, exist_ok=True)
+    with locks.held(export_dir):
+        return _written(
+            export_dir, variables, answers, classes, version, checked_with=checked_with, also=also
+        )
+
+
+def _written(export_dir, variables, answers, classes, version, *, checked_with, also) -> Written:
+    for each in files.left_aside(export_dir):
+        files.remove_tree(each)  # of one that was killed
     path = export_dir / str(version or next_version(export_dir))
     if path.exists():
         raise errors.DataError(f'{path} exists already. Give another --export_version.')
+    for each in export_dir.glob(f'{path.name}.*'):
+        each.unlink()  # of a version that was taken away
     example = checked_with[0][0]
     with files.atomic_directory(path) as aside:
         save(aside, variables, answers, classes)
@@ -97,13 +111,19 @@ def write(
                 f'{difference:.2g}, at most {TOLERANCE:g} was expected. {path} was not written.'
             )
         _write_beside(path, requests.description(aside, LIMITS), example)
+        also(aside, path)
     return Written(path, difference, warm)
+
+
+def versions(export_dir: pathlib.Path) -> list[int]:
+    """The numbers of the versions in a directory, in order."""
+    found = (each.name for each in export_dir.glob('*') if each.is_dir())
+    return sorted(int(name) for name in found if name.isascii() and name.isdecimal())
 
 
 def next_version(export_dir: pathlib.Path) -> int:
     """One more than the highest number there."""
-    numbers = [int(each.name) for each in export_dir.iterdir() if each.name.isdigit()]
-    return max(numbers, default=0) + 1
+    return max(versions(export_dir), default=0) + 1
 
 
 def save(path: pathlib.Path, variables, answers, classes) -> None:

@@ -10,7 +10,7 @@ from input_pipeline import graph_headers, headers, pictures
 MOST_BYTES, MOST_PIXELS = 32 << 20, headers.MOST_PIXELS  # of a picture
 MOST_PICTURES = 256  # of a request
 _AT_ONCE = 4  # pictures that are decoded: each can take 3 bytes a pixel, and as much again
-_UNREADABLE = 'it cannot be decoded: broken, or cut short'
+_UNREADABLE = 'it cannot be decoded: broken, cut short, or of a kind that is not read'
 
 
 def squares(encoded: tf.Tensor, *, size: int, turned: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -39,16 +39,15 @@ def squares(encoded: tf.Tensor, *, size: int, turned: bool) -> tuple[tf.Tensor, 
     # A data set, for it can leave out what raises an error. After all comes one that is black.
     black = tf.zeros([size, size, pictures.CHANNELS], tf.uint8)
     last = tf.data.Dataset.from_tensors((number, black, _UNREADABLE))
-    read_ones = (
+    places, found, problems = (
         tf.data.Dataset.from_tensor_slices((tf.range(number), encoded))
         .map(read, num_parallel_calls=_AT_ONCE)
-        .ignore_errors()
+        .ignore_errors(log_warning=True)
         .concatenate(last)
         .batch(MOST_PICTURES + 1)
         .with_options(_plain())
         .get_single_element()
     )
-    places, found, problems = read_ones
     black_at = tf.fill([number + 1], tf.size(places) - 1)
     order = tf.tensor_scatter_nd_update(black_at, places[:, None], tf.range(tf.size(places)))
     order = order[:number]
@@ -70,7 +69,7 @@ def refuse(problems: tf.Tensor) -> tf.Operation:
     said = tf.strings.join(
         ['images[', tf.as_string(at), ']: ', tf.gather(tf.concat([problems, ['']], 0), at)]
     )
-    others = tf.strings.join([said, ' (and ', tf.as_string(tf.size(bad) - 1), ' others)'])
+    others = tf.strings.join([said, ' (and ', tf.as_string(tf.size(bad) - 1), ' more)'])
     said = tf.where(tf.size(bad) > 1, others, said)
     return tf.debugging.Assert(tf.size(bad) == 0, [said])
 

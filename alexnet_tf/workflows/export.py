@@ -39,6 +39,7 @@ def run(config: configs.Config) -> None:
         trained.names,
         version=config.export.export_version,
         checked_with=(encoded, scores),
+        also=lambda aside, path: _write_also(config, trained.precision, (aside, path), encoded),
     )
     print(f'export: {written.path}, step {trained.step}')
     if precision != 'float32':
@@ -54,13 +55,14 @@ def run(config: configs.Config) -> None:
     )
     if not written.warm:
         print('export: without warm-up requests: pip install "alexnet_tf[serving]" writes them')
-    for kind in config.export.export_also:
-        _write_also(config, kind, written.path, encoded)
     print(saved_model.describe(written.path))
 
 
-def _write_also(config, kind: str, version: pathlib.Path, encoded) -> None:
-    """Another format beside the version, held to what the version says."""
+def _write_also(config, precision: str, paths, encoded) -> None:
+    """The other formats beside a path, held to what the version says."""
+    if not config.export.export_also:
+        return
+    version, beside = paths
     trained = runs.load(config, precision='float32')
     size = len(trained.mean_image)
     squares = np.stack(
@@ -71,16 +73,19 @@ def _write_also(config, kind: str, version: pathlib.Path, encoded) -> None:
     )
     loaded = tf.saved_model.load(str(version))
     scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
-    path = version.with_name(f'{version.name}{other_formats.SUFFIXES[kind]}')
-    difference = other_formats.write(
-        path,
-        trained.model,
-        trained.mean_image,
-        crop_size=trained.recipe.crop_size,
-        checked_with=(squares, scores),
-        tolerance=_TOLERANCE if trained.precision == 'float32' else _ROUGH,
-    )
-    print(f'export: {path}, run on the same pictures: scores differ by at most {difference:.1g}')
+    for kind in config.export.export_also:
+        path = beside.with_name(f'{beside.name}{other_formats.SUFFIXES[kind]}')
+        difference = other_formats.write(
+            path,
+            trained.model,
+            trained.mean_image,
+            crop_size=trained.recipe.crop_size,
+            checked_with=(squares, scores),
+            tolerance=_TOLERANCE if precision == 'float32' else _ROUGH,
+        )
+        print(
+            f'export: {path}, run on the same pictures: scores differ by at most {difference:.1g}'
+        )
 
 
 def of(trained: runs.Run) -> tuple[list[tf.Variable], signatures.Served]:

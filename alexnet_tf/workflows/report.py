@@ -8,6 +8,7 @@ import shlex
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.reporting import model_card, tables
+from alexnet_tf.serving import saved_model
 from alexnet_tf.workflows import comparison, drawing, examination, judging, report_page
 from alexnet_tf.workflows import run as runs
 
@@ -63,8 +64,8 @@ def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> 
 
 
 def _newest_export(directory) -> pathlib.Path | None:
-    versions = pathlib.Path(directory).glob('[0-9]*')
-    return max(versions, key=lambda each: int(each.name), default=None)
+    versions = saved_model.versions(pathlib.Path(directory))
+    return pathlib.Path(directory, str(versions[-1])) if versions else None
 
 
 def _card(directory, examined, epochs, results) -> model_card.Card:

@@ -1,6 +1,8 @@
 """The first picture of an animation is what Pillow shows first, whatever follows."""
 
 import io
+import struct
+import time
 
 import numpy as np
 import PIL.Image
@@ -40,6 +42,25 @@ def test_others_are_not_unpacked(monkeypatch):
     encoded = animation(frames, optimize=False)
     first, _, _ = gif.first_picture(tf.constant(encoded))
     assert len(first.numpy()) < len(encoded) / 20
+
+
+@pytest.mark.parametrize(
+    'blocks',
+    [
+        b'\x21\xfe' + b'\1x' * 200_000 + b'\0',
+        b'\x21\xfe\0' * 200_000,
+        b''.join([b'\x2c' + bytes(8), b'\0\2', b'\1x' * 200_000]),
+    ],
+    ids=['long comment', 'many comments', 'tiny blocks of pixels'],
+)
+def test_many_blocks_cost_no_more_than_a_second_or_two(blocks):
+    encoded = b'GIF89a' + struct.pack('<HHBBB', 9, 9, 0, 0, 0) + blocks
+    walk = tf.function(gif.first_picture, autograph=False)
+    walk(tf.constant(encoded[:40]))
+    start = time.process_time()
+    first, width, height = walk(tf.constant(encoded))
+    assert time.process_time() - start < 10
+    assert (first.numpy(), int(width), int(height)) == (b'', 0, 0)
 
 
 @pytest.mark.parametrize('share', [0.0, 0.01, 0.2, 0.9])

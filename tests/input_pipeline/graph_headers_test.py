@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline import graph_headers, headers
+from input_pipeline import graph_headers, headers, pictures
 
 KINDS = [
     ('JPEG', {}),
@@ -98,6 +98,64 @@ def test_it_agrees_with_python_on_damaged_headers():
     assert min(agreed.values()) > 20
 
 
+def webp_of(chunk):
+    """A stream that libwebp takes without a chunk's header, or with one that it ignores."""
+    stream = b'\x2f' + struct.pack('<I', 16383 | (16383 << 14)) + bytes(30)
+    return b'RIFF' + struct.pack('<I', len(stream) + 4) + b'WEBP' + chunk + stream
+
+
+@pytest.mark.parametrize('chunk', [b'', b'ABCD' + bytes(4), b'VP8 ' + bytes(4)])
+def test_a_webp_that_hides_its_size_is_refused(chunk):
+    assert problem(webp_of(chunk)).startswith('not a picture')
+    with pytest.raises(ValueError, match='not a picture'):
+        headers.check(webp_of(chunk))
+
+
+def moving_webp():
+    frames, buffer = (
+        [PIL.Image.new('RGB', (30, 20), (each, 0, 0)) for each in (9, 99)],
+        io.BytesIO(),
+    )
+    frames[0].save(buffer, 'WEBP', save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def bitmap(mode):
+    buffer = io.BytesIO()
+    PIL.Image.new(mode, (30, 20)).save(buffer, 'BMP')
+    return buffer.getvalue()
+
+
+def many_scans(number):
+    """A progressive JPEG with its last scan again and again, as each costs time for all pixels."""
+    encoded = encoded_as('JPEG', progressive=True)
+    last = encoded[encoded.rindex(b'\xff\xda') : -2]
+    return encoded[:-2] + number * last + encoded[-2:]
+
+
+@pytest.mark.parametrize(
+    ('encoded', 'message'),
+    [
+        (moving_webp(), 'an animated WebP is not read'),
+        (bitmap('P'), '8 bits a pixel of a BMP'),
+        (bitmap('1'), '1 bits a pixel of a BMP'),
+        (b'BM' + bytes(12) + struct.pack('<IHHHH', 12, 30, 20, 1, 24) + bytes(2000), 'OS/2'),
+        (many_scans(200), 'more than 100 scans'),
+    ],
+)
+def test_what_is_not_read_of_a_format_is_said(encoded, message):
+    assert message in problem(encoded)
+    with pytest.raises(ValueError, match=message):
+        headers.check(encoded)
+
+
+@pytest.mark.parametrize('encoded', [bitmap('RGB'), bitmap('RGBA'), many_scans(50)])
+def test_and_the_others_are_decoded(encoded):
+    assert problem(encoded) == ''
+    headers.check(encoded)
+    assert pictures.decode(tf.constant(encoded)).shape[-1] == 3
+
+
 def with_exif(order, entries, before=b''):
     tiff = {'<': b'II*\0', '>': b'MM\0*'}[order] + struct.pack(f'{order}IH', 8, len(entries))
     for tag, kind, count, value in entries:
@@ -111,7 +169,7 @@ COMMENT = b'\xff\xfe' + struct.pack('>H', 12) + b'0123456789'
 
 
 @pytest.mark.parametrize('order', ['<', '>'])
-@pytest.mark.parametrize('before', [b'', COMMENT, COMMENT * 3])
+@pytest.mark.parametrize('before', [b'', COMMENT, COMMENT * 300, COMMENT + b'\xff' * 9])
 @pytest.mark.parametrize(
     'entries',
     [
@@ -124,6 +182,12 @@ COMMENT = b'\xff\xfe' + struct.pack('>H', 12) + b'0123456789'
 )
 def test_orientations_are_those_that_python_reads(order, before, entries):
     encoded = with_exif(order, entries, before)
+    assert int(graph_headers.orientation(tf.constant(encoded))) == headers.orientation(encoded)
+
+
+@pytest.mark.parametrize('start', [b'II+\0', b'II\0*', b'XX*\0'])
+def test_exif_of_another_start_is_read_as_python_reads_it(start):
+    encoded = with_exif('<', [(0x0112, 3, 1, 6)]).replace(b'II*\0', start)
     assert int(graph_headers.orientation(tf.constant(encoded))) == headers.orientation(encoded)
 
 

@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from alexnet_tf.serving import other_formats
+
 
 @pytest.fixture(scope='module')
 def exported(command, data, trained, tmp_path_factory):
@@ -40,9 +42,9 @@ def test_no_device_and_no_xla_is_asked_for(exported):
 
 # All that the graph may do. No Python, no file but the saver's own, no variable that changes.
 ARITHMETIC = """
-    Abs AddV2 All Any AvgPool BiasAdd BitwiseAnd Cast ConcatV2 Const Conv2D EnsureShape Equal
+    Abs AddN AddV2 All Any AvgPool BiasAdd BitwiseAnd Cast ConcatV2 Const Conv2D EnsureShape Equal
     ExpandDims Fill FloorDiv GatherV2 Greater GreaterEqual Identity IdentityN LeftShift Less
-    LessEqual LogicalAnd LogicalNot MatMul MaxPool Maximum Mean Min Minimum Mul NoOp NotEqual Pack
+    LessEqual LogicalAnd LogicalNot LogicalOr MatMul MaxPool Maximum Mean Min Minimum Mul NoOp NotEqual Pack
     Pad Placeholder Prod Range RealDiv Relu Reshape ResizeArea ResizeBicubic ReverseV2 Round Rsqrt
     Select SelectV2 Shape Size Softmax Sqrt Square Squeeze StridedSlice Sub Sum
     TensorScatterUpdate TopKV2 Transpose Unpack Where ZerosLike
@@ -110,6 +112,23 @@ def test_other_formats_say_the_same(command, data, trained, tmp_path, capsys):
     names = {each.name for each in tmp_path.iterdir()}
     assert names >= {'1', '1.tflite', '1.onnx', '1.signature.json', '1.request.json'}
     assert not [name for name in names if name.startswith('.')]
+
+
+def test_what_another_format_refuses_leaves_no_version(
+    command, data, trained, tmp_path, monkeypatch, capsys
+):
+    def wrong(path, squares):
+        return np.zeros((len(squares), 2), np.float32)
+
+    pytest.importorskip('ai_edge_litert')
+    monkeypatch.setattr(other_formats, '_run_litert', wrong)
+    (tmp_path / '.3.tmp-1').mkdir()  # of a process that was killed
+    (tmp_path / '1.onnx').write_bytes(b'of an older version that was taken away')
+    flags = (data, f'--run_dir={trained}', f'--export_dir={tmp_path}', '--export_also=litert')
+    assert command('export', *flags) == 3
+    assert '1.tflite answers otherwise than the SavedModel' in capsys.readouterr().err
+    left = {each.name for each in tmp_path.iterdir()}
+    assert not left & {'1', '1.tflite', '1.onnx', '.3.tmp-1'}
 
 
 def test_a_format_that_is_not_installed_is_named(command, data, trained, monkeypatch, capsys):
