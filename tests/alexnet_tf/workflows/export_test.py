@@ -45,7 +45,8 @@ ARITHMETIC = """
     Abs AddN AddV2 All Any AvgPool BiasAdd BitwiseAnd Cast ConcatV2 Const Conv2D EnsureShape Equal
     ExpandDims Fill FloorDiv GatherV2 Greater GreaterEqual Identity IdentityN LeftShift Less
     LessEqual LogicalAnd LogicalNot LogicalOr MatMul MaxPool Maximum Mean Min Minimum Mul NoOp
-    NotEqual Pack Pad Placeholder Prod Range RealDiv Relu Reshape ResizeArea ResizeBicubic ReverseV2 Round Rsqrt
+    NotEqual Pack Pad Placeholder Prod Range RealDiv Relu Reshape ResizeArea ResizeBicubic ReverseV2
+    Round Rsqrt
     Select SelectV2 Shape Size Softmax Sqrt Square Squeeze StridedSlice Sub Sum
     TensorScatterUpdate TopKV2 Transpose Unpack Where ZerosLike
 """
