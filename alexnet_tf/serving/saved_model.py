@@ -18,6 +18,8 @@ from input_pipeline import errors, files, locks
 
 TOLERANCE = 1e-5
 CLASSES = 'classes.txt'  # asset: a name a line, in label order
+_DESCRIPTION, _REST, _GRPC = 'signature.json', 'request.json', 'request.pb'
+BESIDE = (_DESCRIPTION, _REST, _GRPC, 'tflite', 'onnx')  # files that belong to a version
 _EXAMPLE = 'serving_default'
 LIMITS = {
     'bytes_a_picture': strangers.MOST_BYTES,
@@ -98,8 +100,8 @@ def _written(export_dir, variables, answers, classes, version, *, checked_with, 
     path = export_dir / str(version or next_version(export_dir))
     if path.exists():
         raise errors.DataError(f'{path} exists already. Give another --export_version.')
-    for each in export_dir.glob(f'{path.name}.*'):
-        each.unlink()  # of a version that was taken away
+    for each in BESIDE:  # of a version that was taken away
+        path.with_name(f'{path.name}.{each}').unlink(missing_ok=True)
     example = checked_with[0][0]
     with files.atomic_directory(path) as aside:
         save(aside, variables, answers, classes)
@@ -140,9 +142,9 @@ def save(path: pathlib.Path, variables, answers, classes) -> None:
 
 def _write_beside(path: pathlib.Path, description, example: bytes) -> None:
     beside = {
-        'signature.json': (json.dumps(description, indent=2) + '\n').encode(),
-        'request.json': requests.rest(_EXAMPLE, example).encode(),
-        'request.pb': requests.grpc(_EXAMPLE, example),
+        _DESCRIPTION: (json.dumps(description, indent=2) + '\n').encode(),
+        _REST: requests.rest(_EXAMPLE, example).encode(),
+        _GRPC: requests.grpc(_EXAMPLE, example),
     }
     for name, text in beside.items():
         if text is not None:

@@ -125,11 +125,13 @@ def test_what_another_format_refuses_leaves_no_version(
     monkeypatch.setattr(other_formats, '_run_litert', wrong)
     (tmp_path / '.3.tmp-1').mkdir()  # of a process that was killed
     (tmp_path / '1.onnx').write_bytes(b'of an older version that was taken away')
+    (tmp_path / '1.txt').write_bytes(b"somebody's")
     flags = (data, f'--run_dir={trained}', f'--export_dir={tmp_path}', '--export_also=litert')
     assert command('export', *flags) == 3
     assert '1.tflite answers otherwise than the SavedModel' in capsys.readouterr().err
     left = {each.name for each in tmp_path.iterdir()}
     assert not left & {'1', '1.tflite', '1.onnx', '.3.tmp-1'}
+    assert '1.txt' in left
 
 
 def test_a_format_that_is_not_installed_is_named(command, data, trained, monkeypatch, capsys):
