@@ -35,14 +35,8 @@ def problem(
 
     def claimed():
         width, height = _size(encoded, start)
-        pixels = width * height  # of numbers below 2^32
-        said = tf.strings.join(
-            [tf.as_string(width), ' x ', tf.as_string(height), ' pixels; from 1']
-        )
-        said = tf.strings.join([said, f' to {most_pixels:,} are read'])
-        fits = (width > 0) & (height > 0) & (pixels <= most_pixels)
         unread = _unread_kind(encoded, start)
-        return tf.where(unread != '', unread, tf.where(fits, '', said))
+        return tf.where(unread != '', unread, size_problem(width, height, most_pixels))
 
     return tf.case(
         [
@@ -55,6 +49,14 @@ def problem(
         ],
         default=lambda: tf.constant('not a picture: neither JPEG, PNG, GIF, BMP nor WebP'),
     )
+
+
+def size_problem(width: tf.Tensor, height: tf.Tensor, most_pixels: int) -> tf.Tensor:
+    """Why a picture of a size, scalars int64 below 2^32, is not read: scalar string, or ''."""
+    said = [tf.as_string(width), ' x ', tf.as_string(height)]
+    said = tf.strings.join([*said, f' pixels; from 1 to {most_pixels:,} are read'])
+    fits = (width > 0) & (height > 0) & (width * height <= most_pixels)
+    return tf.where(fits, '', said)
 
 
 def orientation(encoded: tf.Tensor) -> tf.Tensor:

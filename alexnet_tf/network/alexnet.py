@@ -3,6 +3,7 @@
 import zlib
 
 import keras
+import tensorflow as tf
 
 from alexnet_tf.network import recipe as recipes
 from alexnet_tf.network.layers import column, dropout, lrn
@@ -97,6 +98,13 @@ def hidden(model: keras.Model) -> keras.Model:
         else (keras.layers.Activation('linear', dtype='float32', name='hidden')(columns[0]))
     )
     return keras.Model(model.input, joined, name='hidden')
+
+
+def averaged_probabilities(logits: tf.Tensor, number_of_views: int) -> tf.Tensor:
+    """(batch * views, classes) logits -> (batch, classes) float32 probabilities."""
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
+    by_view = tf.reshape(probabilities, [-1, number_of_views, logits.shape[-1]])
+    return tf.reduce_mean(by_view, axis=1)
 
 
 def far_padding(crop_size: int) -> int:

@@ -1,6 +1,6 @@
 """Weights kept in fewer bits than they are used with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -10,14 +10,14 @@ class Weights(tf.Module):
     """A network's weights, kept as bfloat16 or float16; each call widens them again.
 
     Args:
-        model: images -> logits. Its layers compute as before.
+        variables: Of the network. Its layers compute as before.
         dtype: Of what is kept: half the bytes of float32.
     """
 
-    def __init__(self, model: keras.Model, dtype: str):
+    def __init__(self, variables: Sequence[keras.Variable], dtype: str):
         super().__init__()
-        self._held = [tf.Variable(tf.cast(each.value, dtype)) for each in _weights(model)]
-        self._at = {each.path: at for at, each in enumerate(_weights(model))}
+        self._held = [tf.Variable(tf.cast(each.value, dtype)) for each in variables]
+        self._at = {each.path: at for at, each in enumerate(variables)}
 
     def of(self, model: keras.Model) -> Callable:
         """images -> what a model says that has its weights, or some of them, from here."""
@@ -36,7 +36,3 @@ class Weights(tf.Module):
     def _value(self, variable):
         at = self._at.get(variable.path)
         return variable.value if at is None else tf.cast(self._held[at], variable.dtype)
-
-
-def _weights(model: keras.Model) -> list[keras.Variable]:
-    return [each for each in model.variables if tf.as_dtype(each.dtype).is_floating]

@@ -9,7 +9,6 @@ import warnings
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from input_pipeline import errors, files, pictures, preprocessing
 
@@ -87,15 +86,10 @@ class Centred(keras.layers.Layer):
 
     def __init__(self, mean_image: np.ndarray, crop_size: int, **kwargs):
         super().__init__(dtype='float32', trainable=False, autocast=False, **kwargs)
-        self._mean = preprocessing.central_crop(mean_image, crop_size).astype(np.float32)
-        self._start, self._end = (
-            (len(mean_image) - crop_size) // 2,
-            (len(mean_image) + crop_size) // 2,
-        )
+        self._mean_image, self._crop_size = mean_image, crop_size
 
     def call(self, squares):
-        crop = squares[:, self._start : self._end, self._start : self._end]
-        return tf.cast(crop, tf.float32) - self._mean
+        return preprocessing.views(squares, self._mean_image, crop_size=self._crop_size, number=1)
 
 
 def _whole(model: keras.Model, mean_image: np.ndarray, crop_size: int) -> keras.Model:

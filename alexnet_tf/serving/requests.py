@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from input_pipeline import pictures
+
 MODEL = 'alexnet'  # the name of the model in examples
 WARM_UP = pathlib.Path('assets.extra', 'tf_serving_warmup_requests')
-_SIDE = 256  # of an example's pixels
 
 
 def description(version: pathlib.Path, limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +68,8 @@ def _request(signature: str, encoded: bytes):
         return None
     request = predict.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = MODEL, signature
-    pixels = np.zeros((1, _SIDE, _SIDE, 3), np.uint8)
+    side, channels = pictures.SQUARE_SIZE, pictures.CHANNELS
+    pixels = np.zeros((1, side, side, channels), np.uint8)
     images = tf.make_tensor_proto(pixels if signature == 'pixels' else [encoded])
     request.inputs['images'].CopyFrom(images)
     return request

@@ -13,13 +13,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from alexnet_tf.serving import requests, signatures, strangers
+from alexnet_tf.serving import other_formats, requests, signatures, strangers
 from input_pipeline import errors, files, locks
 
 TOLERANCE = 1e-5
 CLASSES = 'classes.txt'  # asset: a name a line, in label order
 _DESCRIPTION, _REST, _GRPC = 'signature.json', 'request.json', 'request.pb'
-BESIDE = (_DESCRIPTION, _REST, _GRPC, 'tflite', 'onnx')  # files that belong to a version
+_OTHERS = (suffix.lstrip('.') for suffix in other_formats.SUFFIXES.values())
+BESIDE = (_DESCRIPTION, _REST, _GRPC, *_OTHERS)  # files that belong to a version
 _EXAMPLE = 'serving_default'
 LIMITS = {
     'bytes_a_picture': strangers.MOST_BYTES,

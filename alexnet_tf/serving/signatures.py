@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.network import alexnet
 from alexnet_tf.serving import strangers
-from input_pipeline import pictures, preprocessing
+from input_pipeline import graph_headers, pictures, preprocessing
 
 TOP = 5
 VIEWS = 10
@@ -34,6 +36,30 @@ class Served:
     mean_image: np.ndarray
     crop_size: int
     turned: bool = False
+
+
+def _whole(model: keras.Model) -> Callable:
+    return lambda images: model(images, training=False)
+
+
+def of(
+    model: keras.Model,
+    classes: Sequence[str],
+    mean_image: np.ndarray,
+    *,
+    crop_size: int,
+    turned: bool = False,
+    call: Callable[[keras.Model], Callable] = _whole,
+) -> Served:
+    """A network as it is served.
+
+    Args:
+        model: images -> logits, without device scopes.
+        classes, mean_image, crop_size, turned: As of `Served`.
+        call: Makes of a model a function of images; see `narrow`.
+    """
+    logits, hidden = call(model), call(alexnet.hidden(model))
+    return Served(logits, hidden, classes, mean_image, crop_size, turned)
 
 
 def build(served: Served) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -125,26 +151,14 @@ class _Answers:
         )
 
     def _answer(self, squares, views=1):
-        scores = tf.nn.softmax(
-            tf.cast(self._served.logits(self._views(squares, views)), tf.float32)
-        )
-        classes = len(self._served.classes)
-        scores = tf.reduce_mean(tf.reshape(scores, [-1, views, classes]), 1)
-        best = tf.math.top_k(scores, min(TOP, classes))
+        logits = self._served.logits(self._views(squares, views))
+        scores = alexnet.averaged_probabilities(logits, views)
+        best = tf.math.top_k(scores, min(TOP, len(self._served.classes)))
         names = tf.gather(tf.constant(self._served.classes), best.indices)
         return {'classes': names, 'probabilities': best.values, 'scores': scores}
 
 
 def _check_pixels(images) -> tf.Operation:
     _, height, width, _ = tf.unstack(tf.cast(tf.shape(images), tf.int64))
-    said = tf.strings.join(
-        [
-            'images: ',
-            tf.as_string(width),
-            ' x ',
-            tf.as_string(height),
-            f' pixels; from 1 to {strangers.MOST_PIXELS:,} are read',
-        ]
-    )
-    fits = (height > 0) & (width > 0) & (height * width <= strangers.MOST_PIXELS)
-    return tf.debugging.Assert(fits, [said])
+    problem = graph_headers.size_problem(width, height, strangers.MOST_PIXELS)
+    return tf.debugging.Assert(problem == '', [tf.strings.join(['images: ', problem])])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from alexnet_tf.network import alexnet
 from alexnet_tf.network.layers import dropout
 from alexnet_tf.training import loss_scale, optimizer, replicas
 
@@ -162,7 +163,7 @@ def evaluation_step(
     @tf.function(jit_compile=False, autograph=False)
     def step(squares, labels, mask):
         logits, *outputs = tf.nest.flatten(watching(views_of(squares), training=False))
-        probabilities = averaged_probabilities(logits, number_of_views)
+        probabilities = alexnet.averaged_probabilities(logits, number_of_views)
         awake = [tf.reduce_any(each > 0, range(len(each.shape) - 1)) for each in outputs]
         log = tf.math.log(tf.maximum(probabilities, 1e-30))
         values = [keras_losses(labels, log), *errors(labels, probabilities)]
@@ -170,13 +171,6 @@ def evaluation_step(
         return sums, probabilities, tf.concat([*awake, tf.zeros(0, tf.bool)], 0)
 
     return step
-
-
-def averaged_probabilities(logits, number_of_views: int):
-    """(batch * views, classes) logits -> (batch, classes) float32 probabilities."""
-    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
-    by_view = tf.reshape(probabilities, [-1, number_of_views, logits.shape[-1]])
-    return tf.reduce_mean(by_view, axis=1)
 
 
 def keras_losses(labels, logits):

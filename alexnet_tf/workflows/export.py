@@ -7,7 +7,6 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.network import alexnet
 from alexnet_tf.serving import narrow, other_formats, saved_model, signatures
 from alexnet_tf.workflows import run as runs
 
@@ -25,13 +24,12 @@ def run(config: configs.Config) -> None:
             )
     trained = runs.load(config)
     encoded, real = _pictures(config, trained)
-    variables, served = of(trained)
     precision = config.export.export_precision
-    if precision != 'float32':
-        whole = _scores(signatures.build(served), encoded)
-        variables, served = narrowed(trained, precision)
+    variables, served = _served(trained, precision)
     answers = signatures.build(served)
-    scores = _scores(answers, encoded)
+    scores = whole = _scores(answers, encoded)
+    if precision != 'float32':
+        whole = _scores(signatures.build(_served(trained, 'float32')[1]), encoded)
     written = saved_model.write(
         pathlib.Path(config.export.export_dir or trained.directory / 'export'),
         variables,
@@ -39,7 +37,7 @@ def run(config: configs.Config) -> None:
         trained.names,
         version=config.export.export_version,
         checked_with=(encoded, scores),
-        also=lambda aside, path: _write_also(config, trained.precision, (aside, path), encoded),
+        also=lambda aside, path: _write_also(config, trained, (aside, path), encoded),
     )
     print(f'export: {written.path}, step {trained.step}')
     if precision != 'float32':
@@ -58,12 +56,13 @@ def run(config: configs.Config) -> None:
     print(saved_model.describe(written.path))
 
 
-def _write_also(config, precision: str, paths, encoded) -> None:
+def _write_also(config, trained: runs.Run, paths, encoded) -> None:
     """The other formats beside a path, held to what the version says."""
     if not config.export.export_also:
         return
     version, beside = paths
-    trained = runs.load(config, precision='float32')
+    exact = trained.precision == 'float32'
+    whole = trained if exact else runs.load(config, precision='float32')
     size = len(trained.mean_image)
     squares = np.stack(
         [
@@ -77,42 +76,31 @@ def _write_also(config, precision: str, paths, encoded) -> None:
         path = beside.with_name(f'{beside.name}{other_formats.SUFFIXES[kind]}')
         difference = other_formats.write(
             path,
-            trained.model,
+            whole.model,
             trained.mean_image,
             crop_size=trained.recipe.crop_size,
             checked_with=(squares, scores),
-            tolerance=_TOLERANCE if precision == 'float32' else _ROUGH,
+            tolerance=_TOLERANCE if exact else _ROUGH,
         )
         print(
             f'export: {path}, run on the same pictures: scores differ by at most {difference:.1g}'
         )
 
 
-def of(trained: runs.Run) -> tuple[list[tf.Variable], signatures.Served]:
+def _served(trained: runs.Run, dtype: str) -> tuple[list[tf.Variable], signatures.Served]:
     """A run's network as it is served, and the variables that it reads."""
-    hidden = alexnet.hidden(trained.model)
-    return [each.value for each in runs.weights(trained.model)], _served(
-        trained,
-        lambda images: trained.model(images, training=False),
-        lambda images: hidden(images, training=False),
-    )
-
-
-def narrowed(trained: runs.Run, dtype: str) -> tuple[list[tf.Variable], signatures.Served]:
-    """The same with its weights kept as bfloat16 or float16."""
-    weights = narrow.Weights(trained.model, dtype)
-    hidden = alexnet.hidden(trained.model)
-    return list(weights.variables), _served(trained, weights.of(trained.model), weights.of(hidden))
-
-
-def _served(trained, logits, hidden) -> signatures.Served:
-    return signatures.Served(
-        logits=logits,
-        hidden=hidden,
-        classes=trained.names,
-        mean_image=trained.mean_image,
+    variables, more = runs.weights(trained.model), {}
+    held = [each.value for each in variables]
+    if dtype != 'float32':
+        kept = narrow.Weights(variables, dtype)
+        held, more = list(kept.variables), {'call': kept.of}
+    return held, signatures.of(
+        trained.model,
+        trained.names,
+        trained.mean_image,
         crop_size=trained.recipe.crop_size,
         turned=trained.exif_orientation,
+        **more,
     )
 
 

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf.network import alexnet
-from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
 TOP = 5  # classes a picture
@@ -110,7 +109,7 @@ def probabilities(networks: Sequence[runs.Run], weights: Sequence[float], views:
 
     def one(network, squares):
         logits = network.model(_views(network, squares, views), training=False)
-        return steps.averaged_probabilities(logits, views)
+        return alexnet.averaged_probabilities(logits, views)
 
     def mean(squares):
         pairs = zip(shares, networks, strict=True)

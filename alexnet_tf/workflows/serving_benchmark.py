@@ -36,16 +36,9 @@ def measured(config: configs.Config) -> dict[str, Any]:
     model = runs.build_model(config, numbers, len(classes), devices=(), compiled=False)
     size = input_pipeline.pictures.SQUARE_SIZE
     mean_image = np.full((size, size, 3), 120.0, np.float32)
-    hidden = alexnet.hidden(model)
-    served = signatures.Served(
-        logits=lambda images: model(images, training=False),
-        hidden=lambda images: hidden(images, training=False),
-        classes=classes,
-        mean_image=mean_image,
-        crop_size=numbers.crop_size,
-    )
-    loaded = _loaded(model, served)
-    calls = _calls(served, loaded.signatures, size)
+    served = signatures.of(model, classes, mean_image, crop_size=numbers.crop_size)
+    loaded, photograph = _loaded(model, served), _photograph()
+    calls = _calls(served, loaded.signatures, size, photograph)
     rows = [
         {'batch_size': batch, **row}
         for batch, times in _BATCHES.items()
@@ -54,7 +47,7 @@ def measured(config: configs.Config) -> dict[str, Any]:
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
-        'bytes_a_picture': len(_photograph()),
+        'bytes_a_picture': len(photograph),
         'rows': rows,
         'pixels_of_in_process': {
             batch: _median(rows, batch, IN_PROCESS) / _median(rows, batch, PIXELS)
@@ -96,7 +89,7 @@ def _loaded(model: keras.Model, served: signatures.Served):
         return tf.saved_model.load(str(path))
 
 
-def _calls(served, loaded, size: int) -> dict[str, Callable[[int], Callable]]:
+def _calls(served, loaded, size: int, photograph: bytes) -> dict[str, Callable[[int], Callable]]:
     """By way, what makes a request of so many pictures, as a function without arguments."""
 
     @tf.function(autograph=False, jit_compile=False)
@@ -104,7 +97,7 @@ def _calls(served, loaded, size: int) -> dict[str, Callable[[int], Callable]]:
         views = input_pipeline.preprocessing.views(
             squares, served.mean_image, crop_size=served.crop_size, number=1
         )
-        return tf.nn.softmax(served.logits(views))
+        return alexnet.averaged_probabilities(served.logits(views), 1)
 
     @tf.function(autograph=False, jit_compile=False)
     def decoding(encoded):
@@ -121,7 +114,7 @@ def _calls(served, loaded, size: int) -> dict[str, Callable[[int], Callable]]:
         return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
 
     def encoded(batch):
-        return [_photograph()] * batch
+        return [photograph] * batch
 
     return {
         IN_PROCESS: of(in_process, pixels),

@@ -203,7 +203,7 @@ def _views(crop_size: int) -> str:
 def _averaged() -> str:
     logits = np.array([[4.0, 0.0, 1.0], [-1.0, 2.0, 0.0]], np.float32)
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    found = steps.averaged_probabilities(tf.constant(logits), 2)
+    found = alexnet.averaged_probabilities(tf.constant(logits), 2)
     return 'probabilities' if np.allclose(found, shares.mean(0), atol=1e-6) else 'something else'
 
 

@@ -42,15 +42,8 @@ def served():
         num_classes=len(CLASSES),
         width=0.1,
     )
-    hidden = alexnet.hidden(model)
-    return model, signatures.Served(
-        logits=lambda images: model(images, training=False),
-        hidden=lambda images: hidden(images, training=False),
-        classes=CLASSES,
-        mean_image=np.full((80, 80, 3), 120.0, np.float32),
-        crop_size=67,
-        turned=True,
-    )
+    mean_image = np.full((80, 80, 3), 120.0, np.float32)
+    return model, signatures.of(model, CLASSES, mean_image, crop_size=67, turned=True)
 
 
 @pytest.fixture(scope='session')
