@@ -22,6 +22,7 @@ MODES = (
     'benchmark',
     'verify',
     'data_service',
+    'experiment',
     'everything',
 )
 
@@ -48,6 +49,7 @@ class Config(settings.Checked):
     export: use_sections.Export = dataclasses.field(default_factory=use_sections.Export)
     benchmark: use_sections.Benchmark = dataclasses.field(default_factory=use_sections.Benchmark)
     verify: use_sections.Verify = dataclasses.field(default_factory=use_sections.Verify)
+    experiment: use_sections.Experiment = dataclasses.field(default_factory=use_sections.Experiment)
 
     def __post_init__(self):
         super().__post_init__()
@@ -67,6 +69,8 @@ class Config(settings.Checked):
             _require(self.predict.inputs, '--retrieve=query needs --inputs=FILE_OR_FOLDER,...')
             if len(self.retrieve.code_bits) > 1:
                 raise UsageError('--code_bits: a query is answered by codes of one length.')
+        if self.mode == 'experiment':
+            _require(self.experiment.grid, '--mode=experiment needs --grid=SETTING=VALUE|VALUE,...')
         if self.mode == 'draw' and self.draw.figure in ('activations', 'gradient'):
             _require(self.predict.inputs, f'--figure={self.draw.figure} needs --inputs=PICTURE.')
         if self.mode == 'predict':
@@ -94,6 +98,7 @@ class Config(settings.Checked):
             ('ensemble', ('evaluate', 'predict'), self.evaluation),
             ('search_weights', ('evaluate',), self.evaluation),
             ('export_also', ('export', 'everything'), self.export),
+            ('grid', ('experiment',), self.experiment),
         ):
             if getattr(section, name) and self.mode not in modes:
                 raise UsageError(
@@ -169,15 +174,30 @@ def to_json(config: Config) -> str:
     return json.dumps(to_settings(config), indent=2) + '\n'
 
 
-def command(config: Config, mode: str) -> str:
-    """The shortest command line for a mode with these settings."""
-    flags = [f'--mode={mode}']
+def flags(config: Config, mode: str) -> list[str]:
+    """The fewest flags for a mode with these settings."""
+    found = [f'--mode={mode}']
     default = to_settings(Config())
     for name, value in to_settings(config).items():
         if name != 'mode' and value != default[name]:
             shown = ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
-            flags.append(shlex.quote(f'--{name}={shown}'))
-    return ' '.join(['python -m alexnet_tf.main', *flags])
+            found.append(f'--{name}={shown}')
+    return found
+
+
+def command(config: Config, mode: str) -> str:
+    """The same as a command line."""
+    return ' '.join(['python -m alexnet_tf.main', *map(shlex.quote, flags(config, mode))])
+
+
+def changed(config: Config, texts: typing.Mapping[str, str]) -> Config:
+    """A config with some settings as a command line would give them.
+
+    Raises:
+        UsageError: No such setting, or no such value.
+    """
+    values = {name: settings.read(Config, name, text) for name, text in texts.items()}
+    return from_settings(to_settings(config) | values)
 
 
 def from_json(text: str) -> Config:

@@ -14,8 +14,10 @@ class Network(settings.Checked):
 
     recipe: str = settings.setting(
         'source2012',
-        "The preset: the paper's text to the letter, what its 2012 source ran, or Caffe's.",
-        choices=('paper', 'source2012', 'caffe'),
+        "The preset: the paper's text to the letter, what its 2012 source ran, or Caffe's; or one "
+        "of the paper's small networks for CIFAR-10: of footnote 3, without and with "
+        'normalisation, or of figure 1.',
+        choices=('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1'),
     )
     width: float = settings.setting(
         1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16
@@ -99,7 +101,7 @@ class Training(settings.Checked):
         None,
         'Learning rates of layers as multiples, from the start or after so many epochs, as '
         "fc8=10,conv1=0@72. [recipe's]",
-        pattern=r'(conv[1-6]|fc[678])=\d+(\.\d+)?(@\d+)?',
+        pattern=r'(conv[1-6]|local[34]|fc[4-8])=\d+(\.\d+)?(@\d+)?',
     )
     momentum: float | None = settings.setting(None, "Momentum. [recipe's]", low=0, high=1)
     weight_decay: float | None = settings.setting(None, "Weight decay. [recipe's]", low=0)
@@ -108,6 +110,9 @@ class Training(settings.Checked):
     )
     epochs: int | None = settings.setting(
         None, "Passes over the training examples. [recipe's]", low=1
+    )
+    stop_train_error: float = settings.setting(
+        0.0, 'End after an epoch of no more training error than this.', low=0, high=1
     )
     schedule: str | None = settings.setting(
         None,
@@ -123,6 +128,9 @@ class Training(settings.Checked):
     )
     reshuffle: bool | None = settings.setting(
         None, "Whether every epoch has an order of its own. [recipe's]"
+    )
+    random_crops: bool | None = settings.setting(
+        None, "Crops at random places, mirrored or not; else the middle. [recipe's]"
     )
     crop_chunk: int | None = settings.setting(
         None, "So many pictures in a row share crop and mirror. [recipe's]", low=1
@@ -145,7 +153,7 @@ class Training(settings.Checked):
         None,
         'Layers that --init_weights sets, as conv1,conv2; the others begin afresh. [all; of a run '
         'on other classes, all but fc8]',
-        pattern=r'conv[1-6]|fc[678]',
+        pattern=r'conv[1-6]|local[34]|fc[4-8]',
     )
     init_missing: str = settings.setting(
         'refuse',

@@ -74,6 +74,31 @@ def _of_section(section: Any, values: typing.Mapping[str, Any]) -> dict[str, Any
     return {name: _frozen(values[name]) for name in names}
 
 
+def read(kind: type, name: str, text: str) -> Any:
+    """The value of a setting of a class of configs, from its text on a command line.
+
+    Raises:
+        UsageError: No such setting, or its kind has no such value.
+    """
+    types = {field.name: field.type for part in sections(kind).values() for field in fields(part)}
+    if name not in types:
+        raise UsageError(f'there is no --{name}.')
+    many = typing.get_origin(types[name]) is tuple
+    inner = [each for each in typing.get_args(types[name]) if each not in (type(None), ...)]
+    plain = inner[0] if inner else types[name]
+    if typing.get_origin(plain) is tuple:
+        many, plain = True, typing.get_args(plain)[0]
+    try:
+        values = [_plain(plain, each) for each in (text.split(',') if many else [text])]
+    except (ValueError, KeyError) as error:
+        raise UsageError(f'--{name}={text}: expected {plain.__name__}.') from error
+    return tuple(values) if many else values[0]
+
+
+def _plain(kind: type, text: str) -> Any:
+    return {'true': True, 'false': False}[text.lower()] if kind is bool else kind(text)
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 

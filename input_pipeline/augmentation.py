@@ -50,6 +50,7 @@ class Augmentation:
         shift_epochs: After so many epochs there is neither shift nor division; 0: never.
         crop_chunk: So many pictures in a row share crop and mirror: 1, or the 32 of the source,
             which saved it time.
+        random_crops: False for the central crop, never mirrored.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Augmentation:
         divisor: float = 1.0,
         shift_epochs: int = 0,
         crop_chunk: int = 1,
+        random_crops: bool = True,
     ):
         deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
         self._components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
@@ -70,7 +72,7 @@ class Augmentation:
         self._mean_crop = preprocessing.central_crop(mean_image, crop_size)
         self._divisor = divisor if shift_sd else 1.0
         self._shift_epochs, self._crop_chunk = shift_epochs, crop_chunk
-        self.crop_size = crop_size
+        self._random_crops, self.crop_size = random_crops, crop_size
 
     def draw(self, indices, positions, *, seed: int, epochs) -> Draws:
         """The draws for some examples.
@@ -86,7 +88,10 @@ class Augmentation:
             seed, epochs, _PLACE, indices if one_each else positions // self._crop_chunk
         )
         uniform = random_bits.uniform(place, 3)
-        offsets = tf.cast(uniform[:, :2] * (self._border + 1), tf.int32)
+        offsets, mirrored = uniform[:, :2] * (self._border + 1), uniform[:, 2] < 0.5
+        if not self._random_crops:
+            offsets, mirrored = tf.fill(tf.shape(offsets), self._border // 2), mirrored & False
+        offsets = tf.cast(offsets, tf.int32)
         normal = random_bits.normal(random_bits.keys(seed, epochs, _COLOUR, indices), 3)
         # Spelled out: a matrix product may add up in another order on another machine.
         shifts = tf.add_n([normal[:, i, None] * self._components[:, i] for i in range(3)])
@@ -94,7 +99,7 @@ class Augmentation:
         if self._shift_epochs:
             late = epochs >= self._shift_epochs
             shifts, scales = tf.where(late[:, None], 0.0, shifts), tf.where(late, 1.0, scales)
-        return Draws(offsets[:, 0], offsets[:, 1], uniform[:, 2] < 0.5, shifts, scales)
+        return Draws(offsets[:, 0], offsets[:, 1], mirrored, shifts, scales)
 
     def finish(self, crops, shifts, scales, dtype=tf.float32):
         """(crops - mean + shifts) * scales, in one pass that XLA makes of it.

@@ -10,6 +10,7 @@ from alexnet_tf.network.layers import column, dropout, lrn
 
 COLUMNS = ('a', 'b')
 CHANNELS = 3
+FLAT = 'flat'  # layer before the classes of a network without hidden fully-connected layers
 CONV1_SIZE, CONV1_STRIDE = 11, 4
 
 
@@ -89,9 +90,11 @@ def build(
 def hidden(model: keras.Model) -> keras.Model:
     """images -> the last hidden layer after its ReLU, (batch, 4096 at width 1) float32, a then b.
 
-    It is what section 6.1 compares pictures by.
+    It is what section 6.1 compares pictures by. Of a small network (`cifar`) it is what its only
+    fully-connected layer reads.
     """
-    columns = [layer.output for layer in model.layers if layer.name in ('relu7_a', 'relu7_b')]
+    names = ('relu7_a', 'relu7_b', 'tanh7_a', 'tanh7_b', f'{FLAT}_a')
+    columns = [layer.output for layer in model.layers if layer.name in names]
     joined = (
         keras.layers.Concatenate(dtype='float32', name='hidden')(columns)
         if columns[1:]

@@ -7,12 +7,34 @@ source (github.com/computerhistory/AlexNet-Source-Code, network #145), K is Caff
 import dataclasses
 
 
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One layer with weights of a small network (`cifar`).
+
+    Attributes:
+        name: 'conv' (5x5), 'local' (3x3, unshared) or 'fc', and its place.
+        maps: That it makes; 0: one for each class.
+        after: What follows it: 'activation', 'max_pool', 'average_pool', 'normalization'.
+        sd: Of its initial weights, as a multiple of the recipe's.
+        decay: The same for the decay of its weights.
+    """
+
+    name: str
+    maps: int
+    after: tuple[str, ...] = ()
+    sd: float = 1.0
+    decay: float = 1.0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The numbers of a network and of its training. Rates are per step, pixels are 0..255.
 
     Attributes:
         name: The preset it came from, for tables and records.
+        layers: Of a small network for pictures of 32 pixels (`cifar`), in order; () for the paper's
+            eight, which all of the next lines up to crop_size are about, but for activation,
+            pool_size and normalization.
         columns: 2, or 1 for the one-GPU network of footnote 2: one column's kernels up to conv4,
             then as many as both columns have.
         conv6: A sixth convolution over the last pooling (P 7, table 2).
@@ -48,6 +70,8 @@ class Recipe:
             'geometric'; see `schedule`.
         drop_epochs: Epochs after which a 'list' schedule divides the rate by 10.
         reshuffle: Whether every epoch has an order of its own.
+        random_crops: Crops are cut at random places, and mirrored or not (P 4.1); otherwise they
+            are the middle of the picture, never mirrored.
         crop_chunk: So many pictures in a row share crop and mirror.
         colour_shift_sd: Standard deviation of the draw that multiplies each principal component's
             standard deviation (P 4.1); 0 for no shift.
@@ -56,6 +80,7 @@ class Recipe:
     """
 
     name: str
+    layers: tuple[Layer, ...] = ()
     columns: int = 2
     conv6: bool = False
     removed_layer: str = ''
@@ -86,6 +111,7 @@ class Recipe:
     schedule: str = 'plateau'
     drop_epochs: tuple[int, ...] = ()
     reshuffle: bool = True
+    random_crops: bool = True
     crop_chunk: int = 1
     colour_shift_sd: float = 0.1
     colour_shift_divisor: float = 1.0
@@ -134,7 +160,74 @@ CAFFE = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-PRESETS = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE)}
+# What the small networks have in common: one column, no dropout, biases from 0.
+_SMALL = dataclasses.replace(
+    PAPER,
+    name='small',
+    columns=1,
+    crop_size=24,
+    initial_bias=0.0,
+    dropout=0.0,
+    learning_rate=0.001,
+    bias_rate_multiplier=2.0,
+    weight_decay=0.004,
+    schedule='list',
+    reshuffle=False,
+    colour_shift_sd=0.0,
+)
+
+# The networks of P's footnote 3: layers-conv-local-13pct.cfg and -11pct.cfg of
+# code.google.com/p/cuda-convnet, with their published schedules. Where the activation stands right
+# before a maximum there, it comes after it here: the same function, for a quarter of the work.
+CIFAR13 = dataclasses.replace(
+    _SMALL,
+    name='cifar13',
+    layers=(
+        Layer('conv1', 64, ('max_pool', 'activation'), sd=0.01, decay=0.0),
+        Layer('conv2', 64, ('max_pool', 'activation'), decay=0.0),
+        Layer('local3', 32, ('activation',), sd=4.0),
+        Layer('local4', 32, ('activation',), sd=4.0),
+        Layer('fc5', 0),
+    ),
+    epochs=160,
+    drop_epochs=(140, 150),
+)
+CIFAR11 = dataclasses.replace(
+    _SMALL,
+    name='cifar11',
+    layers=(
+        Layer('conv1', 64, ('max_pool', 'activation', 'normalization'), sd=0.01, decay=0.0),
+        Layer('conv2', 64, ('activation', 'normalization', 'max_pool'), decay=0.0),
+        Layer('local3', 64, ('activation',), sd=4.0),
+        Layer('local4', 32, ('activation',), sd=4.0),
+        Layer('fc5', 0, decay=2.5),
+    ),
+    lrn_k=1.0,
+    lrn_n=9,
+    lrn_alpha=0.001 / 9,
+    epochs=520,
+    drop_epochs=(500, 510),
+)
+# P's figure 1 is of "a four-layer network", no more is known: the layout of cuda-convnet's
+# layers-19pct.cfg, without regularisation. conv1 begins ten times as large as there, or tanh would
+# hardly see the picture.
+FIGURE1 = dataclasses.replace(
+    _SMALL,
+    name='figure1',
+    layers=(
+        Layer('conv1', 32, ('max_pool', 'activation'), sd=0.1),
+        Layer('conv2', 32, ('activation', 'average_pool')),
+        Layer('conv3', 64, ('activation', 'average_pool')),
+        Layer('fc4', 0),
+    ),
+    crop_size=32,
+    weight_decay=0.0,
+    random_crops=False,
+    reshuffle=True,
+    epochs=60,
+)
+
+PRESETS = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, CIFAR13, CIFAR11, FIGURE1)}
 
 
 def resolve(name: str, **overrides) -> Recipe:

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from alexnet_tf.network.layers import locally_connected
+
 
 def multiply_adds(model: keras.Model) -> dict[str, int]:
     """Of one image's forward pass, by layer as the model names them ('conv1_a')."""
@@ -11,7 +13,9 @@ def multiply_adds(model: keras.Model) -> dict[str, int]:
     for layer in model.layers:
         if hasattr(layer, 'kernel'):
             positions = math.prod(layer.output.shape[1:-1])
-            counted[layer.name] = positions * math.prod(layer.kernel.shape)
+            # A locally connected layer's kernel has all positions' already.
+            shared = not isinstance(layer, locally_connected.LocallyConnected)
+            counted[layer.name] = (positions if shared else 1) * math.prod(layer.kernel.shape)
     return counted
 
 

@@ -25,7 +25,7 @@ def chance_warning(
     loss: float,
     num_classes: int,
     *,
-    initial_sd_middle: float,
+    initial_sd_middle: float | None,
     dead_units: Mapping[str, float],
 ) -> str | None:
     """What to say when training has not left chance after a while; None when it has.
@@ -34,7 +34,7 @@ def chance_warning(
         epoch, step: Done.
         loss: Mean training loss of the last epoch, nats.
         num_classes: Guessing costs the logarithm of it.
-        initial_sd_middle: Of conv3 to conv5.
+        initial_sd_middle: Of conv3 to conv5; None for a network without them.
         dead_units: Shares by layer.
     """
     chance = math.log(num_classes)
@@ -47,7 +47,7 @@ def chance_warning(
         said += f'; units that no picture wakes: {shares}'
     if any(share > _MANY_DEAD for share in dead_units.values()):
         return f'{said}. Where most units of a layer are dead, the learning rate was too high.'
-    if initial_sd_middle < _CURE:
+    if initial_sd_middle is not None and initial_sd_middle < _CURE:
         return (
             f'{said}. Initial weights of sd {initial_sd_middle:g} in conv3 to conv5 let little '
             f'signal through; --initial_sd_middle={_CURE} (as --recipe=source2012 has) gets off '

@@ -17,15 +17,26 @@ class PaperSGD:
     nothing crosses devices. (Keras' optimizers collect all gradients on the first device.)
 
     Args:
-        variables: What is trained; weights have rank 2 or more, biases 1.
+        variables: What is trained.
         momentum: Share of the velocity kept, in [0, 1].
         decay: Weight decay.
+        layer_decays: What it is multiplied by, by layer, as {'fc5': 2.5}.
     """
 
     def __init__(
-        self, variables: Sequence[keras.Variable], *, momentum: float = 0.9, decay: float = 0.0005
+        self,
+        variables: Sequence[keras.Variable],
+        *,
+        momentum: float = 0.9,
+        decay: float = 0.0005,
+        layer_decays: Mapping[str, float] | None = None,
     ):
-        self._trained, self._momentum, self._decay = list(variables), momentum, decay
+        self._trained, self._momentum = list(variables), momentum
+        multiples = layer_decays or {}
+        self._decays = [
+            0.0 if is_bias(each) else decay * multiples.get(layer_of(each), 1.0)
+            for each in self._trained
+        ]
         self.velocities, self._rates = [], []
         for each in self._trained:
             with tf.device(each.value.device):
@@ -55,11 +66,11 @@ class PaperSGD:
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """One update, from the gradient of each variable."""
-        together = zip(self._trained, self.velocities, self._rates, gradients, strict=True)
-        for variable, velocity, rate, gradient in together:
+        parts = (self._trained, self.velocities, self._rates, self._decays, gradients)
+        for variable, velocity, rate, decay, gradient in zip(*parts, strict=True):
             with tf.device(variable.value.device):
-                if self._decay and not is_bias(variable):
-                    gradient = self._decayed(variable, velocity, rate, gradient)
+                if decay:
+                    gradient = self._decayed(decay, variable, velocity, rate, gradient)
                 tf.raw_ops.ResourceApplyKerasMomentum(
                     var=variable.value.handle,
                     accum=velocity.value.handle,
@@ -68,15 +79,15 @@ class PaperSGD:
                     momentum=tf.constant(self._momentum, variable.dtype),
                 )
 
-    def _decayed(self, variable, velocity, rate, gradient):
+    def _decayed(self, decay: float, variable, velocity, rate, gradient):
         """What the kernel is to take for the gradient so that weights decay."""
         if not self._momentum:
-            return gradient + self._decay * variable.value
+            return gradient + decay * variable.value
         # v - (rate decay / momentum) w, which the kernel multiplies by the momentum: in place,
         # where a sum of gradient and weights would be as large as both.
         tf.raw_ops.ResourceApplyGradientDescent(
             var=velocity.value.handle,
-            alpha=rate * (self._decay / self._momentum),
+            alpha=rate * (decay / self._momentum),
             delta=variable.value,
         )
         return gradient
@@ -84,7 +95,7 @@ class PaperSGD:
 
 def is_bias(variable: keras.Variable) -> bool:
     """Whether a variable is a layer's bias."""
-    return len(variable.shape) < 2
+    return variable.path.endswith('bias')
 
 
 def layer_of(variable: keras.Variable) -> str:

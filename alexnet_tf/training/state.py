@@ -21,6 +21,7 @@ class State:
         unreadable: How many could not be read.
         sums: Of METRICS over those counted.
         validation_errors: Top-1, after each epoch.
+        train_error: Top-1, of the last epoch.
         overflows: Steps left out because float16 was too narrow for their gradients.
         passed_over: [epoch, examples] where batches begin whose loss was no number.
     """
@@ -32,6 +33,7 @@ class State:
     unreadable: int = 0
     sums: list[float] = dataclasses.field(default_factory=_nothing)
     validation_errors: list[float] = dataclasses.field(default_factory=list)
+    train_error: float = 1.0
     overflows: int = 0
     passed_over: list[list[int]] = dataclasses.field(default_factory=list)
 
@@ -39,6 +41,13 @@ class State:
         """Forgets what was counted of the epoch under way."""
         self.examples = self.counted = self.unreadable = 0
         self.sums = _nothing()
+
+    def end_epoch(self, train_error: float, validation_error: float) -> None:
+        """Counts an epoch and keeps its top-1 errors."""
+        self.epoch += 1
+        self.train_error = train_error
+        self.validation_errors.append(validation_error)
+        self.begin_epoch()
 
     def means(self) -> dict[str, float]:
         """METRICS of the epoch so far."""

@@ -19,6 +19,7 @@ _FREE = {
     'run_dir',
     'debug',
     'epochs',
+    'stop_train_error',
     'checkpoint_secs',
     'log_every_steps',
     'keep_every_epochs',

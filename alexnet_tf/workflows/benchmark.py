@@ -98,7 +98,10 @@ def _step_of(config, model: keras.Model, images_of=None):
     """A call that does one whole update with a batch."""
     numbers = runs.resolve_recipe(config)
     sgd = optimizer.PaperSGD(
-        model.trainable_variables, momentum=numbers.momentum, decay=numbers.weight_decay
+        model.trainable_variables,
+        momentum=numbers.momentum,
+        decay=numbers.weight_decay,
+        layer_decays={each.name: each.decay for each in numbers.layers},
     )
     sgd.set_rate(1e-6)
     scale = loss_scale.LossScale() if config.network.precision == 'float16' else None

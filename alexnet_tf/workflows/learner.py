@@ -18,6 +18,7 @@ from alexnet_tf.training import (
     schedule,
     weight_files,
 )
+from alexnet_tf.training import state as states
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import run as runs
 
@@ -75,6 +76,7 @@ class Learner:
                 self.model.trainable_variables,
                 momentum=numbers.momentum,
                 decay=numbers.weight_decay,
+                layer_decays={each.name: each.decay for each in numbers.layers},
             )
             half = config.network.precision == 'float16'
             self.scale = loss_scale.LossScale() if half else None
@@ -94,17 +96,18 @@ class Learner:
         scale = self.scale.variables if self.scale else []
         return [*self.model.variables, *self._sgd.velocities, *scale]
 
-    def rate(self, done: int, validation_errors: list[float]) -> float | None:
-        """The learning rate after `done` epochs with these errors; None when training is over."""
-        numbers = self._recipe
-        if done >= numbers.epochs:
+    def rate(self, state: states.State) -> float | None:
+        """The learning rate of the next epoch; None when training is over."""
+        numbers, asked, done = self._recipe, self._config.training, state.epoch
+        learned = asked.stop_train_error and state.train_error <= asked.stop_train_error
+        if done >= numbers.epochs or learned:
             return None
         if numbers.schedule == 'list':
             return schedule.listed(numbers.learning_rate, numbers.drop_epochs, done)
         if numbers.schedule == 'geometric':
             return schedule.geometric(numbers.learning_rate, done, numbers.epochs)
-        patience = self._config.training.patience_epochs
-        return schedule.plateau(numbers.learning_rate, validation_errors, patience)
+        errors = state.validation_errors
+        return schedule.plateau(numbers.learning_rate, errors, asked.patience_epochs)
 
     def set_rates(self, rate: float, done: int) -> None:
         """Sets every variable's rate for the epoch after `done`."""

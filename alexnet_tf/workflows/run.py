@@ -11,7 +11,7 @@ import numpy as np
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.network import alexnet, cifar, recipe
 from alexnet_tf.network import devices as placement
 from alexnet_tf.training import checkpoint
 
@@ -179,6 +179,7 @@ def augmentation(
         divisor=numbers.colour_shift_divisor,
         shift_epochs=numbers.colour_shift_epochs,
         crop_chunk=numbers.crop_chunk,
+        random_crops=numbers.random_crops,
     )
 
 
@@ -196,8 +197,9 @@ def build_model(
         UsageError: Numbers that make no network, or a device that is not there.
     """
     check_devices(devices)
+    build = cifar.build if numbers.layers else alexnet.build
     try:
-        return alexnet.build(
+        return build(
             numbers,
             num_classes=num_classes,
             width=config.network.width,

@@ -144,7 +144,7 @@ class Trainer:
 
     def rate(self) -> float | None:
         """The learning rate of the next epoch; None when there is none."""
-        return self.learner.rate(self.state.epoch, self.state.validation_errors)
+        return self.learner.rate(self.state)
 
     def epoch(self, rate: float, stop: guards.StopRequest) -> None:
         """Trains to the end of an epoch and validates, or to the step where `stop` is asked."""
@@ -261,13 +261,11 @@ class Trainer:
     def _end_epoch(self, meter, rate: float) -> None:
         state, train = self.state, self.state.means()
         scores = self._scores()
-        state.epoch += 1
         if state.unreadable:
             self.watch.say(
                 f'train: {state.unreadable:,} records could not be read and were skipped'
             )
-        state.begin_epoch()
-        state.validation_errors.append(scores['top1_error'])
+        state.end_epoch(train['top1_error'], scores['top1_error'])
         self.watch.chance(state, train['loss'], self.scorer.dead_units)
         self.watch.epoch(state, rate, train, scores, meter.rate())
         self.save(ends_epoch=True)

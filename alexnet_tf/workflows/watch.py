@@ -141,7 +141,7 @@ class Watch:
             state.step,
             loss,
             self._num_classes,
-            initial_sd_middle=self._recipe.initial_sd_middle,
+            initial_sd_middle=None if self._recipe.layers else self._recipe.initial_sd_middle,
             dead_units=dead,
         )
         if warning:

@@ -10,19 +10,21 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.network import layers
-from alexnet_tf.network.layers import column, dropout, lrn
+from alexnet_tf.network.layers import column, dropout, locally_connected, lrn
 
 MAPS = (7, 7, 6)
 CASES = {
     column.Convolution: ({'filters': 4, 'kernel_size': 3}, MAPS),
     column.FarPadding: ({'padding': ((0, 3), (0, 3))}, MAPS),
     column.Pooling: ({'pool_size': 3, 'strides': 2}, MAPS),
+    column.AveragePooling: ({'pool_size': 3, 'strides': 2}, MAPS),
     column.Relu: ({}, MAPS),
     column.Tanh: ({}, MAPS),
     column.Join: ({}, [MAPS, MAPS]),
     column.Maps: ({'start': 1, 'stop': 3}, MAPS),
     column.Flat: ({}, MAPS),
     column.FullyConnected: ({'units': 3}, (12,)),
+    locally_connected.LocallyConnected: ({'filters': 4, 'size': 3}, MAPS),
     dropout.Dropout: ({'rate': 0.5, 'seed': 3}, MAPS),
     lrn.LocalResponseNormalization: ({'k': 2.0, 'n': 5, 'alpha': 1e-4, 'beta': 0.75}, MAPS),
     lrn.SameMapNormalization: ({'alpha': 1e-3}, MAPS),

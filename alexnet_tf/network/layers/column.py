@@ -55,6 +55,11 @@ class Pooling(Placed, keras.layers.MaxPooling2D):
 
 
 @keras.saving.register_keras_serializable('alexnet_tf')
+class AveragePooling(Placed, keras.layers.AveragePooling2D):
+    """Average pooling; a window that ends past the edge averages what is there."""
+
+
+@keras.saving.register_keras_serializable('alexnet_tf')
 class Relu(Placed, keras.layers.ReLU):
     """max(x, 0) on one column's device."""
 

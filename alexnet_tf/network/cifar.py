@@ -1,0 +1,112 @@
+"""The paper's small networks for CIFAR-10 (footnote 3, figure 1): a recipe's `layers`, in order."""
+
+import zlib
+
+import keras
+
+from alexnet_tf.network import alexnet
+from alexnet_tf.network import recipe as recipes
+from alexnet_tf.network.layers import column, locally_connected, lrn
+
+_CONV_SIZE, _LOCAL_SIZE, _POOL_STRIDE = 5, 3, 2
+_AT = 'a'  # the one column
+# Numbers that say nothing of these networks, as they must then be.
+_ABSENT = {
+    'columns': 1,
+    'conv6': False,
+    'removed_layer': '',
+    'dropout': 0.0,
+    'lrn_across_columns': False,
+    'lrn1_before_pool': False,
+    'same_map_alpha': 0.0,
+}
+
+
+def build(
+    recipe: recipes.Recipe,
+    *,
+    num_classes: int,
+    width: float = 1.0,
+    devices: tuple[str, ...] = (),
+    precision: str = 'float32',
+    seed: int = 0,
+    compiled: bool = False,
+) -> keras.Model:
+    """A small network as a functional model; arguments as of `alexnet.build`.
+
+    Returns:
+        A model from images, (batch, crop_size, crop_size, 3) float32, RGB minus the mean image, to
+        logits, (batch, num_classes) float32. Of 'cifar13' and 'cifar11' at 10 classes it has
+        1,116,490 and 2,112,970 parameters, of 'figure1' 89,578.
+
+    Raises:
+        ValueError: More than one device, or a number that these networks have no use for.
+    """
+    for name, value in _ABSENT.items():
+        if getattr(recipe, name) != value:
+            raise ValueError(
+                f'{name}={getattr(recipe, name)}: a network of {recipe.name} has no such thing.'
+            )
+    if len(devices) > 1:
+        raise ValueError(f'{len(devices)} devices for 1 column. Give one device.')
+    policy = keras.DTypePolicy('float32' if precision == 'float32' else f'mixed_{precision}')
+    part = _Parts(recipe, policy, devices, seed, compiled)
+    images = keras.Input(
+        (recipe.crop_size, recipe.crop_size, alexnet.CHANNELS),
+        name='images',
+        dtype=policy.compute_dtype if compiled else 'float32',
+    )
+    x = images
+    for layer in recipe.layers:
+        maps = max(1, round(layer.maps * width)) if layer.maps else num_classes
+        x = part.weighted(layer, maps, x)
+        for kind in layer.after:
+            x = part.following(kind, layer.name[-1], x)
+    logits = keras.layers.Activation('linear', dtype='float32', name='logits')(x)
+    return keras.Model(images, logits, name=recipe.name)
+
+
+class _Parts:
+    """Makes layers with the recipe's numbers, on the device."""
+
+    def __init__(self, recipe, policy, devices, seed, compiled):
+        self.recipe, self.policy, self.seed, self.compiled = recipe, policy, seed, compiled
+        self.device = devices[0] if devices else None
+
+    def weighted(self, layer: recipes.Layer, maps: int, inputs):
+        """A convolution, a locally connected layer or a fully connected one."""
+        named = f'{self.seed}/{layer.name}_{_AT}'
+        initial = {
+            'kernel_initializer': keras.initializers.RandomNormal(
+                stddev=layer.sd * self.recipe.initial_sd,
+                seed=zlib.crc32(named.encode()) & 0x7FFFFFFF,
+            ),
+            'bias_initializer': keras.initializers.Constant(self.recipe.initial_bias),
+        }
+        numbers = initial | self._common(layer.name)
+        if layer.name.startswith('conv'):
+            return column.Convolution(maps, _CONV_SIZE, padding='same', **numbers)(inputs)
+        if layer.name.startswith('local'):
+            return locally_connected.LocallyConnected(maps, _LOCAL_SIZE, **numbers)(inputs)
+        flat = column.Flat(**self._common(alexnet.FLAT))(inputs)
+        return column.FullyConnected(maps, **numbers)(flat)
+
+    def following(self, kind: str, place: str, inputs):
+        """What stands between layers with weights."""
+        recipe = self.recipe
+        if kind == 'activation':
+            layer = {'relu': column.Relu, 'tanh': column.Tanh}[recipe.activation]
+            return layer(**self._common(f'{recipe.activation}{place}'))(inputs)
+        if kind == 'normalization':
+            if not recipe.normalization:
+                return inputs
+            numbers = {each: getattr(recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')}
+            numbers['compiled'] = self.compiled
+            common = self._common(f'norm{place}')
+            return lrn.LocalResponseNormalization(**numbers, **common)(inputs)
+        pool = {'max_pool': column.Pooling, 'average_pool': column.AveragePooling}[kind]
+        windows = {'strides': _POOL_STRIDE, 'padding': 'same'}
+        return pool(recipe.pool_size, **windows, **self._common(f'pool{place}'))(inputs)
+
+    def _common(self, name: str):
+        return {'name': f'{name}_{_AT}', 'device': self.device, 'dtype': self.policy}

@@ -1,0 +1,144 @@
+"""The small networks against cuda-convnet's published numbers and a NumPy forward pass."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from alexnet_tf.network import alexnet, cifar, recipe, work
+
+RANDOM = np.random.default_rng(0)
+
+
+def build(name, **more):
+    numbers = dataclasses.replace(recipe.PRESETS[name], **more)
+    return cifar.build(numbers, num_classes=10)
+
+
+@pytest.mark.parametrize(
+    ('name', 'parameters', 'millions'),
+    [('cifar13', 1_116_490, 18.5), ('cifar11', 2_112_970, 19.5), ('figure1', 89_578, 12.3)],
+)
+def test_published_sizes(name, parameters, millions):
+    model = build(name)
+    assert model.count_params() == parameters
+    assert sum(work.multiply_adds(model).values()) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_initial_weights():
+    model = build('cifar11')
+    expected = {'conv1': 1e-4, 'conv2': 0.01, 'local3': 0.04, 'local4': 0.04, 'fc5': 0.01}
+    for name, sd in expected.items():
+        layer = model.get_layer(f'{name}_a')
+        assert layer.kernel.numpy().std() == pytest.approx(sd, rel=0.05)
+        assert not layer.bias.numpy().any()
+
+
+def pooled(x, of):
+    """3x3 windows, 2 apart, cut off at the far edge."""
+    size = -(-x.shape[0] // 2)
+    y = np.empty((size, size, x.shape[-1]))
+    for row in range(size):
+        for column in range(size):
+            window = x[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            y[row, column] = of(window, axis=(0, 1))
+    return y
+
+
+def convolved(x, layer):
+    kernel, bias = layer.kernel.numpy().astype(float), layer.bias.numpy()
+    past = kernel.shape[0] // 2
+    padded = np.pad(x, [(past, past), (past, past), (0, 0)])
+    y = np.zeros((*x.shape[:2], kernel.shape[-1])) + bias
+    for row in range(kernel.shape[0]):
+        for column in range(kernel.shape[1]):
+            part = padded[row : row + x.shape[0], column : column + x.shape[1]]
+            y += part @ kernel[row, column]
+    return y
+
+
+def unshared(x, layer):
+    kernel, size = layer.kernel.numpy().astype(float), x.shape[0]
+    padded, y = np.pad(x, [(1, 1), (1, 1), (0, 0)]), np.empty((*x.shape[:2], kernel.shape[-1]))
+    for row in range(size):
+        for column in range(size):
+            patch = padded[row : row + 3, column : column + 3].reshape(-1)
+            y[row, column] = patch @ kernel[row, column] + layer.bias.numpy()[row, column]
+    return y
+
+
+def normalized(x):
+    """cuda-convnet's: 9 neighbouring maps, .001 / 9, .75."""
+    y = np.empty_like(x)
+    for at in range(x.shape[-1]):
+        near = x[..., max(0, at - 4) : at + 5]
+        y[..., at] = x[..., at] * (1 + 0.001 / 9 * (near**2).sum(-1)) ** -0.75
+    return y
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def eleven(x, layer, norm):
+    """In the order of layers-conv-local-11pct.cfg."""
+    x = norm(pooled(relu(convolved(x, layer('conv1'))), np.max))
+    x = pooled(norm(relu(convolved(x, layer('conv2')))), np.max)
+    x = relu(unshared(x, layer('local3')))
+    x = relu(unshared(x, layer('local4')))
+    return x.reshape(-1) @ layer('fc5').kernel.numpy() + layer('fc5').bias.numpy()
+
+
+def nineteen(x, layer, squash):
+    """In the order of layers-19pct.cfg."""
+    x = pooled(squash(convolved(x, layer('conv1'))), np.max)
+    x = pooled(squash(convolved(x, layer('conv2'))), np.mean)
+    x = pooled(squash(convolved(x, layer('conv3'))), np.mean)
+    return x.reshape(-1) @ layer('fc4').kernel.numpy() + layer('fc4').bias.numpy()
+
+
+@pytest.mark.parametrize(
+    ('name', 'more', 'forward', 'function'),
+    [
+        ('cifar11', {}, eleven, normalized),
+        ('cifar11', {'normalization': False}, eleven, lambda x: x),
+        ('cifar13', {}, eleven, lambda x: x),
+        ('figure1', {}, nineteen, relu),
+        ('figure1', {'activation': 'tanh'}, nineteen, np.tanh),
+    ],
+)
+def test_logits_against_numpy(name, more, forward, function):
+    # Larger weights than it begins with, so that no step is lost in rounding.
+    model = build(name, initial_sd=0.03, **more)
+    model.get_layer('conv1_a').kernel.assign(
+        RANDOM.normal(0, 0.02, (5, 5, 3, 64))[..., : model.get_layer('conv1_a').kernel.shape[-1]]
+    )
+    size = recipe.PRESETS[name].crop_size
+    images = RANDOM.normal(0, 60, (2, size, size, 3)).astype(np.float32)
+    logits = model(images).numpy()
+    for image, found in zip(images, logits, strict=True):
+        expected = forward(image, lambda layer: model.get_layer(f'{layer}_a'), function)
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_hidden_is_what_the_classes_read():
+    model = build('figure1')
+    images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
+    features = alexnet.hidden(model)(images)
+    layer = model.get_layer('fc4_a')
+    logits = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
+    np.testing.assert_allclose(logits, model(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'more', [{'columns': 2}, {'conv6': True}, {'removed_layer': 'conv3'}, {'dropout': 0.5}]
+)
+def test_what_they_lack_is_refused(more):
+    (name, value), *_ = more.items()
+    with pytest.raises(ValueError, match=f'{name}={value}: a network of cifar13 has no such'):
+        build('cifar13', **more)
+
+
+def test_a_second_device_is_refused():
+    with pytest.raises(ValueError, match='2 devices for 1 column'):
+        cifar.build(recipe.CIFAR13, num_classes=10, devices=('/CPU:0', '/CPU:1'))
