@@ -73,20 +73,6 @@ def training_curves(runs: Mapping[str, Epochs], level: float = 0.25) -> figures.
     return figure
 
 
-def epochs_to(epochs: Epochs, level: float = 0.25) -> float | None:
-    """Epochs until the training error is at most `level`, between two epochs by the line."""
-    before = None
-    for at, error in zip(
-        _numbers(epochs, 'epoch'), _numbers(epochs, 'train_top1_error'), strict=True
-    ):
-        if error <= level:
-            if before is None:
-                return float(at)
-            return float(before[0] + (at - before[0]) * (before[1] - level) / (before[1] - error))
-        before = at, error
-    return None
-
-
 def activations(maps: Mapping[str, np.ndarray], picture: np.ndarray, layer: str) -> figures.Figure:
     """What a layer makes of one picture: its maps, or its units as a strip.
 

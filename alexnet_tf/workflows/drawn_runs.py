@@ -6,8 +6,8 @@ import pathlib
 import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import wiring
+from alexnet_tf.reporting import experiment_tables, network_figure, run_figures, tables
 from alexnet_tf.reporting import kernels as first_layer
-from alexnet_tf.reporting import network_figure, run_figures, tables
 from alexnet_tf.workflows import drawing
 from alexnet_tf.workflows import run as runs
 
@@ -70,7 +70,7 @@ def training_curves(config: configs.Config) -> drawing.Drawn:
     """Training error, and epochs to 25 % (figure 1)."""
     every = _epochs(config)
     for name, epochs in every.items():
-        reached = run_figures.epochs_to(epochs)
+        reached = experiment_tables.epochs_to(epochs)
         said = 'does not reach' if reached is None else f'after {reached:.1f} epochs reaches'
         print(f'draw: {name} {said} a training error of 25 %')
     return drawing.Drawn(run_figures.training_curves(every), *_epoch_rows(every))

@@ -34,6 +34,15 @@ def test_every_offset_and_both_sides_are_as_likely():
     assert abs(np.corrcoef(rows, mirrored)[0, 1]) < 0.03
 
 
+def test_without_random_crops_the_middle_is_seen_as_it_is():
+    indices = tf.range(50, dtype=tf.int64)
+    drawn = made(random_crops=False).draw(indices, indices, seed=0, epochs=indices)
+    assert set(drawn.rows.numpy()) == set(drawn.columns.numpy()) == {16}
+    assert not drawn.mirrored.numpy().any()
+    expected = made().draw(indices, indices, seed=0, epochs=indices)
+    np.testing.assert_array_equal(drawn.shifts, expected.shifts)
+
+
 def test_shifts_have_the_components_deviations():
     shifts = draws(20_000)[3]
     np.testing.assert_allclose(shifts.mean(axis=0), 0, atol=1)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.network.layers import locally_connected
 from alexnet_tf.training import loss_scale, optimizer, step
 
 RANDOM = np.random.default_rng(0)
@@ -41,6 +42,22 @@ def test_twenty_steps_across_a_rate_drop(momentum, decay):
         expected.update(gradients, [0.5 * rate, rate], momentum, [decay, 0])
     for variable, weight in zip(variables, expected.weights, strict=True):
         np.testing.assert_allclose(variable.numpy(), weight, atol=2e-6)
+
+
+def test_layers_decay_by_multiples_of_their_own_and_unshared_biases_not_at_all():
+    local = locally_connected.LocallyConnected(2, 3, name='local3_a')
+    local.build((None, 4, 4, 3))
+    local.bias.assign(tf.ones_like(local.bias))
+    dense = keras.layers.Dense(3, name='fc5_a')
+    dense.build((None, 4))
+    variables = [local.kernel, local.bias, dense.kernel, dense.bias]
+    decays = {'local3': 0.5, 'conv1': 9.0}
+    sgd = optimizer.PaperSGD(variables, momentum=0.0, decay=0.1, layer_decays=decays)
+    sgd.set_rate(1.0)
+    before = [each.numpy() for each in variables]
+    sgd.apply([tf.zeros(each.shape) for each in variables])
+    for variable, was, left in zip(variables, before, (0.95, 1, 0.9, 1), strict=True):
+        np.testing.assert_allclose(variable.numpy(), left * was, rtol=1e-6)
 
 
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
