@@ -112,7 +112,7 @@ class Training(settings.Checked):
         None, "Passes over the training examples. [recipe's]", low=1
     )
     stop_train_error: float = settings.setting(
-        0.0, 'End after an epoch of no more training error than this.', low=0, high=1
+        -1.0, 'End after an epoch of at most this training error; -1: never.', low=-1, high=1
     )
     schedule: str | None = settings.setting(
         None,

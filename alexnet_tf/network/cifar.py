@@ -19,6 +19,8 @@ _ABSENT = {
     'lrn_across_columns': False,
     'lrn1_before_pool': False,
     'same_map_alpha': 0.0,
+    'initial_sd_middle': recipes.PAPER.initial_sd_middle,
+    'initial_sd_hidden': recipes.PAPER.initial_sd_hidden,
 }
 
 

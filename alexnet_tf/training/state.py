@@ -21,7 +21,7 @@ class State:
         unreadable: How many could not be read.
         sums: Of METRICS over those counted.
         validation_errors: Top-1, after each epoch.
-        train_error: Top-1, of the last epoch.
+        train_error: Top-1, of the last epoch; None before its end.
         overflows: Steps left out because float16 was too narrow for their gradients.
         passed_over: [epoch, examples] where batches begin whose loss was no number.
     """
@@ -33,7 +33,7 @@ class State:
     unreadable: int = 0
     sums: list[float] = dataclasses.field(default_factory=_nothing)
     validation_errors: list[float] = dataclasses.field(default_factory=list)
-    train_error: float = 1.0
+    train_error: float | None = None
     overflows: int = 0
     passed_over: list[list[int]] = dataclasses.field(default_factory=list)
 

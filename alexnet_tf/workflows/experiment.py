@@ -89,7 +89,8 @@ def _made(directory: pathlib.Path, trial: grid.Trial, manifest) -> dict:
     run_dir = pathlib.Path(trial.config.run_dir)
     epochs = tables.read_csv(run_dir / 'summary.csv')
     last = epochs[-1] if epochs and status == _DONE else {}
-    level = trial.config.training.stop_train_error or _LEVEL
+    asked = trial.config.training.stop_train_error
+    level = asked if asked > 0 else _LEVEL
     reached = experiment_tables.epochs_to(epochs, level)
     row = {
         'run': trial.name,

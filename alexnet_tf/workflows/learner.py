@@ -99,8 +99,9 @@ class Learner:
     def rate(self, state: states.State) -> float | None:
         """The learning rate of the next epoch; None when training is over."""
         numbers, asked, done = self._recipe, self._config.training, state.epoch
-        learned = asked.stop_train_error and state.train_error <= asked.stop_train_error
-        if done >= numbers.epochs or learned:
+        if done >= numbers.epochs:
+            return None
+        if state.train_error is not None and state.train_error <= asked.stop_train_error:
             return None
         if numbers.schedule == 'list':
             return schedule.listed(numbers.learning_rate, numbers.drop_epochs, done)

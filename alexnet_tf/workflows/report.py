@@ -73,6 +73,7 @@ def _card(directory, examined, epochs, results) -> model_card.Card:
     asked = dataclasses.replace(asked, run_dir=str(directory))
     kept = runs.data_of(directory)
     numbers = trained.recipe
+    network = 'A small network of the AlexNet paper' if numbers.layers else 'AlexNet'
     width = '' if asked.network.width == 1 else f', {asked.network.width:g} of its width'
     columns = 'two columns' if numbers.columns == 2 else 'one column'
     use = {
@@ -82,7 +83,7 @@ def _card(directory, examined, epochs, results) -> model_card.Card:
     }
     return model_card.Card(
         name=directory.resolve().name,
-        architecture=f'AlexNet (Krizhevsky, Sutskever and Hinton, 2012), {columns}{width}, '
+        architecture=f'{network} (Krizhevsky, Sutskever and Hinton, 2012), {columns}{width}, '
         f'{trained.model.count_params():,} parameters; numbers of the preset {numbers.name}.',
         classes=trained.names,
         data=_data(examined, kept),

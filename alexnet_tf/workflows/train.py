@@ -44,8 +44,8 @@ class Trainer:
         self.copies = learner.copies_of(config)
         self.config = config
         self.recipe = runs.resolve_recipe(config)
-        training_data.check_batch(config, self.recipe, self.copies.number)
         self.manifest = training_data.load(config)
+        training_data.check(config, self.recipe, self.manifest, self.copies.number)
         statistics = input_pipeline.records.statistics(self.manifest)
         self._mean_image = statistics['mean_image']
         self.augment = runs.augmentation(statistics, self.recipe)

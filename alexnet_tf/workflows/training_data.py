@@ -6,6 +6,8 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import recipe
 
+_FAR_LARGER = 2
+
 
 def load(config: configs.Config) -> input_pipeline.records.Manifest:
     """The prepared records; their copy where `--cache` asks for one."""
@@ -40,12 +42,13 @@ def batches(
     return input_pipeline.pipeline.read(made, config.data.data_dir, stream.first_unreadable)
 
 
-def check_batch(config: configs.Config, numbers: recipe.Recipe, copies: int) -> None:
-    """Refuses a batch that cannot be divided as it is asked for.
+def check(config: configs.Config, numbers: recipe.Recipe, manifest, copies: int) -> None:
+    """Refuses pictures that do not suit the network, or a batch that cannot be divided as asked.
 
     Raises:
         UsageError: As said.
     """
+    check_pictures(numbers, manifest)
     shares = copies * config.training.accumulate_steps
     if numbers.batch_size % shares:
         raise configs.UsageError(
@@ -60,6 +63,26 @@ def check_batch(config: configs.Config, numbers: recipe.Recipe, copies: int) -> 
         )
 
 
+def check_pictures(numbers: recipe.Recipe, manifest: input_pipeline.records.Manifest) -> None:
+    """Refuses pictures smaller than what the network sees, or far larger than a small network's.
+
+    Raises:
+        UsageError: As said.
+    """
+    side, crop = manifest.layout.square_size, numbers.crop_size
+    pictures = f'the pictures in {manifest.directory} are {side} x {side}'
+    if crop > side:
+        raise configs.UsageError(
+            f'--crop_size={crop}: {pictures}. Give a smaller crop; for 32 x 32 there are '
+            '--recipe=cifar13, cifar11 and figure1.'
+        )
+    if numbers.layers and side >= _FAR_LARGER * crop:
+        raise configs.UsageError(
+            f'--recipe={numbers.name} is a network for pictures of 32 x 32; {pictures}. Give '
+            '--recipe=source2012, or the records of --source=cifar10.'
+        )
+
+
 def of(
     config: configs.Config,
     numbers: recipe.Recipe,
@@ -70,14 +93,9 @@ def of(
     """The training stream, from its beginning; of each batch, the share of one worker of several.
 
     Raises:
-        UsageError: The records' pictures are smaller than what the network sees.
+        UsageError: The records' pictures do not suit the network.
     """
-    side = manifest.layout.square_size
-    if numbers.crop_size > side:
-        raise configs.UsageError(
-            f'--crop_size={numbers.crop_size}: the pictures in {manifest.directory} are '
-            f'{side} x {side}.'
-        )
+    check_pictures(numbers, manifest)
     return input_pipeline.pipeline.Training(
         manifest.shards(input_pipeline.records.TRAIN),
         manifest.layout,
