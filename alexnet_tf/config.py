@@ -70,7 +70,9 @@ class Config(settings.Checked):
             if len(self.retrieve.code_bits) > 1:
                 raise UsageError('--code_bits: a query is answered by codes of one length.')
         if self.mode == 'experiment':
-            _require(self.experiment.grid, '--mode=experiment needs --grid=SETTING=VALUE|VALUE,...')
+            _require(self.experiment.grid, '--mode=experiment needs --grid=SETTING=VALUE|VALUE;...')
+            if self.network.strategy == 'multi_worker':
+                raise UsageError('--strategy=multi_worker: experiments are of one host.')
         if self.mode == 'draw' and self.draw.figure in ('activations', 'gradient'):
             _require(self.predict.inputs, f'--figure={self.draw.figure} needs --inputs=PICTURE.')
         if self.mode == 'predict':

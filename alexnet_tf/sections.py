@@ -71,7 +71,9 @@ class Network(settings.Checked):
     same_map_alpha: float | None = settings.setting(
         None, "Alpha of the source's extra same-map normalisation; 0: none. [recipe's]", low=0
     )
-    initial_sd: float | None = settings.setting(None, "Sd of initial weights. [recipe's]", low=0)
+    initial_sd: float | None = settings.setting(
+        None, "Sd of initial weights; a small network's layers have multiples. [recipe's]", low=0
+    )
     initial_sd_middle: float | None = settings.setting(
         None, "The same for conv3-5. [recipe's]", low=0
     )
@@ -104,7 +106,9 @@ class Training(settings.Checked):
         pattern=r'(conv[1-6]|local[34]|fc[4-8])=\d+(\.\d+)?(@\d+)?',
     )
     momentum: float | None = settings.setting(None, "Momentum. [recipe's]", low=0, high=1)
-    weight_decay: float | None = settings.setting(None, "Weight decay. [recipe's]", low=0)
+    weight_decay: float | None = settings.setting(
+        None, "Weight decay; a small network's layers have multiples. [recipe's]", low=0
+    )
     batch_size: int | None = settings.setting(
         None, "Examples in a step. [recipe's]", low=1, high=1_000_000
     )
@@ -152,7 +156,7 @@ class Training(settings.Checked):
     init_layers: tuple[str, ...] | None = settings.setting(
         None,
         'Layers that --init_weights sets, as conv1,conv2; the others begin afresh. [all; of a run '
-        'on other classes, all but fc8]',
+        'on other classes, all but the last]',
         pattern=r'conv[1-6]|local[34]|fc[4-8]',
     )
     init_missing: str = settings.setting(

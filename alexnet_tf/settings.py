@@ -5,6 +5,9 @@ import re
 import typing
 from typing import Any
 
+# As absl reads them.
+_TRUTHS = {'true': True, 't': True, '1': True, 'false': False, 'f': False, '0': False}
+
 
 class UsageError(Exception):
     """A setting that cannot be used; the message says what was received and what is accepted."""
@@ -88,15 +91,16 @@ def read(kind: type, name: str, text: str) -> Any:
     plain = inner[0] if inner else types[name]
     if typing.get_origin(plain) is tuple:
         many, plain = True, typing.get_args(plain)[0]
+    parts = [each for each in text.split(',') if each.strip()] if many else [text]
     try:
-        values = [_plain(plain, each) for each in (text.split(',') if many else [text])]
+        values = [_plain(plain, each) for each in parts]
     except (ValueError, KeyError) as error:
         raise UsageError(f'--{name}={text}: expected {plain.__name__}.') from error
     return tuple(values) if many else values[0]
 
 
 def _plain(kind: type, text: str) -> Any:
-    return {'true': True, 'false': False}[text.lower()] if kind is bool else kind(text)
+    return _TRUTHS[text.lower()] if kind is bool else kind(text)
 
 
 def _frozen(value: Any) -> Any:

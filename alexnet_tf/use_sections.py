@@ -185,11 +185,11 @@ class Benchmark(settings.Checked):
 class Experiment(settings.Checked):
     """Runs that differ in some settings."""
 
-    grid: tuple[str, ...] = settings.setting(
-        (),
+    grid: str = settings.setting(
+        '',
         'What differs between the runs of an experiment: each combination of the alternatives of '
-        "each part, as 'activation=relu|tanh,seed=1|2|3'. An alternative may set several things, "
-        "a=1+b=2, or nothing: '|columns=1|pool_size=2,seed=1|2'.",
+        "each part, as 'activation=relu|tanh;seed=1|2|3'. An alternative may set several things, "
+        "a=1+b=2, or nothing: '|columns=1|pool_size=2;seed=1|2'.",
     )
     experiment_dir: str = settings.setting(
         'runs/experiment', 'Directory of the runs of an experiment, their table and figures.'

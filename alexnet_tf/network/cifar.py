@@ -10,18 +10,21 @@ from alexnet_tf.network.layers import column, locally_connected, lrn
 
 _CONV_SIZE, _LOCAL_SIZE, _POOL_STRIDE = 5, 3, 2
 _AT = 'a'  # the one column
-# Numbers that say nothing of these networks, as they must then be.
-_ABSENT = {
-    'columns': 1,
-    'conv6': False,
-    'removed_layer': '',
-    'dropout': 0.0,
-    'lrn_across_columns': False,
-    'lrn1_before_pool': False,
-    'same_map_alpha': 0.0,
-    'initial_sd_middle': recipes.PAPER.initial_sd_middle,
-    'initial_sd_hidden': recipes.PAPER.initial_sd_hidden,
-}
+# Fields of a recipe that these networks have no use for.
+_UNUSED = frozenset(
+    (
+        *('columns', 'conv6', 'removed_layer', 'dropout', 'dropout_inverted'),
+        *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
+        *('initial_sd_middle', 'initial_sd_hidden'),
+    )
+)
+_OF_NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'))
+
+
+def unused(recipe: recipes.Recipe) -> frozenset[str]:
+    """Fields that change nothing of the recipe's network."""
+    normalizes = any('normalization' in layer.after for layer in recipe.layers)
+    return _UNUSED if normalizes else _UNUSED | _OF_NORMALIZATION
 
 
 def build(
@@ -36,19 +39,16 @@ def build(
 ) -> keras.Model:
     """A small network as a functional model; arguments as of `alexnet.build`.
 
+    Of the recipe it reads what `unused` does not name.
+
     Returns:
         A model from images, (batch, crop_size, crop_size, 3) float32, RGB minus the mean image, to
         logits, (batch, num_classes) float32. Of 'cifar13' and 'cifar11' at 10 classes it has
         1,116,490 and 2,112,970 parameters, of 'figure1' 89,578.
 
     Raises:
-        ValueError: More than one device, or a number that these networks have no use for.
+        ValueError: More than one device.
     """
-    for name, value in _ABSENT.items():
-        if getattr(recipe, name) != value:
-            raise ValueError(
-                f'{name}={getattr(recipe, name)}: a network of {recipe.name} has no such thing.'
-            )
     if len(devices) > 1:
         raise ValueError(f'{len(devices)} devices for 1 column. Give one device.')
     policy = keras.DTypePolicy('float32' if precision == 'float32' else f'mixed_{precision}')
@@ -91,7 +91,7 @@ class _Parts:
         if layer.name.startswith('local'):
             return locally_connected.LocallyConnected(maps, _LOCAL_SIZE, **numbers)(inputs)
         flat = column.Flat(**self._common(alexnet.FLAT))(inputs)
-        return column.FullyConnected(maps, **numbers)(flat)
+        return column.FullyConnected(maps, **(numbers | {'name': layer.name}))(flat)
 
     def following(self, kind: str, place: str, inputs):
         """What stands between layers with weights."""

@@ -1,6 +1,7 @@
 """What a built network is made of, and which part reads which: read from the model itself."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import keras
 
@@ -68,7 +69,7 @@ def crossings(found: list[Part]) -> list[tuple[str, str]]:
 
 def _sources(layer) -> tuple[set[str], list[str]]:
     """The parts that a layer reads, and the layers between, nearest to the source first."""
-    sources, between, waiting = set(), [], list(_before(layer))
+    sources, between, waiting = set(), [], list(before(layer))
     while waiting:
         each = waiting.pop()
         if isinstance(each, keras.layers.InputLayer):
@@ -79,11 +80,12 @@ def _sources(layer) -> tuple[set[str], list[str]]:
             kind = each.name.removesuffix(f'_{_column(each.name)}')
             if kind not in between:
                 between.insert(0, kind)
-            waiting += _before(each)
+            waiting += before(each)
     return sources, between
 
 
-def _before(layer):
+def before(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """The layers that a layer of a functional model reads."""
     for node in layer._inbound_nodes[:1]:
         for parent in node.parent_nodes:
             yield parent.operation

@@ -22,7 +22,7 @@ def errors(rows: Rows) -> figures.Figure:
     figure = figures.Figure(figsize=size, layout='constrained')
     axes = figure.subplots()
     for nth, views in enumerate(experiment_tables.VIEWS):
-        name, label = f'top1_error_{views}', f'{views} {"view" if views == "1" else "views"}'
+        name, label = f'top1_error_{views}', experiment_tables.views_text(views)
         for place, own in enumerate(by_group.values()):
             found = [100 * each for each in experiment_tables.values(own, name)]
             if not found:
@@ -36,7 +36,7 @@ def errors(rows: Rows) -> figures.Figure:
     axes.invert_yaxis()
     axes.set(xlabel='top-1 error (%)', title='A dot is a run, a line the mean over seeds')
     axes.grid(alpha=0.3)
-    if any(own[0].get('top1_error_1') for own in by_group.values()):
+    if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize=8)
     return figure
 

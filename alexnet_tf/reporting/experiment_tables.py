@@ -7,7 +7,7 @@ from alexnet_tf.reporting import tables
 
 Rows = Sequence[Mapping[str, str]]
 VIEWS = ('1', '10', '9')
-_DONE = 'done'
+DONE, DIVERGED = 'done', 'diverged'
 
 
 def epochs_to(epochs: Rows, level: float = 0.25) -> float | None:
@@ -55,6 +55,11 @@ def spread(numbers: Sequence[float], scale: float = 1.0, digits: int = 1) -> str
     return f'{mean} ± {scale * statistics.stdev(numbers):.{digits}f}'
 
 
+def views_text(views: str) -> str:
+    """'1 view', '10 views'."""
+    return f'{views} {"view" if views == "1" else "views"}'
+
+
 def text(rows: Rows) -> str:
     """For people: a line a group, and by how many points it differs from the first.
 
@@ -63,30 +68,36 @@ def text(rows: Rows) -> str:
     """
     by_group = groups(rows)
     shown = [each for each in VIEWS if values(rows, f'top1_error_{each}')]
-    level = tables.percent(float(rows[0]['level']))
     header = ['', 'runs', 'diverged', 'epochs', 'training error, %']
     for views in shown:
-        header += [f'top-1 error, {views} {"view" if views == "1" else "views"}, %', 'difference']
+        header += [f'top-1 error, {views_text(views)}, %', 'difference']
+    levels = {row['level'] for row in rows}
+    level = tables.percent(float(rows[0]['level'])) if len(levels) == 1 else 'the level'
     header += [f'epochs to {level} in training', 'images/s']
     lines, first = [], next(iter(by_group.values()))
-    for group, own in by_group.items():
-        line = [
-            group,
-            str(len(own)),
-            str(sum(row['status'] != _DONE for row in own) or ''),
-            spread(values(own, 'epochs'), digits=0),
-            spread(values(own, 'train_top1_error'), 100),
-        ]
+    for group, every in by_group.items():
+        own = [row for row in every if row['status'] == DONE]
+        diverged = len(every) - len(own)
+        line = [group, str(len(every)), str(diverged or '')]
+        line += [spread(values(own, 'epochs'), digits=0)]
+        line += [spread(values(own, 'train_top1_error'), 100)]
         for views in shown:
             name = f'top1_error_{views}'
             line.append(spread(values(own, name), 100))
-            line.append('' if own is first else _difference(first, own, name))
-        line += [spread(values(own, 'epochs_to_level')), spread(values(own, 'images_per_sec'))]
+            line.append('' if every is first else _difference(first, own, name))
+        line += [_reached(own), spread(values(own, 'images_per_sec'))]
         lines.append(line)
     return (
         'Mean and standard deviation over runs; differences in points to the first line, seed by '
         'seed.\n\n' + tables.text(header, lines)
     )
+
+
+def _reached(own: Rows) -> str:
+    """Epochs to the level, and of how many runs where not all have reached it."""
+    found = values(own, 'epochs_to_level')
+    some = f' ({len(found)} of {len(own)})' if 0 < len(found) < len(own) else ''
+    return f'{spread(found)}{some}'
 
 
 def _difference(first: Rows, own: Rows, name: str) -> str:

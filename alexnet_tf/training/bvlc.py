@@ -28,8 +28,8 @@ def assign(
         model: From `alexnet.build`.
         weights: By layer: 'conv1' of both columns, as Caffe has it; or 'conv1_a', in our own
             layout, as a checkpoint has it.
-        missing_fresh: Leave layers as they are that the file lacks. An fc8 for another number of
-            classes counts as lacking.
+        missing_fresh: Leave layers as they are that the file lacks. A last layer for another number
+            of classes counts as lacking.
         file: Its name, for messages.
         wanted: The paper's names of the layers to set, no others; none: all.
 
@@ -51,7 +51,9 @@ def assign(
         else:
             found[layer.name] = values
     if not found:
-        raise errors.DataError(f'{file}: none of its layers is one of conv1 to fc8.')
+        raise errors.DataError(
+            f'{file}: none of its layers is one of {", ".join(layer_names(model))}.'
+        )
     if missing and not missing_fresh:
         raise errors.DataError(
             f'{file} has no fitting {", ".join(missing)}. --init_missing=fresh begins '
@@ -69,7 +71,8 @@ def layer_names(model: keras.Model) -> list[str]:
 
 
 def _values_of(model, layer, weights, channels_last, file) -> list[np.ndarray] | None:
-    if layer.name in weights and layer.name != 'fc8':
+    of_classes = layer.name == layer_names(model)[-1]
+    if layer.name in weights and not of_classes:
         return _checked(layer, *weights[layer.name], file)
     name, _, at = layer.name.partition('_')
     if name not in weights:
@@ -77,7 +80,7 @@ def _values_of(model, layer, weights, channels_last, file) -> list[np.ndarray] |
     kernel, bias = (np.asarray(each, np.float32) for each in weights[name])
     kernel = _channels_last_kernel(name, kernel, channels_last)
     bias = bias.reshape(-1)
-    if name == 'fc8' and bias.shape != tuple(layer.bias.shape):
+    if of_classes and bias.shape != tuple(layer.bias.shape):
         return None
     if name == 'conv1' and kernel.shape[-2:-1] == (3,):
         kernel = kernel[:, :, ::-1]

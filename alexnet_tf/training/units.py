@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from alexnet_tf.network import wiring
 from alexnet_tf.network.layers import column
 
 
@@ -37,7 +38,8 @@ class Units:
         return {name: float(np.concatenate(each).mean()) for name, each in dead.items()}
 
 
-def _layer_before(relu: keras.Layer) -> str:
-    """'conv5' of 'relu5_a', 'fc6' of 'relu6_a', 'conv6' of 'relu_conv6_a'."""
-    name = relu.name.rsplit('_', 1)[0].removeprefix('relu').removeprefix('_')
-    return name if name.startswith('conv') else f'{"conv" if int(name) < 6 else "fc"}{name}'
+def _layer_before(layer: keras.Layer) -> str:
+    """The paper's name of the layer with weights that a ReLU belongs to."""
+    while not hasattr(layer, 'kernel'):
+        layer = next(wiring.before(layer))
+    return layer.name.split('_')[0]

@@ -54,7 +54,7 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
         'exif_orientation': manifest.settings['exif_orientation'],
     }
     if (directory / runs.DATA).exists():
-        _check_same(directory, config, data)
+        check_same(config, manifest)
         # How far it goes, and where, may have changed.
         text = configs.to_json(config).encode()
         input_pipeline.files.write_atomically(directory / runs.CONFIG, text)
@@ -74,7 +74,14 @@ def begin(config: configs.Config, manifest, mean_image: np.ndarray) -> pathlib.P
     return directory
 
 
-def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str, Any]) -> None:
+def check_same(config: configs.Config, manifest) -> None:
+    """Refuses to go on with a run that was begun otherwise.
+
+    Raises:
+        UsageError: With other settings.
+        DataError: On other records.
+    """
+    directory = pathlib.Path(config.run_dir)
     began, now = owned(configs.from_json((directory / runs.CONFIG).read_text())), owned(config)
     differing = [
         f'{name}: {began.get(name)} then, {now.get(name)} now'
@@ -86,7 +93,7 @@ def _check_same(directory: pathlib.Path, config: configs.Config, data: dict[str,
             f'--run_dir={directory} was begun with other settings ({"; ".join(differing)}). '
             'Give the same ones to go on, or another --run_dir to start afresh.'
         )
-    if runs.data_of(directory)['manifest_sha256'] != data['manifest_sha256']:
+    if runs.data_of(directory)['manifest_sha256'] != manifest.sha256:
         raise input_pipeline.errors.DataError(
             f'--run_dir={directory} was begun on other data than --data_dir='
             f'{config.data.data_dir} holds. Name the data it was begun on, or another --run_dir.'
@@ -112,11 +119,15 @@ def identity(config: configs.Config, manifest, found: pathlib.Path | None) -> di
         manifest: Of its records.
         found: The newest checkpoint.
     """
-    epochs = (runs.resolve_recipe(config).epochs, config.training.on_nonfinite)
+    training = config.training
+    epochs = (
+        *(runs.resolve_recipe(config).epochs, training.on_nonfinite),
+        training.stop_train_error,
+    )
     texts = {
         'the newest checkpoint in --run_dir': found.name if found else '',
         'settings': json.dumps(owned(config), sort_keys=True),
-        'epochs or --on_nonfinite': str(epochs),
+        'epochs, --stop_train_error or --on_nonfinite': str(epochs),
         'records': manifest.sha256,
     }
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}

@@ -3,12 +3,21 @@
 import dataclasses
 import itertools
 import pathlib
+import re
+from typing import Any
 
 from alexnet_tf import config as configs
+from alexnet_tf.workflows import beginning
 
-BASE = 'base'  # an alternative, or a group of runs, that changes nothing
-SEED = 'seed'
-_NOT_OF_A_RUN = ('mode', 'run_dir', 'grid', 'experiment_dir', 'debug')
+BASE = 'base'  # what a run is called that changes nothing
+_SEED = 'seed'
+# What may differ beside what `beginning.owned` lists.
+_MORE = ('epochs', 'stop_train_error', 'on_nonfinite')
+_PARTS, _ALTERNATIVES, _TOGETHER = ';', '|', re.compile(r'\+(?=\s*-*[a-z]\w*\s*=)')
+
+_LONGEST = 200  # of a directory's name
+
+Texts = dict[str, str]  # of settings, by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,52 +41,80 @@ def trials(config: configs.Config) -> list[Trial]:
     Raises:
         UsageError: A part that cannot be read, or settings that do not go together.
     """
-    parts = [_alternatives(part) for part in config.experiment.grid]
+    parts = [_alternatives(part) for part in config.experiment.grid.split(_PARTS)]
     found: dict[str, Trial] = {}
     for combined in itertools.product(*parts):
-        pairs = [pair for alternative in combined for pair in alternative]
-        if len(dict(pairs)) < len(pairs):
-            said = '+'.join(f'{name}={value}' for name, value in pairs)
-            raise configs.UsageError(f'--grid: {said} sets something twice.')
-        trial = _trial(config, dict(pairs))
+        together: Texts = {}
+        for alternative in combined:
+            if twice := set(alternative) & set(together):
+                raise configs.UsageError(f'--grid: two parts set {min(twice)}.')
+            together |= alternative
+        trial = _trial(config, together)
         found.setdefault(trial.name, trial)
     return list(found.values())
 
 
-def _trial(config: configs.Config, texts: dict[str, str]) -> Trial:
-    name = _named(texts)
-    group = _named({key: value for key, value in texts.items() if key != SEED})
-    if forbidden := [each for each in _NOT_OF_A_RUN if each in texts]:
-        raise configs.UsageError(f'--grid: --{forbidden[0]} cannot differ between runs.')
-    if '/' in name or name.startswith('.'):
-        raise configs.UsageError(f'--grid: {name} cannot be the name of a directory.')
-    run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)
-    alone = configs.to_settings(config) | {'mode': 'train', 'grid': (), 'run_dir': run_dir}
+def _trial(config: configs.Config, texts: Texts) -> Trial:
+    alone = configs.to_settings(config) | {'mode': 'train', 'grid': ''}
+    allowed = {*beginning.owned(config), *_MORE}
+    for name in texts:
+        if name in alone and name not in allowed:
+            raise configs.UsageError(f'--grid: {name} cannot differ between runs.')
     try:
         changed = configs.changed(configs.from_settings(alone), texts)
     except configs.UsageError as error:
-        raise configs.UsageError(f'--grid: {name}: {error}') from error
-    return Trial(group, name, changed)
+        raise configs.UsageError(f'--grid: {error}') from error
+    # In the order of the settings, whatever that of the grid is.
+    values = {name: each for name, each in configs.to_settings(changed).items() if name in texts}
+    name = _named(values)
+    if '/' in name or len(name) > _LONGEST:
+        raise configs.UsageError(f'--grid: {name} cannot be the name of a directory.')
+    group = _named({key: value for key, value in values.items() if key != _SEED})
+    run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)
+    return Trial(group, name, dataclasses.replace(changed, run_dir=run_dir))
 
 
-def _named(texts: dict[str, str]) -> str:
-    return '+'.join(f'{key}={value}' for key, value in texts.items()) or BASE
+def _named(values: dict[str, Any]) -> str:
+    return '+'.join(f'{name}={_shown(value)}' for name, value in values.items()) or BASE
 
 
-def _alternatives(part: str) -> list[list[tuple[str, str]]]:
-    """[(setting, value), ...] of each alternative; [] changes nothing."""
-    found, latest = [], ''
-    for text in part.split('|'):
-        pairs = []
-        for each in text.split('+') if text.strip() else []:
-            name, given, value = each.strip().removeprefix('--').partition('=')
-            if not given:
-                name, value = latest, name  # another value of the same setting
-            if not name:
-                raise configs.UsageError(
-                    f'--grid={part}: expected SETTING=VALUE, separated by |, as seed=1|2.'
-                )
-            pairs.append((name, value))
-            latest = name
-        found.append(pairs)
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ','.join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _alternatives(part: str) -> list[Texts]:
+    """What each alternative sets; {} changes nothing."""
+    found: list[Texts] = []
+    for text in map(str.strip, part.split(_ALTERNATIVES)):
+        if '=' in text:
+            found.append(_settings(text, part))
+        elif not text:
+            found.append({})
+        elif found and len(found[-1]) == 1:
+            found.append(dict.fromkeys(found[-1], text))  # another value of the same setting
+        else:
+            raise _of_which_setting(text, part)
     return found
+
+
+def _settings(text: str, part: str) -> Texts:
+    """{'a': '1', 'b': '2'} of a=1+b=2."""
+    pairs = [each.partition('=') for each in _TOGETHER.split(text)]
+    for name, given, _ in pairs:
+        if not given:
+            raise _of_which_setting(name, part)
+    found = {name.strip().lstrip('-'): value.strip() for name, _, value in pairs}
+    if len(found) < len(pairs):
+        raise configs.UsageError(f'--grid={part.strip()}: {text} sets something twice.')
+    return found
+
+
+def _of_which_setting(text: str, part: str) -> configs.UsageError:
+    return configs.UsageError(
+        f'--grid={part.strip()}: {text} is a value of which setting? Expected '
+        'SETTING=VALUE|VALUE;SETTING=VALUE|VALUE, as activation=relu|tanh;seed=1|2.'
+    )

@@ -137,7 +137,7 @@ class Learner:
             which = self._config.evaluation.checkpoint
             path = runs.checkpoint_in(file, which, '--init_weights')
             if wanted is None and runs.classes_of(file) != self._classes:
-                wanted = [name for name in names if name != 'fc8']
+                wanted = names[:-1]
             file = path / checkpoint.VARIABLES
         elif file.suffix not in weight_files.SUFFIXES:
             raise configs.UsageError(

@@ -158,12 +158,20 @@ def weights(model: keras.Model) -> list[keras.Variable]:
 
 
 def resolve_recipe(config: configs.Config) -> recipe.Recipe:
-    """The preset with every number that a flag gives."""
+    """The preset with every number that a flag gives.
+
+    Raises:
+        UsageError: A number that its network has no use for.
+    """
     names = {field.name for field in dataclasses.fields(recipe.Recipe)}
     given = configs.to_settings(config)
-    return recipe.resolve(
-        config.network.recipe, **{name: given[name] for name in names & set(given)}
-    )
+    given = {name: given[name] for name in names & set(given) if given[name] is not None}
+    numbers = recipe.resolve(config.network.recipe, **given)
+    if useless := sorted(cifar.unused(numbers) & set(given)) if numbers.layers else ():
+        raise configs.UsageError(
+            f'--{useless[0]}: the network of --recipe={numbers.name} has no such thing.'
+        )
+    return numbers
 
 
 def augmentation(

@@ -6,7 +6,7 @@ import input_pipeline
 from alexnet_tf import config as configs
 from alexnet_tf.network import recipe
 
-_FAR_LARGER = 2
+_SMALL_SIDE = 64  # most of a small network's pictures
 
 
 def load(config: configs.Config) -> input_pipeline.records.Manifest:
@@ -76,7 +76,7 @@ def check_pictures(numbers: recipe.Recipe, manifest: input_pipeline.records.Mani
             f'--crop_size={crop}: {pictures}. Give a smaller crop; for 32 x 32 there are '
             '--recipe=cifar13, cifar11 and figure1.'
         )
-    if numbers.layers and side >= _FAR_LARGER * crop:
+    if numbers.layers and side > _SMALL_SIDE:
         raise configs.UsageError(
             f'--recipe={numbers.name} is a network for pictures of 32 x 32; {pictures}. Give '
             '--recipe=source2012, or the records of --source=cifar10.'

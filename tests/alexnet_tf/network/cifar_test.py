@@ -29,7 +29,7 @@ def test_initial_weights():
     model = build('cifar11')
     expected = {'conv1': 1e-4, 'conv2': 0.01, 'local3': 0.04, 'local4': 0.04, 'fc5': 0.01}
     for name, sd in expected.items():
-        layer = model.get_layer(f'{name}_a')
+        layer = model.get_layer(name if name == 'fc5' else f'{name}_a')
         assert layer.kernel.numpy().std() == pytest.approx(sd, rel=0.05)
         assert not layer.bias.numpy().any()
 
@@ -117,7 +117,11 @@ def test_logits_against_numpy(name, more, forward, function):
     images = RANDOM.normal(0, 60, (2, size, size, 3)).astype(np.float32)
     logits = model(images).numpy()
     for image, found in zip(images, logits, strict=True):
-        expected = forward(image, lambda layer: model.get_layer(f'{layer}_a'), function)
+        expected = forward(
+            image,
+            lambda layer: model.get_layer(layer if layer.startswith('fc') else f'{layer}_a'),
+            function,
+        )
         np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -125,18 +129,31 @@ def test_hidden_is_what_the_classes_read():
     model = build('figure1')
     images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
     features = alexnet.hidden(model)(images)
-    layer = model.get_layer('fc4_a')
+    layer = model.get_layer('fc4')
     logits = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
     np.testing.assert_allclose(logits, model(images), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    'more', [{'columns': 2}, {'conv6': True}, {'removed_layer': 'conv3'}, {'dropout': 0.5}]
-)
-def test_what_they_lack_is_refused(more):
-    (name, value), *_ = more.items()
-    with pytest.raises(ValueError, match=f'{name}={value}: a network of cifar13 has no such'):
-        build('cifar13', **more)
+def test_unused_numbers_change_nothing():
+    """And all others do, or have to do with training."""
+    for name in ('cifar13', 'cifar11', 'figure1'):
+        whole = build(name).to_json()
+        unused = cifar.unused(recipe.PRESETS[name])
+        assert ('lrn_k' in unused) == (name != 'cifar11')
+        for field in dataclasses.fields(recipe.Recipe):
+            value = {'activation': 'tanh'}.get(
+                field.name, getattr(recipe.PRESETS[name], field.name)
+            )
+            if isinstance(value, bool):
+                value = not value
+            elif isinstance(value, int | float):
+                value += 2
+            else:
+                continue
+            same = build(name, **{field.name: value}).to_json() == whole
+            assert same or field.name not in unused
+            if field.name in ('lrn_n', 'normalization', 'pool_size', 'initial_sd', 'crop_size'):
+                assert same == (field.name in unused), field.name
 
 
 def test_a_second_device_is_refused():

@@ -49,4 +49,9 @@ def test_mean_spread_and_differences_of_the_same_seeds():
 
 def test_runs_that_diverged_are_counted_and_have_no_error():
     text = experiment_tables.text([row('a', 1, '0.3'), row('b', 1, '', status='diverged')])
-    assert text.splitlines()[-1].split() == ['b', '1', '1', '3', '50.0']
+    assert text.splitlines()[-1].split() == ['b', '1', '1']
+
+
+def test_how_many_reached_the_level_is_said():
+    rows = [row('a', 1, '0.2', reached='4'), row('a', 2, '0.3')]
+    assert '4.0 (1 of 2)' in experiment_tables.text(rows)

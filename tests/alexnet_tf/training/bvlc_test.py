@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.network import alexnet, cifar, recipe
 from alexnet_tf.training import bvlc, weight_files
 from input_pipeline import errors
 
@@ -174,6 +174,20 @@ def test_another_number_of_classes_begins_fc8_afresh(caffe, tmp_path):
     assert left == ['fc8']
     assert len(taken) == 14
     assert any(np.array_equal(model.get_layer('fc8').kernel, each) for each in before)
+
+
+def test_a_small_network_lends_all_but_its_last_layer(tmp_path):
+    first, other = (
+        cifar.build(recipe.CIFAR13, num_classes=number, width=0.1, seed=number)
+        for number in (10, 4)
+    )
+    path = tmp_path / 'variables.npz'
+    np.savez(path, **{each.path: each.numpy() for each in first.variables})
+    taken, left = assign(other, path, missing_fresh=True)
+    assert (taken, left) == (['conv1_a', 'conv2_a', 'local3_a', 'local4_a'], ['fc5'])
+    for name in taken:
+        kernels = (model.get_layer(name).kernel for model in (first, other))
+        np.testing.assert_array_equal(*kernels)
 
 
 def test_missing_layers_are_named(caffe, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.network import alexnet, recipe
+from alexnet_tf.network import alexnet, cifar, recipe
 from alexnet_tf.training import step, units
 
 
@@ -37,3 +37,10 @@ def test_other_units_are_not_watched():
     watched = units.Units(tanh)
     assert watched.outputs == []
     assert watched.dead_shares([]) == {}
+
+
+def test_a_small_networks_units_have_its_layers_names():
+    model = cifar.build(recipe.CIFAR11, num_classes=3, width=0.1)
+    watched = units.Units(model)
+    number = sum(each.shape[-1] for each in watched.outputs)
+    assert list(watched.dead_shares(np.ones(number))) == ['conv1', 'conv2', 'local3', 'local4']

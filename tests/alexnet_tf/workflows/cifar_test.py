@@ -15,7 +15,6 @@ SMALL = (
     '--batch_size=10',
     '--epochs=1',
     '--eval_batch_size=10',
-    '--split=validation',
 )
 
 
@@ -64,10 +63,10 @@ def test_networks_and_pictures_that_do_not_suit_each_other(small_records, data, 
 
 
 def test_settings_that_a_small_network_lacks(small_records, tmp_path, capsys):
-    for flag in ('--conv6', '--initial_sd_middle=0.03', '--dropout=0.5', '--columns=2'):
+    for flag in ('--conv6', '--initial_sd_middle=0.01', '--normalization=false', '--columns=1'):
         flags = (small_records, f'--run_dir={tmp_path / "run"}', '--recipe=cifar13', flag)
         assert run('train', *flags) == 2
-        assert 'a network of cifar13 has no such thing' in capsys.readouterr().err
+        assert 'the network of --recipe=cifar13 has no such thing' in capsys.readouterr().err
 
 
 def test_training_ends_when_it_has_learned_enough(small_records, tmp_path, capsys):

@@ -1,14 +1,17 @@
 """Grids of runs: each done once, stopped with its parent, and told as it came out."""
 
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from alexnet_tf.reporting import tables
-from alexnet_tf.workflows import experiment
+from alexnet_tf.workflows import trial
 
-GRID = '--grid=seed=1,|activation=tanh'
+GRID = '--grid=seed=1;|activation=tanh'
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +28,7 @@ def test_a_row_a_run_a_table_curves_and_figures(done):
         ('seed=1+activation=tanh', 'activation=tanh', 'done'),
     ]
     for each in rows:
-        (one, ten) = tables.read_csv(done / each['run'] / 'results.csv')
+        one, ten = tables.read_csv(done / each['run'] / 'results.csv')
         assert (each['top1_error_1'], each['top1_error_10']) == (
             one['top1_error'],
             ten['top1_error'],
@@ -45,9 +48,36 @@ def test_nothing_is_repeated(done, command, data, capsys, monkeypatch):
     before = (done / 'runs.csv').read_bytes()
     assert command('experiment', data, GRID, f'--experiment_dir={done}') == 0
     assert (done / 'runs.csv').read_bytes() == before
-    assert (
-        'experiment: 2/2 seed=1+activation=tanh: 2 epochs, top-1 error' in capsys.readouterr().out
-    )
+    assert 'experiment: 2/2 seed=1+activation=tanh: 2 epochs in ' in capsys.readouterr().out
+
+
+def test_a_grid_that_grows_does_what_is_new(done, command, data, capsys):
+    """The difference is there although one row was read back and the other just made."""
+    grown = '--grid=activation=tanh|activation=relu+dropout=0;seed=1'
+    before = (done / 'runs.csv').read_text()
+    assert command('experiment', data, grown, f'--experiment_dir={done}', '--views=1') == 0
+    added = (done / 'runs.csv').read_text().removeprefix(before).splitlines()
+    assert [line.split(',')[0] for line in added] == [
+        'seed=1+activation=tanh',  # of other views
+        'seed=1+activation=relu+dropout=0',
+    ]
+    (row,) = [each for each in tables.read_csv(done / 'runs.csv')[2:] if 'relu' in each['run']]
+    assert row['top1_error_1']
+    assert row['top1_error_10'] == ''
+    table = (done / 'table.txt').read_text().splitlines()[-1]
+    assert re.search(r'  [+-]\d+\.\d  ', table), table
+
+
+def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
+    where = f'--experiment_dir={done}'
+    before = (done / 'runs.csv').read_bytes()
+    assert command('experiment', data, GRID, where, '--epochs=1') == 2
+    assert 'has 2 epochs, more than --epochs=1' in capsys.readouterr().err
+    assert command('experiment', data, GRID, where, '--stop_train_error=1') == 2
+    assert 'Name another --experiment_dir' in capsys.readouterr().err
+    assert command('experiment', data, GRID, where, '--momentum=0.5') == 2
+    assert 'was begun with other settings (momentum' in capsys.readouterr().err
+    assert (done / 'runs.csv').read_bytes() == before
 
 
 def test_runs_that_diverge_have_a_row_and_others_go_on(command, data, tmp_path, capsys):
@@ -55,7 +85,7 @@ def test_runs_that_diverge_have_a_row_and_others_go_on(command, data, tmp_path, 
     assert command('experiment', data, '--grid=learning_rate=1e30', where) == 0
     (row,) = tables.read_csv(tmp_path / 'runs.csv')
     assert (row['status'], row['top1_error_1'], row['train_top1_error']) == ('diverged', '', '')
-    assert 'learning_rate=1e30: diverged' in capsys.readouterr().out
+    assert 'learning_rate=1e+30: diverged' in capsys.readouterr().out
 
 
 def test_a_run_that_fails_is_named_with_its_log_and_code(command, data, tmp_path, capsys):
@@ -67,10 +97,29 @@ def test_a_run_that_fails_is_named_with_its_log_and_code(command, data, tmp_path
     assert not (tmp_path / 'runs.csv').exists()
 
 
-def test_a_missing_data_set_is_noticed_first(command, tmp_path, capsys):
-    where = (f'--data_dir={tmp_path / "none"}', f'--experiment_dir={tmp_path / "runs"}')
-    assert command('experiment', *where, '--grid=seed=1') == 3
+def test_a_killed_run_is_no_failure_of_its_own(tmp_path):
+    log = tmp_path / 'log'
+    log.write_text('epoch 3/10')
+    failed = trial.RunFailed('seed=1', log, -9)
+    assert 'seed=1 was killed by SIGKILL, as the system does when memory runs out' in str(failed)
+    assert failed.exit_code == 137
+
+
+@pytest.mark.parametrize(
+    ('flags', 'said'),
+    [
+        (('--split=test',), '--split=test'),
+        (('--recipe=cifar13',), 'for pictures of 32 x 32'),
+        (('--batch_size=9', '--accumulate_steps=2'), 'cannot be divided'),
+    ],
+)
+def test_what_cannot_be_is_noticed_first(flags, said, command, data, tmp_path, capsys):
+    where = f'--experiment_dir={tmp_path / "runs"}'
+    assert command('experiment', data, where, '--grid=seed=1', *flags) == 2
+    assert said in capsys.readouterr().err
     assert not (tmp_path / 'runs').exists()
+    missing = f'--data_dir={tmp_path / "none"}'
+    assert command('experiment', missing, where, '--grid=seed=1') == 3
 
 
 def test_a_process_is_asked_to_stop_once_and_waited_for(tmp_path):
@@ -83,12 +132,14 @@ def test_a_process_is_asked_to_stop_once_and_waited_for(tmp_path):
     )
     log = tmp_path / 'log'
 
-    def interrupted(stream):
-        with experiment._stopped_with_us([sys.executable, '-c', script], stream) as process:
-            while b'ready' not in log.read_bytes():
+    def struck(stream, number):
+        with trial.stopped_with_us([sys.executable, '-c', script], stream) as process:
+            while log.read_bytes().split()[-1:] != [b'ready']:
                 assert process.poll() is None
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
+            time.sleep(60)
 
-    with open(log, 'wb') as stream, pytest.raises(KeyboardInterrupt):
-        interrupted(stream)
-    assert log.read_text().split() == ['ready', 'saved']
+    for number in (signal.SIGINT, signal.SIGHUP):
+        with open(log, 'ab') as stream, pytest.raises(KeyboardInterrupt):
+            struck(stream, number)
+    assert log.read_text().split() == ['ready', 'saved'] * 2
