@@ -1,11 +1,13 @@
 """Figures of an experiment's runs. Wants matplotlib."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 from alexnet_tf.reporting import experiment_tables, figures
 
 # Of Okabe and Ito's palette, told apart by all.
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
+_FAR = 1.5  # times the median error
 _STYLES = ('-', '--', ':', '-.')
 
 Rows = Sequence[Mapping[str, str]]
@@ -14,24 +16,26 @@ Rows = Sequence[Mapping[str, str]]
 def errors(rows: Rows) -> figures.Figure:
     """Top-1 error of each group's runs, a dot a run, its mean a line; colours are views.
 
+    Where a group is far off, an arrow at the edge says its mean: the others would be one dot.
+
     Args:
         rows: Of `runs.csv`.
     """
     by_group = experiment_tables.groups(rows)
+    names = {each: f'top1_error_{each}' for each in experiment_tables.VIEWS}
+    every = [100 * x for name in names.values() for x in experiment_tables.values(rows, name)]
+    most = _FAR * statistics.median(every) if every else 100.0
     size = (7.5, 1.2 + 0.42 * len(by_group))
     figure = figures.Figure(figsize=size, layout='constrained')
     axes = figure.subplots()
-    for nth, views in enumerate(experiment_tables.VIEWS):
-        name, label = f'top1_error_{views}', experiment_tables.views_text(views)
+    for nth, (views, name) in enumerate(names.items()):
+        label = experiment_tables.views_text(views)
         for place, own in enumerate(by_group.values()):
             found = [100 * each for each in experiment_tables.values(own, name)]
-            if not found:
-                continue
-            at, mean = place + 0.22 * (nth - 0.5), sum(found) / len(found)
-            colour = _COLOURS[nth]
-            axes.plot(found, [at] * len(found), 'o', color=colour, alpha=0.7, label=label)
-            axes.plot([mean, mean], [at - 0.12, at + 0.12], color=colour, linewidth=2)
-            label = None
+            if found:
+                at = place + 0.22 * (nth - 0.5)
+                _dots(axes, found, at, most, {'color': _COLOURS[nth]}, label)
+                label = None
     axes.set_yticks(range(len(by_group)), [figures.plain(each) for each in by_group], fontsize=9)
     axes.invert_yaxis()
     axes.set(xlabel='top-1 error (%)', title='A dot is a run, a line the mean over seeds')
@@ -39,6 +43,16 @@ def errors(rows: Rows) -> figures.Figure:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize=8)
     return figure
+
+
+def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -> None:
+    mean = statistics.mean(found)
+    if mean > most:
+        where = {'xy': (1, at), 'xycoords': axes.get_yaxis_transform(), 'ha': 'right'}
+        axes.annotate(f'{mean:.1f} →', **where, va='center', fontsize=8, **colour)
+        return
+    axes.plot(found, [at] * len(found), 'o', alpha=0.7, label=label, **colour)
+    axes.plot([mean, mean], [at - 0.12, at + 0.12], linewidth=2, **colour)
 
 
 def training_curves(

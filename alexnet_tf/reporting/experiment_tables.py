@@ -73,7 +73,8 @@ def text(rows: Rows) -> str:
         header += [f'top-1 error, {views_text(views)}, %', 'difference']
     levels = {row['level'] for row in rows}
     level = tables.percent(float(rows[0]['level'])) if len(levels) == 1 else 'the level'
-    header += [f'epochs to {level} in training', 'images/s']
+    leveled = values(rows, 'epochs_to_level')
+    header += [f'epochs to {level} in training'] * bool(leveled) + ['images/s']
     lines, first = [], next(iter(by_group.values()))
     for group, every in by_group.items():
         own = [row for row in every if row['status'] == DONE]
@@ -85,7 +86,7 @@ def text(rows: Rows) -> str:
             name = f'top1_error_{views}'
             line.append(spread(values(own, name), 100))
             line.append('' if every is first else _difference(first, own, name))
-        line += [_reached(own), spread(values(own, 'images_per_sec'))]
+        line += [_reached(own)] * bool(leveled) + [spread(values(own, 'images_per_sec'))]
         lines.append(line)
     return (
         'Mean and standard deviation over runs; differences in points to the first line, seed by '
