@@ -29,9 +29,8 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
-@pytest.fixture(autouse=True, scope='module')
+@pytest.fixture(autouse=True)
 def seeded():
-    # Once a file: a new seed makes TensorFlow forget how to run every function, a second a test.
     keras.utils.set_random_seed(0)
 
 
