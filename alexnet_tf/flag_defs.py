@@ -3,7 +3,6 @@
 import difflib
 import os
 import sys
-import typing
 from collections.abc import Sequence
 
 from absl import flags
@@ -43,7 +42,7 @@ def define() -> flags.FlagValues:
 
 
 def _define_one(field, values: flags.FlagValues) -> None:
-    kind, many = _kind(field.type)
+    kind, many = settings.kind_of(field.type)
     text = field.metadata['help']
     if many:
         parser, serializer = _List(kind), flags.CsvListSerializer(',')
@@ -73,14 +72,6 @@ class _List(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return f'comma-separated {self._kind.__name__}s'
-
-
-def _kind(annotation) -> tuple[type, bool]:
-    """The plain type behind a field's annotation, and whether there are many of it."""
-    inner = [each for each in typing.get_args(annotation) if each is not type(None)]
-    if typing.get_origin(annotation) is tuple:
-        return inner[0], True
-    return _kind(inner[0]) if inner else (annotation, False)
 
 
 def _names() -> list[str]:
@@ -130,7 +121,7 @@ def help_text() -> str:
 
 def _help_of(field) -> list[str]:
     choices = field.metadata.get('choices')
-    kind, many = _kind(field.type)
+    kind, many = settings.kind_of(field.type)
     shown = (
         '|'.join(map(str, choices)) if choices else kind.__name__.upper() + (',...' if many else '')
     )

@@ -77,6 +77,14 @@ def _of_section(section: Any, values: typing.Mapping[str, Any]) -> dict[str, Any
     return {name: _frozen(values[name]) for name in names}
 
 
+def kind_of(annotation: Any) -> tuple[type, bool]:
+    """The plain type behind a field's annotation, and whether there are many of it."""
+    inner = [each for each in typing.get_args(annotation) if each is not type(None)]
+    if typing.get_origin(annotation) is tuple:
+        return inner[0], True
+    return kind_of(inner[0]) if inner else (annotation, False)
+
+
 def read(kind: type, name: str, text: str) -> Any:
     """The value of a setting of a class of configs, from its text on a command line.
 
@@ -86,11 +94,7 @@ def read(kind: type, name: str, text: str) -> Any:
     types = {field.name: field.type for part in sections(kind).values() for field in fields(part)}
     if name not in types:
         raise UsageError(f'there is no --{name}.')
-    many = typing.get_origin(types[name]) is tuple
-    inner = [each for each in typing.get_args(types[name]) if each not in (type(None), ...)]
-    plain = inner[0] if inner else types[name]
-    if typing.get_origin(plain) is tuple:
-        many, plain = True, typing.get_args(plain)[0]
+    plain, many = kind_of(types[name])
     parts = [each for each in text.split(',') if each.strip()] if many else [text]
     try:
         values = [_plain(plain, each) for each in parts]

@@ -1,6 +1,7 @@
 """The network of section 3.5, in the paper's order."""
 
 import zlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -119,6 +120,17 @@ def far_padding(crop_size: int) -> int:
     return (windows - 1) * CONV1_STRIDE + CONV1_SIZE - crop_size
 
 
+def normalization_numbers(recipe: recipes.Recipe, compiled: bool) -> dict[str, Any]:
+    """What `lrn.LocalResponseNormalization` takes, of a recipe."""
+    numbers = {each: getattr(recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')}
+    return numbers | {'compiled': compiled}
+
+
+def layer_seed(seed: int, name: str) -> int:
+    """The seed of one layer's draws, of the network's seed and the layer's name."""
+    return zlib.crc32(f'{seed}/{name}'.encode()) & 0x7FFFFFFF
+
+
 class _Parts:
     """Makes the layers of both columns, with the recipe's numbers and each on its device."""
 
@@ -181,10 +193,7 @@ class _Parts:
     def normalization(self, name, at, inputs):
         if not self.recipe.normalization:
             return inputs[at]
-        numbers = {
-            each: getattr(self.recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')
-        }
-        numbers['compiled'] = self.compiled
+        numbers = normalization_numbers(self.recipe, self.compiled)
         layer = lrn.LocalResponseNormalization(**numbers, **self._common(name, at))
         if self.recipe.lrn_across_columns and len(self.columns) > 1:
             return self._across_the_seam(name, at, inputs, layer)
@@ -274,4 +283,4 @@ class _Parts:
         return {'kernel_initializer': normal, 'bias_initializer': constant}
 
     def _seed(self, name, at) -> int:
-        return zlib.crc32(f'{self.seed}/{name}_{at}'.encode()) & 0x7FFFFFFF
+        return layer_seed(self.seed, f'{name}_{at}')

@@ -1,7 +1,5 @@
 """The paper's small networks for CIFAR-10 (footnote 3, figure 1): a recipe's `layers`, in order."""
 
-import zlib
-
 import keras
 
 from alexnet_tf.network import alexnet
@@ -77,11 +75,10 @@ class _Parts:
 
     def weighted(self, layer: recipes.Layer, maps: int, inputs):
         """A convolution, a locally connected layer or a fully connected one."""
-        named = f'{self.seed}/{layer.name}_{_AT}'
         initial = {
             'kernel_initializer': keras.initializers.RandomNormal(
                 stddev=layer.sd * self.recipe.initial_sd,
-                seed=zlib.crc32(named.encode()) & 0x7FFFFFFF,
+                seed=alexnet.layer_seed(self.seed, f'{layer.name}_{_AT}'),
             ),
             'bias_initializer': keras.initializers.Constant(self.recipe.initial_bias),
         }
@@ -102,8 +99,7 @@ class _Parts:
         if kind == 'normalization':
             if not recipe.normalization:
                 return inputs
-            numbers = {each: getattr(recipe, f'lrn_{each}') for each in ('k', 'n', 'alpha', 'beta')}
-            numbers['compiled'] = self.compiled
+            numbers = alexnet.normalization_numbers(recipe, self.compiled)
             common = self._common(f'norm{place}')
             return lrn.LocalResponseNormalization(**numbers, **common)(inputs)
         pool = {'max_pool': column.Pooling, 'average_pool': column.AveragePooling}[kind]

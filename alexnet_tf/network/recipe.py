@@ -117,6 +117,10 @@ class Recipe:
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0
 
+    def layer_decays(self) -> dict[str, float]:
+        """What weight decay is multiplied by, by layer; of the paper's eight, none is named."""
+        return {each.name: each.decay for each in self.layers}
+
 
 # P, to the letter. The draw multiplies standard deviations, not the eigenvalues that P writes:
 # on 0..255 pixels those would shift by over a thousand grey levels.

@@ -3,10 +3,8 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.reporting import experiment_tables, figures
+from alexnet_tf.reporting import experiment_tables, figures, run_figures
 
-# Of Okabe and Ito's palette, told apart by all.
-_COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _FAR = 1.5  # times the median error
 _STYLES = ('-', '--', ':', '-.')
 
@@ -34,7 +32,7 @@ def errors(rows: Rows) -> figures.Figure:
             found = [100 * each for each in experiment_tables.values(own, name)]
             if found:
                 at = place + 0.22 * (nth - 0.5)
-                _dots(axes, found, at, most, {'color': _COLOURS[nth]}, label)
+                _dots(axes, found, at, most, {'color': run_figures.COLOURS[nth]}, label)
                 label = None
     axes.set_yticks(range(len(by_group)), [figures.plain(each) for each in by_group], fontsize=9)
     axes.invert_yaxis()
@@ -53,35 +51,3 @@ def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -
         return
     axes.plot(found, [at] * len(found), 'o', alpha=0.7, label=label, **colour)
     axes.plot([mean, mean], [at - 0.12, at + 0.12], linewidth=2, **colour)
-
-
-def training_curves(
-    curves: Mapping[str, Rows], groups: Mapping[str, str], level: float
-) -> figures.Figure:
-    """Training error against epochs (the paper's figure 1): a colour and a dash for each group.
-
-    Args:
-        curves: Rows of `summary.csv` by run.
-        groups: The group of each run.
-        level: A dotted line.
-    """
-    figure = figures.Figure(figsize=(7, 4.8), layout='constrained')
-    axes, known = figure.subplots(), list(dict.fromkeys(groups.values()))
-    for group in known:
-        at, label = known.index(group), figures.plain(group)
-        for name in (each for each, its in groups.items() if its == group):
-            epochs = [int(row['epoch']) for row in curves[name]]
-            shares = [float(row['train_top1_error']) for row in curves[name]]
-            style = {
-                'color': _COLOURS[at % len(_COLOURS)],
-                'linestyle': _STYLES[at % len(_STYLES)],
-                'marker': 'o' if len(epochs) < 2 else None,
-            }
-            axes.plot(epochs, shares, label=label, linewidth=1.4, **style)
-            label = None
-    axes.axhline(level, color='grey', linestyle=':', linewidth=1)
-    axes.set(xlabel='epoch', ylabel='training error rate', title='Training error by epoch')
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    return figure

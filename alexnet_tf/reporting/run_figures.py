@@ -8,7 +8,7 @@ import numpy as np
 from alexnet_tf.reporting import figures
 
 # Of Okabe and Ito's palette, told apart by all.
-_COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
+COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _MOST_MAPS = 64
 
 Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
@@ -37,7 +37,7 @@ def curves(runs: Mapping[str, Epochs]) -> figures.Figure:
     figure = figures.Figure(figsize=(7.5, 4.8), layout='constrained')
     axes = figure.subplots()
     for at, (name, epochs) in enumerate(runs.items()):
-        colour, where = _COLOURS[at % len(_COLOURS)], _numbers(epochs, 'epoch')
+        colour, where = COLOURS[at % len(COLOURS)], _numbers(epochs, 'epoch')
         for split, style in (('train', '--'), ('validation', '-')):
             label = f'{_label(name)}, {split}'
             errors = 100 * _numbers(epochs, f'{split}_top1_error')
@@ -52,17 +52,29 @@ def curves(runs: Mapping[str, Epochs]) -> figures.Figure:
     return figure
 
 
-def training_curves(runs: Mapping[str, Epochs], level: float = 0.25) -> figures.Figure:
-    """Training error against epochs (the paper's figure 1): the first solid, others dashed."""
+def training_curves(
+    runs: Mapping[str, Epochs], level: float = 0.25, groups: Mapping[str, str] | None = None
+) -> figures.Figure:
+    """Training error against epochs (the paper's figure 1): the first solid, others dashed.
+
+    Args:
+        runs: Rows of `summary.csv` by run.
+        level: A dotted line.
+        groups: Of each run: those of one look alike. Each is its own by default.
+    """
     figure = figures.Figure(figsize=(6, 4.8), layout='constrained')
-    axes = figure.subplots()
-    for at, (name, epochs) in enumerate(runs.items()):
+    axes, groups = figure.subplots(), groups or dict.fromkeys(runs)
+    known: dict[str, int] = {}
+    for name, epochs in runs.items():
+        group = groups[name] or name
+        label = None if group in known else _label(group)
+        at = known.setdefault(group, len(known))
         errors = _numbers(epochs, 'train_top1_error')
-        style, colour = ('--' if at else '-'), _COLOURS[at % len(_COLOURS)]
+        style, colour = ('--' if at else '-'), COLOURS[at % len(COLOURS)]
         axes.plot(
             *(_numbers(epochs, 'epoch'), errors, style),
             color=colour,
-            label=_label(name),
+            label=label,
             marker=_marker(epochs),
         )
     axes.axhline(level, color='grey', linestyle=':', linewidth=1)

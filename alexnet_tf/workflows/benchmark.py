@@ -101,7 +101,7 @@ def _step_of(config, model: keras.Model, images_of=None):
         model.trainable_variables,
         momentum=numbers.momentum,
         decay=numbers.weight_decay,
-        layer_decays={each.name: each.decay for each in numbers.layers},
+        layer_decays=numbers.layer_decays(),
     )
     sgd.set_rate(1e-6)
     scale = loss_scale.LossScale() if config.network.precision == 'float16' else None

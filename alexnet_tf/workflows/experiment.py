@@ -71,12 +71,12 @@ def _draw(directory: pathlib.Path, trials, rows, curves) -> list[str]:
     if not drawing.at_hand():
         print('experiment: without figures: pip install "alexnet_tf[plots]" draws them')
         return []
-    from alexnet_tf.reporting import experiment_figures, figures
+    from alexnet_tf.reporting import experiment_figures, figures, run_figures
 
     groups = {each.name: each.group for each in trials}
     drawn = {
         'errors.svg': experiment_figures.errors(rows),
-        'curves.svg': experiment_figures.training_curves(curves, groups, float(rows[0]['level'])),
+        'curves.svg': run_figures.training_curves(curves, float(rows[0]['level']), groups),
     }
     for name, figure in drawn.items():
         figures.save(figure, directory / name)

@@ -76,7 +76,7 @@ class Learner:
                 self.model.trainable_variables,
                 momentum=numbers.momentum,
                 decay=numbers.weight_decay,
-                layer_decays={each.name: each.decay for each in numbers.layers},
+                layer_decays=numbers.layer_decays(),
             )
             half = config.network.precision == 'float16'
             self.scale = loss_scale.LossScale() if half else None
