@@ -1,6 +1,7 @@
 """The command line: what careless and hostile hands give it, and the exit statuses."""
 
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -242,3 +243,17 @@ def test_settings_of_the_network_that_cannot_be(flag, said, capsys):
 def test_settings_that_do_not_go_together(flags, said, capsys):
     assert call(*flags) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='oneDNN of x86')
+@pytest.mark.parametrize(('asked', 'on'), [(None, True), ('0', False)])
+def test_onednn_is_on_unless_it_was_said_otherwise(asked, on):
+    environment = {key: value for key, value in os.environ.items() if 'ONEDNN' not in key}
+    environment |= {'TF_CPP_MIN_LOG_LEVEL': '0'} | (
+        {'TF_ENABLE_ONEDNN_OPTS': asked} if asked else {}
+    )
+    program = 'import alexnet_tf.network.alexnet'
+    done = subprocess.run(
+        [sys.executable, '-c', program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ('oneDNN custom operations are on' in done.stderr) == on
