@@ -182,8 +182,7 @@ def flags(config: Config, mode: str) -> list[str]:
     default = to_settings(Config())
     for name, value in to_settings(config).items():
         if name != 'mode' and value != default[name]:
-            shown = ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
-            found.append(f'--{name}={shown}')
+            found.append(f'--{name}={settings.written(value)}')
     return found
 
 

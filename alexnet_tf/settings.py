@@ -107,6 +107,21 @@ def _plain(kind: type, text: str) -> Any:
     return _TRUTHS[text.lower()] if kind is bool else kind(text)
 
 
+def written(value: Any) -> str:
+    """The text that `read` makes this value of, as people write it.
+
+    >>> written((0.5, 1.0)), written(True)
+    ('0.5,1', 'true')
+    """
+    if isinstance(value, tuple):
+        return ','.join(map(written, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and float(short := f'{value:g}') == value:
+        return short
+    return str(value)
+
+
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 

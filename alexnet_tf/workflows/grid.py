@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from alexnet_tf import config as configs
+from alexnet_tf import settings
 from alexnet_tf.workflows import beginning
 
 BASE = 'base'  # what a run is called that changes nothing
@@ -75,15 +76,7 @@ def _trial(config: configs.Config, texts: Texts) -> Trial:
 
 
 def _named(values: dict[str, Any]) -> str:
-    return '+'.join(f'{name}={_shown(value)}' for name, value in values.items()) or BASE
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ','.join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'{value:g}' if isinstance(value, float) else str(value)
+    return '+'.join(f'{name}={settings.written(value)}' for name, value in values.items()) or BASE
 
 
 def _alternatives(part: str) -> list[Texts]:

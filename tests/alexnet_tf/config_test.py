@@ -105,3 +105,18 @@ def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
 def test_flags_of_other_modes_are_refused(flags, said):
     with pytest.raises(configs.UsageError, match=said):
         configs.from_settings(flags)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('learning_rate', '0.0100000001'),
+        ('dropout', '0'),
+        ('reshuffle', 'true'),
+        ('drop_epochs', '7,9'),
+        ('seed', '3'),
+        ('data_dir', 'a,b=c'),
+    ],
+)
+def test_a_value_is_written_as_it_is_read(name, text):
+    assert settings.written(settings.read(configs.Config, name, text)) == text

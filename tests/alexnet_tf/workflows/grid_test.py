@@ -43,6 +43,13 @@ def test_a_run_has_one_name_however_it_is_asked_for():
     assert names('normalization=False|0|f') == ['normalization=false']
 
 
+def test_rates_that_differ_in_the_last_digit_are_two_runs():
+    assert names('learning_rate=0.01|0.0100000001') == [
+        'learning_rate=0.01',
+        'learning_rate=0.0100000001',
+    ]
+
+
 def test_values_of_every_kind():
     (one,) = trials('lrn_n=3+width=0.5+learning_rate=1e+1+drop_epochs=7,9+layer_rates=')
     assert one.name == 'width=0.5+lrn_n=3+learning_rate=10+layer_rates=+drop_epochs=7,9'
