@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.reporting import experiment_tables, figures, run_figures
+from alexnet_tf.reporting import experiment_tables, figures, run_figures, tables
 
 _FAR = 1.5  # times the median error
 _STYLES = ('-', '--', ':', '-.')
@@ -27,7 +27,7 @@ def errors(rows: Rows) -> figures.Figure:
     figure = figures.Figure(figsize=size, layout='constrained')
     axes = figure.subplots()
     for nth, (views, name) in enumerate(names.items()):
-        label = experiment_tables.views_text(views)
+        label = tables.views(views)
         for place, own in enumerate(by_group.values()):
             found = [100 * each for each in experiment_tables.values(own, name)]
             if found:

@@ -55,11 +55,6 @@ def spread(numbers: Sequence[float], scale: float = 1.0, digits: int = 1) -> str
     return f'{mean} ± {scale * statistics.stdev(numbers):.{digits}f}'
 
 
-def views_text(views: str) -> str:
-    """'1 view', '10 views'."""
-    return f'{views} {"view" if views == "1" else "views"}'
-
-
 def text(rows: Rows) -> str:
     """For people: a line a group, and by how many points it differs from the first.
 
@@ -70,7 +65,7 @@ def text(rows: Rows) -> str:
     shown = [each for each in VIEWS if values(rows, f'top1_error_{each}')]
     header = ['', 'runs', 'diverged', 'epochs', 'training error, %']
     for views in shown:
-        header += [f'top-1 error, {views_text(views)}, %', 'difference']
+        header += [f'top-1 error, {tables.views(views)}, %', 'difference']
     levels = {row['level'] for row in rows}
     level = tables.percent(float(rows[0]['level'])) if len(levels) == 1 else 'the level'
     leveled = values(rows, 'epochs_to_level')

@@ -27,6 +27,11 @@ def percent(share: float) -> str:
     return f'{100 * share:.1f} %'
 
 
+def views(number: int | str) -> str:
+    """'1 view', '10 views'."""
+    return f'{number} {"view" if int(number) == 1 else "views"}'
+
+
 def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
     """Adds a row to a CSV file, atomically; the first row makes the file and its header.
 

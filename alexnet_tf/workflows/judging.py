@@ -130,7 +130,7 @@ class Network:
             views=views,
             batch_size=self._config.evaluation.eval_batch_size,
         )
-        bar = progress.Progress(f'pictures, {views} {"view" if views == 1 else "views"} each')
+        bar = progress.Progress(f'pictures, {tables.views(views)} each')
         result = score(self._manifest, split, bar.show, keep)
         bar.close()
         return result

@@ -53,8 +53,8 @@ def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> 
         if row['split'] == examination.SPLIT and of_it:
             lines.append(
                 f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
-                f'{tables.percent(float(row["top5_error"]))} top-5, {row["views"]} '
-                f'{"view" if row["views"] == "1" else "views"}, {row["examples"]} pictures'
+                f'{tables.percent(float(row["top5_error"]))} top-5, {tables.views(row["views"])}, '
+                f'{row["examples"]} pictures'
             )
     lines.append(f'  chance            {tables.percent(1 - 1 / classes)} top-1')
     if export := _newest_export(config.export.export_dir or directory / 'export'):
@@ -124,5 +124,6 @@ def _calibration(examined) -> str:
     if not examined.found:
         return ''
     error = examined.found.calibration_error()
-    views = 'one view' if examined.views == 1 else f'{examined.views} views'
-    return f'The expected calibration error (15 bins, {views}) is {error:.3f}.'
+    return (
+        f'The expected calibration error (15 bins, {tables.views(examined.views)}) is {error:.3f}.'
+    )

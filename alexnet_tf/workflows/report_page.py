@@ -59,7 +59,7 @@ def _curves(epochs, figures) -> list[str]:
 
 def _pictures(examined: examination.Examination, figures) -> list[str]:
     found, manifest = examined.found, examined.manifest
-    views = 'one view' if examined.views == 1 else f'{examined.views} views'
+    views = tables.views(examined.views)
     blocks = [page.heading('Answers to held-out pictures')]
     if figures:
         drawn = figures.png(figures.predictions(examined.samples))

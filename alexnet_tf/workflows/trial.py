@@ -132,7 +132,7 @@ def said(row) -> str:
     if row['status'] != experiment_tables.DONE:
         return row['status']
     errors = [
-        f'{tables.percent(float(row[name]))} of {experiment_tables.views_text(views)}'
+        f'{tables.percent(float(row[name]))} of {tables.views(views)}'
         for views in experiment_tables.VIEWS
         if row[name := f'top1_error_{views}']
     ]
