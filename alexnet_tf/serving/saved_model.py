@@ -98,9 +98,7 @@ def write(
 def _written(export_dir, variables, answers, classes, version, *, checked_with, also) -> Written:
     for each in files.left_aside(export_dir):
         files.remove_tree(each)  # of one that was killed
-    path = export_dir / str(version or next_version(export_dir))
-    if path.exists():
-        raise errors.DataError(f'{path} exists already. Give another --export_version.')
+    path = free(export_dir, version)
     for each in BESIDE:  # of a version that was taken away
         path.with_name(f'{path.name}.{each}').unlink(missing_ok=True)
     example = checked_with[0][0]
@@ -127,6 +125,18 @@ def versions(export_dir: pathlib.Path) -> list[int]:
 def next_version(export_dir: pathlib.Path) -> int:
     """One more than the highest number there."""
     return max(versions(export_dir), default=0) + 1
+
+
+def free(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
+    """The path of a version that is not there yet, the next one if None.
+
+    Raises:
+        DataError: It is there.
+    """
+    path = export_dir / str(version or next_version(export_dir))
+    if path.exists():
+        raise errors.DataError(f'{path} exists already. Give another --export_version.')
+    return path
 
 
 def save(path: pathlib.Path, variables, answers, classes) -> None:

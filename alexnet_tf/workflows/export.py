@@ -22,6 +22,8 @@ def run(config: configs.Config) -> None:
             raise configs.UsageError(
                 f'--export_also={kind} needs {lacking}: pip install "alexnet_tf[formats]".'
             )
+    export_dir = pathlib.Path(config.export.export_dir or pathlib.Path(config.run_dir) / 'export')
+    saved_model.free(export_dir, config.export.export_version)  # before the network is loaded
     trained = runs.load(config)
     encoded, real = _pictures(config, trained)
     precision = config.export.export_precision
@@ -31,7 +33,7 @@ def run(config: configs.Config) -> None:
     if precision != 'float32':
         whole = _scores(signatures.build(_served(trained, 'float32')[1]), encoded)
     written = saved_model.write(
-        pathlib.Path(config.export.export_dir or trained.directory / 'export'),
+        export_dir,
         variables,
         answers,
         trained.names,

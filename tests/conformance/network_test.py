@@ -1,5 +1,7 @@
 """What the network keeps, whichever its recipe."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,12 @@ def build(name, **more):
         return cifar.build(recipe.PRESETS[name], num_classes=CLASSES, width=0.125, **more)
     numbers = recipe.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
     return alexnet.build(numbers, num_classes=CLASSES, width=0.125, **more)
+
+
+@functools.cache
+def whole(name):
+    """A float32 network that no test changes."""
+    return build(name)
 
 
 def images_of(name):
@@ -63,7 +71,7 @@ def test_variables_are_on_their_columns_device(name):
 
 @every_recipe
 def test_saved_model_round_trip(name, tmp_path):
-    model = build(name)
+    model = whole(name)
     model.export(tmp_path / 'it', verbose=False)
     loaded = tf.saved_model.load(str(tmp_path / 'it'))
     images = images_of(name)
@@ -72,7 +80,7 @@ def test_saved_model_round_trip(name, tmp_path):
 
 @every_recipe
 def test_keras_file_round_trip(name, tmp_path):
-    model = build(name)
+    model = whole(name)
     model.save(tmp_path / 'it.keras')
     again = keras.models.load_model(tmp_path / 'it.keras')
     np.testing.assert_array_equal(again(images_of(name)), model(images_of(name)))
@@ -80,7 +88,7 @@ def test_keras_file_round_trip(name, tmp_path):
 
 @every_recipe
 def test_mixed_precision_keeps_weights_and_logits_exact(name):
-    model, exact = build(name, precision='bfloat16'), build(name)
+    model, exact = build(name, precision='bfloat16'), whole(name)
     images = images_of(name)
     logits = model(images)
     assert logits.dtype == tf.float32

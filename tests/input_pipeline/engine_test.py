@@ -76,6 +76,8 @@ PROGRAM = """
 @pytest.fixture
 def program(tmp_path):
     path = tmp_path / 'program.py'
+    # Instead of TensorFlow, which each process imports for seconds; convert_test has the real one.
+    (tmp_path / 'tensorflow.py').write_text('from unittest import mock\nconfig = mock.Mock()\n')
     path.write_text(textwrap.dedent(PROGRAM))
     environment = os.environ | {'PYTHONPATH': str(pathlib.Path(engine.__file__).parents[1])}
 

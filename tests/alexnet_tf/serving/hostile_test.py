@@ -153,7 +153,7 @@ def growth(version, tmp_path, small, large, number):
 
 
 def test_an_animation_does_not_unpack_into_memory(version, tmp_path, good, encode):
-    encoded = animated(300, 2000, encode)  # 1.2 GB of pixels
+    encoded = animated(100, 2000, encode)  # 1.2 GB of pixels
     grown, error = growth(version, tmp_path, good, encoded, 1)
     assert (grown < 300_000, error) == (True, '')
 

@@ -60,7 +60,9 @@ def test_layers_decay_by_multiples_of_their_own_and_unshared_biases_not_at_all()
         np.testing.assert_allclose(variable.numpy(), left * was, rtol=1e-6)
 
 
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
+@pytest.mark.parametrize(
+    'precision', ['float32', pytest.param('bfloat16', marks=pytest.mark.slow), 'float16']
+)
 def test_twenty_steps_of_the_whole_network(precision):
     """Twice the same network: one learns by `training_step`, the other by its gradients and the
     recurrence. Weights stay float32 whatever the activations are."""
@@ -81,7 +83,8 @@ def test_twenty_steps_of_the_whole_network(precision):
         values = [each.value for each in other.trainable_variables]
         return [each / factor for each in tf.gradients(factor * tf.reduce_mean(losses), values)]
 
-    expected = Recurrence(other.get_weights())
+    start = other.get_weights()
+    expected = Recurrence(start)
     biases = [optimizer.is_bias(each) for each in other.trainable_variables]
     for number in range(20):
         rate = 0.01 if number < 10 else 0.001
@@ -92,7 +95,6 @@ def test_twenty_steps_of_the_whole_network(precision):
         expected.update(found, rates, 0.9, [0 if bias else 0.0005 for bias in biases])
         for variable, weight in zip(other.trainable_variables, expected.weights, strict=True):
             variable.assign(weight.astype(np.float32))
-    start = alexnet.build(numbers, num_classes=3, width=0.05, precision=precision).get_weights()
     for value, weight, began in zip(learner.get_weights(), expected.weights, start, strict=True):
         moved = np.abs(weight - began).max()
         np.testing.assert_allclose(value, weight, atol=max(5e-3 * moved, 1e-6))

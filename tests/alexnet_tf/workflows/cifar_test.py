@@ -38,7 +38,7 @@ def small_records(tmp_path_factory):
     return where
 
 
-@pytest.mark.parametrize('recipe', ['cifar11', 'figure1'])
+@pytest.mark.parametrize('recipe', ['cifar11', pytest.param('figure1', marks=pytest.mark.slow)])
 def test_from_records_to_an_answer(recipe, small_records, tmp_path):
     flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
     for mode in ('train', 'evaluate', 'export', 'report'):

@@ -1,5 +1,6 @@
 """Grids of runs: each done once, stopped with its parent, and told as it came out."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -8,10 +9,23 @@ import time
 
 import pytest
 
+from alexnet_tf import config as configs
+from alexnet_tf import main
 from alexnet_tf.reporting import tables
 from alexnet_tf.workflows import trial
 
 GRID = '--grid=seed=1;|activation=tanh'
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Runs as calls: what they come to without a process for each."""
+
+    def called(each, mode):
+        with open(trial.log(each), 'a') as log, contextlib.redirect_stdout(log):
+            return main.main(['alexnet_tf', *configs.flags(each.config, mode)])
+
+    monkeypatch.setattr(trial, '_called', called)
 
 
 @pytest.fixture(scope='module')
@@ -51,7 +65,7 @@ def test_nothing_is_repeated(done, command, data, capsys, monkeypatch):
     assert 'experiment: 2/2 seed=1+activation=tanh: 2 epochs in ' in capsys.readouterr().out
 
 
-def test_a_grid_that_grows_does_what_is_new(done, command, data, capsys):
+def test_a_grid_that_grows_does_what_is_new(done, command, data, in_process):
     """The difference is there although one row was read back and the other just made."""
     grown = '--grid=activation=tanh|activation=relu+dropout=0;seed=1'
     before = (done / 'runs.csv').read_text()
@@ -74,7 +88,7 @@ def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
     assert (done / 'runs.csv').read_bytes() == before
 
 
-def test_runs_that_diverge_have_a_row_and_others_go_on(command, data, tmp_path, capsys):
+def test_runs_that_diverge_have_a_row_and_others_go_on(command, data, tmp_path, in_process, capsys):
     where = f'--experiment_dir={tmp_path}'
     assert command('experiment', data, '--grid=learning_rate=1e30', where) == 0
     (row,) = tables.read_csv(tmp_path / 'runs.csv')
