@@ -259,7 +259,7 @@ class Trainer:
             )
 
     def _end_epoch(self, meter, rate: float) -> None:
-        state, train = self.state, self.state.means()
+        state, train, speed = self.state, self.state.means(), meter.rate()
         scores = self._scores()
         if state.unreadable:
             self.watch.say(
@@ -267,7 +267,7 @@ class Trainer:
             )
         state.end_epoch(train['top1_error'], scores['top1_error'])
         self.watch.chance(state, train['loss'], self.scorer.dead_units)
-        self.watch.epoch(state, rate, train, scores, meter.rate())
+        self.watch.epoch(state, rate, train, scores, speed)
         self.save(ends_epoch=True)
 
     def _scores(self) -> dict[str, float]:
