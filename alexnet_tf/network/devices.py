@@ -1,9 +1,14 @@
-"""Names of devices."""
+"""Names of devices, and what they can."""
 
 import contextlib
+import pathlib
 from collections.abc import Sequence
 
 import tensorflow as tf
+
+# As Linux calls what an x86 processor has of its own for a precision.
+_ARITHMETIC = {'bfloat16': {'avx512_bf16', 'amx_bf16'}, 'float16': {'avx512_fp16', 'amx_fp16'}}
+_CPUINFO = pathlib.Path('/proc/cpuinfo')
 
 
 def check(devices: Sequence[str]) -> None:
@@ -40,6 +45,21 @@ def default() -> str:
     """Where TensorFlow puts what no scope places: the first GPU, or else the CPU."""
     names = [each.name for each in tf.config.list_logical_devices()]
     return next((name for name in names if 'GPU' in name), names[0])
+
+
+def slow(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
+    """Whether a CPU among the devices only imitates a precision; False where that is not known.
+
+    Args:
+        precision: 'float32', 'bfloat16' or 'float16'.
+        devices: Names, as '/device:CPU:0'.
+        cpuinfo: Linux' list of what a processor has.
+    """
+    if precision not in _ARITHMETIC or not any('CPU' in each.upper() for each in devices):
+        return False
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    flags = {word for line in lines if line.startswith('flags') for word in line.split()}
+    return bool(flags) and not flags & _ARITHMETIC[precision]
 
 
 def _is(asked: tf.DeviceSpec, there: tf.DeviceSpec) -> bool:

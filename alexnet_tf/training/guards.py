@@ -56,6 +56,14 @@ def chance_warning(
     return f'{said}. Look at the labels, or try another --learning_rate.'
 
 
+def precision_warning(precision: str) -> str:
+    """What to say where a processor only imitates a precision."""
+    return (
+        f'this processor has no {precision} arithmetic, and is several times faster in float32 '
+        '(docs/results/newcomer.md). --precision=float32, in another --run_dir, uses that.'
+    )
+
+
 class Stopped(Exception):
     """Training was asked to stop, and saved; `exit_code` is 128 plus the signal's number."""
 

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 import input_pipeline
 from alexnet_tf import config as configs
-from alexnet_tf.network import devices as placement
 from alexnet_tf.reporting import progress
 from alexnet_tf.training import checkpoint, guards, units
 from alexnet_tf.training import state as states
@@ -98,7 +97,7 @@ class Trainer:
             self.watch.begin()
         for line in said:
             self.watch.say(line)
-        self._greet()
+        self.watch.greet(self.total)
         if self.config.training.on_nonfinite == 'rollback' and not self._found:
             self.save()  # something to go back to
         self._open()
@@ -132,15 +131,6 @@ class Trainer:
     def _stream(self, share: tuple[int, int] | None = None) -> input_pipeline.pipeline.Training:
         share = share or (self.copies.worker, self.copies.workers)
         return training_data.of(self.config, self.recipe, self.manifest, self.augment, share)
-
-    def _greet(self) -> None:
-        placed = ', '.join(self.config.network.devices or [placement.default()])
-        number = self.copies.number
-        where = f'{number} copies on {self.copies.workers} hosts' if number > 1 else placed
-        self.watch.say(
-            f'train: {self.learner.model.count_params():,} parameters, recipe {self.recipe.name}, '
-            f'{self.total:,} pictures of {len(self.manifest.classes)} classes, on {where}'
-        )
 
     def rate(self) -> float | None:
         """The learning rate of the next epoch; None when there is none."""

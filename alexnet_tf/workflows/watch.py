@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf import config as configs
-from alexnet_tf.network import recipe
+from alexnet_tf.network import devices, recipe
 from alexnet_tf.reporting import kernels, progress, tables, tensorboard
 from alexnet_tf.training import guards, optimizer, replicas
 from alexnet_tf.training import state as states
@@ -50,6 +50,19 @@ class Watch:
         workers, worker = self._copies.workers, self._copies.worker
         print(line if workers == 1 else f'[{worker + 1}/{workers}] {line}')
         sys.stdout.flush()
+
+    def greet(self, total: int) -> None:
+        """What learns from how many pictures, and where."""
+        network, copies = self._config.network, self._copies
+        placed = network.devices or [devices.default()]
+        if devices.slow(network.precision, placed):
+            self.say(f'train: warning: {guards.precision_warning(network.precision)}')
+        many = f'{copies.number} copies on {copies.workers} hosts'
+        self.say(
+            f'train: {self._model.count_params():,} parameters, recipe {self._recipe.name}, '
+            f'{total:,} pictures of {self._num_classes} classes, '
+            f'on {many if copies.number > 1 else ", ".join(placed)}'
+        )
 
     def rewind(self, state: states.State | None) -> None:
         """Takes away what tells of later than this: it is trained again, to the same bits."""
