@@ -15,6 +15,7 @@ from alexnet_tf.workflows import run as runs
 from alexnet_tf.workflows import training_data
 
 _SECONDS = 3.0  # of one measurement
+_STEPS = 8  # of one measurement of training, at least
 _FOREVER = 1_000_000  # epochs
 _BUSY = 0.8  # share of the cores
 _HELD = 2048  # pictures in memory that the decoder's limit is measured on
@@ -91,7 +92,7 @@ def end_to_end(config: configs.Config, step_of: Callable) -> dict[str, Any]:
 
     sources = {'from memory': from_memory(), 'from records': batches}
     measures = {
-        name: lambda source=source: _rate(_learning(step, source))
+        name: lambda source=source: _rate(_learning(step, source), _STEPS)
         for name, source in sources.items()
     }
     rows = timing.in_turns(measures, config.benchmark.runs)
@@ -189,11 +190,12 @@ def _learning(step: Callable, source: Iterator) -> Iterator[int]:
         yield int(batch[-1].shape[0])
 
 
-def _rate(sizes: Iterator[int]) -> dict[str, float]:
-    """Examples a second over some seconds, after half as many that do not count."""
-    for seconds in (_SECONDS / 2, _SECONDS):
-        cpu, start, number = time.process_time(), time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
+def _rate(sizes: Iterator[int], least: int = 1) -> dict[str, float]:
+    """Examples a second over some seconds and batches, after half as many that do not count."""
+    for share in (0.5, 1.0):
+        cpu, start, number, batches = time.process_time(), time.perf_counter(), 0, 0
+        while time.perf_counter() - start < share * _SECONDS or batches < share * least:
             number += next(sizes)
+            batches += 1
         taken = time.perf_counter() - start
     return {'rate': number / taken, 'cores': (time.process_time() - cpu) / taken}
