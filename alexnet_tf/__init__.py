@@ -3,5 +3,5 @@
 import os
 
 # TensorFlow reads it while it is imported. By itself it uses oneDNN's convolutions only where a
-# processor has AVX-512 VNNI; with AVX2, too, they train this network at 1.5 to 2 times the speed.
+# processor has AVX-512 VNNI; with AVX2, too, they train these networks at 1.3 to 2 times the speed.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
