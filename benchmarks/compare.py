@@ -9,12 +9,15 @@ all. Each measurement is one line of --out; a run that was stopped goes on with 
 import argparse
 import csv
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
+# This package turns oneDNN on; so it is for all.
+ENVIRONMENT = os.environ | {'TF_ENABLE_ONEDNN_OPTS': '1'}
 OURS = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--recipe=paper']
 OURS += ['--output=json', '--by_layer=false']
 STOCK = [sys.executable, 'benchmarks/stock_keras.py']
@@ -56,7 +59,9 @@ def contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
 def measure(command: list[str], runs: int) -> dict[str, object]:
     """One contender's JSON."""
     flag = [f'--runs={runs}']
-    done = subprocess.run([*command, *flag], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *flag], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -9,6 +9,7 @@ with the command that would install them.
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -18,6 +19,8 @@ import tempfile
 import input_peers
 
 ROOT = pathlib.Path(__file__).parents[1]
+# This package turns oneDNN on; so it is for all.
+ENVIRONMENT = os.environ | {'TF_ENABLE_ONEDNN_OPTS': '1'}
 OURS = ['-m', 'alexnet_tf.main', '--mode=benchmark', '--benchmark=input', '--output=json']
 OURS += ['--recipe=paper', '--runs=1']
 
@@ -30,7 +33,9 @@ def ours(data_dir: str) -> dict[str, float]:
 
 def run(command: list[str]) -> dict:
     """The JSON that a command prints last."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
     return json.loads(done.stdout.strip().splitlines()[-1])

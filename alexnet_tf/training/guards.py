@@ -59,8 +59,9 @@ def chance_warning(
 def precision_warning(precision: str) -> str:
     """What to say where a processor only imitates a precision."""
     return (
-        f'this processor has no {precision} arithmetic, and is several times faster in float32 '
-        '(docs/results/newcomer.md). --precision=float32, in another --run_dir, uses that.'
+        f'this processor has no {precision} arithmetic and imitates it, which can take ten times '
+        'as long as float32 (docs/results/newcomer.md). Try --precision=float32 in another '
+        '--run_dir.'
     )
 
 

@@ -259,6 +259,7 @@ def test_onednn_is_on():
     assert 'oneDNN custom operations are on' in said
 
 
-def test_onednn_is_off_where_that_is_asked():
+def test_onednn_is_asked_for_unless_something_else_is():
     asked = "import alexnet_tf, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    assert started(asked).strip() == '1'
     assert started(asked, TF_ENABLE_ONEDNN_OPTS='0').strip() == '0'

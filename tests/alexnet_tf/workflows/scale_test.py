@@ -83,7 +83,6 @@ def workers(data, run_dir, *more):
     ]
 
 
-@pytest.mark.slow
 def test_two_workers_one_killed_and_both_begun_again(data, tmp_path, alone, variables, rows):
     first = workers(data, tmp_path, '--epochs=500')
     for line in first[0].stdout:

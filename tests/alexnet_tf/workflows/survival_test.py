@@ -16,16 +16,25 @@ POINTS = (
 )
 
 
+MORE = (
+    'saved:1:KILL',  # behind the first checkpoint
+    'scoring:1:KILL',  # in the second epoch's validation
+)
+
+
 @pytest.fixture(scope='module')
 def interrupted(data, tmp_path_factory):
     """Both runs' folder, and what the script said of them."""
+    return interrupt(POINTS, data, tmp_path_factory.mktemp('survival'))
+
+
+def interrupt(points, data, work):
     if not SCRIPT.exists():
         pytest.skip('the package is installed without benchmarks/')
-    work = tmp_path_factory.mktemp('survival')
     tiny = ['--recipe=source2012', '--width=0.1', '--crop_size=67', '--batch_size=4']
     tiny += ['--epochs=3', '--drop_epochs=2', '--log_every_steps=2', '--eval_batch_size=10']
     command = [sys.executable, str(SCRIPT), data, '--work', str(work), '--chain']
-    command += ['--points', ','.join(POINTS), '--', *tiny]
+    command += ['--points', ','.join(points), '--', *tiny]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=SCRIPT.parents[1], check=False
     )
@@ -37,6 +46,13 @@ def test_a_run_that_was_killed_again_and_again_equals_one_that_was_not(interrupt
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('killed by SIGKILL') == 2
     assert 'exit 143, exit 0: equal' in done.stdout
+
+
+@pytest.mark.slow
+def test_at_other_points_too(data, tmp_path):
+    _, done = interrupt(MORE, data, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('killed by SIGKILL') == 2
 
 
 def test_a_difference_would_be_seen(interrupted):

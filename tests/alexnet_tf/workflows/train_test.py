@@ -4,11 +4,13 @@ import inspect
 import shutil
 import signal
 import tempfile
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from alexnet_tf.network import devices
 from alexnet_tf.training import guards
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import train
@@ -55,13 +57,32 @@ def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
 
 
-def test_training_learns(config_of, tmp_path, rows):
+def test_training_learns(config_of, tmp_path, rows, monkeypatch):
+    validate = train.Trainer._scores
+
+    def slowly(trainer):
+        time.sleep(2 * (trainer.state.epoch == 13))
+        return validate(trainer)
+
+    monkeypatch.setattr(train.Trainer, '_scores', slowly)
     start = ('--initial_sd=0.02', '--initial_sd_middle=0.1', '--initial_sd_hidden=0.1')
     easy = ('--learning_rate=0.001', '--dropout=0', '--initial_bias=0.1')
     train.run(config_of(tmp_path, '--epochs=14', '--drop_epochs=14', *start, *easy))
     losses = [float(row['train_loss']) for row in rows(tmp_path)]
     assert min(losses[-3:]) < 0.2
     assert losses[0] > 0.5
+    last = (tmp_path / 'summary.csv').read_text().splitlines()[-1]
+    assert float(last.split(',')[-1]) > 12 / 2  # of training alone, not of validation
+
+
+def test_a_precision_that_is_imitated_is_warned_of(config_of, tmp_path, monkeypatch, capsys):
+    trainer = train.Trainer(config_of(tmp_path, '--precision=float16'))
+    monkeypatch.setattr(devices, 'slow', lambda precision, placed: precision == 'float16')
+    trainer.watch.greet(24)
+    warning, line = capsys.readouterr().out.splitlines()
+    assert 'no float16 arithmetic' in warning
+    assert '--precision=float32' in warning
+    assert '24 pictures of 2 classes, on /' in line
 
 
 @pytest.mark.parametrize('variant', ['--columns=1', '--conv6', '--activation=tanh'])
