@@ -58,8 +58,20 @@ def of(
         classes, mean_image, crop_size, turned: As of `Served`.
         call: Makes of a model a function of images; see `narrow`.
     """
-    logits, hidden = call(model), call(alexnet.hidden(model))
+    logits, hidden = (_of_none_too(call(each)) for each in (model, alexnet.hidden(model)))
     return Served(logits, hidden, classes, mean_image, crop_size, turned)
+
+
+def _of_none_too(call: Callable) -> Callable:
+    """A function of images that takes none of them, too: oneDNN's convolutions fail on 0 rows."""
+
+    def answer(images):
+        number = tf.shape(images)[0]
+        missing = tf.cast(number == 0, tf.int32)
+        one = tf.zeros([missing, *images.shape[1:]], images.dtype)
+        return call(tf.concat([images, one], 0))[:number]
+
+    return answer
 
 
 def build(served: Served) -> dict[str, tf.types.experimental.PolymorphicFunction]:
