@@ -56,11 +56,10 @@ def contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def measure(command: list[str], runs: int) -> dict[str, object]:
-    """One contender's JSON."""
-    flag = [f'--runs={runs}']
+def run(command: list[str]) -> dict[str, object]:
+    """The JSON that a contender's command prints last."""
     done = subprocess.run(
-        [*command, *flag], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
@@ -114,7 +113,7 @@ def main() -> None:
         for name, kind, command in contenders(given.torch_python):
             if (str(number), name, kind) in done:
                 continue
-            result = measure(command, given.runs)
+            result = run([*command, f'--runs={given.runs}'])
             peak = result.get('peak_memory_bytes')
             row = {
                 'round': number,

@@ -8,37 +8,22 @@ with the command that would install them.
 """
 
 import argparse
-import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
+import compare
 import input_peers
 
-ROOT = pathlib.Path(__file__).parents[1]
-# This package turns oneDNN on; so it is for all.
-ENVIRONMENT = os.environ | {'TF_ENABLE_ONEDNN_OPTS': '1'}
 OURS = ['-m', 'alexnet_tf.main', '--mode=benchmark', '--benchmark=input', '--output=json']
 OURS += ['--recipe=paper', '--runs=1']
 
 
 def ours(data_dir: str) -> dict[str, float]:
     """Images a second by stage."""
-    result = run([sys.executable, *OURS, f'--data_dir={data_dir}'])
+    result = compare.run([sys.executable, *OURS, f'--data_dir={data_dir}'])
     return {name: row['images_per_sec'] for name, row in result['stages'].items()}
-
-
-def run(command: list[str]) -> dict:
-    """The JSON that a command prints last."""
-    done = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
-    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def peers(given, files: str) -> dict[str, list[str]]:
@@ -75,7 +60,7 @@ def main() -> None:
                 raw = ours(str(pathlib.Path(given.raw_dir).resolve()))
                 found.setdefault('alexnet_tf: finished, raw records', []).append(raw['finished'])
             for name, command in peers(given, files).items():
-                result = run(command)
+                result = compare.run(command)
                 if 'skipped' in result:
                     print(f'{name} is left out: {result["skipped"]}', file=sys.stderr)
                 else:

@@ -122,18 +122,13 @@ def versions(export_dir: pathlib.Path) -> list[int]:
     return sorted(int(name) for name in found if name.isascii() and name.isdecimal())
 
 
-def next_version(export_dir: pathlib.Path) -> int:
-    """One more than the highest number there."""
-    return max(versions(export_dir), default=0) + 1
-
-
 def free(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
-    """The path of a version that is not there yet, the next one if None.
+    """The path of a version that is not there yet; if None, one more than the highest number.
 
     Raises:
         DataError: It is there.
     """
-    path = export_dir / str(version or next_version(export_dir))
+    path = export_dir / str(version or max(versions(export_dir), default=0) + 1)
     if path.exists():
         raise errors.DataError(f'{path} exists already. Give another --export_version.')
     return path

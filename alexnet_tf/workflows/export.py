@@ -1,7 +1,5 @@
 """A trained network -> a SavedModel that answers pictures."""
 
-import pathlib
-
 import numpy as np
 import tensorflow as tf
 
@@ -22,7 +20,7 @@ def run(config: configs.Config) -> None:
             raise configs.UsageError(
                 f'--export_also={kind} needs {lacking}: pip install "alexnet_tf[formats]".'
             )
-    export_dir = pathlib.Path(config.export.export_dir or pathlib.Path(config.run_dir) / 'export')
+    export_dir = runs.export_dir(config)
     saved_model.free(export_dir, config.export.export_version)  # before the network is loaded
     trained = runs.load(config)
     encoded, real = _pictures(config, trained)

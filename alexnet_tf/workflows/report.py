@@ -57,15 +57,15 @@ def _summary(config, directory: pathlib.Path, epochs, results, classes: int) -> 
                 f'{row["examples"]} pictures'
             )
     lines.append(f'  chance            {tables.percent(1 - 1 / classes)} top-1')
-    if export := _newest_export(config.export.export_dir or directory / 'export'):
+    if export := _newest_export(runs.export_dir(config)):
         lines.append(f'  SavedModel        {export}')
     lines.append(f'  TensorBoard       tensorboard --logdir {directory / "tensorboard"}')
     return '\n'.join(lines)
 
 
-def _newest_export(directory) -> pathlib.Path | None:
-    versions = saved_model.versions(pathlib.Path(directory))
-    return pathlib.Path(directory, str(versions[-1])) if versions else None
+def _newest_export(directory: pathlib.Path) -> pathlib.Path | None:
+    versions = saved_model.versions(directory)
+    return directory / str(versions[-1]) if versions else None
 
 
 def _card(directory, examined, epochs, results) -> model_card.Card:

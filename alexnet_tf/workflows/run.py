@@ -90,6 +90,11 @@ def load(config: configs.Config, *, compiled: bool = False, precision: str = '')
     )
 
 
+def export_dir(config: configs.Config) -> pathlib.Path:
+    """Where the versions of a run's SavedModel are."""
+    return pathlib.Path(config.export.export_dir or pathlib.Path(config.run_dir) / 'export')
+
+
 def checkpoint_in(directory: pathlib.Path, which: str, flag: str) -> pathlib.Path:
     """The newest or the best checkpoint of a run.
 

@@ -21,7 +21,7 @@ KERNELS = {
 
 
 @functools.cache
-def ran(name, precision='float32', compiled=True):
+def ran(name, precision, compiled):
     numbers = recipe.resolve(name, crop_size=67)
     model = alexnet.build(
         numbers,
@@ -141,7 +141,7 @@ def test_what_crosses(name, precision):
 
 
 def test_caffes_normalisation_sends_no_more_than_the_seam():
-    _, _, _, crossings = ran('caffe')
+    _, _, _, crossings = ran('caffe', 'float32', True)
     seams = [
         each for each in crossings if 'norm1_seam' in each.tensor and 'grad' not in each.tensor
     ]
@@ -156,6 +156,6 @@ def test_what_ran_between_two_traces_is_not_taken_for_the_step():
     )
     learn = step.training_step(larger, optimizer.PaperSGD(larger.trainable_variables))
     learn(tf.zeros((BATCH, 67, 67, 3)), tf.constant(np.arange(BATCH)), tf.ones(BATCH))
-    _, _, graphs, _ = ran.__wrapped__('paper')
+    _, _, graphs, _ = ran.__wrapped__('paper', 'float32', True)
     dtypes = {node.attr['T'].type for graph in graphs for node in graph.node if node.op == '_Send'}
     assert tf.float16.as_datatype_enum not in dtypes
