@@ -59,10 +59,7 @@ class Config(settings.Checked):
         elif prepares and self.data.source not in ('auto', 'photographs'):
             _require(self.data.source_dir, f'--source={self.data.source} needs --source_dir.')
         self._check_modes()
-        if self.input.data_service and self.mode == 'benchmark':
-            raise UsageError('--data_service: measurements are of this host alone.')
-        if self.mode == 'benchmark' and self.predict.output == 'csv':
-            raise UsageError('--output=csv: measurements come as table or json.')
+        self._check_benchmark()
         if self.network.lrn_n is not None and self.network.lrn_n % 2 == 0:
             raise UsageError(f'--lrn_n={self.network.lrn_n}: expected an odd number of maps.')
         if self.mode == 'retrieve' and self.retrieve.retrieve == 'query':
@@ -71,8 +68,10 @@ class Config(settings.Checked):
                 raise UsageError('--code_bits: a query is answered by codes of one length.')
         if self.mode == 'experiment':
             _require(self.experiment.grid, '--mode=experiment needs --grid=SETTING=VALUE|VALUE;...')
-            if self.network.strategy == 'multi_worker':
-                raise UsageError('--strategy=multi_worker: experiments are of one host.')
+        if self.mode in ('experiment', 'everything') and self.network.strategy == 'multi_worker':
+            raise UsageError(
+                f'--strategy=multi_worker: --mode={self.mode} is of one host, --mode=train of many.'
+            )
         if self.mode == 'draw' and self.draw.figure in ('activations', 'gradient'):
             _require(self.predict.inputs, f'--figure={self.draw.figure} needs --inputs=PICTURE.')
         if self.mode == 'predict':
@@ -84,10 +83,27 @@ class Config(settings.Checked):
             raise UsageError(
                 '--on_nonfinite=rollback: with --data_service a batch cannot be found again.'
             )
-        if len(self.training.profile_steps) not in (0, 2):
+        steps = self.training.profile_steps
+        if len(steps) not in (0, 2) or list(steps) != sorted(steps):
             raise UsageError('--profile_steps: expected a first and a last step, as 10,20.')
         _check_devices(self.network)
         _check_ensemble(self.evaluation)
+
+    def _check_benchmark(self):
+        """Refuses what is not measured."""
+        if self.mode != 'benchmark':
+            return
+        if self.input.data_service:
+            raise UsageError('--data_service: measurements are of this host alone.')
+        if self.predict.output == 'csv':
+            raise UsageError('--output=csv: measurements come as table or json.')
+        if self.network.strategy in ('mirrored', 'multi_worker'):
+            raise UsageError(
+                f'--strategy={self.network.strategy}: measurements are of one copy of the network; '
+                'training itself says how fast several are.'
+            )
+        if self.training.accumulate_steps > 1:
+            raise UsageError('--accumulate_steps: a measured step takes its batch at once.')
 
     def _check_modes(self):
         """Refuses settings that the mode has no use for."""

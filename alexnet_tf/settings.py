@@ -1,6 +1,7 @@
 """What a setting is: a field with a help text and bounds. Standard library only."""
 
 import dataclasses
+import math
 import re
 import typing
 from typing import Any
@@ -33,6 +34,8 @@ class Checked:
 
 def _check(name: str, value: Any, bounds: typing.Mapping[str, Any]) -> None:
     low, high, choices = (bounds.get(key) for key in ('low', 'high', 'choices'))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f'--{name}={value}: expected a number.')
     if choices is not None and value not in choices:
         raise UsageError(f'--{name}={value}: expected one of {", ".join(map(str, choices))}.')
     if 'pattern' in bounds and not re.fullmatch(bounds['pattern'], value):
@@ -95,7 +98,7 @@ def read(kind: type, name: str, text: str) -> Any:
     if name not in types:
         raise UsageError(f'there is no --{name}.')
     plain, many = kind_of(types[name])
-    parts = [each for each in text.split(',') if each.strip()] if many else [text]
+    parts = [each.strip() for each in text.split(',') if each.strip()] if many else [text]
     try:
         values = [_plain(plain, each) for each in parts]
     except (ValueError, KeyError) as error:

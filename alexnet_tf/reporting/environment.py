@@ -26,10 +26,19 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    here = pathlib.Path(__file__).parent
-    command = ['git', 'rev-parse', 'HEAD']
+    """Of this program's own repository: an installed one may lie inside somebody else's."""
+    here = pathlib.Path(__file__)
+    if _git(here.parent, 'ls-files', '--error-unmatch', here.name) is None:
+        return None
+    return _git(here.parent, 'rev-parse', 'HEAD')
+
+
+def _git(directory: pathlib.Path, *command: str) -> str | None:
+    """What git prints; None where it fails, or is not there."""
     try:
-        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            ['git', *command], cwd=directory, capture_output=True, text=True, check=False
+        )
     except OSError:
         return None
-    return found.stdout.strip() or None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -39,14 +39,18 @@ class Progress:
 
 
 class Meter:
-    """Examples a second and the share of time that input was waited for, since it was made."""
+    """Examples a second and the share of time that input was waited for, since it was made.
+
+    Attributes:
+        examples: Counted so far.
+    """
 
     def __init__(self):
-        self._start, self._waited, self._examples = time.monotonic(), 0.0, 0
+        self._start, self._waited, self.examples = time.monotonic(), 0.0, 0
 
     def add(self, examples: int) -> None:
         """Counts examples."""
-        self._examples += examples
+        self.examples += examples
 
     def waiting(self) -> 'Meter':
         """A context whose time counts as waiting."""
@@ -60,7 +64,7 @@ class Meter:
 
     def rate(self) -> float:
         """Examples a second."""
-        return self._examples / max(time.monotonic() - self._start, 1e-9)
+        return self.examples / max(time.monotonic() - self._start, 1e-9)
 
     def wait_share(self) -> float:
         """Share of the time spent waiting, in [0, 1]."""

@@ -119,9 +119,16 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
     """Sets every variable to its value in the checkpoint.
 
     Raises:
-        DataError: A variable is missing there, or has another shape: another network's.
+        DataError: A variable is missing there, or has another shape: another network's. Or there
+            is no such checkpoint any more.
     """
-    with np.load(path / VARIABLES, allow_pickle=False) as saved:
+    try:
+        saved = np.load(path / VARIABLES, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise errors.DataError(
+            f'{path} is gone: a training that goes on removes old checkpoints. Run this again.'
+        ) from error
+    with saved:
         for variable in variables:
             _restore_one(path, saved, variable)
 

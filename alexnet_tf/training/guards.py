@@ -175,16 +175,16 @@ def workers_lost(copies: replicas.One) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def patience(say: Callable[[str], None]) -> Iterator[None]:
-    """Says so when the block waits long for input."""
-    waiting = threading.Timer(
-        _PATIENT_SECS,
-        say,
-        (
-            f'train: warning: no batch for {_PATIENT_SECS:.0f} seconds: the storage of --data_dir '
-            'is stalled, or slow. --cache=disk copies the records to this machine first.',
-        ),
+def patience(say: Callable[[str], None], service: str = '') -> Iterator[None]:
+    """Says so when the block waits long for input, from a data service if one is named."""
+    why = (
+        f'--data_service={service} has no workers, or slow ones.'
+        if service
+        else 'the storage of --data_dir is stalled, or slow. --cache=disk copies the records to '
+        'this machine first.'
     )
+    what = f'train: warning: no batch for {_PATIENT_SECS:.0f} seconds: {why}'
+    waiting = threading.Timer(_PATIENT_SECS, say, (what,))
     waiting.daemon = True
     waiting.start()
     try:

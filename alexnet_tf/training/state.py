@@ -1,6 +1,7 @@
 """Where a run stands, beside its variables."""
 
 import dataclasses
+import math
 
 from alexnet_tf.training import step as steps
 
@@ -50,7 +51,7 @@ class State:
         self.begin_epoch()
 
     def means(self) -> dict[str, float]:
-        """METRICS of the epoch so far."""
-        number = max(self.counted, 1)
+        """METRICS of the epoch so far; no numbers where nothing was learned from."""
+        number = self.counted or math.nan
         pairs = zip(steps.METRICS, self.sums, strict=True)
         return {name: total / number for name, total in pairs}

@@ -16,9 +16,6 @@ _KEY = re.compile(r'(.+?)[/_.](kernel|weights?|w|0|bias|biases|b|1)(?::0)?', re.
 _BIASES = ('bias', 'biases', 'b', '1')
 
 
-SUFFIXES = ('.npy', '.npz', '.caffemodel')
-
-
 def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
     """The weights in a file.
 

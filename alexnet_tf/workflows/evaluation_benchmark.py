@@ -26,6 +26,7 @@ def measured(config: configs.Config, model_of: Callable[[int], keras.Model]) -> 
     """
     manifest, numbers = training_data.load(config), runs.resolve_recipe(config)
     split, size = config.evaluation.split, config.evaluation.eval_batch_size
+    training_data.check_pictures(numbers, manifest)
     judging.check_split(manifest, split, '--split')
     model = model_of(len(manifest.classes))
     mean = input_pipeline.records.statistics(manifest)['mean_image']

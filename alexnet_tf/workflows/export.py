@@ -117,14 +117,11 @@ def _pictures(config: configs.Config, trained: runs.Run) -> tuple[list[bytes], s
             0, 256, (_CHECKED, *trained.mean_image.shape), np.uint8
         )
         return [tf.io.encode_jpeg(each).numpy() for each in noise], 'pictures of noise'
-    squares, _, mask = next(
-        iter(
-            input_pipeline.pipeline.evaluation(
-                manifest.shards(input_pipeline.records.VALIDATION),
-                layout=manifest.layout,
-                batch_size=_CHECKED,
-            )
-        )
+    batches = input_pipeline.pipeline.evaluation(
+        manifest.shards(input_pipeline.records.VALIDATION),
+        layout=manifest.layout,
+        batch_size=_CHECKED,
     )
+    squares, _, mask = next(input_pipeline.pipeline.read(batches, config.data.data_dir))
     held_out = squares[: int(mask.numpy().sum())]
     return [tf.io.encode_png(each).numpy() for each in held_out], 'held-out pictures'

@@ -164,7 +164,8 @@ def _bytes(stream) -> tf.data.Dataset:
 
 
 def _read(batches: tf.data.Dataset, stream) -> Iterator:
-    return input_pipeline.pipeline.read(batches, stream.shards[0][0], stream.first_unreadable)
+    directory = os.path.dirname(stream.shards[0][0])
+    return input_pipeline.pipeline.read(batches, directory, stream.first_unreadable)
 
 
 def _measure_of(make: Callable[[], tf.data.Dataset], stream) -> Callable[[], dict[str, float]]:

@@ -49,6 +49,9 @@ class Network:
         config: Of the command; its `run_dir` names the run.
         manifest: Of the records.
 
+    Attributes:
+        step: Steps that it was trained for.
+
     Raises:
         DataError: There is no such run, or it was trained on other classes.
     """
@@ -56,24 +59,22 @@ class Network:
     def __init__(self, config: configs.Config, manifest):
         self._config, self._manifest, self._loaded = config, manifest, None
         self._directory = pathlib.Path(config.run_dir)
+        # Chosen and read once: a training that goes on has a newer one soon, and removes this.
         self._checkpoint = runs.checkpoint_in(
             self._directory, config.evaluation.checkpoint, '--run_dir'
         )
+        self.step = checkpoint.read_state(self._checkpoint)['step']
+        self._variables_sha256 = runs.variables_sha256(self._checkpoint)
         if manifest.classes != runs.classes_of(self._directory):
             raise input_pipeline.errors.DataError(
                 f'--data_dir={config.data.data_dir} has other classes than the network in '
                 f'--run_dir={config.run_dir} was trained on.'
             )
 
-    @property
-    def step(self) -> int:
-        """Steps that it was trained for."""
-        return checkpoint.read_state(self._checkpoint)['step']
-
     def trained(self) -> runs.Run:
         """The run, with its network."""
         if self._loaded is None:
-            self._loaded = runs.load(self._config, compiled=True)
+            self._loaded = runs.load(self._config, path=self._checkpoint, compiled=True)
         return self._loaded
 
     def score(self, split: str, views: int) -> dict[str, float]:
@@ -111,7 +112,7 @@ class Network:
             manifest_sha256=self._manifest.sha256,
             split=split,
             views=views,
-            variables_sha256=runs.variables_sha256(self._checkpoint),
+            variables_sha256=self._variables_sha256,
             dtype=dtype or self._config.evaluation.save_probabilities or 'float32',
         )
         return probabilities.Kept(self._directory / 'probabilities', identity)

@@ -77,7 +77,7 @@ def _card(directory, examined, epochs, results) -> model_card.Card:
     width = '' if asked.network.width == 1 else f', {asked.network.width:g} of its width'
     columns = 'two columns' if numbers.columns == 2 else 'one column'
     use = {
-        'It was made by': configs.command(asked, 'train'),
+        'It was made by': configs.command(asked, asked.mode),
         'Classes of new pictures': 'python -m alexnet_tf.main --mode=predict '
         f'--run_dir={shlex.quote(str(directory))} --inputs=FOLDER',
     }

@@ -54,11 +54,18 @@ class Run:
     variables_sha256: str
 
 
-def load(config: configs.Config, *, compiled: bool = False, precision: str = '') -> Run:
+def load(
+    config: configs.Config,
+    *,
+    path: pathlib.Path | None = None,
+    compiled: bool = False,
+    precision: str = '',
+) -> Run:
     """The run in `config.run_dir`, on one device, whatever it was trained on.
 
     Args:
         config: Of the command.
+        path: The checkpoint; the one that the command asks for if None.
         compiled: Faster, but not for export.
         precision: Of activations; that of its training if ''.
 
@@ -66,7 +73,7 @@ def load(config: configs.Config, *, compiled: bool = False, precision: str = '')
         DataError: There is no run, or its checkpoints are broken.
     """
     directory = pathlib.Path(config.run_dir)
-    path = checkpoint_in(directory, config.evaluation.checkpoint, '--run_dir')
+    path = path or checkpoint_in(directory, config.evaluation.checkpoint, '--run_dir')
     trained = configs.from_json((directory / CONFIG).read_text())
     if precision:
         network = dataclasses.replace(trained.network, precision=precision)
@@ -166,7 +173,7 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
     """The preset with every number that a flag gives.
 
     Raises:
-        UsageError: A number that its network has no use for.
+        UsageError: A number that its network, or its schedule, has no use for.
     """
     names = {field.name for field in dataclasses.fields(recipe.Recipe)}
     given = configs.to_settings(config)
@@ -175,6 +182,10 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
     if useless := sorted(cifar.unused(numbers) & set(given)) if numbers.layers else ():
         raise configs.UsageError(
             f'--{useless[0]}: the network of --recipe={numbers.name} has no such thing.'
+        )
+    if given.get('drop_epochs') and numbers.schedule != 'list':
+        raise configs.UsageError(
+            f'--drop_epochs: they are of --schedule=list, and this one is {numbers.schedule}.'
         )
     return numbers
 

@@ -24,14 +24,17 @@ _MOST_ROLLBACKS = 3
 def run(config: configs.Config) -> None:
     """Trains until the schedule says that it is over."""
     trainer = Trainer(config)
-    with trainer.alone(), guards.stop_requests() as stop, guards.workers_lost(trainer.copies):
+    with (
+        trainer.alone(),
+        guards.stop_requests() as stop,
+        guards.workers_lost(trainer.copies),
+        contextlib.closing(trainer.watch),
+    ):
         trainer.resume()
         while (rate := trainer.rate()) is not None:
             trainer.epoch(rate, stop)
             if number := trainer.asked_to_stop(stop):
-                trainer.save()
-                raise guards.Stopped(number)
-        trainer.watch.close()
+                trainer.stopped(number)
         state = trainer.state
         trainer.watch.say(f'train: done, {state.epoch} epochs, {state.step:,} steps')
 
@@ -159,12 +162,18 @@ class Trainer:
             return stop.number if stop else None
         return guards.agreed(self.copies, stop)
 
+    def stopped(self, number: int) -> None:
+        """Saves, unless an epoch has just ended and is saved as such, and stops."""
+        if self.state.examples or not self.state.epoch:
+            self.save()
+        raise guards.Stopped(number)
+
     def _one_step(self, meter, rate: float) -> int:
         """One update; the number of examples in it, 0 where there is another place to go on from.
 
         That is where it was asked to stop waiting, and where it went back to a checkpoint.
         """
-        with meter.waiting(), guards.patience(self.watch.say):
+        with meter.waiting(), guards.patience(self.watch.say, self.config.input.data_service):
             batch = next(self.batches, None)
         if batch is None and self._stop:
             return 0
@@ -181,12 +190,13 @@ class Trainer:
                 self._count(number, mask)
         state.examples += number
         state.step += 1
+        self._check_readable()
         return number
 
     def _count(self, number: int, mask) -> None:
         """Adds the step's metrics to the epoch's."""
         (there,) = self.copies.total([float(mask.numpy().sum())])
-        self._count_unreadable(number - int(there))
+        self.state.unreadable += number - int(there)
         values = np.array(self._outcome.metrics.numpy(), float)
         self.state.sums = (np.array(self.state.sums) + int(there) * values).tolist()
         self.state.counted += int(there)
@@ -235,12 +245,11 @@ class Trainer:
             'examples': examples,
         }
 
-    def _count_unreadable(self, number: int) -> None:
+    def _check_readable(self) -> None:
         """Stops when more records cannot be read than may be, or the manifest counts others."""
-        self.state.unreadable += number
         most = self.config.data.max_bad_fraction * self.total
         skips = self.config.input.on_bad_record == 'skip'
-        if self.state.unreadable > (most if skips else 0) or number < 0:
+        if not 0 <= self.state.unreadable <= (most if skips else 0):
             raise input_pipeline.errors.DataError(
                 f'--data_dir={self.manifest.directory}: {self.state.unreadable:,} of '
                 f'{self.state.examples:,} training records of this epoch could not be read, more '
@@ -249,7 +258,9 @@ class Trainer:
             )
 
     def _end_epoch(self, meter, rate: float) -> None:
-        state, train, speed = self.state, self.state.means(), meter.rate()
+        state, train = self.state, self.state.means()
+        # Of a part of an epoch, tracing would be most of it.
+        speed = meter.rate() if meter.examples > self.total / 2 else None
         scores = self._scores()
         if state.unreadable:
             self.watch.say(

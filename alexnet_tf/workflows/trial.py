@@ -98,8 +98,9 @@ def made(trial: grid.Trial, manifest: input_pipeline.records.Manifest) -> dict[s
     asked = trial.config.training.stop_train_error
     level = asked if asked > 0 else _LEVEL
     reached = experiment_tables.epochs_to(epochs, level) if done else None
-    speeds = [float(each['images_per_sec']) for each in epochs]
-    seconds = sum(manifest.examples(input_pipeline.records.TRAIN) / each for each in speeds)
+    speeds = experiment_tables.values(epochs, 'images_per_sec')
+    each = manifest.examples(input_pipeline.records.TRAIN)
+    seconds = len(epochs) * statistics.mean([each / speed for speed in speeds]) if speeds else 0
     return {
         'run': trial.name,
         'group': trial.group,

@@ -123,15 +123,15 @@ class Watch:
         rate: float,
         train: Mapping[str, float],
         validation: Mapping[str, float],
-        images_per_sec: float,
+        images_per_sec: float | None,
     ) -> None:
-        """An epoch that is done."""
+        """An epoch that is done; of a rate that is not known, nothing is said."""
         if not self._copies.chief:
             return
         row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': rate}
         row |= {f'train_{name}': value for name, value in train.items()}
         row |= {f'validation_{name}': value for name, value in validation.items()}
-        tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec})
+        tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec or ''})
         for split, values in (('train', train), ('validation', validation)):
             named = {f'epoch_{name}': value for name, value in values.items()}
             self.board.scalars(split, named, state.step)
@@ -139,8 +139,8 @@ class Watch:
         self.say(
             f'epoch {state.epoch}/{self._recipe.epochs} done  train loss '
             f'{train["loss"]:.4f} top-1 {tables.percent(train["top1_error"])}  validation loss '
-            f'{validation["loss"]:.4f} top-1 {tables.percent(validation["top1_error"])}  '
-            f'{images_per_sec:,.0f} images/s'
+            f'{validation["loss"]:.4f} top-1 {tables.percent(validation["top1_error"])}'
+            + (f'  {images_per_sec:,.0f} images/s' if images_per_sec else '')
         )
 
     def chance(self, state: states.State, loss: float, dead: Mapping[str, float]) -> None:

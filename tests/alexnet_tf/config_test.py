@@ -1,6 +1,7 @@
 """Settings: their way through JSON and flags, and their bounds."""
 
 import dataclasses
+import math
 import pathlib
 
 import pytest
@@ -95,14 +96,23 @@ def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
             'a batch cannot be found again',
         ),
         ({'mode': 'train', 'profile_steps': (3,)}, 'a first and a last step'),
+        ({'mode': 'train', 'profile_steps': (20, 10)}, 'a first and a last step'),
+        ({'mode': 'train', 'learning_rate': math.inf}, '--learning_rate=inf: expected a number'),
+        ({'mode': 'train', 'initial_bias': math.nan}, '--initial_bias=nan: expected a number'),
         ({'strategy': 'mirrored', 'devices': ('/CPU:0', '/CPU:0')}, 'a device has one copy'),
-        ({'strategy': 'multi_worker', 'devices': ('/CPU:0',)}, 'would place them wrongly'),
+        (
+            {'mode': 'train', 'strategy': 'multi_worker', 'devices': ('/CPU:0',)},
+            'would place them wrongly',
+        ),
+        ({'mode': 'everything', 'strategy': 'multi_worker'}, '--mode=train of many'),
         ({'strategy': 'two_columns', 'devices': ('/CPU:0',)}, 'needs two --devices'),
         ({'strategy': 'one_device', 'devices': ('/CPU:0', '/CPU:1')}, '--strategy=mirrored'),
         ({'mode': 'benchmark', 'data_service': 'grpc://a:1'}, 'measurements are of this host'),
+        ({'mode': 'benchmark', 'strategy': 'mirrored'}, 'measurements are of one copy'),
+        ({'mode': 'benchmark', 'accumulate_steps': 2}, '--accumulate_steps'),
     ],
 )
-def test_flags_of_other_modes_are_refused(flags, said):
+def test_flags_that_do_not_go_together_are_refused(flags, said):
     with pytest.raises(configs.UsageError, match=said):
         configs.from_settings(flags)
 
@@ -120,3 +130,8 @@ def test_flags_of_other_modes_are_refused(flags, said):
 )
 def test_a_value_is_written_as_it_is_read(name, text):
     assert settings.written(settings.read(configs.Config, name, text)) == text
+
+
+def test_a_list_in_a_grid_may_have_spaces_as_one_of_a_flag():
+    asked = configs.changed(configs.Config(mode='train'), {'layer_rates': 'conv1=0.1, fc8=10'})
+    assert asked.training.layer_rates == ('conv1=0.1', 'fc8=10')

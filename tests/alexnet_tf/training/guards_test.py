@@ -85,3 +85,6 @@ def test_long_waiting_is_told_of_once(monkeypatch):
         time.sleep(0.3)
     assert len(said) == 1
     assert '--cache=disk' in said[0]
+    with guards.patience(said.append, 'grpc://far:1'):
+        time.sleep(0.3)
+    assert '--data_service=grpc://far:1' in said[1]

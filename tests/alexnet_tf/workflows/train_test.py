@@ -1,6 +1,8 @@
 """Training runs: whole, cut short and taken up again, refused."""
 
+import csv
 import inspect
+import os
 import shutil
 import signal
 import tempfile
@@ -55,6 +57,36 @@ def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
     standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20')
     train.run(config_of(tmp_path, '--schedule=plateau', *standing_still))
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
+
+
+def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(config_of, tmp_path):
+    steps_of_an_epoch = 3
+    for stop in (StopAfter(steps_of_an_epoch), guards.StopRequest()):
+        trainer = train.Trainer(config_of(tmp_path, '--epochs=1', '--batch_size=5'))
+        trainer.resume()
+        trainer.epoch(trainer.rate(), stop)
+        trainer.save()
+    with open(tmp_path / 'summary.csv') as file:
+        (row,) = csv.DictReader(file)
+    assert row['images_per_sec'] == ''
+    assert float(row['train_loss']) > 0
+
+
+def test_asked_to_stop_in_validation_it_keeps_the_checkpoint_of_the_epoch(
+    config_of, tmp_path, whole, monkeypatch
+):
+    scores = train.Trainer._scores
+
+    def interrupted(trainer):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return scores(trainer)
+
+    monkeypatch.setattr(train.Trainer, '_scores', interrupted)
+    with pytest.raises(guards.Stopped):
+        train.run(config_of(tmp_path))
+    (kept,) = (tmp_path / 'checkpoints').glob('step-*')
+    assert kept.name.endswith('.epoch-0001')
+    assert (whole / 'checkpoints' / kept.name).exists()
 
 
 def test_training_learns(config_of, tmp_path, rows, monkeypatch):
