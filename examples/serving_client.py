@@ -13,7 +13,7 @@ import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-_AT_ONCE = 32  # pictures of a request
+_AT_ONCE, _BYTES_AT_ONCE = 32, 128 << 20  # most pictures of a request, and most bytes but for one
 _MOST_BYTES = 256 << 20  # of a message
 
 
@@ -28,26 +28,41 @@ def main() -> int:
     options = [(f'grpc.max_{way}_message_length', _MOST_BYTES) for way in ('send', 'receive')]
     with grpc.insecure_channel(asked.server, options=options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for start in range(0, len(asked.files), _AT_ONCE):
-            files = asked.files[start : start + _AT_ONCE]
+        for pictures in _groups(asked.files):
+            request = _request(asked.model, list(pictures.values()))
             try:
-                answer = stub.Predict(_request(asked.model, files), timeout=asked.timeout_secs)
+                answer = stub.Predict(request, timeout=asked.timeout_secs)
             except grpc.RpcError as error:
                 print(f'{asked.server}: {error.code().name}: {error.details()}', file=sys.stderr)
                 return 1
-            for line in _lines(files, answer.outputs):
+            for line in _lines(pictures, answer.outputs):
                 print(line)
     return 0
 
 
-def _request(model: str, files: list[str]) -> predict_pb2.PredictRequest:
+def _groups(files: list[str]):
+    """Pictures by file, as many as go into a request; says of a file that it cannot be read."""
+    group: dict[str, bytes] = {}
+    for each in files:
+        try:
+            with open(each, 'rb') as file:
+                read = file.read()
+        except OSError as error:
+            print(f'{each}: error: {error.strerror}')
+            continue
+        held = sum(map(len, group.values()))
+        if group and (len(group) == _AT_ONCE or held + len(read) > _BYTES_AT_ONCE):
+            yield group
+            group = {}
+        group[each] = read
+    if group:
+        yield group
+
+
+def _request(model: str, encoded: list[bytes]) -> predict_pb2.PredictRequest:
     """`tolerant`: one picture that cannot be read does not spoil the others' answers."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, 'tolerant'
-    encoded = []
-    for each in files:
-        with open(each, 'rb') as file:
-            encoded.append(file.read())
     request.inputs['images'].CopyFrom(tf.make_tensor_proto(encoded))
     return request
 

@@ -1,6 +1,7 @@
 """A copy of the records on faster storage, made once."""
 
 import dataclasses
+import os
 import pathlib
 import shutil
 import tempfile
@@ -12,16 +13,20 @@ _MEMORY = pathlib.Path('/dev/shm')
 
 
 def place(kind: str) -> pathlib.Path:
-    """The directory that caches of a kind stand in: 'memory' or 'disk'.
+    """This user's directory that caches of a kind stand in: 'memory' or 'disk'.
 
     Raises:
         DataError: This machine has no file system in memory.
     """
     if kind == 'disk':
-        return pathlib.Path(tempfile.gettempdir()) / 'alexnet_tf_cache'
+        return pathlib.Path(tempfile.gettempdir()) / _name()
     if not _MEMORY.is_dir():
         raise errors.DataError(f'--cache=memory: there is no {_MEMORY} here. Use --cache=disk.')
-    return _MEMORY / 'alexnet_tf_cache'
+    return _MEMORY / _name()
+
+
+def _name() -> str:
+    return f'alexnet_tf_cache_{os.getuid()}'
 
 
 def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest:
@@ -39,9 +44,12 @@ def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest
         for left in files.left_aside(parent):
             shutil.rmtree(left, ignore_errors=True)
         try:
-            return records.load(directory)
+            found = records.load(directory)
         except errors.DataError:
-            shutil.rmtree(directory, ignore_errors=True)
+            found = None
+        if found and found.sha256 == manifest.sha256:
+            return found
+        shutil.rmtree(directory, ignore_errors=True)
         _check_room(manifest, parent)
         with files.atomic_directory(directory) as aside:
             for name in [*_files(manifest), records.MANIFEST, records.STATISTICS]:

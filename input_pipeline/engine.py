@@ -25,12 +25,12 @@ class Engine:
     """
 
     def __init__(self, workers: int):
-        self._workers, self._pool, self._counter = workers, None, None
+        self._workers, self._pool, self._counter, self._others = workers, None, None, set()
 
     def __enter__(self):
         if self._workers > 1:
             context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
-            self._counter = context.Value('q', 0)
+            self._counter, self._others = context.Value('q', 0), _children()
             self._pool = concurrent.futures.ProcessPoolExecutor(
                 self._workers, context, _begin, (self._counter,)
             )
@@ -38,7 +38,7 @@ class Engine:
 
     def __exit__(self, kind, *_):
         if self._pool:
-            for process in multiprocessing.active_children() if kind else ():
+            for process in _children() - self._others if kind else ():
                 process.terminate()
             self._pool.shutdown(cancel_futures=True)
 
@@ -88,8 +88,23 @@ class _Count:
         self._report(self._done)
 
 
+def _children() -> set:
+    return set(multiprocessing.active_children())
+
+
+class _Told(BaseException):
+    """This process is told to end."""
+
+
 def _counted(function, task):
-    return function(task, functools.partial(_add, _begin.counter))
+    try:
+        _begin.works = True
+        try:
+            return function(task, functools.partial(_add, _begin.counter))
+        finally:
+            _begin.works = False
+    except _Told:
+        os._exit(1)  # the executor would hand out the next task
 
 
 def _add(counter) -> None:
@@ -99,7 +114,7 @@ def _add(counter) -> None:
 
 def _begin(counter) -> None:
     """What a worker process does first."""
-    _begin.counter = counter
+    _begin.counter, _begin.works = counter, False
     # A terminal's Ctrl-C reaches all processes; the first one decides, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminated)
@@ -113,9 +128,11 @@ def _begin(counter) -> None:
 
 
 def _terminated(*_) -> None:
-    raise errors.WorkerLost(
-        'a worker process was told to end. What is finished stays: run the same command again.'
-    )
+    """Ends, once what is half done is cleaned up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if not _begin.works:
+        os._exit(1)
+    raise _Told
 
 
 def _end_with_parent() -> None:

@@ -46,8 +46,10 @@ def size(path: str | os.PathLike) -> int:
 
 
 def remove_tree(path: str | os.PathLike) -> None:
-    """Removes a directory and what is in it, if it is there."""
-    if not is_remote(path):
+    """Removes a directory and what is in it, or a file, if it is there."""
+    if os.path.isfile(path):
+        os.remove(path)
+    elif not is_remote(path):
         shutil.rmtree(path, ignore_errors=True)
     elif at(path).exists():
         at(path).rmtree()

@@ -72,7 +72,7 @@ def _begins(encoded: tf.Tensor, with_: bytes, at: int = 0) -> tf.Tensor:
 
 
 def _is_known(start: tf.Tensor) -> tf.Tensor:
-    plain = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'BM')
+    plain = (b'\xff\xd8\xff', headers.PNG, b'GIF8', b'BM')
     known = [_begins(start, each) for each in plain]
     webps = [tf.reduce_all([_begins(start, *mark) for mark in kind]) for kind in headers.WEBPS]
     is_webp = _begins(start, b'RIFF') & _begins(start, b'WEBP', 8) & tf.reduce_any(webps)
@@ -137,7 +137,7 @@ def _size(encoded: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.case(
         [
             (_begins(start, b'\xff\xd8\xff'), jpeg),
-            (_begins(start, b'\x89PNG'), lambda: (_big(data, 16), _big(data, 20))),
+            (_begins(start, headers.PNG), lambda: (_big(data, 16), _big(data, 20))),
             (_begins(start, b'GIF8'), animation),
             (_begins(start, b'BM'), bitmap),
             (_begins(start, b'VP8 ', 12), lossy),

@@ -31,7 +31,9 @@ _HEAD = 1 << 18  # bytes; EXIF comes before pixels
 
 _JPEGS = {1: 'grey JPEG', 4: 'CMYK JPEG'}  # by channels
 _APP1, _ORIENTATION, _SHORT = 0xE1, 0x0112, 3  # of EXIF
-_PNG, _GIF, _BMP = b'\x89PNG\r\n\x1a\n', b'GIF8', b'BM'
+# Its size is in the first chunk, IHDR: libpng would pass over another that comes before it.
+PNG = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'
+_GIF, _BMP = b'GIF8', b'BM'
 
 
 def check(encoded: bytes) -> str:
@@ -101,7 +103,7 @@ def _read(encoded: bytes) -> tuple[str, int, int]:
         if encoded[:3] == b'\xff\xd8\xff':
             height, width, channels = tf.io.extract_jpeg_shape(encoded).numpy().tolist()
             return _JPEGS.get(channels, 'JPEG'), width, height
-        if encoded.startswith(_PNG):
+        if encoded.startswith(PNG):
             return 'PNG', *struct.unpack_from('>II', encoded, 16)
         if encoded.startswith(_GIF):
             return 'GIF', *_gif_size(encoded)

@@ -131,7 +131,13 @@ def evaluation(
         encoded, labels = preprocessing.parse(chunk.records, layout)
         return preprocessing.decode(encoded, layout), labels, chunk.mask
 
-    chunks = order.chunks(shards, batch_size=batch_size, reshuffle=False, share=share)
+    chunks = order.chunks(
+        shards,
+        batch_size=batch_size,
+        reshuffle=False,
+        share=share,
+        group_examples=_GROUP_EXAMPLES[layout.encoding],
+    )
     pictures = chunks.map(whole, num_parallel_calls=tf.data.AUTOTUNE)
     return _batched(pictures, batch_size // share[1]).prefetch(_FINISHED)
 

@@ -119,12 +119,12 @@ def check(address: str, flag: str) -> None:
 
 def _check_free(port: int) -> None:
     # gRPC would share the port with whoever has it.
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            probe.bind(('::', port))
-        except OSError as error:
-            raise errors.DataError(f'--service_port={port}: it cannot be had ({error}).') from error
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(('', port), family=family, dualstack_ipv6=both).close()
+    except OSError as error:
+        raise errors.DataError(f'--service_port={port}: it cannot be had ({error}).') from error
 
 
 def _batched(crops: tf.data.Dataset, stream: pipeline.Training) -> tf.data.Dataset:

@@ -242,8 +242,11 @@ def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
             return None
         if task.links_elsewhere():
             return None
-        bad = fields.pop('bad')
+        bad = [tuple(each) for each in fields.pop('bad')]
+        unread = {name for name, _ in bad}
         # What could not be read may have been mended.
-        return None if bad else Written(shard, bad, **fields)
+        if any(try_record(each, task.content) for each in task.entries if each.name in unread):
+            return None
+        return Written(shard, bad, **fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # what is not whole is written again

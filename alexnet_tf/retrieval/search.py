@@ -112,7 +112,10 @@ def _within(far: np.ndarray, number: int) -> np.ndarray:
     if len(far) <= number:
         return np.arange(len(far))
     last = np.partition(far, number - 1)[number - 1]
-    return np.flatnonzero(far <= last * (1 + _ROUNDING) + 1e-6)[: number + _MOST]
+    kept = np.flatnonzero(far <= last * (1 + _ROUNDING) + 1e-6)
+    if len(kept) > number + _MOST:  # nearest first, of the equally near the first
+        kept = np.sort(kept[np.lexsort((kept, far[kept]))[: number + _MOST]])
+    return kept
 
 
 class Hamming:

@@ -57,7 +57,7 @@ def write(
     """
     kind = {suffix: kind for kind, suffix in SUFFIXES.items()}[path.suffix]
     squares, expected = checked_with
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as scratch:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as scratch:
         made = pathlib.Path(scratch) / path.name
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of the converters, about NumPy

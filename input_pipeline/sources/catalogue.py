@@ -8,6 +8,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from input_pipeline import errors, files, records
 from input_pipeline.sources import archives, cifar10, entry
 
@@ -140,8 +142,14 @@ def _pictures(builder, name: str) -> Iterator[tuple[bytes, int]]:
         raise errors.DataError(
             f'{builder.info.full_name} has no split {name!r} ({errors.reason(error)}).'
         ) from error
-    for each in dataset:
-        yield each['image'].numpy(), int(each['label'])
+    try:
+        for each in dataset:
+            yield each['image'].numpy(), int(each['label'])
+    except tf.errors.OpError as error:
+        raise errors.DataError(
+            f'{builder.info.full_name}, split {name}: a record in {builder.data_dir} cannot be '
+            f'read ({errors.reason(error)}). Remove that folder, so that it is made anew.'
+        ) from error
 
 
 def _halves(rows: Sequence, fraction: float) -> dict[str, list]:

@@ -8,7 +8,9 @@ import pathlib
 from input_pipeline import errors, files, records
 from input_pipeline.sources import entry
 
-_VALIDATION_NAMES = ('val', 'validation', 'valid', 'test')  # the first that there is
+# The first that there is, in any case.
+_TRAINING_NAMES = ('train', 'training')
+_VALIDATION_NAMES = ('val', 'validation', 'valid', 'test', 'testing')
 _NOT_PICTURES = ('.ds_store', 'thumbs.db', 'desktop.ini', '__macosx')
 
 
@@ -16,8 +18,8 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     """The pictures of a folder, by class.
 
     Args:
-        source_dir: Holds `train/` and `val/` (or `validation/`, `valid/`, `test/`), or class
-            folders.
+        source_dir: Holds `train/` (or `training/`) and `val/` (or `validation/`, `valid/`,
+            `test/`, `testing/`), or class folders.
         validation_fraction: Without val/: the share held out. The hash of a file's content
             decides, so no picture ever changes sides, renamed or joined by others.
 
@@ -26,12 +28,12 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
             pictures, a validation class that training lacks, an empty split.
     """
     root = files.at(source_dir)
-    validation = [root / name for name in _VALIDATION_NAMES if (root / name).is_dir()]
-    if (root / 'train').is_dir() and validation:
-        return of_two(root, root / 'train', validation[0])
-    if (root / 'train').is_dir() and set(_class_folders(root)) == {'train'}:
+    train, validation = (_named(root, each) for each in (_TRAINING_NAMES, _VALIDATION_NAMES))
+    if train and validation:
+        return of_two(root, train, validation)
+    if train and _class_folders(train):  # a class may have this name, but no folders in it
         raise errors.DataError(
-            f'{root} has train/ but none of {", ".join(_VALIDATION_NAMES)}. Give {root / "train"} '
+            f'{root} has {train.name}/ but none of {", ".join(_VALIDATION_NAMES)}. Give {train} '
             'itself to hold out a share of it.'
         )
     found = _found(root, *_from_one(root, validation_fraction))
@@ -41,6 +43,14 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
 def of_two(root: pathlib.Path, train: pathlib.Path, validation: pathlib.Path) -> entry.Found:
     """The pictures of two folders of class folders, named from `root`; errors as of `find`."""
     return _found(root, *_from_two(root, train, validation))
+
+
+def _named(root, names) -> pathlib.Path | None:
+    """The folder that has the first of some names that there is."""
+    if not root.is_dir():
+        return None
+    there = {each.name.lower(): each for each in sorted(root.iterdir()) if each.is_dir()}
+    return next((there[name] for name in names if name in there), None)
 
 
 def _found(root, classes, splits) -> entry.Found:
@@ -59,8 +69,8 @@ def _from_two(root, train, validation):
     classes = _classes(train)
     _check_known(validation, train, classes)
     folders = {records.TRAIN: train, records.VALIDATION: validation}
-    test = root / 'test'
-    if test.is_dir() and test != validation and _class_folders(test):
+    test = _named(root, ('test', 'testing'))
+    if test and test != validation and _class_folders(test):
         _check_known(test, train, classes)
         folders[records.TEST] = test
     return classes, {

@@ -19,6 +19,7 @@ _KAGGLE_ROOT = pathlib.Path('ILSVRC/Data/CLS-LOC')
 _VALIDATION_NAMES = ('val', 'validation')
 
 _VALIDATION = re.compile(r'ILSVRC2012_val_\d{8}\.(?i:jpe?g)')
+_SUFFIXES = ('.jpeg', '.jpg')
 
 
 def recognises(root: pathlib.Path) -> str:
@@ -28,7 +29,9 @@ def recognises(root: pathlib.Path) -> str:
     train = _tree(root) / 'train'
     if train.is_dir() and any(synsets.WNID.fullmatch(each.name) for each in train.iterdir()):
         validation = _validation_folder(_tree(root))
-        if validation and any(_VALIDATION.fullmatch(each.name) for each in _some(validation)):
+        names = [each.name for each in _some(validation)] if validation else []
+        mixed = any(map(ilsvrc.TRAINING.fullmatch, names))  # a choice of both, as Imagenette
+        if any(map(_VALIDATION.fullmatch, names)) and not mixed:
             return 'train/ has WNID folders, and validation pictures are named ILSVRC2012_val_*'
     return ''
 
@@ -74,8 +77,7 @@ def _from_tree(root) -> entry.Found:
     training = [
         entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File.at(str(path)))
         for wnid in classes.wnids
-        for path in sorted((tree / 'train' / wnid).iterdir())
-        if ilsvrc.TRAINING.fullmatch(path.name)
+        for path in _pictures(tree / 'train' / wnid, ilsvrc.TRAINING)
     ]
     filled = {each.label for each in training}
     empty = [wnid for wnid, label in labels.items() if label not in filled]
@@ -92,7 +94,11 @@ def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
     if inside:
         synsets.check_same(inside, classes, str(folder))
         labels = classes.labels()
-        pairs = [(path, labels[wnid]) for wnid in inside for path in (folder / wnid).iterdir()]
+        pairs = [
+            (path, labels[wnid])
+            for wnid in inside
+            for path in _pictures(folder / wnid, _VALIDATION)
+        ]
         how = f'{folder.name}/ in class folders'
     else:
         paths = sorted(path for path in folder.iterdir() if _VALIDATION.fullmatch(path.name))
@@ -101,13 +107,22 @@ def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
         how = f'{folder.name}/ flat with {file}'
     # Named as in the tar, so that every route gives the same records.
     return sorted(
-        (
-            entry.Entry(f'val/{path.name}', label, entry.File.at(str(path)))
-            for path, label in pairs
-            if _VALIDATION.fullmatch(path.name)
-        ),
+        (entry.Entry(f'val/{path.name}', label, entry.File.at(str(path))) for path, label in pairs),
         key=lambda each: each.name,
     ), how
+
+
+def _pictures(folder, named: re.Pattern) -> list[pathlib.Path]:
+    """The pictures of a class, sorted; one of another name shows that this is another set."""
+    names = [path for path in folder.iterdir() if not path.name.startswith('.')]
+    paths = sorted(path for path in names if path.suffix.lower() in _SUFFIXES)
+    strange = next((path for path in paths if not named.fullmatch(path.name)), None)
+    if strange:
+        raise errors.DataError(
+            f'{strange} is not named as the pictures of ILSVRC-2012 are. Give --source=folder to '
+            'take the class folders as they are.'
+        )
+    return paths
 
 
 def _truth_of_tree(root, folder, classes, paths) -> tuple[list[int], str]:

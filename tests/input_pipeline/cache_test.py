@@ -1,6 +1,7 @@
 """Copies of records: made once, checked, never half."""
 
 import concurrent.futures
+import os
 
 import pytest
 
@@ -58,6 +59,14 @@ def test_what_is_no_longer_whole_is_copied_again(manifest, tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ['.lock', copy.directory.name]
 
 
+def test_other_records_under_its_name_are_not_taken(manifest, tmp_path):
+    copy = cache.copied(manifest, tmp_path)
+    path = copy.directory / records.MANIFEST
+    path.write_text(path.read_text() + ' ')
+    assert cache.copied(manifest, tmp_path).sha256 == manifest.sha256
+    assert records.load(copy.directory).sha256 == manifest.sha256
+
+
 def test_many_at_once_copy_once(manifest, tmp_path):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         copies = list(pool.map(lambda _: cache.copied(manifest, tmp_path), range(4)))
@@ -67,3 +76,4 @@ def test_many_at_once_copy_once(manifest, tmp_path):
 
 def test_places():
     assert cache.place('disk') != cache.place('memory')
+    assert cache.place('disk').name.endswith(f'_{os.getuid()}')

@@ -103,6 +103,30 @@ def test_bad_pictures_are_quarantined_with_their_reason(folder, tmp_path):
         assert line in listed
 
 
+def test_a_shard_with_a_bad_picture_is_not_made_again_until_that_is_mended(
+    folder, tmp_path, monkeypatch
+):
+    bad = folder / 'cat' / 'text.jpg'
+    bad.write_text('this is a text')
+
+    def prepared(*, ends=True):
+        with monkeypatch.context() as patched:
+            if not ends:
+                patched.setattr(convert, '_manifest', None)
+            made = prepare(folder, tmp_path / 'out', max_bad_fraction=0.2, shard_examples=100)
+        return made
+
+    with pytest.raises(TypeError):
+        prepared(ends=False)
+    paths = list((tmp_path / 'out').glob('*.tfrecord'))
+    before = {path: path.stat().st_mtime_ns for path in paths}
+    with pytest.raises(TypeError):
+        prepared(ends=False)
+    assert {path: path.stat().st_mtime_ns for path in paths} == before
+    bad.write_bytes((folder / 'dog' / '00.jpg').read_bytes())
+    assert prepared().quarantined == 0
+
+
 def test_too_many_bad_pictures_leave_no_data_set(folder, tmp_path):
     (folder / 'cat' / 'text.jpg').write_text('this is a text')
     with pytest.raises(errors.DataError, match=r'1 of 25 pictures.*cat/text.jpg: not a picture'):

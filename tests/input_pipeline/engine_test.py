@@ -41,11 +41,9 @@ PROGRAM = """
     def vanish(number, count):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def end(number, count):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(9)
-
     def wait(path, count):
+        if path is None:
+            return
         pathlib.Path(path).write_text(str(os.getpid()))
         try:
             time.sleep(60)
@@ -64,12 +62,12 @@ PROGRAM = """
             except errors.DataError as error:
                 print(error)
             if sys.argv[1:]:
-                list(running.run(wait, sys.argv[1:]))
-            for lose in (end, vanish):
-                try:
-                    list(running.run(lose, [0]))
-                except errors.WorkerLost as error:
-                    print(error)
+                path, others = sys.argv[1], sys.argv[2:]
+                list(running.run(wait, [path, *others] if others else [path, None]))
+            try:
+                list(running.run(vanish, [0]))
+            except errors.WorkerLost as error:
+                print(error)
 """
 
 
@@ -96,7 +94,6 @@ def program(tmp_path):
 def test_processes_give_results_in_order_and_errors_and_are_missed(program):
     out, err = program().communicate(timeout=120)
     assert '7 is bad' in out, err
-    assert 'a worker process was told to end' in out
     assert 'a worker process ended before its work' in out
 
 
@@ -112,6 +109,18 @@ def test_processes_end_with_their_parent(program, tmp_path, signal):
     assert parent.returncode
     if signal == 'SIGINT':
         assert not mark.exists()  # it could clean up
+
+
+def test_a_worker_that_is_told_to_end_begins_no_other_task(program, tmp_path):
+    marks = [tmp_path / str(at) for at in range(5)]
+    parent = program(*map(str, marks))
+    _until(lambda: all(mark.exists() for mark in marks[:2]), 120)
+    parent.send_signal(signals.SIGINT)
+    _, err = parent.communicate(timeout=60)
+    assert 'KeyboardInterrupt' in err
+    assert '_Told' not in err
+    assert 'Process Spawn' not in err
+    assert not any(mark.exists() for mark in marks)
 
 
 def _until(condition, seconds):

@@ -47,6 +47,15 @@ def test_a_standing_directory_is_not_replaced(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / '.1.tflite.tmp-7').write_text('half')
+    (tmp_path / '.2.tmp-7').mkdir()
+    (tmp_path / '.2.tmp-7' / 'file').write_text('half')
+    for each in files.left_aside(tmp_path):
+        files.remove_tree(each)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sha256(tmp_path):
     (tmp_path / 'abc').write_bytes(b'abc')
     assert files.sha256(tmp_path / 'abc').startswith('ba7816bf8f01cfea414140de5dae2223')

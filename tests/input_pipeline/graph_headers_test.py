@@ -62,6 +62,15 @@ def huge_gif():
     )
 
 
+def test_a_png_that_hides_its_size_is_refused():
+    """libpng passes over a chunk before the one that has the size."""
+    hidden = bytearray(huge_png())
+    hidden[8:8] = struct.pack('>I4sIII', 8, b'aaAa', 1, 1, 0)
+    assert problem(bytes(hidden)).startswith('not a picture')
+    with pytest.raises(ValueError, match='not a picture'):
+        headers.check(bytes(hidden))
+
+
 @pytest.mark.parametrize('make', [huge_png, huge_jpeg, huge_gif])
 def test_claims_of_many_pixels_are_refused(make):
     assert problem(make()).startswith('60000 x 60000 pixels')

@@ -90,6 +90,15 @@ def test_nothing_that_comes_is_not_waited_for_for_ever(stream, monkeypatch):
         next(service.batches(stream, lonely.target, start_epoch=0, epochs=1))
 
 
+def test_a_port_is_looked_for_where_there_is_no_ipv6(monkeypatch):
+    monkeypatch.setattr(service.socket, 'has_dualstack_ipv6', lambda: False)
+    with service.socket.create_server(('', 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(errors.DataError, match=f'--service_port={port}: it cannot be had'):
+            service._check_free(port)
+    service._check_free(port)
+
+
 def test_a_port_is_taken_once():
     first = service.dispatcher(0)
     port = int(first.target.rpartition(':')[2])

@@ -58,6 +58,16 @@ def test_of_many_alike_the_first_come_first(engine):
 
 
 @pytest.mark.parametrize('engine', search.ENGINES)
+def test_what_is_nearer_is_found_behind_many_that_are_equally_far(engine):
+    pytest.importorskip('faiss')
+    made = np.zeros((5005, 3), np.float32)
+    made[:5000, 0], made[5000:, 0] = 3e-4, 1e-4
+    query = np.zeros((1, 3), np.float32)
+    _, places = search.Euclidean(index.Vectors([made]), engine).nearest(query, 7)
+    assert places.tolist() == [[5000, 5001, 5002, 5003, 5004, 0, 1]]
+
+
+@pytest.mark.parametrize('engine', search.ENGINES)
 @pytest.mark.parametrize('bits', [3, 28, 64, 100, 256])
 def test_hamming(engine, bits):
     """With short codes most distances are tied."""

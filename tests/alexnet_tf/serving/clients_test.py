@@ -97,10 +97,13 @@ def test_a_client_of_another_maker_is_answered(server, pictures, expected):
 
 def test_our_example_client_prints_rows(server, files, expected):
     command = [sys.executable, str(ROOT / 'examples' / 'serving_client.py'), f'--server={server}']
-    bad = str(pathlib.Path(__file__))
-    done = subprocess.run([*command, *files, bad], capture_output=True, text=True, check=False)
+    bad, missing = str(pathlib.Path(__file__)), '/missing.jpg'
+    done = subprocess.run(
+        [*command, missing, *files, bad], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    said, *lines = done.stdout.splitlines()
+    assert said == '/missing.jpg: error: No such file or directory'
     assert len(lines) == len(files) + 1
     best = expected['classes'].numpy()[0, 0].decode()
     assert lines[0].startswith(f'{files[0]}: {best} ')

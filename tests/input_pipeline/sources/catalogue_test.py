@@ -81,6 +81,19 @@ def test_unlabelled_splits_are_refused(mocked, tmp_path, monkeypatch):
         find(tmp_path)
 
 
+def test_a_damaged_record_is_told_of(mocked, tmp_path, monkeypatch):
+    real = tfds.core.DatasetBuilder.as_dataset
+
+    def damaged(*args, **flags):
+        return real(*args, **flags).map(
+            lambda each: each | {'label': tf.strings.to_number('none', tf.int64)}
+        )
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, 'as_dataset', damaged)
+    with pytest.raises(errors.DataError, match=r'cannot be read.*Remove that folder'):
+        find(tmp_path)
+
+
 def test_describing_downloads_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(
         tfds.core.DatasetBuilder, 'download_and_prepare', lambda *_: pytest.fail('a download')

@@ -64,6 +64,26 @@ def test_train_and_val_folders(root):
     assert len(names(found, 'train')) == 58
 
 
+def test_they_may_be_written_otherwise(root):
+    for name in ('a', 'b'):
+        (root / 'Training').mkdir(exist_ok=True)
+        (root / name).rename(root / 'Training' / name)
+        (root / 'Testing' / name).mkdir(parents=True)
+        (root / 'Training' / name / '0.png').rename(root / 'Testing' / name / '0.png')
+    found = folder.find(str(root), validation_fraction=0.3)
+    assert found.classes == ('a', 'b')
+    assert names(found, 'validation') == {'Testing/a/0.png', 'Testing/b/0.png'}
+    shutil.rmtree(root / 'Testing')
+    (root / 'unlabeled').mkdir()
+    with pytest.raises(errors.DataError, match='has Training/ but none of val'):
+        folder.find(str(root), validation_fraction=0.3)
+
+
+def test_a_class_may_be_called_as_a_split_is(root):
+    (root / 'a').rename(root / 'train')
+    assert folder.find(str(root), validation_fraction=0.3).classes == ('b', 'train')
+
+
 def test_system_files_are_no_pictures(root):
     for name in ('.DS_Store', 'Thumbs.db', '.hidden.png'):
         (root / 'a' / name).write_bytes(b'x')

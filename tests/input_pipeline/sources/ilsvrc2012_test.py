@@ -237,6 +237,17 @@ def test_bad_solutions_are_refused(tmp_path, made2012, imitate, text):
         ilsvrc2012.find(str(root))
 
 
+def test_a_choice_of_both_splits_is_another_set(tmp_path, made2012, imitate):
+    """Imagenette's class folders mix pictures of both."""
+    class_folders(tmp_path, made2012, imitate)
+    assert ilsvrc2012.recognises(tmp_path)
+    folder = min((tmp_path / 'val').iterdir())
+    (folder / f'{folder.name}_7.JPEG').write_bytes(b'picture')
+    assert not ilsvrc2012.recognises(tmp_path)
+    with pytest.raises(errors.DataError, match=r'_7\.JPEG is not named as.*--source=folder'):
+        ilsvrc2012.find(str(tmp_path))
+
+
 def test_a_tree_with_an_empty_class_is_refused(tmp_path, made2012, imitate):
     root = class_folders(tmp_path, made2012, imitate)
     for path in (root / 'train' / 'n01440764').iterdir():
