@@ -53,7 +53,9 @@ def test_others_are_not_unpacked(monkeypatch):
     ],
     ids=['long comment', 'many comments', 'tiny blocks of pixels'],
 )
-def test_many_blocks_cost_no_more_than_a_second_or_two(blocks):
+@pytest.mark.parametrize('most', [5_000, pytest.param(gif.MOST_BLOCKS, marks=pytest.mark.slow)])
+def test_many_blocks_cost_no_more_than_a_second_or_two(blocks, most, monkeypatch):
+    monkeypatch.setattr(gif, 'MOST_BLOCKS', most)
     encoded = b'GIF89a' + struct.pack('<HHBBB', 9, 9, 0, 0, 0) + blocks
     walk = tf.function(gif.first_picture, autograph=False)
     walk(tf.constant(encoded[:40]))

@@ -42,8 +42,7 @@ class LocalResponseNormalization(column.Placed, keras.layers.Layer):
         numbers = {'k': self.k, 'alpha': self.alpha, 'beta': self.beta}
         with column.scope(self.device):
             if self.compiled:
-                near = functools.partial(_shifted_sum, window=self.n)
-                return _rescale_compiled(inputs, near, **numbers)
+                return _rescale_compiled(inputs, self.n, **numbers)
             maps = inputs.shape[-1]
             y = _rescale(tf.reshape(inputs, [-1, maps]), self._banded_product, **numbers)
             return tf.reshape(y, tf.shape(inputs))
@@ -121,25 +120,38 @@ def _rescale(x, neighbour_sum, *, k: float, alpha: float, beta: float):
     return forward(x)
 
 
-def _rescale_compiled(x, neighbour_sum, *, k: float, alpha: float, beta: float):
-    """The same, each pass fused by XLA: the gradient computes s again from x, which is cheaper
-    than to store and read it."""
+def _rescale_compiled(x, window: int, *, k: float, alpha: float, beta: float):
+    """The same for sums over a window of maps, each pass fused by XLA."""
+    forward, backward = _passes(x.shape, x.dtype, window, k, alpha, beta)
+    return tf.custom_gradient(lambda x: (forward(x), lambda dy: backward(x, dy)))(x)
 
-    @tf.function(jit_compile=True, autograph=False)
+
+@functools.cache
+def _passes(shape, dtype, window: int, k: float, alpha: float, beta: float):
+    """(forward, backward), once for all networks, for XLA compiles what it has not seen.
+
+    The gradient computes s again from x, which is cheaper than to store and read it.
+    """
+    near = functools.partial(_shifted_sum, window=window)
+
     def forward(x):
         wide = tf.cast(x, tf.float32)
-        bracket = k + alpha * neighbour_sum(tf.square(wide))
+        bracket = k + alpha * near(tf.square(wide))
         return tf.cast(wide * _negative_power(bracket, beta), x.dtype)
 
-    @tf.function(jit_compile=True, autograph=False)
     def backward(x, dy):
         wide, dy_wide = tf.cast(x, tf.float32), tf.cast(dy, tf.float32)
-        bracket = k + alpha * neighbour_sum(tf.square(wide))
+        bracket = k + alpha * near(tf.square(wide))
         scale = _negative_power(bracket, beta)
-        outer = neighbour_sum((2 * alpha * beta) * dy_wide * wide * scale / bracket)
+        outer = near((2 * alpha * beta) * dy_wide * wide * scale / bracket)
         return tf.cast(dy_wide * scale - wide * outer, x.dtype)
 
-    return tf.custom_gradient(lambda x: (forward(x), lambda dy: backward(x, dy)))(x)
+    maps = tf.TensorSpec(shape, dtype)
+    with tf.init_scope(), tf.device(None):  # of no network's graph, and of no device
+        return tuple(
+            tf.function(each, jit_compile=True, autograph=False).get_concrete_function(*specs)
+            for each, specs in ((forward, (maps,)), (backward, (maps, maps)))
+        )
 
 
 def _negative_power(s, beta: float):

@@ -23,12 +23,6 @@ def encoded_as(kind, mode='RGB', size=(90, 70), seed=0, **options):
     return buffer.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    """Instead of the one for all tests: a new seed makes TensorFlow forget how to run a function,
-    which costs a second a request. Nothing here draws from TensorFlow's generators."""
-
-
 @pytest.fixture(scope='session')
 def encode():
     return encoded_as

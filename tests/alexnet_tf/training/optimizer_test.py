@@ -61,7 +61,8 @@ def test_layers_decay_by_multiples_of_their_own_and_unshared_biases_not_at_all()
 
 
 @pytest.mark.parametrize(
-    'precision', ['float32', pytest.param('bfloat16', marks=pytest.mark.slow), 'float16']
+    'precision',
+    ['float32', *(pytest.param(half, marks=pytest.mark.slow) for half in ('bfloat16', 'float16'))],
 )
 def test_twenty_steps_of_the_whole_network(precision):
     """Twice the same network: one learns by `training_step`, the other by its gradients and the

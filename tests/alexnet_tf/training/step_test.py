@@ -64,7 +64,9 @@ def test_the_number_of_the_step_decides_the_masks():
     assert other[0] != first[0]
 
 
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
+@pytest.mark.parametrize(
+    'precision', ['float32', pytest.param('bfloat16', marks=pytest.mark.slow), 'float16']
+)
 def test_what_is_no_number_is_not_learned(precision):
     model, sgd, learn = build(precision=precision)
     assert learn(IMAGES, LABELS, MASK).finite.numpy()

@@ -40,7 +40,11 @@ def ran(name, precision, compiled):
     return model, sgd, graphs, traffic.crossings(graphs, learn, *batch)
 
 
-@pytest.fixture(scope='module', params=[False, True], ids=['not compiled', 'compiled'])
+@pytest.fixture(
+    scope='module',
+    params=[pytest.param(False, marks=pytest.mark.slow), True],
+    ids=['not compiled', 'compiled'],
+)
 def paper(request):
     return ran('paper', 'float32', request.param)
 
@@ -105,7 +109,7 @@ def expected_bytes(maps, hidden, bytes_each):
     ('name', 'precision'),
     [
         ('paper', 'float32'),
-        ('source2012', 'float32'),
+        pytest.param('source2012', 'float32', marks=pytest.mark.slow),
         pytest.param('paper', 'bfloat16', marks=pytest.mark.slow),
         ('paper', 'float16'),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import flag_defs, main
+from alexnet_tf.workflows import train
 
 TINY = (
     '--recipe=paper',
@@ -57,6 +58,14 @@ def config_of(data):
         return flag_defs.parse([*argv, *tiny, '--epochs=3', '--drop_epochs=2', *flags])
 
     return build
+
+
+@pytest.fixture(scope='session')
+def whole(config_of, tmp_path_factory):
+    """The directory of an uninterrupted run of three epochs: not to be changed."""
+    directory = tmp_path_factory.mktemp('whole')
+    train.run(config_of(directory, '--log_every_steps=1', '--profile_steps=1,2'))
+    return directory
 
 
 @pytest.fixture(scope='session')

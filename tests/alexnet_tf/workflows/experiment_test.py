@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,26 +13,24 @@ import pytest
 from alexnet_tf import config as configs
 from alexnet_tf import main
 from alexnet_tf.reporting import tables
+from alexnet_tf.training import guards
 from alexnet_tf.workflows import trial
 
 GRID = '--grid=seed=1;|activation=tanh'
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    """Runs as calls: what they come to without a process for each."""
-
-    def called(each, mode):
-        with open(trial.log(each), 'a') as log, contextlib.redirect_stdout(log):
-            return main.main(['alexnet_tf', *configs.flags(each.config, mode)])
-
-    monkeypatch.setattr(trial, '_called', called)
+def in_process(each, mode):
+    """A run as a call: what it comes to without a process of its own."""
+    with open(trial.log(each), 'a') as log, contextlib.redirect_stdout(log):
+        return main.main(['alexnet_tf', *configs.flags(each.config, mode)])
 
 
 @pytest.fixture(scope='module')
 def done(command, data, tmp_path_factory):
     directory = tmp_path_factory.mktemp('experiment')
-    assert command('experiment', data, GRID, f'--experiment_dir={directory}') == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, '_called', in_process)
+        assert command('experiment', data, GRID, f'--experiment_dir={directory}') == 0
     return directory
 
 
@@ -65,8 +64,15 @@ def test_nothing_is_repeated(done, command, data, capsys, monkeypatch):
     assert 'experiment: 2/2 seed=1+activation=tanh: 2 epochs in ' in capsys.readouterr().out
 
 
-def test_a_grid_that_grows_does_what_is_new(done, command, data, in_process):
+def test_a_grid_that_grows_does_what_is_new(done, command, data, monkeypatch):
     """The difference is there although one row was read back and the other just made."""
+
+    def as_before(each, mode):
+        if mode == 'train':
+            shutil.copytree(done / 'seed=1', each.config.run_dir)
+        return 0
+
+    monkeypatch.setattr(trial, '_called', as_before)
     grown = '--grid=activation=tanh|activation=relu+dropout=0;seed=1'
     before = (done / 'runs.csv').read_text()
     assert command('experiment', data, grown, f'--experiment_dir={done}') == 0
@@ -88,7 +94,10 @@ def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
     assert (done / 'runs.csv').read_bytes() == before
 
 
-def test_runs_that_diverge_have_a_row_and_others_go_on(command, data, tmp_path, in_process, capsys):
+def test_runs_that_diverge_have_a_row_and_others_go_on(
+    command, data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(trial, '_called', lambda *_: guards.NotFinite.exit_code)
     where = f'--experiment_dir={tmp_path}'
     assert command('experiment', data, '--grid=learning_rate=1e30', where) == 0
     (row,) = tables.read_csv(tmp_path / 'runs.csv')

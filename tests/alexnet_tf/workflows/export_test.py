@@ -1,5 +1,7 @@
 """The SavedModel: whole, portable, and of one mind with predict."""
 
+import contextlib
+import io
 import json
 import re
 import sys
@@ -13,12 +15,22 @@ from tensorflow.core.protobuf import saved_model_pb2
 from alexnet_tf.serving import other_formats, saved_model
 from alexnet_tf.workflows import export
 
+FORMATS = [each for each in ('litert', 'onnx') if not other_formats.missing(each)]
+
 
 @pytest.fixture(scope='module')
-def exported(command, data, trained, tmp_path_factory):
+def said(command, trained, tmp_path_factory):
+    """(version, what was printed), in all formats; without the data, it is checked on noise."""
     directory = tmp_path_factory.mktemp('export')
-    assert command('export', data, f'--run_dir={trained}', f'--export_dir={directory}') == 0
-    return directory / '1'
+    flags = (f'--run_dir={trained}', f'--export_dir={directory}', '--data_dir=nowhere')
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert command('export', *flags, f'--export_also={",".join(FORMATS)}') == 0
+    return directory / '1', out.getvalue()
+
+
+@pytest.fixture(scope='module')
+def exported(said):
+    return said[0]
 
 
 @pytest.fixture(scope='module')
@@ -86,7 +98,8 @@ def test_beside_the_version_stands_how_to_ask_it(exported):
     assert (exported / 'assets' / 'classes.txt').read_text() == 'cat\ndog\n'
 
 
-@pytest.mark.parametrize('precision', ['bfloat16', pytest.param('float16', marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_weights_of_half_the_bytes(
     command, data, exported, signatures, trained, tmp_path, capsys, precision
 ):
@@ -111,7 +124,12 @@ def test_what_another_format_refuses_leaves_no_version(
     def wrong(path, squares):
         return np.zeros((len(squares), 2), np.float32)
 
+    def two_signatures(network):
+        return {name: build(network)[name] for name in ('serving_default', 'pixels')}
+
     pytest.importorskip('ai_edge_litert')
+    build = export.signatures.build
+    monkeypatch.setattr(export.signatures, 'build', two_signatures)
     monkeypatch.setattr(other_formats, '_run_litert', wrong)
     monkeypatch.setattr(saved_model, '_difference', lambda *_: 0.0)  # others read theirs back
     (tmp_path / '.3.tmp-1').mkdir()  # of a process that was killed
@@ -157,24 +175,23 @@ def test_pixels_are_answered_as_their_png_is(signatures):
     np.testing.assert_allclose(tf.reduce_sum(from_pixels['scores'], 1), 1, rtol=1e-5)
 
 
-def test_versions_count_up_in_all_formats_and_are_never_overwritten(
-    command, exported, trained, monkeypatch, capsys
-):
-    """And without the data, what was exported is checked on noise."""
-    kinds = [each for each in ('litert', 'onnx') if not other_formats.missing(each)]
-    flags = ('--data_dir=nowhere', f'--run_dir={trained}', f'--export_dir={exported.parent}')
-    (exported.parent / '7').mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(export.runs, 'load', None)  # it is refused before
-        assert command('export', *flags, '--export_version=1') == 3
-    assert 'exists already' in capsys.readouterr().err
-    assert command('export', *flags, f'--export_also={",".join(kinds)}') == 0
-    said = capsys.readouterr().out
-    assert 'scores differ by at most' in said
-    assert said.count('run on the same pictures: scores differ by') == len(kinds)
-    names = {each.name for each in exported.parent.iterdir()}
-    also = {f'8{other_formats.SUFFIXES[each]}' for each in kinds}
-    assert names >= {'8', '8.signature.json', '8.request.json', *also}
+def test_all_formats_stand_side_by_side(said):
+    version, printed = said
+    assert 'scores differ by at most' in printed
+    assert printed.count('run on the same pictures: scores differ by') == len(FORMATS)
+    names = {each.name for each in version.parent.iterdir()}
+    also = {f'1{other_formats.SUFFIXES[each]}' for each in FORMATS}
+    assert names >= {'1', '1.signature.json', '1.request.json', *also}
     assert {name for name in names if name.startswith('.')} == {'.lock'}
-    versions = sorted(path.name for path in exported.parent.iterdir() if path.is_dir())
-    assert versions == ['1', '7', '8']
+
+
+def test_versions_count_up_and_are_never_overwritten(
+    command, exported, trained, tmp_path, monkeypatch, capsys
+):
+    flags = ('--data_dir=nowhere', f'--run_dir={trained}', f'--export_dir={exported.parent}')
+    monkeypatch.setattr(export.runs, 'load', None)  # it is refused before
+    assert command('export', *flags, '--export_version=1') == 3
+    assert 'exists already' in capsys.readouterr().err
+    assert saved_model.free(tmp_path, None).name == '1'
+    (tmp_path / '7').mkdir()
+    assert saved_model.free(tmp_path, None).name == '8'

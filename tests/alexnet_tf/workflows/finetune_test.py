@@ -1,5 +1,7 @@
 """Networks that begin with another run's weights."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,9 @@ STILL = ('--learning_rate=0', '--epochs=1', '--seed=5')
 
 
 @pytest.fixture(scope='module')
-def first(config_of, tmp_path_factory):
-    directory = tmp_path_factory.mktemp('first')
-    train.run(config_of(directory, '--epochs=1'))
+def first(whole, tmp_path_factory):
+    directory = tmp_path_factory.mktemp('first') / 'run'
+    shutil.copytree(whole, directory)
     return directory
 
 

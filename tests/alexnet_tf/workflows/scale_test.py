@@ -44,7 +44,7 @@ def check_same(one, other, variables, rows):
 
 
 def test_copies_on_two_devices(config_of, tmp_path, alone, variables, rows):
-    mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1', '--accumulate_steps=2')
+    mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1')
     train.run(config_of(tmp_path, *FLAGS, *mirrored))
     check_same(alone, tmp_path, variables, rows)
 
@@ -83,6 +83,7 @@ def workers(data, run_dir, *more):
     ]
 
 
+@pytest.mark.slow
 def test_two_workers_one_killed_and_both_begun_again(data, tmp_path, alone, variables, rows):
     first = workers(data, tmp_path, '--epochs=500')
     for line in first[0].stdout:

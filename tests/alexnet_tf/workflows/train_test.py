@@ -33,14 +33,6 @@ class StopAfter(guards.StopRequest):
         return self.left <= 0
 
 
-@pytest.fixture(scope='module')
-def whole(config_of, tmp_path_factory):
-    """The directory of an uninterrupted run."""
-    directory = tmp_path_factory.mktemp('whole')
-    train.run(config_of(directory))
-    return directory
-
-
 def test_a_finished_run_is_left_alone(config_of, whole, capsys):
     before = {path: path.stat().st_mtime_ns for path in (whole / 'checkpoints').rglob('*')}
     train.run(config_of(whole))
@@ -117,7 +109,14 @@ def test_a_precision_that_is_imitated_is_warned_of(config_of, tmp_path, monkeypa
     assert '24 pictures of 2 classes, on /' in line
 
 
-@pytest.mark.parametrize('variant', ['--columns=1', '--conv6', '--activation=tanh'])
+@pytest.mark.parametrize(
+    'variant',
+    [
+        '--conv6',
+        pytest.param('--columns=1', marks=pytest.mark.slow),
+        pytest.param('--activation=tanh', marks=pytest.mark.slow),
+    ],
+)
 def test_variants_train(config_of, tmp_path, variant, rows):
     train.run(config_of(tmp_path, '--epochs=1', '--drop_epochs=1', variant))
     assert len(rows(tmp_path)) == 1
@@ -137,9 +136,8 @@ def tags(directory):
     }
 
 
-def test_tensorboard_gets_all_that_the_page_says(config_of, tmp_path):
-    train.run(config_of(tmp_path, '--epochs=1', '--log_every_steps=1', '--profile_steps=1,2'))
-    board = tmp_path / 'tensorboard'
+def test_tensorboard_gets_all_that_the_page_says(whole):
+    board = whole / 'tensorboard'
     layers = [f'conv{at}' for at in range(1, 6)] + ['fc6', 'fc7', 'fc8']
     norms = {f'{kind}_norm/{name}' for kind in ('gradient', 'weight') for name in layers}
     curves = {'loss', 'top1_error', 'top5_error', 'learning_rate', 'images_per_sec'}
@@ -204,14 +202,6 @@ def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
     assert not (tmp_path / 'run').exists()
 
 
-@pytest.fixture(scope='module')
-def plain(config_of, tmp_path_factory):
-    """What a run of one epoch comes to."""
-    directory = tmp_path_factory.mktemp('plain')
-    train.run(config_of(directory, '--epochs=1'))
-    return directory
-
-
 @pytest.mark.parametrize(
     'flags',
     [
@@ -221,12 +211,12 @@ def plain(config_of, tmp_path_factory):
     ],
 )
 def test_where_and_how_input_is_made_changes_nothing(
-    config_of, tmp_path, plain, flags, monkeypatch, rows, variables
+    config_of, tmp_path, whole, flags, monkeypatch, rows, variables
 ):
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
-    train.run(config_of(tmp_path / 'run', '--epochs=1', *flags))
-    assert rows(tmp_path / 'run') == rows(plain)
-    expected = variables(plain)
+    train.run(config_of(tmp_path / 'run', *flags))
+    assert rows(tmp_path / 'run') == rows(whole)
+    expected = variables(whole)
     for name, value in variables(tmp_path / 'run').items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
