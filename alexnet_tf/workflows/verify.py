@@ -183,11 +183,12 @@ def _pictures(numbers: recipe.Recipe) -> dict[str, Any]:
     )
     indices = tf.range(_DRAWS * numbers.crop_chunk, dtype=tf.int64)
     drawn = augment.draw(indices, indices, seed=0, epochs=tf.zeros_like(indices))
-    places = tf.stack([drawn.rows, drawn.columns, tf.cast(drawn.mirrored, tf.int32)], 1).numpy()
-    changes = np.flatnonzero((places[1:] != places[:-1]).any(axis=1)) + 1
+    side = input_pipeline.pictures.SQUARE_SIZE
+    places = ((drawn.rows * side + drawn.columns) * 2 + tf.cast(drawn.mirrored, tf.int32)).numpy()
+    changes = np.flatnonzero(places[1:] != places[:-1]) + 1
     shifts = (drawn.shifts[:, 0] * drawn.scales).numpy()
     return {
-        'crops and mirrors of a picture': len(np.unique(places, axis=0)),
+        'crops and mirrors of a picture': len(np.unique(places)),
         'pictures that share a crop': int(np.gcd.reduce(changes)),
         'sd of the colour shift, in sds of a component': float(shifts.std()) / sd,
     }

@@ -150,9 +150,9 @@ def test_unused_numbers_change_nothing():
                 value += 2
             else:
                 continue
-            same = build(name, **{field.name: value}).to_json() == whole
-            assert same or field.name not in unused
-            if field.name in ('lrn_n', 'normalization', 'pool_size', 'initial_sd', 'crop_size'):
+            used = ('lrn_n', 'normalization', 'pool_size', 'initial_sd', 'crop_size')
+            if field.name in unused or field.name in used:
+                same = build(name, **{field.name: value}).to_json() == whole
                 assert same == (field.name in unused), field.name
 
 

@@ -93,7 +93,7 @@ def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
     for _ in range(60):
         if (data_dir / 'manifest.json').exists():
             break
-        parent.stdin.write(f'{moments.randint(1, 50)}\n')
+        parent.stdin.write(f'{moments.randint(1, 120)}\n')
         parent.stdin.flush()
         while (line := parent.stdout.readline()) not in ('killed\n', 'done\n'):
             assert line.startswith(('prepare:', 'split', '---', 'train', 'validation'))
@@ -107,7 +107,7 @@ def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
         assert kept <= now
         kept = now
     parent.communicate()
-    assert kills >= 10
+    assert kills >= 4
     assert main.main(flags(many, data_dir)) == 0
     assert content(data_dir) == whole
 
