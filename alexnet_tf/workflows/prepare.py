@@ -31,18 +31,23 @@ def _made(config, found, settings):
     """The manifest of what stands already, or is made now."""
     data = config.data
     print(f'prepare: {found.description}')
-    manifest = input_pipeline.convert.standing(
-        data.data_dir,
-        found,
-        settings,
-        max_bad_fraction=data.max_bad_fraction,
-        fail_on_leak=data.fail_on_leak,
-    )
+    # Where tensorflow-datasets' pictures were copied to, beside what stands.
+    aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
+    try:
+        manifest = input_pipeline.convert.standing(
+            data.data_dir,
+            found,
+            settings,
+            max_bad_fraction=data.max_bad_fraction,
+            fail_on_leak=data.fail_on_leak,
+        )
+    except input_pipeline.errors.DataError:
+        input_pipeline.files.remove_tree(aside)
+        raise
     if manifest is None:
         print(f'prepare: -> {data.data_dir}')
         return _prepare(config, found, settings)
-    aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
-    input_pipeline.files.remove_tree(aside)  # what tensorflow-datasets' pictures were copied to
+    input_pipeline.files.remove_tree(aside)
     print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
     return manifest
 

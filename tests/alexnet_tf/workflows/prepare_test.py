@@ -152,6 +152,16 @@ def test_leaks_are_told_and_refused(many, tmp_path, capsys):
     assert rows[:2] == ['train,split,other', 'train/cat/2.png,validation,val/cat/0.png']
 
 
+def test_what_was_copied_aside_for_another_set_is_removed(many, tmp_path, capsys):
+    data_dir = tmp_path / 'data'
+    assert main.main(flags(many, data_dir)) == 0
+    (data_dir / '.unfinished').mkdir()
+    (data_dir / '.unfinished' / 'train.pictures').write_bytes(b'of tensorflow-datasets')
+    assert main.main(flags(many, data_dir, '--record_encoding=raw')) == 3
+    assert 'holds another data set' in capsys.readouterr().err
+    assert not (data_dir / '.unfinished').exists()
+
+
 def test_a_second_process_is_refused(many, tmp_path):
     data_dir = tmp_path / 'data'
     command = [sys.executable, '-m', 'alexnet_tf.main', *flags(many, data_dir)[1:]]
