@@ -29,32 +29,36 @@ def main() -> int:
     with grpc.insecure_channel(asked.server, options=options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         for pictures in _groups(asked.files):
-            request = _request(asked.model, list(pictures.values()))
+            request = _request(asked.model, [encoded for _, encoded in pictures])
             try:
                 answer = stub.Predict(request, timeout=asked.timeout_secs)
             except grpc.RpcError as error:
                 print(f'{asked.server}: {error.code().name}: {error.details()}', file=sys.stderr)
                 return 1
-            for line in _lines(pictures, answer.outputs):
+            for line in _lines([file for file, _ in pictures], answer.outputs):
                 print(line)
     return 0
 
 
 def _groups(files: list[str]):
-    """Pictures by file, as many as go into a request; says of a file that it cannot be read."""
-    group: dict[str, bytes] = {}
+    """(file, its bytes) of as many as go into a request; says of a file that it cannot be read."""
+    group: list[tuple[str, bytes]] = []
     for each in files:
+        read = problem = None
         try:
             with open(each, 'rb') as file:
                 read = file.read()
         except OSError as error:
-            print(f'{each}: error: {error.strerror}')
-            continue
-        held = sum(map(len, group.values()))
-        if group and (len(group) == _AT_ONCE or held + len(read) > _BYTES_AT_ONCE):
+            problem = error.strerror
+        held = sum(len(encoded) for _, encoded in group)
+        full = len(group) == _AT_ONCE or (read and held + len(read) > _BYTES_AT_ONCE)
+        if group and (problem or full):
             yield group
-            group = {}
-        group[each] = read
+            group = []
+        if problem:
+            print(f'{each}: error: {problem}')
+        else:
+            group.append((each, read))
     if group:
         yield group
 

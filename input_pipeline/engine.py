@@ -1,6 +1,7 @@
 """Runs tasks one after the other in this process, or on several of this machine."""
 
 import concurrent.futures
+import contextlib
 import functools
 import importlib
 import multiprocessing
@@ -97,14 +98,15 @@ class _Told(BaseException):
 
 
 def _counted(function, task):
-    try:
+    with contextlib.suppress(_Told):
         _begin.works = True
         try:
             return function(task, functools.partial(_add, _begin.counter))
         finally:
             _begin.works = False
-    except _Told:
-        os._exit(1)  # the executor would hand out the next task
+            if _begin.told:  # perhaps where an exception is not heard
+                os._exit(1)
+    os._exit(1)  # the executor would hand out the next task
 
 
 def _add(counter) -> None:
@@ -114,7 +116,7 @@ def _add(counter) -> None:
 
 def _begin(counter) -> None:
     """What a worker process does first."""
-    _begin.counter, _begin.works = counter, False
+    _begin.counter, _begin.works, _begin.told = counter, False, False
     # A terminal's Ctrl-C reaches all processes; the first one decides, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminated)
@@ -130,6 +132,7 @@ def _begin(counter) -> None:
 def _terminated(*_) -> None:
     """Ends, once what is half done is cleaned up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _begin.told = True
     if not _begin.works:
         os._exit(1)
     raise _Told

@@ -1,5 +1,6 @@
 """Runs that differ in some settings, as a table: mean and spread over seeds."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +21,8 @@ def epochs_to(epochs: Rows, level: float = 0.25) -> float | None:
     before = None
     for row in epochs:
         at, error = float(row['epoch']), float(row['train_top1_error'])
+        if math.isnan(error):  # of an epoch in which nothing was learned
+            continue
         if error <= level:
             if before is None:
                 return at

@@ -13,7 +13,7 @@ from alexnet_tf.retrieval import index
 ENGINES = ('numpy', 'faiss')
 _QUERIES = 64  # at once
 _ROUNDING = 1e-4  # relative; candidates within it of the last are compared exactly
-_MOST = 4096  # candidates more than are asked for, where very many are equally far
+_BLOCK = 4096  # candidates compared at once
 
 
 def faiss():
@@ -60,11 +60,20 @@ class Euclidean:
         for start in range(0, len(queries), _QUERIES):
             some = queries[start : start + _QUERIES]
             for at, candidates in enumerate(find(some, number), start):
-                exact = self._vectors.rows(candidates).astype(float) - queries[at]
-                lengths = np.sqrt(np.einsum('ij,ij->i', exact, exact))
-                order = np.lexsort((candidates, lengths))[:number]
-                distances[at], places[at] = lengths[order], candidates[order]
+                distances[at], places[at] = self._first(queries[at], candidates, number)
         return distances, places
+
+    def _first(self, query, candidates: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """(distances, places) of the nearest candidates, by exact distances."""
+        lengths, places = np.empty(0), np.empty(0, int)
+        for start in range(0, len(candidates), _BLOCK):
+            some = candidates[start : start + _BLOCK]
+            exact = self._vectors.rows(some).astype(float) - query
+            lengths = np.concatenate([lengths, np.sqrt(np.einsum('ij,ij->i', exact, exact))])
+            places = np.concatenate([places, some])
+            order = np.lexsort((places, lengths))[:number]
+            lengths, places = lengths[order], places[order]
+        return lengths, places
 
     def ranking(self, queries: np.ndarray) -> np.ndarray:
         """All places, nearest first, (queries, vectors) int64: for averages over whole rankings."""
@@ -112,10 +121,7 @@ def _within(far: np.ndarray, number: int) -> np.ndarray:
     if len(far) <= number:
         return np.arange(len(far))
     last = np.partition(far, number - 1)[number - 1]
-    kept = np.flatnonzero(far <= last * (1 + _ROUNDING) + 1e-6)
-    if len(kept) > number + _MOST:  # nearest first, of the equally near the first
-        kept = np.sort(kept[np.lexsort((kept, far[kept]))[: number + _MOST]])
-    return kept
+    return np.flatnonzero(far <= last * (1 + _ROUNDING) + 1e-6)
 
 
 class Hamming:

@@ -62,7 +62,7 @@ def _write_also(config, trained: runs.Run, paths, encoded) -> None:
         return
     version, beside = paths
     exact = trained.precision == 'float32'
-    whole = trained if exact else runs.load(config, precision='float32')
+    whole = trained if exact else runs.load(config, path=trained.checkpoint, precision='float32')
     size = len(trained.mean_image)
     squares = np.stack(
         [

@@ -1,5 +1,6 @@
 """Pictures -> records."""
 
+import contextlib
 import dataclasses
 import math
 import pathlib
@@ -23,31 +24,36 @@ def run(config: configs.Config) -> None:
     if data.dry_run:
         return _plan(config, _find(data, source), _settings(config))
     with input_pipeline.locks.held(input_pipeline.files.at(data.data_dir)):
-        manifest = _made(config, _find(data, source), _settings(config))
+        try:
+            manifest = _made(config, _find(data, source), _settings(config))
+        finally:
+            _remove_copies(data)
     _summary(manifest)
+
+
+def _remove_copies(data: data_sections.Data) -> None:
+    """Of tensorflow-datasets' pictures: they are made anew each time."""
+    aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
+    for each in aside.glob('*.pictures'):
+        each.unlink()
+    with contextlib.suppress(OSError):
+        aside.rmdir()  # where there is nothing else
 
 
 def _made(config, found, settings):
     """The manifest of what stands already, or is made now."""
     data = config.data
     print(f'prepare: {found.description}')
-    # Where tensorflow-datasets' pictures were copied to, beside what stands.
-    aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
-    try:
-        manifest = input_pipeline.convert.standing(
-            data.data_dir,
-            found,
-            settings,
-            max_bad_fraction=data.max_bad_fraction,
-            fail_on_leak=data.fail_on_leak,
-        )
-    except input_pipeline.errors.DataError:
-        input_pipeline.files.remove_tree(aside)
-        raise
+    manifest = input_pipeline.convert.standing(
+        data.data_dir,
+        found,
+        settings,
+        max_bad_fraction=data.max_bad_fraction,
+        fail_on_leak=data.fail_on_leak,
+    )
     if manifest is None:
         print(f'prepare: -> {data.data_dir}')
         return _prepare(config, found, settings)
-    input_pipeline.files.remove_tree(aside)
     print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
     return manifest
 

@@ -37,6 +37,7 @@ class Run:
         mean_image: (size, size, 3) float32, of the data that it was trained on.
         exif_orientation: Whether that data was turned as EXIF says.
         precision: Of its activations.
+        checkpoint: Where its weights are.
         step: Steps it was trained for.
         variables_sha256: The hash of its weights' file.
     """
@@ -50,6 +51,7 @@ class Run:
     mean_image: np.ndarray
     exif_orientation: bool
     precision: str
+    checkpoint: pathlib.Path
     step: int
     variables_sha256: str
 
@@ -92,6 +94,7 @@ def load(
         mean_image=np.load(directory / MEAN, allow_pickle=False),
         exif_orientation=data.get('exif_orientation', False),
         precision=trained.network.precision,
+        checkpoint=path,
         step=checkpoint.read_state(path)['step'],
         variables_sha256=variables_sha256(path),
     )
@@ -173,7 +176,7 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
     """The preset with every number that a flag gives.
 
     Raises:
-        UsageError: A number that its network, or its schedule, has no use for.
+        UsageError: A number that its network has no use for.
     """
     names = {field.name for field in dataclasses.fields(recipe.Recipe)}
     given = configs.to_settings(config)
@@ -182,10 +185,6 @@ def resolve_recipe(config: configs.Config) -> recipe.Recipe:
     if useless := sorted(cifar.unused(numbers) & set(given)) if numbers.layers else ():
         raise configs.UsageError(
             f'--{useless[0]}: the network of --recipe={numbers.name} has no such thing.'
-        )
-    if given.get('drop_epochs') and numbers.schedule != 'list':
-        raise configs.UsageError(
-            f'--drop_epochs: they are of --schedule=list, and this one is {numbers.schedule}.'
         )
     return numbers
 

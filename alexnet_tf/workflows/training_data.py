@@ -43,12 +43,17 @@ def batches(
 
 
 def check(config: configs.Config, numbers: recipe.Recipe, manifest, copies: int) -> None:
-    """Refuses pictures that do not suit the network, or a batch that cannot be divided as asked.
+    """Refuses pictures that do not suit the network, a batch that cannot be divided as asked, and
+    epochs that its schedule does not ask for.
 
     Raises:
         UsageError: As said.
     """
     check_pictures(numbers, manifest)
+    if config.training.drop_epochs and numbers.schedule != 'list':
+        raise configs.UsageError(
+            f'--drop_epochs: they are of --schedule=list, and this one is {numbers.schedule}.'
+        )
     shares = copies * config.training.accumulate_steps
     if numbers.batch_size % shares:
         raise configs.UsageError(

@@ -29,9 +29,10 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
     """
     root = files.at(source_dir)
     train, validation = (_named(root, each) for each in (_TRAINING_NAMES, _VALIDATION_NAMES))
-    if train and validation:
+    # Without folders inside, they are classes of these names.
+    if train and validation and _class_folders(train):
         return of_two(root, train, validation)
-    if train and _class_folders(train):  # a class may have this name, but no folders in it
+    if train and set(_class_folders(root)) == {train.name}:
         raise errors.DataError(
             f'{root} has {train.name}/ but none of {", ".join(_VALIDATION_NAMES)}. Give {train} '
             'itself to hold out a share of it.'

@@ -61,7 +61,7 @@ def test_many_blocks_cost_no_more_than_a_second_or_two(blocks, most, monkeypatch
     walk(tf.constant(encoded[:40]))
     start = time.process_time()
     first, width, height = walk(tf.constant(encoded))
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < most / 5_000
     assert (first.numpy(), int(width), int(height)) == (b'', 0, 0)
 
 

@@ -68,6 +68,18 @@ def test_what_is_nearer_is_found_behind_many_that_are_equally_far(engine):
 
 
 @pytest.mark.parametrize('engine', search.ENGINES)
+def test_of_very_many_that_are_equally_far_the_first_come_first(engine):
+    """Whose squares, by products of matrices, differ by their rounding."""
+    pytest.importorskip('faiss')
+    made = np.sign(np.random.default_rng(0).normal(size=(9000, 64))).astype(np.float32)
+    query = np.zeros((1, 64), np.float32)
+    _, places = search.Euclidean(index.Vectors([made[:5000], made[5000:]]), engine).nearest(
+        query, 7
+    )
+    assert places.tolist() == [[0, 1, 2, 3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize('engine', search.ENGINES)
 @pytest.mark.parametrize('bits', [3, 28, 64, 100, 256])
 def test_hamming(engine, bits):
     """With short codes most distances are tied."""

@@ -95,12 +95,20 @@ def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
 
 
 def test_runs_that_diverge_have_a_row_and_others_go_on(
-    command, data, tmp_path, monkeypatch, capsys
+    command, data, done, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(trial, '_called', lambda *_: guards.NotFinite.exit_code)
+    def called(each, mode):
+        if each.config.training.learning_rate == 1e30:
+            return guards.NotFinite.exit_code
+        if mode == 'train':
+            shutil.copytree(done / 'seed=1', each.config.run_dir)
+        return 0
+
+    monkeypatch.setattr(trial, '_called', called)
     where = f'--experiment_dir={tmp_path}'
-    assert command('experiment', data, '--grid=learning_rate=1e30', where) == 0
-    (row,) = tables.read_csv(tmp_path / 'runs.csv')
+    assert command('experiment', data, '--grid=learning_rate=1e30|0.001', where) == 0
+    row, other = tables.read_csv(tmp_path / 'runs.csv')
+    assert other['status'] == 'done'
     assert (row['status'], row['top1_error_1'], row['train_top1_error']) == ('diverged', '', '')
     assert 'learning_rate=1e+30: diverged' in capsys.readouterr().out
 

@@ -152,7 +152,7 @@ def test_leaks_are_told_and_refused(many, tmp_path, capsys):
     assert rows[:2] == ['train,split,other', 'train/cat/2.png,validation,val/cat/0.png']
 
 
-def test_what_was_copied_aside_for_another_set_is_removed(many, tmp_path, capsys):
+def test_what_was_copied_aside_is_removed_when_it_refuses(many, tmp_path, capsys):
     data_dir = tmp_path / 'data'
     assert main.main(flags(many, data_dir)) == 0
     (data_dir / '.unfinished').mkdir()

@@ -44,7 +44,7 @@ def check_same(one, other, variables, rows):
 
 
 def test_copies_on_two_devices(config_of, tmp_path, alone, variables, rows):
-    mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1')
+    mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1', '--accumulate_steps=2')
     train.run(config_of(tmp_path, *FLAGS, *mirrored))
     check_same(alone, tmp_path, variables, rows)
 

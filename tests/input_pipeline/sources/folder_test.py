@@ -74,14 +74,15 @@ def test_they_may_be_written_otherwise(root):
     assert found.classes == ('a', 'b')
     assert names(found, 'validation') == {'Testing/a/0.png', 'Testing/b/0.png'}
     shutil.rmtree(root / 'Testing')
-    (root / 'unlabeled').mkdir()
     with pytest.raises(errors.DataError, match='has Training/ but none of val'):
         folder.find(str(root), validation_fraction=0.3)
 
 
 def test_a_class_may_be_called_as_a_split_is(root):
-    (root / 'a').rename(root / 'train')
-    assert folder.find(str(root), validation_fraction=0.3).classes == ('b', 'train')
+    (root / 'a').rename(root / 'training')
+    shutil.copytree(root / 'b', root / 'testing')
+    found = folder.find(str(root), validation_fraction=0.3)
+    assert found.classes == ('b', 'testing', 'training')
 
 
 def test_system_files_are_no_pictures(root):
