@@ -103,5 +103,5 @@ def test_a_grid_belongs_to_experiments():
         configs.from_settings({'mode': 'experiment'})
     with pytest.raises(configs.UsageError, match='--grid belongs to --mode=experiment'):
         configs.from_settings({'mode': 'train', 'grid': 'seed=1'})
-    with pytest.raises(configs.UsageError, match='experiments are of one host'):
+    with pytest.raises(configs.UsageError, match='--mode=experiment is of one host'):
         trials('seed=1', strategy='multi_worker')
