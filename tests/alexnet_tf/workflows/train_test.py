@@ -46,7 +46,7 @@ def test_the_rate_follows_the_list(whole, rows):
 
 @pytest.mark.slow
 def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
-    standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20')
+    standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20', '--drop_epochs=')
     train.run(config_of(tmp_path, '--schedule=plateau', *standing_still))
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
 
