@@ -1,7 +1,6 @@
 """Runs tasks one after the other in this process, or on several of this machine."""
 
 import concurrent.futures
-import contextlib
 import functools
 import importlib
 import multiprocessing
@@ -98,15 +97,15 @@ class _Told(BaseException):
 
 
 def _counted(function, task):
-    with contextlib.suppress(_Told):
+    if _begin.told:  # between two tasks
+        os._exit(1)
+    try:
         _begin.works = True
-        try:
-            return function(task, functools.partial(_add, _begin.counter))
-        finally:
-            _begin.works = False
-            if _begin.told:  # perhaps where an exception is not heard
-                os._exit(1)
-    os._exit(1)  # the executor would hand out the next task
+        return function(task, functools.partial(_add, _begin.counter))
+    finally:
+        _begin.works = False
+        if _begin.told:  # the executor would hand out the next task
+            os._exit(1)
 
 
 def _add(counter) -> None:

@@ -100,6 +100,7 @@ def made(trial: grid.Trial, manifest: input_pipeline.records.Manifest) -> dict[s
     reached = experiment_tables.epochs_to(epochs, level) if done else None
     speeds = experiment_tables.values(epochs, 'images_per_sec')
     each = manifest.examples(input_pipeline.records.TRAIN)
+    made_with = environment.found()
     seconds = len(epochs) * statistics.mean([each / speed for speed in speeds]) if speeds else 0
     return {
         'run': trial.name,
@@ -118,7 +119,7 @@ def made(trial: grid.Trial, manifest: input_pipeline.records.Manifest) -> dict[s
         'settings': settings(trial),
         'manifest_sha256': manifest.sha256,
         'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-        **{name: environment.found()[name] for name in ('commit', 'tensorflow', 'keras')},
+        **{name: made_with[name] for name in ('commit', 'tensorflow', 'keras')},
     }
 
 

@@ -1,11 +1,14 @@
 """A tiny data set, and a tiny network trained on it, through the command line's front door."""
 
 import csv
+import inspect
+import signal
 
 import numpy as np
 import pytest
 
 from alexnet_tf import flag_defs, main
+from alexnet_tf.training import guards
 from alexnet_tf.workflows import train
 
 TINY = (
@@ -18,6 +21,26 @@ TINY = (
     '--learning_rate=0.001',
     '--eval_batch_size=10',
 )
+
+
+class StopAfter(guards.StopRequest):
+    """Asks to stop when training has looked at it `steps` times."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.number, self.left = signal.SIGTERM, steps
+
+    def __bool__(self):
+        # A data service looks at it while it waits, too.
+        if inspect.stack()[1].function == 'asked_to_stop':
+            self.left -= 1
+        return self.left <= 0
+
+
+@pytest.fixture(scope='session')
+def stop_after():
+    """Makes a request to stop that comes after so many steps."""
+    return StopAfter
 
 
 @pytest.fixture(scope='session')

@@ -25,6 +25,17 @@ def in_process(each, mode):
         return main.main(['alexnet_tf', *configs.flags(each.config, mode)])
 
 
+def as_before(done):
+    """Calls that come to what the first run of an experiment has come to."""
+
+    def called(each, mode):
+        if mode == 'train':
+            shutil.copytree(done / 'seed=1', each.config.run_dir)
+        return 0
+
+    return called
+
+
 @pytest.fixture(scope='module')
 def done(command, data, tmp_path_factory):
     directory = tmp_path_factory.mktemp('experiment')
@@ -66,13 +77,7 @@ def test_nothing_is_repeated(done, command, data, capsys, monkeypatch):
 
 def test_a_grid_that_grows_does_what_is_new(done, command, data, monkeypatch):
     """The difference is there although one row was read back and the other just made."""
-
-    def as_before(each, mode):
-        if mode == 'train':
-            shutil.copytree(done / 'seed=1', each.config.run_dir)
-        return 0
-
-    monkeypatch.setattr(trial, '_called', as_before)
+    monkeypatch.setattr(trial, '_called', as_before(done))
     grown = '--grid=activation=tanh|activation=relu+dropout=0;seed=1'
     before = (done / 'runs.csv').read_text()
     assert command('experiment', data, grown, f'--experiment_dir={done}') == 0
@@ -100,9 +105,7 @@ def test_runs_that_diverge_have_a_row_and_others_go_on(
     def called(each, mode):
         if each.config.training.learning_rate == 1e30:
             return guards.NotFinite.exit_code
-        if mode == 'train':
-            shutil.copytree(done / 'seed=1', each.config.run_dir)
-        return 0
+        return as_before(done)(each, mode)
 
     monkeypatch.setattr(trial, '_called', called)
     where = f'--experiment_dir={tmp_path}'

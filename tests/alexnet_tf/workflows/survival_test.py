@@ -3,13 +3,11 @@
 import pathlib
 import runpy
 import shutil
-import signal
 import subprocess
 import sys
 
 import pytest
 
-from alexnet_tf.training import guards
 from alexnet_tf.workflows import train
 
 SCRIPT = pathlib.Path(__file__).parents[3] / 'benchmarks' / 'survival.py'
@@ -67,22 +65,13 @@ def differences(one, other):
     return runpy.run_path(str(SCRIPT))['differences'](one, other)
 
 
-class StopOnce(guards.StopRequest):
-    """Asks to stop after the second step."""
-
-    asked = 0
-
-    def __bool__(self):
-        self.asked += 1
-        self.number = signal.SIGTERM if self.asked == 2 else None
-        return self.asked == 2
-
-
-def test_a_run_that_was_stopped_in_an_epoch_equals_one_that_was_not(whole, config_of, tmp_path):
+def test_a_run_that_was_stopped_in_an_epoch_equals_one_that_was_not(
+    whole, config_of, stop_after, tmp_path
+):
     config = config_of(tmp_path / 'run', '--log_every_steps=1', '--profile_steps=1,2')
     trainer = train.Trainer(config)
     trainer.resume()
-    trainer.epoch(trainer.rate(), StopOnce())
+    trainer.epoch(trainer.rate(), stop_after(2))
     assert trainer.state.step == 2
     trainer.save()
     trainer.watch.close()

@@ -1,7 +1,6 @@
 """Training runs: whole, cut short and taken up again, refused."""
 
 import csv
-import inspect
 import os
 import shutil
 import signal
@@ -17,20 +16,6 @@ from alexnet_tf.training import guards
 from alexnet_tf.training import step as steps
 from alexnet_tf.workflows import train
 from input_pipeline import errors, service
-
-
-class StopAfter(guards.StopRequest):
-    """Asks to stop when training has looked at it `steps` times."""
-
-    def __init__(self, steps):
-        super().__init__()
-        self.number, self.left = signal.SIGTERM, steps
-
-    def __bool__(self):
-        # A data service looks at it while it waits, too.
-        if inspect.stack()[1].function == 'asked_to_stop':
-            self.left -= 1
-        return self.left <= 0
 
 
 def test_a_finished_run_is_left_alone(config_of, whole, capsys):
@@ -51,9 +36,11 @@ def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
 
 
-def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(config_of, tmp_path):
+def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(
+    config_of, stop_after, tmp_path
+):
     steps_of_an_epoch = 3
-    for stop in (StopAfter(steps_of_an_epoch), guards.StopRequest()):
+    for stop in (stop_after(steps_of_an_epoch), guards.StopRequest()):
         trainer = train.Trainer(config_of(tmp_path, '--epochs=1', '--batch_size=5'))
         trainer.resume()
         trainer.epoch(trainer.rate(), stop)
@@ -175,13 +162,13 @@ def test_late_changes_of_the_source(config_of, tmp_path, variables):
 
 
 @pytest.mark.slow
-def test_float16_trains_and_goes_on(config_of, tmp_path, variables):
+def test_float16_trains_and_goes_on(config_of, stop_after, tmp_path, variables):
     flags = ('--precision=float16', '--devices=/CPU:0,/CPU:1', '--learning_rate=0.001')
     whole, parts = (config_of(tmp_path / name, *flags) for name in ('whole', 'parts'))
     train.run(whole)
     trainer = train.Trainer(parts)
     trainer.resume()
-    trainer.epoch(trainer.rate(), StopAfter(2))
+    trainer.epoch(trainer.rate(), stop_after(2))
     trainer.save()
     train.run(parts)
     saved = variables(tmp_path / 'whole')
@@ -266,13 +253,15 @@ def test_damaged_records_are_skipped_and_counted_within_the_budget(
 
 
 @pytest.mark.slow
-def test_a_data_service_trains_and_begins_its_epoch_again(config_of, tmp_path, capsys, rows):
+def test_a_data_service_trains_and_begins_its_epoch_again(
+    config_of, stop_after, tmp_path, capsys, rows
+):
     dispatcher = service.dispatcher(0)
     workers = [service.worker(dispatcher.target, 'localhost', 0) for _ in range(2)]
     config = config_of(tmp_path / 'run', f'--data_service={dispatcher.target}', '--epochs=4')
     trainer = train.Trainer(config)
     trainer.resume()
-    trainer.epoch(trainer.rate(), StopAfter(2))
+    trainer.epoch(trainer.rate(), stop_after(2))
     trainer.save()
     assert trainer.state.examples
     again = train.Trainer(config)
