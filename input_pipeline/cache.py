@@ -41,8 +41,7 @@ def copied(manifest: records.Manifest, parent: pathlib.Path) -> records.Manifest
     """
     directory = parent / manifest.sha256[:16]
     with locks.held(parent, wait=True):
-        for left in files.left_aside(parent):
-            shutil.rmtree(left, ignore_errors=True)
+        files.clear_left_aside(parent)
         try:
             found = records.load(directory)
         except errors.DataError:

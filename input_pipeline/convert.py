@@ -134,8 +134,7 @@ def _clean(directory: pathlib.Path, planned) -> None:
         if _SHARD.fullmatch(path.name) and path.name not in wanted:
             path.unlink()
     for folder in (directory, directory / shards.NOTES):
-        for path in files.left_aside(folder):
-            path.unlink(missing_ok=True)
+        files.clear_left_aside(folder)
 
 
 def _write(planned, running, max_bad_fraction: float, report):

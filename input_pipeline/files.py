@@ -118,8 +118,17 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def left_aside(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Temporary files that a killed process left in a folder."""
+    """Temporary files and directories that a killed process left in a folder."""
     return list(folder.glob('.*.tmp-*'))
+
+
+def clear_left_aside(folder: pathlib.Path) -> None:
+    """Removes what a killed process left in a folder, files and directories."""
+    for each in left_aside(folder):
+        if each.is_dir():
+            remove_tree(each)
+        else:
+            each.unlink(missing_ok=True)
 
 
 def _aside(path: pathlib.Path) -> pathlib.Path:

@@ -96,8 +96,7 @@ def write(
 
 
 def _written(export_dir, variables, answers, classes, version, *, checked_with, also) -> Written:
-    for each in files.left_aside(export_dir):
-        files.remove_tree(each)  # of one that was killed
+    files.clear_left_aside(export_dir)
     path = free(export_dir, version)
     for each in BESIDE:  # of a version that was taken away
         path.with_name(f'{path.name}.{each}').unlink(missing_ok=True)

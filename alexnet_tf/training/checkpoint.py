@@ -50,8 +50,7 @@ def save(
         if _problem(final) is None and read_state(final) == state:
             return final
         shutil.rmtree(final)
-    for left in files.left_aside(directory):
-        shutil.rmtree(left, ignore_errors=True)
+    files.clear_left_aside(directory)
     with files.atomic_directory(final) as aside:
         with open(aside / VARIABLES, 'wb', buffering=0) as file:
             hashed = _Hashed(file)

@@ -32,10 +32,8 @@ def run(config: configs.Config) -> None:
 
 
 def _remove_copies(data: data_sections.Data) -> None:
-    """Of tensorflow-datasets' pictures: they are made anew each time."""
     aside = input_pipeline.files.at(data.data_dir) / input_pipeline.shards.NOTES
-    for each in aside.glob('*.pictures'):
-        each.unlink()
+    input_pipeline.sources.catalogue.remove_copies(aside)
     with contextlib.suppress(OSError):
         aside.rmdir()  # where there is nothing else
 

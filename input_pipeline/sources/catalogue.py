@@ -14,6 +14,7 @@ from input_pipeline import errors, files, records
 from input_pipeline.sources import archives, cifar10, entry
 
 NAME = 'tfds'
+_SUFFIX = '.pictures'
 _HELD_OUT = ('validation', 'test')  # the first that there is
 
 
@@ -66,7 +67,7 @@ def find(
             ('train[:80%]'); what is missing or '' is found: its validation split, or test, or a
             share of training by content.
         validation_fraction: That share.
-        aside: Folder that pictures are copied to, as '*.pictures'; made.
+        aside: Folder that pictures are copied to; made. Once they are read: `remove_copies`.
 
     Raises:
         DataError: As `builder_of`; or a split that it does not have.
@@ -88,6 +89,12 @@ def find(
         split_rule=rule,
         square_size=cifar10.SIZE if builder.name == cifar10.NAME else entry.Found.square_size,
     )
+
+
+def remove_copies(aside: pathlib.Path) -> None:
+    """Removes the pictures that `find` copied: they are made anew each time."""
+    for each in aside.glob(f'*{_SUFFIX}'):
+        each.unlink()
 
 
 def describe(dataset: str, source_dir: str, splits: dict[str, str]) -> str:
@@ -114,7 +121,7 @@ def wanted(builder: Any, splits: dict[str, str]) -> dict[str, str]:
 
 def _copied(builder, split: str, name: str, aside) -> list[tuple[entry.Entry, str]]:
     """Entries of a split, each with its content's sha256."""
-    path, rows, offset = aside / f'{split}.pictures', [], 0
+    path, rows, offset = aside / f'{split}{_SUFFIX}', [], 0
     classes = len(builder.info.features['label'].names)
     with files.atomic_file(path) as temporary, temporary.open('wb') as file:
         for at, (encoded, label) in enumerate(_pictures(builder, name)):

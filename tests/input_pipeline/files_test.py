@@ -51,9 +51,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     (tmp_path / '.1.tflite.tmp-7').write_text('half')
     (tmp_path / '.2.tmp-7').mkdir()
     (tmp_path / '.2.tmp-7' / 'file').write_text('half')
-    for each in files.left_aside(tmp_path):
-        files.remove_tree(each)
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / 'whole').write_text('whole')
+    files.clear_left_aside(tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / 'whole']
 
 
 def test_sha256(tmp_path):
