@@ -5,6 +5,7 @@ import io
 import os
 import pathlib
 import random
+import signal
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')  # as the package does
@@ -14,6 +15,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
+
+# Of a shell's background, SIGINT is ignored by all its children; tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CPU = tf.config.list_physical_devices('CPU')[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -137,11 +137,14 @@ def save(path: pathlib.Path, variables, answers, classes) -> None:
     """Writes a SavedModel, unchecked, into a directory; arguments as those of `write`."""
     served = tf.Module()
     served.held = list(variables)
+    # Traced here, where what ran before counts: the saver would trace all anew.
+    traced = {name: each.get_concrete_function() for name, each in answers.items()}
     with tempfile.TemporaryDirectory() as scratch:
         names = pathlib.Path(scratch) / CLASSES
         names.write_text(''.join(f'{" ".join(each.split())}\n' for each in classes))
         served.classes = tf.saved_model.Asset(str(names))
-        tf.saved_model.save(served, str(path), signatures=answers)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(served, str(path), signatures=traced, options=options)
     _forget_devices(path)
 
 
