@@ -142,6 +142,7 @@ for asked in ([animation], [large] * 12):
 """
 
 
+@pytest.mark.slow
 def test_pictures_take_bounded_memory(version, tmp_path, good, encode):
     """Of an animation, one picture's. Of twelve of 48 megapixels, four decoders', not twelve."""
     side = int(strangers.MOST_PIXELS**0.5) - 1

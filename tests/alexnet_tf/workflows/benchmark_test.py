@@ -85,6 +85,7 @@ def test_what_training_loses_to_input(capsys, data, monkeypatch):
         assert found['lost_to_input'] == pytest.approx(1 - rates[1] / rates[0])
 
 
+@pytest.mark.slow
 def test_serving_is_measured_beside_the_network_in_process(capsys, monkeypatch):
     monkeypatch.setattr(serving_benchmark, '_BATCHES', {1: 2, 3: 1})
     found = json.loads(measured(capsys, '--benchmark=serving', '--output=json'))
