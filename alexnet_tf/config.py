@@ -29,9 +29,17 @@ MODES = (
 
 @dataclasses.dataclass(frozen=True)
 class Config(settings.Checked):
-    """Everything that a workflow may ask, resolved once in `main`."""
+    """What to do, and where.
 
-    mode: str = settings.setting('everything', 'The workflow.', choices=MODES)
+    Everything that a workflow may ask, resolved once in `main`.
+    """
+
+    mode: str = settings.setting(
+        'everything',
+        'The workflow; everything: prepare, train, evaluate, export and report, one after the '
+        'other. What is prepared or trained already stays.',
+        choices=MODES,
+    )
     run_dir: str = settings.setting(
         'runs/default', 'Directory of one run: all that it learns and reports.'
     )
@@ -76,6 +84,13 @@ class Config(settings.Checked):
             _require(self.predict.inputs, f'--figure={self.draw.figure} needs --inputs=PICTURE.')
         if self.mode == 'predict':
             _require(self.predict.inputs, '--mode=predict needs --inputs=FILE_OR_FOLDER,...')
+        self._check_training()
+        self._check_local()
+        _check_devices(self.network)
+        _check_ensemble(self.evaluation)
+
+    def _check_training(self):
+        """Refuses ways to train, and to feed it, that do not go together."""
         training = self.training
         if training.init_layers and not training.init_weights:
             raise UsageError('--init_layers: of which network? --init_weights is missing.')
@@ -83,11 +98,28 @@ class Config(settings.Checked):
             raise UsageError(
                 '--on_nonfinite=rollback: with --data_service a batch cannot be found again.'
             )
-        steps = self.training.profile_steps
+        steps = training.profile_steps
         if len(steps) not in (0, 2) or list(steps) != sorted(steps):
             raise UsageError('--profile_steps: expected a first and a last step, as 10,20.')
-        _check_devices(self.network)
-        _check_ensemble(self.evaluation)
+        if self.input.data_service and self.input.cache != 'none':
+            raise UsageError(
+                f'--cache={self.input.cache}: the hosts of --data_service would look for this '
+                "host's copy. Leave one of the two out."
+            )
+
+    def _check_local(self):
+        """Refuses object stores where directories of a disk are wanted."""
+        for name, value in (
+            ('run_dir', self.run_dir),
+            ('export_dir', self.export.export_dir),
+            ('index_dir', self.retrieve.index_dir),
+            ('experiment_dir', self.experiment.experiment_dir),
+        ):
+            if '://' in value:
+                raise UsageError(
+                    f'--{name}={value}: expected a directory of a disk. Only pictures and records '
+                    '(--source_dir, --data_dir, --inputs) may be in an object store.'
+                )
 
     def _check_benchmark(self):
         """Refuses what is not measured."""

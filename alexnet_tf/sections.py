@@ -25,7 +25,8 @@ class Network(settings.Checked):
     devices: tuple[str, ...] = settings.setting(
         (),
         'Device of column a and of column b, as /GPU:0,/GPU:1; one device holds both. With '
-        '--strategy=mirrored, a device for each copy.',
+        '--strategy=mirrored, a device for each copy. Of training and its measurements; other '
+        "modes take TensorFlow's first.",
     )
     strategy: str = settings.setting(
         'auto',
@@ -75,13 +76,14 @@ class Network(settings.Checked):
         None, "Sd of initial weights; a small network's layers have multiples. [recipe's]", low=0
     )
     initial_sd_middle: float | None = settings.setting(
-        None, "The same for conv3-5. [recipe's]", low=0
+        None, "The same for conv3 to conv6. [recipe's]", low=0
     )
     initial_sd_hidden: float | None = settings.setting(
         None, "The same for fc6, fc7. [recipe's]", low=0
     )
     initial_bias: float | None = settings.setting(
-        None, "Initial bias of conv2, conv4, conv5, fc6, fc7. [recipe's]"
+        None,
+        "Initial bias of conv2, conv4 to conv6, fc6, fc7; of a small network's layers. [recipe's]",
     )
     dropout: float | None = settings.setting(
         None, "Share of hidden outputs dropped. [recipe's]", low=0, high=0.99

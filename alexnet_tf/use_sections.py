@@ -15,14 +15,14 @@ class Evaluation(settings.Checked):
     views: tuple[str, ...] = settings.setting(
         (),
         'Views of a picture whose probabilities are averaged: the centre; corners, centre and '
-        'their mirrors; or nine places. Each set is scored by itself. [1,10; of predict and report '
-        '1]',
+        'their mirrors; or nine places. Each set is scored by itself. [1,10; of predict, report '
+        'and draw 1]',
         choices=('1', '10', 'nine'),
     )
     checkpoint: str = settings.setting(
         'newest',
-        "Which of a run's checkpoints is evaluated, exported or asked: the newest, or the best of "
-        "those at an epoch's end.",
+        "Which of a run's checkpoints is evaluated, exported, asked or begun from "
+        "(--init_weights): the newest, or the best of those at an epoch's end.",
         choices=('newest', 'best'),
     )
     save_probabilities: str = settings.setting(
@@ -66,7 +66,9 @@ class Predict(settings.Checked):
     )
     output_file: str = settings.setting('', 'File for the predictions. [standard output]')
     draw: str = settings.setting(
-        '', 'PNG file that shows pictures, names and bars; of retrieve, or HTML, what is found.'
+        '',
+        'PNG file that shows the first 8 pictures, names and bars; of retrieve, or HTML, what is '
+        'found for the first 20.',
     )
     submission: str = settings.setting(
         '',
@@ -174,11 +176,11 @@ class Benchmark(settings.Checked):
         choices=('train_step', 'inference', 'input', 'end_to_end', 'evaluate', 'serving'),
     )
     num_classes: int = settings.setting(1000, 'Classes of the measured network.', low=2)
-    runs: int = settings.setting(10, 'Measured runs, after two that are not.', low=1)
+    runs: int = settings.setting(10, 'Measured runs, after some that are not.', low=1)
     tf32: bool = settings.setting(
         True, 'Let a GPU round the inputs of float32 products to 10 bits (TF32).'
     )
-    by_layer: bool = settings.setting(True, 'Measure each layer by itself, too.')
+    by_layer: bool = settings.setting(True, 'Measure each layer by itself, too; in the table only.')
 
 
 @dataclasses.dataclass(frozen=True)

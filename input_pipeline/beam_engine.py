@@ -16,14 +16,14 @@ class BeamEngine:
         options: Of the pipeline, as '--runner=FlinkRunner'.
 
     Raises:
-        DataError: Apache Beam is not installed.
+        PackageMissing: Apache Beam is not installed.
     """
 
     def __init__(self, options: Sequence[str]):
         try:
             import apache_beam  # noqa: F401 - to say at once that it is not there
         except ImportError as error:
-            raise errors.DataError(
+            raise errors.PackageMissing(
                 '--engine=beam needs Apache Beam: pip install "alexnet_tf[beam]".'
             ) from error
         self._options = list(options)

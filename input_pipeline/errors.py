@@ -15,6 +15,12 @@ class DataError(Exception):
     exit_code = 3
 
 
+class PackageMissing(DataError):
+    """A package that is not installed; the message says which extra brings it."""
+
+    exit_code = 2
+
+
 class WorkerLost(Exception):
     """A worker process ended before its work."""
 

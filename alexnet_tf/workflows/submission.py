@@ -37,10 +37,11 @@ def write(
     """
     if os.path.isdir(path):
         raise configs.UsageError(f'--submission={path} is a directory; name a file.')
-    if len(network.ids) < _IDS:
+    if len(network.ids) < _IDS or not all(network.ids):
         raise input_pipeline.errors.DataError(
             f'--submission: the classes of {network.directory} have no ILSVRC ids. It needs a '
-            'network that was trained on records of --source=ilsvrc2012 or ilsvrc2010.'
+            'network that was trained on records of --source=ilsvrc2012 or ilsvrc2010, prepared '
+            'with the development kit, which alone has the ids.'
         )
     ordered = sorted(files, key=os.path.basename)
     for before, after in itertools.pairwise(ordered):

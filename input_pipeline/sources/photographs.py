@@ -33,11 +33,11 @@ def find() -> entry.Found:
     """Crops by photograph.
 
     Raises:
-        DataError: scikit-image is not installed.
+        PackageMissing: scikit-image is not installed.
     """
     spec = importlib.util.find_spec('skimage')
     if spec is None:
-        raise errors.DataError(
+        raise errors.PackageMissing(
             '--source=photographs needs the photographs of scikit-image: '
             'pip install "alexnet_tf[quickstart]".'
         )

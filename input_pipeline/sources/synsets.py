@@ -56,12 +56,13 @@ def of_development_kit(data: bytes, year: int, file: str) -> Classes:
         file: For messages.
 
     Raises:
-        DataError: It is not that year's, or SciPy is not installed.
+        DataError: It is not that year's.
+        PackageMissing: SciPy is not installed.
     """
     try:
         import scipy.io  # only ImageNet's archives need it
     except ImportError as error:
-        raise errors.DataError(
+        raise errors.PackageMissing(
             f"{file}: SciPy reads the development kit's classes: "
             'pip install "alexnet_tf[imagenet]".'
         ) from error

@@ -110,6 +110,9 @@ def test_the_recipes_hold_the_numbers_of_the_paper_and_of_its_source():
         ({'mode': 'benchmark', 'data_service': 'grpc://a:1'}, 'measurements are of this host'),
         ({'mode': 'benchmark', 'strategy': 'mirrored'}, 'measurements are of one copy'),
         ({'mode': 'benchmark', 'accumulate_steps': 2}, '--accumulate_steps'),
+        ({'data_service': 'grpc://a:1', 'cache': 'disk'}, "this host's copy"),
+        ({'run_dir': 'gs://bucket/run'}, 'expected a directory of a disk'),
+        ({'export_dir': 's3://bucket/run'}, '--export_dir=s3://bucket/run: expected a directory'),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(flags, said):

@@ -170,6 +170,12 @@ def test_no_submission_with_a_hole(command, numbered, trained, inputs, tmp_path,
     assert 'A line is needed for each picture' in capsys.readouterr().err
     assert command('predict', f'--run_dir={trained}', *flags) == 3
     assert 'have no ILSVRC ids' in capsys.readouterr().err
+    kept = numbered / 'data.json'
+    known = kept.read_text()
+    kept.write_text(json.dumps(json.loads(known) | {'ids': [0, 0]}))  # as without the kit
+    assert command('predict', f'--run_dir={numbered}', *flags) == 3
+    assert 'with the development kit' in capsys.readouterr().err
+    kept.write_text(known)
     twice = f'--inputs={inputs / "text.jpg"},{inputs / "text.jpg"}'
     assert command('predict', f'--run_dir={numbered}', flags[1], twice) == 3
     assert 'have one name' in capsys.readouterr().err
