@@ -115,7 +115,10 @@ def _message(error: Exception) -> str:
     if isinstance(error, _PATH_ERRORS):
         return f'{error}. Name another directory, or change what stands there.'
     if _of_the_memory(error):
-        return 'out of memory. Give a smaller --batch_size, --eval_batch_size or --width.'
+        return (
+            'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in '
+            'another --run_dir, a smaller --batch_size or --width.'
+        )
     if hasattr(error, 'exit_code'):
         return str(error)
     return f'{type(error).__name__}: {error} (internal; run again with --debug)'

@@ -1,6 +1,7 @@
 """What is wrong with records, and where."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -80,10 +81,29 @@ def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
     """A name for each example of a split, in the order of the files: its file's or its place."""
     found: list[str] = []
     for path, _ in shards:
-        for part in tf.data.TFRecordDataset(path).batch(_NAMED):
-            first = len(found)
-            found += [name or f'{first + at}' for at, name in enumerate(_names_of(part))]
+        with named(path):
+            for part in tf.data.TFRecordDataset(path).batch(_NAMED):
+                first = len(found)
+                found += [name or f'{first + at}' for at, name in enumerate(_names_of(part))]
     return found
+
+
+@contextlib.contextmanager
+def named(path: str) -> Iterator[None]:
+    """Names the file whose records cannot be read inside.
+
+    Raises:
+        DataError: That.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except tf.errors.OpError as error:
+        raise errors.DataError(
+            f'{path}: a record cannot be read ({errors.reason(error)}). --mode=prepare '
+            '--verify_only checks them all.'
+        ) from error
 
 
 def _names_of(serialized: tf.Tensor) -> list[str]:

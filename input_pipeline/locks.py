@@ -13,11 +13,16 @@ NAME = '.lock'
 
 
 @contextlib.contextmanager
-def held(directory: pathlib.Path, *, wait: bool = False) -> Iterator[None]:
+def held(directory: pathlib.Path, *, wait: bool = False, name: str = NAME) -> Iterator[None]:
     """Refuses a directory that another process works on, or waits for it.
 
     The system lets go of a lock when its owner dies, however that comes about. In an object store
     nothing is refused.
+
+    Args:
+        directory: Made where it is not there.
+        wait: Whether to wait.
+        name: Of the lock's file in it.
 
     Raises:
         DataError: Another process holds it.
@@ -27,7 +32,7 @@ def held(directory: pathlib.Path, *, wait: bool = False) -> Iterator[None]:
     if files.is_remote(directory):  # stores have no locks
         yield
         return
-    with open(directory / NAME, 'a+') as file:
+    with open(directory / name, 'a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:

@@ -148,15 +148,19 @@ def squares(shards: Shards, layout: records.Layout, places: Sequence[int]) -> li
     Args:
         shards, layout: Of the records.
         places: Of the examples, counted through the files.
+
+    Raises:
+        DataError: A record cannot be read.
     """
     found, first = {}, 0
     for path, number in shards:
         inside = {at - first for at in places if first <= at < first + number}
         if inside:
-            for at, record in enumerate(tf.data.TFRecordDataset(path).take(max(inside) + 1)):
-                if at in inside:
-                    encoded, _ = preprocessing.parse(record[None], layout)
-                    found[first + at] = preprocessing.decode(encoded, layout)[0].numpy()
+            with inspection.named(path):
+                for at, record in enumerate(tf.data.TFRecordDataset(path).take(max(inside) + 1)):
+                    if at in inside:
+                        encoded, _ = preprocessing.parse(record[None], layout)
+                        found[first + at] = preprocessing.decode(encoded, layout)[0].numpy()
         first += number
     return [found[at] for at in places]
 

@@ -32,8 +32,8 @@ def errors(rows: Rows) -> figures.Figure:
             found = [100 * each for each in experiment_tables.values(own, name)]
             if found:
                 at = place + 0.22 * (nth - 0.5)
-                _dots(axes, found, at, most, {'color': run_figures.COLOURS[nth]}, label)
-                label = None
+                if _dots(axes, found, at, most, {'color': run_figures.COLOURS[nth]}, label):
+                    label = None
     axes.set_yticks(range(len(by_group)), [figures.plain(each) for each in by_group], fontsize=9)
     axes.invert_yaxis()
     axes.set(xlabel='top-1 error (%)', title='A dot is a run, a line the mean over seeds')
@@ -43,11 +43,13 @@ def errors(rows: Rows) -> figures.Figure:
     return figure
 
 
-def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -> None:
+def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -> bool:
+    """Whether there are dots, not an arrow."""
     mean = statistics.mean(found)
     if mean > most:
         where = {'xy': (1, at), 'xycoords': axes.get_yaxis_transform(), 'ha': 'right'}
         axes.annotate(f'{mean:.1f} →', **where, va='center', fontsize=8, **colour)
-        return
+        return False
     axes.plot(found, [at] * len(found), 'o', alpha=0.7, label=label, **colour)
     axes.plot([mean, mean], [at - 0.12, at + 0.12], linewidth=2, **colour)
+    return True

@@ -52,6 +52,8 @@ def spread(numbers: Sequence[float], scale: float = 1.0, digits: int = 1) -> str
     """
     if not numbers:
         return ''
+    if not all(map(math.isfinite, numbers)):
+        return 'nan'
     mean = f'{scale * statistics.mean(numbers):.{digits}f}'
     if len(numbers) == 1:
         return mean

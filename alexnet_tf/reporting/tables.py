@@ -5,7 +5,7 @@ import io
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import files
+from input_pipeline import files, locks
 
 _FORMULA_STARTS = ('=', '+', '-', '@')
 
@@ -35,27 +35,29 @@ def views(number: int | str) -> str:
 def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
     """Adds a row to a CSV file, atomically; the first row makes the file and its header.
 
-    Columns that an older file lacks are added to it, empty in its rows.
+    Processes that add to one file wait for each other. Columns that an older file lacks are added
+    to it, empty in its rows.
 
     Raises:
         ValueError: The file has columns that the row lacks.
     """
-    standing = path.read_text() if path.exists() else _line(row)
-    header = next(csv.reader(io.StringIO(standing)))
-    if set(header) < set(row):
-        older = csv.DictReader(io.StringIO(standing))
-        lines = [_line(row), *(_line(each.get(name, '') for name in row) for each in older)]
-        standing, header = ''.join(lines), list(row)
-    if header != list(row):
-        raise ValueError(f'{path} has columns {header}, the new row has {list(row)}.')
-    files.write_atomically(path, (standing + _line(row.values())).encode())
+    with locks.held(path.parent, wait=True, name=f'.{path.name}.lock'):
+        standing = _read(path) if path.exists() else _line(row)
+        header = next(csv.reader(io.StringIO(standing)))
+        if set(header) < set(row):
+            older = csv.DictReader(io.StringIO(standing))
+            lines = [_line(row), *(_line(each.get(name, '') for name in row) for each in older)]
+            standing, header = ''.join(lines), list(row)
+        if header != list(row):
+            raise ValueError(f'{path} has columns {header}, the new row has {list(row)}.')
+        _write(path, standing + _line(row.values()))
 
 
 def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
     """The rows of a CSV file with a header; none where there is no file."""
     if not path.exists():
         return []
-    return list(csv.DictReader(io.StringIO(path.read_text())))
+    return list(csv.DictReader(io.StringIO(_read(path))))
 
 
 def drop_rows(path: pathlib.Path, dropped: Callable[[Mapping[str, str]], bool]) -> None:
@@ -64,12 +66,20 @@ def drop_rows(path: pathlib.Path, dropped: Callable[[Mapping[str, str]], bool]) 
     kept = [row for row in rows if not dropped(row)]
     if len(kept) < len(rows):
         lines = [_line(rows[0]), *(_line(row.values()) for row in kept)]
-        files.write_atomically(path, ''.join(lines).encode())
+        _write(path, ''.join(lines))
 
 
 def safe_cell(value: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _read(path: pathlib.Path) -> str:
+    return path.read_text(encoding='utf-8', errors='surrogateescape')  # file names may be anything
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    files.write_atomically(path, text.encode(errors='surrogateescape'))
 
 
 def _line(cells) -> str:

@@ -48,7 +48,7 @@ class Writer:
 
     def profile(self, split: str, *, begins: bool, ends: bool) -> None:
         """Begins or ends a profile."""
-        if begins and self._directory:
+        if begins and self._directory and not self._profiles:  # training may go back to here
             tf.profiler.experimental.start(str(self._directory / split))
             self._profiles = True
         if ends and self._profiles:

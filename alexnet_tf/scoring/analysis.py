@@ -29,7 +29,8 @@ class Analysis:
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> None:
         """Counts some examples; `probabilities` is (examples, classes)."""
-        predicted, sure = probabilities.argmax(1), probabilities.max(1).astype(float)
+        predicted = probabilities.argmax(1)
+        sure = np.nan_to_num(probabilities.max(1).astype(float))  # of what is no number, 0
         np.add.at(self._confusion, (labels, predicted), 1)
         for sums, each in zip(self._errors, scores.errors(probabilities, labels), strict=True):
             np.add.at(sums, labels, each)

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -89,10 +89,10 @@ class Kept:
         """
         self._said.unlink(missing_ok=True)
         with files.atomic_file(self.path) as aside, files.atomic_file(self._labels) as beside:
-            shape = (len(ids), classes)
-            rows = _Rows(np.lib.format.open_memmap(aside, 'w+', self._identity.dtype, shape=shape))
-            yield rows
-            rows.check_full()
+            with open(aside, 'wb') as file:
+                rows = _Rows(file, len(ids), classes, self._identity.dtype)
+                yield rows
+                rows.check_full()
             with open(beside, 'wb') as file:
                 np.save(file, rows.labels)
         said = {'identity': dataclasses.asdict(self._identity), 'ids': list(ids)}
@@ -100,20 +100,25 @@ class Kept:
 
 
 class _Rows:
-    """Takes rows one batch after the other."""
+    """Takes rows one batch after the other, into a `.npy` file.
 
-    def __init__(self, memory: np.memmap):
-        self._memory, self._at = memory, 0
-        self.labels = np.zeros(len(memory), np.int64)
+    They are written, not mapped: where the disk is full, a mapped file ends the process.
+    """
+
+    def __init__(self, file: BinaryIO, number: int, classes: int, dtype: str):
+        self._file, self._dtype, self._at = file, np.dtype(dtype), 0
+        self.labels = np.zeros(number, np.int64)
+        header = {'descr': self._dtype.str, 'fortran_order': False, 'shape': (number, classes)}
+        np.lib.format.write_array_header_1_0(file, header)
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
         """The next examples'."""
         end = self._at + len(labels)
-        self._memory[self._at : end], self.labels[self._at : end] = probabilities, labels
+        self._file.write(probabilities.astype(self._dtype).tobytes())
+        self.labels[self._at : end] = labels
         self._at = end
 
     def check_full(self) -> None:
-        """Flushes them; ValueError where some are missing."""
-        if self._at != len(self._memory):
-            raise ValueError(f'{self._at} of {len(self._memory)} examples came.')
-        self._memory.flush()
+        """ValueError where some are missing."""
+        if self._at != len(self.labels):
+            raise ValueError(f'{self._at} of {len(self.labels)} examples came.')

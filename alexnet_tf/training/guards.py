@@ -83,7 +83,21 @@ class NotFinite(Exception):
         super().__init__(
             f'step {step:,} (epoch {epoch + 1}, rate {rate:g}) gave a loss or a gradient that is '
             f'no number; it was not learned, and the last checkpoint stands. {file} has examples '
-            'and norms by layer. Try a lower --learning_rate, or --on_nonfinite=rollback.'
+            'and norms by layer. Try --on_nonfinite=rollback; or a lower --learning_rate, in '
+            'another --run_dir.'
+        )
+
+
+class Diverged(Exception):
+    """The network answers with what is no number."""
+
+    exit_code = 4
+
+    def __init__(self, step: int, epoch: int, rate: float):
+        super().__init__(
+            f'after step {step:,} (epoch {epoch + 1}, rate {rate:g}) the network answers '
+            'validation pictures with what is no number. This epoch is not kept, and the last '
+            'checkpoint stands. Try a lower --learning_rate in another --run_dir.'
         )
 
 

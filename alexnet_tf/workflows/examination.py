@@ -58,10 +58,13 @@ def of(config: configs.Config) -> Examination:
     if size > _MOST_BYTES:
         said = f'the probabilities of {SPLIT} would take {size / 1e9:,.0f} GB.'
         return Examination(network.trained(), missing=said)
-    kept, _ = network.entered(SPLIT, views)
     trained = network.trained()
+    try:
+        kept, _ = network.entered(SPLIT, views)
+        samples = tuple(_samples(kept, manifest, trained.names))
+    except input_pipeline.errors.DataError as error:  # of a damaged record
+        return Examination(trained, missing=str(error))
     found = analysis.analysed([kept.probabilities], kept.labels, kept.ids, trained.names, [1.0])
-    samples = tuple(_samples(kept, manifest, trained.names))
     return Examination(trained, manifest, '', views, found, samples)
 
 

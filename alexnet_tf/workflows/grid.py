@@ -76,7 +76,9 @@ def _trial(config: configs.Config, texts: Texts) -> Trial:
 
 
 def _named(values: dict[str, Any]) -> str:
-    return '+'.join(f'{name}={settings.written(value)}' for name, value in values.items()) or BASE
+    texts = {name: settings.written(value) for name, value in values.items()}
+    # A comma would divide the name where directories are listed.
+    return '+'.join(f'{name}={text.replace(",", "-")}' for name, text in texts.items()) or BASE
 
 
 def _alternatives(part: str) -> list[Texts]:

@@ -250,7 +250,7 @@ def table(rows) -> str:
 def with_interval(row, name: str) -> str:
     """An error of a row, 'top1' or 'top5', for people; older rows have no interval."""
     error = tables.percent(float(row[f'{name}_error']))
-    if not row[f'{name}_low']:
+    if row[f'{name}_low'] in ('', None):
         return error
     low, high = (f'{100 * float(row[f"{name}_{end}"]):.1f}' for end in ('low', 'high'))
     return f'{error} ({low} to {high})'

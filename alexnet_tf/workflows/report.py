@@ -87,7 +87,7 @@ def _card(directory, examined, epochs, results) -> model_card.Card:
         f'{trained.model.count_params():,} parameters; numbers of the preset {numbers.name}.',
         classes=trained.names,
         data=_data(examined, kept),
-        training=f'{epochs[-1]["epoch"]} epochs of stochastic gradient descent in batches of '
+        training=f'{trained.epoch} epochs of stochastic gradient descent in batches of '
         f'{numbers.batch_size}, {trained.step:,} steps from seed {asked.seed}; activations in '
         f'{asked.network.precision}.',
         header=(

@@ -39,6 +39,7 @@ class Run:
         precision: Of its activations.
         checkpoint: Where its weights are.
         step: Steps it was trained for.
+        epoch: Whole epochs it was trained for.
         variables_sha256: The hash of its weights' file.
     """
 
@@ -53,6 +54,7 @@ class Run:
     precision: str
     checkpoint: pathlib.Path
     step: int
+    epoch: int
     variables_sha256: str
 
 
@@ -84,6 +86,7 @@ def load(
     numbers = resolve_recipe(trained)
     model = build_model(trained, numbers, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, weights(model))
+    state = checkpoint.read_state(path)
     return Run(
         directory=directory,
         model=model,
@@ -95,7 +98,8 @@ def load(
         exif_orientation=data.get('exif_orientation', False),
         precision=trained.network.precision,
         checkpoint=path,
-        step=checkpoint.read_state(path)['step'],
+        step=state['step'],
+        epoch=state['epoch'],
         variables_sha256=variables_sha256(path),
     )
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import time
 from collections.abc import Iterator
@@ -190,7 +191,7 @@ class Trainer:
                 self._count(number, mask)
         state.examples += number
         state.step += 1
-        self._check_readable()
+        training_data.check_readable(self.config, self.manifest, state.unreadable)
         return number
 
     def _count(self, number: int, mask) -> None:
@@ -245,23 +246,13 @@ class Trainer:
             'examples': examples,
         }
 
-    def _check_readable(self) -> None:
-        """Stops when more records cannot be read than may be, or the manifest counts others."""
-        most = self.config.data.max_bad_fraction * self.total
-        skips = self.config.input.on_bad_record == 'skip'
-        if not 0 <= self.state.unreadable <= (most if skips else 0):
-            raise input_pipeline.errors.DataError(
-                f'--data_dir={self.manifest.directory}: {self.state.unreadable:,} of '
-                f'{self.state.examples:,} training records of this epoch could not be read, more '
-                f'than --max_bad_fraction={self.config.data.max_bad_fraction:g} of '
-                f'{self.total:,}. --mode=prepare --verify_only says which.'
-            )
-
     def _end_epoch(self, meter, rate: float) -> None:
         state, train = self.state, self.state.means()
         # Of a part of an epoch, tracing would be most of it.
         speed = meter.rate() if meter.examples > self.total / 2 else None
         scores = self._scores()
+        if math.isnan(scores['loss']):
+            raise guards.Diverged(state.step, state.epoch, rate)
         if state.unreadable:
             self.watch.say(
                 f'train: {state.unreadable:,} records could not be read and were skipped'

@@ -68,6 +68,33 @@ def check(config: configs.Config, numbers: recipe.Recipe, manifest, copies: int)
         )
 
 
+def check_readable(
+    config: configs.Config, manifest: input_pipeline.records.Manifest, unreadable: int
+) -> None:
+    """Stops when more records cannot be read than may be, or the manifest counts others.
+
+    Args:
+        config: Of the run.
+        manifest: Of its records.
+        unreadable: How many training records of this epoch could not be read.
+
+    Raises:
+        DataError: As said.
+    """
+    total = manifest.examples(input_pipeline.records.TRAIN)
+    share = config.data.max_bad_fraction
+    skips = config.input.on_bad_record == 'skip'
+    if 0 <= unreadable <= (share * total if skips else 0):
+        return
+    most = f'more than --max_bad_fraction={share:g} of {total:,}'
+    if not skips and unreadable > 0:
+        most = 'and --on_bad_record=skip, with which this epoch was begun, is not given'
+    raise input_pipeline.errors.DataError(
+        f'--data_dir={manifest.directory}: {unreadable:,} training records of this epoch could '
+        f'not be read, {most}. --mode=prepare --verify_only says which.'
+    )
+
+
 def check_pictures(numbers: recipe.Recipe, manifest: input_pipeline.records.Manifest) -> None:
     """Refuses pictures smaller than what the network sees, or far larger than a small network's.
 

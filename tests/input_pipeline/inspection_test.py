@@ -6,7 +6,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from input_pipeline import convert, errors, inspection, records
+from input_pipeline import convert, errors, inspection, pipeline, records
 from input_pipeline.sources import folder as folders
 
 
@@ -55,6 +55,15 @@ def swap(manifest):
     data = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
+
+
+def test_names_and_pictures_of_a_damaged_file_are_refused_by_its_name(copy):
+    flip(shard(copy), first_size(shard(copy)) + 100)
+    shards = copy.shards('train')
+    with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
+        inspection.ids(shards)
+    with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
+        pipeline.squares(shards, copy.layout, [0, 1])
 
 
 DAMAGES = {

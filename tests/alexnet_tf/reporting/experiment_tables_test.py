@@ -52,6 +52,10 @@ def test_runs_that_diverged_are_counted_and_have_no_error():
     assert text.splitlines()[-1].split() == ['b', '1', '1']
 
 
+def test_a_run_that_learned_nothing_at_its_end_leaves_a_table():
+    assert 'nan' in experiment_tables.text([row('a', 1, 'nan'), row('a', 2, '0.3')])
+
+
 def test_how_many_reached_the_level_is_said():
     rows = [row('a', 1, '0.2', reached='4'), row('a', 2, '0.3')]
     assert '4.0 (1 of 2)' in experiment_tables.text(rows)

@@ -1,5 +1,8 @@
 """Tables that grow a row at a time."""
 
+import concurrent.futures
+import os
+
 import pytest
 
 from alexnet_tf.reporting import tables
@@ -11,6 +14,21 @@ def test_rows_come_back(tmp_path):
     tables.append_csv(path, {'a': 1, 'b': 'x, "y"'})
     tables.append_csv(path, {'a': 2, 'b': ''})
     assert tables.read_csv(path) == [{'a': '1', 'b': 'x, "y"'}, {'a': '2', 'b': ''}]
+
+
+def test_no_row_is_lost_where_several_add_at_once(tmp_path):
+    path = tmp_path / 't.csv'
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda at: tables.append_csv(path, {'at': at}), range(40)))
+    assert sorted(int(row['at']) for row in tables.read_csv(path)) == list(range(40))
+
+
+def test_names_may_be_of_no_encoding(tmp_path):
+    path, name = tmp_path / 't.csv', os.fsdecode(b'runs/\xc4pfel/\xc3\x84')
+    for _ in range(2):
+        tables.append_csv(path, {'name': name})
+    assert tables.read_csv(path) == [{'name': name}] * 2
+    assert os.fsencode(name) in path.read_bytes()
 
 
 def test_other_columns_are_refused(tmp_path):

@@ -34,6 +34,13 @@ def test_later_events_are_taken_away(tmp_path):
     assert written(tmp_path) == [('loss', step) for step in range(5)]
 
 
+def test_a_profile_may_be_begun_within_itself(tmp_path):
+    writer = tensorboard.Writer(tmp_path)
+    for begins, ends in ((True, False), (True, False), (False, True)):
+        writer.profile('train', begins=begins, ends=ends)
+    assert list(tmp_path.rglob('*.xplane.pb'))
+
+
 def test_what_is_written_at_an_epochs_end_can_go_alone(tmp_path):
     writer = fill(tmp_path, range(4))
     writer.rewind(3, ('kern', 'epoch_'))

@@ -44,6 +44,12 @@ def test_by_class(found):
     )
 
 
+def test_what_is_no_number_is_wrong_and_unsure():
+    found = analysis.analysed([MEMBERS[0][:9] * np.nan], LABELS[:9], IDS[:9], CLASSES, [1.0])
+    assert all(sure == 0 for *_, sure in found.mistakes())
+    assert found.calibration_error() >= 0
+
+
 def test_confused_pairs(found):
     counted = collections.Counter(pair for pair in pairs() if pair[0] != pair[1])
     rows = found.confused()

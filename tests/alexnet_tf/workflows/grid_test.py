@@ -52,11 +52,11 @@ def test_rates_that_differ_in_the_last_digit_are_two_runs():
 
 def test_values_of_every_kind():
     (one,) = trials('lrn_n=3+width=0.5+learning_rate=1e+1+drop_epochs=7,9+layer_rates=')
-    assert one.name == 'width=0.5+lrn_n=3+learning_rate=10+layer_rates=+drop_epochs=7,9'
+    assert one.name == 'width=0.5+lrn_n=3+learning_rate=10+layer_rates=+drop_epochs=7-9'
     assert (one.config.network.lrn_n, one.config.network.width) == (3, 0.5)
     assert (one.config.training.learning_rate, one.config.training.drop_epochs) == (10.0, (7, 9))
     assert one.config.training.layer_rates == ()
-    assert names('drop_epochs=7,9|8') == ['drop_epochs=7,9', 'drop_epochs=8']
+    assert names('drop_epochs=7,9|8') == ['drop_epochs=7-9', 'drop_epochs=8']
 
 
 def test_runs_differ_in_what_is_asked_and_nothing_else():

@@ -13,7 +13,7 @@ import pytest
 
 from alexnet_tf import config as configs
 from alexnet_tf import flag_defs
-from alexnet_tf.workflows import drawing
+from alexnet_tf.workflows import drawing, judging
 
 
 class Page(html.parser.HTMLParser):
@@ -55,6 +55,23 @@ def reported(command, data, trained, tmp_path_factory):
 def copied(reported, tmp_path):
     """The same, to write in."""
     return shutil.copytree(reported, tmp_path / 'copied')
+
+
+def test_an_error_of_nothing_has_its_interval():
+    row = {'top1_error': 0.0, 'top1_low': 0.0, 'top1_high': 0.005}
+    assert judging.with_interval(row, 'top1') == '0.0 % (0.0 to 0.5)'
+    assert judging.with_interval(row | {'top1_low': ''}, 'top1') == '0.0 %'
+
+
+def test_a_damaged_record_is_said_and_the_rest_reported(command, copied, data, tmp_path, capsys):
+    shutil.rmtree(copied / 'probabilities')
+    records = shutil.copytree(data.removeprefix('--data_dir='), tmp_path / 'records')
+    path = next(records.glob('validation-*'))
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    assert command('report', f'--data_dir={records}', f'--run_dir={copied}') == 0
+    assert f'{path}: a record cannot be read' in (copied / 'report.html').read_text()
 
 
 def test_the_report_says_errors_model_and_tensorboard(reported):

@@ -56,6 +56,16 @@ def test_it_stops_with_4_and_says_which_examples(config_of, tmp_path, bad_batch)
         assert '.jpg' in said
 
 
+def test_an_epoch_after_which_it_answers_no_numbers_is_not_kept(config_of, tmp_path, monkeypatch):
+    trainer = train.Trainer(config_of(tmp_path))
+    monkeypatch.setattr(trainer, 'scorer', lambda *_: {'loss': np.nan, 'top1_error': 1.0})
+    trainer.resume()
+    with pytest.raises(guards.Diverged, match=r'after step 3 \(epoch 1, rate 0.01\)') as raised:
+        trainer.epoch(trainer.rate(), guards.StopRequest())
+    assert raised.value.exit_code == 4
+    assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
+
+
 def test_rollback_passes_over_the_batch(config_of, tmp_path, bad_batch, variables, rows, capsys):
     """What is learned is what would be if that batch taught nothing."""
     bad_batch((0, 4), (1, 0))
