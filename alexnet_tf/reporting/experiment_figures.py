@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from alexnet_tf.reporting import experiment_tables, figures, run_figures, tables
 
 _FAR = 1.5  # times the median error
+_WIDE = 34  # letters of a label
 _STYLES = ('-', '--', ':', '-.')
 
 Rows = Sequence[Mapping[str, str]]
@@ -34,13 +35,30 @@ def errors(rows: Rows) -> figures.Figure:
                 at = place + 0.22 * (nth - 0.5)
                 if _dots(axes, found, at, most, {'color': run_figures.COLOURS[nth]}, label):
                     label = None
-    axes.set_yticks(range(len(by_group)), [figures.plain(each) for each in by_group], fontsize=9)
+    groups = [_wrapped(figures.plain(each)) for each in by_group]
+    axes.set_yticks(range(len(groups)), groups, fontsize=9)
     axes.invert_yaxis()
     axes.set(xlabel='top-1 error (%)', title='A dot is a run, a line the mean over seeds')
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize=8)
     return figure
+
+
+def _wrapped(group: str) -> str:
+    """A group's name in lines, divided between settings.
+
+    >>> _wrapped('activation=tanh+initial_bias=0+learning_rate=0.003')
+    'activation=tanh+initial_bias=0\\n+learning_rate=0.003'
+    """
+    first, *others = group.split('+')
+    lines = [first]
+    for each in others:
+        if len(lines[-1]) + len(each) < _WIDE:
+            lines[-1] += f'+{each}'
+        else:
+            lines.append(f'+{each}')
+    return '\n'.join(lines)
 
 
 def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -> bool:
