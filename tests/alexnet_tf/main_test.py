@@ -126,6 +126,7 @@ def test_a_file_where_a_directory_should_be(tmp_path, capsys):
     assert 'File exists' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_behind(folder, tmp_path):
     records = tmp_path / 'records'
     flags = ['--mode=prepare', '--source=folder', f'--source_dir={folder}', f'--data_dir={records}']
@@ -251,6 +252,7 @@ def started(program, **changed):
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='oneDNN of x86')
+@pytest.mark.slow
 def test_onednn_is_on():
     said = started('import alexnet_tf, tensorflow', TF_CPP_MIN_LOG_LEVEL='0')
     assert 'oneDNN custom operations are on' in said

@@ -19,6 +19,14 @@ every_recipe = pytest.mark.parametrize('name', recipe.PRESETS)
 every_whole_recipe = pytest.mark.parametrize('name', sorted(set(recipe.PRESETS) - set(SMALL)))
 
 
+def _saved():
+    """All recipes, those slow that are built as another is."""
+    alike = {'paper', 'caffe', 'cifar13'}
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in alike)) for name in recipe.PRESETS
+    ]
+
+
 def build(name, **more):
     if name in SMALL:
         return cifar.build(recipe.PRESETS[name], num_classes=CLASSES, width=0.125, **more)
@@ -76,7 +84,7 @@ def test_variables_are_on_their_columns_device(name):
             assert wanted in each.value.device, each.path
 
 
-@every_recipe
+@pytest.mark.parametrize('name', _saved())
 def test_saved_model_round_trip(name, tmp_path):
     model = whole(name)
     model.export(tmp_path / 'it', verbose=False)

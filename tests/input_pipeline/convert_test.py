@@ -60,6 +60,7 @@ def test_records_hold_every_picture_once(folder, tmp_path, encoding):
         assert manifest.classes[each['image/class/label']] == name.split('/')[0]
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_workers(folder, tmp_path):
     one, many = (prepare(folder, tmp_path / str(n), workers=n) for n in (1, 2))
     assert one.to_json() == many.to_json()

@@ -90,6 +90,7 @@ def test_a_c_program_gets_the_same_scores(loader, version, files, expected):
     np.testing.assert_allclose(scores, expected['scores'], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_c_program_is_told_which_picture_is_bad_and_goes_on(loader, version, files):
     bad = str(pathlib.Path(__file__))
     lines = run_loader(loader, version, 'serving_default', files[0], bad)

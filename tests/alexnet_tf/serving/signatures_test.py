@@ -87,6 +87,7 @@ def test_the_network_sees_what_evaluation_shows_it_to_the_bit(photographs, tmp_p
         np.testing.assert_array_equal(found, tf.reshape(view, [-1]))
 
 
+@pytest.mark.slow
 def test_records_of_jpeg_differ_by_its_rounding_only(photographs, tmp_path):
     """docs/serving.md has the size of it on photographs."""
     manifest = prepared(photographs, tmp_path, 'jpeg')
@@ -124,6 +125,7 @@ def test_names_and_probabilities_are_the_best_scores(served, loaded, encode):
     assert [[each.decode() for each in row] for row in answer['classes'].numpy()] == names.tolist()
 
 
+@pytest.mark.slow
 def test_five_of_many_classes_are_named(encode):
     served = seen(np.zeros((SIDE, SIDE, 3), np.float32))
     assert ask(served, 'serving_default', [encode('PNG')])['classes'].shape == (1, 5)

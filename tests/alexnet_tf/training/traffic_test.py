@@ -111,7 +111,7 @@ def expected_bytes(maps, hidden, bytes_each):
         ('paper', 'float32'),
         pytest.param('source2012', 'float32', marks=pytest.mark.slow),
         pytest.param('paper', 'bfloat16', marks=pytest.mark.slow),
-        ('paper', 'float16'),
+        pytest.param('paper', 'float16', marks=pytest.mark.slow),
     ],
 )
 def test_what_crosses(name, precision):
@@ -144,6 +144,7 @@ def test_what_crosses(name, precision):
     assert found == expected
 
 
+@pytest.mark.slow
 def test_caffes_normalisation_sends_no_more_than_the_seam():
     _, _, _, crossings = ran('caffe', 'float32', True)
     seams = [
@@ -152,6 +153,7 @@ def test_caffes_normalisation_sends_no_more_than_the_seam():
     assert [each.number_of_bytes for each in seams] == [15 * 15 * 2 * BATCH * 4] * 2
 
 
+@pytest.mark.slow
 def test_what_ran_between_two_traces_is_not_taken_for_the_step():
     ran('paper', 'float32', True)
     numbers = recipe.resolve('paper', crop_size=67)

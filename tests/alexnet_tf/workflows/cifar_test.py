@@ -73,6 +73,7 @@ def test_settings_that_a_small_network_lacks(small_records, tmp_path, capsys):
         assert 'the network of --recipe=cifar13 has no such thing' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_training_ends_when_it_has_learned_enough(small_records, tmp_path, capsys):
     flags = (small_records, f'--run_dir={tmp_path}', '--recipe=figure1', '--epochs=5')
     assert run('train', *flags, '--stop_train_error=1') == 0

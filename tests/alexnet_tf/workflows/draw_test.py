@@ -53,6 +53,7 @@ def test_curves_of_several_runs(drawn, trained, capsys, tmp_path):
     assert 'training error of 25 %' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_predictions_of_held_out_pictures(drawn):
     rows = drawn('predictions')
     assert len(rows) == 8 * 2

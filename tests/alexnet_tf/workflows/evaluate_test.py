@@ -69,7 +69,7 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize('views', [1, 9, 10])
+@pytest.mark.parametrize('views', [1, pytest.param(9, marks=pytest.mark.slow), 10])
 def test_each_example_is_scored_once(manifest, model, views):
     mean = records.statistics(manifest)['mean_image']
     losses, top1, top5 = [], [], []

@@ -85,6 +85,7 @@ def test_a_tree_in_batches_is_answered_in_order(command, trained, shared_folder,
     assert once['probabilities'] == pytest.approx(rows[-1]['probabilities'], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_ten_views_are_evaluations(command, data, trained, shared_folder, capsys, tmp_path):
     """Of squares as PNG, as records would hold them, the answers are those that evaluate keeps."""
     manifest = records.load(data.partition('=')[2])

@@ -79,6 +79,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
     """Finished shards are not written again, and all is as if nothing had happened."""
     moments, data_dir = random.Random(1), tmp_path / 'data'
@@ -162,6 +163,7 @@ def test_what_was_copied_aside_is_removed_when_it_refuses(many, tmp_path, capsys
     assert not (data_dir / '.unfinished').exists()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused(many, tmp_path):
     data_dir = tmp_path / 'data'
     command = [sys.executable, '-m', 'alexnet_tf.main', *flags(many, data_dir)[1:]]

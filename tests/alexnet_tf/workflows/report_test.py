@@ -124,6 +124,7 @@ def test_what_is_kept_as_float16_stays(command, data, copied):
     assert '9 views' in (copied / 'report.html').read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_went_on_says_so(command, data, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, 'at_hand', lambda: None)
     run = tmp_path / 'run'

@@ -43,6 +43,7 @@ def check_same(one, other, variables, rows):
             assert float(value) == pytest.approx(float(same[name]), rel=1e-4), name
 
 
+@pytest.mark.slow
 def test_copies_on_two_devices(config_of, tmp_path, alone, variables, rows):
     mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1', '--accumulate_steps=2')
     train.run(config_of(tmp_path, *FLAGS, *mirrored))

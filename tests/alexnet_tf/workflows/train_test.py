@@ -36,6 +36,7 @@ def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(
     config_of, stop_after, tmp_path
 ):
@@ -51,6 +52,7 @@ def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(
     assert float(row['train_loss']) > 0
 
 
+@pytest.mark.slow
 def test_asked_to_stop_in_validation_it_keeps_the_checkpoint_of_the_epoch(
     config_of, tmp_path, whole, monkeypatch
 ):
@@ -99,7 +101,7 @@ def test_a_precision_that_is_imitated_is_warned_of(config_of, tmp_path, monkeypa
 @pytest.mark.parametrize(
     'variant',
     [
-        '--conv6',
+        pytest.param('--conv6', marks=pytest.mark.slow),
         pytest.param('--columns=1', marks=pytest.mark.slow),
         pytest.param('--activation=tanh', marks=pytest.mark.slow),
     ],

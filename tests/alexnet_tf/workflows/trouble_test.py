@@ -66,6 +66,7 @@ def test_an_epoch_after_which_it_answers_no_numbers_is_not_kept(config_of, tmp_p
     assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
 
 
+@pytest.mark.slow
 def test_rollback_passes_over_the_batch(config_of, tmp_path, bad_batch, variables, rows, capsys):
     """What is learned is what would be if that batch taught nothing."""
     bad_batch((0, 4), (1, 0))
@@ -95,6 +96,7 @@ def test_rollback_gives_up(config_of, tmp_path, bad_batch):
         train.run(config_of(tmp_path, '--on_nonfinite=rollback'))
 
 
+@pytest.mark.slow
 def test_an_overflow_of_float16_is_left_out_and_counted(config_of, tmp_path, bad_batch):
     """Down to a scale of 1, where it is no overflow any more."""
     bad_batch((0, 4), (0, 8))
