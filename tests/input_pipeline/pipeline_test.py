@@ -96,6 +96,7 @@ def evaluation(manifest, split):
 
 @pytest.mark.parametrize('start', [(0, 5), (1, 0), (2, 10)])
 def test_a_resumed_stream_is_the_uninterrupted_one(manifest, whole, start):
+    of_jpeg_alone(manifest)
     epoch, seen = start
     resumed = examples(stream(manifest, start=start))
     expected = examples(whole)[epoch * manifest.examples('train') + seen :]

@@ -126,6 +126,7 @@ def test_our_example_client_prints_rows(server, files, expected, monkeypatch, ca
     assert again == lines[0]
 
 
+@pytest.mark.slow
 def test_warm_up_requests_and_the_example_are_answered(server, version, loaded):
     grpc = pytest.importorskip('grpc')
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2

@@ -99,6 +99,7 @@ def test_records_of_jpeg_differ_by_its_rounding_only(photographs, tmp_path):
     assert 0 < np.abs(features - views).mean() < 1.5
 
 
+@pytest.mark.slow
 def test_orientations_count_where_they_did_in_training(photographs):
     mean_image = np.zeros((SIDE, SIDE, 3), np.float32)
     encoded = (photographs / 'cat' / '2.jpg').read_bytes()  # upside down

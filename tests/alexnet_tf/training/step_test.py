@@ -44,7 +44,9 @@ def mirrored():
     return replicas.make('mirrored', ['/CPU:0', '/CPU:1'])
 
 
-@pytest.mark.parametrize(('copies', 'parts'), [(replicas.One, 4), (mirrored, 2)])
+@pytest.mark.parametrize(
+    ('copies', 'parts'), [pytest.param(replicas.One, 4, marks=pytest.mark.slow), (mirrored, 2)]
+)
 def test_parts_and_copies_learn_what_one_does(plain, copies, parts):
     """Dropout included: an example has its mask wherever it is learned from."""
     for value, same in zip(learned(copies(), parts=parts), plain, strict=True):

@@ -40,7 +40,7 @@ def small_records(tmp_path_factory):
     return where
 
 
-@pytest.mark.parametrize('recipe', ['cifar11', pytest.param('figure1', marks=pytest.mark.slow)])
+@pytest.mark.parametrize('recipe', [pytest.param('cifar11', marks=pytest.mark.slow), 'figure1'])
 def test_from_records_to_an_answer(recipe, small_records, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, 'at_hand', lambda: None)  # report_test has figures
     monkeypatch.setattr(saved_model, '_difference', lambda *_: 0.0)  # it is asked below

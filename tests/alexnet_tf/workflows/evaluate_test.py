@@ -102,6 +102,7 @@ def test_results_are_appended_with_their_provenance(command, data, trained, caps
     assert 0 <= low < float(rows[0]['top1_error']) < high <= 1
 
 
+@pytest.mark.slow
 def test_another_split_and_other_views(command, data, trained, capsys):
     flags = (data, f'--run_dir={trained}', '--split=train', '--views=nine,1,nine')
     assert command('evaluate', *flags) == 0

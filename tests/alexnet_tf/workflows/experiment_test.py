@@ -116,6 +116,7 @@ def test_runs_that_diverge_have_a_row_and_others_go_on(
     assert 'learning_rate=1e+30: diverged' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_with_its_log_and_code(command, data, tmp_path, capsys):
     where = f'--experiment_dir={tmp_path}'
     assert command('experiment', data, '--grid=crop_size=20', where) == 2

@@ -73,6 +73,7 @@ def test_of_a_run_on_other_classes_the_head_is_left(first, begun, variables):
     assert differing(found, first, variables) == {'fc8'}
 
 
+@pytest.mark.slow
 def test_a_layer_at_rate_0_stands_still(first, config_of, tmp_path, variables):
     flags = (f'--init_weights={first}', '--layer_rates=conv1=0,conv2=0,fc8=2', '--epochs=1')
     train.run(config_of(tmp_path / 'run', *flags, '--recipe=source2012', '--drop_epochs=9'))

@@ -117,6 +117,7 @@ def test_a_list_on_stdin(command, trained, inputs, monkeypatch, capsys):
     assert '3 of 4 files could not be read' in said.err
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp_path, capsys):
     other = tmp_path / 'other'
     train.run(config_of(other, '--epochs=1', '--seed=3', '--initial_sd=0.05', '--drop_epochs=9'))

@@ -113,6 +113,7 @@ def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
     assert content(data_dir) == whole
 
 
+@pytest.mark.slow
 def test_beam_writes_the_same_bytes(many, whole, tmp_path):
     options = '--beam_options=--runner=DirectRunner --direct_num_workers=1'
     assert main.main(flags(many, tmp_path / 'data', '--engine=beam', options)) == 0

@@ -102,6 +102,7 @@ def test_what_is_found_is_drawn(command, data, indexed, picture, tmp_path, name)
     assert 'script' not in [tag for tag, _ in seen]
 
 
+@pytest.mark.slow
 def test_ways_to_search_are_compared(command, data, indexed, capsys, monkeypatch):
     monkeypatch.setattr(codes, '_STEPS', (3, 3))
     flags = (f'--run_dir={indexed}', '--retrieve=evaluate', '--code_bits=12')

@@ -194,7 +194,7 @@ def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
 @pytest.mark.parametrize(
     'flags',
     [
-        ('--augment_on=accelerator',),
+        pytest.param(('--augment_on=accelerator',), marks=pytest.mark.slow),
         pytest.param(('--cache=disk',), marks=pytest.mark.slow),
         pytest.param(('--on_bad_record=skip',), marks=pytest.mark.slow),
     ],
@@ -228,6 +228,7 @@ def test_a_damaged_record_stops_training_and_is_named(config_of, tmp_path, damag
     assert raised.value.exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
     config_of, tmp_path, data
 ):
