@@ -88,7 +88,7 @@ def check_readable(
         return
     most = f'more than --max_bad_fraction={share:g} of {total:,}'
     if not skips and unreadable > 0:
-        most = 'and --on_bad_record=skip, with which this epoch was begun, is not given'
+        most = 'and --on_bad_record=skip is not given'
     raise input_pipeline.errors.DataError(
         f'--data_dir={manifest.directory}: {unreadable:,} training records of this epoch could '
         f'not be read, {most}. --mode=prepare --verify_only says which.'
