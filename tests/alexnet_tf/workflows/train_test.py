@@ -251,7 +251,9 @@ def test_damaged_records_are_skipped_and_counted_within_the_budget(
     flags = (damaged, '--epochs=1', '--on_bad_record=skip')
     train.run(config_of(tmp_path / 'run', *flags, '--max_bad_fraction=0.2'))
     assert 'train: 1 records could not be read and were skipped' in capsys.readouterr().out
-    with pytest.raises(errors.DataError, match=r': 1 training records .* more than --max_bad_fraction'):
+    with pytest.raises(
+        errors.DataError, match=r': 1 training records .* more than --max_bad_fraction'
+    ):
         train.run(config_of(tmp_path / 'other', *flags, '--max_bad_fraction=0.01'))
 
 
