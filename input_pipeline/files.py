@@ -47,12 +47,13 @@ def size(path: str | os.PathLike) -> int:
 
 def remove_tree(path: str | os.PathLike) -> None:
     """Removes a directory and what is in it, or a file, if it is there."""
-    if os.path.isfile(path):
-        os.remove(path)
-    elif not is_remote(path):
+    path = at(path)
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+    elif is_remote(path):
+        path.rmtree()
+    else:
         shutil.rmtree(path, ignore_errors=True)
-    elif at(path).exists():
-        at(path).rmtree()
 
 
 @contextlib.contextmanager
@@ -125,10 +126,7 @@ def left_aside(folder: pathlib.Path) -> list[pathlib.Path]:
 def clear_left_aside(folder: pathlib.Path) -> None:
     """Removes what a killed process left in a folder, files and directories."""
     for each in left_aside(folder):
-        if each.is_dir():
-            remove_tree(each)
-        else:
-            each.unlink(missing_ok=True)
+        remove_tree(each)
 
 
 def _aside(path: pathlib.Path) -> pathlib.Path:

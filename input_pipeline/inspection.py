@@ -81,7 +81,7 @@ def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
     """A name for each example of a split, in the order of the files: its file's or its place."""
     found: list[str] = []
     for path, _ in shards:
-        with named(path):
+        with readable(path):
             for part in tf.data.TFRecordDataset(path).batch(_NAMED):
                 first = len(found)
                 found += [name or f'{first + at}' for at, name in enumerate(_names_of(part))]
@@ -89,11 +89,16 @@ def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
 
 
 @contextlib.contextmanager
-def named(path: str) -> Iterator[None]:
-    """Names the file whose records cannot be read inside.
+def readable(where: str, find: Callable[[], str] = str) -> Iterator[None]:
+    """Says where a record is that cannot be read inside.
+
+    Args:
+        where: A file or directory of records; begins the message.
+        find: Called when a record cannot be read; says which, in a sentence.
 
     Raises:
-        DataError: That.
+        DataError: A record cannot be read.
+        tf.errors.ResourceExhaustedError: The memory does not suffice.
     """
     try:
         yield
@@ -101,8 +106,9 @@ def named(path: str) -> Iterator[None]:
         raise
     except tf.errors.OpError as error:
         raise errors.DataError(
-            f'{path}: a record cannot be read ({errors.reason(error)}). --mode=prepare '
-            '--verify_only checks them all.'
+            f'{where}: a record cannot be read ({errors.reason(error)}). {find()} '
+            '--mode=prepare --verify_only checks them all; with the flags that made it, prepare '
+            'makes it again in an empty directory.'
         ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import augmentation, errors, inspection, order, preprocessing, records
+from input_pipeline import augmentation, inspection, order, preprocessing, records
 
 Shards = Sequence[tuple[str, int]]
 _GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280}  # about 250 MB
@@ -156,7 +156,7 @@ def squares(shards: Shards, layout: records.Layout, places: Sequence[int]) -> li
     for path, number in shards:
         inside = {at - first for at in places if first <= at < first + number}
         if inside:
-            with inspection.named(path):
+            with inspection.readable(path):
                 for at, record in enumerate(tf.data.TFRecordDataset(path).take(max(inside) + 1)):
                     if at in inside:
                         encoded, _ = preprocessing.parse(record[None], layout)
@@ -177,16 +177,8 @@ def read(batches: tf.data.Dataset, data_dir: object, find: Callable[[], str] = s
         DataError: A record cannot be read.
         tf.errors.ResourceExhaustedError: The memory does not suffice.
     """
-    try:
+    with inspection.readable(f'--data_dir={data_dir}', find):
         yield from batches
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except tf.errors.OpError as error:
-        raise errors.DataError(
-            f'--data_dir={data_dir}: a record cannot be read ({errors.reason(error)}). {find()} '
-            '--mode=prepare --verify_only checks them all; with the flags that made it, prepare '
-            'makes it again in an empty directory.'
-        ) from error
 
 
 def _one_by_one(decoded, records, places, crop_size: int):

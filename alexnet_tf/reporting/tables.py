@@ -50,7 +50,8 @@ def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
             standing, header = ''.join(lines), list(row)
         if header != list(row):
             raise ValueError(f'{path} has columns {header}, the new row has {list(row)}.')
-        _write(path, standing + _line(row.values()))
+        text = standing + _line(row.values())
+        files.write_atomically(path, text.encode(errors='surrogateescape'))
 
 
 def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
@@ -65,8 +66,7 @@ def drop_rows(path: pathlib.Path, dropped: Callable[[Mapping[str, str]], bool]) 
     rows = read_csv(path)
     kept = [row for row in rows if not dropped(row)]
     if len(kept) < len(rows):
-        lines = [_line(rows[0]), *(_line(row.values()) for row in kept)]
-        _write(path, ''.join(lines))
+        files.write_csv(path, [rows[0], *(row.values() for row in kept)])
 
 
 def safe_cell(value: str) -> str:
@@ -76,10 +76,6 @@ def safe_cell(value: str) -> str:
 
 def _read(path: pathlib.Path) -> str:
     return path.read_text(encoding='utf-8', errors='surrogateescape')  # file names may be anything
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    files.write_atomically(path, text.encode(errors='surrogateescape'))
 
 
 def _line(cells) -> str:

@@ -81,10 +81,12 @@ def check_readable(
     Raises:
         DataError: As said.
     """
+    if not unreadable:
+        return  # after nearly every step: the shards need not be counted
     total = manifest.examples(input_pipeline.records.TRAIN)
     share = config.data.max_bad_fraction
     skips = config.input.on_bad_record == 'skip'
-    if 0 <= unreadable <= (share * total if skips else 0):
+    if skips and 0 < unreadable <= share * total:
         return
     most = f'more than --max_bad_fraction={share:g} of {total:,}'
     if not skips and unreadable > 0:

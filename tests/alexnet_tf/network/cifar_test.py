@@ -136,7 +136,7 @@ def test_hidden_is_what_the_classes_read():
 
 def test_unused_numbers_change_nothing():
     """And all others do, or have to do with training."""
-    for name in ('cifar11', 'figure1'):
+    for name in ('cifar13', 'cifar11', 'figure1'):
         whole = build(name).to_json()
         unused = cifar.unused(recipe.PRESETS[name])
         assert ('lrn_k' in unused) == (name != 'cifar11')

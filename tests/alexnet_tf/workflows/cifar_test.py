@@ -45,7 +45,7 @@ def test_from_records_to_an_answer(recipe, small_records, tmp_path, monkeypatch)
     monkeypatch.setattr(drawing, 'at_hand', lambda: None)  # report_test has figures
     monkeypatch.setattr(saved_model, '_difference', lambda *_: 0.0)  # it is asked below
     flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
-    for mode in ('train', 'export', 'report'):
+    for mode in ('train', 'evaluate', 'export', 'report'):
         assert run(mode, *flags) == 0
     assert json.loads((tmp_path / 'config.json').read_text())['recipe'] == recipe
     served = tf.saved_model.load(str(tmp_path / 'export' / '1'))

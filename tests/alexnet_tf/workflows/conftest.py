@@ -2,6 +2,7 @@
 
 import csv
 import inspect
+import shutil
 import signal
 
 import numpy as np
@@ -61,6 +62,21 @@ def data(command, shared_folder, tmp_path_factory):
     more = ('--shard_examples=8', '--validation_fraction=0.4')
     assert command('prepare', where, *source, *more) == 0
     return where
+
+
+@pytest.fixture
+def damaged(data, tmp_path):
+    """Flips a byte of a split's first file in a copy of the records; gives the copy's flag."""
+
+    def spoil(split):
+        directory = shutil.copytree(data.removeprefix('--data_dir='), tmp_path / 'records')
+        path = min(directory.glob(f'{split}-*'))
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        path.write_bytes(content)
+        return f'--data_dir={directory}'
+
+    return spoil
 
 
 @pytest.fixture(scope='session')

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 import signal
 import tempfile
 import time
@@ -210,35 +209,17 @@ def test_where_and_how_input_is_made_changes_nothing(
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-@pytest.fixture
-def damaged(data, tmp_path):
-    """The flag of a copy of the records in which one has a flipped byte."""
-    directory = tmp_path / 'records'
-    shutil.copytree(data.removeprefix('--data_dir='), directory)
-    path = sorted(directory.glob('train-*'))[0]
-    content = bytearray(path.read_bytes())
-    content[-100] ^= 1
-    path.write_bytes(content)
-    return f'--data_dir={directory}'
-
-
 def test_a_damaged_record_stops_training_and_is_named(config_of, tmp_path, damaged):
     with pytest.raises(errors.DataError, match=r'Record \d+ \(from 0\) of .*train-00000') as raised:
-        train.run(config_of(tmp_path / 'run', damaged))
+        train.run(config_of(tmp_path / 'run', damaged('train')))
     assert raised.value.exit_code == 3
 
 
 @pytest.mark.slow
 def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
-    config_of, tmp_path, data
+    config_of, tmp_path, damaged
 ):
-    directory = tmp_path / 'records'
-    shutil.copytree(data.removeprefix('--data_dir='), directory)
-    path = sorted(directory.glob('validation-*'))[0]
-    content = bytearray(path.read_bytes())
-    content[-100] ^= 1
-    path.write_bytes(content)
-    config = config_of(tmp_path / 'run', f'--data_dir={directory}')
+    config = config_of(tmp_path / 'run', damaged('validation'))
     with pytest.raises(errors.DataError, match=r'Record \d+ \(from 0\) of .*validation-00000'):
         train.run(config)
     assert len(list((tmp_path / 'run' / 'checkpoints').glob('step-*'))) == 1
@@ -248,7 +229,7 @@ def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
 def test_damaged_records_are_skipped_and_counted_within_the_budget(
     config_of, tmp_path, damaged, capsys
 ):
-    flags = (damaged, '--epochs=1', '--on_bad_record=skip')
+    flags = (damaged('train'), '--epochs=1', '--on_bad_record=skip')
     train.run(config_of(tmp_path / 'run', *flags, '--max_bad_fraction=0.2'))
     assert 'train: 1 records could not be read and were skipped' in capsys.readouterr().out
     with pytest.raises(
