@@ -12,8 +12,8 @@ import threading
 import traceback
 from collections.abc import Sequence
 
-import input_pipeline
-from alexnet_tf import flag_defs
+from alexnet_tf.config import flags
+from input_pipeline import startup
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
 _PATH_ERRORS = (
@@ -27,13 +27,14 @@ _STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 _EXIT_TERMINATED = 143
+_COMMANDS = {'everything': 'all', 'draw': 'plot'}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line; the result is the process's exit status (README lists them)."""
     argv = sys.argv if argv is None else argv
     if any(each in ('--help', '-h', '-help', '--helpfull') for each in argv[1:]):
-        print(flag_defs.help_text())
+        print(flags.help_text())
         return 0
     debug = '--debug' in argv or '--debug=true' in argv
     for stream in (sys.stdout, sys.stderr):
@@ -41,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors='backslashreplace')
     _keep_freed_memory()
     try:
-        config = flag_defs.parse(argv)
+        config = flags.parse(argv)
         debug = config.debug
-        with contextlib.nullcontext() if debug else input_pipeline.greeting.unheard():
-            workflow = importlib.import_module(f'alexnet_tf.workflows.{config.mode}')
+        with contextlib.nullcontext() if debug else startup.unheard():
+            workflow = importlib.import_module(
+                f'alexnet_tf.commands.{_COMMANDS.get(config.mode, config.mode)}'
+            )
             importlib.import_module('tensorflow').config.list_physical_devices()
         with _sigterm_raised():
             workflow.run(config)

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from alexnet_tf.retrieval import codes as codes_of
+from alexnet_tf.retrieval import binary_codes as codes_of
 from alexnet_tf.retrieval import search
 
 _ADDRESS = 28  # longest code that is looked up

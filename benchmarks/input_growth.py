@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 
-import input_pipeline
+from input_pipeline.batches import augmentation, datasets
+from input_pipeline.images import decoding
+from input_pipeline.records import manifests
 
 BATCH, SECONDS = 128, 10
 THOUSAND = 1000  # shards
@@ -33,29 +35,27 @@ def grown(manifest, times: int, directory: pathlib.Path) -> None:
             shards.append(dataclasses.replace(shard, file=name))
     for shard in manifest.splits['validation']:
         os.link(manifest.directory / shard.file, directory / shard.file)
-    statistics = input_pipeline.records.STATISTICS
+    statistics = manifests.STATISTICS
     os.link(manifest.directory / statistics, directory / statistics)
     splits = manifest.splits | {'train': tuple(shards)}
     text = dataclasses.replace(manifest, splits=splits).to_json()
-    (directory / input_pipeline.records.MANIFEST).write_text(text)
+    (directory / manifests.MANIFEST).write_text(text)
 
 
 def measure(data_dir: str) -> dict[str, float]:
     """Of one data set, in this process."""
-    input_pipeline.pictures  # noqa: B018 - imports TensorFlow before the clock starts
+    decoding  # noqa: B018 - imports TensorFlow before the clock starts
     before, start = memory(), time.perf_counter()
-    manifest = input_pipeline.records.load(data_dir)
-    numbers = input_pipeline.records.statistics(manifest)
-    augment = input_pipeline.augmentation.Augmentation(
+    manifest = manifests.load(data_dir)
+    numbers = manifests.statistics(manifest)
+    augment = augmentation.Augmentation(
         numbers['mean_image'],
         numbers['eigenvalues'],
         numbers['eigenvectors'],
         crop_size=224,
         shift_sd=0.1,
     )
-    stream = input_pipeline.pipeline.Training(
-        manifest.shards('train'), manifest.layout, augment, BATCH
-    )
+    stream = datasets.Training(manifest.shards('train'), manifest.layout, augment, BATCH)
     batches = iter(stream.batches(epochs=1_000_000))
     next(batches)
     first = time.perf_counter() - start
@@ -88,7 +88,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given.data_dir)))
         return
-    manifest = input_pipeline.records.load(given.data_dir)
+    manifest = manifests.load(given.data_dir)
     print('| x | shards | records | first batch | memory beside TensorFlow | images/s |')
     print('|---|---|---|---|---|---|')
     for times in (1, 4, 16, THOUSAND // len(manifest.splits['train'])):

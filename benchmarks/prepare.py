@@ -15,7 +15,8 @@ import resource
 import tempfile
 import time
 
-import input_pipeline
+from input_pipeline.prepare import conversion
+from input_pipeline.sources import folder
 
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 256, 'seed': 0}
 
@@ -51,7 +52,7 @@ def ours(found, times: int) -> float:
     """Pictures a second of `prepare`, statistics and hashes included."""
     found, start = several(found, times), time.perf_counter()
     with tempfile.TemporaryDirectory() as data_dir:
-        input_pipeline.convert.prepare(
+        conversion.prepare(
             found, data_dir, settings=SETTINGS, max_bad_fraction=0, report=lambda *_: None
         )
     return sum(map(len, found.splits.values())) / (time.perf_counter() - start)
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument('--times', type=int, default=10)
     parser.add_argument('--rounds', type=int, default=3)
     given = parser.parse_args()
-    found = input_pipeline.sources.folder.find(given.source_dir, validation_fraction=0.1)
+    found = folder.find(given.source_dir, validation_fraction=0.1)
     files = [pathlib.Path(given.source_dir, e.name) for part in found.splits.values() for e in part]
     ours(found, 1)
     print('| Pillow, one thread | prepare | x | most memory of a process |\n|---|---|---|---|')

@@ -24,8 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf import main as front_door
-from alexnet_tf.training import checkpoint
-from alexnet_tf.workflows import scorer, train
+from alexnet_tf.commands import train
+from alexnet_tf.training import checkpoint, evaluator
 
 TINY = (
     '--recipe=source2012',
@@ -91,7 +91,7 @@ def hook(point: str) -> None:
         train.Trainer._one_step = outer
 
     def at_scoring():
-        make = scorer.steps.evaluation_step
+        make = evaluator.steps.evaluation_step
 
         class Step:
             pass
@@ -101,7 +101,7 @@ def hook(point: str) -> None:
             at_call(Step, 'call')
             return lambda *batch: Step.call(*batch)
 
-        scorer.steps.evaluation_step = outer
+        evaluator.steps.evaluation_step = outer
 
     {
         'step': lambda: at_step(after=False),

@@ -1,1 +1,1 @@
-"""Floor 2: what the paper and its source say, and what the built network does."""
+"""Reference values of the paper and its source, and probes of a built network."""

@@ -1,1 +1,1 @@
-"""Pictures by likeness: vectors of a split in files, short codes of them, the nearest ones."""
+"""Indexes of image features, binary codes, and nearest-neighbour search."""

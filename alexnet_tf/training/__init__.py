@@ -1,1 +1,1 @@
-"""Floor 2: what a training run needs."""
+"""Training steps, the optimizer, schedules, checkpoints and distribution."""

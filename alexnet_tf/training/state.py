@@ -3,11 +3,11 @@
 import dataclasses
 import math
 
-from alexnet_tf.training import step as steps
+from alexnet_tf.models import outputs
 
 
 def _nothing() -> list[float]:
-    return [0.0] * len(steps.METRICS)
+    return [0.0] * len(outputs.METRICS)
 
 
 @dataclasses.dataclass
@@ -53,5 +53,5 @@ class State:
     def means(self) -> dict[str, float]:
         """METRICS of the epoch so far; no numbers where nothing was learned from."""
         number = self.counted or math.nan
-        pairs = zip(steps.METRICS, self.sums, strict=True)
+        pairs = zip(outputs.METRICS, self.sums, strict=True)
         return {name: total / number for name, total in pairs}

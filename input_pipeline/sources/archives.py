@@ -13,7 +13,8 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 
-from input_pipeline import errors, files, headers
+from input_pipeline import errors, files
+from input_pipeline.images import headers
 
 _GZIP = b'\x1f\x8b'
 

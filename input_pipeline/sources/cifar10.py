@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import array_pickle, errors, files, records
-from input_pipeline.sources import archives, entry, folder
+from input_pipeline import array_pickle, errors, files
+from input_pipeline.records import manifests
+from input_pipeline.sources import archives, entries, folder
 
 NAME = 'cifar10'
 SIZE = 32
@@ -26,10 +27,10 @@ CLASSES = (
     'ship',
     'truck',
 )
-EXPECTED = {records.TRAIN: 50_000, records.VALIDATION: 10_000}
+EXPECTED = {manifests.TRAIN: 50_000, manifests.VALIDATION: 10_000}
 _BATCHES = {
-    records.TRAIN: [f'data_batch_{number}' for number in range(1, 6)],
-    records.VALIDATION: ['test_batch'],
+    manifests.TRAIN: [f'data_batch_{number}' for number in range(1, 6)],
+    manifests.VALIDATION: ['test_batch'],
 }
 
 
@@ -43,7 +44,7 @@ def recognises(root: pathlib.Path) -> str:
     return ''
 
 
-def find(source_dir: str) -> entry.Found:
+def find(source_dir: str) -> entries.Found:
     """The 60,000 pictures; the test pictures are the validation split.
 
     Args:
@@ -62,7 +63,7 @@ def find(source_dir: str) -> entry.Found:
     else:
         splits = folder.of_two(root, root / 'train', root / 'test').splits
         what = 'a folder of pictures'
-    return entry.Found(
+    return entries.Found(
         NAME,
         f'{root}: CIFAR-10, {what}',
         CLASSES,
@@ -76,10 +77,10 @@ def _class_folders(path) -> list[str]:
     return sorted(each.name for each in path.iterdir() if each.is_dir())
 
 
-def _of_archive(path) -> dict[str, list[entry.Entry]]:
+def _of_archive(path) -> dict[str, list[entries.Entry]]:
     return {
         split: [
-            entry.Entry(
+            entries.Entry(
                 f'{split}/{batch}/{at:05d}.png',
                 int(label),
                 functools.partial(_picture, str(path), batch, at),

@@ -5,8 +5,9 @@ import hashlib
 import os
 import pathlib
 
-from input_pipeline import errors, files, records
-from input_pipeline.sources import entry
+from input_pipeline import errors, files
+from input_pipeline.records import manifests
+from input_pipeline.sources import entries as entries_lib
 
 # The first that there is, in any case.
 _TRAINING_NAMES = ('train', 'training')
@@ -14,7 +15,7 @@ _VALIDATION_NAMES = ('val', 'validation', 'valid', 'test', 'testing')
 _NOT_PICTURES = ('.ds_store', 'thumbs.db', 'desktop.ini', '__macosx')
 
 
-def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
+def find(source_dir: str, *, validation_fraction: float) -> entries_lib.Found:
     """The pictures of a folder, by class.
 
     Args:
@@ -38,10 +39,10 @@ def find(source_dir: str, *, validation_fraction: float) -> entry.Found:
             'itself to hold out a share of it.'
         )
     found = _found(root, *_from_one(root, validation_fraction))
-    return dataclasses.replace(found, split_rule=entry.BY_CONTENT)
+    return dataclasses.replace(found, split_rule=entries_lib.BY_CONTENT)
 
 
-def of_two(root: pathlib.Path, train: pathlib.Path, validation: pathlib.Path) -> entry.Found:
+def of_two(root: pathlib.Path, train: pathlib.Path, validation: pathlib.Path) -> entries_lib.Found:
     """The pictures of two folders of class folders, named from `root`; errors as of `find`."""
     return _found(root, *_from_two(root, train, validation))
 
@@ -54,7 +55,7 @@ def _named(root, names) -> pathlib.Path | None:
     return next((there[name] for name in names if name in there), None)
 
 
-def _found(root, classes, splits) -> entry.Found:
+def _found(root, classes, splits) -> entries_lib.Found:
     for split, entries in splits.items():
         if not entries:
             raise errors.DataError(
@@ -63,17 +64,17 @@ def _found(root, classes, splits) -> entry.Found:
             )
     numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items())
     description = f'{root}: {len(classes)} classes, {numbers} pictures'
-    return entry.Found('folder', description, classes, splits, exif_orientation=True)
+    return entries_lib.Found('folder', description, classes, splits, exif_orientation=True)
 
 
 def _from_two(root, train, validation):
     classes = _classes(train)
     _check_known(validation, train, classes)
-    folders = {records.TRAIN: train, records.VALIDATION: validation}
+    folders = {manifests.TRAIN: train, manifests.VALIDATION: validation}
     test = _named(root, ('test', 'testing'))
     if test and test != validation and _class_folders(test):
         _check_known(test, train, classes)
-        folders[records.TEST] = test
+        folders[manifests.TEST] = test
     return classes, {
         split: [each for name in classes for each in _entries(root, folder / name, classes)]
         for split, folder in folders.items()
@@ -91,11 +92,11 @@ def _check_known(folder, train, classes) -> None:
 
 def _from_one(root, fraction):
     classes = _classes(root)
-    splits = {records.TRAIN: [], records.VALIDATION: []}
+    splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
     for name in classes:
         for each in _entries(root, root / name, classes):
             held_out = _share(root / each.name) < fraction
-            splits[records.VALIDATION if held_out else records.TRAIN].append(each)
+            splits[manifests.VALIDATION if held_out else manifests.TRAIN].append(each)
     return classes, splits
 
 
@@ -154,10 +155,10 @@ def _counts(path) -> bool:
     return not path.name.startswith('.') and path.name.lower() not in _NOT_PICTURES
 
 
-def _entries(root, folder, classes) -> list[entry.Entry]:
+def _entries(root, folder, classes) -> list[entries_lib.Entry]:
     label = classes.index(folder.name)
     return [
-        entry.Entry(path.relative_to(root).as_posix(), label, entry.File.at(str(path)))
+        entries_lib.Entry(path.relative_to(root).as_posix(), label, entries_lib.File.at(str(path)))
         for path in files_below(folder)
     ]
 
@@ -168,4 +169,4 @@ def _share(path) -> float:
         digest = files.sha256(path)
     except OSError:
         digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    return entry.share(digest)
+    return entries_lib.share(digest)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 from input_pipeline import errors
-from input_pipeline.sources import archives, entry, synsets
+from input_pipeline.sources import archives, entries, synsets
 
 INNER = re.compile(r'n\d{8}\.tar')
 TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
@@ -37,7 +37,7 @@ def _as_found(base: str, member: archives.Member) -> archives.Member:
 
 def training(
     path: pathlib.Path, classes: synsets.Classes, read: Read = _as_found
-) -> list[entry.Entry]:
+) -> list[entries.Entry]:
     """The pictures of a tar of one tar for each class; DataError where classes are others.
 
     Args:
@@ -49,7 +49,7 @@ def training(
     for wnid, base, member in archives.nested(path, INNER, TRAINING):
         seen.add(wnid)
         if wnid in labels:
-            found.append(entry.Entry(f'train/{wnid}/{base}', labels[wnid], read(base, member)))
+            found.append(entries.Entry(f'train/{wnid}/{base}', labels[wnid], read(base, member)))
     synsets.check_same(sorted(seen), classes, str(path))
     return found
 
@@ -61,7 +61,7 @@ def flat(
     classes: synsets.Classes,
     truth: tuple[str, str],
     read: Read = _as_found,
-) -> list[entry.Entry]:
+) -> list[entries.Entry]:
     """The pictures of a tar without folders, labelled in the order of their names, not the tar's.
 
     Args:
@@ -75,6 +75,6 @@ def flat(
     text, file = truth
     labels = synsets.ground_truth(text, classes, len(pictures), file)
     return [
-        entry.Entry(f'{folder}/{base}', label, read(base, pictures[base]))
+        entries.Entry(f'{folder}/{base}', label, read(base, pictures[base]))
         for base, label in zip(sorted(pictures), labels, strict=True)
     ]

@@ -7,11 +7,12 @@ it must find its place.
 import pathlib
 import re
 
-from input_pipeline import errors, files, records
-from input_pipeline.sources import archives, entry, ilsvrc, synsets
+from input_pipeline import errors, files
+from input_pipeline.records import manifests
+from input_pipeline.sources import archives, entries, ilsvrc, synsets
 
 NAME = 'ilsvrc2010'
-EXPECTED = {records.TRAIN: 1_261_406, records.VALIDATION: 50_000, records.TEST: 150_000}
+EXPECTED = {manifests.TRAIN: 1_261_406, manifests.VALIDATION: 50_000, manifests.TEST: 150_000}
 TRAIN_TAR = 'ILSVRC2010_images_train.tar'
 VALIDATION_TAR, TEST_TAR = 'ILSVRC2010_images_val.tar', 'ILSVRC2010_images_test.tar'
 PATCH_TAR = 'patch_images.tar'
@@ -20,8 +21,8 @@ VALIDATION_TRUTH = 'ILSVRC2010_validation_ground_truth.txt'
 TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
 
 _FLAT = {
-    records.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)'),
-    records.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)'),
+    manifests.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)'),
+    manifests.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)'),
 }
 _ANY = re.compile('|'.join(each.pattern for each in (ilsvrc.TRAINING, *_FLAT.values())))
 
@@ -31,7 +32,7 @@ def recognises(root: pathlib.Path) -> str:
     return f'{TRAIN_TAR} is in it' if (root / TRAIN_TAR).is_file() else ''
 
 
-def find(source_dir: str) -> entry.Found:
+def find(source_dir: str) -> entries.Found:
     """The set in a folder; its test split where `ILSVRC2010_images_test.tar` is there.
 
     Raises:
@@ -46,19 +47,19 @@ def find(source_dir: str) -> entry.Found:
     patch = _Patch(root / PATCH_TAR)
     truth = ilsvrc.truth_in(root / KIT, VALIDATION_TRUTH)
     splits = {
-        records.TRAIN: ilsvrc.training(root / TRAIN_TAR, classes, patch),
-        records.VALIDATION: ilsvrc.flat(
-            root / VALIDATION_TAR, _FLAT[records.VALIDATION], 'val', classes, truth, patch
+        manifests.TRAIN: ilsvrc.training(root / TRAIN_TAR, classes, patch),
+        manifests.VALIDATION: ilsvrc.flat(
+            root / VALIDATION_TAR, _FLAT[manifests.VALIDATION], 'val', classes, truth, patch
         ),
     }
     if test:
         path = root / TEST_TRUTH
         truth = synsets.text_of(path.read_bytes(), str(path)), str(path)
-        splits[records.TEST] = ilsvrc.flat(
-            root / TEST_TAR, _FLAT[records.TEST], records.TEST, classes, truth, patch
+        splits[manifests.TEST] = ilsvrc.flat(
+            root / TEST_TAR, _FLAT[manifests.TEST], manifests.TEST, classes, truth, patch
         )
     patch.check_used(whole=test)
-    return entry.Found(
+    return entries.Found(
         NAME,
         f'{root}: the tars of ILSVRC-2010, {patch.used:,} pictures replaced by {PATCH_TAR}',
         classes.wnids,
@@ -85,7 +86,7 @@ class _Patch:
 
     def check_used(self, *, whole: bool) -> None:
         """Refuses a patch of which something found no place."""
-        left = [base for base in self._left if whole or not _FLAT[records.TEST].fullmatch(base)]
+        left = [base for base in self._left if whole or not _FLAT[manifests.TEST].fullmatch(base)]
         if left:
             raise errors.DataError(
                 f'{self._path}: {len(left)} of its pictures replace none, {left[0]} first. A tar '

@@ -5,11 +5,12 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from input_pipeline import errors, files, records
-from input_pipeline.sources import entry, ilsvrc, synsets
+from input_pipeline import errors, files
+from input_pipeline.records import manifests
+from input_pipeline.sources import entries, ilsvrc, synsets
 
 NAME = 'ilsvrc2012'
-EXPECTED = {records.TRAIN: 1_281_167, records.VALIDATION: 50_000}
+EXPECTED = {manifests.TRAIN: 1_281_167, manifests.VALIDATION: 50_000}
 TRAIN_TAR, VALIDATION_TAR = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
 KITS = ('ILSVRC2012_devkit_t12.tar.gz', 'ILSVRC2012_devkit_t12.tar')
 GROUND_TRUTH = 'ILSVRC2012_validation_ground_truth.txt'
@@ -36,7 +37,7 @@ def recognises(root: pathlib.Path) -> str:
     return ''
 
 
-def find(source_dir: str) -> entry.Found:
+def find(source_dir: str) -> entries.Found:
     """The set in a folder: two tars and the kit; the Kaggle tree; or train/ and val/.
 
     In trees, val/ has WNID folders, or is flat beside a file of labels: the ground truth of the
@@ -49,7 +50,7 @@ def find(source_dir: str) -> entry.Found:
     return _from_tars(root) if (root / TRAIN_TAR).is_file() else _from_tree(root)
 
 
-def _from_tars(root) -> entry.Found:
+def _from_tars(root) -> entries.Found:
     kit = next((root / name for name in KITS if (root / name).is_file()), None)
     for path, what in ((kit, KITS[0]), (root / VALIDATION_TAR, VALIDATION_TAR)):
         if path is None or not path.is_file():
@@ -63,7 +64,7 @@ def _from_tars(root) -> entry.Found:
     return _found(f'{root}: the tars of ILSVRC-2012', classes, training, validation)
 
 
-def _from_tree(root) -> entry.Found:
+def _from_tree(root) -> entries.Found:
     tree = _tree(root)
     validation_folder = _validation_folder(tree)
     if not (tree / 'train').is_dir() or validation_folder is None:
@@ -75,7 +76,7 @@ def _from_tree(root) -> entry.Found:
     synsets.check_same(folders, classes, str(tree / 'train'))
     labels = classes.labels()
     training = [
-        entry.Entry(f'train/{wnid}/{path.name}', labels[wnid], entry.File.at(str(path)))
+        entries.Entry(f'train/{wnid}/{path.name}', labels[wnid], entries.File.at(str(path)))
         for wnid in classes.wnids
         for path in _pictures(tree / 'train' / wnid, ilsvrc.TRAINING)
     ]
@@ -89,7 +90,7 @@ def _from_tree(root) -> entry.Found:
     return _found(f'{root}: a tree of ILSVRC-2012, {how}', classes, training, validation)
 
 
-def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
+def _validation_of_tree(root, folder, classes) -> tuple[list[entries.Entry], str]:
     inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if inside:
         synsets.check_same(inside, classes, str(folder))
@@ -107,7 +108,10 @@ def _validation_of_tree(root, folder, classes) -> tuple[list[entry.Entry], str]:
         how = f'{folder.name}/ flat with {file}'
     # Named as in the tar, so that every route gives the same records.
     return sorted(
-        (entry.Entry(f'val/{path.name}', label, entry.File.at(str(path))) for path, label in pairs),
+        (
+            entries.Entry(f'val/{path.name}', label, entries.File.at(str(path)))
+            for path, label in pairs
+        ),
         key=lambda each: each.name,
     ), how
 
@@ -180,12 +184,12 @@ def _classes_of_tree(root, folders: Iterable[str]) -> synsets.Classes:
     return synsets.of_names(words, words)
 
 
-def _found(description, classes, training, validation) -> entry.Found:
-    return entry.Found(
+def _found(description, classes, training, validation) -> entries.Found:
+    return entries.Found(
         NAME,
         description,
         classes.wnids,
-        {records.TRAIN: training, records.VALIDATION: validation},
+        {manifests.TRAIN: training, manifests.VALIDATION: validation},
         words=classes.words,
         ids=classes.ids,
         expected=EXPECTED,

@@ -153,7 +153,7 @@ def test_debug_shows_the_traceback(capsys):
 
 
 def test_what_nobody_foresaw_is_an_internal_error(monkeypatch, capsys):
-    monkeypatch.setattr('alexnet_tf.workflows.report.run', lambda config: 1 / 0)
+    monkeypatch.setattr('alexnet_tf.commands.report.run', lambda config: 1 / 0)
     assert call('--mode=report') == 1
     assert 'ZeroDivisionError: division by zero (internal' in capsys.readouterr().err
 
@@ -165,7 +165,7 @@ def test_too_little_memory_names_the_flags(monkeypatch, capsys, error):
     def run(config):
         raise error
 
-    monkeypatch.setattr('alexnet_tf.workflows.report.run', run)
+    monkeypatch.setattr('alexnet_tf.commands.report.run', run)
     assert call('--mode=report') == 2
     assert 'out of memory. Give --accumulate_steps=2' in capsys.readouterr().err
 

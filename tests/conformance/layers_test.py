@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network import layers
-from alexnet_tf.network.layers import column, dropout, locally_connected, lrn
+from alexnet_tf.models import layers
+from alexnet_tf.models.layers import dropout, locally_connected, lrn
+from alexnet_tf.models.layers import placed as placed_lib
 
 MAPS = (7, 7, 6)
 CASES = {
-    column.Convolution: ({'filters': 4, 'kernel_size': 3}, MAPS),
-    column.FarPadding: ({'padding': ((0, 3), (0, 3))}, MAPS),
-    column.Pooling: ({'pool_size': 3, 'strides': 2}, MAPS),
-    column.AveragePooling: ({'pool_size': 3, 'strides': 2}, MAPS),
-    column.Relu: ({}, MAPS),
-    column.Tanh: ({}, MAPS),
-    column.Join: ({}, [MAPS, MAPS]),
-    column.Maps: ({'start': 1, 'stop': 3}, MAPS),
-    column.Flat: ({}, MAPS),
-    column.FullyConnected: ({'units': 3}, (12,)),
+    placed_lib.Convolution: ({'filters': 4, 'kernel_size': 3}, MAPS),
+    placed_lib.FarPadding: ({'padding': ((0, 3), (0, 3))}, MAPS),
+    placed_lib.Pooling: ({'pool_size': 3, 'strides': 2}, MAPS),
+    placed_lib.AveragePooling: ({'pool_size': 3, 'strides': 2}, MAPS),
+    placed_lib.Relu: ({}, MAPS),
+    placed_lib.Tanh: ({}, MAPS),
+    placed_lib.Join: ({}, [MAPS, MAPS]),
+    placed_lib.Maps: ({'start': 1, 'stop': 3}, MAPS),
+    placed_lib.Flat: ({}, MAPS),
+    placed_lib.FullyConnected: ({'units': 3}, (12,)),
     locally_connected.LocallyConnected: ({'filters': 4, 'size': 3}, MAPS),
     dropout.Dropout: ({'rate': 0.5, 'seed': 3}, MAPS),
     lrn.LocalResponseNormalization: ({'k': 2.0, 'n': 5, 'alpha': 1e-4, 'beta': 0.75}, MAPS),
@@ -54,7 +55,7 @@ def symbolic(kind):
 def test_no_layer_is_left_out():
     found = set()
     for path in pathlib.Path(layers.__file__).parent.glob('[a-z]*.py'):
-        module = importlib.import_module(f'alexnet_tf.network.layers.{path.stem}')
+        module = importlib.import_module(f'alexnet_tf.models.layers.{path.stem}')
         found |= {
             each
             for _, each in inspect.getmembers(module, inspect.isclass)

@@ -7,30 +7,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network import alexnet, cifar, recipe
-from alexnet_tf.training import optimizer, step
+from alexnet_tf.models import alexnet, cifar, recipes
+from alexnet_tf.training import optimizer, steps
 
 CROP, CLASSES = 67, 7
 RANDOM = np.random.default_rng(0)
 WHOLE = RANDOM.normal(0, 60, (4, CROP, CROP, 3)).astype(np.float32)
 LABELS = np.arange(4)
-SMALL = [name for name, numbers in recipe.PRESETS.items() if numbers.layers]
-every_recipe = pytest.mark.parametrize('name', recipe.PRESETS)
-every_whole_recipe = pytest.mark.parametrize('name', sorted(set(recipe.PRESETS) - set(SMALL)))
+SMALL = [name for name, numbers in recipes.PRESETS.items() if numbers.layers]
+every_recipe = pytest.mark.parametrize('name', recipes.PRESETS)
+every_whole_recipe = pytest.mark.parametrize('name', sorted(set(recipes.PRESETS) - set(SMALL)))
 
 
 def _saved():
     """All recipes, those slow that are built as another is."""
     alike = {'paper', 'caffe', 'cifar13'}
     return [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in alike)) for name in recipe.PRESETS
+        pytest.param(name, marks=[pytest.mark.slow] * (name in alike)) for name in recipes.PRESETS
     ]
 
 
 def build(name, **more):
     if name in SMALL:
-        return cifar.build(recipe.PRESETS[name], num_classes=CLASSES, width=0.125, **more)
-    numbers = recipe.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
+        return cifar.build(recipes.PRESETS[name], num_classes=CLASSES, width=0.125, **more)
+    numbers = recipes.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
     return alexnet.build(numbers, num_classes=CLASSES, width=0.125, **more)
 
 
@@ -41,7 +41,7 @@ def whole(name):
 
 
 def images_of(name):
-    size = recipe.PRESETS[name].crop_size if name in SMALL else CROP
+    size = recipes.PRESETS[name].crop_size if name in SMALL else CROP
     return WHOLE[:, :size, :size]
 
 
@@ -67,7 +67,7 @@ def test_two_devices_learn_what_one_does(name):
     trained = []
     for devices in ((), ('/CPU:0', '/CPU:1')):
         model = build(name, devices=devices, compiled=True)
-        learn = step.training_step(model, sgd_of(model))
+        learn = steps.training_step(model, sgd_of(model))
         metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).metrics.numpy() for _ in range(3)]
         trained.append((metrics, model.get_weights()))
     for one, two in zip(*trained, strict=True):
@@ -123,7 +123,7 @@ def test_the_seed_decides_the_start():
 def test_a_masked_example_teaches_nothing():
     results, model = [], build('paper')
     sgd, start = sgd_of(model), model.get_weights()
-    learn = step.training_step(model, sgd)
+    learn = steps.training_step(model, sgd)
     for images in (IMAGES, np.concatenate([IMAGES[:3], 9 * IMAGES[3:]])):
         model.set_weights(start)
         for each in sgd.velocities:

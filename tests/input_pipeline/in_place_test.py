@@ -10,8 +10,11 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline import convert, errors, inspection, pipeline, plan, records, tasks
-from input_pipeline.sources import foreign
+from input_pipeline import errors
+from input_pipeline.batches import datasets
+from input_pipeline.prepare import conversion, estimate, sharding
+from input_pipeline.records import checking, manifests
+from input_pipeline.sources import tfrecords
 
 SHARDS = {'train': (5, 4, 6), 'validation': (3,)}
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0}
@@ -41,8 +44,8 @@ def write(root, *, features=('image/encoded', 'image/class/label'), begin=1, pic
 
 
 def prepare(root, out, **settings):
-    return convert.prepare(
-        foreign.find(str(root)),
+    return conversion.prepare(
+        tfrecords.find(str(root)),
         str(out),
         settings=SETTINGS | settings,
         max_bad_fraction=1,
@@ -51,7 +54,7 @@ def prepare(root, out, **settings):
 
 
 def labelled(manifest, split):
-    batches = pipeline.evaluation(manifest.shards(split), layout=manifest.layout, batch_size=3)
+    batches = datasets.evaluation(manifest.shards(split), layout=manifest.layout, batch_size=3)
     parts = [
         (squares[mask > 0].numpy(), labels[mask > 0].numpy()) for squares, labels, mask in batches
     ]
@@ -79,11 +82,11 @@ def test_they_are_linked_and_read_as_they_are(tmp_path, features, begin):
         squares, labels = labelled(manifest, split)
         assert labels == [at % 3 for at in numbers]
         np.testing.assert_array_equal(squares, truth(numbers))
-    mean = records.statistics(manifest)['mean_image']
+    mean = manifests.statistics(manifest)['mean_image']
     np.testing.assert_allclose(mean, np.mean(truth(range(15)), axis=0), atol=1e-4)
-    loaded = records.load(tmp_path / 'ours')
-    records.verify(loaded)
-    assert inspection.problems(loaded) == []
+    loaded = manifests.load(tmp_path / 'ours')
+    manifests.verify(loaded)
+    assert checking.problems(loaded) == []
 
 
 def test_a_change_at_their_place_is_noticed(tmp_path):
@@ -92,11 +95,11 @@ def test_a_change_at_their_place_is_noticed(tmp_path):
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
-    (said,) = inspection.problems(manifest)
+    (said,) = checking.problems(manifest)
     assert 'Record 0 (from 0)' in said
     path.unlink()
     with pytest.raises(errors.DataError, match='is missing'):
-        records.load(tmp_path / 'ours')
+        manifests.load(tmp_path / 'ours')
 
 
 def test_grey_and_cmyk_squares_are_colour_when_read(tmp_path):
@@ -159,27 +162,29 @@ def test_a_broken_picture_among_them_is_refused(tmp_path):
 
 @pytest.mark.parametrize('begin', [0, 1])
 def test_pictures_that_are_to_be_turned_do_not_stay(tmp_path, begin):
-    found = foreign.find(str(write(tmp_path / 'theirs', begin=begin)))
+    found = tfrecords.find(str(write(tmp_path / 'theirs', begin=begin)))
     found = dataclasses.replace(found, exif_orientation=True)
-    for planned in tasks.of(tmp_path / 'ours', found, SETTINGS).values():
+    for planned in sharding.of(tmp_path / 'ours', found, SETTINGS).values():
         assert not any(task.original for task in planned)
 
 
 def test_records_that_moved_are_linked_anew(tmp_path):
     before = prepare(write(tmp_path / 'theirs'), tmp_path / 'ours')
     (tmp_path / 'theirs').rename(tmp_path / 'moved')
-    found = foreign.find(str(tmp_path / 'moved'))
-    assert convert.standing(str(tmp_path / 'ours'), found, SETTINGS) is None
-    assert plan.check_room(found, str(tmp_path / 'ours'), SETTINGS) is None
+    found = tfrecords.find(str(tmp_path / 'moved'))
+    assert conversion.standing(str(tmp_path / 'ours'), found, SETTINGS) is None
+    assert estimate.check_room(found, str(tmp_path / 'ours'), SETTINGS) is None
     after = prepare(tmp_path / 'moved', tmp_path / 'ours')
     assert after.sha256 == before.sha256
-    assert convert.standing(str(tmp_path / 'ours'), found, SETTINGS) == after
+    assert conversion.standing(str(tmp_path / 'ours'), found, SETTINGS) == after
 
 
 def test_what_an_interrupted_call_linked_elsewhere_is_linked_anew(tmp_path, monkeypatch):
     root, other = write(tmp_path / 'theirs'), write(tmp_path / 'copy')
     with monkeypatch.context() as patched:
-        patched.setattr(records, 'save_arrays', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            manifests, 'save_arrays', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             prepare(root, tmp_path / 'ours')
     manifest = prepare(other, tmp_path / 'ours')
@@ -188,10 +193,10 @@ def test_what_an_interrupted_call_linked_elsewhere_is_linked_anew(tmp_path, monk
 
 def test_records_that_change_meanwhile_are_named(tmp_path):
     root = write(tmp_path / 'theirs')
-    found = foreign.find(str(root))
+    found = tfrecords.find(str(root))
     (root / 'train-00001-of-00003').write_bytes(b'short')
     with pytest.raises(errors.DataError, match='has changed since it was looked at'):
-        convert.prepare(
+        conversion.prepare(
             found,
             str(tmp_path / 'ours'),
             settings=SETTINGS,

@@ -5,7 +5,8 @@ import tarfile
 import numpy as np
 import PIL.Image
 
-from input_pipeline import convert, records
+from input_pipeline.prepare import conversion
+from input_pipeline.records import manifests
 from input_pipeline.sources import folder as folders
 
 
@@ -15,7 +16,7 @@ def test_real_photographs_become_records(real_data, tmp_path):
         archive.extractall(tmp_path, chosen, filter='data')
     found = folders.find(str(tmp_path / 'photos'), validation_fraction=0.2)
     settings = {'record_encoding': 'jpeg', 'shard_examples': 16, 'seed': 0}
-    manifest = convert.prepare(
+    manifest = conversion.prepare(
         found,
         str(tmp_path / 'records'),
         settings=settings,
@@ -23,7 +24,7 @@ def test_real_photographs_become_records(real_data, tmp_path):
         report=lambda *_: None,
     )
     assert sum(map(manifest.examples, ('train', 'validation'))) == len(chosen)
-    made = records.statistics(manifest)
+    made = manifests.statistics(manifest)
     plain = np.mean(
         [
             np.asarray(PIL.Image.open(tmp_path / 'photos' / each.name).convert('RGB')).mean((0, 1))

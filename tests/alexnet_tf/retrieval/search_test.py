@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.retrieval import codes, index, search
+from alexnet_tf.retrieval import binary_codes, index, search
 
 
 @pytest.fixture(scope='module')
@@ -86,15 +86,15 @@ def test_hamming(engine, bits):
     pytest.importorskip('faiss')
     random = np.random.default_rng(bits)
     every, asked = (random.integers(0, 2, (number, bits)).astype(bool) for number in (500, 6))
-    searcher = search.Hamming(codes.packed(every), engine)
-    distances, places = searcher.nearest(codes.packed(asked), 20)
+    searcher = search.Hamming(binary_codes.packed(every), engine)
+    distances, places = searcher.nearest(binary_codes.packed(asked), 20)
     for query, near, found in zip(asked, distances, places, strict=True):
         expected = sorted((int((each != query).sum()), at) for at, each in enumerate(every))[:20]
         assert list(zip(near.tolist(), found.tolist(), strict=True)) == expected
 
 
 def test_more_neighbours_than_codes():
-    every = codes.packed(np.eye(8, dtype=bool))
+    every = binary_codes.packed(np.eye(8, dtype=bool))
     distances, places = search.Hamming(every).nearest(every[:1], 50)
     assert places.tolist() == [list(range(8))]
     assert distances.tolist() == [[0] + [2] * 7]
@@ -105,7 +105,7 @@ def test_lookups_find_what_is_near_and_nothing_else():
     every = np.zeros((6, 28), bool)
     every[1, :2], every[2, :3], every[3, 5] = True, True, True
     every[4, 26:], every[5, 25:] = True, True
-    made = codes.packed(every)
+    made = binary_codes.packed(every)
     distances, places = search.Lookups(made, bits=28, flips=2).nearest(made[:1], 6)
     pairs = zip(distances[0].tolist(), places[0].tolist(), strict=True)
     found = {at: near for near, at in pairs if at >= 0}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.network import alexnet, recipe
-from alexnet_tf.network.layers import locally_connected
-from alexnet_tf.training import loss_scale, optimizer, step
+from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models.layers import locally_connected
+from alexnet_tf.training import loss_scale, optimizer, steps
 
 RANDOM = np.random.default_rng(0)
 
@@ -67,7 +67,7 @@ def test_layers_decay_by_multiples_of_their_own_and_unshared_biases_not_at_all()
 def test_twenty_steps_of_the_whole_network(precision):
     """Twice the same network: one learns by `training_step`, the other by its gradients and the
     recurrence. Weights stay float32 whatever the activations are."""
-    numbers = recipe.resolve('paper', crop_size=67, dropout=0.0, initial_sd=0.05)
+    numbers = recipes.resolve('paper', crop_size=67, dropout=0.0, initial_sd=0.05)
     images = RANDOM.normal(0, 60, (4, 67, 67, 3)).astype(np.float32)
     labels, mask = np.arange(4) % 3, np.ones(4, np.float32)
     learner, other = (
@@ -75,12 +75,12 @@ def test_twenty_steps_of_the_whole_network(precision):
     )
     sgd = optimizer.PaperSGD(learner.trainable_variables)
     scale = loss_scale.LossScale() if precision == 'float16' else None
-    learn = step.training_step(learner, sgd, scale)
+    learn = steps.training_step(learner, sgd, scale)
 
     @tf.function
     def gradients():
         factor = scale.scale.value if scale else 1.0
-        losses = step.keras_losses(labels, other(images, training=True))
+        losses = steps.keras_losses(labels, other(images, training=True))
         values = [each.value for each in other.trainable_variables]
         return [each / factor for each in tf.gradients(factor * tf.reduce_mean(losses), values)]
 

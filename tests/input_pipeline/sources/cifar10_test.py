@@ -7,7 +7,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from input_pipeline import convert, errors, preprocessing, records
+from input_pipeline import errors
+from input_pipeline.batches import preprocessing
+from input_pipeline.prepare import conversion
+from input_pipeline.records import manifests
 from input_pipeline.sources import cifar10
 
 EACH = 20
@@ -48,15 +51,15 @@ def test_archive(tmp_path, batches, imitate):
 
 def test_records_hold_the_very_pixels(tmp_path, batches, imitate):
     found = cifar10.find(archive(tmp_path, batches, imitate))
-    manifest = convert.prepare(
+    manifest = conversion.prepare(
         found,
         str(tmp_path / 'out'),
         settings={'record_encoding': 'jpeg', 'shard_examples': 64, 'seed': 0},
         max_bad_fraction=0,
         report=lambda *_: None,
     )
-    assert manifest.layout == records.Layout('raw', 32)
-    mean = records.statistics(manifest)['mean_image']
+    assert manifest.layout == manifests.Layout('raw', 32)
+    mean = manifests.statistics(manifest)['mean_image']
     every = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
     expected = every.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)
     np.testing.assert_allclose(mean, expected, rtol=1e-6)

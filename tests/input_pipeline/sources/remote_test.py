@@ -5,8 +5,11 @@ import pytest
 from etils import epath
 from etils.epath import backend, gpath, register
 
-from input_pipeline import cache, convert, errors, files, inspection, locks, pipeline, records
-from input_pipeline.sources import detect, folder, ilsvrc2012, listing
+from input_pipeline import errors, files, locks
+from input_pipeline.batches import datasets
+from input_pipeline.prepare import conversion
+from input_pipeline.records import caching, checking, manifests
+from input_pipeline.sources import csv_file, detection, folder, ilsvrc2012
 
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0}
 
@@ -33,14 +36,14 @@ def upload(root, to):
 
 
 def prepare(found, out):
-    made = convert.prepare(
+    made = conversion.prepare(
         found, str(out), settings=SETTINGS, max_bad_fraction=0, report=lambda *_: None, workers=1
     )
-    return convert.standing(str(out), found, SETTINGS) and made
+    return conversion.standing(str(out), found, SETTINGS) and made
 
 
 def pixels(manifest):
-    batches = pipeline.evaluation(manifest.shards('train'), layout=manifest.layout, batch_size=8)
+    batches = datasets.evaluation(manifest.shards('train'), layout=manifest.layout, batch_size=8)
     return [squares.numpy() for squares, _, _ in batches]
 
 
@@ -53,13 +56,13 @@ def test_a_folder_to_records_and_back(store, shared_folder, tmp_path):
     assert all(path.startswith('ram://') for path, _ in there.shards('train'))
     names = {path.name for path in (store / 'records').iterdir()}
     assert names == {path.name for path in (tmp_path / 'here').iterdir()}
-    loaded = records.load(str(store / 'records'))
-    records.verify(loaded)
-    assert inspection.problems(loaded) == []
+    loaded = manifests.load(str(store / 'records'))
+    manifests.verify(loaded)
+    assert checking.problems(loaded) == []
     np.testing.assert_equal(pixels(loaded), pixels(here))
-    statistics = [records.statistics(each) for each in (here, loaded)]
+    statistics = [manifests.statistics(each) for each in (here, loaded)]
     np.testing.assert_equal(*statistics)
-    copied = cache.copied(loaded, tmp_path / 'cache')
+    copied = caching.copied(loaded, tmp_path / 'cache')
     np.testing.assert_equal(pixels(copied), pixels(here))
 
 
@@ -68,15 +71,15 @@ def test_damage_is_noticed(store, shared_folder):
     path = store / 'records' / made.splits['train'][0].file
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(errors.DataError, match='the manifest says'):
-        records.load(str(store / 'records'))
+        manifests.load(str(store / 'records'))
     path.unlink()
     with pytest.raises(errors.DataError, match='is missing'):
-        records.load(str(store / 'records'))
+        manifests.load(str(store / 'records'))
 
 
 def test_archives(store, tars2012):
     upload(tars2012, store / 'tars')
-    source, _ = detect.source_of(str(store / 'tars'), '')
+    source, _ = detection.source_of(str(store / 'tars'), '')
     assert source == 'ilsvrc2012'
     here, there = ilsvrc2012.find(str(tars2012)), ilsvrc2012.find(str(store / 'tars'))
     for split in here.splits:
@@ -94,7 +97,7 @@ def test_a_list_there_and_a_list_here_of_pictures_there(store, shared_folder, tm
         'path,label\n' + ''.join(f'{store}/{each},{each[:3]}\n' for each in paths)
     )
     for place in (store, tmp_path):
-        found = listing.find(str(place / 'list.csv'), validation_fraction=0.4)
+        found = csv_file.find(str(place / 'list.csv'), validation_fraction=0.4)
         read = {each.name[-10:]: each.read() for part in found.splits.values() for each in part}
         assert read == {each: (shared_folder / each).read_bytes() for each in paths}
 

@@ -1,0 +1,1 @@
+"""Every setting: its schema, its validation, and its command-line flags."""

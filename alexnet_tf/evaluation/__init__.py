@@ -1,0 +1,1 @@
+"""Metrics, cached predictions, ensembles and error analysis, in NumPy."""

@@ -1,0 +1,1 @@
+"""SavedModels, their signatures, and exports to LiteRT and ONNX."""

@@ -1,0 +1,1 @@
+"""The network of the paper, its recipes, its layers and its relatives."""

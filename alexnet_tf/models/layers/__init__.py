@@ -1,0 +1,1 @@
+"""Layers that Keras does not have, and Keras layers that live on a device."""

@@ -1,1 +1,0 @@
-"""Floor 1: the network of the paper."""

@@ -1,1 +1,0 @@
-"""The layers that Keras does not have."""

@@ -1,0 +1,1 @@
+"""Figures; most modules need matplotlib, the extra [plots]."""

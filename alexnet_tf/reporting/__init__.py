@@ -1,1 +1,0 @@
-"""Floor 2: what a person reads and looks at."""

@@ -1,0 +1,1 @@
+"""Tables, pages, model cards, progress and TensorBoard summaries."""

@@ -1,0 +1,1 @@
+"""Run directories: created, loaded, resumed."""

@@ -1,1 +1,0 @@
-"""Probabilities of whole splits: their scores, their files, their averages. NumPy only."""

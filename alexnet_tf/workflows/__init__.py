@@ -1,1 +1,0 @@
-"""Floor 3: one file a mode, each a plain run(config)."""

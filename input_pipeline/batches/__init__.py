@@ -1,0 +1,1 @@
+"""From records to batches for training and evaluation."""

@@ -1,0 +1,1 @@
+"""Image headers, decoding and resizing, in Python and in TensorFlow graphs."""

@@ -1,0 +1,1 @@
+"""A directory of records: its manifest, writing, checking and caching."""

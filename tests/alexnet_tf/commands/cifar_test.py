@@ -1,0 +1,85 @@
+"""The paper's small networks, from records of 32x32 pictures to a served answer."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from alexnet_tf import main
+from alexnet_tf.commands.plot import availability
+from alexnet_tf.export import saved_model
+from input_pipeline.sources import cifar10
+
+SMALL = (
+    '--width=0.1',
+    '--batch_size=10',
+    '--epochs=1',
+    '--eval_batch_size=10',
+)
+
+
+def run(mode, *flags):
+    return main.main(['alexnet_tf', f'--mode={mode}', *SMALL, *flags])
+
+
+@pytest.fixture(scope='module')
+def small_records(tmp_path_factory):
+    """The flag that names records of 20 + 10 pictures of noise."""
+    root, random = tmp_path_factory.mktemp('cifar'), np.random.default_rng(0)
+    for split, number in (('train', 2), ('test', 1)):
+        for name in cifar10.CLASSES:
+            (root / 'source' / split / name).mkdir(parents=True)
+            for at in range(number):
+                pixels = random.integers(0, 256, (32, 32, 3), np.uint8)
+                path = root / 'source' / split / name / f'{at}.png'
+                PIL.Image.fromarray(pixels).save(path)
+    where = f'--data_dir={root / "records"}'
+    assert run('prepare', where, '--source=cifar10', f'--source_dir={root / "source"}') == 0
+    return where
+
+
+@pytest.mark.parametrize('recipe', [pytest.param('cifar11', marks=pytest.mark.slow), 'figure1'])
+def test_from_records_to_an_answer(recipe, small_records, tmp_path, monkeypatch):
+    monkeypatch.setattr(availability, 'at_hand', lambda: None)  # report_test has figures
+    monkeypatch.setattr(saved_model, '_difference', lambda *_: 0.0)  # it is asked below
+    flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
+    for mode in ('train', 'evaluate', 'export', 'report'):
+        assert run(mode, *flags) == 0
+    assert json.loads((tmp_path / 'config.json').read_text())['recipe'] == recipe
+    served = tf.saved_model.load(str(tmp_path / 'export' / '1'))
+    picture = tf.io.encode_png(np.zeros((40, 50, 3), np.uint8))
+    answer = served.signatures['serving_default'](images=picture[None])
+    assert set(answer['classes'].numpy()[0]) < {each.encode() for each in cifar10.CLASSES}
+    assert 'A small network of the AlexNet paper' in (tmp_path / 'MODEL_CARD.md').read_text()
+
+
+def test_networks_and_pictures_that_do_not_suit_each_other(small_records, data, tmp_path, capsys):
+    where = f'--run_dir={tmp_path / "run"}'
+    assert run('train', small_records, where) == 2
+    said = capsys.readouterr().err
+    assert '--crop_size=224: the pictures in' in said
+    assert 'are 32 x 32. Give a smaller crop; for 32 x 32 there are --recipe=cifar13' in said
+    assert run('train', data, where, '--recipe=cifar13') == 2
+    assert '--recipe=cifar13 is a network for pictures of 32 x 32' in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_settings_that_a_small_network_lacks(small_records, tmp_path, capsys):
+    for flag in ('--conv6', '--initial_sd_middle=0.01', '--normalization=false', '--columns=1'):
+        flags = (small_records, f'--run_dir={tmp_path / "run"}', '--recipe=cifar13', flag)
+        assert run('train', *flags) == 2
+        assert 'the network of --recipe=cifar13 has no such thing' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_training_ends_when_it_has_learned_enough(small_records, tmp_path, capsys):
+    flags = (small_records, f'--run_dir={tmp_path}', '--recipe=figure1', '--epochs=5')
+    assert run('train', *flags, '--stop_train_error=1') == 0
+    assert 'train: done, 1 epochs' in capsys.readouterr().out
+    # The same command has nothing left to do; without the limit it goes on.
+    assert run('train', *flags, '--stop_train_error=1') == 0
+    assert 'train: done, 1 epochs' in capsys.readouterr().out
+    assert run('train', *flags) == 0
+    assert 'train: done, 5 epochs' in capsys.readouterr().out

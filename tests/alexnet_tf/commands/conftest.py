@@ -1,0 +1,134 @@
+"""A tiny data set, and a tiny network trained on it, through the command line's front door."""
+
+import csv
+import inspect
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+from alexnet_tf import main
+from alexnet_tf.commands import train
+from alexnet_tf.config import flags as flags_lib
+from alexnet_tf.training import signals
+
+TINY = (
+    '--recipe=paper',
+    '--width=0.1',
+    '--crop_size=67',
+    '--batch_size=8',
+    '--schedule=list',
+    '--epochs=2',
+    '--learning_rate=0.001',
+    '--eval_batch_size=10',
+)
+
+
+class StopAfter(signals.StopRequest):
+    """Asks to stop when training has looked at it `steps` times."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.number, self.left = signal.SIGTERM, steps
+
+    def __bool__(self):
+        # A data service looks at it while it waits, too.
+        if inspect.stack()[1].function == 'asked_to_stop':
+            self.left -= 1
+        return self.left <= 0
+
+
+@pytest.fixture(scope='session')
+def stop_after():
+    """Makes a request to stop that comes after so many steps."""
+    return StopAfter
+
+
+@pytest.fixture(scope='session')
+def command():
+    """Runs one command line with a tiny network; gives its exit status."""
+
+    def run(mode, *flags):
+        return main.main(['alexnet_tf', f'--mode={mode}', *TINY, *flags])
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def data(command, shared_folder, tmp_path_factory):
+    """The flag that names prepared records of 24 pictures."""
+    where = f'--data_dir={tmp_path_factory.mktemp("records")}'
+    source = ('--source=folder', f'--source_dir={shared_folder}')
+    more = ('--shard_examples=8', '--validation_fraction=0.4')
+    assert command('prepare', where, *source, *more) == 0
+    return where
+
+
+@pytest.fixture
+def damaged(data, tmp_path):
+    """Flips a byte of a split's first file in a copy of the records; gives the copy's flag."""
+
+    def spoil(split):
+        directory = shutil.copytree(data.removeprefix('--data_dir='), tmp_path / 'records')
+        path = min(directory.glob(f'{split}-*'))
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        path.write_bytes(content)
+        return f'--data_dir={directory}'
+
+    return spoil
+
+
+@pytest.fixture(scope='session')
+def trained(command, data, tmp_path_factory):
+    """The directory of a run that was trained on two devices."""
+    directory = tmp_path_factory.mktemp('run')
+    assert command('train', data, f'--run_dir={directory}', '--devices=/CPU:0,/CPU:1') == 0
+    return directory
+
+
+@pytest.fixture(scope='session')
+def config_of(data):
+    """Makes the config of a tiny training run."""
+
+    def build(run_dir, *flags):
+        argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', '--recipe=paper']
+        tiny = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
+        return flags_lib.parse([*argv, *tiny, '--epochs=3', '--drop_epochs=2', *flags])
+
+    return build
+
+
+@pytest.fixture(scope='session')
+def whole(config_of, tmp_path_factory):
+    """The directory of an uninterrupted run of three epochs: not to be changed."""
+    directory = tmp_path_factory.mktemp('whole')
+    train.run(config_of(directory, '--log_every_steps=1', '--profile_steps=1,2'))
+    return directory
+
+
+@pytest.fixture(scope='session')
+def rows():
+    """Reads a run's summary.csv, times aside."""
+
+    def read(directory):
+        with open(directory / 'summary.csv') as file:
+            return [
+                {key: value for key, value in row.items() if key != 'images_per_sec'}
+                for row in csv.DictReader(file)
+            ]
+
+    return read
+
+
+@pytest.fixture(scope='session')
+def variables():
+    """Reads the arrays of a run's newest checkpoint."""
+
+    def read(directory):
+        newest = sorted((directory / 'checkpoints').glob('step-*'))[-1]
+        with np.load(newest / 'variables.npz') as saved:
+            return dict(saved)
+
+    return read

@@ -1,0 +1,107 @@
+"""What runs a grid asks for."""
+
+import re
+
+import pytest
+
+from alexnet_tf.commands.experiment import grid
+from alexnet_tf.config import schema
+
+
+def trials(text, **more):
+    return grid.trials(schema.from_settings({'mode': 'experiment', 'grid': text, **more}))
+
+
+def names(text, **more):
+    return [each.name for each in trials(text, **more)]
+
+
+def test_every_combination_the_last_changing_fastest():
+    assert names('activation=relu|tanh; conv6=true|false') == [
+        'conv6=true+activation=relu',
+        'conv6=false+activation=relu',
+        'conv6=true+activation=tanh',
+        'conv6=false+activation=tanh',
+    ]
+
+
+def test_nothing_changed_and_several_at_once():
+    assert names('|columns=1 + pool_size=2|dropout=0.0') == [
+        'base',
+        'columns=1+pool_size=2',
+        'dropout=0',
+    ]
+    assert names('seed=1;|columns=1') == ['seed=1', 'seed=1+columns=1']
+
+
+def test_a_run_has_one_name_however_it_is_asked_for():
+    assert names('seed=1|01|2;learning_rate=0.01|1e-2') == [
+        'seed=1+learning_rate=0.01',
+        'seed=2+learning_rate=0.01',
+    ]
+    assert names('learning_rate=0.01;seed=1') == names('--seed = 1+learning_rate=1e-02')
+    assert names('normalization=False|0|f') == ['normalization=false']
+
+
+def test_rates_that_differ_in_the_last_digit_are_two_runs():
+    assert names('learning_rate=0.01|0.0100000001') == [
+        'learning_rate=0.01',
+        'learning_rate=0.0100000001',
+    ]
+
+
+def test_values_of_every_kind():
+    (one,) = trials('lrn_n=3+width=0.5+learning_rate=1e+1+drop_epochs=7,9+layer_rates=')
+    assert one.name == 'width=0.5+lrn_n=3+learning_rate=10+layer_rates=+drop_epochs=7-9'
+    assert (one.config.network.lrn_n, one.config.network.width) == (3, 0.5)
+    assert (one.config.training.learning_rate, one.config.training.drop_epochs) == (10.0, (7, 9))
+    assert one.config.training.layer_rates == ()
+    assert names('drop_epochs=7,9|8') == ['drop_epochs=7-9', 'drop_epochs=8']
+
+
+def test_runs_differ_in_what_is_asked_and_nothing_else():
+    asked = schema.from_settings(
+        {'mode': 'experiment', 'grid': 'normalization=false|true;seed=3', 'epochs': 7}
+    )
+    one, other = grid.trials(asked)
+    before, after = schema.to_settings(asked), schema.to_settings(one.config)
+    changed = {name for name, value in after.items() if value != before[name]}
+    assert changed == {'mode', 'grid', 'run_dir', 'normalization', 'seed'}
+    assert after['normalization'] is False
+    assert other.config.network.normalization is True
+    assert one.config.run_dir == 'runs/experiment/seed=3+normalization=false'
+    assert (one.group, other.group) == ('normalization=false', 'normalization=true')
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('colour=red', '--grid: there is no --colour'),
+        ('seed=x', '--grid: --seed=x: expected int'),
+        ('normalization=maybe', 'expected bool'),
+        ('activation=sigmoid', 'expected one of relu, tanh'),
+        ('1|2', '1 is a value of which setting?'),
+        ('seed=1,2', '--seed=1,2: expected int'),
+        ('activation=relu+learning_rate=0.1|0.3', '0.3 is a value of which setting?'),
+        ('activation=tanh|relu+dropout=0', 'relu is a value of which setting?'),
+        ('seed=1+seed=2', 'seed=1+seed=2 sets something twice'),
+        ('seed=1;seed=2', 'two parts set seed'),
+        ('run_dir=elsewhere', 'run_dir cannot differ between runs'),
+        ('mode=predict', 'mode cannot differ'),
+        ('data_dir=a|b', 'data_dir cannot differ'),
+        ('devices=/CPU:0', 'devices cannot differ'),
+        ('init_weights=a/b', 'cannot be the name of a directory'),
+    ],
+)
+def test_bad_grids_are_refused(text, said):
+    with pytest.raises(schema.UsageError, match=re.escape(said)):
+        names(text)
+
+
+def test_a_grid_belongs_to_experiments():
+    with pytest.raises(schema.UsageError, match='--mode=experiment needs --grid'):
+        schema.from_settings({'mode': 'experiment'})
+    with pytest.raises(schema.UsageError, match='--grid belongs to --mode=experiment'):
+        schema.from_settings({'mode': 'train', 'grid': 'seed=1'})
+    with pytest.raises(schema.UsageError, match='--mode=experiment is of one host'):
+        trials('seed=1', strategy='multi_worker')

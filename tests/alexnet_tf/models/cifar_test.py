@@ -1,0 +1,161 @@
+"""The small networks against cuda-convnet's published numbers and a NumPy forward pass."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from alexnet_tf.models import alexnet, cifar, flops, recipes
+
+RANDOM = np.random.default_rng(0)
+
+
+def build(name, **more):
+    numbers = dataclasses.replace(recipes.PRESETS[name], **more)
+    return cifar.build(numbers, num_classes=10)
+
+
+@pytest.mark.parametrize(
+    ('name', 'parameters', 'millions'),
+    [('cifar13', 1_116_490, 18.5), ('cifar11', 2_112_970, 19.5), ('figure1', 89_578, 12.3)],
+)
+def test_published_sizes(name, parameters, millions):
+    model = build(name)
+    assert model.count_params() == parameters
+    assert sum(flops.multiply_adds(model).values()) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_initial_weights():
+    model = build('cifar11')
+    expected = {'conv1': 1e-4, 'conv2': 0.01, 'local3': 0.04, 'local4': 0.04, 'fc5': 0.01}
+    for name, sd in expected.items():
+        layer = model.get_layer(name if name == 'fc5' else f'{name}_a')
+        assert layer.kernel.numpy().std() == pytest.approx(sd, rel=0.05)
+        assert not layer.bias.numpy().any()
+
+
+def pooled(x, of):
+    """3x3 windows, 2 apart, cut off at the far edge."""
+    size = -(-x.shape[0] // 2)
+    y = np.empty((size, size, x.shape[-1]))
+    for row in range(size):
+        for column in range(size):
+            window = x[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            y[row, column] = of(window, axis=(0, 1))
+    return y
+
+
+def convolved(x, layer):
+    kernel, bias = layer.kernel.numpy().astype(float), layer.bias.numpy()
+    past = kernel.shape[0] // 2
+    padded = np.pad(x, [(past, past), (past, past), (0, 0)])
+    y = np.zeros((*x.shape[:2], kernel.shape[-1])) + bias
+    for row in range(kernel.shape[0]):
+        for column in range(kernel.shape[1]):
+            part = padded[row : row + x.shape[0], column : column + x.shape[1]]
+            y += part @ kernel[row, column]
+    return y
+
+
+def unshared(x, layer):
+    kernel, size = layer.kernel.numpy().astype(float), x.shape[0]
+    padded, y = np.pad(x, [(1, 1), (1, 1), (0, 0)]), np.empty((*x.shape[:2], kernel.shape[-1]))
+    for row in range(size):
+        for column in range(size):
+            patch = padded[row : row + 3, column : column + 3].reshape(-1)
+            y[row, column] = patch @ kernel[row, column] + layer.bias.numpy()[row, column]
+    return y
+
+
+def normalized(x):
+    """cuda-convnet's: 9 neighbouring maps, .001 / 9, .75."""
+    y = np.empty_like(x)
+    for at in range(x.shape[-1]):
+        near = x[..., max(0, at - 4) : at + 5]
+        y[..., at] = x[..., at] * (1 + 0.001 / 9 * (near**2).sum(-1)) ** -0.75
+    return y
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def eleven(x, layer, norm):
+    """In the order of layers-conv-local-11pct.cfg."""
+    x = norm(pooled(relu(convolved(x, layer('conv1'))), np.max))
+    x = pooled(norm(relu(convolved(x, layer('conv2')))), np.max)
+    x = relu(unshared(x, layer('local3')))
+    x = relu(unshared(x, layer('local4')))
+    return x.reshape(-1) @ layer('fc5').kernel.numpy() + layer('fc5').bias.numpy()
+
+
+def nineteen(x, layer, squash):
+    """In the order of layers-19pct.cfg."""
+    x = pooled(squash(convolved(x, layer('conv1'))), np.max)
+    x = pooled(squash(convolved(x, layer('conv2'))), np.mean)
+    x = pooled(squash(convolved(x, layer('conv3'))), np.mean)
+    return x.reshape(-1) @ layer('fc4').kernel.numpy() + layer('fc4').bias.numpy()
+
+
+@pytest.mark.parametrize(
+    ('name', 'more', 'forward', 'function'),
+    [
+        ('cifar11', {}, eleven, normalized),
+        ('cifar11', {'normalization': False}, eleven, lambda x: x),
+        ('cifar13', {}, eleven, lambda x: x),
+        ('figure1', {}, nineteen, relu),
+        ('figure1', {'activation': 'tanh'}, nineteen, np.tanh),
+    ],
+)
+def test_logits_against_numpy(name, more, forward, function):
+    # Larger weights than it begins with, so that no step is lost in rounding.
+    model = build(name, initial_sd=0.03, **more)
+    model.get_layer('conv1_a').kernel.assign(
+        RANDOM.normal(0, 0.02, (5, 5, 3, 64))[..., : model.get_layer('conv1_a').kernel.shape[-1]]
+    )
+    size = recipes.PRESETS[name].crop_size
+    images = RANDOM.normal(0, 60, (2, size, size, 3)).astype(np.float32)
+    logits = model(images).numpy()
+    for image, found in zip(images, logits, strict=True):
+        expected = forward(
+            image,
+            lambda layer: model.get_layer(layer if layer.startswith('fc') else f'{layer}_a'),
+            function,
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_hidden_is_what_the_classes_read():
+    model = build('figure1')
+    images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
+    features = alexnet.hidden(model)(images)
+    layer = model.get_layer('fc4')
+    logits = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
+    np.testing.assert_allclose(logits, model(images), atol=1e-5)
+
+
+def test_unused_numbers_change_nothing():
+    """And all others do, or have to do with training."""
+    for name in ('cifar13', 'cifar11', 'figure1'):
+        whole = build(name).to_json()
+        unused = cifar.unused(recipes.PRESETS[name])
+        assert ('lrn_k' in unused) == (name != 'cifar11')
+        for field in dataclasses.fields(recipes.Recipe):
+            value = {'activation': 'tanh'}.get(
+                field.name, getattr(recipes.PRESETS[name], field.name)
+            )
+            if isinstance(value, bool):
+                value = not value
+            elif isinstance(value, int | float):
+                value += 2
+            else:
+                continue
+            used = ('lrn_n', 'normalization', 'pool_size', 'initial_sd', 'crop_size')
+            if field.name in unused or field.name in used:
+                same = build(name, **{field.name: value}).to_json() == whole
+                assert same == (field.name in unused), field.name
+
+
+def test_a_second_device_is_refused():
+    with pytest.raises(ValueError, match='2 devices for 1 column'):
+        cifar.build(recipes.CIFAR13, num_classes=10, devices=('/CPU:0', '/CPU:1'))

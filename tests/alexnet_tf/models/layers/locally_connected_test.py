@@ -1,0 +1,74 @@
+"""Unshared kernels against nested loops, and their gradient against differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.models.layers import locally_connected
+
+RANDOM = np.random.default_rng(0)
+
+
+def looped(x, kernel, bias, size):
+    """The same in plain loops and float64."""
+    number, rows, columns, channels = x.shape
+    y = np.zeros((number, rows, columns, bias.shape[-1]))
+    for row in range(rows):
+        for column in range(columns):
+            weights = kernel[row, column].reshape(size, size, channels, -1)
+            y[:, row, column] = bias[row, column]
+            for down in range(size):
+                for right in range(size):
+                    at = row + down - size // 2, column + right - size // 2
+                    if 0 <= at[0] < rows and 0 <= at[1] < columns:
+                        y[:, row, column] += x[:, at[0], at[1]] @ weights[down, right]
+    return y
+
+
+def made(size, shape=(2, 4, 5, 3), filters=2, dtype='float64'):
+    x = RANDOM.normal(size=shape)
+    layer = locally_connected.LocallyConnected(filters, size, dtype=dtype)
+    layer.build(shape)
+    layer.bias.assign(RANDOM.normal(size=layer.bias.shape))
+    return layer, x
+
+
+@pytest.mark.parametrize('size', [1, 3, 5])
+def test_against_loops(size):
+    layer, x = made(size)
+    expected = looped(x, layer.kernel.numpy(), layer.bias.numpy(), size)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize('size', [1, 3, 5])
+def test_gradients_against_differences(size):
+    layer, x = made(size)
+    kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
+    weights = RANDOM.normal(size=(2, 4, 5, 2))
+
+    @tf.function
+    def gradients(x):
+        variables = [x, layer.kernel.value, layer.bias.value]
+        return tf.gradients(tf.reduce_sum(layer(x) * weights), variables)
+
+    found = gradients(tf.constant(x))
+    for at, values in enumerate((x, kernel, bias)):
+        for index in map(tuple, RANDOM.integers(0, values.shape, (12, values.ndim))):
+            sums = []
+            for step in (1e-3, -1e-3):  # it is linear in each: any step does
+                given = [x, kernel, bias]
+                given[at] = values.copy()
+                given[at][index] += step
+                sums.append((looped(*given, size) * weights).sum())
+            difference = (sums[0] - sums[1]) / 2e-3
+            np.testing.assert_allclose(found[at][index], difference, atol=1e-8)
+
+
+def test_no_two_places_share_a_number():
+    layer, _ = made(3, shape=(1, 6, 6, 64), filters=32, dtype='float32')
+    assert layer.count_params() == 36 * (9 * 64 * 32 + 32)
+
+
+def test_even_sizes_are_refused():
+    with pytest.raises(ValueError, match='size=4: expected an odd number'):
+        locally_connected.LocallyConnected(2, 4)

@@ -1,0 +1,121 @@
+"""The architecture: imports point down only, and every package has its place."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# A module may import from lower layers. Packages of one layer do not import each other.
+LAYERS = [
+    ('alexnet_tf.config',),
+    ('alexnet_tf.models',),
+    (
+        'alexnet_tf.training',
+        'alexnet_tf.evaluation',
+        'alexnet_tf.export',
+        'alexnet_tf.retrieval',
+        'alexnet_tf.plots',
+        'alexnet_tf.reports',
+        'alexnet_tf.fidelity',
+    ),
+    ('alexnet_tf.runs',),
+    ('alexnet_tf.commands', 'alexnet_tf.api'),
+    ('alexnet_tf.main',),
+]
+# Config is known here and nowhere below.
+CONFIG_READERS = ('alexnet_tf.runs', 'alexnet_tf.commands', 'alexnet_tf.api', 'alexnet_tf.main')
+LONGER = {'build': "the paper's section 3.5, in its order"}  # over 40 lines, and why
+MODULES = sorted((ROOT / 'alexnet_tf').rglob('*.py')) + sorted(
+    (ROOT / 'input_pipeline').rglob('*.py')
+)
+
+
+def name_of(path):
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def imports_of(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            imported |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return {name for name in imported if name.startswith(('alexnet_tf', 'input_pipeline'))}
+
+
+def place_of(module):
+    """The layer's number and the package of a module, or None for the package's own door."""
+    for layer, packages in enumerate(LAYERS):
+        for package in packages:
+            if module == package or module.startswith(f'{package}.'):
+                return layer, package
+    return None
+
+
+def problem_of(importer, imported):
+    if importer.startswith('input_pipeline'):
+        return None if imported.startswith('input_pipeline') else 'it knows nothing of alexnet_tf'
+    if imported.startswith('input_pipeline'):
+        return None
+    here, there = place_of(importer), place_of(imported)
+    if here is None or there is None or here[1] == there[1]:
+        return None
+    if there[1] == 'alexnet_tf.config':
+        return None if here[1] in CONFIG_READERS else 'config is known to runs and above only'
+    return None if here[0] > there[0] else 'the import points up or sideways'
+
+
+@pytest.mark.parametrize('path', MODULES, ids=name_of)
+def test_imports_point_down(path):
+    importer = name_of(path)
+    problems = {name: problem_of(importer, name) for name in imports_of(path)}
+    assert not {name: why for name, why in problems.items() if why}
+
+
+@pytest.mark.parametrize(
+    ('importer', 'imported'),
+    [
+        ('alexnet_tf.models.alexnet', 'alexnet_tf.training.steps'),
+        ('alexnet_tf.training.steps', 'alexnet_tf.reports.tables'),
+        ('alexnet_tf.training.steps', 'alexnet_tf.config'),
+        ('alexnet_tf.commands.train', 'alexnet_tf.api'),
+        ('alexnet_tf.runs.run', 'alexnet_tf.commands.train'),
+        ('input_pipeline.batches.shuffling', 'alexnet_tf.config'),
+    ],
+)
+def test_forbidden_imports_are_noticed(importer, imported):
+    assert problem_of(importer, imported)
+
+
+def test_modules_import_each_other_without_a_circle():
+    imported = {name_of(path): imports_of(path) for path in MODULES}
+    waiting = {
+        name: {other if other in imported else other.rpartition('.')[0] for other in others}
+        - {name}
+        for name, others in imported.items()
+    }
+    while ready := {name for name, others in waiting.items() if not others & set(waiting)}:
+        waiting = {name: others for name, others in waiting.items() if name not in ready}
+    assert not waiting
+
+
+@pytest.mark.parametrize('path', MODULES, ids=name_of)
+def test_files_and_functions_stay_small(path):
+    text = path.read_text()
+    is_schema = path.name == 'schema.py'  # nothing but fields
+    assert text.count('\n') <= 300 or is_schema
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node) or ''
+            length = node.end_lineno - node.lineno - docstring.count('\n')
+            assert length <= 40 or node.name in LONGER, node.name
+
+
+def test_flags_and_tests_are_data_not_packages():
+    for folder in ('flags', 'tests'):
+        assert not list((ROOT / folder).rglob('__init__.py'))
