@@ -67,6 +67,16 @@ def crossings(found: list[Part]) -> list[tuple[str, str]]:
     ]
 
 
+def get_layer_name(variable: keras.Variable) -> str:
+    """Returns the paper's name of a variable's layer: 'conv1' for the kernel of conv1_b."""
+    return variable.path.split('/')[-2].split('_')[0]
+
+
+def is_bias(variable: keras.Variable) -> bool:
+    """Returns whether a variable is a layer's bias."""
+    return variable.path.endswith('bias')
+
+
 def _sources(layer) -> tuple[set[str], list[str]]:
     """The parts that a layer reads, and the layers between, nearest to the source first."""
     sources, between, waiting = set(), [], list(before(layer))

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from alexnet_tf.models import topology
+
 
 class PaperSGD:
     """v <- momentum v - decay rate w - rate g;  w <- w + v.
@@ -34,7 +36,7 @@ class PaperSGD:
         self._trained, self._momentum = list(variables), momentum
         multiples = layer_decays or {}
         self._decays = [
-            0.0 if is_bias(each) else decay * multiples.get(layer_of(each), 1.0)
+            0.0 if topology.is_bias(each) else decay * multiples.get(topology.get_layer_name(each), 1.0)
             for each in self._trained
         ]
         self.velocities, self._rates = [], []
@@ -61,8 +63,8 @@ class PaperSGD:
                 layer at 0 only coasts to a stop on the velocity it has, as in the 2012 source.
         """
         for variable, own in zip(self._trained, self._rates, strict=True):
-            multiplier = (layer_multipliers or {}).get(layer_of(variable), 1.0)
-            own.assign(rate * multiplier * (bias_multiplier if is_bias(variable) else 1.0))
+            multiplier = (layer_multipliers or {}).get(topology.get_layer_name(variable), 1.0)
+            own.assign(rate * multiplier * (bias_multiplier if topology.is_bias(variable) else 1.0))
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """One update, from the gradient of each variable."""
@@ -91,13 +93,3 @@ class PaperSGD:
             delta=variable.value,
         )
         return gradient
-
-
-def is_bias(variable: keras.Variable) -> bool:
-    """Whether a variable is a layer's bias."""
-    return variable.path.endswith('bias')
-
-
-def layer_of(variable: keras.Variable) -> str:
-    """The paper's name of a variable's layer: 'conv1' for conv1_b's kernel."""
-    return variable.path.split('/')[-2].split('_')[0]

@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.config import schema
-from alexnet_tf.models import placement, recipes
+from alexnet_tf.models import placement, recipes, topology
 from alexnet_tf.plots import kernels as kernels_lib
 from alexnet_tf.reports import progress as progress_lib
 from alexnet_tf.reports import tables, tensorboard
-from alexnet_tf.training import distribution, optimizer, signals, steps
+from alexnet_tf.training import distribution, signals, steps
 from alexnet_tf.training import state as states
 
 # What is written when an epoch ends.
@@ -112,7 +112,7 @@ class Watch:
         squares = zip(outcome.squares.numpy(), self._norms().numpy(), strict=True)
         sums: dict[str, float] = {}
         for variable, pair in zip(self._model.trainable_variables, squares, strict=True):
-            layer = optimizer.layer_of(variable)
+            layer = topology.get_layer_name(variable)
             for kind, half in zip(('gradient', 'weight'), pair, strict=True):
                 name = f'{kind}_norm/{layer}'
                 sums[name] = sums.get(name, 0.0) + 2 * float(half)
@@ -165,8 +165,8 @@ class Watch:
         """The first layer's kernels as a picture."""
         if not self._copies.chief:
             return
-        columns = kernels_lib.of(self._model, self._recipe.columns)
-        drawn = kernels_lib.picture(list(columns.values()))
+        columns = kernels_lib.get_kernels(self._model, self._recipe.columns)
+        drawn = kernels_lib.render_kernels(list(columns.values()))
         self.board.picture('train', 'conv1_kernels', drawn, step)
         self.board.flush()
 

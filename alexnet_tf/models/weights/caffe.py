@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 import keras
 import numpy as np
 
+from alexnet_tf.models import topology
 from alexnet_tf.models.weights import files
-from alexnet_tf.training import optimizer
 from input_pipeline import errors
 
 
@@ -67,7 +67,7 @@ def assign(
 
 def layer_names(model: keras.Model) -> list[str]:
     """The layers by the paper's names, once for both columns."""
-    names = [optimizer.layer_of(each) for each in model.trainable_variables]
+    names = [topology.get_layer_name(each) for each in model.trainable_variables]
     return list(dict.fromkeys(names))
 
 

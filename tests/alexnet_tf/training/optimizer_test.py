@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models import alexnet, recipes, topology
 from alexnet_tf.models.layers import locally_connected
 from alexnet_tf.training import loss_scale, optimizer, steps
 
@@ -86,7 +86,7 @@ def test_twenty_steps_of_the_whole_network(precision):
 
     start = other.get_weights()
     expected = Recurrence(start)
-    biases = [optimizer.is_bias(each) for each in other.trainable_variables]
+    biases = [topology.is_bias(each) for each in other.trainable_variables]
     for number in range(20):
         rate = 0.01 if number < 10 else 0.001
         sgd.set_rate(rate, bias_multiplier=2.0)
