@@ -1,127 +1,170 @@
-"""Where a network errs: by class, by pair of classes, by how sure it is."""
+"""Where a network errs: by class, by pair of classes, by confidence."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_tf.evaluation import metrics
+from alexnet_tf.evaluation import ensembles, metrics
 
-_BINS = 15  # as most published calibration errors have
+_BINS = 15  # as in most published calibration errors
 
 Rows = list[tuple]
 
 
-class Analysis:
-    """Counts of one network's, or an ensemble's, answers to a split.
+class Mistake(NamedTuple):
+    """An example whose most probable class is wrong.
+
+    Attributes:
+        id: The example's name.
+        label: The name of its class.
+        predicted: The name of the predicted class.
+        probability: Of the predicted class.
+        position: The example's position in its split.
+    """
+
+    id: str
+    label: str
+    predicted: str
+    probability: float
+    position: int
+
+
+class ErrorAnalysis:
+    """Counts the errors of a network, or of an ensemble, on a split.
 
     Args:
         classes: Names in label order.
+
+    Attributes:
+        confusion: (classes, classes) int64: rows are labels, columns are predictions.
     """
 
     def __init__(self, classes: Sequence[str]):
         number = len(classes)
         self._classes = classes
-        self._confusion = np.zeros((number, number), np.int64)
-        self._errors = np.zeros((2, number))
-        self._bins = np.zeros((3, _BINS))  # examples, sums of confidence, right ones
-        self._mistakes: Rows = []
-        self._seen = 0
+        self.confusion = np.zeros((number, number), np.int64)
+        self._errors = np.zeros((2, number))  # sums of top-1 and top-5 errors by class
+        self._bins = np.zeros((3, _BINS))  # examples, sums of confidence, correct ones
+        self._mistakes: list[Mistake] = []
+        self._examples = 0
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> None:
-        """Counts some examples; `probabilities` is (examples, classes)."""
-        predicted = probabilities.argmax(1)
-        sure = np.nan_to_num(probabilities.max(1).astype(float))  # of what is no number, 0
-        np.add.at(self._confusion, (labels, predicted), 1)
-        for sums, each in zip(self._errors, metrics.errors(probabilities, labels), strict=True):
-            np.add.at(sums, labels, each)
-        bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
-        right = (predicted == labels).astype(float)
-        for sums, each in zip(self._bins, (np.ones_like(sure), sure, right), strict=True):
-            np.add.at(sums, bins, each)
-        for at in np.flatnonzero(predicted != labels):
-            names = self._classes[labels[at]], self._classes[predicted[at]]
-            self._mistakes.append((ids[at], *names, float(sure[at]), self._seen + int(at)))
-        self._seen += len(labels)
+        """Counts the next examples of the split.
 
-    def by_class(self) -> Rows:
-        """(class, examples, top1_error, top5_error, most often taken for), worst first."""
-        wrong = self._confusion.copy()
+        Args:
+            probabilities: (examples, classes); a NaN counts as confidence 0.
+            labels: (examples,) int.
+            ids: Names of the examples.
+        """
+        predicted = probabilities.argmax(1)
+        confidence = np.nan_to_num(probabilities.max(1).astype(float))
+        np.add.at(self.confusion, (labels, predicted), 1)
+        errors = metrics.compute_top_k_errors(probabilities, labels)
+        for sums, values in zip(self._errors, errors, strict=True):
+            np.add.at(sums, labels, values)
+        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        correct = (predicted == labels).astype(float)
+        for sums, values in zip(
+            self._bins, (np.ones_like(confidence), confidence, correct), strict=True
+        ):
+            np.add.at(sums, bins, values)
+        for at in np.flatnonzero(predicted != labels).tolist():
+            names = self._classes[labels[at]], self._classes[predicted[at]]
+            mistake = Mistake(ids[at], *names, float(confidence[at]), self._examples + at)
+            self._mistakes.append(mistake)
+        self._examples += len(labels)
+
+    def rank_classes(self) -> Rows:
+        """Lists (class, examples, top-1 error, top-5 error, most frequent wrong prediction).
+
+        The class with the highest top-1 error comes first; classes without examples are left out.
+        """
+        wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
-        number = self._confusion.sum(1)
+        examples = self.confusion.sum(1)
         rows = [
             (
                 name,
-                int(number[at]),
-                *(self._errors[:, at] / number[at]).tolist(),
+                int(examples[at]),
+                *(self._errors[:, at] / examples[at]).tolist(),
                 self._classes[wrong[at].argmax()] if wrong[at].any() else '',
             )
             for at, name in enumerate(self._classes)
-            if number[at]
+            if examples[at]
         ]
         return sorted(rows, key=lambda row: (-row[2], row[0]))
 
-    def confused(self) -> Rows:
-        """(class, taken for, examples, share of the class), the most often confused first."""
-        number = self._confusion.sum(1)
+    def rank_confusions(self) -> Rows:
+        """Lists (class, predicted class, examples, share of the class), most examples first."""
+        examples = self.confusion.sum(1)
         rows = [
             (
-                self._classes[true],
-                self._classes[taken],
-                int(self._confusion[true, taken]),
-                float(self._confusion[true, taken] / number[true]),
+                self._classes[label],
+                self._classes[predicted],
+                int(self.confusion[label, predicted]),
+                float(self.confusion[label, predicted] / examples[label]),
             )
-            for true, taken in zip(*np.nonzero(self._confusion), strict=True)
-            if true != taken
+            for label, predicted in zip(*np.nonzero(self.confusion), strict=True)
+            if label != predicted
         ]
         return sorted(rows, key=lambda row: (-row[2], row[:2]))
 
-    def mistakes(self) -> Rows:
-        """(example, class, taken for, probability), the most confident first."""
-        return [row[:-1] for row in self._sorted_mistakes()]
+    def rank_mistakes(self) -> list[Mistake]:
+        """Lists the mistakes, the most confident first."""
+        return sorted(self._mistakes, key=lambda mistake: (-mistake.probability, mistake.id))
 
-    def places_of_mistakes(self, number: int) -> list[int]:
-        """The first mistakes' places among all examples."""
-        return [row[-1] for row in self._sorted_mistakes()[:number]]
-
-    def _sorted_mistakes(self) -> Rows:
-        return sorted(self._mistakes, key=lambda row: (-row[3], row[0]))
-
-    def confusion(self) -> np.ndarray:
-        """(classes, classes) int64: how many of a row's class were taken for a column's."""
-        return self._confusion
-
-    def calibration(self) -> Rows:
-        """(from, to, examples, mean confidence, share that was right) of each bin that has any."""
+    def compute_calibration(self) -> Rows:
+        """Lists (from, to, examples, mean confidence, share correct) of each bin with examples."""
         edges = np.linspace(0, 1, _BINS + 1).tolist()
         return [
-            (edges[at], edges[at + 1], int(number), sure / number, right / number)
-            for at, (number, sure, right) in enumerate(self._bins.T.tolist())
-            if number
+            (edges[at], edges[at + 1], int(examples), confidence / examples, correct / examples)
+            for at, (examples, confidence, correct) in enumerate(self._bins.T.tolist())
+            if examples
         ]
 
-    def calibration_error(self) -> float:
-        """The expected calibration error (Guo et al. 2017), over 15 bins of equal width."""
-        number, sure, right = self._bins
-        return float(np.abs(sure - right).sum() / number.sum())
+    def compute_calibration_error(self) -> float:
+        """Computes the expected calibration error (Guo et al. 2017): 15 bins of equal width."""
+        examples, confidence, correct = self._bins
+        return float(np.abs(confidence - correct).sum() / examples.sum())
+
+    def to_tables(self) -> dict[str, tuple[tuple[str, ...], Rows]]:
+        """Returns (header, rows) of every table, by the name that its file bears."""
+        errors = ('top1_error', 'top5_error')
+        return {
+            'by_class': (
+                ('class', 'examples', *errors, 'most_often_taken_for'),
+                self.rank_classes(),
+            ),
+            'confused': (('class', 'taken_for', 'examples', 'share'), self.rank_confusions()),
+            'mistakes': (
+                ('example', 'class', 'taken_for', 'probability'),
+                [mistake[:-1] for mistake in self.rank_mistakes()],
+            ),
+            'calibration': (
+                ('from', 'to', 'examples', 'confidence', 'right'),
+                self.compute_calibration(),
+            ),
+        }
 
 
-TABLES = {
-    'by_class': ('class', 'examples', 'top1_error', 'top5_error', 'most_often_taken_for'),
-    'confused': ('class', 'taken_for', 'examples', 'share'),
-    'mistakes': ('example', 'class', 'taken_for', 'probability'),
-    'calibration': ('from', 'to', 'examples', 'confidence', 'right'),
-}
-
-
-def analysed(
+def analyse(
     members: Sequence[np.ndarray],
     labels: np.ndarray,
     ids: Sequence[str],
     classes: Sequence[str],
     weights: Sequence[float],
-) -> Analysis:
-    """The analysis of the weighted mean of some networks' probabilities; see `scores.score`."""
-    found = Analysis(classes)
-    for rows, mean in metrics.means(members, weights):
-        found.add(mean, labels[rows], ids[rows])
-    return found
+) -> ErrorAnalysis:
+    """Analyses the errors of the weighted mean of some networks' probabilities.
+
+    Args:
+        members: One array (examples, classes) for each network; may be memory maps.
+        labels: (examples,) int.
+        ids: Names of the examples.
+        classes: Names in label order.
+        weights: One for each member. Only their proportions count.
+    """
+    analysis = ErrorAnalysis(classes)
+    for rows, mean in ensembles.average(members, weights):
+        analysis.add(mean, labels[rows], ids[rows])
+    return analysis

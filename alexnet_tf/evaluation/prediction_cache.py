@@ -1,4 +1,4 @@
-"""A network's probabilities for a split, in files beside its run."""
+"""A network's probabilities for a split, kept in files of its run directory."""
 
 import contextlib
 import dataclasses
@@ -13,15 +13,15 @@ from input_pipeline import files
 
 
 @dataclasses.dataclass(frozen=True)
-class Identity:
-    """What decides the probabilities.
+class PredictionKey:
+    """Everything that the probabilities depend on.
 
     Attributes:
-        manifest_sha256: Of the records.
-        split: Of them.
-        views: Number of views that were averaged.
-        variables_sha256: Of the checkpoint's file.
-        dtype: 'float16' or 'float32', as they are kept.
+        manifest_sha256: Hash of the records' manifest.
+        split: Name of the split.
+        views: Number of views that are averaged.
+        variables_sha256: Hash of the checkpoint's weights.
+        dtype: Type that is stored, 'float16' or 'float32'.
     """
 
     manifest_sha256: str
@@ -31,8 +31,8 @@ class Identity:
     dtype: str
 
 
-class Split(NamedTuple):
-    """A network's answers to a split.
+class Predictions(NamedTuple):
+    """A network's predictions for a split.
 
     Attributes:
         probabilities: (examples, classes).
@@ -45,80 +45,84 @@ class Split(NamedTuple):
     ids: list[str]
 
 
-class Kept:
-    """The files of one network's probabilities: `.npy`, `.labels.npy` and a `.json` with ids.
+class CachedPredictions:
+    """The files of one network's probabilities: `.npy`, `.labels.npy` and `.json` with the ids.
 
     Args:
-        directory: Where they are, made when something is written.
-        identity: Of the probabilities.
+        directory: Of the files; created by the first write.
+        key: Files with another key are not read, and are replaced by the next write.
     """
 
-    def __init__(self, directory: pathlib.Path, identity: Identity):
-        self._identity = identity
-        stem = f'{identity.split}-{identity.views}'
-        self.path, self._labels, self._said = (
-            directory / f'{stem}{end}' for end in ('.npy', '.labels.npy', '.json')
+    def __init__(self, directory: pathlib.Path, key: PredictionKey):
+        self._key = key
+        stem = directory / f'{key.split}-{key.views}'
+        self._probabilities, self._labels, self._metadata = (
+            stem.with_name(stem.name + suffix) for suffix in ('.npy', '.labels.npy', '.json')
         )
 
-    def stand(self) -> bool:
-        """Whether they are there, whole, of this identity."""
+    def load_if_current(self) -> Predictions | None:
+        """Loads the predictions, their probabilities as a memory map; None if there are none.
+
+        Files that are incomplete, damaged or of another key count as none.
+        """
         try:
-            said = json.loads(self._said.read_text())
-            if said['identity'] != dataclasses.asdict(self._identity):
-                return False
-            found = self.read()
-            return len(found.probabilities) == len(found.labels) == len(found.ids)
+            metadata = json.loads(self._metadata.read_text())
+            if metadata['identity'] != dataclasses.asdict(self._key):
+                return None
+            predictions = Predictions(
+                np.load(self._probabilities, mmap_mode='r', allow_pickle=False),
+                np.load(self._labels, allow_pickle=False),
+                metadata['ids'],
+            )
+            return predictions if len(set(map(len, predictions))) == 1 else None
         except (OSError, ValueError, KeyError, TypeError, EOFError):
-            return False
-
-    def read(self) -> Split:
-        """What was kept, its probabilities as a memory map."""
-        return Split(
-            np.load(self.path, mmap_mode='r', allow_pickle=False),
-            np.load(self._labels, allow_pickle=False),
-            json.loads(self._said.read_text())['ids'],
-        )
+            return None
 
     @contextlib.contextmanager
-    def write(self, ids: Sequence[str], classes: int) -> Iterator['_Rows']:
-        """Gives what takes rows; the files get their names when all have come.
+    def write(self, ids: Sequence[str], num_classes: int) -> Iterator['_BatchWriter']:
+        """Opens a writer; the files get their names once it has taken every example.
 
         Args:
-            ids: Of the examples, in their order.
-            classes: Number of them.
+            ids: Names of the examples, in order.
+            num_classes: Length of a row.
+
+        Raises:
+            ValueError: Some examples were not written.
         """
-        self._said.unlink(missing_ok=True)
-        with files.atomic_file(self.path) as aside, files.atomic_file(self._labels) as beside:
-            with open(aside, 'wb') as file:
-                rows = _Rows(file, len(ids), classes, self._identity.dtype)
-                yield rows
-                rows.check_full()
-            with open(beside, 'wb') as file:
-                np.save(file, rows.labels)
-        said = {'identity': dataclasses.asdict(self._identity), 'ids': list(ids)}
-        files.write_atomically(self._said, json.dumps(said, indent=1).encode())
+        self._metadata.unlink(missing_ok=True)
+        with (
+            files.atomic_file(self._probabilities) as path,
+            files.atomic_file(self._labels) as labels_path,
+        ):
+            with open(path, 'wb') as file:
+                writer = _BatchWriter(file, len(ids), num_classes, self._key.dtype)
+                yield writer
+                writer.check_complete()
+            with open(labels_path, 'wb') as file:
+                np.save(file, writer.labels)
+        metadata = {'identity': dataclasses.asdict(self._key), 'ids': list(ids)}
+        files.write_atomically(self._metadata, json.dumps(metadata, indent=1).encode())
 
 
-class _Rows:
-    """Takes rows one batch after the other, into a `.npy` file.
+class _BatchWriter:
+    """Appends batches to a `.npy` file.
 
-    They are written, not mapped: where the disk is full, a mapped file ends the process.
+    They are written and not memory-mapped: on a full disk, a write to a map kills the process.
     """
 
-    def __init__(self, file: BinaryIO, number: int, classes: int, dtype: str):
+    def __init__(self, file: BinaryIO, examples: int, num_classes: int, dtype: str):
         self._file, self._dtype, self._at = file, np.dtype(dtype), 0
-        self.labels = np.zeros(number, np.int64)
-        header = {'descr': self._dtype.str, 'fortran_order': False, 'shape': (number, classes)}
+        self.labels = np.zeros(examples, np.int64)
+        shape = (examples, num_classes)
+        header = {'descr': self._dtype.str, 'fortran_order': False, 'shape': shape}
         np.lib.format.write_array_header_1_0(file, header)
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        """The next examples'."""
         end = self._at + len(labels)
         self._file.write(probabilities.astype(self._dtype).tobytes())
         self.labels[self._at : end] = labels
         self._at = end
 
-    def check_full(self) -> None:
-        """ValueError where some are missing."""
+    def check_complete(self) -> None:
         if self._at != len(self.labels):
-            raise ValueError(f'{self._at} of {len(self.labels)} examples came.')
+            raise ValueError(f'only {self._at} of {len(self.labels)} examples were written.')

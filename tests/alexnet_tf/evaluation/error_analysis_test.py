@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from alexnet_tf.evaluation import error_analysis, metrics
+from alexnet_tf.evaluation import ensembles, error_analysis
 
 CLASSES = ('ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu')
 RANDOM = np.random.default_rng(6)
@@ -18,74 +18,81 @@ MEAN = MEMBERS[0].astype(float) * 0.25 + MEMBERS[1].astype(float) * 0.75
 
 
 @pytest.fixture
-def found(monkeypatch):
-    monkeypatch.setattr(metrics, '_CHUNK', 64)
-    return error_analysis.analysed(MEMBERS, LABELS, IDS, CLASSES, WEIGHTS)
+def analysis(monkeypatch):
+    monkeypatch.setattr(ensembles, '_CHUNK', 64)
+    return error_analysis.analyse(MEMBERS, LABELS, IDS, CLASSES, WEIGHTS)
 
 
 def pairs():
     return [(int(label), int(row.argmax())) for row, label in zip(MEAN, LABELS, strict=True)]
 
 
-def test_by_class(found):
-    rows = {row[0]: row[1:] for row in found.by_class()}
+def test_classes_are_ranked_by_their_errors(analysis):
+    rows = {row[0]: row[1:] for row in analysis.rank_classes()}
     assert set(rows) == set(CLASSES[:6])
     for at, name in enumerate(CLASSES[:6]):
-        taken = [predicted for label, predicted in pairs() if label == at]
-        wrong = collections.Counter(each for each in taken if each != at)
+        predictions = [predicted for label, predicted in pairs() if label == at]
+        wrong = collections.Counter(label for label in predictions if label != at)
         top5 = [at not in np.argsort(-MEAN[i])[:5] for i in np.flatnonzero(at == LABELS)]
         examples, top1_error, top5_error, most = rows[name]
-        assert examples == len(taken)
-        assert top1_error == pytest.approx(sum(wrong.values()) / len(taken))
+        assert examples == len(predictions)
+        assert top1_error == pytest.approx(sum(wrong.values()) / len(predictions))
         assert top5_error == pytest.approx(np.mean(top5))
         assert wrong[CLASSES.index(most)] == max(wrong.values())
-    assert [row[2] for row in found.by_class()] == sorted(
-        (row[2] for row in found.by_class()), reverse=True
-    )
+    errors = [row[2] for row in analysis.rank_classes()]
+    assert errors == sorted(errors, reverse=True)
 
 
-def test_what_is_no_number_is_wrong_and_unsure():
-    found = error_analysis.analysed([MEMBERS[0][:9] * np.nan], LABELS[:9], IDS[:9], CLASSES, [1.0])
-    assert all(sure == 0 for *_, sure in found.mistakes())
-    assert found.calibration_error() >= 0
+def test_nan_is_wrong_and_has_no_confidence():
+    nan = [MEMBERS[0][:9] * np.nan]
+    analysis = error_analysis.analyse(nan, LABELS[:9], IDS[:9], CLASSES, [1.0])
+    assert all(mistake.probability == 0 for mistake in analysis.rank_mistakes())
+    assert analysis.compute_calibration_error() >= 0
 
 
-def test_confused_pairs(found):
-    counted = collections.Counter(pair for pair in pairs() if pair[0] != pair[1])
-    rows = found.confused()
-    assert {(CLASSES.index(a), CLASSES.index(b)): n for a, b, n, _ in rows} == counted
-    assert rows[0][2] == max(counted.values())
+def test_confused_pairs_are_counted(analysis):
+    counts = collections.Counter(pair for pair in pairs() if pair[0] != pair[1])
+    rows = analysis.rank_confusions()
+    assert {(CLASSES.index(a), CLASSES.index(b)): n for a, b, n, _ in rows} == counts
+    assert rows[0][2] == max(counts.values())
     for name, _, number, share in rows:
         assert share == pytest.approx(number / (CLASSES.index(name) == LABELS).sum())
 
 
-def test_mistakes(found):
-    rows = found.mistakes()
+def test_mistakes_are_listed_the_most_confident_first(analysis):
+    mistakes = analysis.rank_mistakes()
     wrong = [at for at, (label, predicted) in enumerate(pairs()) if label != predicted]
-    assert {row[0] for row in rows} == {IDS[at] for at in wrong}
+    assert {mistake.id for mistake in mistakes} == {IDS[at] for at in wrong}
     surest = max(wrong, key=lambda at: MEAN[at].max())
-    assert rows[0] == (
+    assert mistakes[0] == (
         IDS[surest],
         CLASSES[LABELS[surest]],
         CLASSES[MEAN[surest].argmax()],
         pytest.approx(MEAN[surest].max()),
+        surest,
     )
 
 
-def test_calibration(found):
+def test_calibration_compares_confidence_with_the_share_that_is_correct(analysis):
     expected, rows = 0.0, []
-    sure, right = MEAN.max(1), np.array([a == b for a, b in pairs()])
+    confidence, correct = MEAN.max(1), np.array([a == b for a, b in pairs()])
     for at in range(15):
-        inside = (sure >= at / 15) & (sure < (at + 1) / 15)
+        inside = (confidence >= at / 15) & (confidence < (at + 1) / 15)
         if inside.any():
-            rows.append((inside.sum(), sure[inside].mean(), right[inside].mean()))
-            expected += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
-    assert found.calibration_error() == pytest.approx(expected)
-    np.testing.assert_allclose([row[2:] for row in found.calibration()], rows)
+            rows.append((inside.sum(), confidence[inside].mean(), correct[inside].mean()))
+            expected += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    assert analysis.compute_calibration_error() == pytest.approx(expected)
+    np.testing.assert_allclose([row[2:] for row in analysis.compute_calibration()], rows)
 
 
-def test_certainty_has_a_bin():
-    found = error_analysis.Analysis(('a', 'b'))
-    found.add(np.array([[1.0, 0.0]]), np.array([0]), ['x'])
-    assert found.calibration() == [(pytest.approx(14 / 15), 1.0, 1, 1.0, 1.0)]
-    assert found.calibration_error() == 0
+def test_a_confidence_of_one_is_in_the_last_bin():
+    analysis = error_analysis.ErrorAnalysis(('a', 'b'))
+    analysis.add(np.array([[1.0, 0.0]]), np.array([0]), ['x'])
+    assert analysis.compute_calibration() == [(pytest.approx(14 / 15), 1.0, 1, 1.0, 1.0)]
+    assert analysis.compute_calibration_error() == 0
+
+
+def test_every_row_of_a_table_has_a_cell_for_each_column(analysis):
+    for header, rows in analysis.to_tables().values():
+        assert rows
+        assert {len(row) for row in rows} == {len(header)}

@@ -1,4 +1,4 @@
-"""Probabilities in files: all of them, or none."""
+"""Cached probabilities: all of them, or none."""
 
 import dataclasses
 
@@ -7,24 +7,23 @@ import pytest
 
 from alexnet_tf.evaluation import prediction_cache
 
-IDENTITY = prediction_cache.Identity('a' * 64, 'validation', 10, 'b' * 64, 'float16')
+KEY = prediction_cache.PredictionKey('a' * 64, 'validation', 10, 'b' * 64, 'float16')
 
 
-def fill(kept, number=5):
-    with kept.write([f'{at}.jpg' for at in range(5)], 3) as rows:
+def fill(cache, number=5):
+    with cache.write([f'{at}.jpg' for at in range(5)], 3) as writer:
         for at in range(number):
-            rows.add(np.full((1, 3), at / 4), np.array([at % 3]))
+            writer.add(np.full((1, 3), at / 4), np.array([at % 3]))
 
 
-def test_what_was_kept_comes_back(tmp_path):
-    kept = prediction_cache.Kept(tmp_path / 'some', IDENTITY)
-    assert not kept.stand()
-    fill(kept)
-    assert kept.stand()
-    rows, labels, ids = kept.read()
+def test_cached_predictions_are_loaded(tmp_path):
+    cache = prediction_cache.CachedPredictions(tmp_path / 'some', KEY)
+    assert cache.load_if_current() is None
+    fill(cache)
+    probabilities, labels, ids = cache.load_if_current()
     assert ids == [f'{at}.jpg' for at in range(5)]
-    assert (rows.dtype, rows.shape) == (np.float16, (5, 3))
-    np.testing.assert_array_equal(rows[:, 1], [0, 0.25, 0.5, 0.75, 1])
+    assert (probabilities.dtype, probabilities.shape) == (np.float16, (5, 3))
+    np.testing.assert_array_equal(probabilities[:, 1], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1])
     assert {path.name for path in (tmp_path / 'some').iterdir()} == {
         'validation-10.npy',
@@ -34,25 +33,25 @@ def test_what_was_kept_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize('field', ['manifest_sha256', 'variables_sha256', 'dtype'])
-def test_those_of_others_do_not_stand(tmp_path, field):
-    fill(prediction_cache.Kept(tmp_path, IDENTITY))
-    other = dataclasses.replace(IDENTITY, **{field: 'float32'})
-    assert not prediction_cache.Kept(tmp_path, other).stand()
+def test_predictions_of_another_key_are_not_loaded(tmp_path, field):
+    fill(prediction_cache.CachedPredictions(tmp_path, KEY))
+    other = dataclasses.replace(KEY, **{field: 'float32'})
+    assert prediction_cache.CachedPredictions(tmp_path, other).load_if_current() is None
 
 
-def test_half_of_them_are_none(tmp_path):
-    kept = prediction_cache.Kept(tmp_path, IDENTITY)
-    with pytest.raises(ValueError, match='4 of 5 examples came'):
-        fill(kept, 4)
-    assert not kept.stand()
+def test_incomplete_predictions_leave_no_file(tmp_path):
+    cache = prediction_cache.CachedPredictions(tmp_path, KEY)
+    with pytest.raises(ValueError, match='4 of 5 examples'):
+        fill(cache, 4)
+    assert cache.load_if_current() is None
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('end', ['.npy', '.labels.npy', '.json'])
 @pytest.mark.parametrize('left', [0, 60])
-def test_damaged_ones_do_not_stand(tmp_path, end, left):
-    kept = prediction_cache.Kept(tmp_path, IDENTITY)
-    fill(kept)
+def test_damaged_predictions_are_not_loaded(tmp_path, end, left):
+    cache = prediction_cache.CachedPredictions(tmp_path, KEY)
+    fill(cache)
     path = tmp_path / f'validation-10{end}'
     path.write_bytes(path.read_bytes()[:left])
-    assert not kept.stand()
+    assert cache.load_if_current() is None
