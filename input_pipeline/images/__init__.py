@@ -1,1 +1,1 @@
-"""Image headers, decoding and resizing, in Python and in TensorFlow graphs."""
+"""Reads image headers, decodes and resizes images, in Python and in TensorFlow graphs."""

@@ -1,59 +1,84 @@
-"""The first picture of a GIF, in TensorFlow operations.
+"""Cuts a GIF behind its first frame, in TensorFlow operations.
 
-The decoder unpacks all pictures of an animation before it hands out the first: a file of a megabyte
-can ask for gigabytes.
+TensorFlow's decoder unpacks all frames of an animation before it returns the first: a file of a
+megabyte can ask for gigabytes.
 """
 
 import tensorflow as tf
 
-MOST_BLOCKS = 50_000  # of data before and in the first picture: 12 MB of full ones, a second
-_HEADER, _DESCRIPTOR = 13, 10  # bytes
-_EXTENSION, _PICTURE, _END = 0x21, 0x2C, b';'
-_TABLE, _TABLE_SIZE = 0x80, 0x07  # bits of flags
+MAX_BLOCKS = 50_000  # data blocks up to the first frame's end: 12 MB of full ones, a second
+_HEADER_BYTES, _DESCRIPTOR_BYTES = 13, 10
+_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, b';'
+_HAS_COLOR_TABLE, _COLOR_TABLE_SIZE = 0x80, 0x07  # bits of the flags
 
 
-def first_picture(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A GIF without the pictures after the first.
+def extract_first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Cuts off the frames of a GIF after the first.
+
+    A file that is not a GIF, or is truncated, gives another broken file.
 
     Args:
         encoded: Scalar string, a whole GIF.
 
     Returns:
-        It as scalar string, and the first picture's own width and height, int64; the screen that
-        it is put on has others. Of a file that is no GIF, or is cut short, something like it. Of
-        one with more than MOST_BLOCKS blocks of data, '', 0 and 0.
+        The GIF with one frame as scalar string, and the frame's own width and height, int64; the
+        screen that it lies on may have others. Of a GIF with more than MAX_BLOCKS data blocks:
+        '', 0 and 0.
     """
     data = tf.io.decode_raw(encoded, tf.uint8)
-    number = tf.size(data)
+    number_of_bytes = tf.size(data)
+    descriptor, blocks_before = _skip_extensions(data)
+    end, blocks_within = _skip_pixels(data, descriptor)
+    is_image = _byte(data, descriptor) == _IMAGE
+    end = tf.minimum(tf.where(is_image, end, number_of_bytes), number_of_bytes)
+    frame = tf.strings.join([tf.strings.substr(encoded, 0, end), _TRAILER])
+    is_readable = tf.maximum(blocks_before, blocks_within) < MAX_BLOCKS
+    width, height = (
+        _byte(data, descriptor + low) + 256 * _byte(data, descriptor + low + 1) for low in (5, 7)
+    )
+    return (
+        tf.where(is_readable, frame, ''),
+        tf.cast(tf.where(is_readable, width, 0), tf.int64),
+        tf.cast(tf.where(is_readable, height, 0), tf.int64),
+    )
 
-    def byte(at):
-        inside = at < number
-        return tf.where(inside, tf.cast(data[tf.where(inside, at, 0)], tf.int32), 0)
 
-    def after_table(at, flags):
-        size = 3 * tf.bitwise.left_shift(2, flags & _TABLE_SIZE)
-        return at + tf.where(flags & _TABLE > 0, size, 0)
+def _skip_extensions(data):
+    """Returns the offset of the first image descriptor and the number of blocks before it."""
 
-    def found(at, inside, steps):  # an extension's blocks end with an empty one
-        return (at < number) & (inside | (byte(at) == _EXTENSION)) & (steps < MOST_BLOCKS)
+    def is_extension(offset, is_inside, blocks):
+        more = is_inside | (_byte(data, offset) == _EXTENSION)
+        return (offset < tf.size(data)) & more & (blocks < MAX_BLOCKS)
 
-    def next_one(at, inside, steps):
-        there = byte(at)
-        after = at + tf.where(inside, 1 + there, 2)  # a block, or an extension's two bytes
-        return after, ~inside | (there > 0), steps + 1
+    def skip_block(offset, is_inside, blocks):  # an extension's blocks end with an empty one
+        length = _byte(data, offset)
+        next_offset = offset + tf.where(is_inside, 1 + length, 2)  # a block, or a two-byte header
+        return next_offset, ~is_inside | (length > 0), blocks + 1
 
-    start = after_table(_HEADER, byte(10))
-    at, _, before = tf.while_loop(found, next_one, (start, tf.constant(False), 0))
-    pixels = after_table(at + _DESCRIPTOR, byte(at + 9)) + 1  # after the size of a code
-    is_picture = byte(at) == _PICTURE
-    last, within = tf.while_loop(
-        lambda at, steps: is_picture & (byte(at) > 0) & (steps < MOST_BLOCKS),
-        lambda at, steps: (at + 1 + byte(at), steps + 1),
+    start = _skip_color_table(_HEADER_BYTES, _byte(data, 10))
+    offset, _, blocks = tf.while_loop(is_extension, skip_block, (start, tf.constant(False), 0))
+    return offset, blocks
+
+
+def _skip_pixels(data, descriptor):
+    """Returns the offset behind the blocks of pixels and their number, 0 if there is no image."""
+    is_image = _byte(data, descriptor) == _IMAGE
+    table = descriptor + _DESCRIPTOR_BYTES
+    pixels = _skip_color_table(table, _byte(data, table - 1)) + 1  # LZW code size
+    last, blocks = tf.while_loop(
+        lambda offset, blocks: is_image & (_byte(data, offset) > 0) & (blocks < MAX_BLOCKS),
+        lambda offset, blocks: (offset + 1 + _byte(data, offset), blocks + 1),
         (pixels, 0),
     )
-    end = tf.minimum(tf.where(is_picture, last + 1, number), number)
-    first = tf.strings.join([tf.strings.substr(encoded, 0, end), _END])
-    width, height = (byte(at + low) + 256 * byte(at + low + 1) for low in (5, 7))
-    fits = tf.maximum(before, within) < MOST_BLOCKS
-    sizes = (tf.cast(tf.where(fits, each, 0), tf.int64) for each in (width, height))
-    return tf.where(fits, first, ''), *sizes
+    return last + 1, blocks
+
+
+def _skip_color_table(offset, flags):
+    size = 3 * tf.bitwise.left_shift(2, flags & _COLOR_TABLE_SIZE)
+    return offset + tf.where(flags & _HAS_COLOR_TABLE > 0, size, 0)
+
+
+def _byte(data, offset):
+    """The byte at an offset, int32; 0 behind the end."""
+    is_inside = offset < tf.size(data)
+    return tf.where(is_inside, tf.cast(data[tf.where(is_inside, offset, 0)], tf.int32), 0)

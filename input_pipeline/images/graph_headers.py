@@ -1,219 +1,264 @@
-"""What a picture's first bytes say, in TensorFlow operations, for graphs that strangers serve.
+"""Reads an image's format, size and orientation in TensorFlow operations, for untrusted input.
 
-`headers` says the same to Python, which can read a file before it starts a graph.
+Served graphs need this. `headers` does the same in Python, which can read a file before it starts a
+graph; a test holds the two together.
 """
 
 import tensorflow as tf
 
 from input_pipeline.images import gif, headers
 
-_FIRST = 32  # bytes, in which all formats but JPEG and GIF say their size
-_HEAD = 1 << 18  # bytes; EXIF comes before pixels
-_MOST_ENTRIES = 512
-_SEGMENT, _SCAN, _APP1 = 0xFF, 0xDA, 0xE1
-_ORIENTATION, _SHORT = 0x0112, 3  # of EXIF
+_START_BYTES = 32  # in which all formats but JPEG and GIF hold their size
+_MAX_TIFF_ENTRIES = 512
+_MARKER, _SCAN, _APP1 = 0xFF, 0xDA, 0xE1  # of a JPEG
 
 
-def problem(
+def find_problem(
     encoded: tf.Tensor,
     *,
-    most_bytes: int = headers.MOST_BYTES,
-    most_pixels: int = headers.MOST_PIXELS,
+    max_bytes: int = headers.MAX_BYTES,
+    max_pixels: int = headers.MAX_PIXELS,
 ) -> tf.Tensor:
-    """Why a picture is not to be decoded: scalar string, '' where nothing speaks against it.
+    """Says why an image must not be decoded.
 
     Args:
         encoded: Scalar string.
-        most_bytes: That it may have.
-        most_pixels: That it may claim.
+        max_bytes: Bytes that the image may have.
+        max_pixels: Pixels that its header may claim.
+
+    Returns:
+        Scalar string, '' if the image may be decoded.
 
     Raises:
-        tf.errors.InvalidArgumentError: A broken JPEG header.
+        tf.errors.InvalidArgumentError: The header of a JPEG is broken.
     """
     length = tf.strings.length(encoded)
-    start = tf.strings.substr(encoded, 0, tf.minimum(length, _FIRST))
+    start = tf.strings.substr(encoded, 0, tf.minimum(length, _START_BYTES))
 
-    def claimed():
-        width, height = _size(encoded, start)
-        unread = _unread_kind(encoded, start)
-        return tf.where(unread != '', unread, size_problem(width, height, most_pixels))
+    def check_header():
+        width, height = _read_size(encoded, start)
+        unsupported = _find_unsupported_kind(encoded, start)
+        return tf.where(
+            unsupported != '', unsupported, find_size_problem(width, height, max_pixels)
+        )
 
     return tf.case(
         [
             (length == 0, lambda: tf.constant('it is empty')),
             (
-                length > most_bytes,
-                lambda: tf.constant(f'too many bytes; at most {most_bytes:,} are read'),
+                length > max_bytes,
+                lambda: tf.constant(headers.TOO_MANY_BYTES.format(max_bytes)),
             ),
-            (_is_known(start), claimed),
+            (_is_known(start), check_header),
         ],
-        default=lambda: tf.constant('not a picture: neither JPEG, PNG, GIF, BMP nor WebP'),
+        default=lambda: tf.constant(headers.NOT_AN_IMAGE),
     )
 
 
-def size_problem(width: tf.Tensor, height: tf.Tensor, most_pixels: int) -> tf.Tensor:
-    """Why a picture of a size, scalars int64 below 2^32, is not read: scalar string, or ''."""
-    said = [tf.as_string(width), ' x ', tf.as_string(height)]
-    said = tf.strings.join([*said, f' pixels; from 1 to {most_pixels:,} are read'])
-    fits = (width > 0) & (height > 0) & (width * height <= most_pixels)
-    return tf.where(fits, '', said)
+def find_size_problem(width: tf.Tensor, height: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """Says why an image of a certain size must not be decoded.
+
+    Args:
+        width: Scalar int64 below 2^32.
+        height: Scalar int64 below 2^32.
+        max_pixels: Pixels that it may have.
+
+    Returns:
+        Scalar string, '' if the image may be decoded.
+    """
+    size = [tf.as_string(width), ' x ', tf.as_string(height)]
+    problem = tf.strings.join([*size, headers.TOO_MANY_PIXELS.format(max_pixels)])
+    fits = (width > 0) & (height > 0) & (width * height <= max_pixels)
+    return tf.where(fits, '', problem)
 
 
-def orientation(encoded: tf.Tensor) -> tf.Tensor:
-    """A JPEG's EXIF orientation: scalar int32, 1 to 8; 1, upright, of all else."""
+def read_orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads the EXIF orientation of a JPEG.
+
+    Args:
+        encoded: Scalar string.
+
+    Returns:
+        Scalar int32, 1 to 8; 1 (upright) for everything else.
+    """
     return tf.cond(
-        _begins(encoded, b'\xff\xd8\xff'), lambda: _exif(encoded), lambda: tf.constant(1)
+        _has_bytes(encoded, headers.JPEG),
+        lambda: _read_jpeg_orientation(encoded),
+        lambda: tf.constant(1),
     )
 
 
-def _begins(encoded: tf.Tensor, with_: bytes, at: int = 0) -> tf.Tensor:
-    enough = tf.strings.length(encoded) >= at + len(with_)
-    return enough & (tf.strings.substr(encoded, tf.where(enough, at, 0), len(with_)) == with_)
+def _has_bytes(encoded: tf.Tensor, expected: bytes, offset: int = 0) -> tf.Tensor:
+    is_long = tf.strings.length(encoded) >= offset + len(expected)
+    start = tf.where(is_long, offset, 0)
+    return is_long & (tf.strings.substr(encoded, start, len(expected)) == expected)
 
 
 def _is_known(start: tf.Tensor) -> tf.Tensor:
-    plain = (b'\xff\xd8\xff', headers.PNG, b'GIF8', b'BM')
-    known = [_begins(start, each) for each in plain]
-    webps = [tf.reduce_all([_begins(start, *mark) for mark in kind]) for kind in headers.WEBPS]
-    is_webp = _begins(start, b'RIFF') & _begins(start, b'WEBP', 8) & tf.reduce_any(webps)
-    return tf.reduce_any([*known, is_webp])
+    signatures = (headers.JPEG, headers.PNG, headers.GIF, headers.BMP)
+    webp_kinds = [
+        tf.reduce_all([_has_bytes(start, *mark) for mark in marks]) for marks in headers.WEBP_KINDS
+    ]
+    is_webp = _has_bytes(start, b'RIFF') & _has_bytes(start, b'WEBP', 8)
+    is_webp &= tf.reduce_any(webp_kinds)
+    return tf.reduce_any([*(_has_bytes(start, each) for each in signatures), is_webp])
 
 
-def _unread_kind(encoded: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-    """What is not read of a format that is: scalar string, or ''."""
-    data = tf.cast(_bytes(start), tf.int32)
+def _find_unsupported_kind(encoded: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Says what is not read although its format is: scalar string, '' if there is nothing."""
+    data = tf.cast(_pad(start), tf.int32)
     bits = data[28] + 256 * data[29]
-    depth = tf.strings.join([tf.as_string(bits), headers.BITS])
-    old = (data[14] < headers.BMP_HEADER) & (data[15] == 0)
-    bmp = tf.where(old, headers.OLD_BMP, tf.where((bits == 24) | (bits == 32), '', depth))
-    moves = _begins(start, b'VP8X', 12) & (data[20] & headers.ANIMATED > 0)
+    depth = tf.strings.join([tf.as_string(bits), headers.BITS_PER_PIXEL])
+    is_os2 = (data[14] < headers.BMP_HEADER_BYTES) & (data[15] == 0)
+    is_animated = _has_bytes(start, b'VP8X', 12) & (data[20] & headers.WEBP_ANIMATION > 0)
 
-    def jpeg():
+    def check_bitmap():
+        return tf.where(
+            is_os2, headers.OS2_BITMAP, tf.where((bits == 24) | (bits == 32), '', depth)
+        )
+
+    def check_jpeg():
         data = tf.io.decode_raw(encoded, tf.uint8)
-        scans = tf.reduce_sum(tf.cast((data[:-1] == _SEGMENT) & (data[1:] == _SCAN), tf.int32))
-        return tf.where(scans > headers.MOST_SCANS, headers.SCANS, '')
+        scans = tf.reduce_sum(tf.cast((data[:-1] == _MARKER) & (data[1:] == _SCAN), tf.int32))
+        return tf.where(scans > headers.MAX_SCANS, headers.TOO_MANY_SCANS, '')
 
     return tf.case(
         [
-            (_begins(start, b'\xff\xd8\xff'), jpeg),
-            (_begins(start, b'BM'), lambda: bmp),
-            (moves, lambda: tf.constant(headers.MOVING_WEBP)),
+            (_has_bytes(start, headers.JPEG), check_jpeg),
+            (_has_bytes(start, headers.BMP), check_bitmap),
+            (is_animated, lambda: tf.constant(headers.ANIMATED_WEBP)),
         ],
         default=lambda: tf.constant(''),
     )
 
 
-def _bytes(start: tf.Tensor) -> tf.Tensor:
-    """The first bytes, (_FIRST,) uint8, zeros after the end."""
-    padded = tf.strings.substr(tf.strings.join([start, bytes(_FIRST)]), 0, _FIRST)
-    return tf.ensure_shape(tf.io.decode_raw(padded, tf.uint8), [_FIRST])
+def _pad(start: tf.Tensor) -> tf.Tensor:
+    """The first bytes, (_START_BYTES,) uint8, with zeros behind the end."""
+    padded = tf.strings.substr(tf.strings.join([start, bytes(_START_BYTES)]), 0, _START_BYTES)
+    return tf.ensure_shape(tf.io.decode_raw(padded, tf.uint8), [_START_BYTES])
 
 
-def _size(encoded: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(width, height) int64, as the header claims."""
-    data = tf.cast(_bytes(start), tf.int64)
+def _read_size(encoded: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads the (width, height), int64, that the header claims."""
+    data = tf.cast(_pad(start), tf.int64)
 
-    def jpeg():
+    def read_jpeg():
         shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
         return shape[1], shape[0]
 
-    def animation():  # the screen, or the picture on it, whichever is larger
-        _, width, height = gif.first_picture(encoded)
-        seen = tf.maximum(_number(data, 6, 2), width), tf.maximum(_number(data, 8, 2), height)
-        return tuple(tf.where(width > 0, each, 0) for each in seen)
+    def read_png():
+        return _big_endian(data, 16), _big_endian(data, 20)
 
-    def bitmap():  # the height of one that begins at the top is negative
-        sizes = (_number(data, at, 4) for at in (18, 22))
-        width, height = (tf.where(each >= 1 << 31, each - (1 << 32), each) for each in sizes)
-        return width, tf.abs(height)
+    def read_webp_lossy():
+        return _little_endian(data, 26, 2) & 0x3FFF, _little_endian(data, 28, 2) & 0x3FFF
 
-    def lossy():
-        return _number(data, 26, 2) & 0x3FFF, _number(data, 28, 2) & 0x3FFF
-
-    def lossless():
-        bits = _number(data, 21, 4)
+    def read_webp_lossless():
+        bits = _little_endian(data, 21, 4)
         return (bits & 0x3FFF) + 1, (bits // (1 << 14) & 0x3FFF) + 1
+
+    def read_webp_extended():
+        return _little_endian(data, 24, 3) + 1, _little_endian(data, 27, 3) + 1
 
     return tf.case(
         [
-            (_begins(start, b'\xff\xd8\xff'), jpeg),
-            (_begins(start, headers.PNG), lambda: (_big(data, 16), _big(data, 20))),
-            (_begins(start, b'GIF8'), animation),
-            (_begins(start, b'BM'), bitmap),
-            (_begins(start, b'VP8 ', 12), lossy),
-            (_begins(start, b'VP8L', 12), lossless),
+            (_has_bytes(start, headers.JPEG), read_jpeg),
+            (_has_bytes(start, headers.PNG), read_png),
+            (_has_bytes(start, headers.GIF), lambda: _read_gif_size(encoded, data)),
+            (_has_bytes(start, headers.BMP), lambda: _read_bitmap_size(data)),
+            (_has_bytes(start, b'VP8 ', 12), read_webp_lossy),
+            (_has_bytes(start, b'VP8L', 12), read_webp_lossless),
         ],
-        default=lambda: (_number(data, 24, 3) + 1, _number(data, 27, 3) + 1),
+        default=read_webp_extended,
     )
 
 
-def _number(data: tf.Tensor, at: int, size: int) -> tf.Tensor:
-    """A number of some bytes, its lowest first."""
-    return tf.add_n([data[at + each] * 256**each for each in range(size)])
+def _read_gif_size(encoded: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The size of the screen or of the first frame, whichever is larger."""
+    _, width, height = gif.extract_first_frame(encoded)
+    screen_width, screen_height = _little_endian(data, 6, 2), _little_endian(data, 8, 2)
+    is_readable = width > 0
+    return (
+        tf.where(is_readable, tf.maximum(screen_width, width), 0),
+        tf.where(is_readable, tf.maximum(screen_height, height), 0),
+    )
 
 
-def _big(data: tf.Tensor, at: int) -> tf.Tensor:
-    """A number of four bytes, its highest first."""
-    return _number(data[::-1], _FIRST - at - 4, 4)
+def _read_bitmap_size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def read_signed(offset):
+        value = _little_endian(data, offset, 4)
+        return tf.where(value >= 1 << 31, value - (1 << 32), value)
+
+    return read_signed(18), tf.abs(read_signed(22))  # a top-down bitmap has a negative height
 
 
-def _exif(encoded: tf.Tensor) -> tf.Tensor:
-    head = tf.strings.substr(encoded, 0, tf.minimum(tf.strings.length(encoded), _HEAD))
-    data = tf.io.decode_raw(head, tf.uint8)
-    byte = _reader(data, tf.size(data, tf.int64))
+def _little_endian(data: tf.Tensor, offset: int, size: int) -> tf.Tensor:
+    return tf.add_n([data[offset + at] * 256**at for at in range(size)])
 
-    def is_exif(at):
-        marks = enumerate((_SEGMENT, _APP1, None, None, *b'Exif\0\0'))
-        return tf.reduce_all([byte(at + each) == mark for each, mark in marks if mark is not None])
 
-    def goes_on(at):
-        return (byte(at) == _SEGMENT) & (byte(at + 1) != _SCAN) & ~is_exif(at)
+def _big_endian(data: tf.Tensor, offset: int) -> tf.Tensor:
+    return _little_endian(data[::-1], _START_BYTES - offset - 4, 4)
 
-    def next_one(at):  # any number of 0xff may stand before a segment
-        fills = byte(at + 1) == _SEGMENT
-        return (at + tf.where(fills, tf.ones_like(at), 2 + _whole(byte, at + 2, 2)),)
 
-    (at,) = tf.while_loop(
-        goes_on,
-        next_one,
+def _read_jpeg_orientation(encoded: tf.Tensor) -> tf.Tensor:
+    head_bytes = tf.minimum(tf.strings.length(encoded), headers.MAX_EXIF_BYTES)
+    data = tf.io.decode_raw(tf.strings.substr(encoded, 0, head_bytes), tf.uint8)
+    read_byte = _byte_reader(data, tf.size(data, tf.int64))
+
+    def is_exif(offset):
+        marks = enumerate((_MARKER, _APP1, None, None, *b'Exif\0\0'))
+        return tf.reduce_all(
+            [read_byte(offset + at) == mark for at, mark in marks if mark is not None]
+        )
+
+    def is_other_segment(offset):
+        is_segment = (read_byte(offset) == _MARKER) & (read_byte(offset + 1) != _SCAN)
+        return is_segment & ~is_exif(offset)
+
+    def skip_segment(offset):  # any number of fill bytes, 0xff, may precede a segment
+        is_fill = read_byte(offset + 1) == _MARKER
+        length = 2 + _integer(read_byte, offset + 2, 2)
+        return (offset + tf.where(is_fill, tf.ones_like(offset), length),)
+
+    (offset,) = tf.while_loop(
+        is_other_segment,
+        skip_segment,
         (tf.constant(2, tf.int64),),
-        maximum_iterations=headers.MOST_SEGMENTS,
+        maximum_iterations=headers.MAX_SEGMENTS,
     )
-    end = tf.minimum(tf.size(data, tf.int64), at + 2 + _whole(byte, at + 2, 2))
-    value = _tiff_orientation(_reader(data, end), at + 10)
-    fits = is_exif(at) & (value >= 1) & (value <= 8)
-    return tf.cast(tf.where(fits, value, tf.ones_like(value)), tf.int32)
+    end = tf.minimum(tf.size(data, tf.int64), offset + 2 + _integer(read_byte, offset + 2, 2))
+    value = _read_tiff_orientation(_byte_reader(data, end), offset + 10)
+    is_valid = is_exif(offset) & (value >= 1) & (value <= 8)
+    return tf.cast(tf.where(is_valid, value, tf.ones_like(value)), tf.int32)
 
 
-def _tiff_orientation(byte, start) -> tf.Tensor:
-    """The first orientation in a TIFF's first directory: scalar int64; 1 if there is none."""
-    low_first = [byte(start + each) == mark for each, mark in enumerate(b'II*\0')]
-    big = ~tf.reduce_all(low_first)
-    directory = start + _whole(byte, start + 4, 4, big)
-    entries = tf.minimum(_whole(byte, directory, 2, big), _MOST_ENTRIES)
-    places = directory + 2 + 12 * tf.range(entries)
-    wanted = _whole(byte, places, 2, big) == _ORIENTATION
-    wanted &= _whole(byte, places + 2, 2, big) == _SHORT
-    wanted &= _whole(byte, places + 4, 4, big) == 1
-    values = tf.boolean_mask(_whole(byte, places + 8, 2, big), wanted)
+def _read_tiff_orientation(read_byte, start) -> tf.Tensor:
+    """Reads the first orientation in a TIFF's first directory: scalar int64, 1 without one."""
+    is_little_endian = [read_byte(start + at) == mark for at, mark in enumerate(b'II*\0')]
+    big = ~tf.reduce_all(is_little_endian)
+    directory = start + _integer(read_byte, start + 4, 4, big)
+    entries = tf.minimum(_integer(read_byte, directory, 2, big), _MAX_TIFF_ENTRIES)
+    offsets = directory + 2 + 12 * tf.range(entries)
+    is_orientation = _integer(read_byte, offsets, 2, big) == headers.ORIENTATION_TAG
+    is_orientation &= _integer(read_byte, offsets + 2, 2, big) == headers.SHORT_TYPE
+    is_orientation &= _integer(read_byte, offsets + 4, 4, big) == 1
+    values = tf.boolean_mask(_integer(read_byte, offsets + 8, 2, big), is_orientation)
     return tf.concat([values, [1]], 0)[0]
 
 
-def _reader(data: tf.Tensor, end: tf.Tensor):
-    """Places int64 -> the bytes there, int64; 0 outside."""
+def _byte_reader(data: tf.Tensor, end: tf.Tensor):
+    """Returns a function from offsets, int64, to the bytes there, int64; 0 outside the data."""
 
-    def byte(at):
-        inside = (at >= 0) & (at < end)
-        values = tf.gather(data, tf.where(inside, at, tf.zeros_like(at)))
-        return tf.where(inside, tf.cast(values, tf.int64), tf.zeros_like(at))
+    def read_byte(offset):
+        is_inside = (offset >= 0) & (offset < end)
+        values = tf.gather(data, tf.where(is_inside, offset, tf.zeros_like(offset)))
+        return tf.where(is_inside, tf.cast(values, tf.int64), tf.zeros_like(offset))
 
-    return byte
+    return read_byte
 
 
-def _whole(byte, at, size: int, big=True) -> tf.Tensor:
-    """The number of some bytes at each place, its highest first where `big`."""
-    places = [byte(at + each) for each in range(size)]
-    value = tf.zeros_like(at)
-    for each in range(size):
-        value = value * 256 + tf.where(big, places[each], places[size - 1 - each])
+def _integer(read_byte, offset, size: int, is_big_endian=True) -> tf.Tensor:
+    parts = [read_byte(offset + at) for at in range(size)]
+    value = tf.zeros_like(offset)
+    for at in range(size):
+        value = value * 256 + tf.where(is_big_endian, parts[at], parts[size - 1 - at])
     return value

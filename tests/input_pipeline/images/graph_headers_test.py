@@ -1,4 +1,4 @@
-"""The graph says of a picture's header what Python says."""
+"""Checks that graphs read the same from an image header as Python does."""
 
 import io
 import struct
@@ -22,33 +22,33 @@ KINDS = [
 ]
 
 
-def encoded_as(kind, size=(37, 21), **options):
+def encode(kind, size=(37, 21), **options):
     buffer = io.BytesIO()
     PIL.Image.effect_noise(size, 80).convert('RGB').save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def traced(function):
-    """Run as a graph: loops take long, one operation after the other."""
+def trace(function):
+    """Returns the function as a graph: eager loops take long."""
     return tf.function(function, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
-_orientation = traced(graph_headers.orientation)
-_problem = traced(lambda encoded: graph_headers.problem(encoded))
+_read_orientation = trace(graph_headers.read_orientation)
+_find_problem = trace(lambda encoded: graph_headers.find_problem(encoded))
 
 
-def problem(encoded, **limits):
-    asked = graph_headers.problem if limits else _problem
-    return asked(tf.constant(encoded), **limits).numpy().decode()
+def find_problem(encoded, **limits):
+    function = graph_headers.find_problem if limits else _find_problem
+    return function(tf.constant(encoded), **limits).numpy().decode()
 
 
 @pytest.mark.parametrize(('kind', 'options'), KINDS)
-def test_sizes_are_found(kind, options):
-    encoded = encoded_as(kind, **options)
-    assert problem(encoded, most_pixels=37 * 21) == ''
-    assert problem(encoded, most_pixels=37 * 21 - 1).startswith('37 x 21 pixels')
-    assert problem(encoded, most_bytes=len(encoded)) == ''
-    assert 'too many bytes' in problem(encoded, most_bytes=len(encoded) - 1)
+def test_the_limits_hold_for_every_format(kind, options):
+    encoded = encode(kind, **options)
+    assert find_problem(encoded, max_pixels=37 * 21) == ''
+    assert find_problem(encoded, max_pixels=37 * 21 - 1).startswith('37 x 21 pixels')
+    assert find_problem(encoded, max_bytes=len(encoded)) == ''
+    assert 'too many bytes' in find_problem(encoded, max_bytes=len(encoded) - 1)
 
 
 def huge_png():
@@ -56,14 +56,14 @@ def huge_png():
 
 
 def huge_jpeg():
-    encoded = bytearray(encoded_as('JPEG'))
+    encoded = bytearray(encode('JPEG'))
     at = encoded.index(b'\xff\xc0')
     encoded[at + 5 : at + 9] = struct.pack('>HH', 60000, 60000)
     return bytes(encoded)
 
 
 def huge_gif():
-    """A small screen, and a huge picture that is put on it."""
+    """Returns a small screen with a huge frame on it."""
     return (
         b'GIF89a'
         + struct.pack('<HHBBB', 9, 9, 0, 0, 0)
@@ -73,66 +73,66 @@ def huge_gif():
 
 
 def test_a_png_that_hides_its_size_is_refused():
-    """libpng passes over a chunk before the one that has the size."""
+    """libpng skips a chunk before the one that has the size."""
     hidden = bytearray(huge_png())
     hidden[8:8] = struct.pack('>I4sIII', 8, b'aaAa', 1, 1, 0)
-    assert problem(bytes(hidden)).startswith('not a picture')
-    with pytest.raises(ValueError, match='not a picture'):
+    assert find_problem(bytes(hidden)).startswith('not an image')
+    with pytest.raises(ValueError, match='not an image'):
         headers.check(bytes(hidden))
 
 
 @pytest.mark.parametrize('make', [huge_png, huge_jpeg, huge_gif])
-def test_claims_of_many_pixels_are_refused(make):
-    assert problem(make()).startswith('60000 x 60000 pixels')
+def test_images_that_claim_too_many_pixels_are_refused(make):
+    assert find_problem(make()).startswith('60000 x 60000 pixels')
     with pytest.raises(ValueError, match='60000 x 60000 pixels'):
         headers.check(make())
 
 
 @pytest.mark.parametrize(
     'encoded',
-    [b'', b'B', b'no picture', bytes(100), b'\x89PNG\r\n\x1a\n', b'GIF8'],
+    [b'', b'B', b'no image', bytes(100), b'\x89PNG\r\n\x1a\n', b'GIF8'],
 )
-def test_what_is_no_picture_is_refused(encoded):
-    assert problem(encoded)
+def test_data_that_is_not_an_image_is_refused(encoded):
+    assert find_problem(encoded)
 
 
-def test_it_agrees_with_python_on_damaged_headers():
-    random, agreed = np.random.default_rng(0), {True: 0, False: 0}
+def test_the_graph_agrees_with_python_on_damaged_headers():
+    random, counts = np.random.default_rng(0), {True: 0, False: 0}
     for turn in range(300):
         kind, options = KINDS[turn % len(KINDS)]
-        encoded = bytearray(encoded_as(kind, **options))
+        encoded = bytearray(encode(kind, **options))
         for at in random.integers(0, 34, 2):
             encoded[at] = random.integers(0, 256)
         encoded = bytes(encoded)
         try:
-            python = headers.check(encoded) != ''
+            is_read = headers.check(encoded) != ''
         except ValueError:
-            python = False
+            is_read = False
         except tf.errors.OpError:
             with pytest.raises(tf.errors.InvalidArgumentError):
-                problem(encoded)
+                find_problem(encoded)
             continue
-        assert (problem(encoded) == '') == python, (turn, encoded[:40])
-        agreed[python] += 1
-    assert min(agreed.values()) > 20
+        assert (find_problem(encoded) == '') == is_read, (turn, encoded[:40])
+        counts[is_read] += 1
+    assert min(counts.values()) > 20
 
 
-def webp_of(chunk):
-    """A stream that libwebp takes without a chunk's header, or with one that it ignores."""
+def make_webp(chunk):
+    """Returns a stream that libwebp reads without a chunk header, or with one that it ignores."""
     stream = b'\x2f' + struct.pack('<I', 16383 | (16383 << 14)) + bytes(30)
     return b'RIFF' + struct.pack('<I', len(stream) + 4) + b'WEBP' + chunk + stream
 
 
 @pytest.mark.parametrize('chunk', [b'', b'ABCD' + bytes(4), b'VP8 ' + bytes(4)])
 def test_a_webp_that_hides_its_size_is_refused(chunk):
-    assert problem(webp_of(chunk)).startswith('not a picture')
-    with pytest.raises(ValueError, match='not a picture'):
-        headers.check(webp_of(chunk))
+    assert find_problem(make_webp(chunk)).startswith('not an image')
+    with pytest.raises(ValueError, match='not an image'):
+        headers.check(make_webp(chunk))
 
 
-def moving_webp():
+def animated_webp():
     frames, buffer = (
-        [PIL.Image.new('RGB', (30, 20), (each, 0, 0)) for each in (9, 99)],
+        [PIL.Image.new('RGB', (30, 20), (red, 0, 0)) for red in (9, 99)],
         io.BytesIO(),
     )
     frames[0].save(buffer, 'WEBP', save_all=True, append_images=frames[1:])
@@ -146,8 +146,8 @@ def bitmap(mode):
 
 
 def many_scans(number):
-    """A progressive JPEG with its last scan again and again, as each costs time for all pixels."""
-    encoded = encoded_as('JPEG', progressive=True)
+    """Returns a progressive JPEG that repeats its last scan, each a pass over all pixels."""
+    encoded = encode('JPEG', progressive=True)
     last = encoded[encoded.rindex(b'\xff\xda') : -2]
     return encoded[:-2] + number * last + encoded[-2:]
 
@@ -155,33 +155,33 @@ def many_scans(number):
 @pytest.mark.parametrize(
     ('encoded', 'message'),
     [
-        (moving_webp(), 'an animated WebP is not read'),
-        (bitmap('P'), '8 bits a pixel of a BMP'),
-        (bitmap('1'), '1 bits a pixel of a BMP'),
+        (animated_webp(), 'an animated WebP is not read'),
+        (bitmap('P'), '8 bits per pixel of a BMP'),
+        (bitmap('1'), '1 bits per pixel of a BMP'),
         (b'BM' + bytes(12) + struct.pack('<IHHHH', 12, 30, 20, 1, 24) + bytes(2000), 'OS/2'),
         (many_scans(200), 'more than 100 scans'),
     ],
 )
-def test_what_is_not_read_of_a_format_is_said(encoded, message):
-    assert message in problem(encoded)
+def test_unsupported_kinds_of_a_format_are_named(encoded, message):
+    assert message in find_problem(encoded)
     with pytest.raises(ValueError, match=message):
         headers.check(encoded)
 
 
 @pytest.mark.parametrize('encoded', [bitmap('RGB'), bitmap('RGBA'), many_scans(50)])
-def test_and_the_others_are_decoded(encoded):
-    assert problem(encoded) == ''
+def test_supported_kinds_are_decoded(encoded):
+    assert find_problem(encoded) == ''
     headers.check(encoded)
     assert decoding.decode(tf.constant(encoded)).shape[-1] == 3
 
 
 def with_exif(order, entries, before=b''):
     tiff = {'<': b'II*\0', '>': b'MM\0*'}[order] + struct.pack(f'{order}IH', 8, len(entries))
-    for tag, kind, count, value in entries:
-        tiff += struct.pack(f'{order}HHIHH', tag, kind, count, value, 0)
+    for tag, type_, count, value in entries:
+        tiff += struct.pack(f'{order}HHIHH', tag, type_, count, value, 0)
     body = b'Exif\0\0' + tiff + bytes(4)
     segment = b'\xff\xe1' + struct.pack('>H', len(body) + 2) + body
-    return b'\xff\xd8' + before + segment + encoded_as('JPEG')[2:]
+    return b'\xff\xd8' + before + segment + encode('JPEG')[2:]
 
 
 COMMENT = b'\xff\xfe' + struct.pack('>H', 12) + b'0123456789'
@@ -199,24 +199,24 @@ COMMENT = b'\xff\xfe' + struct.pack('>H', 12) + b'0123456789'
         [],
     ],
 )
-def test_orientations_are_those_that_python_reads(order, before, entries):
+def test_the_graph_reads_the_orientations_that_python_reads(order, before, entries):
     encoded = with_exif(order, entries, before)
-    assert int(_orientation(tf.constant(encoded))) == headers.orientation(encoded)
+    assert int(_read_orientation(tf.constant(encoded))) == headers.read_orientation(encoded)
 
 
 @pytest.mark.parametrize('start', [b'II+\0', b'II\0*', b'XX*\0'])
-def test_exif_of_another_start_is_read_as_python_reads_it(start):
+def test_exif_with_another_byte_order_mark_is_read_as_in_python(start):
     encoded = with_exif('<', [(0x0112, 3, 1, 6)]).replace(b'II*\0', start)
-    assert int(_orientation(tf.constant(encoded))) == headers.orientation(encoded)
+    assert int(_read_orientation(tf.constant(encoded))) == headers.read_orientation(encoded)
 
 
 @pytest.mark.parametrize('cut', [2, 5, 14, 22, 30, 33, 40])
-def test_exif_that_is_cut_short_turns_nothing_more(cut):
+def test_truncated_exif_is_read_as_in_python(cut):
     encoded = with_exif('<', [(0x0112, 3, 1, 6)])[:cut]
-    assert int(_orientation(tf.constant(encoded))) == headers.orientation(encoded)
+    assert int(_read_orientation(tf.constant(encoded))) == headers.read_orientation(encoded)
 
 
 @pytest.mark.parametrize('kind', ['PNG', 'GIF', 'BMP'])
 def test_other_formats_are_upright(kind):
-    assert int(_orientation(tf.constant(encoded_as(kind)))) == 1
-    assert int(_orientation(tf.constant(b''))) == 1
+    assert int(_read_orientation(tf.constant(encode(kind)))) == 1
+    assert int(_read_orientation(tf.constant(b''))) == 1
