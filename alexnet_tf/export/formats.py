@@ -1,4 +1,4 @@
-"""The network for LiteRT and ONNX Runtime, by Keras' exporters, checked by running it."""
+"""Exports to LiteRT and ONNX by Keras' exporters, each run once before it is kept."""
 
 import contextlib
 import importlib
@@ -15,16 +15,16 @@ from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding
 
 SUFFIXES = {'litert': '.tflite', 'onnx': '.onnx'}
-_NEEDED = {
+_PACKAGES = {
     'litert': ('ai_edge_litert.interpreter',),
     'onnx': ('tf2onnx', 'onnxruntime'),
 }
-_IMAGES = 'images'
+_INPUT = 'images'
 
 
-def missing(kind: str) -> str:
-    """A package that a format needs and that is not installed; '' where all are."""
-    for name in _NEEDED[kind]:
+def find_missing_package(kind: str) -> str:
+    """Finds a package that a format needs and that is not installed; '' if all are."""
+    for name in _PACKAGES[kind]:
         try:
             importlib.import_module(name)
         except ImportError:
@@ -32,58 +32,56 @@ def missing(kind: str) -> str:
     return ''
 
 
-def write(
+def write_model(
     path: pathlib.Path,
     model: keras.Model,
     mean_image: np.ndarray,
     *,
     crop_size: int,
-    checked_with: tuple[np.ndarray, np.ndarray],
+    reference: tuple[np.ndarray, np.ndarray],
     tolerance: float,
 ) -> float:
-    """Writes a file, runs it, and only then gives it its name; the largest difference of a score.
+    """Writes a model to a temporary file, runs it, and renames it if its scores are right.
 
-    It takes images (batch, size, size, 3) uint8 RGB, the central squares that records hold, for
-    these formats do not decode pictures, and gives scores (batch, classes) float32.
+    The exported model takes squares (batch, size, size, 3) uint8 RGB, as records hold them, since
+    these formats cannot decode images. It returns scores (batch, classes) float32.
 
     Args:
-        path: Of the file; its suffix says which of SUFFIXES it is.
-        model: images -> logits, in float32, without device scopes.
+        path: File to write; its suffix selects the format.
+        model: Images -> logits, in float32, without device scopes.
         mean_image: (size, size, 3) float32.
-        crop_size: Side of what the network sees.
-        checked_with: Squares (n, size, size, 3) uint8, and their scores (n, classes) float32.
-        tolerance: Of a score.
+        crop_size: Side of the network's input in pixels.
+        reference: Squares (n, size, size, 3) uint8, and their scores (n, classes) float32.
+        tolerance: Largest difference of a score.
+
+    Returns:
+        The largest difference of a score from the reference.
 
     Raises:
-        DataError: It does not answer as expected.
+        DataError: A score differs by more than the tolerance.
     """
-    kind = {suffix: kind for kind, suffix in SUFFIXES.items()}[path.suffix]
-    squares, expected = checked_with
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as scratch:
-        made = pathlib.Path(scratch) / path.name
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of the converters, about NumPy
-            whole = _whole(model, mean_image, crop_size)
-            whole(squares[:1])  # ONNX' exporter wants it to have been called
-            whole.export(str(made), format=kind, verbose=False)
-        scores = {'litert': _run_litert, 'onnx': _run_onnx}[kind](made, squares)
-        difference = float(np.abs(scores - expected).max())
+    squares, expected = reference
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
+        temporary = pathlib.Path(folder) / path.name
+        _export(temporary, _prepend_preprocessing(model, mean_image, crop_size), squares[:1])
+        run = {'.tflite': _run_litert, '.onnx': _run_onnx}[path.suffix]
+        difference = float(np.abs(run(temporary, squares) - expected).max())
         if not difference <= tolerance:
             raise errors.DataError(
-                f'{path.name} answers otherwise than the SavedModel: scores differ by '
-                f'{difference:.2g}, at most {tolerance:g} was expected. It was not written.'
+                f'the scores of {path.name} differ from those of the SavedModel by '
+                f'{difference:.2g}; at most {tolerance:g} was expected. Nothing was written.'
             )
-        with files.atomic_file(path) as aside:
-            made.replace(aside)
+        with files.atomic_file(path) as unnamed:
+            temporary.replace(unnamed)
     return difference
 
 
-class Centred(keras.layers.Layer):
-    """The central crop of squares, minus the mean image's.
+class CentralCrop(keras.layers.Layer):
+    """Crops the centre of squares and subtracts the mean image's centre.
 
     Args:
         mean_image: (size, size, 3) float32.
-        crop_size: Side of the crop.
+        crop_size: Side of the crop in pixels.
     """
 
     def __init__(self, mean_image: np.ndarray, crop_size: int, **kwargs):
@@ -91,26 +89,39 @@ class Centred(keras.layers.Layer):
         self._mean_image, self._crop_size = mean_image, crop_size
 
     def call(self, squares):
-        return preprocessing.views(squares, self._mean_image, crop_size=self._crop_size, number=1)
+        """Returns crops (batch, crop_size, crop_size, 3) float32."""
+        return preprocessing.make_views(
+            squares, self._mean_image, crop_size=self._crop_size, number=1
+        )
 
 
-def _whole(model: keras.Model, mean_image: np.ndarray, crop_size: int) -> keras.Model:
+def _prepend_preprocessing(
+    model: keras.Model, mean_image: np.ndarray, crop_size: int
+) -> keras.Model:
     size = len(mean_image)
-    squares = keras.Input((size, size, decoding.CHANNELS), dtype='uint8', name=_IMAGES)
-    logits = model(Centred(mean_image, crop_size, name='centred')(squares))
+    squares = keras.Input((size, size, decoding.CHANNELS), dtype='uint8', name=_INPUT)
+    logits = model(CentralCrop(mean_image, crop_size, name='centred')(squares))
     return keras.Model(squares, keras.layers.Softmax(dtype='float32', name='scores')(logits))
+
+
+def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the converters' own, about NumPy
+        model(example)  # the ONNX exporter requires a model that has been called
+        (kind,) = (kind for kind, suffix in SUFFIXES.items() if suffix == path.suffix)
+        model.export(str(path), format=kind, verbose=False)
 
 
 def _run_litert(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
     interpreter = importlib.import_module('ai_edge_litert.interpreter').Interpreter(str(path))
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(given['index'], squares.shape)
+    (images,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(images['index'], squares.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(given['index'], squares)
+    interpreter.set_tensor(images['index'], squares)
     interpreter.invoke()
-    return interpreter.get_tensor(answer['index'])
+    return interpreter.get_tensor(scores['index'])
 
 
 def _run_onnx(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
     session = importlib.import_module('onnxruntime').InferenceSession(str(path))
-    return session.run(None, {_IMAGES: squares})[0]
+    return session.run(None, {_INPUT: squares})[0]

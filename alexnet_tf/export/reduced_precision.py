@@ -1,4 +1,4 @@
-"""Weights kept in fewer bits than they are used with."""
+"""Weights that a SavedModel stores in half the bytes of float32."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,33 +6,37 @@ import keras
 import tensorflow as tf
 
 
-class Weights(tf.Module):
-    """A network's weights, kept as bfloat16 or float16; each call widens them again.
+class ReducedWeights(tf.Module):
+    """The weights of a network, stored as bfloat16 or float16 and widened again at each call.
 
     Args:
-        variables: Of the network. Its layers compute as before.
-        dtype: Of what is kept: half the bytes of float32.
+        variables: The variables of the network, whose layers compute in their own dtype as before.
+        dtype: Dtype of the stored weights, 'bfloat16' or 'float16'.
     """
 
     def __init__(self, variables: Sequence[keras.Variable], dtype: str):
         super().__init__()
-        self._held = [tf.Variable(tf.cast(each.value, dtype)) for each in variables]
-        self._at = {each.path: at for at, each in enumerate(variables)}
+        self._stored = [tf.Variable(tf.cast(variable.value, dtype)) for variable in variables]
+        self._index = {variable.path: index for index, variable in enumerate(variables)}
 
-    def of(self, model: keras.Model) -> Callable:
-        """images -> what a model says that has its weights, or some of them, from here."""
+    def as_function(self, model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns a function of images that runs a model with the stored weights.
 
-        def call(images):
+        Args:
+            model: The network, or a model of some of its layers.
+        """
+
+        def compute(images):
             outputs, _ = model.stateless_call(
-                [self._value(each) for each in model.trainable_variables],
-                [self._value(each) for each in model.non_trainable_variables],
+                [self._widen(variable) for variable in model.trainable_variables],
+                [self._widen(variable) for variable in model.non_trainable_variables],
                 images,
                 training=False,
             )
             return outputs
 
-        return call
+        return compute
 
-    def _value(self, variable):
-        at = self._at.get(variable.path)
-        return variable.value if at is None else tf.cast(self._held[at], variable.dtype)
+    def _widen(self, variable):
+        index = self._index.get(variable.path)
+        return variable.value if index is None else tf.cast(self._stored[index], variable.dtype)

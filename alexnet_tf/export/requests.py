@@ -1,10 +1,13 @@
-"""Requests as examples, and for a server's warm-up. The latter want tensorflow-serving-api."""
+"""Example requests, and warm-up requests for TensorFlow Serving.
+
+What is sent by gRPC needs the package tensorflow-serving-api; REST needs nothing.
+"""
 
 import base64
 import importlib
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,55 +16,75 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from input_pipeline.images import decoding
 
-MODEL = 'alexnet'  # the name of the model in examples
+MODEL = 'alexnet'  # name of the model in example requests
 WARM_UP = pathlib.Path('assets.extra', 'tf_serving_warmup_requests')
 
 
-def description(version: pathlib.Path, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """What each signature of a SavedModel takes and gives: name, dtype, shape (-1: any).
+def describe_signatures(version: pathlib.Path, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes the inputs and outputs of each signature: name, dtype, shape (-1: any size).
 
     Args:
-        version: The SavedModel's directory.
-        limits: What requests are refused beyond.
+        version: Directory of the SavedModel.
+        limits: Limits on a request, copied into the description.
     """
-    saved = saved_model_pb2.SavedModel.FromString((version / 'saved_model.pb').read_bytes())
-    (graph,) = saved.meta_graphs
-    found = {
-        name: {'inputs': _tensors(each.inputs), 'outputs': _tensors(each.outputs)}
-        for name, each in sorted(graph.signature_def.items())
+    saved_model = saved_model_pb2.SavedModel.FromString((version / 'saved_model.pb').read_bytes())
+    (graph,) = saved_model.meta_graphs
+    signatures = {
+        name: {
+            'inputs': _describe_tensors(signature.inputs),
+            'outputs': _describe_tensors(signature.outputs),
+        }
+        for name, signature in sorted(graph.signature_def.items())
         if not name.startswith('__')
     }
-    return {'model': MODEL, 'signatures': found, 'limits': dict(limits)}
+    return {'model': MODEL, 'signatures': signatures, 'limits': dict(limits)}
 
 
-def rest(signature: str, encoded: bytes) -> str:
-    """The body of a POST to /v1/models/alexnet:predict."""
-    asked = {'b64': base64.b64encode(encoded).decode()}
-    return json.dumps({'signature_name': signature, 'instances': [asked]}) + '\n'
+def encode_rest(signature: str, encoded: bytes) -> str:
+    """Encodes the body of a POST to /v1/models/alexnet:predict.
+
+    Args:
+        signature: A signature that takes encoded images.
+        encoded: The bytes of an image file.
+
+    >>> print(encode_rest('serving_default', b'bytes of a JPEG'), end='')
+    {"signature_name": "serving_default", "instances": [{"b64": "Ynl0ZXMgb2YgYSBKUEVH"}]}
+    """
+    instance = {'b64': base64.b64encode(encoded).decode()}
+    return json.dumps({'signature_name': signature, 'instances': [instance]}) + '\n'
 
 
-def grpc(signature: str, encoded: bytes) -> bytes | None:
-    """A serialized PredictRequest; None where tensorflow-serving-api is missing."""
-    request = _request(signature, encoded)
+def encode_grpc(signature: str, encoded: bytes) -> bytes | None:
+    """Serializes a PredictRequest with one image; None without tensorflow-serving-api."""
+    request = _build_request(signature, encoded)
     return request and request.SerializeToString()
 
 
-def write_warm_up(version: pathlib.Path, signatures, encoded: bytes) -> bool:
-    """One request for each signature, into a version; whether tensorflow-serving-api is there."""
-    requests = [_request(name, encoded) for name in signatures]
+def write_warmup_requests(version: pathlib.Path, signatures: Iterable[str], encoded: bytes) -> bool:
+    """Writes a request for each signature, which a server runs before it reports ready.
+
+    Args:
+        version: Directory of the SavedModel.
+        signatures: Names of its signatures.
+        encoded: The bytes of an image file.
+
+    Returns:
+        Whether tensorflow-serving-api is installed; nothing is written without it.
+    """
+    requests = [_build_request(name, encoded) for name in signatures]
     if None in requests:
         return False
-    log = importlib.import_module('tensorflow_serving.apis.prediction_log_pb2')
+    prediction_log = importlib.import_module('tensorflow_serving.apis.prediction_log_pb2')
     path = version / WARM_UP
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for each in requests:
-            logged = log.PredictionLog(predict_log=log.PredictLog(request=each))
-            writer.write(logged.SerializeToString())
+        for request in requests:
+            log = prediction_log.PredictLog(request=request)
+            writer.write(prediction_log.PredictionLog(predict_log=log).SerializeToString())
     return True
 
 
-def _request(signature: str, encoded: bytes):
+def _build_request(signature: str, encoded: bytes):
     try:
         predict = importlib.import_module('tensorflow_serving.apis.predict_pb2')
     except ImportError:
@@ -75,11 +98,11 @@ def _request(signature: str, encoded: bytes):
     return request
 
 
-def _tensors(tensors) -> dict[str, Any]:
+def _describe_tensors(tensors) -> dict[str, Any]:
     return {
         name: {
-            'dtype': tf.as_dtype(each.dtype).name,
-            'shape': [dimension.size for dimension in each.tensor_shape.dim],
+            'dtype': tf.as_dtype(tensor.dtype).name,
+            'shape': [dimension.size for dimension in tensor.tensor_shape.dim],
         }
-        for name, each in sorted(tensors.items())
+        for name, tensor in sorted(tensors.items())
     }

@@ -1,13 +1,14 @@
-"""Numbered SavedModels that are whole, checked, or not there."""
+"""Numbered SavedModels, each checked in a separate process before it gets its name."""
 
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,22 +17,20 @@ from tensorflow.core.protobuf import saved_model_pb2
 from alexnet_tf.export import formats, requests, signatures, untrusted_images
 from input_pipeline import errors, files, locks
 
-TOLERANCE = 1e-5
-CLASSES = 'classes.txt'  # asset: a name a line, in label order
-_DESCRIPTION, _REST, _GRPC = 'signature.json', 'request.json', 'request.pb'
-_OTHERS = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
-BESIDE = (_DESCRIPTION, _REST, _GRPC, *_OTHERS)  # files that belong to a version
-_EXAMPLE = 'serving_default'
+TOLERANCE = 1e-5  # largest difference of a score
+CLASSES = 'classes.txt'  # asset: one class name per line, in label order
 LIMITS = {
-    'bytes_a_picture': untrusted_images.MOST_BYTES,
-    'pixels_a_picture': untrusted_images.MOST_PIXELS,
-    'pictures_a_request': untrusted_images.MOST_PICTURES,
-    'pictures_a_request_of_ten_views': signatures.MOST_OF_TEN_VIEWS,
-    'formats': ['JPEG', 'PNG', 'GIF (first picture)', 'BMP', 'WebP'],
+    'bytes_a_picture': untrusted_images.MAX_IMAGE_BYTES,
+    'pixels_a_picture': untrusted_images.MAX_IMAGE_PIXELS,
+    'pictures_a_request': untrusted_images.MAX_IMAGES,
+    'pictures_a_request_of_ten_views': signatures.MAX_TEN_CROP_IMAGES,
+    'formats': ['JPEG', 'PNG', 'GIF (first frame)', 'BMP', 'WebP'],
 }
+_DESCRIPTION, _REST, _GRPC = 'signature.json', 'request.json', 'request.pb'
+_EXAMPLE = 'serving_default'  # signature of the example requests
 
-# What a stranger would write: plain TensorFlow, nothing of this package.
-_READER = """
+# Loads the export as a client would: with TensorFlow, and nothing of this package.
+_CLIENT = """
 import sys
 import numpy as np
 import tensorflow as tf
@@ -45,154 +44,163 @@ np.save(sys.argv[3], scores.numpy())
 
 
 @dataclasses.dataclass(frozen=True)
-class Written:
-    """A version.
+class ExportedModel:
+    """A version that was written and checked.
 
     Attributes:
-        path: Its directory.
-        difference: The largest difference of a score read back.
-        warm: Whether it has requests for a server's warm-up.
+        path: Directory of the SavedModel.
+        difference: Largest difference of a score between the export and the network.
+        has_warmup: Whether it holds requests for a server's warm-up.
     """
 
     path: pathlib.Path
     difference: float
-    warm: bool
+    has_warmup: bool
 
 
 def write(
     export_dir: pathlib.Path,
-    variables: Sequence[tf.Variable],
-    answers: dict[str, Callable],
-    classes: Sequence[str],
+    served: signatures.ServedModel,
+    functions: Mapping[str, Callable],
     *,
     version: int | None = None,
-    checked_with: tuple[Sequence[bytes], np.ndarray],
-    also: Callable[[pathlib.Path, pathlib.Path], None] = lambda *_: None,
-) -> Written:
-    """Writes one version, reads it back in a fresh process, and only then gives it its name.
+    reference: tuple[Sequence[bytes], np.ndarray],
+    write_formats: Callable[[pathlib.Path, pathlib.Path], None] = lambda *_: None,
+) -> ExportedModel:
+    """Writes a version under a temporary name, checks it in a separate process, and renames it.
 
-    Beside it go `<version>.signature.json`, what it takes and gives, and an example of a request
-    by REST and, with tensorflow-serving-api, by gRPC.
+    Beside the version it writes `<version>.signature.json`, which describes inputs and outputs,
+    and an example request for REST and, with tensorflow-serving-api, for gRPC.
 
     Args:
         export_dir: Directory of the versions, `<export_dir>/<version>/`.
-        variables: That the signatures read.
-        answers: From `signatures.build`.
-        classes: Names in label order, for the asset.
-        version: The next one if None.
-        checked_with: Encoded pictures, and the scores (pictures, classes) float32 that the
-            network gave for them.
-        also: Called with the version as it is before it has its name, and with its path to be:
-            writes what else belongs beside it, or raises.
+        served: The network.
+        functions: Its signatures, from `signatures.build`.
+        version: Number of the version; the next free one if None.
+        reference: Encoded images, and the scores (images, classes) float32 that the network
+            computes for them.
+        write_formats: Writes other formats; called with the temporary and the final path of the
+            version. If it raises, no version is left.
 
     Raises:
-        DataError: The version exists already, it does not answer as the network does, or
-            another process exports to the same place.
+        DataError: The version exists, its scores differ from the network's, or another process
+            is exporting to the same directory.
     """
-    with locks.held(export_dir):
-        return _written(
-            export_dir, variables, answers, classes, version, checked_with=checked_with, also=also
-        )
+    with locks.acquire(export_dir):
+        files.remove_temporary(export_dir)
+        path = resolve_path(export_dir, version)
+        _remove_sidecars(path)
+        encoded, scores = reference
+        with files.atomic_directory(path) as unnamed:
+            save(unnamed, served, functions)
+            has_warmup = requests.write_warmup_requests(unnamed, functions, encoded[0])
+            difference = _measure_difference(unnamed, encoded, scores)
+            if not difference <= TOLERANCE:
+                raise errors.DataError(
+                    f'the scores of the SavedModel differ from those of the network by '
+                    f'{difference:.2g}; at most {TOLERANCE:g} was expected. {path} was not '
+                    'written.'
+                )
+            _write_sidecars(path, requests.describe_signatures(unnamed, LIMITS), encoded[0])
+            write_formats(unnamed, path)
+    return ExportedModel(path, difference, has_warmup)
 
 
-def _written(export_dir, variables, answers, classes, version, *, checked_with, also) -> Written:
-    files.clear_left_aside(export_dir)
-    path = free(export_dir, version)
-    for each in BESIDE:  # of a version that was taken away
-        path.with_name(f'{path.name}.{each}').unlink(missing_ok=True)
-    example = checked_with[0][0]
-    with files.atomic_directory(path) as aside:
-        save(aside, variables, answers, classes)
-        warm = requests.write_warm_up(aside, answers, example)
-        difference = _difference(aside, *checked_with)
-        if not difference <= TOLERANCE:
-            raise errors.DataError(
-                f'the SavedModel answers otherwise than the network: scores differ by '
-                f'{difference:.2g}, at most {TOLERANCE:g} was expected. {path} was not written.'
-            )
-        _write_beside(path, requests.description(aside, LIMITS), example)
-        also(aside, path)
-    return Written(path, difference, warm)
+def list_versions(export_dir: pathlib.Path) -> list[int]:
+    """Lists the numbers of the versions in a directory, in ascending order."""
+    names = (path.name for path in export_dir.glob('*') if path.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def versions(export_dir: pathlib.Path) -> list[int]:
-    """The numbers of the versions in a directory, in order."""
-    found = (each.name for each in export_dir.glob('*') if each.is_dir())
-    return sorted(int(name) for name in found if name.isascii() and name.isdecimal())
-
-
-def free(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
-    """The path of a version that is not there yet; if None, one more than the highest number.
+def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
+    """Returns the path of a version that does not exist yet; None is one after the highest.
 
     Raises:
-        DataError: It is there.
+        DataError: The version exists.
     """
-    path = export_dir / str(version or max(versions(export_dir), default=0) + 1)
+    path = export_dir / str(version or max(list_versions(export_dir), default=0) + 1)
     if path.exists():
-        raise errors.DataError(f'{path} exists already. Give another --export_version.')
+        raise errors.DataError(f'{path} exists already. Choose another --export_version.')
     return path
 
 
-def save(path: pathlib.Path, variables, answers, classes) -> None:
-    """Writes a SavedModel, unchecked, into a directory; arguments as those of `write`."""
-    served = tf.Module()
-    served.held = list(variables)
-    # Traced here, where what ran before counts: the saver would trace all anew.
-    traced = {name: each.get_concrete_function() for name, each in answers.items()}
-    with tempfile.TemporaryDirectory() as scratch:
-        names = pathlib.Path(scratch) / CLASSES
-        names.write_text(''.join(f'{" ".join(each.split())}\n' for each in classes))
-        served.classes = tf.saved_model.Asset(str(names))
+def save(
+    path: pathlib.Path, served: signatures.ServedModel, functions: Mapping[str, Callable]
+) -> None:
+    """Writes a SavedModel into a directory, unchecked; the arguments are those of `write`."""
+    module = tf.Module()
+    module.held = list(served.variables)
+    # Traced here, so that earlier calls count; the saver would trace every function again.
+    traced = {name: function.get_concrete_function() for name, function in functions.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        names = pathlib.Path(folder) / CLASSES
+        names.write_text(''.join(f'{" ".join(name.split())}\n' for name in served.class_names))
+        module.classes = tf.saved_model.Asset(str(names))
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(served, str(path), signatures=traced, options=options)
-    _forget_devices(path)
+        tf.saved_model.save(module, str(path), signatures=traced, options=options)
+    _clear_devices(path)
 
 
-def _write_beside(path: pathlib.Path, description, example: bytes) -> None:
-    beside = {
-        _DESCRIPTION: (json.dumps(description, indent=2) + '\n').encode(),
-        _REST: requests.rest(_EXAMPLE, example).encode(),
-        _GRPC: requests.grpc(_EXAMPLE, example),
-    }
-    for name, text in beside.items():
-        if text is not None:
-            files.write_atomically(path.with_name(f'{path.name}.{name}'), text)
+def format_usage(path: pathlib.Path) -> str:
+    """Formats three lines of Python that load a version and call it."""
+    return (
+        f'model = tf.saved_model.load({json.dumps(str(path))})\n'
+        "predictions = model.signatures['serving_default'](\n"
+        "    images=tf.constant([open('photo.jpg', 'rb').read()]))"
+    )
 
 
-def _forget_devices(path: pathlib.Path) -> None:
-    """Clears the device of every node: TensorFlow's saver writes that of its own ones.
+def _sidecar(path: pathlib.Path, suffix: str) -> pathlib.Path:
+    return path.with_name(f'{path.name}.{suffix}')
 
-    The fingerprint is of the graph as it was; loaders do without one.
+
+def _remove_sidecars(path: pathlib.Path) -> None:
+    """Removes what a deleted version of the same number left beside it."""
+    others = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
+    for suffix in (_DESCRIPTION, _REST, _GRPC, *others):
+        _sidecar(path, suffix).unlink(missing_ok=True)
+
+
+def _write_sidecars(path: pathlib.Path, description: Mapping, example: bytes) -> None:
+    description = json.dumps(description, indent=2) + '\n'
+    files.write_atomically(_sidecar(path, _DESCRIPTION), description.encode())
+    files.write_atomically(_sidecar(path, _REST), requests.encode_rest(_EXAMPLE, example).encode())
+    if request := requests.encode_grpc(_EXAMPLE, example):
+        files.write_atomically(_sidecar(path, _GRPC), request)
+
+
+def _clear_devices(path: pathlib.Path) -> None:
+    """Clears the device of every node; TensorFlow's saver pins its own nodes to one.
+
+    The fingerprint no longer fits the changed graph, and loaders work without it.
     """
-    graph = path / 'saved_model.pb'
-    saved = saved_model_pb2.SavedModel.FromString(graph.read_bytes())
-    for each in saved.meta_graphs:
-        functions = (node for one in each.graph_def.library.function for node in one.node_def)
-        for node in itertools.chain(each.graph_def.node, functions):
+    graph_file = path / 'saved_model.pb'
+    saved_model = saved_model_pb2.SavedModel.FromString(graph_file.read_bytes())
+    for meta_graph in saved_model.meta_graphs:
+        graph = meta_graph.graph_def
+        function_nodes = (function.node_def for function in graph.library.function)
+        for node in itertools.chain(graph.node, *function_nodes):
             node.device = ''
-    graph.write_bytes(saved.SerializeToString(deterministic=True))
+    graph_file.write_bytes(saved_model.SerializeToString(deterministic=True))
     (path / 'fingerprint.pb').unlink(missing_ok=True)
 
 
-def _difference(path: pathlib.Path, encoded: Sequence[bytes], expected: np.ndarray) -> float:
-    with tempfile.TemporaryDirectory() as scratch:
-        asked, answered = (pathlib.Path(scratch) / name for name in ('asked.npz', 'answered.npy'))
+def _measure_difference(
+    path: pathlib.Path, encoded: Sequence[bytes], expected: np.ndarray
+) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        images, scores = (pathlib.Path(folder) / name for name in ('images.npz', 'scores.npy'))
         bounds = np.cumsum([0, *map(len, encoded)])
-        np.savez(asked, bounds=bounds, data=np.frombuffer(b''.join(encoded), np.uint8))
-        command = [sys.executable, '-c', _READER, str(path.resolve()), str(asked), str(answered)]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ['no message'])[-1]
-            raise errors.DataError(f'the SavedModel cannot be read back: {last}')
-        return float(np.abs(np.load(answered) - expected).max())
-
-
-def describe(path: pathlib.Path) -> str:
-    """How to ask it, in three lines."""
-    return json.dumps(str(path)).join(
-        (
-            'model = tf.saved_model.load(',
-            ")\nanswer = model.signatures['serving_default'](\n"
-            "    images=tf.constant([open('photo.jpg', 'rb').read()]))",
+        np.savez(images, bounds=bounds, data=np.frombuffer(b''.join(encoded), np.uint8))
+        client = subprocess.run(
+            [sys.executable, '-c', _CLIENT, str(path.resolve()), str(images), str(scores)],
+            cwd=folder,
+            env=os.environ | {'TF_CPP_MIN_LOG_LEVEL': '3'},  # the last line is the error's
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    )
+        if client.returncode:
+            last_line = (client.stderr.strip().splitlines() or ['no message'])[-1]
+            raise errors.DataError(f'the SavedModel cannot be loaded: {last_line}')
+        return float(np.abs(np.load(scores) - expected).max())

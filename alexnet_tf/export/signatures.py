@@ -1,178 +1,207 @@
-"""What a served network answers: encoded pictures or pixels in, names and probabilities out."""
+"""The signatures of a served network: encoded images or pixels in, class names and scores out."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.export import untrusted_images
+from alexnet_tf.export import reduced_precision, untrusted_images
 from alexnet_tf.models import alexnet, outputs
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, graph_headers
 
-VIEWS = 10
-MOST_OF_TEN_VIEWS = 32  # pictures of a request
+MAX_TEN_CROP_IMAGES = 32  # per request
+_TEN_CROP = outputs.VIEWS['10']
 _ENCODED = tf.TensorSpec([None], tf.string, name='images')
 
 
 @dataclasses.dataclass(frozen=True)
-class Served:
-    """A trained network, as it is served.
+class ServedModel:
+    """A trained network and what its signatures need besides it.
 
     Attributes:
-        logits: Images (n, crop_size, crop_size, 3) float32 -> (n, classes).
-        hidden: The same -> (n, 4096 at width 1) float32, the last hidden layer.
-        classes: Names in label order.
-        mean_image: (size, size, 3) float32; 256 is the usual size.
-        crop_size: Side of what the network sees.
-        turned: Whether EXIF orientations count.
+        compute_logits: Images (n, crop_size, crop_size, 3) float32 -> logits (n, classes).
+        compute_features: The same images -> the last hidden layer, (n, 4096 at width 1) float32.
+        class_names: Names in label order.
+        mean_image: (size, size, 3) float32, RGB, 0 to 255; size is 256 for ImageNet's recipes.
+        crop_size: Side of the network's input in pixels.
+        exif_orientation: Whether to apply the EXIF orientation of images.
+        variables: What the two functions read.
     """
 
-    logits: Callable
-    hidden: Callable
-    classes: Sequence[str]
+    compute_logits: Callable[[tf.Tensor], tf.Tensor]
+    compute_features: Callable[[tf.Tensor], tf.Tensor]
+    class_names: Sequence[str]
     mean_image: np.ndarray
     crop_size: int
-    turned: bool = False
+    exif_orientation: bool = False
+    variables: Sequence[tf.Variable] = ()
+
+    @classmethod
+    def from_keras(
+        cls,
+        model: keras.Model,
+        class_names: Sequence[str],
+        mean_image: np.ndarray,
+        *,
+        crop_size: int,
+        exif_orientation: bool = False,
+        precision: str = 'float32',
+    ) -> Self:
+        """Wraps a Keras model whose outputs are logits and that has no device scopes.
+
+        Args:
+            model: Images (n, crop_size, crop_size, 3) float32 -> logits (n, classes).
+            class_names: Names in label order.
+            mean_image: (size, size, 3) float32.
+            crop_size: Side of the network's input in pixels.
+            exif_orientation: Whether to apply the EXIF orientation of images.
+            precision: Dtype of the stored weights: 'float32', 'bfloat16' or 'float16'.
+        """
+        variables, as_function = [weight.value for weight in model.weights], _run_inference
+        if precision != 'float32':
+            reduced = reduced_precision.ReducedWeights(model.weights, precision)
+            variables, as_function = list(reduced.variables), reduced.as_function
+        return cls(
+            _allow_empty(as_function(model)),
+            _allow_empty(as_function(alexnet.build_feature_extractor(model))),
+            class_names,
+            mean_image,
+            crop_size,
+            exif_orientation,
+            variables,
+        )
 
 
-def _whole(model: keras.Model) -> Callable:
-    return lambda images: model(images, training=False)
+def build(served: ServedModel) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """Builds the signatures, each a function of `images`.
 
-
-def of(
-    model: keras.Model,
-    classes: Sequence[str],
-    mean_image: np.ndarray,
-    *,
-    crop_size: int,
-    turned: bool = False,
-    call: Callable[[keras.Model], Callable] = _whole,
-) -> Served:
-    """A network as it is served.
+    They preprocess as evaluation does, from the original image: shorter side 256, central square,
+    central crop, minus the mean image.
 
     Args:
-        model: images -> logits, without device scopes.
-        classes, mean_image, crop_size, turned: As of `Served`.
-        call: Makes of a model a function of images; see `narrow`.
-    """
-    logits, hidden = (_of_none_too(call(each)) for each in (model, alexnet.hidden(model)))
-    return Served(logits, hidden, classes, mean_image, crop_size, turned)
-
-
-def _of_none_too(call: Callable) -> Callable:
-    """A function of images that takes none of them, too: oneDNN's convolutions fail on 0 rows."""
-
-    def answer(images):
-        number = tf.shape(images)[0]
-        missing = tf.cast(number == 0, tf.int32)
-        one = tf.zeros([missing, *images.shape[1:]], images.dtype)
-        return call(tf.concat([images, one], 0))[:number]
-
-    return answer
-
-
-def build(served: Served) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-    """The signatures by name, each a function of `images`.
-
-    The preprocessing is evaluation's, from the original picture: shorter side 256, central
-    square, central crop, minus the mean image. A request has at most `strangers.MOST_PICTURES`
-    pictures, of ten_views MOST_OF_TEN_VIEWS.
+        served: The network to serve.
 
     Returns:
-        serving_default: (batch,) string, each an encoded JPEG, PNG, BMP, WebP or GIF.
-        pixels: (batch, height, width, 3) uint8 RGB, of any one size.
-        ten_views: As serving_default; the mean of ten views of each.
-        tolerant: As serving_default, but a picture that cannot be read spoils its own row only.
-        features: As serving_default; its answer is features (batch, 4096) float32.
+        A function per signature:
 
-        All but the last give classes (batch, 5) string and probabilities (batch, 5) float32, best
-        first, and scores (batch, classes) float32, all probabilities in label order; tolerant
-        gives errors (batch,) string, too, '' where all is well, and empty names, zeros elsewhere.
+        - serving_default: (batch,) string, each an encoded JPEG, PNG, BMP, WebP or GIF.
+        - pixels: (batch, height, width, 3) uint8 RGB, of any size that the batch shares.
+        - ten_views: As serving_default, averaged over the ten crops of section 4.1.
+        - tolerant: As serving_default, but an unreadable image affects its own row only.
+        - features: As serving_default; returns features (batch, 4096) float32.
 
-    Raises, when run:
-        tf.errors.InvalidArgumentError: A picture that cannot be read, by its place in the batch;
-            too many pictures, too many pixels.
+        All but the last return classes (batch, 5) string and probabilities (batch, 5) float32,
+        the top 5 in descending order, and scores (batch, classes) float32, the softmax in label
+        order. tolerant also returns errors (batch,) string, '' for a readable image; the other
+        outputs of an unreadable image are empty strings and zeros.
+
+    Raises, when called:
+        tf.errors.InvalidArgumentError: An image cannot be read (the message has its index), or
+            there are too many images or pixels.
     """
+    functions = _SignatureFunctions(served)
     sizes = [None, None, None, decoding.CHANNELS]
-    pixels = tf.TensorSpec(sizes, tf.uint8, name='images')
-    answers = _Answers(served)
     return {
-        'serving_default': _function(answers.encoded, _ENCODED),
-        'pixels': _function(answers.pixels, pixels),
-        'ten_views': _function(answers.ten_views, _ENCODED),
-        'tolerant': _function(answers.tolerant, _ENCODED),
-        'features': _function(answers.features, _ENCODED),
+        'serving_default': _trace(functions.serving_default, _ENCODED),
+        'pixels': _trace(functions.pixels, tf.TensorSpec(sizes, tf.uint8, name='images')),
+        'ten_views': _trace(functions.ten_views, _ENCODED),
+        'tolerant': _trace(functions.tolerant, _ENCODED),
+        'features': _trace(functions.features, _ENCODED),
     }
 
 
-def _function(answer: Callable, images: tf.TensorSpec):
-    return tf.function(answer, input_signature=[images], autograph=False)
+class _SignatureFunctions:
+    """The functions behind the signatures; four of them share the traced decoder."""
 
-
-class _Answers:
-    """The signatures' functions."""
-
-    def __init__(self, served: Served):
+    def __init__(self, served: ServedModel):
         self._served, self._size = served, len(served.mean_image)
-        # A function of its own, so that four signatures have it in common.
-        self._read = _function(
-            lambda images: untrusted_images.squares(images, size=self._size, turned=served.turned),
-            _ENCODED,
-        )
+        self._decode = _trace(self._decode_squares, _ENCODED)
 
-    def encoded(self, images):
-        return self._answer(self._squares(images))
+    def serving_default(self, images):
+        return self._classify(self._read_squares(images))
 
     def ten_views(self, images):
-        with tf.control_dependencies(
-            [untrusted_images.check_number(tf.size(images), MOST_OF_TEN_VIEWS)]
-        ):
+        check = untrusted_images.assert_request_size(tf.size(images), MAX_TEN_CROP_IMAGES)
+        with tf.control_dependencies([check]):
             images = tf.identity(images)
-        return self._answer(self._squares(images), VIEWS)
+        return self._classify(self._read_squares(images), _TEN_CROP)
 
     def features(self, images):
-        return {'features': self._served.hidden(self._views(self._squares(images), 1))}
+        views = self._make_views(self._read_squares(images), 1)
+        return {'features': self._served.compute_features(views)}
 
     def tolerant(self, images):
-        squares, problems = self._read(images)
-        good = (problems == '')[:, None]
-        answer = self._answer(squares)
-        zeros = {name: tf.zeros_like(each) for name, each in answer.items()}  # '' of strings
-        kept = {name: tf.where(good, each, zeros[name]) for name, each in answer.items()}
-        return kept | {'errors': problems}
+        squares, problems = self._decode(images)
+        is_readable = (problems == '')[:, None]
+        results = {
+            name: tf.where(is_readable, result, tf.zeros_like(result))  # '' for strings
+            for name, result in self._classify(squares).items()
+        }
+        return results | {'errors': problems}
 
     def pixels(self, images):
-        checks = [untrusted_images.check_number(tf.shape(images)[0]), _check_pixels(images)]
+        checks = [
+            untrusted_images.assert_request_size(tf.shape(images)[0]),
+            _assert_image_size(images),
+        ]
         with tf.control_dependencies(checks):
             images = tf.identity(images)
-        square = tf.TensorSpec([self._size, self._size, decoding.CHANNELS], tf.uint8)
         squares = tf.map_fn(
-            lambda each: decoding.square(each, self._size), images, fn_output_signature=square
+            lambda image: decoding.resize_to_square(image, self._size),
+            images,
+            fn_output_signature=tf.TensorSpec(
+                [self._size, self._size, decoding.CHANNELS], tf.uint8
+            ),
         )
-        return self._answer(squares)
+        return self._classify(squares)
 
-    def _squares(self, images):
-        squares, problems = self._read(images)
-        with tf.control_dependencies([untrusted_images.refuse(problems)]):
+    def _decode_squares(self, images):
+        return untrusted_images.decode_squares(
+            images, size=self._size, exif_orientation=self._served.exif_orientation
+        )
+
+    def _read_squares(self, images):
+        squares, problems = self._decode(images)
+        with tf.control_dependencies([untrusted_images.assert_readable(problems)]):
             return tf.identity(squares)
 
-    def _views(self, squares, number):
-        return preprocessing.views(
+    def _make_views(self, squares, number):
+        return preprocessing.make_views(
             squares, self._served.mean_image, crop_size=self._served.crop_size, number=number
         )
 
-    def _answer(self, squares, views=1):
-        logits = self._served.logits(self._views(squares, views))
-        scores = alexnet.averaged_probabilities(logits, views)
-        best = tf.math.top_k(scores, min(outputs.TOP_K, len(self._served.classes)))
-        names = tf.gather(tf.constant(self._served.classes), best.indices)
-        return {'classes': names, 'probabilities': best.values, 'scores': scores}
+    def _classify(self, squares, views=1):
+        logits = self._served.compute_logits(self._make_views(squares, views))
+        scores = outputs.average_probabilities(logits, views)
+        top = tf.math.top_k(scores, min(outputs.TOP_K, len(self._served.class_names)))
+        names = tf.gather(tf.constant(self._served.class_names), top.indices)
+        return {'classes': names, 'probabilities': top.values, 'scores': scores}
 
 
-def _check_pixels(images) -> tf.Operation:
+def _trace(function: Callable, images: tf.TensorSpec):
+    return tf.function(function, input_signature=[images], autograph=False)
+
+
+def _run_inference(model: keras.Model) -> Callable:
+    return lambda images: model(images, training=False)
+
+
+def _allow_empty(compute: Callable) -> Callable:
+    """Lets a function take a batch of 0 images, on which oneDNN's convolutions fail."""
+
+    def compute_any(images):
+        count = tf.shape(images)[0]
+        padding = tf.zeros([tf.cast(count == 0, tf.int32), *images.shape[1:]], images.dtype)
+        return compute(tf.concat([images, padding], 0))[:count]
+
+    return compute_any
+
+
+def _assert_image_size(images) -> tf.Operation:
     _, height, width, _ = tf.unstack(tf.cast(tf.shape(images), tf.int64))
-    problem = graph_headers.size_problem(width, height, untrusted_images.MOST_PIXELS)
+    problem = graph_headers.find_size_problem(width, height, untrusted_images.MAX_IMAGE_PIXELS)
     return tf.debugging.Assert(problem == '', [tf.strings.join(['images: ', problem])])

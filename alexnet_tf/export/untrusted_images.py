@@ -1,95 +1,99 @@
-"""Pictures that anybody may have sent: to squares, or to what is wrong with each.
+"""Decodes images from untrusted senders into squares, with TensorFlow operations only.
 
-TensorFlow operations only. A server has no limits of its own on what a picture may ask for.
+A model server does not limit what an image may cost to decode, so the exported graph must.
 """
 
 import tensorflow as tf
 
 from input_pipeline.images import decoding, graph_headers, headers
 
-MOST_BYTES, MOST_PIXELS = 32 << 20, headers.MOST_PIXELS  # of a picture
-MOST_PICTURES = 256  # of a request
-_AT_ONCE = 4  # pictures that are decoded: each can take 3 bytes a pixel, and as much again
-_UNREADABLE = 'it cannot be decoded: broken, cut short, or of a kind that is not read'
+MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 32 << 20, headers.MAX_PIXELS
+MAX_IMAGES = 256  # per request
+_PARALLEL_DECODES = 4  # each may hold 3 bytes per pixel twice
+_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 
 
-def squares(encoded: tf.Tensor, *, size: int, turned: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """The central square of each picture, as records would hold it.
+def decode_squares(
+    encoded: tf.Tensor, *, size: int, exif_orientation: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes the central square of each image, as records hold it.
 
     Args:
-        encoded: (n,) string.
-        size: Side of a square.
-        turned: Whether EXIF orientations count, as they did for the training records.
+        encoded: (n,) string: JPEG, PNG, GIF, BMP or WebP files.
+        size: Side of a square in pixels.
+        exif_orientation: Whether to apply EXIF orientations, as for the training records.
 
     Returns:
-        (n, size, size, 3) uint8, black where something is wrong, and (n,) string: what is wrong,
-        or ''.
+        Squares (n, size, size, 3) uint8 RGB, black where an image cannot be read; and what is
+        wrong with each image, (n,) string, '' where nothing is.
 
     Raises:
-        tf.errors.InvalidArgumentError: Too many pictures.
+        tf.errors.InvalidArgumentError: There are more than MAX_IMAGES images.
     """
-    number = tf.size(encoded)
-    with tf.control_dependencies([check_number(number)]):
+    count = tf.size(encoded)
+    with tf.control_dependencies([assert_request_size(count)]):
         encoded = tf.identity(encoded)
 
     @tf.autograph.experimental.do_not_convert
-    def read(at, picture):
-        return at, *_square_or_problem(picture, size, turned)
+    def read(index, image):
+        return index, *_decode_or_explain(image, size, exif_orientation)
 
-    # A data set, for it can leave out what raises an error. After all comes one that is black.
+    # A dataset, because it can drop the elements that fail. The last element stands in for them.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    last = tf.data.Dataset.from_tensors((number, black, _UNREADABLE))
-    places, found, problems = (
-        tf.data.Dataset.from_tensor_slices((tf.range(number), encoded))
-        .map(read, num_parallel_calls=_AT_ONCE)
+    stand_in = tf.data.Dataset.from_tensors((count, black, _UNREADABLE))
+    indices, squares, problems = (
+        tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
+        .map(read, num_parallel_calls=_PARALLEL_DECODES)
         .ignore_errors(log_warning=True)
-        .concatenate(last)
-        .batch(MOST_PICTURES + 1)
-        .with_options(_plain())
+        .concatenate(stand_in)
+        .batch(MAX_IMAGES + 1)
+        .with_options(_request_options())
         .get_single_element()
     )
-    black_at = tf.fill([number + 1], tf.size(places) - 1)
-    order = tf.tensor_scatter_nd_update(black_at, places[:, None], tf.range(tf.size(places)))
-    order = order[:number]
-    return tf.gather(found, order), tf.gather(problems, order)
+    rows = tf.fill([count + 1], tf.size(indices) - 1)
+    rows = tf.tensor_scatter_nd_update(rows, indices[:, None], tf.range(tf.size(indices)))
+    rows = rows[:count]
+    return tf.gather(squares, rows), tf.gather(problems, rows)
 
 
-def _plain() -> tf.data.Options:
-    """For a data set that lives as long as a request: not worth being rewritten first."""
+def assert_readable(problems: tf.Tensor) -> tf.Operation:
+    """Raises InvalidArgumentError with the index of the first image that has a problem."""
+    bad = tf.where(problems != '')[:, 0]
+    first = tf.concat([bad, [0]], 0)[0]
+    message = tf.strings.join(
+        ['images[', tf.as_string(first), ']: ', tf.gather(tf.concat([problems, ['']], 0), first)]
+    )
+    others = tf.strings.join([message, ' (and ', tf.as_string(tf.size(bad) - 1), ' more)'])
+    message = tf.where(tf.size(bad) > 1, others, message)
+    return tf.debugging.Assert(tf.size(bad) == 0, [message])
+
+
+def assert_request_size(count: tf.Tensor, limit: int = MAX_IMAGES) -> tf.Operation:
+    """Raises InvalidArgumentError if a request has more than `limit` images."""
+    message = tf.strings.join(
+        ['images: ', tf.as_string(count), f' images in a request; at most {limit} are accepted']
+    )
+    return tf.debugging.Assert(count <= limit, [message])
+
+
+def _request_options() -> tf.data.Options:
+    # A dataset that lives for one request is not worth optimizing.
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
     return options
 
 
-def refuse(problems: tf.Tensor) -> tf.Operation:
-    """Raises InvalidArgumentError where something is wrong, and says with which picture."""
-    bad = tf.where(problems != '')[:, 0]
-    at = tf.concat([bad, [0]], 0)[0]
-    said = tf.strings.join(
-        ['images[', tf.as_string(at), ']: ', tf.gather(tf.concat([problems, ['']], 0), at)]
+def _decode_or_explain(image, size: int, exif_orientation: bool):
+    problem = graph_headers.find_problem(
+        image, max_bytes=MAX_IMAGE_BYTES, max_pixels=MAX_IMAGE_PIXELS
     )
-    others = tf.strings.join([said, ' (and ', tf.as_string(tf.size(bad) - 1), ' more)'])
-    said = tf.where(tf.size(bad) > 1, others, said)
-    return tf.debugging.Assert(tf.size(bad) == 0, [said])
 
-
-def check_number(number: tf.Tensor, most: int = MOST_PICTURES) -> tf.Operation:
-    """Raises InvalidArgumentError where there are more pictures in a request than may be."""
-    said = tf.strings.join(
-        ['images: ', tf.as_string(number), f' pictures; at most {most} are taken at once']
-    )
-    return tf.debugging.Assert(number <= most, [said])
-
-
-def _square_or_problem(picture, size: int, turned: bool):
-    problem = graph_headers.problem(picture, most_bytes=MOST_BYTES, most_pixels=MOST_PIXELS)
-
-    def made():
-        upright = decoding.decode(picture)
-        if turned:
-            upright = decoding.turned(upright, graph_headers.orientation(picture))
-        return decoding.square(upright, size)
+    def decode():
+        pixels = decoding.decode(image)
+        if exif_orientation:
+            pixels = decoding.apply_orientation(pixels, graph_headers.read_orientation(image))
+        return decoding.resize_to_square(pixels, size)
 
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    return tf.cond(problem == '', made, lambda: black), problem
+    return tf.cond(problem == '', decode, lambda: black), problem
