@@ -1,125 +1,133 @@
-"""A trained network -> a SavedModel that answers pictures."""
+"""Exports a trained network as a SavedModel that classifies image files."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.config import schema
-from alexnet_tf.export import formats, reduced_precision, saved_model, signatures
-from alexnet_tf.runs import run as runs
+from alexnet_tf.config import fields, schema
+from alexnet_tf.export import formats, saved_model, signatures
+from alexnet_tf.runs import loading, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.images import decoding
 from input_pipeline.records import manifests
 
-_CHECKED = 16  # pictures
-# Of a score in another format; and where the SavedModel's activations are narrower.
-_TOLERANCE, _ROUGH = 1e-4, 0.05
+_CHECKED_IMAGES = 16
+# Of a score in another format, and where activations are narrower than float32.
+_TOLERANCE, _NARROW_TOLERANCE = 1e-4, 0.05
 
 
 def run(config: schema.Config) -> None:
-    """Exports the newest checkpoint and says how to use it."""
-    for kind in config.export.export_also:
-        if lacking := formats.missing(kind):
-            raise schema.UsageError(
-                f'--export_also={kind} needs {lacking}: pip install "alexnet_tf[formats]".'
-            )
-    export_dir = runs.export_dir(config)
-    saved_model.free(export_dir, config.export.export_version)  # before the network is loaded
-    trained = runs.load(config)
-    encoded, real = _pictures(config, trained)
-    precision = config.export.export_precision
-    variables, served = _served(trained, precision)
-    answers = signatures.build(served)
-    scores = whole = _scores(answers, encoded)
-    if precision != 'float32':
-        whole = _scores(signatures.build(_served(trained, 'float32')[1]), encoded)
-    written = saved_model.write(
+    """Exports a checkpoint, checks the export, and prints how to use it."""
+    settings, export_dir = config.export, run_directory.get_export_dir(config)
+    _check_packages(settings.export_also)
+    saved_model.resolve_path(export_dir, settings.export_version)  # before the network is loaded
+    trained = loading.load_run(config)
+    encoded, kind = _load_images(config, trained.mean_image.shape)
+    served = _serve(trained, settings.export_precision)
+    functions = signatures.build(served)
+    scores = _compute_scores(functions, encoded)
+    exported = saved_model.write(
         export_dir,
-        variables,
-        answers,
-        trained.names,
-        version=config.export.export_version,
-        checked_with=(encoded, scores),
-        also=lambda aside, path: _write_also(config, trained, (aside, path), encoded),
+        served,
+        functions,
+        version=settings.export_version,
+        reference=(encoded, scores),
+        write_formats=lambda unnamed, path: _write_formats(config, trained, unnamed, path, encoded),
     )
-    print(f'export: {written.path}, step {trained.step}')
-    if precision != 'float32':
-        same = int((scores.argmax(1) == whole.argmax(1)).sum())
-        print(
-            f'export: weights as {precision} move the scores by at most '
-            f'{np.abs(scores - whole).max():.2g}; the likeliest class is the same for {same} of '
-            f'{len(encoded)} {real}'
-        )
+    print(f'export: {exported.path}, step {trained.step}')
+    if settings.export_precision != 'float32':
+        exact = _compute_scores(signatures.build(_serve(trained, 'float32')), encoded)
+        _print_precision(settings.export_precision, scores, exact, kind)
     print(
-        f'export: read back in a fresh process, {len(encoded)} {real}, scores differ by at '
-        f'most {written.difference:.1g} ({saved_model.TOLERANCE:g} is allowed)'
+        f'export: checked in a separate process on {len(encoded)} {kind}: scores differ by at '
+        f'most {exported.difference:.1g} ({saved_model.TOLERANCE:g} is allowed)'
     )
-    if not written.warm:
-        print('export: without warm-up requests: pip install "alexnet_tf[serving]" writes them')
-    print(saved_model.describe(written.path))
+    if not exported.has_warmup:
+        print('export: no warm-up requests; pip install "alexnet_tf[serving]" to write them')
+    print(saved_model.format_usage(exported.path))
 
 
-def _write_also(config, trained: runs.Run, paths, encoded) -> None:
-    """The other formats beside a path, held to what the version says."""
-    if not config.export.export_also:
-        return
-    version, beside = paths
-    exact = trained.precision == 'float32'
-    whole = trained if exact else runs.load(config, path=trained.checkpoint, precision='float32')
-    size = len(trained.mean_image)
-    squares = np.stack([decoding.square(decoding.decode(each), size).numpy() for each in encoded])
-    loaded = tf.saved_model.load(str(version))
-    scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
-    for kind in config.export.export_also:
-        path = beside.with_name(f'{beside.name}{formats.SUFFIXES[kind]}')
-        difference = formats.write(
-            path,
-            whole.model,
-            trained.mean_image,
-            crop_size=trained.recipe.crop_size,
-            checked_with=(squares, scores),
-            tolerance=_TOLERANCE if exact else _ROUGH,
-        )
-        print(
-            f'export: {path}, run on the same pictures: scores differ by at most {difference:.1g}'
-        )
+def _check_packages(kinds: Sequence[str]) -> None:
+    for kind in kinds:
+        if package := formats.find_missing_package(kind):
+            raise fields.UsageError(
+                f'--export_also={kind} requires {package}, which is not installed. Run '
+                'pip install "alexnet_tf[formats]".'
+            )
 
 
-def _served(trained: runs.Run, dtype: str) -> tuple[list[tf.Variable], signatures.Served]:
-    """A run's network as it is served, and the variables that it reads."""
-    variables, more = runs.weights(trained.model), {}
-    held = [each.value for each in variables]
-    if dtype != 'float32':
-        kept = reduced_precision.Weights(variables, dtype)
-        held, more = list(kept.variables), {'call': kept.of}
-    return held, signatures.of(
+def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[bytes], str]:
+    """Loads images to check the export on, and names their kind: held out, or noise."""
+    try:
+        manifest = manifests.load(config.data.data_dir)
+    except errors.DataError:
+        noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
+        return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
+    batches = datasets.evaluation_dataset(
+        manifest.shards(manifests.VALIDATION),
+        layout=manifest.layout,
+        batch_size=_CHECKED_IMAGES,
+    )
+    squares, _, mask = next(datasets.iterate(batches, config.data.data_dir))
+    squares = squares[: int(mask.numpy().sum())]
+    return [tf.io.encode_png(square).numpy() for square in squares], 'held-out images'
+
+
+def _serve(trained: loading.TrainedRun, precision: str) -> signatures.ServedModel:
+    return signatures.ServedModel.from_keras(
         trained.model,
         trained.names,
         trained.mean_image,
         crop_size=trained.recipe.crop_size,
-        turned=trained.exif_orientation,
-        **more,
+        exif_orientation=trained.exif_orientation,
+        precision=precision,
     )
 
 
-def _scores(answers, encoded) -> np.ndarray:
-    return answers['serving_default'](tf.constant(encoded))['scores'].numpy()
+def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
+    return functions['serving_default'](tf.constant(encoded))['scores'].numpy()
 
 
-def _pictures(config: schema.Config, trained: runs.Run) -> tuple[list[bytes], str]:
-    """Real pictures where the data set is at hand, noise elsewhere; and which of both it is."""
-    try:
-        manifest = manifests.load(config.data.data_dir)
-    except errors.DataError:
-        noise = np.random.default_rng(0).integers(
-            0, 256, (_CHECKED, *trained.mean_image.shape), np.uint8
+def _write_formats(
+    config: schema.Config,
+    trained: loading.TrainedRun,
+    version: pathlib.Path,
+    path: pathlib.Path,
+    encoded: Sequence[bytes],
+) -> None:
+    """Writes the other formats beside `path`, checked against the SavedModel in `version`."""
+    if not config.export.export_also:
+        return
+    is_exact, size = trained.precision == 'float32', len(trained.mean_image)
+    if not is_exact:
+        trained = loading.load_run(config, path=trained.checkpoint, precision='float32')
+    squares = np.stack(
+        [decoding.resize_to_square(decoding.decode(image), size).numpy() for image in encoded]
+    )
+    loaded = tf.saved_model.load(str(version))
+    scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
+    for kind in config.export.export_also:
+        file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
+        difference = formats.write_model(
+            file,
+            trained.model,
+            trained.mean_image,
+            crop_size=trained.recipe.crop_size,
+            reference=(squares, scores),
+            tolerance=_TOLERANCE if is_exact else _NARROW_TOLERANCE,
         )
-        return [tf.io.encode_jpeg(each).numpy() for each in noise], 'pictures of noise'
-    batches = datasets.evaluation(
-        manifest.shards(manifests.VALIDATION),
-        layout=manifest.layout,
-        batch_size=_CHECKED,
+        print(
+            f'export: {file}, checked on the same images: scores differ by at most {difference:.1g}'
+        )
+
+
+def _print_precision(precision: str, scores: np.ndarray, exact: np.ndarray, kind: str) -> None:
+    same = int((scores.argmax(1) == exact.argmax(1)).sum())
+    print(
+        f'export: weights as {precision} change the scores by at most '
+        f'{np.abs(scores - exact).max():.2g}; the top-1 class is the same for {same} of '
+        f'{len(scores)} {kind}'
     )
-    squares, _, mask = next(datasets.read(batches, config.data.data_dir))
-    held_out = squares[: int(mask.numpy().sum())]
-    return [tf.io.encode_png(each).numpy() for each in held_out], 'held-out pictures'

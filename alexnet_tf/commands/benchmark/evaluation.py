@@ -1,84 +1,84 @@
-"""How fast a split is scored, of one view and of ten, beside the bare network."""
+"""Measures how fast a split is scored, single-crop and ten-crop, beside the bare network."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from alexnet_tf.commands.benchmark import timing
-from alexnet_tf.commands.evaluate import scoring
+from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import schema
+from alexnet_tf.models import outputs
 from alexnet_tf.reports import tables
-from alexnet_tf.runs import run as runs
-from alexnet_tf.runs import training_data
+from alexnet_tf.runs import build, training_data
 from alexnet_tf.training import evaluator
 from input_pipeline.records import manifests
 
-BARE, ONE, TEN = 'bare inference', 'one view', 'ten views'
-_BATCHES = 8  # of bare inference
+_BARE, _SINGLE_CROP, _TEN_CROP = 'bare inference', 'one view', 'ten views'
+_BARE_BATCHES = 8
 
 
-def measured(config: schema.Config, model_of: Callable[[int], keras.Model]) -> dict[str, Any]:
-    """Images a second of the network alone, of scoring one view, of scoring ten, in turn.
-
-    Args:
-        config: Of the command.
-        model_of: Makes a network of a number of classes.
-    """
-    manifest, numbers = training_data.load(config), runs.resolve_recipe(config)
-    split, size = config.evaluation.split, config.evaluation.eval_batch_size
-    training_data.check_pictures(numbers, manifest)
-    scoring.check_split(manifest, split, '--split')
-    model = model_of(len(manifest.classes))
-    mean = manifests.statistics(manifest)['mean_image']
-    images = tf.random.normal((size, *model.input.shape[1:]), stddev=60.0)
-    forward = tf.function(lambda: model(images, training=False), jit_compile=False)
-    measures = {BARE: _rate(lambda: [forward().numpy() for _ in range(_BATCHES)], _BATCHES * size)}
-    for name, views in ((ONE, 1), (TEN, 10)):
-        score = evaluator.Scorer(
-            model, mean, crop_size=numbers.crop_size, views=views, batch_size=size
+def measure(config: schema.Config) -> dict[str, Any]:
+    """Measures images per second of the network alone, of single-crop and of ten-crop scoring."""
+    manifest, recipe = training_data.load_manifest(config), build.resolve_recipe(config)
+    split, batch_size = config.evaluation.split, config.evaluation.eval_batch_size
+    training_data.check_image_size(recipe, manifest)
+    selection.check_split(manifest, split, '--split')
+    model = build.build_model(
+        config, recipe, len(manifest.classes), devices=config.network.devices, compiled=True
+    )
+    examples = manifest.count_examples(split)
+    measurements = {_BARE: _inference(model, batch_size)}
+    for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
+        score = evaluator.Evaluator(
+            model,
+            manifests.load_statistics(manifest).mean_image,
+            crop_size=recipe.crop_size,
+            views=views,
+            batch_size=batch_size,
         )
-        measures[name] = _rate(lambda score=score: score(manifest, split), manifest.examples(split))
-    for measure in measures.values():
-        measure()  # traces, and fills the storage's cache
-    rows = timing.in_turns(measures, config.benchmark.runs)
-    bare, one, ten = (rows[name]['images_per_sec'] for name in (BARE, ONE, TEN))
+        measurements[name] = _measurement(lambda score=score: score(manifest, split), examples)
+    for measure_once in measurements.values():
+        measure_once()  # traces, and fills the storage's cache
+    rows = timing.measure_in_turns(measurements, config.benchmark.runs)
+    bare, single, ten = (row['images_per_sec'] for row in rows.values())
     return {
         'benchmark': 'evaluate',
         'precision': config.network.precision,
-        'batch_size': size,
-        'examples': manifest.examples(split),
+        'batch_size': batch_size,
+        'examples': examples,
         'record_encoding': manifest.layout.encoding,
         'stages': rows,
-        'one_view_of_bare': one / bare,
+        'one_view_of_bare': single / bare,
         'ten_views_of_a_tenth': 10 * ten / bare,
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """The rates for people."""
+def format_table(result: dict[str, Any]) -> str:
+    """Formats the rates for people."""
     rows = [
-        (
-            name,
-            f'{row["images_per_sec"]:,.1f}',
-            f'{row["images_per_sec_low"]:,.1f} to {row["images_per_sec_high"]:,.1f}',
-        )
+        (name, f'{row["images_per_sec"]:,.1f}', timing.format_range(row, ',.1f'))
         for name, row in result['stages'].items()
     ]
-    shown = tables.text((result['precision'], 'images/s', 'range'), rows)
+    table = tables.text((result['precision'], 'images/s', 'range'), rows)
     return (
-        f'{shown}\n\none view: {result["one_view_of_bare"]:.2f} of bare inference; ten views: '
+        f'{table}\n\nsingle-crop: {result["one_view_of_bare"]:.2f} of bare inference; ten-crop: '
         f'{result["ten_views_of_a_tenth"]:.2f} of a tenth of it'
     )
 
 
-def _rate(call: Callable[[], object], examples: int) -> Callable[[], dict[str, float]]:
-    def measure():
-        cpu, start = time.process_time(), time.perf_counter()
-        call()
-        taken = time.perf_counter() - start
-        return {'rate': examples / taken, 'cores': (time.process_time() - cpu) / taken}
+def _inference(model, batch_size: int) -> Callable[[], timing.Rate]:
+    images = tf.random.normal((batch_size, *model.input.shape[1:]), stddev=60.0)
+    forward = tf.function(lambda: model(images, training=False), jit_compile=False)
+    return _measurement(
+        lambda: [forward().numpy() for _ in range(_BARE_BATCHES)], _BARE_BATCHES * batch_size
+    )
 
-    return measure
+
+def _measurement(call: Callable[[], object], images: int) -> Callable[[], timing.Rate]:
+    def measure_once():
+        watch = timing.Stopwatch()
+        call()
+        return watch.compute_rate(images)
+
+    return measure_once

@@ -1,65 +1,54 @@
-"""How long a SavedModel takes to answer, beside the same network in this process."""
+"""Measures how long a SavedModel takes per request, beside the same network in this process."""
 
 import pathlib
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.commands.benchmark import timing
 from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model, signatures, untrusted_images
-from alexnet_tf.models import alexnet
+from alexnet_tf.models import outputs
 from alexnet_tf.reports import tables
-from alexnet_tf.runs import run as runs
+from alexnet_tf.runs import build
 from input_pipeline.batches import preprocessing
-from input_pipeline.images import decoding as decoding_lib
+from input_pipeline.images import decoding
 
-IN_PROCESS, PIXELS, ENCODED, DECODING = (
-    'in process, pixels',
-    'served, pixels',
-    'served, encoded',
-    'decoding alone',
-)
-# Pictures of a request, and how many requests for each of --runs.
-_BATCHES = {1: 20, 8: 5, 64: 1}
-_WARM_UP = 3
-_PHOTOGRAPH = (375, 500)  # ImageNet's mean height and width
+_IN_PROCESS, _PIXELS = 'in process, pixels', 'served, pixels'
+_ENCODED, _DECODING = 'served, encoded', 'decoding alone'
+_REQUESTS = {1: 20, 8: 5, 64: 1}  # images per request -> requests for each of --runs
+_WARM_UP = 3  # requests that are not counted
+_IMAGE_SHAPE = (375, 500)  # ImageNet's mean height and width
 
 
-def measured(config: schema.Config) -> dict[str, Any]:
-    """Milliseconds a request, median and 99th percentile, and images a second, by batch size."""
-    numbers = runs.resolve_recipe(config)
-    classes = [f'class {at}' for at in range(config.benchmark.num_classes)]
-    model = runs.build_model(config, numbers, len(classes), devices=(), compiled=False)
-    size = decoding_lib.SQUARE_SIZE
-    mean_image = np.full((size, size, 3), 120.0, np.float32)
-    served = signatures.of(model, classes, mean_image, crop_size=numbers.crop_size)
-    loaded, photograph = _loaded(model, served), _photograph()
-    calls = _calls(served, loaded.signatures, size, photograph)
+def measure(config: schema.Config) -> dict[str, Any]:
+    """Measures milliseconds per request, median and 99th percentile, by images per request."""
+    served, example = _create_model(config), _create_jpeg()
+    calls = _create_calls(served, example)
     rows = [
-        {'batch_size': batch, **row}
-        for batch, times in _BATCHES.items()
-        for row in _measured_batch(calls, batch, times * config.benchmark.runs)
+        {'batch_size': batch_size, **row}
+        for batch_size, requests in _REQUESTS.items()
+        for row in _measure_batch_size(calls, batch_size, requests * config.benchmark.runs)
     ]
+    medians = {(row['batch_size'], row['way']): row['median_ms'] for row in rows}
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
-        'bytes_a_picture': len(photograph),
+        'bytes_a_picture': len(example),
         'rows': rows,
         'pixels_of_in_process': {
-            batch: _median(rows, batch, IN_PROCESS) / _median(rows, batch, PIXELS)
-            for batch in _BATCHES
+            batch_size: medians[batch_size, _IN_PROCESS] / medians[batch_size, _PIXELS]
+            for batch_size in _REQUESTS
         },
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """For people."""
-    header = ('pictures', result['precision'], 'ms, median', 'ms, p99', 'requests', 'images/s')
+def format_table(result: dict[str, Any]) -> str:
+    """Formats the rows for people."""
+    header = ('images', result['precision'], 'ms, median', 'ms, p99', 'requests', 'images/s')
     rows = [
         (
             row['batch_size'],
@@ -71,91 +60,105 @@ def table(result: dict[str, Any]) -> str:
         )
         for row in result['rows']
     ]
-    ratios = ', '.join(
-        f'{ratio:.2f} at {batch}' for batch, ratio in result['pixels_of_in_process'].items()
+    shares = ', '.join(
+        f'{share:.2f} for {batch_size}'
+        for batch_size, share in result['pixels_of_in_process'].items()
     )
     return (
-        f'{tables.text(header, rows)}\n\npixels, served: share of the rate in process: {ratios}. '
-        f'Encoded: JPEG of {_PHOTOGRAPH[1]} x {_PHOTOGRAPH[0]}, '
-        f'{result["bytes_a_picture"]:,} bytes.'
+        f'{tables.text(header, rows)}\n\nServed pixels reach this share of the speed in process, '
+        f'by images per request: {shares}.\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x '
+        f'{_IMAGE_SHAPE[0]} pixels and {result["bytes_a_picture"]:,} bytes.'
     )
 
 
-def _loaded(model: keras.Model, served: signatures.Served):
-    """The network as a SavedModel, read back as anybody would."""
-    variables = [each.value for each in runs.weights(model)]
-    with tempfile.TemporaryDirectory() as scratch:
-        path = pathlib.Path(scratch) / '1'
-        saved_model.save(path, variables, signatures.build(served), served.classes)
-        return tf.saved_model.load(str(path))
+def _create_model(config: schema.Config) -> signatures.ServedModel:
+    recipe, num_classes = build.resolve_recipe(config), config.benchmark.num_classes
+    size = decoding.SQUARE_SIZE
+    return signatures.ServedModel.from_keras(
+        build.build_model(config, recipe, num_classes, devices=(), compiled=False),
+        [f'class {label}' for label in range(num_classes)],
+        np.full((size, size, 3), 120.0, np.float32),
+        crop_size=recipe.crop_size,
+    )
 
 
-def _calls(served, loaded, size: int, photograph: bytes) -> dict[str, Callable[[int], Callable]]:
-    """By way, what makes a request of so many pictures, as a function without arguments."""
+def _create_calls(
+    served: signatures.ServedModel, example: bytes
+) -> dict[str, Callable[[int], Callable]]:
+    """Returns, by way, a function that prepares a request of so many images."""
+    loaded, size = _save_and_load(served).signatures, len(served.mean_image)
 
     @tf.function(autograph=False, jit_compile=False)
-    def in_process(squares):
-        views = preprocessing.views(
+    def score_in_process(squares):
+        views = preprocessing.make_views(
             squares, served.mean_image, crop_size=served.crop_size, number=1
         )
-        return alexnet.averaged_probabilities(served.logits(views), 1)
+        return outputs.average_probabilities(served.compute_logits(views), 1)
 
     @tf.function(autograph=False, jit_compile=False)
-    def decoding(encoded):
-        return untrusted_images.squares(encoded, size=size, turned=served.turned)[0]
+    def decode(encoded):
+        return untrusted_images.decode_squares(encoded, size=size, exif_orientation=False)[0]
 
-    def of(function, images_of):
-        def made(batch):
-            images = tf.constant(images_of(batch))
-            return lambda: function(images).numpy()
+    def score(signature):
+        return lambda images: loaded[signature](images=images)['scores']
 
-        return made
+    def create_pixels(batch_size):
+        return np.random.default_rng(0).integers(0, 256, (batch_size, size, size, 3), np.uint8)
 
-    def pixels(batch):
-        return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
-
-    def encoded(batch):
-        return [photograph] * batch
+    def create_encoded(batch_size):
+        return [example] * batch_size
 
     return {
-        IN_PROCESS: of(in_process, pixels),
-        PIXELS: of(lambda images: loaded['pixels'](images=images)['scores'], pixels),
-        ENCODED: of(lambda images: loaded['serving_default'](images=images)['scores'], encoded),
-        DECODING: of(decoding, encoded),
+        _IN_PROCESS: _prepare(score_in_process, create_pixels),
+        _PIXELS: _prepare(score('pixels'), create_pixels),
+        _ENCODED: _prepare(score('serving_default'), create_encoded),
+        _DECODING: _prepare(decode, create_encoded),
     }
 
 
-def _measured_batch(calls, batch: int, number: int):
-    """A row for each way, measured in turn."""
-    requests = {way: make(batch) for way, make in calls.items()}
-    taken = {way: [] for way in requests}
-    for at in range(_WARM_UP + number):
+def _save_and_load(served: signatures.ServedModel):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / '1'
+        saved_model.save(path, served, signatures.build(served))
+        return tf.saved_model.load(str(path))
+
+
+def _prepare(function: Callable, create_images: Callable[[int], Any]) -> Callable[[int], Callable]:
+    def prepare_request(batch_size):
+        images = tf.constant(create_images(batch_size))
+        return lambda: function(images).numpy()
+
+    return prepare_request
+
+
+def _measure_batch_size(
+    calls: Mapping[str, Callable[[int], Callable]], batch_size: int, number: int
+) -> Iterator[dict[str, Any]]:
+    """Yields a row for each way; the ways are measured in turns."""
+    requests = {way: prepare(batch_size) for way, prepare in calls.items()}
+    durations = {way: [] for way in requests}
+    for index in range(_WARM_UP + number):
         for way, request in requests.items():
-            start = time.perf_counter()
+            watch = timing.Stopwatch()
             request()
-            if at >= _WARM_UP:
-                taken[way].append(1000 * (time.perf_counter() - start))
-    for way, each in taken.items():
-        median = float(np.median(each))
+            if index >= _WARM_UP:
+                durations[way].append(1000 * watch.seconds)
+    for way, milliseconds in durations.items():
+        median = float(np.median(milliseconds))
         yield {
             'way': way,
             'median_ms': median,
-            'p99_ms': float(np.percentile(each, 99)),
+            'p99_ms': float(np.percentile(milliseconds, 99)),
             'requests': number,
-            'images_per_sec': 1000 * batch / median,
+            'images_per_sec': 1000 * batch_size / median,
         }
 
 
-def _median(rows, batch: int, way: str) -> float:
-    (found,) = (row for row in rows if (row['batch_size'], row['way']) == (batch, way))
-    return found['median_ms']
-
-
-def _photograph() -> bytes:
-    """A JPEG of a photograph's size, of shapes at several scales."""
-    random, picture = np.random.default_rng(0), np.zeros((*_PHOTOGRAPH, 3), np.float32)
+def _create_jpeg() -> bytes:
+    """Encodes noise at several scales, which compresses about as well as a camera image."""
+    random, image = np.random.default_rng(0), np.zeros((*_IMAGE_SHAPE, 3), np.float32)
     for cells in (4, 16, 64, 256):
         noise = random.normal(0, 160 / cells**0.5, (cells, cells, 3))
-        picture += tf.image.resize(noise, _PHOTOGRAPH, 'bicubic').numpy()
-    pixels = np.clip(picture + 120, 0, 255).astype(np.uint8)
+        image += tf.image.resize(noise, _IMAGE_SHAPE, 'bicubic').numpy()
+    pixels = np.clip(image + 120, 0, 255).astype(np.uint8)
     return tf.io.encode_jpeg(pixels, quality=90).numpy()

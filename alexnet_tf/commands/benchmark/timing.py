@@ -1,67 +1,125 @@
-"""How long things take."""
+"""Measures durations, rates and memory."""
 
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-WARM_UP = 2
-_MATRIX = 4096
+_WARM_UP = 2  # calls that are not counted
+_MATRIX_SIZE = 4096
+_SECONDS = 3.0  # of one measurement of a stream
 
 
-def seconds(call: Callable[[], object], runs: int) -> list[float]:
-    """The duration of each of `runs` calls, after some that do not count."""
-    taken = []
-    for number in range(WARM_UP + runs):
+class Rate(NamedTuple):
+    """A rate that was measured once.
+
+    Attributes:
+        images_per_sec: Images per second.
+        cores_used: CPU seconds per second.
+    """
+
+    images_per_sec: float
+    cores_used: float
+
+
+class Stopwatch:
+    """Measures wall and CPU time since it was created."""
+
+    def __init__(self):
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time in seconds."""
+        return time.perf_counter() - self._start
+
+    def compute_rate(self, images: int) -> Rate:
+        """Returns the rate at which so many images were processed since the start."""
+        seconds = self.seconds
+        return Rate(images / seconds, (time.process_time() - self._cpu_start) / seconds)
+
+
+def measure_calls(call: Callable[[], object], runs: int) -> list[float]:
+    """Measures the seconds of each of `runs` calls, after some that are not counted."""
+    durations = []
+    for index in range(_WARM_UP + runs):
         tf.test.experimental.sync_devices()
-        start = time.perf_counter()
+        watch = Stopwatch()
         call()
         tf.test.experimental.sync_devices()
-        if number >= WARM_UP:
-            taken.append(time.perf_counter() - start)
-    return taken
+        if index >= _WARM_UP:
+            durations.append(watch.seconds)
+    return durations
 
 
-def matrix_product_rate(dtype: str, device: str, runs: int) -> float:
-    """Floating-point operations a second in a product of two 4096x4096 matrices: the median."""
-    with tf.device(device):
-        a, b = (tf.cast(tf.random.normal((_MATRIX, _MATRIX)), dtype) for _ in range(2))
-        product = tf.function(lambda: tf.matmul(a, b))
-        return 2 * _MATRIX**3 / statistics.median(seconds(product, runs))
-
-
-def peak_memory_bytes(devices: Sequence[str]) -> int:
-    """The most that was held at once: by TensorFlow on GPUs, by this process on CPUs."""
-    gpus = [each for each in devices if 'GPU' in each.upper()]
-    if gpus:
-        return sum(tf.config.experimental.get_memory_info(each)['peak'] for each in gpus)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def in_turns(
-    measures: Mapping[str, Callable[[], Mapping[str, float]]], runs: int
-) -> dict[str, dict[str, float]]:
-    """Measures several things in turn, so that what else the machine does falls on all of them.
+def measure_stream(batch_sizes: Iterator[int], *, min_batches: int = 1) -> Rate:
+    """Measures a stream for some seconds, after half as many that are not counted.
 
     Args:
-        measures: By name; each gives `rate`, in images a second, and `cores` used.
-        runs: Rounds.
+        batch_sizes: Yields the size of each batch when the batch is ready.
+        min_batches: Batches to measure even if they take longer.
+    """
+    for share in (0.5, 1.0):
+        watch, images, batches = Stopwatch(), 0, 0
+        while watch.seconds < share * _SECONDS or batches < share * min_batches:
+            images += next(batch_sizes)
+            batches += 1
+        rate = watch.compute_rate(images)
+    return rate
+
+
+def measure_in_turns(
+    measurements: Mapping[str, Callable[[], Rate]], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Measures several things in turns, so that other load on the machine affects all of them.
+
+    Args:
+        measurements: Functions that measure once, by name.
+        rounds: How often each is called.
 
     Returns:
-        By name, medians and the range.
+        By name, the medians and the range of images per second.
     """
-    found = {name: [] for name in measures}
-    for _ in range(runs):
-        for name, measure in measures.items():
-            found[name].append(measure())
+    rates: dict[str, list[Rate]] = {name: [] for name in measurements}
+    for _ in range(rounds):
+        for name, measure in measurements.items():
+            rates[name].append(measure())
+    return {name: _summarize(measured) for name, measured in rates.items()}
+
+
+def _summarize(rates: Sequence[Rate]) -> dict[str, float]:
+    images_per_sec, cores_used = zip(*rates, strict=True)
     return {
-        name: {
-            'images_per_sec': statistics.median(each['rate'] for each in rows),
-            'images_per_sec_low': min(each['rate'] for each in rows),
-            'images_per_sec_high': max(each['rate'] for each in rows),
-            'cores_used': statistics.median(each['cores'] for each in rows),
-        }
-        for name, rows in found.items()
+        'images_per_sec': statistics.median(images_per_sec),
+        'images_per_sec_low': min(images_per_sec),
+        'images_per_sec_high': max(images_per_sec),
+        'cores_used': statistics.median(cores_used),
     }
+
+
+def format_range(result: Mapping[str, Any], spec: str) -> str:
+    """Formats the lowest and the highest images per second, each by a format specification.
+
+    >>> format_range({'images_per_sec_low': 1200.0, 'images_per_sec_high': 1310.4}, ',.0f')
+    '1,200 to 1,310'
+    """
+    return f'{result["images_per_sec_low"]:{spec}} to {result["images_per_sec_high"]:{spec}}'
+
+
+def measure_matmul(dtype: str, device: str, runs: int) -> float:
+    """Measures floating-point operations per second of a 4096x4096 matrix product: the median."""
+    with tf.device(device):
+        a, b = (tf.cast(tf.random.normal((_MATRIX_SIZE, _MATRIX_SIZE)), dtype) for _ in range(2))
+        multiply = tf.function(lambda: tf.matmul(a, b))
+        return 2 * _MATRIX_SIZE**3 / statistics.median(measure_calls(multiply, runs))
+
+
+def read_peak_memory(devices: Sequence[str]) -> int:
+    """Reads the peak memory in bytes: TensorFlow's on GPUs, this process's on CPUs."""
+    gpus = [device for device in devices if 'GPU' in device.upper()]
+    if gpus:
+        return sum(tf.config.experimental.get_memory_info(gpu)['peak'] for gpu in gpus)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

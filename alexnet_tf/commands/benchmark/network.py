@@ -1,0 +1,144 @@
+"""Measures training steps and inference on one batch in memory."""
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.commands.benchmark import by_layer, timing
+from alexnet_tf.config import schema
+from alexnet_tf.models import flops, placement, recipes
+from alexnet_tf.runs import build
+
+_GIGA = 1e9
+_MATMUL_RUNS = 5  # at most
+_LEARNING_RATE = 1e-6  # so small that losses stay finite on random images
+_PIXEL_SD = 60.0  # standard deviation of an image's pixels
+
+
+def measure(config: schema.Config) -> dict[str, Any]:
+    """Measures images per second, their share of the speed of a matrix product, and memory.
+
+    With `--by_layer` and for a table, it measures every layer by itself, too.
+    """
+    is_training = config.benchmark.benchmark == 'train_step'
+    recipe = build.resolve_recipe(config)
+    create = _create_train_step if is_training else _create_inference
+    model, call = create(config, recipe)
+    operations = flops.count_operations(model, training=is_training)
+    result = _measure_throughput(config, recipe, call, operations)
+    if config.benchmark.by_layer and config.predict.output != 'json':
+        result['layers'] = by_layer.measure(
+            model, recipe.batch_size, training=is_training, runs=config.benchmark.runs
+        )
+    return result
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """Formats a result for people."""
+    spread = timing.format_range(result, '.1f')
+    lines = [
+        (result['benchmark'], f'recipe {result["recipe"]}, {result["columns"]} columns'),
+        ('on', ', '.join(result['devices'])),
+        ('precision, batch', f'{result["precision"]}, {result["batch_size"]}'),
+        ('images/s', f'{result["images_per_sec"]:.1f} (median of {result["runs"]}; {spread})'),
+        ('GFLOP/s', f'{result["gflop_per_sec"]:.0f} ({result["gflop_per_image"]:.2f} per image)'),
+        ('matrix product, GFLOP/s', f'{result["matrix_product_gflop_per_sec"]:.0f}'),
+        ('share of it', f'{result["share_of_matrix_product"]:.2f}'),
+        ('peak memory', f'{result["peak_memory_bytes"] / 2**30:.2f} GiB'),
+    ]
+    width = max(len(name) for name, _ in lines)
+    table = '\n'.join(f'{name:<{width}}  {value}' for name, value in lines)
+    return f'{table}\n\n{by_layer.format_table(result["layers"])}' if 'layers' in result else table
+
+
+def create_step(
+    config: schema.Config,
+    recipe: recipes.Recipe,
+    num_classes: int,
+    *,
+    finish_on_device: Callable | None = None,
+) -> tuple[keras.Model, Callable[..., np.ndarray]]:
+    """Creates a network, and the function that trains it on a batch.
+
+    Args:
+        config: Settings of the command.
+        recipe: Hyperparameters.
+        num_classes: Number of classes.
+        finish_on_device: See `build.build_learner`.
+
+    Returns:
+        The network; and a function (images, labels, mask) -> metrics (3,) float32, which waits
+        until the step is done.
+    """
+    learner = build.build_learner(
+        config,
+        recipe,
+        num_classes,
+        replicas=build.create_replicas(config),
+        finish_on_device=finish_on_device,
+    )
+    learner.optimizer.set_learning_rate(_LEARNING_RATE)
+    return learner.model, lambda *batch: learner.step(*batch).metrics.numpy()
+
+
+def _create_train_step(config: schema.Config, recipe: recipes.Recipe):
+    num_classes = config.benchmark.num_classes
+    model, step = create_step(config, recipe, num_classes)
+    images = _create_images(model, recipe)
+    labels = tf.range(recipe.batch_size, dtype=tf.int64) % num_classes
+    mask = tf.ones(recipe.batch_size)
+    return model, lambda: step(images, labels, mask)
+
+
+def _create_inference(config: schema.Config, recipe: recipes.Recipe):
+    model = build.build_model(
+        config,
+        recipe,
+        config.benchmark.num_classes,
+        devices=config.network.devices,
+        compiled=True,
+    )
+    images = _create_images(model, recipe)
+    forward = tf.function(lambda: model(images, training=False), jit_compile=False)
+    return model, lambda: forward().numpy()
+
+
+def _create_images(model: keras.Model, recipe: recipes.Recipe) -> tf.Tensor:
+    shape = (recipe.batch_size, recipe.crop_size, recipe.crop_size, 3)
+    return tf.cast(tf.random.normal(shape, stddev=_PIXEL_SD), model.input.dtype)
+
+
+def _measure_throughput(
+    config: schema.Config, recipe: recipes.Recipe, call: Callable, operations: int
+) -> dict[str, Any]:
+    """Measures the calls between two matrix products, since the machine may change its speed."""
+    precision = config.network.precision
+    devices = config.network.devices or [placement.get_default_device()]
+    matmul_runs = min(config.benchmark.runs, _MATMUL_RUNS)
+    before = timing.measure_matmul(precision, devices[0], matmul_runs)
+    durations = timing.measure_calls(call, config.benchmark.runs)
+    peak_memory = timing.read_peak_memory(devices)
+    after = timing.measure_matmul(precision, devices[0], matmul_runs)
+    matmul = statistics.mean([before, after])
+    images_per_sec = recipe.batch_size / statistics.median(durations)
+    return {
+        'benchmark': config.benchmark.benchmark,
+        'recipe': recipe.name,
+        'columns': recipe.columns,
+        'precision': precision,
+        'devices': list(devices),
+        'batch_size': recipe.batch_size,
+        'images_per_sec': images_per_sec,
+        'images_per_sec_low': recipe.batch_size / max(durations),
+        'images_per_sec_high': recipe.batch_size / min(durations),
+        'runs': len(durations),
+        'gflop_per_image': operations / _GIGA,
+        'gflop_per_sec': images_per_sec * operations / _GIGA,
+        'matrix_product_gflop_per_sec': matmul / _GIGA,
+        'share_of_matrix_product': images_per_sec * operations / matmul,
+        'peak_memory_bytes': peak_memory,
+    }
