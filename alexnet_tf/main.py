@@ -1,4 +1,4 @@
-"""argv -> Config -> one workflow. The only reader of the command line."""
+"""argv -> Config -> one command. The only reader of the command line."""
 
 import contextlib
 import ctypes
@@ -8,11 +8,12 @@ import os
 import re
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 
-from alexnet_tf.config import flags
+from alexnet_tf.config import flags, help_text, schema
+from alexnet_tf.models import recipes
+from alexnet_tf.training import signals
 from input_pipeline import startup
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
@@ -23,70 +24,78 @@ _PATH_ERRORS = (
     NotADirectoryError,
     PermissionError,
 )
-_STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
+_OBJECT_STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 _EXIT_TERMINATED = 143
-_COMMANDS = {'everything': 'all', 'draw': 'plot'}
+_HELP = ('--help', '-help', '-h')
+_FULL_HELP = ('--helpfull', '-helpfull')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command line; the result is the process's exit status (README lists them)."""
+    """Runs one command line and returns the exit status of the process (README lists them).
+
+    Args:
+        argv: The program and its flags; those of the process if None.
+    """
     argv = sys.argv if argv is None else argv
-    if any(each in ('--help', '-h', '-help', '--helpfull') for each in argv[1:]):
-        print(flags.help_text())
-        return 0
-    debug = '--debug' in argv or '--debug=true' in argv
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'):  # a file's name may be in no encoding at all
+        if hasattr(stream, 'reconfigure'):  # file names may be invalid in every encoding
             stream.reconfigure(errors='backslashreplace')
-    _keep_freed_memory()
+    debug = '--debug' in argv or '--debug=true' in argv
     try:
+        if len(argv) == 1:
+            print(help_text.describe_program(), file=sys.stderr)
+            return _EXIT_USAGE
+        if set(argv[1:]) & {*_HELP, *_FULL_HELP}:
+            print(_help_page(argv))
+            return 0
         config = flags.parse(argv)
         debug = config.debug
-        with contextlib.nullcontext() if debug else startup.unheard():
-            workflow = importlib.import_module(
-                f'alexnet_tf.commands.{_COMMANDS.get(config.mode, config.mode)}'
-            )
-            importlib.import_module('tensorflow').config.list_physical_devices()
-        with _sigterm_raised():
-            workflow.run(config)
+        _run(config)
     except _Terminated:
-        return _failed('stopped by SIGTERM; run the same command again', _EXIT_TERMINATED, debug)
+        return _fail('stopped by SIGTERM. Run the same command again.', _EXIT_TERMINATED, debug)
     except KeyboardInterrupt:
-        return _failed('interrupted; run the same command again', _EXIT_INTERRUPTED, debug)
+        return _fail('interrupted. Run the same command again.', _EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return _EXIT_PIPE
     except Exception as error:
-        return _failed(_message(error), _exit_code(error), debug)
+        return _fail(_describe(error), _get_exit_status(error), debug)
     return 0
 
 
+def _run(config: schema.Config) -> None:
+    """Imports the module of `--mode`, and TensorFlow with it, and runs it."""
+    _keep_freed_memory()
+    with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
+        command = importlib.import_module(f'alexnet_tf.commands.{config.mode}')
+        importlib.import_module('tensorflow').config.list_physical_devices()
+    with signals.raise_on(signal.SIGTERM, _Terminated):
+        command.run(config)
+
+
 class _Terminated(BaseException):
-    """SIGTERM, as KeyboardInterrupt is SIGINT: what is half done is taken away."""
+    """SIGTERM, as KeyboardInterrupt is SIGINT: blocks that clean up behind them do so."""
 
 
-@contextlib.contextmanager
-def _sigterm_raised():
-    def terminated(*_):
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _help_page(argv: Sequence[str]) -> str:
+    """Returns what --help prints beside the other flags."""
+    hyperparameters = {name: vars(recipe) for name, recipe in recipes.RECIPES.items()}
+    if set(argv) & {*_FULL_HELP}:
+        return help_text.reference_page(hyperparameters)
+    given = flags.parse_given([flag for flag in argv if flag not in _HELP])
+    if 'mode' not in given:
+        return help_text.describe_program()
+    recipe = given.get('recipe', schema.Network.recipe)
+    return help_text.describe_mode(given['mode'], recipe, hyperparameters)
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep more of what is freed, where there is glibc.
+    """Lets glibc keep more of the memory that is freed; without glibc it does nothing.
 
-    Batches and records are freed and asked for again all the time; to get each page anew from the
-    kernel costs a quarter of the time of reading raw records.
+    Batches and records are allocated and freed all the time. To get each page anew from the
+    kernel takes a quarter of the time of reading raw records.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -94,54 +103,60 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 512 << 20)
 
 
-def _failed(message: str, code: int, debug: bool) -> int:
+def _fail(message: str, status: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     print(f'alexnet_tf: error: {message}', file=sys.stderr)
-    return code
+    return status
 
 
-def _exit_code(error: Exception) -> int:
-    if _of_the_disk(error) or _of_a_store(error):
+def _get_exit_status(error: Exception) -> int:
+    if _is_disk_error(error) or _is_object_store_error(error):
         return _EXIT_DISK
-    if isinstance(error, _PATH_ERRORS) or _of_the_memory(error):
+    if isinstance(error, _PATH_ERRORS) or _is_out_of_memory(error):
         return _EXIT_USAGE
     return getattr(error, 'exit_code', _EXIT_INTERNAL)
 
 
-def _message(error: Exception) -> str:
-    if _of_the_disk(error):
-        return f'{error}. Free space or name another directory, then run the same command.'
-    if _of_a_store(error):
-        said = ' '.join(str(error).split())
-        return f'{said}. Check the name, the credentials, and that this TensorFlow reads it.'
+def _describe(error: Exception) -> str:
+    if _is_disk_error(error):
+        return f'{error}. Free space or name another directory, then run the same command again.'
+    if _is_object_store_error(error):
+        message = ' '.join(str(error).split())
+        return f'{message}. Check the name, the credentials, and that this TensorFlow reads it.'
     if isinstance(error, _PATH_ERRORS):
-        return f'{error}. Name another directory, or change what stands there.'
-    if _of_the_memory(error):
+        return f'{error}. Name another path, or remove what is in the way.'
+    if _is_out_of_memory(error):
         return (
             'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in '
             'another --run_dir, a smaller --batch_size or --width.'
         )
     if hasattr(error, 'exit_code'):
         return str(error)
-    return f'{type(error).__name__}: {error} (internal; run again with --debug)'
+    return f'{type(error).__name__}: {error} (internal error; run again with --debug)'
 
 
-def _of_the_disk(error: Exception) -> bool:
+def _is_disk_error(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _DISK_ERRORS
-    # TensorFlow's writers say it in words only.
-    from_tensorflow = type(error).__module__.startswith('tensorflow')
-    return from_tensorflow and any(os.strerror(each) in str(error) for each in _DISK_ERRORS)
+    # TensorFlow's writers give the reason in words only.
+    return _is_tensorflow_error(error) and any(
+        os.strerror(number) in str(error) for number in _DISK_ERRORS
+    )
 
 
-def _of_a_store(error: Exception) -> bool:
-    """Whether an object store failed: its path, or its protocol, is in what it says."""
-    of_files = isinstance(error, OSError) or type(error).__module__.startswith('tensorflow')
-    return of_files and not _of_the_memory(error) and bool(_STORE.search(str(error)))
+def _is_object_store_error(error: Exception) -> bool:
+    """Returns whether a path or a protocol of an object store is in the message."""
+    is_of_files = isinstance(error, OSError) or _is_tensorflow_error(error)
+    is_named = _OBJECT_STORE.search(str(error)) is not None
+    return is_of_files and is_named and not _is_out_of_memory(error)
 
 
-def _of_the_memory(error: Exception) -> bool:
+def _is_tensorflow_error(error: Exception) -> bool:
+    return type(error).__module__.startswith('tensorflow')
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == 'ResourceExhaustedError'
 
 

@@ -1,10 +1,10 @@
-"""The whole way: prepare, train, evaluate, export, report."""
+"""Prepares, trains, evaluates, exports and reports, one after the other."""
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.config import schema
 
 
 def run(config: schema.Config) -> None:
-    """Runs each workflow in turn; records and training that stand are not done again."""
-    for workflow in (prepare, train, evaluate, export, report):
-        workflow.run(config)
+    """Runs the five modes; records that are prepared and epochs that are trained are kept."""
+    for command in (prepare, train, evaluate, export, report):
+        command.run(config)

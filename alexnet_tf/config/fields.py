@@ -1,53 +1,95 @@
-"""What a setting is: a field with a help text and bounds. Standard library only."""
+"""What a setting is: a dataclass field with help, bounds and the modes that read it."""
 
 import dataclasses
 import math
 import re
 import typing
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-# As absl reads them.
-_TRUTHS = {'true': True, 't': True, '1': True, 'false': False, 'f': False, '0': False}
+_BOOLEANS = {'true': True, 't': True, '1': True, 'false': False, 'f': False, '0': False}
+_TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'true or false', str: 'text'}
 
 
 class UsageError(Exception):
-    """A setting that cannot be used; the message says what was received and what is accepted."""
+    """A setting that cannot be used; the message says what was given and what is accepted."""
 
     exit_code = 2
 
 
-def setting(default: Any, help: str, **bounds) -> Any:
-    """A field with its help text and bounds (`low`, `high`: inclusive; `choices`; `pattern`)."""
-    return dataclasses.field(default=default, metadata={'help': help, **bounds})
+def setting(default: Any, help: str, **metadata) -> Any:
+    """Declares a setting, a field of a `Section`.
+
+    Args:
+        default: Its value if nothing is given. None: the recipe's value, or as `help` says.
+        help: What the setting does, as `--help` shows it.
+        **metadata: `low` and `high`, inclusive bounds; `choices`, the accepted values, or a dict
+            from each to what it means; `pattern`, a regular expression of the whole value;
+            `aliases`, a dict from old spellings of values to today's; `metavar`, a placeholder
+            for the value in messages and help; `modes`, where they are not its section's.
+    """
+    return dataclasses.field(default=default, metadata={'help': help, **metadata})
 
 
-class Checked:
-    """Checks every field against its bounds when built."""
+class Section:
+    """Settings that belong together. Checks every value, and replaces aliases, when built.
+
+    Attributes:
+        modes: The values of `--mode` that read its settings, unless a setting names others.
+    """
+
+    modes: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value is not None and 'help' in field.metadata:
-                for each in value if isinstance(value, tuple) else (value,):
-                    _check(field.name, each, field.metadata)
+        for field in list_settings(self):
+            value = normalize(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
 
-def _check(name: str, value: Any, bounds: typing.Mapping[str, Any]) -> None:
-    low, high, choices = (bounds.get(key) for key in ('low', 'high', 'choices'))
+def normalize(field: dataclasses.Field, value: Any) -> Any:
+    """Returns a setting's value with today's spelling in place of an alias.
+
+    Raises:
+        UsageError: The value is out of the setting's bounds.
+    """
+    value = tuple(value) if isinstance(value, list) else value
+    if value is None:
+        return None
+    if not isinstance(value, tuple):
+        value = field.metadata.get('aliases', {}).get(value, value)
+    for item in value if isinstance(value, tuple) else (value,):
+        _check_bounds(field, item)
+    return value
+
+
+def _check_bounds(field: dataclasses.Field, value: Any) -> None:
+    low, high, choices, pattern = map(field.metadata.get, ('low', 'high', 'choices', 'pattern'))
+    expected = ''
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f'--{name}={value}: expected a number.')
-    if choices is not None and value not in choices:
-        raise UsageError(f'--{name}={value}: expected one of {", ".join(map(str, choices))}.')
-    if 'pattern' in bounds and not re.fullmatch(bounds['pattern'], value):
-        raise UsageError(f'--{name}={value}: not of the form that --help shows.')
-    if low is not None and not value >= low:
-        raise UsageError(f'--{name}={value}: expected at least {low}.')
-    if high is not None and not value <= high:
-        raise UsageError(f'--{name}={value}: expected at most {high}.')
+        expected = 'a finite number'
+    elif choices is not None and value not in choices:
+        expected = f'one of {", ".join(str(choice) or "an empty value" for choice in choices)}'
+    elif pattern is not None and not re.fullmatch(pattern, value):
+        expected = field.metadata['metavar']
+    elif low is not None and value < low:
+        expected = f'at least {format_bound(low)}'
+    elif high is not None and value > high:
+        expected = f'at most {format_bound(high)}'
+    if expected:
+        raise UsageError(f'--{field.name}={value}: expected {expected}.')
 
 
-def sections(config: Any) -> dict[str, Any]:
-    """The nested dataclasses of a config, or of its class, by field name; '' is the config."""
+def format_bound(bound: float) -> str:
+    """Returns a bound for people: integers in full, other numbers rounded.
+
+    >>> format_bound(1 / 48), format_bound(1_000_000)
+    ('0.0208333', '1000000')
+    """
+    return f'{bound:g}' if isinstance(bound, float) else str(bound)
+
+
+def get_sections(config: Any) -> dict[str, Any]:
+    """Returns the sections of a config, or of its class, by name; '' is the config itself."""
     nested = {
         field.name: getattr(config, field.name, field.type)
         for field in dataclasses.fields(config)
@@ -56,83 +98,80 @@ def sections(config: Any) -> dict[str, Any]:
     return {'': config} | nested
 
 
-def fields(section: Any) -> list[dataclasses.Field]:
-    """The fields of one section that are settings, not sections."""
+def list_settings(section: Any) -> list[dataclasses.Field]:
+    """Returns the fields of a section that are settings, not sections."""
     return [field for field in dataclasses.fields(section) if 'help' in field.metadata]
 
 
-def build(kind: type, values: typing.Mapping[str, Any]) -> Any:
-    """A config of a class from settings by flag name; what is missing has its default.
+def map_settings(config: Any) -> dict[str, dataclasses.Field]:
+    """Returns every setting of a config, or of its class, by name."""
+    return {
+        field.name: field
+        for section in get_sections(config).values()
+        for field in list_settings(section)
+    }
+
+
+def get_modes(section: Any, field: dataclasses.Field) -> tuple[str, ...]:
+    """Returns the values of `--mode` that read a setting."""
+    return field.metadata.get('modes', section.modes)
+
+
+def build(config_class: type, values: Mapping[str, Any]) -> Any:
+    """Builds a config from settings by name; missing ones have their defaults.
 
     Raises:
         UsageError: An unknown name, or a value out of its bounds.
     """
-    parts = sections(kind)
-    unknown = set(values) - {field.name for part in parts.values() for field in fields(part)}
-    if unknown:
-        raise UsageError(f'unknown settings: {", ".join(sorted(unknown))}.')
-    built = {name: part(**_of_section(part, values)) for name, part in parts.items() if name}
-    return kind(**_of_section(kind, values), **built)
+    if unknown := sorted(set(values) - set(map_settings(config_class))):
+        raise UsageError(f'unknown settings: {", ".join(unknown)}. --helpfull lists all.')
+    by_section = get_sections(config_class)
+    selected = {
+        name: {f.name: values[f.name] for f in list_settings(section) if f.name in values}
+        for name, section in by_section.items()
+    }
+    nested = {name: by_section[name](**given) for name, given in selected.items() if name}
+    return config_class(**selected[''], **nested)
 
 
-def _of_section(section: Any, values: typing.Mapping[str, Any]) -> dict[str, Any]:
-    names = [field.name for field in fields(section) if field.name in values]
-    return {name: _frozen(values[name]) for name in names}
+def value_type(annotation: Any) -> tuple[type, bool]:
+    """Returns the plain type behind a field's annotation, and whether it holds several.
 
-
-def kind_of(annotation: Any) -> tuple[type, bool]:
-    """The plain type behind a field's annotation, and whether there are many of it."""
-    inner = [each for each in typing.get_args(annotation) if each is not type(None)]
+    >>> value_type(int | None), value_type(tuple[str, ...])
+    ((<class 'int'>, False), (<class 'str'>, True))
+    """
+    inner = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
     if typing.get_origin(annotation) is tuple:
         return inner[0], True
-    return kind_of(inner[0]) if inner else (annotation, False)
+    return value_type(inner[0]) if inner else (annotation, False)
 
 
-def read(kind: type, name: str, text: str) -> Any:
-    """The value of a setting of a class of configs, from its text on a command line.
+def parse_value(field: dataclasses.Field, text: str) -> Any:
+    """Returns a setting's value from its text on a command line.
 
     Raises:
-        UsageError: No such setting, or its kind has no such value.
+        UsageError: The text is not of the setting's type.
     """
-    types = {field.name: field.type for part in sections(kind).values() for field in fields(part)}
-    if name not in types:
-        raise UsageError(f'there is no --{name}.')
-    plain, many = kind_of(types[name])
-    parts = [each.strip() for each in text.split(',') if each.strip()] if many else [text]
+    kind, is_list = value_type(field.type)
+    parts = [part.strip() for part in text.split(',') if part.strip()] if is_list else [text]
     try:
-        values = [_plain(plain, each) for each in parts]
+        values = [_BOOLEANS[part.lower()] if kind is bool else kind(part) for part in parts]
     except (ValueError, KeyError) as error:
-        raise UsageError(f'--{name}={text}: expected {plain.__name__}.') from error
-    return tuple(values) if many else values[0]
+        expected = f'{"comma-separated values, each " if is_list else ""}{_TYPE_NAMES[kind]}'
+        raise UsageError(f'--{field.name}={text}: expected {expected}.') from error
+    return tuple(values) if is_list else values[0]
 
 
-def _plain(kind: type, text: str) -> Any:
-    return _TRUTHS[text.lower()] if kind is bool else kind(text)
+def format_value(value: Any) -> str:
+    """Returns the shortest text from which `parse_value` reads this value.
 
-
-def written(value: Any) -> str:
-    """The text that `read` makes this value of, as people write it.
-
-    >>> written((0.5, 1.0)), written(True)
+    >>> format_value((0.5, 1.0)), format_value(True)
     ('0.5,1', 'true')
     """
     if isinstance(value, tuple):
-        return ','.join(map(written, value))
+        return ','.join(map(format_value, value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and float(short := f'{value:g}') == value:
         return short
     return str(value)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def values(config: Any) -> dict[str, Any]:
-    """Every setting by flag name: the inverse of `build`."""
-    return {
-        field.name: getattr(part, field.name)
-        for part in sections(config).values()
-        for field in fields(part)
-    }

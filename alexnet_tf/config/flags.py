@@ -1,126 +1,90 @@
-"""Config fields <-> absl flags. A flag has the name, default and help text of its field."""
+"""Settings as command-line flags. A flag has the name and the type of its setting."""
 
 import difflib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, schema, serialization
 
 
 def parse(argv: Sequence[str]) -> schema.Config:
-    """The config that a command line asks for; `argv[0]` is the program.
+    """Builds the config that a command line gives.
+
+    Args:
+        argv: The program and its arguments, each `--flag=value` or `--flagfile=FILE`.
 
     Raises:
-        UsageError: An unknown flag, a value that cannot be read, a positional argument, a
-            missing flagfile.
+        UsageError: As of `parse_given`, or settings that do not go together.
     """
-    values = define()
+    return serialization.from_settings(parse_given(argv))
+
+
+def parse_given(argv: Sequence[str]) -> dict[str, Any]:
+    """Returns the settings that a command line gives, later ones winning, without the defaults.
+
+    Raises:
+        UsageError: An unknown flag, a value of another type, a positional argument, or a flagfile
+            that does not exist.
+    """
+    values = _define_flags()
     try:
-        left = values(_with_flagfiles_found(argv))[1:]
+        positional = values(_locate_flagfiles(argv))[1:]
     except flags.UnrecognizedFlagError as error:
-        raise schema.UsageError(_did_you_mean(error.flagname)) from error
+        raise fields.UsageError(_suggest(error.flagname, list(values))) from error
     except flags.Error as error:
-        raise schema.UsageError(f'{error}. See --help.') from error
-    if left:
-        raise schema.UsageError(
-            f'unexpected argument {left[0]!r}: settings are given as --flag=value. See --help.'
+        raise fields.UsageError(f'{error}. See --help.') from error
+    if positional:
+        raise fields.UsageError(
+            f'unexpected argument {positional[0]!r}: settings are given as --flag=value. See '
+            '--help.'
         )
-    return schema.from_settings({name: values[name].value for name in _names()})
+    return {name: values[name].value for name in values if values[name].present}
 
 
-def define() -> flags.FlagValues:
-    """One flag for each setting, in a registry of their own."""
+def _define_flags() -> flags.FlagValues:
+    """Defines one flag for each setting, without a default, in a registry of its own."""
     values = flags.FlagValues()
-    for part in fields.sections(schema.Config).values():
-        for field in fields.fields(part):
-            _define_one(field, values)
+    for field in fields.map_settings(schema.Config).values():
+        if fields.value_type(field.type) == (bool, False):
+            flags.DEFINE_bool(field.name, None, '', values)  # --debug and --nodebug
+        else:
+            flags.DEFINE(_Parser(field), field.name, None, '', values)
     return values
 
 
-def _define_one(field, values: flags.FlagValues) -> None:
-    kind, many = fields.kind_of(field.type)
-    text = field.metadata['help']
-    if many:
-        parser, serializer = _List(kind), flags.CsvListSerializer(',')
-        flags.DEFINE(parser, field.name, None, text, values, serializer)
-        values[field.name].value = field.default
-    elif 'choices' in field.metadata and kind is str:
-        flags.DEFINE_enum(field.name, field.default, field.metadata['choices'], text, values)
-    else:
-        maker = {
-            str: flags.DEFINE_string,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            bool: flags.DEFINE_bool,
-        }[kind]
-        maker(field.name, field.default, text, flag_values=values)
+class _Parser(flags.ArgumentParser):
+    """Reads the value of one setting."""
+
+    def __init__(self, field):
+        self._field = field
+
+    def parse(self, argument: str) -> Any:
+        return fields.parse_value(self._field, argument)
 
 
-class _List(flags.ArgumentParser):
-    """Comma-separated values of one kind as a tuple."""
-
-    def __init__(self, kind: type):
-        self._kind = kind
-
-    def parse(self, argument):
-        parts = argument.split(',') if isinstance(argument, str) else argument
-        return tuple(self._kind(part.strip()) for part in parts if str(part).strip())
-
-    def flag_type(self) -> str:
-        return f'comma-separated {self._kind.__name__}s'
-
-
-def _names() -> list[str]:
-    return [f.name for part in fields.sections(schema.Config).values() for f in fields.fields(part)]
-
-
-def _did_you_mean(name: str) -> str:
-    close = difflib.get_close_matches(name, _names(), n=2)
-    hint = f' Did you mean {" or ".join("--" + each for each in close)}?' if close else ''
+def _suggest(name: str, known: Sequence[str]) -> str:
+    close = ' or '.join(f'--{other}' for other in difflib.get_close_matches(name, known, n=2))
+    hint = f' Did you mean {close}?' if close else ''
     return f'unknown flag --{name}.{hint} See --help.'
 
 
-def _with_flagfiles_found(argv: Sequence[str]) -> list[str]:
-    """`--flagfile=flags/X.cfg` means the installed one where the directory has none."""
-    return [_found(each) if each.startswith('--flagfile=') else each for each in argv]
+def _locate_flagfiles(argv: Sequence[str]) -> list[str]:
+    """Replaces `--flagfile=flags/X.cfg` by the installed file if the directory has none."""
+    return [_locate(flag) if flag.startswith('--flagfile=') else flag for flag in argv]
 
 
-def _found(argument: str) -> str:
-    path = argument.partition('=')[2]
-    shipped = os.path.join(sys.prefix, 'share', 'alexnet_tf', path)
+def _locate(flag: str) -> str:
+    path = flag.partition('=')[2]
+    installed = os.path.join(sys.prefix, 'share', 'alexnet_tf', path)
     if os.path.exists(path):
-        return argument
-    if os.path.exists(shipped):
-        return f'--flagfile={shipped}'
-    raise schema.UsageError(
-        f'--flagfile={path}: no such file, here or among the installed ones '
-        f'({os.path.dirname(shipped)}).'
+        return flag
+    if os.path.exists(installed):
+        return f'--flagfile={installed}'
+    raise fields.UsageError(
+        f'--flagfile={path}: no such file, neither here nor among the installed ones in '
+        f'{os.path.dirname(installed)}.'
     )
-
-
-def help_text() -> str:
-    """What `--help` prints: every flag by section, with its default."""
-    lines = [
-        'AlexNet (Krizhevsky, Sutskever and Hinton, 2012) in Keras 3 on TensorFlow.',
-        '',
-        'usage: python -m alexnet_tf.main --flagfile=flags/X.cfg [--flag=value ...]',
-        '       Later flags win. Start with --flagfile=flags/quickstart.cfg.',
-    ]
-    for part in fields.sections(schema.Config).values():
-        lines += ['', part.__doc__.splitlines()[0]]
-        lines += [line for field in fields.fields(part) for line in _help_of(field)]
-    lines += ['', '  --flagfile=FILE', '      Flags from a file, one a line.']
-    return '\n'.join([*lines, '  --help', '      This page.'])
-
-
-def _help_of(field) -> list[str]:
-    choices = field.metadata.get('choices')
-    kind, many = fields.kind_of(field.type)
-    shown = (
-        '|'.join(map(str, choices)) if choices else kind.__name__.upper() + (',...' if many else '')
-    )
-    default = '' if field.default in (None, '', ()) else f' [{field.default}]'
-    return [f'  --{field.name}={shown}', f'      {field.metadata["help"]}{default}']

@@ -1,0 +1,67 @@
+"""Configs as settings by flag name, as JSON, and as command lines."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from alexnet_tf.config import fields, schema
+
+
+def from_settings(values: Mapping[str, Any]) -> schema.Config:
+    """Builds a config from settings by flag name; missing ones have their defaults.
+
+    Raises:
+        UsageError: An unknown name, a value out of its bounds, or settings that do not go together.
+    """
+    return fields.build(schema.Config, values)
+
+
+def to_settings(config: schema.Config) -> dict[str, Any]:
+    """Returns every setting by flag name: the inverse of `from_settings`."""
+    return {
+        field.name: getattr(section, field.name)
+        for section in fields.get_sections(config).values()
+        for field in fields.list_settings(section)
+    }
+
+
+def from_json(text: str) -> schema.Config:
+    """Builds the config that `to_json` wrote, with this or an older version of the package."""
+    return from_settings(json.loads(text))
+
+
+def to_json(config: schema.Config) -> str:
+    """Returns every setting as one JSON object, in the order of the schema."""
+    return json.dumps(to_settings(config), indent=2) + '\n'
+
+
+def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
+    """Returns a config with some settings replaced, given as on a command line.
+
+    Raises:
+        UsageError: No such setting, or no such value.
+    """
+    settings = fields.map_settings(config)
+    if unknown := sorted(set(texts) - set(settings)):
+        raise fields.UsageError(f'there is no --{unknown[0]}.')
+    values = {name: fields.parse_value(settings[name], text) for name, text in texts.items()}
+    return from_settings(to_settings(config) | values)
+
+
+def to_flags(config: schema.Config, mode: str) -> list[str]:
+    """Returns the fewest flags that run `mode` with these settings: those that it reads."""
+    default = to_settings(schema.Config())
+    return [f'--mode={mode}'] + [
+        f'--{field.name}={fields.format_value(value)}'
+        for section in fields.get_sections(config).values()
+        for field in fields.list_settings(section)
+        if field.name != 'mode'
+        and mode in fields.get_modes(section, field)
+        and (value := getattr(section, field.name)) != default[field.name]
+    ]
+
+
+def to_command(config: schema.Config, mode: str) -> str:
+    """Returns the command line that runs `mode` with these settings, quoted for a shell."""
+    return shlex.join(['python', '-m', 'alexnet_tf.main', *to_flags(config, mode)])

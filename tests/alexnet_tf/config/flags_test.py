@@ -1,0 +1,88 @@
+"""Flags: their values, flagfiles, and what careless hands type."""
+
+import pathlib
+
+import pytest
+
+from alexnet_tf.config import fields, flags, schema
+
+FLAGFILES = sorted((pathlib.Path(__file__).parents[3] / 'flags').glob('*.cfg'))
+
+
+def parse(*arguments):
+    return flags.parse(['program', *arguments])
+
+
+def test_flags_become_settings_of_their_types():
+    config = parse('--mode=train', '--drop_epochs=3,5', '--devices=/CPU:0', '--lrn_k=1', '--debug')
+    assert config.training.drop_epochs == (3, 5)
+    assert config.network.devices == ('/CPU:0',)
+    assert config.network.lrn_k == 1.0
+    assert config.debug is True
+    assert parse('--nodebug').debug is False
+
+
+def test_no_flags_give_the_defaults():
+    assert parse() == schema.Config()
+
+
+def test_only_given_flags_are_returned():
+    assert flags.parse_given(['program', '--seed=0', '--noreshuffle']) == {
+        'seed': 0,
+        'reshuffle': False,
+    }
+
+
+def test_later_flags_win():
+    assert parse('--seed=1', '--seed=2').seed == 2
+
+
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        ('--data_dri=x', 'unknown flag --data_dri. Did you mean --data_dir'),
+        ('surplus', "unexpected argument 'surplus'"),
+        ('--flagfile=nowhere.cfg', '--flagfile=nowhere.cfg: no such file'),
+        ('--batch_size=many', '--batch_size=many: expected an integer'),
+        ('--drop_epochs=1,x', '--drop_epochs=1,x: expected comma-separated values'),
+        ('--debug=maybe', '--debug=maybe'),
+    ],
+)
+def test_flags_that_cannot_be_read_are_refused(argument, message):
+    with pytest.raises(fields.UsageError) as error:
+        parse(argument)
+    assert message in str(error.value)
+
+
+def test_a_flagfile_that_is_installed_is_found(tmp_path, monkeypatch):
+    folder = tmp_path / 'share' / 'alexnet_tf' / 'flags'
+    folder.mkdir(parents=True)
+    (folder / 'x.cfg').write_text('--seed=7\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('sys.prefix', str(tmp_path))
+    assert parse('--flagfile=flags/x.cfg').seed == 7
+
+
+@pytest.mark.parametrize('path', FLAGFILES, ids=lambda path: path.name)
+def test_flagfiles_name_their_command_and_result_and_can_be_read(path):
+    first, second, *rest = path.read_text().splitlines()
+    assert first.startswith('# ')
+    assert f'--flagfile=flags/{path.name}' in first
+    assert second.startswith('# ')
+    assert any(line.startswith('# ') and 'Expected' in line for line in [second, *rest])
+    source = ['--source_dir=x'] if '--source_dir' in first else []
+    given = flags.parse_given(['program', f'--flagfile={path}'])
+    assert given['mode'] not in ('everything', 'draw')
+    assert given.get('source') != 'photographs'
+    parse(f'--flagfile={path}', *source)
+
+
+@pytest.mark.parametrize('path', FLAGFILES, ids=lambda path: path.name)
+def test_flagfiles_hold_only_what_their_mode_reads(path):
+    given = flags.parse_given(['program', f'--flagfile={path}'])
+    mode = given['mode']
+    for section in fields.get_sections(schema.Config).values():
+        for field in fields.list_settings(section):
+            if field.name in given:
+                assert mode in fields.get_modes(section, field), field.name
+                assert given[field.name] != field.default or field.name == 'mode', field.name

@@ -1,0 +1,62 @@
+"""Configs as settings, as JSON and as command lines."""
+
+import dataclasses
+import json
+import shlex
+
+import pytest
+
+from alexnet_tf.config import fields, flags, schema, serialization
+from alexnet_tf.runs import creation
+
+
+def test_a_config_survives_json():
+    values = {'mode': 'train', 'drop_epochs': (3, 5), 'devices': ('/CPU:0',), 'lrn_k': 1.0}
+    config = serialization.from_settings(values)
+    assert config.training.drop_epochs == (3, 5)
+    assert serialization.from_json(serialization.to_json(config)) == config
+    assert serialization.from_settings(serialization.to_settings(config)) == config
+
+
+def test_the_json_of_an_older_version_resumes_the_same_run():
+    config = serialization.from_settings({'mode': 'all', 'source': 'sample'})
+    settings = json.loads(serialization.to_json(config))
+    old = settings | {'mode': 'everything', 'source': 'photographs'}
+    loaded = serialization.from_json(json.dumps(old))
+    assert loaded == config
+    assert not creation.describe_differences(loaded, dataclasses.replace(config, mode='train'))
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(fields.UsageError, match='unknown settings: nonsense'):
+        serialization.from_settings({'nonsense': 1})
+
+
+def test_overrides_are_read_as_on_a_command_line():
+    config = serialization.override(
+        schema.Config(mode='train'), {'layer_rates': 'conv1=0.1, fc8=10', 'reshuffle': 'true'}
+    )
+    assert config.training.layer_rates == ('conv1=0.1', 'fc8=10')
+    assert config.training.reshuffle is True
+    with pytest.raises(fields.UsageError, match='there is no --nonsense'):
+        serialization.override(config, {'nonsense': '1'})
+
+
+def test_a_command_line_gives_the_config_back():
+    config = serialization.from_settings(
+        {'mode': 'train', 'run_dir': 'a b', 'seed': 3, 'width': 0.25, 'drop_epochs': (3, 5)}
+    )
+    expected = ['--mode=train', '--run_dir=a b', '--seed=3', '--width=0.25', '--drop_epochs=3,5']
+    assert serialization.to_flags(config, 'train') == expected
+    python, *command = shlex.split(serialization.to_command(config, 'train'))
+    assert [python, *command[:2]] == ['python', '-m', 'alexnet_tf.main']
+    assert flags.parse(command[1:]) == config
+
+
+def test_a_command_line_holds_only_what_the_mode_reads():
+    config = serialization.from_settings(
+        {'mode': 'train', 'run_dir': 'run', 'width': 0.25, 'views': ('1',)}
+    )
+    assert serialization.to_flags(config, 'evaluate') == [
+        *('--mode=evaluate', '--run_dir=run', '--views=1')
+    ]

@@ -1,0 +1,89 @@
+"""Settings that do not go together."""
+
+import math
+
+import pytest
+
+from alexnet_tf.config import fields, serialization
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'mode': 'train', 'dry_run': True}, '--dry_run belongs to --mode=prepare'),
+        ({'mode': 'all', 'verify_only': True}, '--verify_only belongs to --mode=prepare'),
+        ({'mode': 'train', 'compare_runs': ('a',)}, 'belongs to --mode=report or plot, not to'),
+        ({'mode': 'report', 'compare_runs': ('a',)}, '--compare_runs needs --paper_tables'),
+        ({'mode': 'prepare', 'source': 'folder'}, '--source=folder needs --source_dir'),
+        ({'mode': 'prepare', 'source': 'tfds'}, '--source=tfds needs --dataset'),
+        ({'mode': 'predict'}, '--mode=predict needs --inputs'),
+        ({'mode': 'predict', 'inputs': ('a',), 'views': ('1', '10')}, 'takes one of 1, 10, nine'),
+        (
+            {'mode': 'predict', 'inputs': ('a',), 'submission': 'a', 'output_file': 'b'},
+            '--submission is written alone',
+        ),
+        ({'mode': 'retrieve'}, '--retrieve=query needs --inputs'),
+        (
+            {'mode': 'retrieve', 'inputs': ('a',), 'code_bits': (28, 256)},
+            'takes codes of one length',
+        ),
+        ({'mode': 'plot', 'figure': 'gradient'}, '--figure=gradient needs --inputs'),
+        ({'mode': 'experiment'}, '--mode=experiment needs --grid'),
+        (
+            {'mode': 'export', 'export_also': ('onnx',), 'export_precision': 'float16'},
+            '--export_also needs --export_precision=float32',
+        ),
+        ({'mode': 'evaluate', 'ensemble_weights': ('1',)}, 'need --ensemble=RUN_A,RUN_B'),
+        (
+            {'mode': 'evaluate', 'ensemble': ('a', 'b'), 'ensemble_weights': ('0', '0')},
+            'at least one of them above 0',
+        ),
+        (
+            {'mode': 'evaluate', 'ensemble': ('a',), 'search_weights': 'validation'},
+            'expected another split than --split',
+        ),
+        ({'mode': 'train', 'init_layers': ('conv1',)}, '--init_layers needs --init_weights'),
+        (
+            {'mode': 'train', 'on_nonfinite': 'rollback', 'data_service': 'grpc://a:1'},
+            'cannot find a batch again',
+        ),
+        ({'mode': 'train', 'profile_steps': (3,)}, 'a first and a last step'),
+        ({'mode': 'train', 'profile_steps': (20, 10)}, 'a first and a last step'),
+        ({'mode': 'train', 'lrn_n': 4}, '--lrn_n=4: expected an odd number'),
+        ({'mode': 'train', 'learning_rate': math.inf}, 'learning_rate=inf: expected a finite'),
+        ({'mode': 'train', 'initial_bias': math.nan}, '--initial_bias=nan: expected a finite'),
+        ({'strategy': 'mirrored', 'devices': ('/CPU:0', '/CPU:0')}, 'a device has one replica'),
+        (
+            {'mode': 'train', 'strategy': 'multi_worker', 'devices': ('/CPU:0',)},
+            'on the wrong devices',
+        ),
+        ({'mode': 'all', 'strategy': 'multi_worker'}, 'Run --mode=train on each worker'),
+        ({'strategy': 'two_columns', 'devices': ('/CPU:0',)}, 'needs two --devices'),
+        ({'strategy': 'one_device', 'devices': ('/CPU:0', '/CPU:1')}, '--strategy=mirrored'),
+        ({'mode': 'benchmark', 'data_service': 'grpc://a:1'}, 'measures this host alone'),
+        ({'mode': 'benchmark', 'strategy': 'mirrored'}, 'measures one replica'),
+        ({'mode': 'benchmark', 'accumulate_steps': 2}, '--accumulate_steps'),
+        ({'mode': 'benchmark', 'output': 'csv'}, 'prints a table or json'),
+        ({'data_service': 'grpc://a:1', 'cache': 'disk'}, "this host's copy"),
+        ({'run_dir': 'gs://bucket/run'}, 'expected a directory on a local disk'),
+        ({'export_dir': 's3://bucket/run'}, '--export_dir=s3://bucket/run: expected a directory'),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, message):
+    with pytest.raises(fields.UsageError, match=message):
+        serialization.from_settings(settings)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'mode': 'train', 'data_dir': 'gs://bucket/records'},
+        {'mode': 'train', 'profile_steps': (10, 20)},
+        {'mode': 'train', 'strategy': 'mirrored', 'devices': ('/GPU:0', '/GPU:1', '/GPU:2')},
+        {'mode': 'plot', 'compare_runs': ('a', 'b')},
+        {'mode': 'evaluate', 'ensemble': ('a', 'b'), 'ensemble_weights': ('1', '0')},
+        {'mode': 'evaluate', 'ensemble': ('a', 'b'), 'search_weights': 'train'},
+    ],
+)
+def test_settings_that_go_together_are_accepted(settings):
+    assert serialization.from_settings(settings).mode == settings['mode']
