@@ -11,7 +11,7 @@ _ARITHMETIC = {'bfloat16': {'avx512_bf16', 'amx_bf16'}, 'float16': {'avx512_fp16
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
 
 
-def check(devices: Sequence[str]) -> None:
+def check_devices(devices: Sequence[str]) -> None:
     """Refuses devices that this machine does not have.
 
     TensorFlow would quietly put their operations elsewhere.
@@ -29,7 +29,7 @@ def check(devices: Sequence[str]) -> None:
             raise ValueError(f'{device}: no such device. This machine has {", ".join(there)}.')
 
 
-def provide(devices: Sequence[str]) -> None:
+def create_logical_cpus(devices: Sequence[str]) -> None:
     """Divides the CPU in two logical devices where '/CPU:1' is asked for: to try two columns.
 
     Only before TensorFlow has looked for devices; afterwards `check` refuses what is not there.
@@ -41,13 +41,13 @@ def provide(devices: Sequence[str]) -> None:
             tf.config.set_logical_device_configuration(cpus[0], halves)
 
 
-def default() -> str:
+def get_default_device() -> str:
     """Where TensorFlow puts what no scope places: the first GPU, or else the CPU."""
     names = [each.name for each in tf.config.list_logical_devices()]
     return next((name for name in names if 'GPU' in name), names[0])
 
 
-def slow(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
+def is_emulated(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
     """Whether a CPU among the devices only imitates a precision; False where that is not known.
 
     Args:

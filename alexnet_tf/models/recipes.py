@@ -1,7 +1,8 @@
-"""Every number of a preset: what the paper says, what its source ran, what Caffe made of it.
+"""The hyperparameters of a network and of its training: the paper's, its source's, Caffe's.
 
-A recipe is a value. Code asks it for numbers and never for its name. P is the paper, S the 2012
-source (github.com/computerhistory/AlexNet-Source-Code, network #145), K is Caffe's bvlc_alexnet.
+A recipe is a value: code reads its fields and never its name. Comments name the source of each
+value. P is the paper. S is the 2012 source, github.com/computerhistory/AlexNet-Source-Code, network
+#145, whose logged error rates are the paper's to the digit. K is Caffe's bvlc_alexnet.
 """
 
 import dataclasses
@@ -9,18 +10,19 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One layer with weights of a small network (`cifar`).
+    """A layer with weights of a small network (see `cifar`).
 
     Attributes:
-        name: 'conv' (5x5), 'local' (3x3, unshared) or 'fc', and its place.
-        maps: That it makes; 0: one for each class.
-        after: What follows it: 'activation', 'max_pool', 'average_pool', 'normalization'.
-        sd: Of its initial weights, as a multiple of the recipe's.
-        decay: The same for the decay of its weights.
+        name: 'conv' (5x5), 'local' (3x3, kernels not shared) or 'fc', and its number.
+        filters: The number of feature maps it outputs. 0 for the last layer, which has one unit for
+            each class.
+        after: The operations after it: 'activation', 'max_pool', 'average_pool', 'normalization'.
+        sd: The standard deviation of its initial weights, as a multiple of the recipe's.
+        decay: The decay of its weights, as a multiple of the recipe's.
     """
 
     name: str
-    maps: int
+    filters: int
     after: tuple[str, ...] = ()
     sd: float = 1.0
     decay: float = 1.0
@@ -28,55 +30,59 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The numbers of a network and of its training. Rates are per step, pixels are 0..255.
+    """The hyperparameters of a network and of its training. The defaults are the paper's.
+
+    Learning rates are per step. Pixels are 0 to 255.
 
     Attributes:
-        name: The preset it came from, for tables and records.
-        layers: Of a small network for pictures of 32 pixels (`cifar`), in order; () for the paper's
-            eight, which all of the next lines up to crop_size are about, but for activation,
-            pool_size and normalization.
-        columns: 2, or 1 for the one-GPU network of footnote 2: one column's kernels up to conv4,
-            then as many as both columns have.
-        conv6: A sixth convolution over the last pooling (P 7, table 2).
-        removed_layer: '' or which of conv3, conv4, conv5 is left out (P 7); the next layer reads
-            what it would have read.
+        name: The recipe it came from, for tables and records.
+        layers: The layers of a small network (see `cifar`), in order; () for the paper's eight. A
+            small network has one column and no use for what only those eight have.
+        columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
+            conv4, then as many as both columns have.
+        conv6: Whether a sixth convolution follows the last pooling layer (P 7, table 2).
+        removed_layer: The convolution to leave out, 'conv3', 'conv4' or 'conv5', or '' (P 7). The
+            next layer reads what it would have read.
         activation: 'relu', or 'tanh' (P 3.1).
-        pool_size: Side of the pooling windows, 2 apart: 3, or 2 for no overlap (P 3.4).
+        pool_size: The side of the pooling windows, which are 2 apart: 3, or 2 for no overlap
+            (P 3.4).
         normalization: Whether norm1 and norm2 are there (P 3.3).
-        crop_size: Side of the square that the network sees.
-        lrn_k: Constant of the normalisation (P 3.3).
-        lrn_n: Number of adjacent kernel maps it sums over, an odd number.
-        lrn_alpha: Coefficient of the sum of squares, not divided by n.
-        lrn_beta: Exponent.
-        lrn_across_columns: The neighbouring maps of the other column count too, at the seam.
-        lrn1_before_pool: The first normalisation stands on conv1's linear output, before pooling
-            and ReLU; otherwise after the ReLU, before pooling.
-        same_map_alpha: Coefficient of an extra normalisation over 5x5 neighbours in the same map
-            after the second one; 0 for none.
-        initial_sd: Standard deviation of the Gaussian that weights start from.
+        crop_size: The side of the square that the network sees (P 4.1).
+        lrn_k: The constant of the normalisation (P 3.3).
+        lrn_n: The number of adjacent feature maps in its sum, an odd number (P 3.3).
+        lrn_alpha: The coefficient of its sum of squares, not divided by n (P 3.3).
+        lrn_beta: Its exponent (P 3.3).
+        lrn_across_columns: Whether its sum reaches into the other column's feature maps.
+        lrn1_before_pool: Whether the first normalisation reads conv1's linear outputs, before the
+            pooling and the ReLU, instead of the outputs of the ReLU, before the pooling.
+        same_map_alpha: The coefficient of a further normalisation after the second one, over 5x5
+            neighbours in the same feature map; 0 for none.
+        initial_sd: The standard deviation of the Gaussian of the initial weights (P 5).
         initial_sd_middle: The same for conv3, conv4, conv5 (and conv6).
         initial_sd_hidden: The same for fc6 and fc7.
-        initial_bias: Bias of conv2, conv4, conv5 (and conv6), fc6 and fc7; the others start at 0.
-        dropout: Share of fc6's and fc7's outputs set to zero in training.
-        dropout_inverted: Scale in training by 1 / (1 - dropout), instead of by 1 - dropout after.
-        learning_rate: At the start, for weights.
-        bias_rate_multiplier: Learning rate of biases, in units of the weights'.
-        layer_rates: Further multiples by layer, 'LAYER=MULTIPLIER@EPOCHS'; see `schedule`.
-        momentum: Of the velocity.
-        weight_decay: Of weights; biases have none.
-        batch_size: Examples a step.
-        epochs: Passes over the training set.
-        schedule: 'plateau' (divide when the validation error stops improving), 'list', or
-            'geometric'; see `schedule`.
-        drop_epochs: Epochs after which a 'list' schedule divides the rate by 10.
+        initial_bias: The initial bias of conv2, conv4, conv5 (and conv6), fc6 and fc7; the others
+            start at 0 (P 5).
+        dropout: The fraction of fc6's and fc7's outputs set to zero in training (P 4.2).
+        dropout_inverted: Whether to scale by 1 / (1 - dropout) in training, instead of by
+            1 - dropout at test time.
+        learning_rate: The learning rate of weights at the start (P 5).
+        bias_rate_multiplier: The learning rate of biases, as a multiple of the weights'.
+        layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER@EPOCHS'.
+        momentum: The fraction of the velocity that is kept (P 5).
+        weight_decay: The weight decay (P 5). Biases have none.
+        batch_size: Examples in a step (P 5).
+        epochs: Passes over the training set (P 5).
+        schedule: 'plateau', which divides the learning rate when the validation error stops
+            improving (P 5), 'list' or 'geometric'.
+        drop_epochs: The epochs after which the 'list' schedule divides the learning rate by 10.
         reshuffle: Whether every epoch has an order of its own.
-        random_crops: Crops are cut at random places, and mirrored or not (P 4.1); otherwise they
-            are the middle of the picture, never mirrored.
-        crop_chunk: So many pictures in a row share crop and mirror.
-        colour_shift_sd: Standard deviation of the draw that multiplies each principal component's
-            standard deviation (P 4.1); 0 for no shift.
-        colour_shift_divisor: Pictures are divided by it while there is a shift.
-        colour_shift_epochs: How many epochs have the shift; 0 for all.
+        random_crops: Whether crops are at random places and mirrored at random (P 4.1), instead of
+            in the middle of the image and never mirrored.
+        crop_chunk: The number of consecutive images that share a crop and a mirroring.
+        colour_shift_sd: The standard deviation of the Gaussian that multiplies the standard
+            deviation of each principal component of the colours (P 4.1); 0 for no shift.
+        colour_shift_divisor: What images with a shift are divided by.
+        colour_shift_epochs: The number of epochs with the shift; 0 for all.
     """
 
     name: str
@@ -118,35 +124,35 @@ class Recipe:
     colour_shift_epochs: int = 0
 
     def layer_decays(self) -> dict[str, float]:
-        """What weight decay is multiplied by, by layer; of the paper's eight, none is named."""
-        return {each.name: each.decay for each in self.layers}
+        """Returns the multiples of the weight decay by layer; none of the paper's eight has one."""
+        return {layer.name: layer.decay for layer in self.layers}
 
 
-# P, to the letter. The draw multiplies standard deviations, not the eigenvalues that P writes:
-# on 0..255 pixels those would shift by over a thousand grey levels.
+# P, to the letter but for one place.
+# Paper: the shift multiplies standard deviations, not the eigenvalues that P 4.1 writes. On pixels
+# of 0 to 255 those would shift by over a thousand grey levels (fact sheet, section 4).
 PAPER = Recipe(name='paper')
 
-# S, network #145 on ILSVRC-2010, whose logged errors are the paper's to the digit. Late in its
-# run the colour shift went and conv1 slowed down, then stood still.
+# S on ILSVRC-2010 (fact sheet, sections 1 to 7).
 SOURCE2012 = dataclasses.replace(
     PAPER,
     name='source2012',
-    lrn_alpha=1e-4 / 5,
+    lrn_alpha=1e-4 / 5,  # P's, divided by n
     lrn1_before_pool=True,
-    same_map_alpha=1e-3 / 25,
+    same_map_alpha=1e-3 / 25,  # divided by the 5x5 neighbours
     initial_sd_middle=0.03,
     bias_rate_multiplier=2.0,
     schedule='list',
-    drop_epochs=(23, 51, 78),
+    drop_epochs=(23, 51, 78),  # by hand
     epochs=93,
-    reshuffle=False,
+    reshuffle=False,  # shuffled once, when the files were written
     crop_chunk=32,
     colour_shift_divisor=1.1,
-    colour_shift_epochs=68,
-    layer_rates=('conv1=0.1@68', 'conv1=0@72'),
+    colour_shift_epochs=68,  # by hand
+    layer_rates=('conv1=0.1@68', 'conv1=0@72'),  # by hand
 )
 
-# K: models/bvlc_alexnet, so that its weights can be used. Its normaliser does not know columns.
+# K, for its weights. It normalises across the columns, which are groups of one layer there.
 CAFFE = dataclasses.replace(
     PAPER,
     name='caffe',
@@ -164,7 +170,7 @@ CAFFE = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# What the small networks have in common: one column, no dropout, biases from 0.
+# What the networks of cuda-convnet's example layers have in common (fact sheet, section 10).
 _SMALL = dataclasses.replace(
     PAPER,
     name='small',
@@ -180,9 +186,9 @@ _SMALL = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# The networks of P's footnote 3: layers-conv-local-13pct.cfg and -11pct.cfg of
-# code.google.com/p/cuda-convnet, with their published schedules. Where the activation stands right
-# before a maximum there, it comes after it here: the same function, for a quarter of the work.
+# P's footnote 3: layers-conv-local-13pct.cfg and -11pct.cfg of code.google.com/p/cuda-convnet, with
+# their published schedules. Where they have the activation right before a maximum, it comes after
+# it here: the same function, for a quarter of the work.
 CIFAR13 = dataclasses.replace(
     _SMALL,
     name='cifar13',
@@ -212,9 +218,10 @@ CIFAR11 = dataclasses.replace(
     epochs=520,
     drop_epochs=(500, 510),
 )
-# P's figure 1 is of "a four-layer network", no more is known: the layout of cuda-convnet's
-# layers-19pct.cfg, without regularisation. conv1 begins ten times as large as there, or tanh would
-# hardly see the picture.
+
+# P's figure 1 is of "a four-layer" network; no more is known. This is the layout of cuda-convnet's
+# layers-19pct.cfg, without regularisation. conv1's initial weights are ten times as large as
+# there, or tanh would hardly see the image.
 FIGURE1 = dataclasses.replace(
     _SMALL,
     name='figure1',
@@ -231,15 +238,23 @@ FIGURE1 = dataclasses.replace(
     epochs=60,
 )
 
-PRESETS = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, CIFAR13, CIFAR11, FIGURE1)}
+RECIPES = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, CIFAR13, CIFAR11, FIGURE1)}
 
 
 def resolve(name: str, **overrides) -> Recipe:
-    """The preset `name` with every override that is not None put in its place.
+    """Returns a recipe with some hyperparameters replaced.
+
+    Args:
+        name: A key of `RECIPES`.
+        **overrides: Values by field; None leaves the recipe's.
 
     Raises:
-        KeyError: No such preset.
-        TypeError: An override that is no field of a recipe.
+        KeyError: There is no such recipe.
+        TypeError: A recipe has no such field.
+
+    Example:
+    >>> resolve('paper', epochs=3, batch_size=None).epochs
+    3
     """
-    given = {field: value for field, value in overrides.items() if value is not None}
-    return dataclasses.replace(PRESETS[name], **given)
+    values = {field: value for field, value in overrides.items() if value is not None}
+    return dataclasses.replace(RECIPES[name], **values)

@@ -9,7 +9,7 @@ INPUT = 'images'
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class LayerNode:
     """A layer with weights, or the input.
 
     Attributes:
@@ -33,16 +33,16 @@ class Part:
     follows: tuple[str, ...] = ()
 
 
-def parts(model: keras.Model) -> list[Part]:
+def list_nodes(model: keras.Model) -> list[LayerNode]:
     """The parts of a functional model, in its order."""
     found = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
-            found.append(Part(INPUT, '', tuple(layer.output.shape[1:])))
+            found.append(LayerNode(INPUT, '', tuple(layer.output.shape[1:])))
         elif hasattr(layer, 'kernel'):
             sources, between = _sources(layer)
             found.append(
-                Part(
+                LayerNode(
                     layer.name,
                     _column(layer.name),
                     tuple(layer.output.shape[1:]),
@@ -56,7 +56,7 @@ def parts(model: keras.Model) -> list[Part]:
     return found
 
 
-def crossings(found: list[Part]) -> list[tuple[str, str]]:
+def find_crossings(found: list[LayerNode]) -> list[tuple[str, str]]:
     """(from, to) where a part of one column reads one of the other."""
     columns = {each.name: each.column for each in found}
     return [
@@ -79,7 +79,7 @@ def is_bias(variable: keras.Variable) -> bool:
 
 def _sources(layer) -> tuple[set[str], list[str]]:
     """The parts that a layer reads, and the layers between, nearest to the source first."""
-    sources, between, waiting = set(), [], list(before(layer))
+    sources, between, waiting = set(), [], list(list_inbound_layers(layer))
     while waiting:
         each = waiting.pop()
         if isinstance(each, keras.layers.InputLayer):
@@ -90,11 +90,11 @@ def _sources(layer) -> tuple[set[str], list[str]]:
             kind = each.name.removesuffix(f'_{_column(each.name)}')
             if kind not in between:
                 between.insert(0, kind)
-            waiting += before(each)
+            waiting += list_inbound_layers(each)
     return sources, between
 
 
-def before(layer: keras.Layer) -> Iterator[keras.Layer]:
+def list_inbound_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
     """The layers that a layer of a functional model reads."""
     for node in layer._inbound_nodes[:1]:
         for parent in node.parent_nodes:

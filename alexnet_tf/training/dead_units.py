@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from alexnet_tf.models import topology
-from alexnet_tf.models.layers import placed
+from alexnet_tf.models.layers import on_device
 
 
 class Units:
@@ -21,7 +21,7 @@ class Units:
     """
 
     def __init__(self, model: keras.Model):
-        relus = [layer for layer in model.layers if isinstance(layer, placed.Relu)]
+        relus = [layer for layer in model.layers if isinstance(layer, on_device.ReLU)]
         self.outputs = [layer.output for layer in relus]
         self._names = [_layer_before(layer) for layer in relus]
 
@@ -41,5 +41,5 @@ class Units:
 def _layer_before(layer: keras.Layer) -> str:
     """The paper's name of the layer with weights that a ReLU belongs to."""
     while not hasattr(layer, 'kernel'):
-        layer = next(topology.before(layer))
+        layer = next(topology.list_inbound_layers(layer))
     return layer.name.split('_')[0]

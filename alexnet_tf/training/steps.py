@@ -1,4 +1,4 @@
-"""One training step and one evaluation step as TensorFlow graphs."""
+"""The training step and the evaluation step, as TensorFlow graphs."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -7,184 +7,209 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, outputs
+from alexnet_tf.models import outputs
 from alexnet_tf.models.layers import dropout
 from alexnet_tf.training import distribution, loss_scale, optimizer
 
+_SMALLEST_PROBABILITY = 1e-30
 
-class Outcome(NamedTuple):
-    """What one step found.
+
+class StepResult(NamedTuple):
+    """What one training step computed.
 
     Attributes:
-        metrics: (3,) float32, METRICS as means over the batch's examples.
-        finite: Whether loss and gradients were numbers; the update was left out otherwise.
-        squares: (variables,) float32, half the sum of each gradient's squares.
-        scale: () float32, what the loss was multiplied by: over 1, float16 may be too narrow.
+        metrics: (3,) float32, METRICS averaged over the batch.
+        finite: () bool, whether loss and gradients are finite. Otherwise no weight changed.
+        squares: (variables,) float32, half the squared Euclidean norm of each gradient.
+        loss_scale: () float32, the factor of the loss. Above 1, a non-finite gradient may only
+            have overflowed float16.
     """
 
     metrics: tf.Tensor
     finite: tf.Tensor
     squares: tf.Tensor
-    scale: tf.Tensor
+    loss_scale: tf.Tensor
 
 
-def training_step(
+def create_training_step(
     model: keras.Model,
     sgd: optimizer.PaperSGD,
     scale: loss_scale.LossScale | None = None,
-    images_of: Callable | None = None,
     *,
-    parts: int = 1,
-    copies: distribution.One | None = None,
-) -> Callable:
-    """A function (images, labels, mask, number=0) -> Outcome that learns from one batch.
-
-    `number` counts the steps: dropout's masks are functions of it and of an example's place in
-    the batch. So `parts` and `copies` change nothing but the rounding of sums.
+    finish_on_device: Callable | None = None,
+    accumulate_steps: int = 1,
+    replicas: distribution.SingleReplica | None = None,
+) -> Callable[..., StepResult]:
+    """Creates the function that trains on one batch.
 
     Args:
-        model: images -> logits.
-        sgd: Of the model's trainable variables.
-        scale: For float16.
-        images_of: Makes images of what comes instead of them: of a tuple, its arguments.
-        parts: The batch is taken in so many parts, one after the other: their gradients add up.
-        copies: Of the network, in whose scope model, sgd and scale were made.
+        model: Images -> logits.
+        sgd: Optimizer of the model's trainable variables.
+        scale: Loss scale, for float16.
+        finish_on_device: Turns a tuple `images` into images; by default they are images already.
+        accumulate_steps: Number of equal parts that a batch is processed in, one after the other;
+            their gradients add up.
+        replicas: Of the network; model, sgd and scale must have been created in their scope.
 
-    `tf.gradients` and not a gradient tape: it colocates each gradient with its operation, and a
-    tape would run the whole backward pass on the first device.
+    Returns:
+        A function (images, labels (batch,) int64, mask (batch,) float32, step=0) -> `StepResult`.
+        An example with a mask of 0 counts for nothing. `step` is the number of steps done; dropout
+        masks are functions of it and of an example's row in the batch, so that `accumulate_steps`
+        and `replicas` change nothing but the rounding of sums.
     """
-    learner = _Learner(model, sgd, scale, images_of, parts, copies or distribution.One())
+    replicas = replicas or distribution.SingleReplica()
+    replica = _Replica(model, sgd, scale, finish_on_device, accumulate_steps, replicas)
 
     @tf.function(jit_compile=False, autograph=False)
-    def step(images, labels, mask, number=0):
+    def training_step(images, labels, mask, step=0):
         batch = (images, labels, mask)
-        return learner.copies.run(learner.learn, batch, tf.cast(number, tf.int32))
+        return replicas.run(replica.train, batch, tf.cast(step, tf.int32))
 
-    return step
+    return training_step
 
 
 @dataclasses.dataclass(frozen=True)
-class _Learner:
-    """What one copy does in a step; attributes as the arguments of `training_step`."""
+class _Replica:
+    """One replica's training step; the attributes are arguments of `create_training_step`."""
 
     model: keras.Model
     sgd: optimizer.PaperSGD
     scale: loss_scale.LossScale | None
-    images_of: Callable | None
-    parts: int
-    copies: distribution.One
+    finish_on_device: Callable | None
+    accumulate_steps: int
+    replicas: distribution.SingleReplica
 
-    def learn(self, batch, number) -> Outcome:
-        """Learns from this copy's share of a batch."""
+    def train(self, batch, step) -> StepResult:
+        """Trains on this replica's share of a batch."""
+        gradients, metrics = self._accumulate(batch, step)
+        gradients, metrics = self.replicas.sum((gradients, metrics))
+        return self._update(gradients, metrics)
+
+    def _accumulate(self, batch, step):
+        """Adds up gradients and metrics over the parts of the share."""
         mask = batch[-1]
-        rows = mask.shape[0] // self.parts
-        share = rows * self.parts
-        count = tf.maximum(self.copies.sum(tf.reduce_sum(mask)), 1.0)
-        gradients, means = None, tf.zeros(len(outputs.METRICS))
-        for part in range(self.parts):
-            own = batch if self.parts == 1 else _rows(batch, part * rows, rows)
-            first = self.copies.row(share) + part * rows
-            draw = dropout.Draw(number, first, share * self.copies.number)
+        rows = mask.shape[0] // self.accumulate_steps
+        share = rows * self.accumulate_steps
+        count = tf.maximum(self.replicas.sum(tf.reduce_sum(mask)), 1.0)
+        gradients, metrics = None, tf.zeros(len(outputs.METRICS))
+        for start in range(0, share, rows):
+            part = batch if rows == share else _slice_rows(batch, start, rows)
+            first_row = self.replicas.first_row(share) + start
+            mask_rows = dropout.MaskRows(step, first_row, share * self.replicas.number)
             # One part after the other, so that only one is in memory.
-            with tf.control_dependencies(gradients), dropout.drawn(draw):
-                more, values = self._part(*own, count)
-            gradients, means = self._added(gradients, more), means + values
-        gradients, means = self.copies.sum((gradients, means))
-        return self._update(gradients, means)
+            with tf.control_dependencies(gradients):
+                part_gradients, part_metrics = self._differentiate(*part, count, mask_rows)
+            gradients = self._add(gradients, part_gradients)
+            metrics += part_metrics
+        return gradients, metrics
 
-    def _part(self, images, labels, mask, count):
-        """Gradients and sums of METRICS, divided by `count`."""
-        images = self.images_of(*images) if self.images_of else images
-        logits = self.model(images, training=True)
-        each = [keras_losses(labels, logits), *errors(labels, logits)]
-        means = [tf.reduce_sum(values * mask) / count for values in each]
-        loss = self.scale.multiply(means[0]) if self.scale else means[0]
-        return tf.gradients(loss, self._variables()), tf.stack(means)
+    def _differentiate(self, images, labels, mask, count, mask_rows):
+        """Computes the gradients of the loss, and METRICS, as sums divided by `count`."""
+        if self.finish_on_device:
+            images = self.finish_on_device(*images)
+        logits = self.model(images, training=True, dropout_rows=mask_rows)
+        values = [compute_cross_entropy(labels, logits), *compute_topk_errors(labels, logits)]
+        metrics = [tf.reduce_sum(value * mask) / count for value in values]
+        loss = self.scale.multiply(metrics[0]) if self.scale else metrics[0]
+        # Not a gradient tape: it would run the whole backward pass on the first device, while
+        # `tf.gradients` colocates each gradient with its operation.
+        return tf.gradients(loss, self._variables()), tf.stack(metrics)
 
-    def _added(self, gradients, more) -> list[tf.Tensor]:
-        """The sums, each on its variable's device."""
+    def _add(self, gradients, part_gradients) -> list[tf.Tensor]:
+        """Adds gradients, each on its variable's device."""
         if gradients is None:
-            return more
+            return part_gradients
         sums = []
-        for variable, one, other in zip(self._variables(), gradients, more, strict=True):
+        for variable, total, part in zip(self._variables(), gradients, part_gradients, strict=True):
             with tf.device(variable.device):
-                sums.append(one + other)
+                sums.append(total + part)
         return sums
 
-    def _update(self, gradients, means) -> Outcome:
-        """Applies gradients if they are numbers, and says what they were."""
+    def _update(self, gradients, metrics) -> StepResult:
+        """Updates the weights, if loss and gradients are finite."""
         variables, squares = self._variables(), []
         for variable, gradient in zip(variables, gradients, strict=True):
             with tf.device(variable.device):
                 squares.append(tf.nn.l2_loss(gradient))
         squares = tf.stack(squares)
-        finite = tf.math.is_finite(tf.reduce_sum(squares) + means[0])
+        finite = tf.math.is_finite(tf.reduce_sum(squares) + metrics[0])
 
         def apply():
             self.sgd.apply(self.scale.divide(gradients, variables) if self.scale else gradients)
             return True
 
         tf.cond(finite, apply, lambda: False)
-        used = tf.constant(1.0)
+        used_scale = tf.constant(1.0)
         if self.scale:
-            used = tf.identity(self.scale.scale.value)
+            used_scale = tf.identity(self.scale.scale.value)
             squares = self.scale.adapt(finite, squares)
-        return Outcome(means, finite, squares, used)
+        return StepResult(metrics, finite, squares, used_scale)
 
     def _variables(self) -> list:
-        return [each.value for each in self.model.trainable_variables]
+        return [variable.value for variable in self.model.trainable_variables]
 
 
-def _rows(batch, first: int, number: int):
-    return tf.nest.map_structure(lambda each: each[first : first + number], batch)
+def _slice_rows(batch, start: int, rows: int):
+    return tf.nest.map_structure(lambda tensor: tensor[start : start + rows], batch)
 
 
-def evaluation_step(
+def create_evaluation_step(
     model: keras.Model,
-    views_of: Callable,
+    make_views: Callable,
     number_of_views: int,
     watched: Sequence[keras.KerasTensor] = (),
 ) -> Callable:
-    """A function (squares, labels, mask) -> (sums of METRICS float32 (3,), probabilities, awake).
+    """Creates the function that evaluates one batch.
 
     Args:
-        model: images -> logits.
-        views_of: Makes a batch's views of its squares, on the device that scores them: a tenth of
-            the bytes come there.
-        number_of_views: Views a picture, beside each other in the batch: (batch * views, crop,
-            crop, 3). Their probabilities are averaged, as the paper does, not their logits.
-        watched: Outputs of layers: `awake`, (units,) bool, says of all their maps or units, in a
-            row, whether they were above 0 anywhere.
+        model: Images -> logits.
+        make_views: Squares (batch, size, size, 3) uint8 -> views (batch * views, crop, crop, 3),
+            those of an image next to each other. It runs on the device of the model, which gets a
+            tenth of the bytes that way.
+        number_of_views: Views of each image. Their probabilities are averaged, as in section 4.1,
+            not their logits.
+        watched: Outputs of layers.
+
+    Returns:
+        A function (squares, labels (batch,), mask (batch,)) -> (sums of METRICS (3,) float32,
+        probabilities (batch, classes) float32, active (units,) bool). `active` tells for all
+        channels and units of `watched`, in order, whether they were above 0 anywhere.
     """
     watching = keras.Model(model.input, [model.output, *watched])
 
     @tf.function(jit_compile=False, autograph=False)
-    def step(squares, labels, mask):
-        logits, *outputs = tf.nest.flatten(watching(views_of(squares), training=False))
-        probabilities = alexnet.averaged_probabilities(logits, number_of_views)
-        awake = [tf.reduce_any(each > 0, range(len(each.shape) - 1)) for each in outputs]
-        log = tf.math.log(tf.maximum(probabilities, 1e-30))
-        values = [keras_losses(labels, log), *errors(labels, probabilities)]
-        sums = tf.stack([tf.reduce_sum(each * mask) for each in values])
-        return sums, probabilities, tf.concat([*awake, tf.zeros(0, tf.bool)], 0)
+    def evaluation_step(squares, labels, mask):
+        logits, *activations = tf.nest.flatten(watching(make_views(squares), training=False))
+        probabilities = outputs.average_probabilities(logits, number_of_views)
+        active = [
+            tf.reduce_any(activation > 0, range(len(activation.shape) - 1))
+            for activation in activations
+        ]
+        log = tf.math.log(tf.maximum(probabilities, _SMALLEST_PROBABILITY))
+        values = [compute_cross_entropy(labels, log), *compute_topk_errors(labels, probabilities)]
+        sums = tf.stack([tf.reduce_sum(value * mask) for value in values])
+        return sums, probabilities, tf.concat([*active, tf.zeros(0, tf.bool)], 0)
 
-    return step
+    return evaluation_step
 
 
-def keras_losses(labels, logits):
-    """Multinomial logistic loss in nats, (batch,) float32."""
+def compute_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Computes the multinomial logistic loss of each example in nats, (batch,) float32."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
 
 
-def errors(labels, scores):
-    """Top-1 and top-5 errors, each (batch,) float32 in [0, 1].
+def compute_topk_errors(labels: tf.Tensor, scores: tf.Tensor) -> list[tf.Tensor]:
+    """Computes top-1 and top-5 errors of each example, each (batch,) float32 in [0, 1].
 
-    Ties count in parts, as in the 2012 source: of classes with one score, of which some have a
-    place among the best, each has a part of it. With fewer than six classes the top five hold them
-    all.
+    Classes with equal scores share the places that they have among the top k, as in the 2012
+    source: the error is fractional then. The top 5 of fewer than six classes contain all of them.
+
+    Args:
+        labels: (batch,) integers.
+        scores: (batch, classes) logits or probabilities. A NaN score is an error.
     """
     own = tf.gather(scores, labels, axis=1, batch_dims=1)[:, None]
     better = tf.reduce_sum(tf.cast(scores > own, tf.float32), 1)
-    tied = tf.reduce_sum(tf.cast(scores == own, tf.float32), 1)  # 0 where it is no number
-    places = [tf.clip_by_value(number - better, 0.0, tied) for number in (1.0, 5.0)]
-    return [1.0 - each / tf.maximum(tied, 1.0) for each in places]
+    tied = tf.reduce_sum(tf.cast(scores == own, tf.float32), 1)  # 0 if the score is NaN
+    places = [tf.clip_by_value(k - better, 0.0, tied) for k in (1.0, float(outputs.TOP_K))]
+    return [1.0 - place / tf.maximum(tied, 1.0) for place in places]

@@ -10,24 +10,23 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.models import layers
-from alexnet_tf.models.layers import dropout, locally_connected, lrn
-from alexnet_tf.models.layers import placed as placed_lib
+from alexnet_tf.models.layers import dropout, locally_connected, lrn, on_device
 
 MAPS = (7, 7, 6)
 CASES = {
-    placed_lib.Convolution: ({'filters': 4, 'kernel_size': 3}, MAPS),
-    placed_lib.FarPadding: ({'padding': ((0, 3), (0, 3))}, MAPS),
-    placed_lib.Pooling: ({'pool_size': 3, 'strides': 2}, MAPS),
-    placed_lib.AveragePooling: ({'pool_size': 3, 'strides': 2}, MAPS),
-    placed_lib.Relu: ({}, MAPS),
-    placed_lib.Tanh: ({}, MAPS),
-    placed_lib.Join: ({}, [MAPS, MAPS]),
-    placed_lib.Maps: ({'start': 1, 'stop': 3}, MAPS),
-    placed_lib.Flat: ({}, MAPS),
-    placed_lib.FullyConnected: ({'units': 3}, (12,)),
-    locally_connected.LocallyConnected: ({'filters': 4, 'size': 3}, MAPS),
+    on_device.Conv2D: ({'filters': 4, 'kernel_size': 3}, MAPS),
+    on_device.ZeroPadding2D: ({'padding': ((0, 3), (0, 3))}, MAPS),
+    on_device.MaxPooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
+    on_device.AveragePooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
+    on_device.ReLU: ({}, MAPS),
+    on_device.Activation: ({'activation': 'tanh'}, MAPS),
+    on_device.Concatenate: ({}, [MAPS, MAPS]),
+    on_device.ChannelSlice: ({'start': 1, 'stop': 3}, MAPS),
+    on_device.Flatten: ({}, MAPS),
+    on_device.Dense: ({'units': 3}, (12,)),
+    locally_connected.LocallyConnected2D: ({'filters': 4, 'kernel_size': 3}, MAPS),
     dropout.Dropout: ({'rate': 0.5, 'seed': 3}, MAPS),
-    lrn.LocalResponseNormalization: ({'k': 2.0, 'n': 5, 'alpha': 1e-4, 'beta': 0.75}, MAPS),
+    lrn.LocalResponseNormalization: ({'k': 1.0, 'n': 3, 'alpha': 1e-3, 'beta': 0.5}, MAPS),
     lrn.SameMapNormalization: ({'alpha': 1e-3}, MAPS),
 }
 every_layer = pytest.mark.parametrize('kind', CASES, ids=lambda kind: kind.__name__)

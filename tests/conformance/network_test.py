@@ -14,22 +14,22 @@ CROP, CLASSES = 67, 7
 RANDOM = np.random.default_rng(0)
 WHOLE = RANDOM.normal(0, 60, (4, CROP, CROP, 3)).astype(np.float32)
 LABELS = np.arange(4)
-SMALL = [name for name, numbers in recipes.PRESETS.items() if numbers.layers]
-every_recipe = pytest.mark.parametrize('name', recipes.PRESETS)
-every_whole_recipe = pytest.mark.parametrize('name', sorted(set(recipes.PRESETS) - set(SMALL)))
+SMALL = [name for name, numbers in recipes.RECIPES.items() if numbers.layers]
+every_recipe = pytest.mark.parametrize('name', recipes.RECIPES)
+every_whole_recipe = pytest.mark.parametrize('name', sorted(set(recipes.RECIPES) - set(SMALL)))
 
 
 def _saved():
     """All recipes, those slow that are built as another is."""
     alike = {'paper', 'caffe', 'cifar13'}
     return [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in alike)) for name in recipes.PRESETS
+        pytest.param(name, marks=[pytest.mark.slow] * (name in alike)) for name in recipes.RECIPES
     ]
 
 
 def build(name, **more):
     if name in SMALL:
-        return cifar.build(recipes.PRESETS[name], num_classes=CLASSES, width=0.125, **more)
+        return cifar.build(recipes.RECIPES[name], num_classes=CLASSES, width=0.125, **more)
     numbers = recipes.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
     return alexnet.build(numbers, num_classes=CLASSES, width=0.125, **more)
 
@@ -41,7 +41,7 @@ def whole(name):
 
 
 def images_of(name):
-    size = recipes.PRESETS[name].crop_size if name in SMALL else CROP
+    size = recipes.RECIPES[name].crop_size if name in SMALL else CROP
     return WHOLE[:, :size, :size]
 
 
@@ -50,7 +50,7 @@ IMAGES = images_of('paper')
 
 def sgd_of(model):
     sgd = optimizer.PaperSGD(model.trainable_variables)
-    sgd.set_rate(0.001, bias_multiplier=2.0)
+    sgd.set_learning_rate(0.001, bias_multiplier=2.0)
     return sgd
 
 
@@ -67,7 +67,7 @@ def test_two_devices_learn_what_one_does(name):
     trained = []
     for devices in ((), ('/CPU:0', '/CPU:1')):
         model = build(name, devices=devices, compiled=True)
-        learn = steps.training_step(model, sgd_of(model))
+        learn = steps.create_training_step(model, sgd_of(model))
         metrics = [learn(IMAGES, LABELS, np.ones(4, np.float32)).metrics.numpy() for _ in range(3)]
         trained.append((metrics, model.get_weights()))
     for one, two in zip(*trained, strict=True):
@@ -123,7 +123,7 @@ def test_the_seed_decides_the_start():
 def test_a_masked_example_teaches_nothing():
     results, model = [], build('paper')
     sgd, start = sgd_of(model), model.get_weights()
-    learn = steps.training_step(model, sgd)
+    learn = steps.create_training_step(model, sgd)
     for images in (IMAGES, np.concatenate([IMAGES[:3], 9 * IMAGES[3:]])):
         model.set_weights(start)
         for each in sgd.velocities:

@@ -1,89 +1,86 @@
 """Dropout as the paper has it (section 4.2)."""
 
-import contextlib
-import threading
-from collections.abc import Iterator
-from typing import NamedTuple
+import dataclasses
 
 import keras
 import tensorflow as tf
 
-from alexnet_tf.models.layers import placed
-
-_now = threading.local()
+from alexnet_tf.models.layers import on_device
 
 
-class Draw(NamedTuple):
-    """Which masks are drawn: those of some rows of a step's batch.
+@dataclasses.dataclass(frozen=True)
+class MaskRows:
+    """The rows of a training step's masks that a batch, or a part of one, uses.
+
+    A mask is a function of the layer's seed, the step and the row of the whole batch. So it is the
+    same for a batch that is taken in parts or by several replicas, and after any restart.
+
+    A model hands it to its dropout layers: `model(images, training=True, dropout_rows=rows)`.
 
     Attributes:
-        step: Number of the step, int32.
-        first: The first row.
-        rows: Of the whole batch.
+        step: The number of the step, an int32 scalar.
+        first_row: The row of the whole batch that the part starts at.
+        batch_rows: The number of rows of the whole batch.
     """
 
-    step: tf.Tensor
-    first: int | tf.Tensor
-    rows: int
+    step: int | tf.Tensor
+    first_row: int | tf.Tensor
+    batch_rows: int
 
 
-@contextlib.contextmanager
-def drawn(draw: Draw) -> Iterator[None]:
-    """Has the layers that are called in the block draw these masks, in training.
+@on_device.place
+class Dropout(keras.layers.Layer):
+    """Sets a fraction of its inputs to zero in training, and scales all of them at test time.
 
-    So a mask is a function of seed, step and row: the same for a batch that is taken in parts, or
-    by several copies of a network, and after any restart.
-    """
-    _now.draw = draw
-    try:
-        yield
-    finally:
-        _now.draw = None
-
-
-@keras.saving.register_keras_serializable('alexnet_tf')
-class Dropout(placed.Placed, keras.layers.Layer):
-    """Sets a share of outputs to zero in training; at test multiplies all by what is kept.
-
-    Keras' own dropout is the inverted kind: it scales in training, so the next layer sees
-    inputs and gradients larger by 1 / (1 - rate), and learns differently from the same start.
+    `keras.layers.Dropout` is the inverted kind: it scales in training. There the next layer sees
+    inputs and gradients larger by 1 / (1 - rate), and so learns differently from the same start.
 
     Args:
-        rate: Share set to zero, in [0, 1).
-        inverted: Divide kept outputs by 1 - rate in training and leave them alone at test.
-        seed: Of the masks. Outside of `drawn`, a generator's state decides too, a variable.
+        rate: The fraction set to zero, in [0, 1).
+        inverted: Divide by 1 - rate in training, instead of multiplying by it at test time.
+        seed: The seed of the masks. Without `dropout_rows`, as in `fit`, the state of a
+            generator, which is a variable, decides too.
 
-    Input and output: any shape and float dtype.
+    Call arguments:
+        inputs: Any shape, any float dtype.
+        training: Whether to drop anything.
+        dropout_rows: The masks to use, a `MaskRows`; None takes the generator's next.
+
+    Example:
+    >>> Dropout(0.5)(tf.ones([1, 2])).numpy()
+    array([[0.5, 0.5]], dtype=float32)
     """
 
     def __init__(self, rate: float, *, inverted: bool = False, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.rate, self.inverted, self.seed = rate, inverted, seed
-        with placed.scope(self.device):
-            # Named, for checkpoints know variables by name.
-            self.seed_generator = keras.random.SeedGenerator(seed, name=f'{self.name}_seed')
+        # Named, since checkpoints know variables by name.
+        self.seed_generator = keras.random.SeedGenerator(seed, name=f'{self.name}_seed')
+        # Keras then hands the argument down to this layer as it does `training`.
+        self._register_call_context_args('dropout_rows')
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, dropout_rows=None):
+        """Drops in training and scales at test time, or the reverse where inverted."""
         keep = 1.0 - self.rate
-        with placed.scope(self.device):
-            if not training:
-                return inputs if self.inverted else inputs * keep
-            mask = tf.cast(self._uniform(inputs) < keep, inputs.dtype)
-            return inputs * (mask / keep if self.inverted else mask)
+        if not training:
+            return inputs if self.inverted else inputs * keep
+        mask = tf.cast(self._uniform(inputs, dropout_rows) < keep, inputs.dtype)
+        return inputs * (mask / keep if self.inverted else mask)
 
-    def _uniform(self, inputs):
-        """Uniform numbers in [0, 1), float32, in the shape of inputs."""
-        draw = getattr(_now, 'draw', None)
-        if draw is None:
+    def _uniform(self, inputs, rows: MaskRows | None):
+        """Uniform values in [0, 1), float32, in the shape of inputs."""
+        if rows is None:
             seed = tf.cast(self.seed_generator.next(), tf.int32)
             return tf.random.stateless_uniform(tf.shape(inputs), seed)
-        seed = tf.stack([self.seed, draw.step])
-        whole = tf.random.stateless_uniform((draw.rows, *inputs.shape[1:]), seed)
-        return whole[draw.first : draw.first + tf.shape(inputs)[0]]
+        seed = tf.stack([self.seed, rows.step])
+        whole = tf.random.stateless_uniform((rows.batch_rows, *inputs.shape[1:]), seed)
+        return whole[rows.first_row : rows.first_row + tf.shape(inputs)[0]]
 
     def compute_output_shape(self, input_shape):
+        """Returns the shape of the inputs."""
         return input_shape
 
     def get_config(self):
-        mine = {'rate': self.rate, 'inverted': self.inverted, 'seed': self.seed}
-        return super().get_config() | mine
+        """Returns the arguments."""
+        arguments = {'rate': self.rate, 'inverted': self.inverted, 'seed': self.seed}
+        return super().get_config() | arguments

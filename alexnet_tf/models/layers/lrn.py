@@ -1,4 +1,4 @@
-"""Local response normalisation across the kernel maps of one column (paper, section 3.3)."""
+"""Local response normalisation across the feature maps of one column (paper, section 3.3)."""
 
 import functools
 
@@ -6,71 +6,96 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.models.layers import placed
+from alexnet_tf.models.layers import on_device
 
 
-@keras.saving.register_keras_serializable('alexnet_tf')
-class LocalResponseNormalization(placed.Placed, keras.layers.Layer):
-    """y_i = x_i * (k + alpha * sum over the n nearest maps j of x_j^2) ** -beta.
+@on_device.place
+class LocalResponseNormalization(keras.layers.Layer):
+    """Divides each activation by a function of the n adjacent feature maps at its position.
 
-    The sum over neighbouring maps is a product with a banded matrix of ones, and the gradient is
-    written out: on a CPU several times as fast as TensorFlow's op, which besides has no bfloat16
-    kernel. The bracket and its power are float32 whatever the input is, because alpha times a
-    square is lost beside k in half precision.
+    The paper's formula, where the sum is over the n maps j nearest to map i, fewer at the ends:
+
+    ```python
+    y[i] = x[i] / (k + alpha * sum(x[j] ** 2)) ** beta
+    ```
+
+    The sum is a product with a banded matrix of ones, and the gradient is written out: on a CPU
+    several times as fast as TensorFlow's op, which besides has no bfloat16 kernel. The sum and its
+    power are float32 whatever the input is, since alpha times a square is lost beside k in half
+    precision.
 
     Args:
-        k, n, alpha, beta: The paper's constants; alpha is not divided by n. n is odd.
-        compiled: Let XLA fuse each pass, faster still. Not for export: servers refuse XLA.
-        device: Where it runs.
-
-    Input and output: (batch, rows, columns, maps), float32, bfloat16 or float16.
+        k: The constant added to the sum.
+        n: The number of adjacent maps in the sum, an odd number.
+        alpha: The coefficient of the sum. It is not divided by n, as in the paper and unlike
+            Caffe and PyTorch.
+        beta: The exponent.
+        compiled: Let XLA fuse each pass, which is faster still. Not for export: servers refuse XLA.
 
     Raises:
         ValueError: n is not an odd number from 1.
+
+    Input shape: (batch, rows, columns, maps), float32, bfloat16 or float16.
+    Output shape: As the input.
+
+    Example:
+    >>> layer = LocalResponseNormalization()
+    >>> layer(tf.constant([[[[100.0, 0.0, 1.0]]]])).numpy().round(2)
+    array([[[[43.87,  0.  ,  0.44]]]], dtype=float32)
     """
 
     def __init__(
-        self, *, k: float, n: int, alpha: float, beta: float, compiled: bool = False, **kwargs
+        self,
+        *,
+        k: float = 2.0,
+        n: int = 5,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        compiled: bool = False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         if n < 1 or n % 2 == 0:
-            raise ValueError(f'n={n}: expected an odd number of maps, from 1.')
+            raise ValueError(f'n={n}: expected an odd number of feature maps, from 1.')
         self.k, self.n, self.alpha, self.beta = k, n, alpha, beta
         self.compiled = compiled
 
     def call(self, inputs):
-        numbers = {'k': self.k, 'alpha': self.alpha, 'beta': self.beta}
-        with placed.scope(self.device):
-            if self.compiled:
-                return _rescale_compiled(inputs, self.n, **numbers)
-            maps = inputs.shape[-1]
-            y = _rescale(tf.reshape(inputs, [-1, maps]), self._banded_product, **numbers)
-            return tf.reshape(y, tf.shape(inputs))
+        """Normalises across the last axis."""
+        constants = {'k': self.k, 'alpha': self.alpha, 'beta': self.beta}
+        if self.compiled:
+            return _rescale_compiled(inputs, self.n, **constants)
+        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        return tf.reshape(_rescale(rows, self._banded_product, **constants), tf.shape(inputs))
 
     def _banded_product(self, x):
-        at = np.arange(x.shape[-1])
-        band = np.abs(at[:, None] - at) <= self.n // 2
+        index = np.arange(x.shape[-1])
+        band = np.abs(index[:, None] - index) <= self.n // 2
         return tf.matmul(x, tf.constant(band, x.dtype))
 
     def compute_output_shape(self, input_shape):
+        """Returns the shape of the inputs."""
         return input_shape
 
     def get_config(self):
-        numbers = {'k': self.k, 'n': self.n, 'alpha': self.alpha, 'beta': self.beta}
-        return super().get_config() | numbers | {'compiled': self.compiled}
+        """Returns the arguments."""
+        constants = {'k': self.k, 'n': self.n, 'alpha': self.alpha, 'beta': self.beta}
+        return super().get_config() | constants | {'compiled': self.compiled}
 
 
-@keras.saving.register_keras_serializable('alexnet_tf')
-class SameMapNormalization(placed.Placed, keras.layers.Layer):
-    """y = x * (1 + alpha * sum of x^2 over the 5x5 neighbours in the same map) ** -0.75.
+@on_device.place
+class SameMapNormalization(keras.layers.Layer):
+    """Divides each activation by a function of its 5x5 neighbours in the same feature map.
 
-    The 2012 source has it after the second normalisation; the paper is silent. Past the border
-    there are no neighbours.
+    y = x / (1 + alpha * sum(x ** 2)) ** 0.75, where positions past the border do not count. The
+    2012 source has it after the second normalisation (fact sheet, section 3); the paper does not
+    mention it.
 
     Args:
-        alpha: Coefficient of the sum, not divided by 25.
+        alpha: The coefficient of the sum. It is not divided by 25.
 
-    Input and output: (batch, rows, columns, maps), any float dtype.
+    Input shape: (batch, rows, columns, maps), any float dtype.
+    Output shape: As the input.
     """
 
     WINDOW = 5
@@ -81,24 +106,26 @@ class SameMapNormalization(placed.Placed, keras.layers.Layer):
         self.alpha = alpha
 
     def call(self, inputs):
-        with placed.scope(self.device):
-            return _rescale(inputs, self._window_sum, k=1.0, alpha=self.alpha, beta=self.BETA)
+        """Normalises across the rows and columns."""
+        return _rescale(inputs, self._window_sum, k=1.0, alpha=self.alpha, beta=self.BETA)
 
     def compute_output_shape(self, input_shape):
+        """Returns the shape of the inputs."""
         return input_shape
 
     def get_config(self):
+        """Returns the arguments."""
         return super().get_config() | {'alpha': self.alpha}
 
     def _window_sum(self, x):
-        # An average without padding counts existing neighbours only: times their number, a sum.
-        rows, columns = (_neighbours(size, self.WINDOW) for size in x.shape[1:3])
-        number = tf.constant(rows[:, None, None] * columns[:, None], x.dtype)
-        return tf.nn.avg_pool2d(x, self.WINDOW, strides=1, padding='SAME') * number
+        # Average pooling counts existing neighbours only: times their number, it is the sum.
+        rows, columns = (_count_neighbours(size, self.WINDOW) for size in x.shape[1:3])
+        counts = tf.constant(rows[:, None, None] * columns[:, None], x.dtype)
+        return tf.nn.avg_pool2d(x, self.WINDOW, strides=1, padding='SAME') * counts
 
 
 def _rescale(x, neighbour_sum, *, k: float, alpha: float, beta: float):
-    """x * s ** -beta with s = k + alpha * neighbour_sum(x^2), for a symmetric neighbour_sum."""
+    """Returns x s^-beta with s = k + alpha neighbour_sum(x^2), for a symmetric neighbour_sum."""
     # float16 ends at 65,504, the square of 256; bfloat16 has float32's range.
     wide = tf.float32 if x.dtype == tf.float16 else x.dtype
 
@@ -121,14 +148,14 @@ def _rescale(x, neighbour_sum, *, k: float, alpha: float, beta: float):
 
 
 def _rescale_compiled(x, window: int, *, k: float, alpha: float, beta: float):
-    """The same for sums over a window of maps, each pass fused by XLA."""
-    forward, backward = _passes(x.shape, x.dtype, window, k, alpha, beta)
+    """`_rescale` for sums over a window of feature maps, each pass fused by XLA."""
+    forward, backward = _compile_passes(x.shape, x.dtype, window, k, alpha, beta)
     return tf.custom_gradient(lambda x: (forward(x), lambda dy: backward(x, dy)))(x)
 
 
 @functools.cache
-def _passes(shape, dtype, window: int, k: float, alpha: float, beta: float):
-    """(forward, backward), once for all networks, for XLA compiles what it has not seen.
+def _compile_passes(shape, dtype, window: int, k: float, alpha: float, beta: float):
+    """(forward, backward), shared by all networks, since XLA compiles every new function.
 
     The gradient computes s again from x, which is cheaper than to store and read it.
     """
@@ -147,10 +174,10 @@ def _passes(shape, dtype, window: int, k: float, alpha: float, beta: float):
         return tf.cast(dy_wide * scale - wide * outer, x.dtype)
 
     maps = tf.TensorSpec(shape, dtype)
-    with tf.init_scope(), tf.device(None):  # of no network's graph, and of no device
+    with tf.init_scope(), tf.device(None):  # in no network's graph and on no device
         return tuple(
-            tf.function(each, jit_compile=True, autograph=False).get_concrete_function(*specs)
-            for each, specs in ((forward, (maps,)), (backward, (maps, maps)))
+            tf.function(pass_, jit_compile=True, autograph=False).get_concrete_function(*specs)
+            for pass_, specs in ((forward, (maps,)), (backward, (maps, maps)))
         )
 
 
@@ -162,13 +189,13 @@ def _negative_power(s, beta: float):
 
 
 def _shifted_sum(x, window: int):
-    """The sum over `window` neighbouring maps, as XLA fuses it; past the ends there are none."""
+    """The sum over `window` adjacent feature maps, in a form that XLA fuses."""
     padded = tf.pad(x, [[0, 0]] * 3 + [[window // 2, window // 2]])
-    return tf.add_n([padded[..., at : at + x.shape[-1]] for at in range(window)])
+    return tf.add_n([padded[..., shift : shift + x.shape[-1]] for shift in range(window)])
 
 
-def _neighbours(size: int, window: int) -> np.ndarray:
-    """How many of `window` positions around each of `size` exist."""
-    at = np.arange(size)
-    half = window // 2
-    return np.minimum(at + half, size - 1) - np.maximum(at - half, 0) + 1
+def _count_neighbours(size: int, window: int) -> np.ndarray:
+    """How many of the `window` positions around each of `size` positions exist."""
+    index = np.arange(size)
+    reach = window // 2
+    return np.minimum(index + reach, size - 1) - np.maximum(index - reach, 0) + 1

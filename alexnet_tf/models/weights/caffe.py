@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from alexnet_tf.models import topology
-from alexnet_tf.models.weights import files
+from alexnet_tf.models.weights import readers
 from input_pipeline import errors
 
 
 def assign(
     model: keras.Model,
-    weights: files.Weights,
+    weights: readers.Weights,
     *,
     missing_fresh: bool,
     file: object,

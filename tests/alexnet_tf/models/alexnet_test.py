@@ -22,7 +22,7 @@ PARAMETERS = {
 
 @pytest.fixture(scope='module', params=['paper', 'source2012'])
 def model(request):
-    return alexnet.build(recipes.PRESETS[request.param], num_classes=1000)
+    return alexnet.build(recipes.RECIPES[request.param], num_classes=1000)
 
 
 def test_parameters_by_layer(model):
@@ -85,7 +85,7 @@ def test_columns_start_from_different_weights(model):
 
 @pytest.mark.parametrize(('crop', 'past'), [(224, 3), (227, 0), (223, 0), (225, 2), (67, 0)])
 def test_far_padding_lets_the_last_window_begin_inside(crop, past):
-    assert alexnet.far_padding(crop) == past
+    assert alexnet.compute_padding(crop) == past
 
 
 def test_conv4_and_conv5_see_their_own_column_only():

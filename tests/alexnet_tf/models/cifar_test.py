@@ -11,7 +11,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def build(name, **more):
-    numbers = dataclasses.replace(recipes.PRESETS[name], **more)
+    numbers = dataclasses.replace(recipes.RECIPES[name], **more)
     return cifar.build(numbers, num_classes=10)
 
 
@@ -22,7 +22,7 @@ def build(name, **more):
 def test_published_sizes(name, parameters, millions):
     model = build(name)
     assert model.count_params() == parameters
-    assert sum(flops.multiply_adds(model).values()) / 1e6 == pytest.approx(millions, abs=0.05)
+    assert sum(flops.count_multiply_adds(model).values()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
 def test_initial_weights():
@@ -113,7 +113,7 @@ def test_logits_against_numpy(name, more, forward, function):
     model.get_layer('conv1_a').kernel.assign(
         RANDOM.normal(0, 0.02, (5, 5, 3, 64))[..., : model.get_layer('conv1_a').kernel.shape[-1]]
     )
-    size = recipes.PRESETS[name].crop_size
+    size = recipes.RECIPES[name].crop_size
     images = RANDOM.normal(0, 60, (2, size, size, 3)).astype(np.float32)
     logits = model(images).numpy()
     for image, found in zip(images, logits, strict=True):
@@ -128,7 +128,7 @@ def test_logits_against_numpy(name, more, forward, function):
 def test_hidden_is_what_the_classes_read():
     model = build('figure1')
     images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
-    features = alexnet.hidden(model)(images)
+    features = alexnet.build_feature_extractor(model)(images)
     layer = model.get_layer('fc4')
     logits = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
     np.testing.assert_allclose(logits, model(images), atol=1e-5)
@@ -138,11 +138,11 @@ def test_unused_numbers_change_nothing():
     """And all others do, or have to do with training."""
     for name in ('cifar13', 'cifar11', 'figure1'):
         whole = build(name).to_json()
-        unused = cifar.unused(recipes.PRESETS[name])
+        unused = cifar.list_unused_fields(recipes.RECIPES[name])
         assert ('lrn_k' in unused) == (name != 'cifar11')
         for field in dataclasses.fields(recipes.Recipe):
             value = {'activation': 'tanh'}.get(
-                field.name, getattr(recipes.PRESETS[name], field.name)
+                field.name, getattr(recipes.RECIPES[name], field.name)
             )
             if isinstance(value, bool):
                 value = not value

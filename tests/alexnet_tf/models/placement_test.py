@@ -22,8 +22,8 @@ def test_a_processor_imitates_what_it_has_no_arithmetic_for(
 ):
     path = tmp_path / 'cpuinfo'
     path.write_text(f'processor\t: 0\nbugs\t: amx_bf16\nflags\t\t: {flags}\nbogomips : 2\n')
-    assert placement.slow(precision, placed, path) is slow
+    assert placement.is_emulated(precision, placed, path) is slow
 
 
 def test_what_is_not_known_is_not_called_slow(tmp_path):
-    assert placement.slow('bfloat16', ['/device:CPU:0'], tmp_path / 'none') is False
+    assert placement.is_emulated('bfloat16', ['/device:CPU:0'], tmp_path / 'none') is False

@@ -27,7 +27,7 @@ def looped(x, kernel, bias, size):
 
 def made(size, shape=(2, 4, 5, 3), filters=2, dtype='float64'):
     x = RANDOM.normal(size=shape)
-    layer = locally_connected.LocallyConnected(filters, size, dtype=dtype)
+    layer = locally_connected.LocallyConnected2D(filters, size, dtype=dtype)
     layer.build(shape)
     layer.bias.assign(RANDOM.normal(size=layer.bias.shape))
     return layer, x
@@ -70,5 +70,5 @@ def test_no_two_places_share_a_number():
 
 
 def test_even_sizes_are_refused():
-    with pytest.raises(ValueError, match='size=4: expected an odd number'):
-        locally_connected.LocallyConnected(2, 4)
+    with pytest.raises(ValueError, match='kernel_size=4: expected an odd number'):
+        locally_connected.LocallyConnected2D(2, 4)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import alexnet, cifar, recipes
 from alexnet_tf.models.weights import caffe as caffe_lib
-from alexnet_tf.models.weights import files
+from alexnet_tf.models.weights import readers
 from input_pipeline import errors
 
 WIDTH, CLASSES = 1 / 16, 5
@@ -142,7 +142,7 @@ def build(**more):
 
 
 def assign(model, path, *, missing_fresh=False):
-    weights = files.read(path, caffe_lib.layer_names(model))
+    weights = readers.read(path, caffe_lib.layer_names(model))
     return caffe_lib.assign(model, weights, missing_fresh=missing_fresh, file=path)
 
 
@@ -234,7 +234,7 @@ def test_a_pickle_that_calls_anything_is_refused(call, tmp_path):
     path, mark = tmp_path / 'bad.npy', tmp_path / 'mark'
     np.save(path, {'conv1': [Hostile(call, f'touch {mark}'), 1]}, allow_pickle=True)
     with pytest.raises(errors.DataError, match='only NumPy arrays of numbers are admitted'):
-        files.read(path, LAYERS)
+        readers.read(path, LAYERS)
     assert not mark.exists()
 
 
@@ -242,12 +242,12 @@ def test_a_pickle_that_calls_anything_is_refused(call, tmp_path):
     'content',
     [b'', b'\x93NUMPY', b'\x93NUMPY\x01\x00\x10\x00' + b'x' * 16, struct.pack('<Q', 7) * 9],
 )
-@pytest.mark.parametrize('suffix', files.SUFFIXES)
+@pytest.mark.parametrize('suffix', readers.SUFFIXES)
 def test_broken_files_are_data_errors(suffix, content, tmp_path):
     path = tmp_path / f'broken{suffix}'
     path.write_bytes(content)
     with pytest.raises(errors.DataError, match='broken'):
-        files.read(path, LAYERS)
+        readers.read(path, LAYERS)
 
 
 def test_a_single_array_and_a_list_are_refused(tmp_path):
@@ -255,7 +255,7 @@ def test_a_single_array_and_a_list_are_refused(tmp_path):
     np.save(tmp_path / 'list.npy', np.array([1, 'a', None], dtype=object), allow_pickle=True)
     for name in ('one', 'list'):
         with pytest.raises(errors.DataError, match=f'{name}.npy'):
-            files.read(tmp_path / f'{name}.npy', LAYERS)
+            readers.read(tmp_path / f'{name}.npy', LAYERS)
 
 
 @pytest.mark.parametrize('layer', ['fc6', 'fc8'])
@@ -263,7 +263,7 @@ def test_a_single_array_and_a_list_are_refused(tmp_path):
 def test_the_layout_shows_in_fully_connected_layers_too(caffe, tmp_path, layer, form):
     model = build()
     path = saved(tmp_path, form({layer: caffe[layer]}))
-    caffe_lib.assign(model, files.read(path, LAYERS), missing_fresh=True, file=path)
+    caffe_lib.assign(model, readers.read(path, LAYERS), missing_fresh=True, file=path)
     # Of fc6's 256 neurons, column a has the first half.
     kernel = model.get_layer('fc8' if layer == 'fc8' else 'fc6_a').kernel.numpy()
     expected = caffe[layer][0].T[:, : kernel.shape[1]]
@@ -273,7 +273,7 @@ def test_the_layout_shows_in_fully_connected_layers_too(caffe, tmp_path, layer, 
 def test_a_layout_that_cannot_be_told_is_refused(caffe, tmp_path):
     path = saved(tmp_path, {'fc7': caffe['fc7']})
     with pytest.raises(errors.DataError, match='of square kernels alone'):
-        caffe_lib.assign(build(), files.read(path, LAYERS), missing_fresh=True, file=path)
+        caffe_lib.assign(build(), readers.read(path, LAYERS), missing_fresh=True, file=path)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +289,9 @@ def test_a_layout_that_cannot_be_told_is_refused(caffe, tmp_path):
 def test_kernels_that_are_none_are_refused_by_name(caffe, tmp_path, layer, kernel, message):
     path = saved(tmp_path, caffe | {layer: (kernel, np.ones(6))})
     with pytest.raises(errors.DataError, match=f'{layer}.*{message}'):
-        files.read(path, LAYERS)
+        readers.read(path, LAYERS)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(errors.DataError, match=r'--init_weights=.*gone\.npy: no such file'):
-        files.read(tmp_path / 'gone.npy', LAYERS)
+        readers.read(tmp_path / 'gone.npy', LAYERS)

@@ -1,0 +1,270 @@
+"""Builds the layers of a network in one or two columns, each column on its device (figure 2)."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from alexnet_tf.models import recipes
+from alexnet_tf.models.layers import dropout as dropout_lib
+from alexnet_tf.models.layers import locally_connected, lrn, on_device
+
+COLUMNS = ('a', 'b')
+CHANNELS = 3
+POOL_STRIDE = 2
+
+ColumnOutputs = Mapping[str, keras.KerasTensor]  # column -> the output of its layer
+
+
+class ColumnBuilder:
+    """Builds each layer of a network once per column.
+
+    A layer method takes the layer's name and the outputs of earlier layers by column, and returns
+    the new layer's outputs by column. The layers of 'conv1' are called 'conv1_a' and 'conv1_b':
+    their names are the keys of checkpoints, and with the seed they decide the initial weights.
+
+    Args:
+        recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2.
+        width: Filters and units as a multiple of the numbers that the methods are given.
+        devices: None, one for all columns, or one for each.
+        precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
+        seed: The seed of the initial weights and of the dropout masks.
+        compiled: Let XLA fuse the normalisations, and take images in the precision's dtype, too.
+
+    Raises:
+        ValueError: There are more devices than columns.
+
+    Example:
+    >>> columns = ColumnBuilder(recipes.PAPER)
+    >>> x = columns.broadcast(columns.create_input())
+    >>> x = columns.convolution('conv1', x, filters=48, size=11, stride=4, sd=0.01)
+    >>> {column: output.shape for column, output in x.items()}
+    {'a': (None, 54, 54, 48), 'b': (None, 54, 54, 48)}
+    """
+
+    def __init__(
+        self,
+        recipe: recipes.Recipe,
+        *,
+        width: float = 1.0,
+        devices: tuple[str, ...] = (),
+        precision: str = 'float32',
+        seed: int = 0,
+        compiled: bool = False,
+    ):
+        if len(devices) > recipe.columns:
+            raise ValueError(
+                f'{len(devices)} devices for {recipe.columns} column. Give one device.'
+            )
+        self._recipe, self._width, self._seed, self._compiled = recipe, width, seed, compiled
+        self._dtype = keras.DTypePolicy(
+            'float32' if precision == 'float32' else f'mixed_{precision}'
+        )
+        self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
+
+    def create_input(self) -> keras.KerasTensor:
+        """Creates the input, (batch, crop_size, crop_size, 3)."""
+        size = self._recipe.crop_size
+        dtype = self._dtype.compute_dtype if self._compiled else 'float32'
+        return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
+
+    def broadcast(self, tensor: keras.KerasTensor) -> ColumnOutputs:
+        """Gives every column the same tensor."""
+        return dict.fromkeys(COLUMNS[: self._recipe.columns], tensor)
+
+    def zero_padding(self, name: str, x: ColumnOutputs, *, after: int) -> ColumnOutputs:
+        """Adds rows and columns of zeros past the bottom and right edges."""
+        return self._add(on_device.ZeroPadding2D, name, x, ((0, after), (0, after)))
+
+    def convolution(
+        self,
+        name: str,
+        x: ColumnOutputs,
+        *,
+        filters: int,
+        size: int,
+        stride: int = 1,
+        sd: float,
+        bias: float = 0.0,
+    ) -> ColumnOutputs:
+        """Convolves: with zero padding that keeps the size at stride 1, else without padding.
+
+        Args:
+            name: The layer's name, without the column.
+            x: Images or feature maps.
+            filters: The number of kernels in each column, at width 1.
+            size: The side of the kernels.
+            stride: The distance between windows.
+            sd: The standard deviation of the initial weights.
+            bias: The initial bias.
+        """
+        padding = 'valid' if stride > 1 else 'same'
+        arguments = self._scale(filters), size, stride, padding
+        return self._add(on_device.Conv2D, name, x, *arguments, initial=(sd, bias))
+
+    def locally_connected(
+        self, name: str, x: ColumnOutputs, *, filters: int, size: int, sd: float, bias: float
+    ) -> ColumnOutputs:
+        """Convolves with other kernels at each position; arguments as of `convolution`."""
+        arguments = self._scale(filters), size
+        layer = locally_connected.LocallyConnected2D
+        return self._add(layer, name, x, *arguments, initial=(sd, bias))
+
+    def fully_connected(
+        self, name: str, x: ColumnOutputs, *, units: int, sd: float, bias: float
+    ) -> ColumnOutputs:
+        """Adds a fully-connected layer of `units` units in each column, at width 1."""
+        return self._add(on_device.Dense, name, x, self._scale(units), initial=(sd, bias))
+
+    def activation(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Applies the recipe's activation; where it is tanh, 'relu1' is called 'tanh1'."""
+        kind = self._recipe.activation
+        if kind == 'relu':
+            return self._add(on_device.ReLU, name, x)
+        return self._add(on_device.Activation, name.replace('relu', kind), x, kind)
+
+    def normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Normalises across feature maps (section 3.3), unless the recipe leaves that out."""
+        if not self._recipe.normalization:
+            return x
+        if self._recipe.lrn_across_columns and len(x) > 1:
+            return self._normalize_across_columns(name, x)
+        return self._normalize(name, x)
+
+    def same_map_normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Normalises within feature maps where the recipe does, as the 2012 source did."""
+        alpha = self._recipe.same_map_alpha
+        if not (self._recipe.normalization and alpha):
+            return x
+        return self._add(lrn.SameMapNormalization, name, x, alpha=alpha)
+
+    def max_pooling(self, name: str, x: ColumnOutputs, *, padding: str = 'valid') -> ColumnOutputs:
+        """Takes maxima over the recipe's windows, 2 apart.
+
+        Args:
+            name: The layer's name, without the column.
+            x: Feature maps.
+            padding: 'valid', or 'same' to let the last window end past the edge.
+
+        Raises:
+            ValueError: The feature maps are smaller than a window.
+        """
+        size, rows = self._recipe.pool_size, x[COLUMNS[0]].shape[1]
+        if padding == 'valid' and rows < size:
+            raise ValueError(
+                f'crop_size={self._recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
+                f'pixels; its windows are {size}x{size}. Give a larger crop.'
+            )
+        return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding)
+
+    def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Averages over the recipe's windows, 2 apart, and at the edge over what exists of one."""
+        size = self._recipe.pool_size
+        return self._add(on_device.AveragePooling2D, name, x, size, POOL_STRIDE, 'same')
+
+    def concatenate_columns(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Gives every column the outputs of all columns side by side, a then b."""
+        return {column: self._concatenate(name, column, x) for column in x}
+
+    def flatten(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Flattens (batch, rows, columns, maps) to (batch, rows * columns * maps)."""
+        return self._add(on_device.Flatten, name, x)
+
+    def dropout(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Drops the recipe's fraction of the units in training (section 4.2)."""
+        recipe = self._recipe
+        return {
+            column: dropout_lib.Dropout(
+                recipe.dropout,
+                inverted=recipe.dropout_inverted,
+                seed=self._layer_seed(name, column),
+                **self._placement(name, column),
+            )(x[column])
+            for column in x
+        }
+
+    def logits(
+        self, name: str, x: ColumnOutputs, *, num_classes: int, sd: float, bias: float = 0.0
+    ) -> keras.KerasTensor:
+        """Adds the layer of the classes: both columns -> (batch, num_classes) float32.
+
+        As in the 2012 source, it is on column a's device.
+        """
+        first = COLUMNS[0]
+        layer = on_device.Dense(
+            num_classes,
+            **self._initializers(name, first, sd, bias),
+            **self._placement(name, first) | {'name': name},
+        )
+        logits = layer(self._concatenate(name, first, x))
+        return keras.layers.Activation('linear', dtype='float32', name='logits')(logits)
+
+    def _normalize(self, name, x):
+        recipe = self._recipe
+        return self._add(
+            lrn.LocalResponseNormalization,
+            name,
+            x,
+            k=recipe.lrn_k,
+            n=recipe.lrn_n,
+            alpha=recipe.lrn_alpha,
+            beta=recipe.lrn_beta,
+            compiled=self._compiled,
+        )
+
+    def _normalize_across_columns(self, name, x):
+        """Normalises each column's maps beside those of the other column that they reach."""
+        maps = x['a'].shape[-1]
+        reach = min(self._recipe.lrn_n // 2, maps)
+        # Cut on the other column's device, so that no more than the seam crosses.
+        seams = self._slice(f'{name}_seam', x, {'a': (maps - reach, maps), 'b': (0, reach)})
+        neighbours = {'a': [x['a'], seams['b']], 'b': [seams['a'], x['b']]}
+        joined = self._add(on_device.Concatenate, f'{name}_join', neighbours)
+        normalized = self._normalize(name, joined)
+        return self._slice(f'{name}_own', normalized, {'a': (0, maps), 'b': (reach, reach + maps)})
+
+    def _slice(self, name, x, ranges):
+        return {
+            column: on_device.ChannelSlice(*ranges[column], **self._placement(name, column))(output)
+            for column, output in x.items()
+        }
+
+    def _concatenate(self, name, column, x):
+        if len(x) == 1:
+            return x[column]
+        return on_device.Concatenate(**self._placement(f'{name}_join', column))(list(x.values()))
+
+    def _add(self, layer, name, x, *arguments, initial=None, **options):
+        """Calls a new layer in each column; `initial` is (sd, bias) of layers with weights."""
+        outputs = {}
+        for column in x:
+            weights = self._initializers(name, column, *initial) if initial else {}
+            new = layer(*arguments, **options, **weights, **self._placement(name, column))
+            outputs[column] = new(x[column])
+        return outputs
+
+    def _placement(self, name, column) -> dict[str, Any]:
+        return {
+            'name': f'{name}_{column}',
+            'device': self._devices[column],
+            'dtype': self._dtype,
+        }
+
+    def _initializers(self, name, column, sd, bias) -> dict[str, keras.Initializer]:
+        seed = self._layer_seed(name, column)
+        return {
+            'kernel_initializer': keras.initializers.RandomNormal(stddev=sd, seed=seed),
+            'bias_initializer': keras.initializers.Constant(bias),
+        }
+
+    def _layer_seed(self, name, column) -> int:
+        return zlib.crc32(f'{self._seed}/{name}_{column}'.encode()) & 0x7FFFFFFF
+
+    def _scale(self, number: int) -> int:
+        scaled = round(number * self._width)
+        if scaled < 1:
+            raise ValueError(
+                f'width={self._width} leaves none of {number} filters. Give a larger width.'
+            )
+        return scaled
