@@ -1,4 +1,7 @@
-"""One self-contained HTML page: no script, no network, every text escaped."""
+"""One self-contained HTML page: no script, no network, every text escaped.
+
+Each function returns the HTML element that it is named after.
+"""
 
 import base64
 import html
@@ -24,36 +27,41 @@ pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; }
 
 
 def document(title: str, blocks: Iterable[str]) -> str:
-    """The page, of blocks made by the functions below."""
+    """Returns the page.
+
+    Args:
+        title: Of the page, and its first heading.
+        blocks: Elements from the functions below.
+    """
     body = '\n'.join(blocks)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
-        f'<h1>{_text(title)}</h1>\n{body}\n</body>\n</html>\n'
+        f'<title>{_escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
+        f'<h1>{_escape(title)}</h1>\n{body}\n</body>\n</html>\n'
     )
 
 
 def heading(text: str) -> str:
-    """Of a section."""
-    return f'<h2>{_text(text)}</h2>'
+    """Returns the heading of a section."""
+    return f'<h2>{_escape(text)}</h2>'
 
 
 def paragraph(text: str, *, note: bool = False) -> str:
-    """Plain text; a note is paler."""
-    kind = ' class="note"' if note else ''
-    return f'<p{kind}>{_text(text)}</p>'
+    """Returns a paragraph of plain text; a note is paler."""
+    attribute = ' class="note"' if note else ''
+    return f'<p{attribute}>{_escape(text)}</p>'
 
 
 def code(text: str) -> str:
-    """A command or a file, in its own lines."""
-    return f'<pre><code>{_text(text)}</code></pre>'
+    """Returns a block of code."""
+    return f'<pre><code>{_escape(text)}</code></pre>'
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table, which scrolls where the window is narrow."""
-    head = ''.join(f'<th>{_text(each)}</th>' for each in header)
-    lines = (''.join(f'<td>{_text(each)}</td>' for each in row) for row in rows)
+    """Returns a table, which scrolls in a narrow window."""
+    head = ''.join(f'<th>{_escape(name)}</th>' for name in header)
+    lines = (''.join(f'<td>{_escape(cell)}</td>' for cell in row) for row in rows)
     body = '\n'.join(f'<tr>{line}</tr>' for line in lines)
     return (
         f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>'
@@ -61,34 +69,34 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     )
 
 
-def picture(png: bytes, alt: str, *, kind: str = '') -> str:
-    """An encoded PNG inside the page.
+def image(png: bytes, alt: str, *, kind: str = '') -> str:
+    """Returns an image that is embedded in the page.
 
     Args:
-        png: It.
-        alt: What it shows, for those who do not see it.
-        kind: 'kernels': enlarged without smoothing; 'wide': scrolls where the window is narrow.
+        png: Encoded image.
+        alt: Text for readers who do not see it.
+        kind: 'kernels' to enlarge without smoothing, 'wide' to scroll in a narrow window.
     """
     data = base64.b64encode(png).decode()
-    named = f' class="{kind}"' if kind else ''
-    image = f'<img{named} src="data:image/png;base64,{data}" alt="{_text(alt)}">'
-    return f'<div class="scroll">{image}</div>'
+    attribute = f' class="{kind}"' if kind else ''
+    element = f'<img{attribute} src="data:image/png;base64,{data}" alt="{_escape(alt)}">'
+    return f'<div class="scroll">{element}</div>'
 
 
-def gallery(pictures: Iterable[tuple[bytes, str]]) -> str:
-    """Pictures side by side as the window allows, each over its caption.
+def gallery(images: Iterable[tuple[bytes, str]]) -> str:
+    """Returns images side by side, as many in a row as fit, each above its caption.
 
     Args:
-        pictures: (encoded JPEG, caption) each.
+        images: (encoded JPEG, caption) each.
     """
-    shown = ''.join(
+    figures = ''.join(
         f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" '
-        f'alt="{_text(caption)}"><figcaption>{_text(caption)}</figcaption></figure>'
-        for jpeg, caption in pictures
+        f'alt="{_escape(caption)}"><figcaption>{_escape(caption)}</figcaption></figure>'
+        for jpeg, caption in images
     )
-    return f'<div class="gallery">{shown}</div>'
+    return f'<div class="gallery">{figures}</div>'
 
 
-def _text(value: object) -> str:
-    # A file's name may hold bytes of no encoding.
+def _escape(value: object) -> str:
+    # A file name may hold bytes that are not valid in any encoding.
     return html.escape(str(value).encode(errors='backslashreplace').decode())

@@ -1,24 +1,29 @@
-"""How far a share may be from what it was measured to be."""
+"""Confidence intervals of error rates."""
 
 import math
 
-DEVIATIONS = 1.959964  # of a normal distribution, on either side of 95 %
+Z_95 = 1.959964  # standard deviations of a normal distribution on either side of 95 %
 
 
-def wilson(share: float, number: int) -> tuple[float, float]:
-    """The 95 % interval of a binomial share (Wilson 1927), for any share and number.
+def compute_wilson_interval(share: float, trials: int) -> tuple[float, float]:
+    """Computes the 95 % interval of a binomial share (Wilson 1927).
+
+    It holds for any share and any number of trials.
+
+    >>> [round(end, 4) for end in compute_wilson_interval(0.1, 100)]
+    [0.0552, 0.1744]
+    >>> [round(end, 4) for end in compute_wilson_interval(0.0, 20)]
+    [0.0, 0.1611]
 
     Args:
-        share: Found, in [0, 1].
-        number: Of trials, at least 1.
+        share: Measured share, in [0, 1].
+        trials: At least 1.
 
-    >>> [round(end, 4) for end in wilson(0.1, 100)]
-    [0.0552, 0.1744]
-    >>> [round(end, 4) for end in wilson(0.0, 20)]
-    [0.0, 0.1611]
+    Returns:
+        Lower and upper end, in [0, 1].
     """
-    square = DEVIATIONS**2
-    middle = (share + square / (2 * number)) / (1 + square / number)
-    spread = math.sqrt(share * (1 - share) / number + square / (4 * number**2))
-    reach = DEVIATIONS * spread / (1 + square / number)
+    square = Z_95**2
+    middle = (share + square / (2 * trials)) / (1 + square / trials)
+    spread = math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
+    reach = Z_95 * spread / (1 + square / trials)
     return max(0.0, middle - reach), min(1.0, middle + reach)

@@ -1,26 +1,36 @@
-"""A model card: what a trained network is, what it was measured to do, what it was not."""
+"""A model card: what a trained network is, how well it does, what was not measured."""
 
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
+RESULTS_HEADER = (
+    'split',
+    'images',
+    'views',
+    'top-1 error (95 %)',
+    'top-5 error (95 %)',
+    'loss',
+    'step',
+)
 _SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|~!&])')
+_MAX_CLASSES = 20  # that are listed
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
-    """What is known of a trained network; nothing is left to be filled in by hand.
+class ModelCard:
+    """The contents of a model card; nothing is left to fill in by hand.
 
     Attributes:
         name: Of the run.
         architecture: A sentence.
         classes: Names in label order.
-        data: What it was trained on, a sentence.
-        training: How, a sentence.
-        header, results: The table of its scores.
-        calibration: What its confidence is worth, a sentence; '' where it was not measured.
-        use: Commands by what they are for.
-        made_with: Versions and commit by name.
+        data: Sentences about the training records.
+        training: A sentence.
+        results: Rows of the table under RESULTS_HEADER.
+        calibration: A sentence about the confidence; '' if it was not measured.
+        commands: Shell commands by their purpose.
+        environment: Versions by the name of the package, and the commit.
     """
 
     name: str
@@ -28,63 +38,63 @@ class Card:
     classes: Sequence[str]
     data: str
     training: str
-    header: Sequence[str]
     results: Sequence[Sequence[str]]
     calibration: str
-    use: Mapping[str, str]
-    made_with: Mapping[str, object]
+    commands: Mapping[str, str]
+    environment: Mapping[str, object]
 
 
-def text(card: Card) -> str:
-    """The card in Markdown."""
-    named = ', '.join(_plain(each) for each in card.classes[:20])
-    more = f' and {len(card.classes) - 20:,} more' if len(card.classes) > 20 else ''
-    lines = [
-        f'# Model card: {_plain(card.name)}',
+def to_markdown(card: ModelCard) -> str:
+    """Renders a card in Markdown; names in it cannot add markup."""
+    names = ', '.join(_escape(name) for name in card.classes[:_MAX_CLASSES])
+    more = len(card.classes) - _MAX_CLASSES
+    blocks = [
+        f'# Model card: {_escape(card.name)}',
         '## Network',
         card.architecture,
-        f'It tells {len(card.classes):,} classes apart: {named}{more}.',
-        '## What it is for',
-        'Photographs that each show one thing, and that resemble those it was trained on. It '
-        'always names one of its classes, whatever a picture shows.',
+        f'It distinguishes {len(card.classes):,} classes: {names}'
+        + (f' and {more:,} more.' if more > 0 else '.'),
+        '## Intended use',
+        'Photos that show one object each and resemble the training images. It always predicts '
+        'one of its classes, whatever an image shows.',
         '## Training data',
-        _plain(card.data),
+        _escape(card.data),
         '## Training',
-        _plain(card.training),
-        '## Scores',
-        *_scores(card),
-        '## What was not measured',
-        'Pictures from other sources than its records, other lighting, cameras or places, altered '
-        'pictures, and differences between groups of people, if any are shown. It sees the central '
-        'square of a picture and nothing outside it.',
-        '## Use',
-        *(f'{what}:\n\n{_code(command)}' for what, command in card.use.items()),
-        '## Made with',
-        '\n'.join(f'- {_plain(name)}: {_plain(value)}' for name, value in card.made_with.items()),
+        _escape(card.training),
+        '## Results',
+        *_format_results(card),
+        '## Limitations',
+        'Not measured: images from other sources than its records, other lighting, cameras or '
+        'places, manipulated images, and differences between groups of people, if any are shown. '
+        'It sees the central square of an image and nothing outside it.',
+        '## Commands',
+        *(f'{purpose}:\n\n{_fence(command)}' for purpose, command in card.commands.items()),
+        '## Environment',
+        '\n'.join(f'- {_escape(key)}: {_escape(value)}' for key, value in card.environment.items()),
     ]
-    return '\n\n'.join(lines) + '\n'
+    return '\n\n'.join(blocks) + '\n'
 
 
-def _scores(card: Card) -> list[str]:
+def _format_results(card: ModelCard) -> list[str]:
     if not card.results:
-        return ['None yet: `--mode=evaluate` measures them.']
-    rows = [card.header, ['---'] * len(card.header), *card.results]
-    table = '\n'.join(f'| {" | ".join(map(_cell, row))} |' for row in rows)
-    said = 'Intervals are 95 % ones of a binomial share: they tell of the number of pictures only.'
-    return [table, f'{said} {card.calibration}'.rstrip()]
+        return ['None yet. Run `--mode=evaluate`.']
+    rows = [map(_escape, row) for row in (RESULTS_HEADER, *card.results)]
+    lines = [f'| {" | ".join(row)} |' for row in rows]
+    lines.insert(1, f'| {" | ".join(["---"] * len(RESULTS_HEADER))} |')
+    note = (
+        'The intervals are 95 % binomial confidence intervals. They cover the number of images '
+        'only, not how networks of other seeds differ.'
+    )
+    return ['\n'.join(lines), f'{note} {card.calibration}'.rstrip()]
 
 
-def _cell(value: object) -> str:
-    return value if value == '---' else _plain(value)
-
-
-def _code(command: str) -> str:
-    """A block that nothing in it ends."""
-    fence = '`' * (1 + max(2, *map(len, re.findall('`+', command)), 2))
+def _fence(command: str) -> str:
+    """Puts a command in a code block whose fence is longer than any backticks in it."""
+    fence = '`' * (1 + max([2, *map(len, re.findall('`+', command))]))
     return f'{fence}\n{" ".join(command.splitlines())}\n{fence}'
 
 
-def _plain(value: object) -> str:
-    """A text that Markdown and HTML show as it is."""
-    one_line = ' '.join(str(value).encode(errors='backslashreplace').decode().split())
-    return _SPECIAL.sub(r'\\\1', one_line)
+def _escape(value: object) -> str:
+    """Escapes a text so that Markdown and HTML show it as it is, in one line."""
+    text = ' '.join(str(value).encode(errors='backslashreplace').decode().split())
+    return _SPECIAL.sub(r'\\\1', text)

@@ -4,30 +4,40 @@ import collections
 import dataclasses
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from alexnet_tf.reports import intervals, tables
 
 VALIDATION, TEST = 'validation', 'test'
-FULL = ''  # the network without a change
-# Kinds of networks: as the paper's; with a sixth convolution; either pre-trained on other pictures.
-CNN, SIX, TUNED, STARRED = 'CNN', 'six', 'tuned', 'CNN*'
+UNCHANGED = ''  # changes of the paper's network
+# Kinds of networks: the paper's; with a sixth convolution; either of them pre-trained.
+CNN, SIX_CONVOLUTIONS, PRETRAINED, CNN_STAR = 'CNN', 'six', 'TUNED', 'CNN*'
+_LABELS = {
+    CNN: 'CNN',
+    SIX_CONVOLUTIONS: 'CNN with a sixth convolution',
+    PRETRAINED: 'CNN, pre-trained',
+    CNN_STAR: 'CNN*',
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One row of some `results.csv`.
 
     Attributes:
-        of: The run, or the ensemble's runs.
-        kinds: Of each network, sorted: CNN, SIX, TUNED, STARRED, or how else it differs.
-        changes: What differs from the whole network, as `columns=1`; FULL for nothing.
-        group: Networks of one group differ in their changes only, and know the same records.
-        split, views, examples: That were scored.
-        errors: Top-1 and top-5, in [0, 1].
+        name: The run directory, or all of an ensemble.
+        kinds: Kind of each network, sorted: CNN, SIX_CONVOLUTIONS, PRETRAINED, CNN_STAR, or a
+            description of how else it differs.
+        changes: How the networks differ from the paper's, as `columns=1`; UNCHANGED if they do not.
+        group: Networks of one group differ in their changes only, and share their records.
+        split: Name of the split.
+        views: Number of views of an image.
+        examples: In the split.
+        errors: Top-1 and top-5 error, in [0, 1].
     """
 
-    of: str
+    name: str
     kinds: tuple[str, ...]
     changes: str
     group: str
@@ -38,169 +48,222 @@ class Measured:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class PaperRow:
     """One row of a table of the paper.
 
     Attributes:
-        name: As there.
-        cells: The paper's, as printed there, by column.
-        kinds: Of measured rows that belong beside it; none can where there are none.
-        views: The same.
+        label: As in the paper.
+        cells: As printed in the paper, by column; percent.
+        kinds: The `Measurement.kinds` that belong beside it; () if none can.
+        views: The `Measurement.views` that belong beside it.
     """
 
-    name: str
+    label: str
     cells: tuple[str, ...]
     kinds: tuple[tuple[str, ...], ...] = ()
     views: int = 10
 
 
+class Column(NamedTuple):
+    """One column of a table of the paper.
+
+    Attributes:
+        name: As in the paper.
+        split: Name of the split.
+        error: Index in `Measurement.errors`: 0 for top-1, 1 for top-5.
+    """
+
+    name: str
+    split: str
+    error: int
+
+
 @dataclasses.dataclass(frozen=True)
-class Table:
+class PaperTable:
     """A table of the paper.
 
     Attributes:
-        title: Where it is there.
-        columns: (name, split, 0 for top-1 or 1 for top-5) of each.
-        rows: Of it.
+        title: Where it is in the paper, and what it shows.
+        source: The --source of its records.
+        columns: Without the first, which has the labels.
+        rows: From top to bottom.
     """
 
     title: str
-    columns: tuple[tuple[str, str, int], ...]
-    rows: tuple[Row, ...]
+    source: str
+    columns: tuple[Column, ...]
+    rows: tuple[PaperRow, ...]
 
 
-# By the name of --paper_tables. All numbers here are the paper's, in percent.
+# By the name of --paper_tables. All values here are the paper's, in percent.
 TABLES = {
-    'ilsvrc2010': Table(
+    'ilsvrc2010': PaperTable(
         'Table 1: ILSVRC-2010 test set',
-        (('top-1', TEST, 0), ('top-5', TEST, 1)),
+        'ilsvrc2010',
+        (Column('top-1', TEST, 0), Column('top-5', TEST, 1)),
         (
-            Row('Sparse coding [2]', ('47.1', '28.2')),
-            Row('SIFT + FVs [24]', ('45.7', '25.7')),
-            Row('CNN', ('37.5', '17.0'), ((CNN,),)),
-            Row('CNN, one view (footnote 5)', ('39.0', '18.3'), ((CNN,),), views=1),
+            PaperRow('Sparse coding [2]', ('47.1', '28.2')),
+            PaperRow('SIFT + FVs [24]', ('45.7', '25.7')),
+            PaperRow('CNN', ('37.5', '17.0'), ((CNN,),)),
+            PaperRow('CNN, one view (footnote 5)', ('39.0', '18.3'), ((CNN,),), views=1),
         ),
     ),
-    'ilsvrc2012': Table(
+    'ilsvrc2012': PaperTable(
         'Table 2: ILSVRC-2012 validation and test sets',
-        (('top-1 (val)', VALIDATION, 0), ('top-5 (val)', VALIDATION, 1), ('top-5 (test)', TEST, 1)),
+        'ilsvrc2012',
         (
-            Row('SIFT + FVs [7]', ('', '', '26.2')),
-            Row('1 CNN', ('40.7', '18.2', ''), ((CNN,),)),
-            Row('5 CNNs', ('38.1', '16.4', '16.4'), ((CNN,) * 5,)),
-            Row('1 CNN*', ('39.0', '16.6', ''), ((STARRED,),)),
-            Row('7 CNNs*', ('36.7', '15.4', '15.3'), ((CNN,) * 5 + (STARRED,) * 2,)),
+            Column('top-1 (val)', VALIDATION, 0),
+            Column('top-5 (val)', VALIDATION, 1),
+            Column('top-5 (test)', TEST, 1),
+        ),
+        (
+            PaperRow('SIFT + FVs [7]', ('', '', '26.2')),
+            PaperRow('1 CNN', ('40.7', '18.2', ''), ((CNN,),)),
+            PaperRow('5 CNNs', ('38.1', '16.4', '16.4'), ((CNN,) * 5,)),
+            PaperRow('1 CNN*', ('39.0', '16.6', ''), ((CNN_STAR,),)),
+            PaperRow('7 CNNs*', ('36.7', '15.4', '15.3'), ((CNN,) * 5 + (CNN_STAR,) * 2,)),
         ),
     ),
-    'fall2009': Table(
+    'fall2009': PaperTable(
         'Section 6: ImageNet Fall 2009, 10,184 classes, half of it held out',
-        (('top-1', VALIDATION, 0), ('top-5', VALIDATION, 1)),
+        'imagenet10k',
+        (Column('top-1', VALIDATION, 0), Column('top-5', VALIDATION, 1)),
         (
-            Row('Best published before [19]', ('78.1', '60.9')),
-            Row('CNN with a sixth convolution', ('67.4', '40.9'), ((SIX,), (STARRED,))),
+            PaperRow('Best published before [19]', ('78.1', '60.9')),
+            PaperRow(
+                'CNN with a sixth convolution',
+                ('67.4', '40.9'),
+                ((SIX_CONVOLUTIONS,), (CNN_STAR,)),
+            ),
         ),
     ),
 }
 
-# (change, section, what it is there, by how many points errors rise: top-1, top-5)
+
+class _Ablation(NamedTuple):
+    change: str
+    section: str
+    description: str
+    increases: tuple[str, str]  # of the top-1 and top-5 error in the paper, percentage points
+
+
 _ABLATIONS = (
-    ('columns=1', '3.2', 'one column with half the kernels', ('1.7', '1.2')),
-    ('normalization=False', '3.3', 'no response normalization', ('1.4', '1.2')),
-    ('pool_size=2', '3.4', 'pooling without overlap', ('0.4', '0.3')),
-    ('colour_shift_sd=0.0', '4.1', 'no colour shift', ('over 1', '')),
-    ('removed_layer=conv3', '7', 'without conv3', ('about 2', '')),
-    ('removed_layer=conv4', '7', 'without conv4', ('about 2', '')),
-    ('removed_layer=conv5', '7', 'without conv5', ('about 2', '')),
+    _Ablation('columns=1', '3.2', 'one column with half the kernels', ('1.7', '1.2')),
+    _Ablation('normalization=False', '3.3', 'no response normalization', ('1.4', '1.2')),
+    _Ablation('pool_size=2', '3.4', 'pooling without overlap', ('0.4', '0.3')),
+    _Ablation('colour_shift_sd=0.0', '4.1', 'no colour shift', ('over 1', '')),
+    _Ablation('removed_layer=conv3', '7', 'without conv3', ('about 2', '')),
+    _Ablation('removed_layer=conv4', '7', 'without conv4', ('about 2', '')),
+    _Ablation('removed_layer=conv5', '7', 'without conv5', ('about 2', '')),
 )
 
 
-def text(name: str, measured: Sequence[Measured]) -> str:
-    """One of TABLES for people, each measured network under the paper's row that it belongs to.
+def format_table(name: str, measurements: Sequence[Measurement]) -> str:
+    """Formats a table of the paper with each measurement under the row that it belongs to.
 
     Args:
-        name: Of the table.
-        measured: On its data.
+        name: A key of TABLES.
+        measurements: On the records of the table.
     """
-    asked = TABLES[name]
-    whole = [each for each in measured if set(each.kinds) <= {CNN, SIX, TUNED, STARRED}]
-    header = ['', *(f'{column}, paper' for column, _, _ in asked.columns)]
-    header += [f'{column}, here (95 %)' for column, _, _ in asked.columns] + ['run']
+    table = TABLES[name]
+    unchanged = [
+        measurement for measurement in measurements if set(measurement.kinds) <= set(_LABELS)
+    ]
+    header = ['', *(f'{column.name}, paper' for column in table.columns)]
+    header += [f'{column.name}, here (95 %)' for column in table.columns] + ['run']
     rows, placed = [], set()
-    for row in asked.rows:
-        fitting = [each for each in whole if _fits(each, row)]
-        placed.update(each.of for each in fitting)
-        rows += _lines(row.name, row.cells, asked, fitting)
-    for each in _names(each for each in whole if each.of not in placed and each.views == 10):
-        of = [one for one in whole if one.of == each and one.views == 10]
-        rows += _lines(_named(of[0]), [''] * len(asked.columns), asked, of)
-    parts = [asked.title, tables.text(header, rows)]
-    deltas = changes_text(measured)
-    return '\n\n'.join(parts + ([deltas] if deltas else []))
+    for row in table.rows:
+        matching = [
+            measurement
+            for measurement in unchanged
+            if measurement.kinds in row.kinds and measurement.views == row.views
+        ]
+        placed |= {measurement.name for measurement in matching}
+        rows += _build_rows(row.label, row.cells, table.columns, matching)
+    others = [
+        measurement
+        for measurement in unchanged
+        if measurement.name not in placed and measurement.views == 10
+    ]
+    for group in _group_by_name(others).values():
+        rows += _build_rows(_describe(group[0]), [''] * len(table.columns), table.columns, group)
+    parts = [table.title, tables.text(header, rows), format_ablations(measurements)]
+    return '\n\n'.join(filter(None, parts))
 
 
-def changes_text(measured: Sequence[Measured]) -> str:
-    """By how many points each change of the network raises its errors; '' where none was run."""
+def format_ablations(measurements: Sequence[Measurement]) -> str:
+    """Formats by how many points each change of the network raises its errors; '' without any."""
+    groups = collections.defaultdict(list)
+    for measurement in measurements:
+        if len(measurement.kinds) == 1:
+            key = measurement.group, measurement.split, measurement.views
+            groups[key].append(measurement)
     rows = []
-    for change, section, meaning, paper in _ABLATIONS:
-        for key in sorted({(each.group, each.split, each.views) for each in measured}):
-            of = [each for each in measured if (each.group, each.split, each.views) == key]
-            single = [
-                [each for each in of if len(each.kinds) == 1 and each.changes == changes]
-                for changes in (FULL, change)
-            ]
-            if all(single):
-                found = [_difference(*single, at) for at in (0, 1)]
-                numbers = f'{len(single[1])} and {len(single[0])}'
-                rows.append((meaning, section, *paper, *found, key[1], key[2], numbers))
+    for ablation in _ABLATIONS:
+        for (_, split, views), group in sorted(groups.items()):
+            base, changed = (
+                [measurement for measurement in group if measurement.changes == change]
+                for change in (UNCHANGED, ablation.change)
+            )
+            if base and changed:
+                paper = (ablation.description, ablation.section, *ablation.increases)
+                increases = [_format_increase(base, changed, error) for error in (0, 1)]
+                runs = f'{len(changed)} and {len(base)}'
+                rows.append((*paper, *increases, split, views, runs))
     if not rows:
         return ''
     header = ('change', 'section', 'top-1, paper', 'top-5, paper', 'top-1, here (95 %)')
     header += ('top-5, here (95 %)', 'split', 'views', 'runs with and without')
-    said = 'Points by which errors rise; intervals as of independent samples, so rather too wide.'
-    return f'{said}\n\n{tables.text(header, rows)}'
+    note = (
+        'Increase of the errors in percentage points. The intervals take the runs for independent '
+        'samples, so they are rather too wide.'
+    )
+    return f'{note}\n\n{tables.text(header, rows)}'
 
 
-def _fits(each: Measured, row: Row) -> bool:
-    return each.kinds in row.kinds and each.views == row.views
+def _build_rows(
+    label: str, cells: Sequence[str], columns: Sequence[Column], matching: Sequence[Measurement]
+) -> list[tuple]:
+    """Builds a row for each run; the first has the paper's cells."""
+    rows = []
+    for name, group in (_group_by_name(matching) or {'': []}).items():
+        rows.append((label, *cells, *(_format_newest(group, column) for column in columns), name))
+        label, cells = '', [''] * len(cells)
+    return rows
 
 
-def _lines(name, cells, asked: Table, fitting: Sequence[Measured]):
-    """The row of the paper, and one more for each further run."""
-    lines = []
-    for of in _names(fitting) or ['']:
-        own = [each for each in fitting if each.of == of]
-        here = []
-        for _, split, at in asked.columns:
-            on_split = [each for each in own if each.split == split]
-            here.append(_with_interval(on_split[-1], at) if on_split else '')
-        first = not lines
-        lines.append((name if first else '', *(cells if first else [''] * len(cells)), *here, of))
-    return lines
+def _group_by_name(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    groups = collections.defaultdict(list)
+    for measurement in measurements:
+        groups[measurement.name].append(measurement)
+    return groups
 
 
-def _names(measured) -> list[str]:
-    return list(dict.fromkeys(each.of for each in measured))
+def _describe(measurement: Measurement) -> str:
+    counts = collections.Counter(measurement.kinds)
+    return ' + '.join(f'{number} {_LABELS[kind]}' for kind, number in counts.items())
 
 
-def _named(each: Measured) -> str:
-    words = {CNN: 'CNN', SIX: 'CNN of six convolutions', TUNED: 'CNN, pre-trained', STARRED: 'CNN*'}
-    counted = collections.Counter(each.kinds)
-    return ' + '.join(f'{number} {words[kind]}' for kind, number in counted.items())
+def _format_newest(group: Sequence[Measurement], column: Column) -> str:
+    on_split = [measurement for measurement in group if measurement.split == column.split]
+    if not on_split:
+        return ''
+    error = on_split[-1].errors[column.error]
+    low, high = intervals.compute_wilson_interval(error, on_split[-1].examples)
+    return f'{100 * error:.1f} ({100 * low:.1f} to {100 * high:.1f})'
 
 
-def _with_interval(each: Measured, at: int) -> str:
-    low, high = intervals.wilson(each.errors[at], each.examples)
-    return f'{100 * each.errors[at]:.1f} ({100 * low:.1f} to {100 * high:.1f})'
-
-
-def _difference(base: Sequence[Measured], changed: Sequence[Measured], at: int) -> str:
-    means = [statistics.mean(each.errors[at] for each in group) for group in (base, changed)]
+def _format_increase(
+    base: Sequence[Measurement], changed: Sequence[Measurement], error: int
+) -> str:
+    means = [
+        statistics.mean(measurement.errors[error] for measurement in group)
+        for group in (base, changed)
+    ]
     variance = sum(
         mean * (1 - mean) / group[0].examples / len(group)
         for mean, group in zip(means, (base, changed), strict=True)
     )
-    difference, reach = (
-        100 * (means[1] - means[0]),
-        100 * intervals.DEVIATIONS * math.sqrt(variance),
-    )
-    return f'{difference:+.1f} ({difference - reach:+.1f} to {difference + reach:+.1f})'
+    increase = 100 * (means[1] - means[0])
+    spread = 100 * intervals.Z_95 * math.sqrt(variance)
+    return f'{increase:+.1f} ({increase - spread:+.1f} to {increase + spread:+.1f})'

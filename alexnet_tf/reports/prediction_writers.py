@@ -1,4 +1,4 @@
-"""Predictions as people, spreadsheets and programs read them, a row at a time."""
+"""Predictions as a table, as CSV or as JSON, a row at a time."""
 
 import csv
 import json
@@ -10,44 +10,42 @@ from alexnet_tf.reports import tables
 Row = Mapping[str, Any]  # file, and either classes and probabilities (best first), or error
 
 
-def writer(form: str, stream: TextIO, top: int) -> Callable[[Row], object]:
-    """What writes one row after the other.
+def create_writer(form: str, stream: TextIO, k: int) -> Callable[[Row], object]:
+    """Returns a function that writes a row.
 
     Args:
-        form: 'table', 'csv' or 'json', which is one object a line.
-        stream: Written to.
-        top: Number of classes a row.
+        form: 'table', 'csv', or 'json' for one object a line.
+        stream: Where rows are written.
+        k: Number of classes in a row.
     """
-    return {'table': _table, 'csv': _csv, 'json': _json}[form](stream, top)
+    if form == 'json':
+        return lambda row: stream.write(json.dumps(row, ensure_ascii=False) + '\n')
+    return _create_csv_writer(stream, k) if form == 'csv' else _create_table_writer(stream)
 
 
-def _table(stream: TextIO, top: int):
+def _create_table_writer(stream: TextIO):
     def write(row):
         if 'error' in row:
             stream.write(f'{row["file"]}\n    error: {row["error"]}\n')
             return
         pairs = zip(row['classes'], row['probabilities'], strict=True)
-        lines = [f'    {tables.percent(share):>7}  {name}\n' for name, share in pairs]
+        lines = [f'    {tables.percent(probability):>7}  {name}\n' for name, probability in pairs]
         stream.write(f'{row["file"]}\n{"".join(lines)}')
 
     return write
 
 
-def _csv(stream: TextIO, top: int):
-    out = csv.writer(stream, lineterminator='\n')
-    places = range(1, top + 1)
-    named = [name for at in places for name in (f'class_{at}', f'probability_{at}')]
-    out.writerow(['file', *named, 'error'])
+def _create_csv_writer(stream: TextIO, k: int):
+    writer = csv.writer(stream, lineterminator='\n')
+    ranks = range(1, k + 1)
+    columns = [name for rank in ranks for name in (f'class_{rank}', f'probability_{rank}')]
+    writer.writerow(['file', *columns, 'error'])
 
     def write(row):
-        pairs = zip(
-            row.get('classes', [''] * top), row.get('probabilities', [''] * top), strict=True
-        )
-        cells = [cell for name, share in pairs for cell in (tables.safe_cell(name), share)]
-        out.writerow([tables.safe_cell(row['file']), *cells, row.get('error', '')])
+        classes, probabilities = (row.get(key, [''] * k) for key in ('classes', 'probabilities'))
+        cells = [tables.safe_cell(row['file'])]
+        for name, probability in zip(classes, probabilities, strict=True):
+            cells += [tables.safe_cell(name), probability]
+        writer.writerow([*cells, row.get('error', '')])
 
     return write
-
-
-def _json(stream: TextIO, top: int):
-    return lambda row: stream.write(json.dumps(row, ensure_ascii=False) + '\n')

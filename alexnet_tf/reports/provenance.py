@@ -1,4 +1,4 @@
-"""What a run was made with."""
+"""The versions of code and packages that a result was produced with."""
 
 import importlib.metadata
 import pathlib
@@ -6,39 +6,39 @@ import platform
 import subprocess
 from typing import Any
 
+_PACKAGES = ('tensorflow', 'keras', 'numpy', 'alexnet_tf')
 
-def found() -> dict[str, Any]:
-    """Versions and commit, for whoever wants to repeat the run."""
-    packages = ('tensorflow', 'keras', 'numpy', 'alexnet_tf')
+
+def collect() -> dict[str, Any]:
+    """Collects versions by package, 'python', 'machine' and the git 'commit'; None if unknown."""
     return {
         'python': platform.python_version(),
         'machine': platform.machine(),
-        'commit': _commit(),
-        **{name: _version(name) for name in packages},
+        'commit': _read_commit(),
+        **{name: _read_version(name) for name in _PACKAGES},
     }
 
 
-def _version(package: str) -> str | None:
+def _read_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _commit() -> str | None:
-    """Of this program's own repository: an installed one may lie inside somebody else's."""
-    here = pathlib.Path(__file__)
-    if _git(here.parent, 'ls-files', '--error-unmatch', here.name) is None:
+def _read_commit() -> str | None:
+    """Reads this package's commit; an installed package may lie inside another repository."""
+    path = pathlib.Path(__file__)
+    if _run_git(path.parent, 'ls-files', '--error-unmatch', path.name) is None:
         return None
-    return _git(here.parent, 'rev-parse', 'HEAD')
+    return _run_git(path.parent, 'rev-parse', 'HEAD')
 
 
-def _git(directory: pathlib.Path, *command: str) -> str | None:
-    """What git prints; None where it fails, or is not there."""
+def _run_git(directory: pathlib.Path, *arguments: str) -> str | None:
     try:
-        found = subprocess.run(
-            ['git', *command], cwd=directory, capture_output=True, text=True, check=False
+        process = subprocess.run(
+            ['git', *arguments], cwd=directory, capture_output=True, text=True, check=False
         )
-    except OSError:
+    except OSError:  # git is not installed
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None

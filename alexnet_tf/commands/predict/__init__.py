@@ -1,71 +1,84 @@
-"""Pictures -> the five likeliest classes of each."""
+"""`--mode=predict`: the five most probable classes of each image."""
 
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.commands.plot import availability
+from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import predictor, streams, submission
 from alexnet_tf.config import schema
 from alexnet_tf.models import outputs
+from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers
-from alexnet_tf.runs import run as runs
+from alexnet_tf.runs import loading, run_directory
 from input_pipeline import errors
 
-_DRAWN = 8
+_PLOTTED = 8
 
 
 def run(config: schema.Config) -> None:
-    """Writes a row for each picture, with its classes or with what is wrong with it."""
-    figures = availability.needed('--draw') if config.predict.draw else None
-    views = scoring.views_of(config, default=('1',))[0]
-    paths = streams.paths_of(config.predict.inputs)
-    directories = config.evaluation.ensemble or (config.run_dir,)
-    runs.check_same_data(directories)
-    networks = [
-        runs.load(dataclasses.replace(config, run_dir=each), compiled=True) for each in directories
-    ]
-    answered = predictor.Predictor(
-        networks[0],
-        predictor.probabilities(networks, scoring.weights_of(config), views),
+    """Writes a row for each file: its classes, or why it could not be read.
+
+    Raises:
+        DataError: None of the files could be read.
+    """
+    options = config.predict
+    plots = availability.require_plots('--draw') if options.draw else None
+    views = selection.select_views(config, default=('1',))[0]
+    paths = streams.list_inputs(options.inputs)
+    members = _load_members(config)
+    predict = predictor.Predictor(
+        members[0],
+        predictor.build_probability_function(
+            members, selection.select_ensemble_weights(config), views
+        ),
         batch_size=max(1, config.evaluation.eval_batch_size // views),
     )
-    if config.predict.submission:
-        said = submission.write(config.predict.submission, networks[0], paths, answered)
-        print(f'predict: {said}')
-        return
-    answers = streams.counted(answered(paths), len(paths), config.predict.output_file)
-    drawn, good = _write(config, networks[0].names, answers)
-    if figures and drawn:
-        figures.save(figures.predictions(drawn), pathlib.Path(config.predict.draw))
-        print(f'predict: drew {len(drawn)} pictures in {config.predict.draw}', file=sys.stderr)
-    if not good:
-        raise errors.DataError(f'none of the {len(paths)} files could be read as a picture.')
-    if good < len(paths):
-        unread = len(paths) - good
-        print(f'predict: {unread:,} of {len(paths):,} files could not be read', file=sys.stderr)
+    if options.submission:
+        return submission.write(options.submission, members[0], paths, predict)
+    predictions = streams.show_progress(predict(paths), len(paths), options.output_file)
+    readable, plotted = _write(config, members[0].names, predictions)
+    if plots and plotted:
+        plots.save_figure(plots.plot_predictions(plotted), pathlib.Path(options.draw))
+        print(f'predict: wrote {options.draw}: {len(plotted)} images', file=sys.stderr)
+    if not readable:
+        raise errors.DataError(
+            f'--inputs: none of the {len(paths):,} files could be read as an image.'
+        )
+    if unreadable := len(paths) - readable:
+        print(f'predict: {unreadable:,} of {len(paths):,} files could not be read', file=sys.stderr)
+    if options.output_file:
+        print(f'predict: wrote {options.output_file}: {len(paths):,} rows', file=sys.stderr)
 
 
-def _write(config, names, answers):
-    """Writes all answers; gives the first pictures with their rows, and the number of good ones."""
-    good, drawn = 0, []
-    with streams.output(config.predict.output_file) as stream:
-        write = prediction_writers.writer(
+def _load_members(config: schema.Config) -> list[loading.TrainedRun]:
+    directories = config.evaluation.ensemble or (config.run_dir,)
+    run_directory.check_same_data(directories)
+    return [
+        loading.load_run(dataclasses.replace(config, run_dir=directory), compiled=True)
+        for directory in directories
+    ]
+
+
+def _write(config, names: Sequence[str], predictions: Iterable[predictor.Prediction]):
+    """Writes all rows; returns the number of readable files, and the first rows with images."""
+    readable, plotted = 0, []
+    with streams.open_output(config.predict.output_file) as stream:
+        write_row = prediction_writers.create_writer(
             config.predict.output, stream, min(outputs.TOP_K, len(names))
         )
-        for answer in answers:
-            row = _row(answer, names)
-            write(row)
-            if not answer.error:
-                good += 1
-                drawn += [(row, answer.square)] if len(drawn) < _DRAWN else []
-    return drawn, good
+        for prediction in predictions:
+            row = _build_row(prediction, names)
+            write_row(row)
+            if not prediction.error:
+                readable += 1
+                plotted += [(row, prediction.square)] if readable <= _PLOTTED else []
+    return readable, plotted
 
 
-def _row(answer: predictor.Answer, names: Sequence[str]) -> dict[str, Any]:
-    if answer.error:
-        return {'file': answer.path, 'error': answer.error}
-    return predictor.row(answer.path, answer.values, names)
+def _build_row(prediction: predictor.Prediction, names: Sequence[str]) -> dict[str, Any]:
+    if prediction.error:
+        return {'file': prediction.path, 'error': prediction.error}
+    return predictor.build_row(prediction.path, prediction.values, names)

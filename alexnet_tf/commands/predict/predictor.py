@@ -1,4 +1,4 @@
-"""What a network says about pictures in files, a batch at a time."""
+"""Predictions for images in files, a batch at a time."""
 
 import collections
 import concurrent.futures
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.models import alexnet, outputs
-from alexnet_tf.runs import run as runs
+from alexnet_tf.runs import loading
 from input_pipeline import errors
 from input_pipeline.batches import preprocessing
 from input_pipeline.records import writing
@@ -20,16 +20,18 @@ from input_pipeline.sources import entries
 
 _AHEAD = 2  # batches that are read while one is computed
 
+Function = Callable[[tf.Tensor], tf.Tensor]  # squares -> values
+
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
-    """To one file.
+class Prediction:
+    """The result for one file.
 
     Attributes:
         path: Of the file.
-        values: (values,) float32: probabilities, or features; None where there is an error.
-        square: (size, size, 3) uint8, the picture as records would hold it; or None.
-        error: What is wrong with the file.
+        values: (values,) float32: probabilities, or features; None if there is an error.
+        square: (size, size, 3) uint8 RGB, the image as records store it; None if there is an error.
+        error: Why the file could not be read; '' if it could.
     """
 
     path: str
@@ -39,109 +41,118 @@ class Answer:
 
 
 class Predictor:
-    """Answers files by a function of their pictures; memory does not grow with their number.
+    """Applies a function to the images of files, in memory that does not grow with their number.
 
     Args:
-        network: Says how pictures are turned, and their size.
-        function: Squares (batch, size, size, 3) uint8 -> (batch, values).
-        batch_size: Pictures a step.
+        trained: Tells the size of the squares, and whether EXIF orientation is applied.
+        function: Squares (batch, size, size, 3) uint8 RGB -> (batch, values).
+        batch_size: Images a step.
     """
 
-    def __init__(self, network: runs.Run, function: Callable, *, batch_size: int):
-        self._exif, self._size = network.exif_orientation, len(network.mean_image)
-        self._pictures = batch_size
+    def __init__(self, trained: loading.TrainedRun, function: Function, *, batch_size: int):
+        self._exif, self._size = trained.exif_orientation, len(trained.mean_image)
+        self._batch_size = batch_size
         squares = tf.TensorSpec([None, self._size, self._size, 3], tf.uint8)
         self._compute = tf.function(
             function, input_signature=[squares], autograph=False, jit_compile=False
         )
 
-    def __call__(self, paths: Sequence[str]) -> Iterator[Answer]:
-        """The answers in the order of the paths."""
-        size = min(self._pictures, len(paths))  # one for all batches: each is compiled
-        reading = self._reading(paths, ahead=_AHEAD * size)
-        while group := list(itertools.islice(reading, size)):
-            yield from self._answers(group, size)
+    def __call__(self, paths: Sequence[str]) -> Iterator[Prediction]:
+        """Yields a prediction for each path, in order."""
+        size = min(self._batch_size, len(paths))  # one for all batches: XLA compiles each size
+        images = self._read_ahead(paths, ahead=_AHEAD * size)
+        while batch := list(itertools.islice(images, size)):
+            yield from self._predict_batch(batch, size)
 
-    def _reading(self, paths, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
-        """Each path with its square, or what is wrong with it; threads read some ahead."""
-        waiting: collections.deque = collections.deque()
+    def _read_ahead(self, paths, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
+        """Yields each path with its square or its error; threads read some files ahead."""
         pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        reads = ((path, pool.submit(self._read, path)) for path in paths)
+        waiting = collections.deque(itertools.islice(reads, ahead))
         try:
-            for path in paths:
-                waiting.append((path, pool.submit(self._read, path)))
-                if len(waiting) > ahead:
-                    path, square = waiting.popleft()
-                    yield path, square.result()
             while waiting:
-                path, square = waiting.popleft()
-                yield path, square.result()
+                path, image = waiting.popleft()
+                waiting.extend(itertools.islice(reads, 1))
+                yield path, image.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _answers(self, group, size: int) -> Iterator[Answer]:
-        squares = [each for _, each in group if not isinstance(each, str)]
-        filling = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
-        values = iter(self._compute(np.stack(squares + filling)).numpy() if squares else ())
-        for path, each in group:
-            if isinstance(each, str):
-                yield Answer(path, error=each)
-            else:
-                yield Answer(path, next(values), each)
-
     def _read(self, path: str) -> np.ndarray | str:
         try:
-            return writing.read_square(
-                entries.File(path, -1)(),
+            return writing.decode_square(
+                entries.ImageFile(path, -1)(),
                 exif_orientation=self._exif,
                 square_size=self._size,
             ).numpy()
         except (tf.errors.OpError, OSError, ValueError, errors.DataError) as error:
-            return errors.reason(error)
+            return errors.describe(error)
+
+    def _predict_batch(self, batch, size: int) -> Iterator[Prediction]:
+        squares = [image for _, image in batch if not isinstance(image, str)]
+        padding = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
+        values = iter(self._compute(np.stack(squares + padding)).numpy() if squares else ())
+        for path, image in batch:
+            if isinstance(image, str):
+                yield Prediction(path, error=image)
+            else:
+                yield Prediction(path, next(values), image)
 
 
-def probabilities(networks: Sequence[runs.Run], weights: Sequence[float], views: int) -> Callable:
-    """squares -> the weighted mean of some networks' probabilities, of 1, 9 or 10 views.
+def build_probability_function(
+    members: Sequence[loading.TrainedRun], weights: Sequence[float], views: int
+) -> Function:
+    """Returns a function: squares -> the weighted mean of some networks' probabilities.
 
     Args:
-        networks: Trained on the same records.
-        weights: Of each; only their proportions count.
-        views: Of a picture.
+        members: Networks that were trained on the same records.
+        weights: One for each member. Only their proportions count.
+        views: Of an image: 1, 9 or 10.
     """
     shares = (np.asarray(weights) / np.sum(weights)).tolist()
 
-    def one(network, squares):
-        logits = network.model(_views(network, squares, views), training=False)
-        return alexnet.averaged_probabilities(logits, views)
+    def predict(trained, squares):
+        logits = trained.model(_make_views(trained, squares, views), training=False)
+        return outputs.average_probabilities(logits, views)
 
-    def mean(squares):
-        pairs = zip(shares, networks, strict=True)
-        return tf.add_n([share * one(network, squares) for share, network in pairs])
+    def average(squares):
+        pairs = zip(shares, members, strict=True)
+        return tf.add_n([share * predict(trained, squares) for share, trained in pairs])
 
-    return mean
-
-
-def features(network: runs.Run) -> Callable:
-    """squares -> the last hidden layer of the central view; see `alexnet.hidden`."""
-    model = alexnet.hidden(network.model)
-    return lambda squares: model(_views(network, squares, 1), training=False)
+    return average
 
 
-def _views(network: runs.Run, squares, number: int):
-    return preprocessing.views(
-        squares, network.mean_image, crop_size=network.recipe.crop_size, number=number
+def build_feature_function(trained: loading.TrainedRun) -> Function:
+    """Returns a function: squares -> the last hidden layer's activations for the central crop."""
+    model = alexnet.build_feature_extractor(trained.model)
+    return lambda squares: model(_make_views(trained, squares, 1), training=False)
+
+
+def _make_views(trained: loading.TrainedRun, squares, number: int) -> tf.Tensor:
+    return preprocessing.make_views(
+        squares, trained.mean_image, crop_size=trained.recipe.crop_size, number=number
     )
 
 
-def best(scores: np.ndarray, number: int) -> list[int]:
-    """The likeliest classes, best first; of equal ones the first in label order."""
-    return np.argsort(-scores, kind='stable')[:number].tolist()
+def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:
+    """Returns the labels of the k most probable classes, best first.
+
+    >>> select_top_k(np.array([0.2, 0.4, 0.4]), 2)
+    [1, 2]
+    """
+    return np.argsort(-probabilities, kind='stable')[:k].tolist()
 
 
-def row(file: str, scores: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """What is said of a picture: file, its TOP likeliest classes and their probabilities."""
-    likeliest = best(scores, outputs.TOP_K)
+def build_row(file: str, probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """Builds a row of output: the file, its top-5 classes and their probabilities.
+
+    Args:
+        file: Its path, or the example's name.
+        probabilities: (classes,).
+        names: Of the classes, in label order.
+    """
+    labels = select_top_k(probabilities, outputs.TOP_K)
     return {
         'file': file,
-        'classes': [names[each] for each in likeliest],
-        'probabilities': [float(scores[each]) for each in likeliest],
+        'classes': [names[label] for label in labels],
+        'probabilities': [float(probabilities[label]) for label in labels],
     }

@@ -1,74 +1,82 @@
-"""What predict and retrieve read from and write to: files, folders, lists; a stream of rows."""
+"""The input files of a command, and the stream that its rows are written to."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO, TypeVar
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import fields
 from alexnet_tf.reports import progress
 from input_pipeline import files
-from input_pipeline.sources import folder as folder_lib
+from input_pipeline.sources import folder
+
+T = TypeVar('T')
 
 
-def paths_of(inputs: Sequence[str]) -> list[str]:
-    """The files named, all files below the folders named, and for - those that stdin names.
+def list_inputs(inputs: Sequence[str]) -> list[str]:
+    """Lists the files that `--inputs` names.
+
+    Args:
+        inputs: Files; folders, for all files below them; '-' for paths on stdin, one a line.
 
     Raises:
-        UsageError: There are none.
+        UsageError: A name does not exist, or there are no files.
     """
     paths: list[str] = []
     for name in inputs:
         if name == '-':
-            paths += _listed()
+            paths += _read_stdin()
             continue
-        each = files.at(name)
-        if not each.exists():
-            raise schema.UsageError(f'--inputs={name}: no such file or folder.')
-        paths += _below(each) if each.is_dir() else [name]
+        path = files.as_path(name)
+        if not path.exists():
+            raise fields.UsageError(f'--inputs={name}: no such file or folder.')
+        paths += map(os.fspath, folder.list_files(path)) if path.is_dir() else [name]
     if not paths:
-        raise schema.UsageError(f'--inputs={",".join(inputs)}: no files there.')
+        raise fields.UsageError(
+            f'--inputs={",".join(inputs)} names no files. Name images, or a folder with images.'
+        )
     return paths
 
 
-def _below(folder) -> list[str]:
-    return [os.fspath(each) for each in folder_lib.files_below(folder)]
-
-
-def _listed() -> list[str]:
-    """A name a line, as find prints them; any bytes, as names may be."""
+def _read_stdin() -> list[str]:
+    """Reads a path a line, as `find` prints them; a path may be any bytes."""
     lines = sys.stdin.buffer.read().splitlines()
     return [os.fsdecode(line) for line in lines if line.strip()]
 
 
 @contextlib.contextmanager
-def output(path: str):
-    """A stream to write rows to: the file, which is whole or not there, or standard output."""
+def open_output(path: str) -> Iterator[TextIO]:
+    """Opens a text stream: stdout for '', else a file that appears once it is complete.
+
+    Raises:
+        UsageError: `path` is a directory.
+    """
     if not path:
         yield sys.stdout
         return
     if os.path.isdir(path):
-        raise schema.UsageError(f'--output_file={path} is a directory; name a file.')
+        raise fields.UsageError(f'--output_file={path} is a directory. Name a file.')
     with (
-        files.atomic_file(path) as aside,
-        open(aside, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,
+        files.atomic_file(path) as temporary,
+        open(temporary, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,
     ):
         yield file
 
 
-def counted(answers: Iterator, total: int, path: str) -> Iterator:
-    """The answers, their number shown where they do not scroll past on the terminal themselves.
+def show_progress(predictions: Iterator[T], total: int, output_file: str) -> Iterator[T]:
+    """Shows progress, unless the predictions themselves scroll by on the terminal.
 
     Args:
-        answers: Passed on.
+        predictions: Passed on.
         total: Their number.
-        path: Of what they are written to, as of `output`.
+        output_file: What they are written to; '' for stdout.
     """
-    if sys.stdout.isatty() and not path:
-        yield from answers
+    if sys.stdout.isatty() and not output_file:
+        yield from predictions
         return
     bar = progress.Progress('files')
-    for done, answer in enumerate(answers, 1):
-        yield answer
+    for done, prediction in enumerate(predictions, 1):
+        yield prediction
         bar.show(done, total)
     bar.close()

@@ -1,114 +1,130 @@
 """The blocks of `report.html`."""
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.commands.report import examination
+from alexnet_tf.commands.evaluate import error_report
+from alexnet_tf.commands.report import validation
+from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, tables
+from alexnet_tf.runs import loading
 
-_ROWS = 20  # of a table
-_DRAWN_CLASSES = 1000  # a pixel each is the least
+_MAX_ROWS = 20  # of a table
+_MAX_PLOTTED_CLASSES = 1000  # a pixel each in the confusion matrix
+_EPOCH_COLUMNS = (
+    'epoch',
+    'learning_rate',
+    'train_loss',
+    'train_top1_error',
+    'validation_loss',
+    'validation_top1_error',
+    'images_per_sec',
+)
 
 
-def of(card: model_card.Card, examined: examination.Examination, epochs, figures) -> str:
-    """The page.
+def build_page(
+    card: model_card.ModelCard,
+    analysis: validation.ValidationAnalysis,
+    epochs: Sequence[Mapping[str, str]],
+    plots,
+) -> str:
+    """Builds the page.
 
     Args:
-        card: What is known in words.
-        examined: What the records show.
+        card: The model card.
+        analysis: Of the validation records.
         epochs: Rows of `summary.csv`.
-        figures: The module that draws, or None.
+        plots: What `availability.load_plots` returns; None leaves out the plots.
     """
     blocks = [
         html.paragraph(card.architecture),
         html.paragraph(card.data),
         html.paragraph(card.training),
-        html.heading('Scores'),
-        html.table(card.header, card.results)
+        html.heading('Results'),
+        html.table(model_card.RESULTS_HEADER, card.results)
         if card.results
-        else html.paragraph('None yet: --mode=evaluate measures them.'),
+        else html.paragraph('None yet. Run --mode=evaluate.'),
         html.paragraph(card.calibration, note=True),
-        *_curves(epochs, figures),
+        *_build_training(epochs, plots),
         html.heading('Kernels of the first layer'),
-        html.picture(
-            _png(examined.kernels()), 'the kernels of conv1 as small pictures', kind='kernels'
+        html.image(_encode_kernels(analysis.trained), 'kernels of conv1', kind='kernels'),
+        html.paragraph('Column a above column b; all on one scale.', note=True),
+        *_build_validation(analysis, plots),
+        html.heading('How to reproduce it'),
+        *(
+            html.paragraph(purpose) + html.code(command)
+            for purpose, command in card.commands.items()
         ),
-        html.paragraph('Column a above column b; one scale for all.', note=True),
-        *(_pictures(examined, figures) if examined.found else _without(examined.missing)),
-        html.heading('Made by'),
-        *(html.paragraph(what) + html.code(command) for what, command in card.use.items()),
-        html.table(('', ''), card.made_with.items()),
+        html.table(('', ''), card.environment.items()),
     ]
     return html.document(card.name, blocks)
 
 
-def _curves(epochs, figures) -> list[str]:
-    header = ('epoch', 'learning_rate', 'train_loss', 'train_top1_error', 'validation_loss')
-    header = (*header, 'validation_top1_error', 'images_per_sec')
-    rows = [[_short(row.get(name, '')) for name in header] for row in epochs]
-    blocks = [html.heading('Learning')]
-    if figures:
-        drawn = figures.png(figures.curves(epochs))
-        blocks.append(html.picture(drawn, 'training and validation error by epoch'))
-        blocks.append(html.paragraph('Dotted: the learning rate was divided.', note=True))
-    shown = rows if len(rows) <= _ROWS else [*rows[: _ROWS // 2], *rows[-_ROWS // 2 :]]
-    if shown is not rows:
-        said = f'The first and the last {_ROWS // 2} of {len(rows)} epochs.'
-        blocks.append(html.paragraph(said, note=True))
-    return [*blocks, html.table([name.replace('_', ' ') for name in header], shown)]
+def _build_training(epochs: Sequence[Mapping[str, str]], plots) -> list[str]:
+    blocks = [html.heading('Training')]
+    if plots:
+        png = plots.encode_png(plots.plot_curves(epochs))
+        blocks.append(html.image(png, 'training and validation error by epoch'))
+        blocks.append(html.paragraph('Dotted lines: the learning rate was divided.', note=True))
+    half = _MAX_ROWS // 2
+    shown = epochs if len(epochs) <= _MAX_ROWS else [*epochs[:half], *epochs[-half:]]
+    if len(shown) < len(epochs):
+        note = f'The first and the last {half} of {len(epochs)} epochs.'
+        blocks.append(html.paragraph(note, note=True))
+    rows = [[_shorten(epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in shown]
+    header = [name.replace('_', ' ') for name in _EPOCH_COLUMNS]
+    return [*blocks, html.table(header, rows)]
 
 
-def _pictures(examined: examination.Examination, figures) -> list[str]:
-    found, manifest = examined.found, examined.manifest
-    views = tables.views(examined.views)
-    blocks = [html.heading('Answers to held-out pictures')]
-    if figures:
-        drawn = figures.png(figures.predictions(examined.samples))
-        blocks.append(html.picture(drawn, 'held-out pictures over bars', kind='wide'))
-        said = f'Above each its true class, whose bar is orange; {views}.'
-        blocks.append(html.paragraph(said, note=True))
-    blocks.append(html.heading('What is taken for what'))
-    names = examined.trained.names
-    if figures and len(names) <= _DRAWN_CLASSES:
-        drawn = figures.png(figures.confusion(found.confusion(), names))
-        blocks.append(html.picture(drawn, 'the confusion matrix'))
+def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[str]:
+    blocks = [html.heading('Predictions for validation images')]
+    if not analysis.errors:
+        return [*blocks, html.paragraph(f'None: {analysis.skipped}')]
+    errors, names = analysis.errors, analysis.trained.names
+    if plots:
+        png = plots.encode_png(plots.plot_predictions(analysis.samples))
+        blocks.append(html.image(png, 'validation images above bars', kind='wide'))
+        note = f'Above each image its class, whose bar is orange; {tables.views(analysis.views)}.'
+        blocks.append(html.paragraph(note, note=True))
+    blocks.append(html.heading('Confused classes'))
+    if plots and len(names) <= _MAX_PLOTTED_CLASSES:
+        png = plots.encode_png(plots.plot_confusion(errors.confusion, names))
+        blocks.append(html.image(png, 'confusion matrix'))
     blocks += [
-        html.table(('class', 'taken for', 'pictures', 'share'), _first(found.confused(), 3)),
-        html.heading('Classes'),
+        html.table(('class', 'predicted', 'images', 'share'), _top(errors.rank_confusions(), 3)),
+        html.heading('Errors by class'),
         html.table(
-            ('class', 'pictures', 'top-1 error', 'top-5 error', 'most often taken for'),
-            _first(found.by_class(), 2, 3),
+            ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead'),
+            _top(errors.rank_classes(), 2, 3),
         ),
     ]
-    if figures and found.mistakes():
-        sheet = scoring.sheet_of_mistakes(figures, found, manifest, examination.SPLIT)
+    if plots and errors.rank_mistakes():
+        figure = error_report.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
         blocks.append(html.heading('The most confident mistakes'))
-        blocks.append(html.picture(figures.png(sheet), 'pictures taken for others', kind='wide'))
-    blocks.append(html.heading('Calibration'))
-    if figures:
-        drawn = figures.png(figures.reliability(found.calibration()))
-        blocks.append(html.picture(drawn, 'the share that was right by confidence'))
+        blocks.append(html.image(plots.encode_png(figure), 'misclassified images', kind='wide'))
+    if plots:
+        png = plots.encode_png(plots.plot_calibration(errors.compute_calibration()))
+        blocks.append(html.heading('Calibration'))
+        blocks.append(html.image(png, 'share of correct predictions by confidence'))
     return blocks
 
 
-def _without(missing: str) -> list[str]:
-    return [html.heading('Answers to held-out pictures'), html.paragraph(f'None: {missing}')]
+def _encode_kernels(trained: loading.TrainedRun) -> bytes:
+    columns = kernels.get_kernels(trained.model, trained.recipe.columns)
+    return tf.io.encode_png(kernels.render_kernels(list(columns.values()))).numpy()
 
 
-def _first(rows, *shares: int) -> list[list]:
-    """The first rows, with the cells at some places in percent."""
+def _top(rows: Sequence[Sequence], *shares: int) -> list[list]:
+    """Returns the first rows; the columns with the indices `shares` in percent."""
     return [
         [tables.percent(cell) if at in shares else cell for at, cell in enumerate(row)]
-        for row in rows[:_ROWS]
+        for row in rows[:_MAX_ROWS]
     ]
 
 
-def _short(cell: str) -> str:
+def _shorten(cell: str) -> str:
     try:
         return f'{float(cell):.4g}'
     except ValueError:
         return cell
-
-
-def _png(picture) -> bytes:
-    return tf.io.encode_png(picture).numpy()

@@ -1,75 +1,78 @@
-"""Rows of several runs, for the paper's tables."""
+"""`--paper_tables`: the results of several runs beside the paper's."""
 
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.config import schema
+from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import paper_tables
-from alexnet_tf.runs import run as runs
+from alexnet_tf.runs import build, results, run_directory
 from input_pipeline import errors
 
-# Where each table's records come from.
-_SOURCES = {'ilsvrc2010': 'ilsvrc2010', 'ilsvrc2012': 'ilsvrc2012', 'fall2009': 'imagenet10k'}
-# A change of one of these is what the paper measures; all else must be equal for that.
-_CHANGED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
+# The paper measures a change of one of these; all other settings must be equal for that.
+_ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
 
 
 def run(config: schema.Config) -> None:
-    """Prints the table that `--paper_tables` names."""
+    """Prints the table that `--paper_tables` names, with `--compare_runs` or the runs beside it."""
     name = config.report.paper_tables
-    directories = list(map(pathlib.Path, config.report.compare_runs)) or _beside(config.run_dir)
-    sources = [runs.data_of(each).get('source') for each in directories]
-    pairs = zip(directories, sources, strict=True)
-    on_it = [each for each, source in pairs if source == _SOURCES[name]]
-    print(paper_tables.text(name, measured(on_it)))
-    if not on_it:
-        older = sources.count(None)
+    directories = list(map(pathlib.Path, config.report.compare_runs)) or _list_siblings(
+        config.run_dir
+    )
+    sources = [run_directory.read_data(directory).get('source') for directory in directories]
+    wanted = paper_tables.TABLES[name].source
+    matching = [
+        directory
+        for directory, source in zip(directories, sources, strict=True)
+        if source == wanted
+    ]
+    print(paper_tables.format_table(name, read_measurements(matching)))
+    if not matching:
+        unknown = sources.count(None)
         print(
             f'\nreport: none of {len(directories)} runs was trained on records of '
-            f'--source={_SOURCES[name]}{f" ({older} do not say on what)" if older else ""}; '
-            '--compare_runs names others.'
+            f'--source={wanted}{f" ({unknown} do not say on which)" if unknown else ""}. Name '
+            'other runs with --compare_runs.'
         )
 
 
-def measured(directories) -> list[paper_tables.Measured]:
-    """The newest results of some runs, and of the ensembles that they are the first of."""
-    found = {_key(each): each for directory in directories for each in _rows(directory)}
-    return list(found.values())
+def read_measurements(directories: Sequence[pathlib.Path]) -> list[paper_tables.Measurement]:
+    """Reads the newest results of runs, and of ensembles whose first member they are."""
+    newest = {
+        (measurement.name, measurement.split, measurement.views): measurement
+        for directory in directories
+        for measurement in _read_run(directory)
+    }
+    return list(newest.values())
 
 
-def _key(each: paper_tables.Measured):
-    return each.of, each.split, each.views
-
-
-def _beside(run_dir: str) -> list[pathlib.Path]:
-    """All runs in the directory of one."""
+def _list_siblings(run_dir: str) -> list[pathlib.Path]:
+    """Lists all runs in the parent directory of one."""
     parent = pathlib.Path(run_dir).resolve().parent
     if not parent.is_dir():
-        raise errors.DataError(f'--run_dir={run_dir}: there is no {parent}.')
-    return [each for each in sorted(parent.glob('*')) if (each / runs.DATA).is_file()]
+        raise errors.DataError(f'--run_dir={run_dir}: there is no {parent}. Name an existing run.')
+    return [path for path in sorted(parent.glob('*')) if (path / run_directory.DATA_FILE).is_file()]
 
 
-def _rows(directory: pathlib.Path) -> Iterator[paper_tables.Measured]:
-    ours = runs.data_of(directory)['manifest_sha256']
-    for row in scoring.newest_results(directory):
-        if row['manifest_sha256'] != ours:
-            continue  # scores of other pictures
+def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Measurement]:
+    manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
+    for row in results.read_newest(directory):
+        if row['manifest_sha256'] != manifest_sha256:
+            continue  # evaluated on other images
         members = [directory]
         if row['weights']:
-            members = list(map(pathlib.Path, row['run_dir'].split(scoring.JOINED)))
-            if not all((each / runs.DATA).is_file() for each in members):
-                continue  # they have moved
-        settings = [_settings(each) for each in members]
-        changes = {_changes(each) for each in settings}
-        yield paper_tables.Measured(
-            of=row['run_dir'] if row['weights'] else str(directory),
-            kinds=tuple(sorted(map(_kind, settings))),
+            members = list(map(pathlib.Path, row['run_dir'].split(results.MEMBER_SEPARATOR)))
+            if not all((member / run_directory.DATA_FILE).is_file() for member in members):
+                continue  # moved since
+        configs = list(map(_read_config, members))
+        changes = {_list_changes(config) for config in configs}
+        yield paper_tables.Measurement(
+            name=row['run_dir'] if row['weights'] else str(directory),
+            kinds=tuple(sorted(map(_classify, configs))),
             changes=changes.pop() if len(changes) == 1 else 'mixed',
-            group=' '.join([ours, *sorted(map(_all_else, settings))]),
+            group=' '.join([manifest_sha256, *sorted(map(_list_other_settings, configs))]),
             split=row['split'],
             views=int(row['views']),
             examples=int(row['examples']),
@@ -77,45 +80,43 @@ def _rows(directory: pathlib.Path) -> Iterator[paper_tables.Measured]:
         )
 
 
-def _settings(directory: pathlib.Path) -> schema.Config:
-    path = directory / runs.CONFIG
+def _read_config(directory: pathlib.Path) -> schema.Config:
+    path = directory / run_directory.CONFIG_FILE
     if not path.is_file():
-        raise errors.DataError(f'{directory} is no run: it has no {path.name}.')
+        raise errors.DataError(f'{directory} is not a run directory: it has no {path.name}.')
     try:
-        return schema.from_json(path.read_text())
-    except (ValueError, schema.UsageError) as error:
+        return run_directory.read_config(directory)
+    except (ValueError, fields.UsageError) as error:
         raise errors.DataError(f'{path} cannot be read: {error}') from error
 
 
-def _changes(config: schema.Config) -> str:
-    """What differs from the preset's network, as flags."""
-    numbers = dataclasses.asdict(runs.resolve_recipe(config))
-    preset = dataclasses.asdict(recipes.resolve(config.network.recipe))
-    return ' '.join(f'{name}={numbers[name]}' for name in _CHANGED if numbers[name] != preset[name])
-
-
-def _kind(config: schema.Config) -> str:
-    """One of `paper_tables`' kinds, or what else it is."""
-    pretrained, changes, width = (
-        bool(config.training.init_weights),
-        _changes(config),
-        config.network.width,
+def _list_changes(config: schema.Config) -> str:
+    """Lists how the network differs from the recipe's, as `name=value`."""
+    settings = dataclasses.asdict(build.resolve_recipe(config))
+    defaults = dataclasses.asdict(recipes.resolve(config.network.recipe))
+    return ' '.join(
+        f'{name}={settings[name]}' for name in _ABLATED if settings[name] != defaults[name]
     )
+
+
+def _classify(config: schema.Config) -> str:
+    """Returns one of `paper_tables`' kinds, or how else the network differs from the paper's."""
+    changes, pretrained = _list_changes(config), bool(config.training.init_weights)
+    if config.network.width != 1:
+        return f'width={config.network.width:g} {changes}'
     kinds = {
-        (False, paper_tables.FULL): paper_tables.CNN,
-        (True, paper_tables.FULL): paper_tables.TUNED,
-        (False, 'conv6=True'): paper_tables.SIX,
-        (True, 'conv6=True'): paper_tables.STARRED,
+        (False, paper_tables.UNCHANGED): paper_tables.CNN,
+        (True, paper_tables.UNCHANGED): paper_tables.PRETRAINED,
+        (False, 'conv6=True'): paper_tables.SIX_CONVOLUTIONS,
+        (True, 'conv6=True'): paper_tables.CNN_STAR,
     }
-    if width != 1:
-        return f'width={width:g} {changes}'
     return kinds.get((pretrained, changes), changes)
 
 
-def _all_else(config: schema.Config) -> str:
-    """All numbers but those that may be changed, and where weights are from."""
-    numbers = dataclasses.asdict(runs.resolve_recipe(config))
-    kept = {name: value for name, value in numbers.items() if name not in _CHANGED}
-    kept |= {'width': config.network.width, 'init_weights': config.training.init_weights}
-    kept |= {'precision': config.network.precision}
-    return json.dumps(kept, sort_keys=True)
+def _list_other_settings(config: schema.Config) -> str:
+    """Lists every hyperparameter that is not ablated, and where the weights are from, as JSON."""
+    settings = dataclasses.asdict(build.resolve_recipe(config))
+    others = {name: value for name, value in settings.items() if name not in _ABLATED}
+    others |= {'width': config.network.width, 'init_weights': config.training.init_weights}
+    others |= {'precision': config.network.precision}
+    return json.dumps(others, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Predictions as table, CSV, JSON and picture; bad files get their rows."""
+"""`--mode=predict`: a table, CSV, JSON or a plot; unreadable files get rows, too."""
 
 import csv
 import io
@@ -19,14 +19,14 @@ from input_pipeline.records import manifests
 
 @pytest.fixture
 def inputs(folder):
-    """A folder of one good picture, one text and one cut picture."""
+    """A folder with a readable image, a text and a truncated image."""
     (folder / 'dog' / '00.jpg').rename(folder / '=good.jpg')
     for name in ('cat', 'dog'):
         for path in (folder / name).iterdir():
             path.unlink()
     (folder / 'cut.jpg').write_bytes((folder / '=good.jpg').read_bytes()[:500])
     (folder / 'text.jpg').write_text('a text')
-    (folder / '.hidden').write_text('not looked at')
+    (folder / '.hidden').write_text('ignored')
     return folder
 
 
@@ -35,7 +35,7 @@ def predict(command, trained, inputs):
     return lambda *flags: command('predict', f'--run_dir={trained}', f'--inputs={inputs}', *flags)
 
 
-def test_json(predict, inputs, capsys):
+def test_json_has_an_object_for_each_file(predict, inputs, capsys):
     assert predict('--output=json') == 0
     good, cut, text = map(json.loads, capsys.readouterr().out.splitlines())
     assert good['file'] == str(inputs / '=good.jpg')
@@ -43,11 +43,11 @@ def test_json(predict, inputs, capsys):
     assert good['probabilities'] == sorted(good['probabilities'], reverse=True)
     assert sum(good['probabilities']) == pytest.approx(1)
     assert cut['error']
-    assert text['error'] == 'not a picture: neither JPEG, PNG, GIF, BMP nor WebP'
+    assert text['error'] == 'not an image: neither JPEG, PNG, GIF, BMP nor WebP'
 
 
-def test_csv_in_a_file(predict, inputs, tmp_path, capsys):
-    (inputs / '=good.jpg').rename(inputs / os.fsdecode(b'=\xff.jpg'))  # a name in no encoding
+def test_csv_is_written_to_a_file(predict, inputs, tmp_path, capsys):
+    (inputs / '=good.jpg').rename(inputs / os.fsdecode(b'=\xff.jpg'))  # not valid in any encoding
     assert predict('--output=csv', f'--output_file={tmp_path / "out.csv"}') == 0
     with open(tmp_path / 'out.csv', newline='') as file:
         rows = list(csv.DictReader(file))
@@ -63,132 +63,138 @@ def test_no_cell_is_a_formula(command, trained, inputs, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[1].startswith("'=good.jpg,")
 
 
-def test_table_and_drawing(predict, inputs, tmp_path, capsys):
-    assert predict(f'--draw={tmp_path / "drawn.png"}') == 0
+def test_the_table_lists_classes_and_the_plot_is_an_image(predict, inputs, tmp_path, capsys):
+    assert predict(f'--draw={tmp_path / "plot.png"}') == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(inputs / '=good.jpg')
     assert lines[1].endswith(('%  cat', '%  dog'))
-    assert lines[-1] == '    error: not a picture: neither JPEG, PNG, GIF, BMP nor WebP'
-    with PIL.Image.open(tmp_path / 'drawn.png') as picture:
-        assert picture.format == 'PNG'
-        assert min(picture.size) > 200
+    assert lines[-1] == '    error: not an image: neither JPEG, PNG, GIF, BMP nor WebP'
+    with PIL.Image.open(tmp_path / 'plot.png') as image:
+        assert image.format == 'PNG'
+        assert min(image.size) > 200
 
 
-def test_a_tree_in_batches_is_answered_in_order(command, trained, shared_folder, capsys):
-    """24 files, ten at a time, the last batch filled up."""
+def test_predictions_of_a_folder_are_in_order(command, trained, shared_folder, capsys):
+    """24 files, ten at a time; the last batch is padded."""
     flags = (f'--run_dir={trained}', f'--inputs={shared_folder}', '--output=json')
     assert command('predict', *flags) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row['file'] for row in rows] == sorted(map(str, shared_folder.rglob('*.jpg')))
-    alone = ('--output=json', f'--inputs={rows[-1]["file"]}')
-    assert command('predict', f'--run_dir={trained}', *alone) == 0
-    once = json.loads(capsys.readouterr().out)
-    assert once['classes'] == rows[-1]['classes']
-    assert once['probabilities'] == pytest.approx(rows[-1]['probabilities'], rel=1e-5)
+    single = ('--output=json', f'--inputs={rows[-1]["file"]}')
+    assert command('predict', f'--run_dir={trained}', *single) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row['classes'] == rows[-1]['classes']
+    assert row['probabilities'] == pytest.approx(rows[-1]['probabilities'], rel=1e-5)
 
 
 @pytest.mark.slow
-def test_ten_views_are_evaluations(command, data, trained, shared_folder, capsys, tmp_path):
-    """Of squares as PNG, as records would hold them, the answers are those that evaluate keeps."""
+def test_ten_crop_predictions_equal_those_of_evaluation(
+    command, data, trained, shared_folder, capsys, tmp_path
+):
+    """The inputs are the stored squares as PNG."""
     manifest = manifests.load(data.partition('=')[2])
     flags = (data, f'--run_dir={trained}', '--views=10', '--save_probabilities=float32')
     assert command('evaluate', *flags) == 0
-    kept = np.load(trained / 'probabilities' / 'validation-10.npy')
-    found = datasets.squares(manifest.shards('validation'), manifest.layout, [0, 11])
-    for at, square in zip((0, 11), found, strict=True):
+    cached = np.load(trained / 'probabilities' / 'validation-10.npy')
+    squares = datasets.read_squares(manifest.shards('validation'), manifest.layout, [0, 11])
+    for at, square in zip((0, 11), squares, strict=True):
         PIL.Image.fromarray(square).save(tmp_path / f'{at:02d}.png')
     capsys.readouterr()
     flags = (f'--run_dir={trained}', f'--inputs={tmp_path}', '--views=10', '--output=json')
     assert command('predict', *flags) == 0
     for at, line in zip((0, 11), capsys.readouterr().out.splitlines(), strict=True):
-        said = sorted(json.loads(line)['probabilities'], reverse=True)
-        assert said == pytest.approx(sorted(kept[at].tolist(), reverse=True), rel=1e-4)
+        predicted = sorted(json.loads(line)['probabilities'], reverse=True)
+        assert predicted == pytest.approx(sorted(cached[at].tolist(), reverse=True), rel=1e-4)
 
 
-def test_a_list_on_stdin(command, trained, inputs, monkeypatch, capsys):
+def test_paths_are_read_from_stdin(command, trained, inputs, monkeypatch, capsys):
     names = [inputs / '=good.jpg', inputs, inputs / 'none.jpg', 'http://there/is.jpg']
-    text = b'\n'.join(os.fsencode(each) for each in names) + b'\n\n'
+    text = b'\n'.join(os.fsencode(name) for name in names) + b'\n\n'
     monkeypatch.setattr('sys.stdin', io.TextIOWrapper(io.BytesIO(text)))
     assert command('predict', f'--run_dir={trained}', '--inputs=-', '--output=json') == 0
-    said = capsys.readouterr()
-    good, folder, none, address = map(json.loads, said.out.splitlines())
+    printed = capsys.readouterr()
+    good, folder, none, address = map(json.loads, printed.out.splitlines())
     assert good['classes']
     assert folder['error'] == none['error'] == 'No such file or directory'
     assert 'such paths are not read' in address['error']
-    assert '4/4 files' in said.err
-    assert '3 of 4 files could not be read' in said.err
+    assert '4/4 files' in printed.err
+    assert '3 of 4 files could not be read' in printed.err
 
 
 @pytest.mark.slow
 def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp_path, capsys):
     other = tmp_path / 'other'
     train.run(config_of(other, '--epochs=1', '--seed=3', '--initial_sd=0.05', '--drop_epochs=9'))
-    picture = f'--inputs={next(pathlib.Path(data.partition("=")[2]).parent.rglob("00.jpg"))}'
-    shares = {}
+    image = f'--inputs={next(pathlib.Path(data.partition("=")[2]).parent.rglob("00.jpg"))}'
+    probabilities = {}
     for name, flags in {
         'a': (f'--run_dir={trained}',),
         'b': (f'--run_dir={other}',),
         'mean': (f'--ensemble={trained},{other}', '--ensemble_weights=1,3'),
     }.items():
-        assert command('predict', picture, '--output=json', *flags) == 0
+        assert command('predict', image, '--output=json', *flags) == 0
         row = json.loads(capsys.readouterr().out.splitlines()[-1])
-        shares[name] = dict(zip(row['classes'], row['probabilities'], strict=True))
-    for each in ('cat', 'dog'):
-        expected = 0.25 * shares['a'][each] + 0.75 * shares['b'][each]
-        assert shares['mean'][each] == pytest.approx(expected, rel=1e-4)
+        probabilities[name] = dict(zip(row['classes'], row['probabilities'], strict=True))
+    for label in ('cat', 'dog'):
+        expected = 0.25 * probabilities['a'][label] + 0.75 * probabilities['b'][label]
+        assert probabilities['mean'][label] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.fixture
-def numbered(trained, tmp_path, monkeypatch):
-    """The run, as if its classes had ILSVRC ids."""
+def run_with_ids(trained, tmp_path, monkeypatch):
+    """A copy of the run whose classes have ILSVRC ids."""
     run = tmp_path / 'run'
     shutil.copytree(trained, run)
-    kept = json.loads((run / 'data.json').read_text()) | {'ids': [701, 7]}
-    (run / 'data.json').write_text(json.dumps(kept))
+    content = json.loads((run / 'data.json').read_text()) | {'ids': [701, 7]}
+    (run / 'data.json').write_text(json.dumps(content))
     monkeypatch.setattr(submission, '_IDS', 2)
     return run
 
 
-def test_a_submission_is_a_line_a_picture_in_the_order_of_names(
-    command, numbered, shared_folder, tmp_path, capsys
+def test_a_submission_has_a_line_for_each_image_in_the_order_of_names(
+    command, run_with_ids, shared_folder, tmp_path, capsys
 ):
-    folder = tmp_path / 'pictures'
+    folder = tmp_path / 'images'
     for at, name in enumerate(('b/test_2.JPEG', 'a/test_3.JPEG', 'c/test_1.JPEG')):
         (folder / name).parent.mkdir(parents=True)
         shutil.copy(shared_folder / 'cat' / f'0{at}.jpg', folder / name)
-    out, flags = tmp_path / 'sent.txt', (f'--run_dir={numbered}', f'--inputs={folder}')
+    out, flags = tmp_path / 'submission.txt', (f'--run_dir={run_with_ids}', f'--inputs={folder}')
     assert command('predict', *flags, f'--submission={out}') == 0
     assert '3 lines, test_1.JPEG to test_3.JPEG' in capsys.readouterr().out
     assert command('predict', *flags, '--output=json') == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     by_name = {pathlib.Path(row['file']).name: row['classes'] for row in rows}
     ids = {'cat': '701', 'dog': '7'}
-    expected = [' '.join(ids[each] for each in by_name[f'test_{at}.JPEG']) for at in (1, 2, 3)]
+    expected = [' '.join(ids[name] for name in by_name[f'test_{at}.JPEG']) for at in (1, 2, 3)]
     assert out.read_text().splitlines() == expected
 
 
-def test_no_submission_with_a_hole(command, numbered, trained, inputs, tmp_path, capsys):
-    out = tmp_path / 'sent.txt'
+def test_an_incomplete_submission_is_refused(
+    command, run_with_ids, trained, inputs, tmp_path, capsys
+):
+    out = tmp_path / 'submission.txt'
     flags = (f'--inputs={inputs}', f'--submission={out}')
-    assert command('predict', f'--run_dir={numbered}', *flags) == 3
-    assert 'A line is needed for each picture' in capsys.readouterr().err
+    assert command('predict', f'--run_dir={run_with_ids}', *flags) == 3
+    assert 'A line is needed for each image' in capsys.readouterr().err
     assert command('predict', f'--run_dir={trained}', *flags) == 3
     assert 'have no ILSVRC ids' in capsys.readouterr().err
-    kept = numbered / 'data.json'
-    known = kept.read_text()
-    kept.write_text(json.dumps(json.loads(known) | {'ids': [0, 0]}))  # as without the kit
-    assert command('predict', f'--run_dir={numbered}', *flags) == 3
+    path = run_with_ids / 'data.json'
+    content = path.read_text()
+    path.write_text(json.dumps(json.loads(content) | {'ids': [0, 0]}))  # as without the kit
+    assert command('predict', f'--run_dir={run_with_ids}', *flags) == 3
     assert 'with the development kit' in capsys.readouterr().err
-    kept.write_text(known)
+    path.write_text(content)
     twice = f'--inputs={inputs / "text.jpg"},{inputs / "text.jpg"}'
-    assert command('predict', f'--run_dir={numbered}', flags[1], twice) == 3
-    assert 'have one name' in capsys.readouterr().err
-    assert command('predict', f'--run_dir={numbered}', flags[0], f'--submission={tmp_path}') == 2
+    assert command('predict', f'--run_dir={run_with_ids}', flags[1], twice) == 3
+    assert 'have the same name' in capsys.readouterr().err
+    assert (
+        command('predict', f'--run_dir={run_with_ids}', flags[0], f'--submission={tmp_path}') == 2
+    )
     assert 'is a directory' in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_nothing_readable_is_an_error(command, trained, inputs, capsys):
+def test_no_readable_file_is_an_error(command, trained, inputs, capsys):
     assert command('predict', f'--run_dir={trained}', f'--inputs={inputs / "text.jpg"}') == 3
     assert 'none of the 1 files' in capsys.readouterr().err
 
@@ -198,12 +204,14 @@ def test_nothing_readable_is_an_error(command, trained, inputs, capsys):
     [
         ((), 2, '--mode=predict needs --inputs'),
         (('--inputs=.', '--views=1,10'), 2, '--views=1,10: predict takes one'),
-        (('--inputs=.', '--ensemble=a,b'), 3, 'a is no run'),
+        (('--inputs=.', '--ensemble=a,b'), 3, 'a is not a run directory'),
         (('--inputs=nowhere',), 2, '--inputs=nowhere: no such file or folder'),
         (('--inputs=.', '--run_dir=nowhere'), 3, '--run_dir=nowhere holds no trained network'),
     ],
 )
-def test_refused(command, trained, inputs, monkeypatch, capsys, flags, code, message):
+def test_invalid_flags_are_refused(
+    command, trained, inputs, monkeypatch, capsys, flags, code, message
+):
     monkeypatch.chdir(inputs)
     assert command('predict', f'--run_dir={trained}', *flags) == code
     assert message in capsys.readouterr().err

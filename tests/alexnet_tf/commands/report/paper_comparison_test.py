@@ -1,28 +1,28 @@
-"""The paper's tables, from runs that are made up of the files that runs leave."""
+"""The paper's tables, from run directories with invented results."""
 
 import json
 
 import pytest
 
 from alexnet_tf.config import flags as flags_lib
-from alexnet_tf.config import schema
+from alexnet_tf.config import serialization
 from alexnet_tf.reports import tables
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Makes the files of a run with some results; gives its directory."""
+def create_run(tmp_path):
+    """Creates a run directory with some results; returns its path."""
 
     def run(name, rows, *flags, source='ilsvrc2012', sha='f' * 64):
         directory = tmp_path / 'runs' / name
         directory.mkdir(parents=True)
         config = flags_lib.parse(['alexnet_tf', *flags])
-        (directory / 'config.json').write_text(schema.to_json(config))
+        (directory / 'config.json').write_text(serialization.to_json(config))
         (directory / 'data.json').write_text(json.dumps({'source': source, 'manifest_sha256': sha}))
         for row in rows:
-            of, weights, split, views, top1, top5 = row
+            run_dir, weights, split, views, top1, top5 = row
             line = {
-                'run_dir': of or str(directory),
+                'run_dir': run_dir or str(directory),
                 'weights': weights,
                 'split': split,
                 'examples': 50_000,
@@ -38,18 +38,18 @@ def make(tmp_path):
 
 
 @pytest.fixture
-def shown(command, tmp_path, capsys):
-    def lines(name, *flags):
-        where = f'--run_dir={tmp_path / "runs" / "any"}'
-        assert command('report', f'--paper_tables={name}', where, *flags) == 0
+def print_table(command, tmp_path, capsys):
+    def run(name, *flags):
+        run_dir = f'--run_dir={tmp_path / "runs" / "any"}'
+        assert command('report', f'--paper_tables={name}', run_dir, *flags) == 0
         return capsys.readouterr().out.splitlines()
 
-    return lines
+    return run
 
 
-def test_nothing_measured_leaves_empty_cells(make, shown):
-    make('flowers', [('', '', 'validation', 10, 0.2, 0.0)], source='folder')
-    lines = shown('ilsvrc2010')
+def test_cells_without_a_measurement_are_empty(create_run, print_table):
+    create_run('flowers', [('', '', 'validation', 10, 0.2, 0.0)], source='folder')
+    lines = print_table('ilsvrc2010')
     assert lines[0] == 'Table 1: ILSVRC-2010 test set'
     rows = {line.split('  ')[0]: line.split()[-2:] for line in lines[4:8]}
     assert rows == {
@@ -61,27 +61,29 @@ def test_nothing_measured_leaves_empty_cells(make, shown):
     assert 'none of 1 runs was trained on records of --source=ilsvrc2010' in lines[-1]
 
 
-def test_rows_stand_beside_the_papers(make, shown):
+def test_measured_rows_are_beside_the_papers(create_run, print_table):
     ten = ('', '', 'validation', 10)
-    a = make('a', [(*ten, 0.5, 0.3), (*ten, 0.41, 0.19), ('', '', 'validation', 1, 0.43, 0.2)])
-    members = [a, *(make(name, []) for name in 'bcde')]
-    more = [make(name, [], '--conv6', '--init_weights=x') for name in 'fg']
+    a = create_run(
+        'a', [(*ten, 0.5, 0.3), (*ten, 0.41, 0.19), ('', '', 'validation', 1, 0.43, 0.2)]
+    )
+    members = [a, *(create_run(name, []) for name in 'bcde')]
+    more = [create_run(name, [], '--conv6', '--init_weights=x') for name in 'fg']
 
-    def ensemble(of, top1):
-        weights = ' '.join('1' for _ in of)
-        return ' + '.join(map(str, of)), weights, 'validation', 10, top1, 0.17
+    def ensemble(runs, top1):
+        weights = ' '.join('1' for _ in runs)
+        return ' + '.join(map(str, runs)), weights, 'validation', 10, top1, 0.17
 
     rows = [(members, 0.39), (members[:2], 0.4), (members + more, 0.36), (members[:1] + more, 0.37)]
-    for row in [ensemble(*each) for each in rows]:
+    for row in [ensemble(*pair) for pair in rows]:
         line = tables.read_csv(a / 'results.csv')[0] | dict(
             zip(('run_dir', 'weights', 'split', 'views', 'top1_error', 'top5_error'), row, strict=1)
         )
         tables.append_csv(a / 'results.csv', line)
-    make('six', [(*ten, 0.385, 0.16)], '--init_weights=x', '--conv6')
-    make('tuned', [(*ten, 0.395, 0.16)], '--init_weights=x')
-    again = tables.read_csv(a / 'results.csv')[1] | {'manifest_sha256': 'a' * 64, 'top1_error': 0.9}
-    tables.append_csv(a / 'results.csv', again)  # scores of other pictures
-    lines = shown('ilsvrc2012')
+    create_run('six', [(*ten, 0.385, 0.16)], '--init_weights=x', '--conv6')
+    create_run('tuned', [(*ten, 0.395, 0.16)], '--init_weights=x')
+    other = tables.read_csv(a / 'results.csv')[1] | {'manifest_sha256': 'a' * 64, 'top1_error': 0.9}
+    tables.append_csv(a / 'results.csv', other)  # evaluated on other images
+    lines = print_table('ilsvrc2012')
     by_name = {line.split('  ')[0]: line for line in lines}
     assert '40.7' in by_name['1 CNN']
     assert '41.0 (40.6 to 41.4)' in by_name['1 CNN']
@@ -95,42 +97,42 @@ def test_rows_stand_beside_the_papers(make, shown):
     assert not [line for line in lines if '90.0' in line]
 
 
-def test_changes_of_the_network_are_set_against_it(make, shown):
+def test_ablations_are_compared_with_the_whole_network(create_run, print_table):
     row = ('', '', 'validation', 10)
-    make('whole1', [(*row, 0.40, 0.18)])
-    make('whole2', [(*row, 0.41, 0.19)], '--seed=1')
-    make('half', [(*row, 0.42, 0.195)], '--columns=1')
-    make('narrow', [(*row, 0.6, 0.4)], '--columns=1', '--width=0.5')
-    make('other', [(*row, 0.9, 0.9)], '--nonormalization', sha='e' * 64)
-    make('tuned', [(*row, 0.2, 0.1)], '--init_weights=x')
-    make('caffe', [(*row, 0.1, 0.1)], '--recipe=caffe')
-    make('longer', [(*row, 0.1, 0.1)], '--pool_size=2', '--epochs=200')
-    lines = shown('ilsvrc2012')
-    (line,) = [each for each in lines if each.startswith('one column')]
+    create_run('whole1', [(*row, 0.40, 0.18)])
+    create_run('whole2', [(*row, 0.41, 0.19)], '--seed=1')
+    create_run('half', [(*row, 0.42, 0.195)], '--columns=1')
+    create_run('narrow', [(*row, 0.6, 0.4)], '--columns=1', '--width=0.5')
+    create_run('other', [(*row, 0.9, 0.9)], '--nonormalization', sha='e' * 64)
+    create_run('tuned', [(*row, 0.2, 0.1)], '--init_weights=x')
+    create_run('caffe', [(*row, 0.1, 0.1)], '--recipe=caffe')
+    create_run('longer', [(*row, 0.1, 0.1)], '--pool_size=2', '--epochs=200')
+    lines = print_table('ilsvrc2012')
+    (line,) = [text for text in lines if text.startswith('one column')]
     assert ' 1.7 ' in line
     # 42 - 40.5 points; sqrt(0.42 * 0.58 / 50000 + 0.405 * 0.595 / 100000) * 1.96 = 0.53.
     assert '+1.5 (+1.0 to +2.0)' in line
     assert line.endswith('1 and 2')
-    assert not [each for each in lines if each.startswith(('no response', 'pooling', 'no colour'))]
+    assert not [text for text in lines if text.startswith(('no response', 'pooling', 'no colour'))]
 
 
-def test_ten_thousand_classes_have_a_sixth_convolution(make, shown):
+def test_fall_2009_is_compared_with_a_sixth_convolution(create_run, print_table):
     row = [('', '', 'validation', 10, 0.7, 0.42)]
-    make('six', row, '--conv6', source='imagenet10k')
-    make('five', row, source='imagenet10k')
-    (line,) = [each for each in shown('fall2009') if each.startswith('CNN')]
+    create_run('six', row, '--conv6', source='imagenet10k')
+    create_run('five', row, source='imagenet10k')
+    (line,) = [text for text in print_table('fall2009') if text.startswith('CNN')]
     assert line.split()[5:7] == ['67.4', '40.9']
     assert line.endswith('/six')
     assert '70.0 (69.6 to 70.4)' in line
 
 
-def test_runs_are_named(make, shown, tmp_path, command, capsys):
-    run = make('a', [('', '', 'validation', 10, 0.41, 0.19)])
-    make('b', [('', '', 'validation', 10, 0.45, 0.2)])
-    lines = shown('ilsvrc2012', f'--compare_runs={run}')
-    assert not [each for each in lines if each.endswith('/b')]
+def test_runs_can_be_named_and_must_exist(create_run, print_table, tmp_path, command, capsys):
+    run = create_run('a', [('', '', 'validation', 10, 0.41, 0.19)])
+    create_run('b', [('', '', 'validation', 10, 0.45, 0.2)])
+    lines = print_table('ilsvrc2012', f'--compare_runs={run}')
+    assert not [text for text in lines if text.endswith('/b')]
     assert command('report', '--paper_tables=ilsvrc2012', '--compare_runs=nowhere') == 3
-    assert 'nowhere is no run' in capsys.readouterr().err
+    assert 'nowhere is not a run directory' in capsys.readouterr().err
     (run / 'config.json').write_text('{"a": 1}')
     assert command('report', '--paper_tables=ilsvrc2012', f'--compare_runs={run}') == 3
     assert f'{run}/config.json cannot be read' in capsys.readouterr().err

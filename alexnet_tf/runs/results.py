@@ -1,0 +1,85 @@
+"""`results.csv` of a run directory: a row for each evaluation of a split."""
+
+import datetime
+import pathlib
+from collections.abc import Mapping
+
+from alexnet_tf.models import outputs
+from alexnet_tf.reports import intervals, provenance, tables
+from input_pipeline.records import manifests
+
+RESULTS = 'results.csv'
+MEMBER_SEPARATOR = ' + '  # between the run directories of an ensemble
+_TOLERANCE = 1e-3  # between metrics from a graph and from NumPy
+
+
+def build_row(
+    manifest: manifests.Manifest,
+    split: str,
+    views: int,
+    scores: Mapping[str, float],
+    *,
+    run_dir: str,
+    step: int | str = '',
+    weights: str = '',
+) -> dict[str, object]:
+    """Builds a row: what was evaluated, its metrics with 95 % intervals, and by which code.
+
+    Args:
+        manifest: Of the records.
+        split: Name of the split.
+        views: Number of views of an image.
+        scores: Values by the names of `outputs.METRICS`.
+        run_dir: The run's directory; of an ensemble all, joined by MEMBER_SEPARATOR.
+        step: Of the checkpoint; '' for an ensemble.
+        weights: Of an ensemble's members, separated by spaces; '' for a single run.
+    """
+    examples = manifest.count_examples(split)
+    bounds = {}
+    for name in ('top1', 'top5'):
+        interval = intervals.compute_wilson_interval(scores[f'{name}_error'], examples)
+        bounds[f'{name}_low'], bounds[f'{name}_high'] = interval
+    return {
+        'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'run_dir': run_dir,
+        'weights': weights,
+        'step': step,
+        'split': split,
+        'examples': examples,
+        'views': views,
+        **scores,
+        **bounds,
+        'manifest_sha256': manifest.sha256,
+        'commit': provenance.collect()['commit'],
+    }
+
+
+def append(directory: pathlib.Path, row: Mapping[str, object]) -> None:
+    """Appends a row to a run's results; a file of an older version keeps its own columns."""
+    path = directory / RESULTS
+    existing = tables.read_csv(path)
+    columns = existing[0] if existing else row
+    tables.append_csv(path, {name: row.get(name, '') for name in columns})
+
+
+def append_if_new(directory: pathlib.Path, row: Mapping[str, object]) -> None:
+    """Appends a row unless the newest results say the same about the same checkpoint."""
+    if not any(_is_same(known, row) for known in read_newest(directory)):
+        append(directory, row)
+
+
+def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
+    """Reads the last row for each split of each records, number of views and ensemble."""
+    newest = {}
+    for row in tables.read_csv(directory / RESULTS):
+        ensemble = (row['run_dir'], row['weights']) if row['weights'] else ()
+        newest[row['manifest_sha256'], row['split'], row['views'], ensemble] = row
+    return list(newest.values())
+
+
+def _is_same(known: Mapping[str, str], row: Mapping[str, object]) -> bool:
+    """Whether two rows differ in their time and rounding only."""
+    names = ('weights', 'step', 'split', 'views', 'manifest_sha256')
+    return all(known[name] == str(row[name]) for name in names) and all(
+        abs(float(known[name]) - row[name]) < _TOLERANCE for name in outputs.METRICS
+    )

@@ -1,0 +1,66 @@
+"""Rows of results.csv."""
+
+import pytest
+
+from alexnet_tf.runs import results
+
+ROW = {
+    'time': '2026-01-01',
+    'run_dir': 'runs/a',
+    'weights': '',
+    'step': 4,
+    'split': 'validation',
+    'examples': 12,
+    'views': 1,
+    'loss': 0.7,
+    'top1_error': 0.5,
+    'top5_error': 0.0,
+    'top1_low': 0.25,
+    'top1_high': 0.75,
+    'manifest_sha256': 'f' * 64,
+}
+
+
+def lines(directory):
+    return (directory / 'results.csv').read_text().splitlines()
+
+
+def test_the_newest_row_of_each_evaluation_is_read(tmp_path):
+    assert results.read_newest(tmp_path) == []
+    ensemble = {'run_dir': 'runs/a + runs/b', 'weights': '1 1', 'top1_error': 0.4}
+    for changes in ({}, {'views': 10}, ensemble, {'top1_error': 0.3}):
+        results.append(tmp_path, ROW | changes)
+    rows = results.read_newest(tmp_path)
+    assert [(row['views'], row['weights'], row['top1_error']) for row in rows] == [
+        ('1', '', '0.3'),
+        ('10', '', '0.5'),
+        ('1', '1 1', '0.4'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'is_new'),
+    [
+        ({'time': '2026-01-02', 'loss': 0.7001, 'run_dir': 'moved/a'}, False),
+        ({'loss': 0.71}, True),
+        ({'step': 6}, True),
+        ({'split': 'test'}, True),
+        ({'views': 10}, True),
+        ({'manifest_sha256': 'e' * 64}, True),
+    ],
+)
+def test_a_row_is_new_unless_only_its_time_and_rounding_differ(tmp_path, changes, is_new):
+    results.append(tmp_path, ROW)
+    results.append_if_new(tmp_path, ROW | changes)
+    assert len(lines(tmp_path)) == 2 + is_new
+
+
+def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):
+    older = {name: value for name, value in ROW.items() if not name.startswith('top1_')}
+    older |= {'note': 'removed since', 'top1_error': 0.5}
+    results.append(tmp_path, older)
+    header = lines(tmp_path)[0]
+    results.append(tmp_path, ROW | {'step': 6})
+    assert lines(tmp_path)[0] == header
+    (row,) = results.read_newest(tmp_path)
+    assert (row['step'], row['top1_error'], row['note']) == ('6', '0.5', '')
