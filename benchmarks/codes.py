@@ -1,56 +1,65 @@
-"""Queries a second among random codes: NumPy, faiss, and faiss' table of lookups.
+"""Searches among random binary codes: NumPy, faiss, and faiss with a lookup table.
 
-python benchmarks/codes.py --codes=1000000 --bits=256
+    python benchmarks/codes.py --codes=1000000 --bits=256
+
+Prints queries per second and memory of each, and whether NumPy and faiss find the same.
 """
 
-import argparse
-import resource
 import time
 
+import measuring
 import numpy as np
 
-from alexnet_tf.retrieval import binary_codes as codes_of
-from alexnet_tf.retrieval import search
+from alexnet_tf.retrieval import binary_codes, search
 
-_ADDRESS = 28  # longest code that is looked up
+MAX_LOOKUP_BITS = 28  # of a code that is an address
+
+
+def measure(name: str, create_searcher, queries: np.ndarray, neighbours: int):
+    """Measures a searcher, prints a row, and returns distances and indices of the neighbours."""
+    memory = measuring.read_peak_memory()
+    searcher = create_searcher()
+    searcher.search(queries[:1], neighbours)
+    start = time.perf_counter()
+    result = searcher.search(queries, neighbours)
+    seconds = time.perf_counter() - start
+    memory = measuring.read_peak_memory() - memory
+    print(f'{name}: {len(queries) / seconds:,.1f} queries/s, at most {memory:,.0f} MiB more')
+    return result
 
 
 def main() -> None:
-    """Prints a row for each engine."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--codes', type=int, default=1_000_000)
-    parser.add_argument('--bits', type=int, default=256)
-    parser.add_argument('--queries', type=int, default=100)
-    parser.add_argument('--neighbours', type=int, default=100)
-    asked = parser.parse_args()
+    """Measures every engine on the same codes."""
+    parser = measuring.create_parser(__doc__)
+    parser.add_argument('--codes', type=int, default=1_000_000, help='codes in the database')
+    parser.add_argument('--bits', type=int, default=256, help='length of a code')
+    parser.add_argument('--queries', type=int, default=100, help='codes that are searched for')
+    parser.add_argument('--neighbours', type=int, default=100, help='results of each query')
+    args = parser.parse_args()
     random = np.random.default_rng(0)
     codes, queries = (
-        codes_of.packed(random.integers(0, 2, (number, asked.bits), np.uint8))
-        for number in (asked.codes, asked.queries)
+        binary_codes.pack_bits(random.integers(0, 2, (number, args.bits), np.uint8))
+        for number in (args.codes, args.queries)
     )
-    print(f'{asked.codes:,} codes of {asked.bits} bits: {codes.nbytes / 2**20:.1f} MiB')
-    found = {}
-    for engine in search.ENGINES:
-        before, searcher = _memory(), search.Hamming(codes, engine)
-        found[engine] = _measured(engine, searcher, queries, asked.neighbours, before)
-    if asked.bits <= _ADDRESS:
-        before, searcher = _memory(), search.Lookups(codes, asked.bits, flips=2)
-        _measured('faiss, looked up', searcher, queries, asked.neighbours, before)
-    same = all(np.array_equal(*pair) for pair in zip(*found.values(), strict=True))
-    print(f'distances and places are {"equal" if same else "NOT equal"}')
-
-
-def _measured(name: str, searcher, queries, number: int, before: float):
-    searcher.nearest(queries[:1], number)
-    start = time.perf_counter()
-    found = searcher.nearest(queries, number)
-    taken, more = time.perf_counter() - start, _memory() - before
-    print(f'{name}: {len(queries) / taken:,.1f} queries/s, {more:,.0f} MiB more at most')
-    return found
-
-
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f'{args.codes:,} codes of {args.bits} bits: {codes.nbytes / 2**20:.1f} MiB')
+    results = [
+        measure(
+            engine,
+            lambda engine=engine: search.HammingSearch(codes, engine),
+            queries,
+            args.neighbours,
+        )
+        for engine in search.ENGINES
+    ]
+    if args.bits <= MAX_LOOKUP_BITS:
+        measure(
+            'faiss, lookup table',
+            lambda: search.HashLookup(codes, bits=args.bits, flips=2),
+            queries,
+            args.neighbours,
+        )
+    same = all(np.array_equal(*pair) for pair in zip(*results, strict=True))
+    print(f'distances and indices are {"equal" if same else "NOT equal"}')
 
 
 if __name__ == '__main__':

@@ -1,13 +1,14 @@
-"""This package's input pipeline beside others', in one run: the table of docs/results/input.md.
+"""Compares this package's input pipeline with others: the table of docs/results/input.md.
 
     python benchmarks/compare_input.py --data_dir data/flowers --raw_dir data/flowers_raw \
         --torch_python PATH_TO_A_PYTHON_WITH_TORCHVISION --dali_python PATH_TO_A_PYTHON_WITH_DALI
 
-Contenders take turns, each in a process of its own. Peers that are not installed are left out,
-with the command that would install them.
+The contenders take turns, each in a process of its own. A peer that is not installed is left out,
+and the command that installs it is printed.
 """
 
 import argparse
+import collections
 import pathlib
 import statistics
 import sys
@@ -15,68 +16,70 @@ import tempfile
 
 import compare
 import input_peers
+import measuring
 
-OURS = ['-m', 'alexnet_tf.main', '--mode=benchmark', '--benchmark=input', '--output=json']
-OURS += ['--recipe=paper', '--runs=1']
-
-
-def ours(data_dir: str) -> dict[str, float]:
-    """Images a second by stage."""
-    result = compare.run([sys.executable, *OURS, f'--data_dir={data_dir}'])
-    return {name: row['images_per_sec'] for name, row in result['stages'].items()}
+ALEXNET_TF = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--benchmark=input']
+ALEXNET_TF += ['--output=json', '--recipe=paper', '--runs=1']
+FINISHED = 'alexnet_tf: finished'
 
 
-def peers(given, files: str) -> dict[str, list[str]]:
-    """The command of each peer."""
+def measure_stages(data_dir: str) -> dict[str, float]:
+    """Measures images per second of this package, by stage."""
+    result = compare.run([*ALEXNET_TF, f'--data_dir={data_dir}'])
+    return {f'alexnet_tf: {name}': row['images_per_sec'] for name, row in result['stages'].items()}
+
+
+def measure_peers(args: argparse.Namespace, files: str) -> dict[str, float]:
+    """Measures images per second of each peer that is installed."""
     sources = {
-        'conventional': (sys.executable, f'{given.data_dir}/train-*.tfrecord'),
+        'conventional': (sys.executable, f'{args.data_dir}/train-*.tfrecord'),
         'keras': (sys.executable, files),
-        'torchvision': (given.torch_python, files),
-        'dali': (given.dali_python, files),
+        'torchvision': (args.torch_python, files),
+        'dali': (args.dali_python, files),
     }
-    return {
-        name: [python, 'benchmarks/input_peers.py', '--peer', name, '--source', source]
-        for name, (python, source) in sources.items()
-    }
+    rates = {}
+    for name, (python, source) in sources.items():
+        command = [python, 'benchmarks/input_peers.py', '--peer', name, '--source', source]
+        result = compare.run(command)
+        if 'skipped' in result:
+            print(f'{name} is left out: {result["skipped"]}', file=sys.stderr)
+        else:
+            rates[name] = result['images_per_sec']
+    return rates
+
+
+def format_table(rates: dict[str, list[float]]) -> str:
+    """Formats medians, ranges, and how many times as fast the finished batches are."""
+    reference = statistics.median(rates[FINISHED])
+    lines = ['| | images/s | range | finished batches are x |', '|---|---|---|---|']
+    for name, measured in rates.items():
+        median = statistics.median(measured)
+        span = f'{min(measured):,.0f} to {max(measured):,.0f}'
+        lines.append(f'| {name} | {median:,.0f} | {span} | {reference / median:.2f} |')
+    return '\n'.join(lines)
 
 
 def main() -> None:
-    """Measures all in turns and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data_dir', required=True)
-    parser.add_argument('--raw_dir', default='')
-    parser.add_argument('--torch_python', default=sys.executable)
-    parser.add_argument('--dali_python', default=sys.executable)
-    parser.add_argument('--rounds', type=int, default=3)
-    given = parser.parse_args()
-    given.data_dir = str(pathlib.Path(given.data_dir).resolve())
-    found: dict[str, list[float]] = {}
+    """Measures all contenders in turns and prints the table."""
+    parser = measuring.create_parser(__doc__)
+    parser.add_argument('--data_dir', required=True, help='records of JPEGs')
+    parser.add_argument('--raw_dir', default='', help='the same as raw records; none if empty')
+    parser.add_argument('--torch_python', default=sys.executable, help='a Python with torchvision')
+    parser.add_argument('--dali_python', default=sys.executable, help='a Python with DALI')
+    parser.add_argument('--rounds', type=int, default=3, help='measurements of each contender')
+    args = parser.parse_args()
+    args.data_dir = str(pathlib.Path(args.data_dir).resolve())
+    rates: dict[str, list[float]] = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as files:
-        input_peers.write_files(f'{given.data_dir}/train-*.tfrecord', pathlib.Path(files))
-        for _ in range(given.rounds):
-            for name, rate in ours(given.data_dir).items():
-                found.setdefault(f'alexnet_tf: {name}', []).append(rate)
-            if given.raw_dir:
-                raw = ours(str(pathlib.Path(given.raw_dir).resolve()))
-                found.setdefault('alexnet_tf: finished, raw records', []).append(raw['finished'])
-            for name, command in peers(given, files).items():
-                result = compare.run(command)
-                if 'skipped' in result:
-                    print(f'{name} is left out: {result["skipped"]}', file=sys.stderr)
-                else:
-                    found.setdefault(name, []).append(result['images_per_sec'])
-    print(table(found))
-
-
-def table(found: dict[str, list[float]]) -> str:
-    """Medians, ranges, and how many times as fast the finished batches are."""
-    reference = statistics.median(found['alexnet_tf: finished'])
-    lines = ['| | images/s | range | finished batches are x |', '|---|---|---|---|']
-    for name, rates in found.items():
-        median = statistics.median(rates)
-        span = f'{min(rates):,.0f} to {max(rates):,.0f}'
-        lines.append(f'| {name} | {median:,.0f} | {span} | {reference / median:.2f} |')
-    return '\n'.join(lines)
+        input_peers.write_files(f'{args.data_dir}/train-*.tfrecord', pathlib.Path(files))
+        for _ in range(args.rounds):
+            measured = measure_stages(args.data_dir)
+            if args.raw_dir:
+                raw = measure_stages(str(pathlib.Path(args.raw_dir).resolve()))
+                measured[f'{FINISHED}, raw records'] = raw[FINISHED]
+            for name, rate in (measured | measure_peers(args, files)).items():
+                rates[name].append(rate)
+    print(format_table(rates))
 
 
 if __name__ == '__main__':

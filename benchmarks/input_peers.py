@@ -1,20 +1,21 @@
-"""Other programs' input pipelines, for comparison: records or JPEGs to augmented batches of 128.
+"""Input pipelines of other programs: records or JPEGs to augmented batches of 128.
 
     python benchmarks/input_peers.py --peer conventional --source train-00000-of-00003.tfrecord
     python benchmarks/input_peers.py --peer torchvision --source FOLDER_OF_JPEGS
 
-Crop 224 from 256 at random, mirror at random, subtract the mean, shift colours (DALI: no shift),
-float32. Runs for some seconds after some that do not count, and prints one JSON object.
+Each crops 224 from 256 at random, mirrors at random, subtracts the mean, shifts the colours (but
+not DALI), and returns float32. Prints one JSON object.
 """
 
-import argparse
 import json
 import pathlib
-import time
+from collections.abc import Iterator
 
-BATCH, CROP, SQUARE = 128, 224, 256
+import measuring
+
+BATCH_SIZE, CROP_SIZE, SQUARE_SIZE = 128, 224, 256
 MEAN = (123.0, 117.0, 104.0)
-# Principal components of ImageNet's pixels, a tenth of their deviations long.
+# Principal components of ImageNet's pixels, times a tenth of their standard deviations.
 COMPONENTS = ((-6.86, -2.64, 0.82), (-7.02, -0.09, -1.61), (-7.21, 2.60, 0.78))
 INSTALL = {
     'conventional': 'pip install tensorflow',
@@ -24,8 +25,8 @@ INSTALL = {
 }
 
 
-def conventional(source: str):
-    """A tf.data map as the tutorials have it, over TFRecords; `source` is a pattern of files."""
+def read_conventional(source: str) -> Iterator:
+    """Reads TFRecords by a tf.data map, as tutorials do; `source` is a pattern of files."""
     import tensorflow as tf
 
     features = {
@@ -34,26 +35,28 @@ def conventional(source: str):
     }
 
     def load(record):
-        parsed = tf.io.parse_single_example(record, features)
-        x = tf.io.decode_jpeg(parsed['image/encoded'], channels=3)
-        x = tf.image.random_flip_left_right(tf.image.random_crop(x, [CROP, CROP, 3]))
+        example = tf.io.parse_single_example(record, features)
+        x = tf.io.decode_jpeg(example['image/encoded'], channels=3)
+        x = tf.image.random_flip_left_right(tf.image.random_crop(x, [CROP_SIZE, CROP_SIZE, 3]))
         x = tf.cast(x, tf.float32) - MEAN
-        return x + tf.linalg.matvec(COMPONENTS, tf.random.normal([3])), parsed['image/class/label']
+        shift = tf.linalg.matvec(COMPONENTS, tf.random.normal([3]))
+        return x + shift, example['image/class/label']
 
     records = tf.data.TFRecordDataset(tf.io.gfile.glob(source)).repeat().shuffle(1024)
-    made = records.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    yield from made.batch(BATCH, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    examples = records.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    yield from examples.batch(BATCH_SIZE, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def keras_layers(source: str):
-    """`image_dataset_from_directory` and preprocessing layers; `source` has class folders."""
+def read_keras(source: str) -> Iterator:
+    """Reads class folders by `image_dataset_from_directory` and preprocessing layers."""
     import keras
     import tensorflow as tf
 
     files = keras.utils.image_dataset_from_directory(
-        source, image_size=(SQUARE, SQUARE), batch_size=BATCH, verbose=0
+        source, image_size=(SQUARE_SIZE, SQUARE_SIZE), batch_size=BATCH_SIZE, verbose=0
     )
-    crop, flip = keras.layers.RandomCrop(CROP, CROP), keras.layers.RandomFlip('horizontal')
+    crop = keras.layers.RandomCrop(CROP_SIZE, CROP_SIZE)
+    flip = keras.layers.RandomFlip('horizontal')
 
     def augment(images, labels):
         x = flip(crop(images, training=True), training=True) - MEAN
@@ -63,8 +66,8 @@ def keras_layers(source: str):
     yield from files.repeat().map(augment, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
-def torchvision(source: str):
-    """ImageFolder and v2 transforms on tensors, two workers; `source` has class folders."""
+def read_torchvision(source: str) -> Iterator:
+    """Reads class folders by ImageFolder and v2 transforms on tensors, with two workers."""
     import torch
     from torchvision import datasets, io
     from torchvision.transforms import v2
@@ -74,75 +77,75 @@ def torchvision(source: str):
     def shift(x):
         return x - mean + (components @ torch.randn(3))[:, None, None]
 
-    chain = [v2.RandomCrop(CROP), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32), shift]
-    folder = datasets.ImageFolder(source, v2.Compose(chain), loader=io.decode_image)
+    transforms = [
+        v2.RandomCrop(CROP_SIZE),
+        v2.RandomHorizontalFlip(),
+        v2.ToDtype(torch.float32),
+        shift,
+    ]
+    folder = datasets.ImageFolder(source, v2.Compose(transforms), loader=io.decode_image)
     while True:
         yield from torch.utils.data.DataLoader(
-            folder, BATCH, shuffle=True, num_workers=2, drop_last=True
+            folder, BATCH_SIZE, shuffle=True, num_workers=2, drop_last=True
         )
 
 
-def dali(source: str):
-    """NVIDIA DALI's CPU operators; `source` has class folders."""
+def read_dali(source: str) -> Iterator:
+    """Reads class folders by NVIDIA DALI's CPU operators."""
     from nvidia.dali import fn, pipeline_def, types
 
-    @pipeline_def(batch_size=BATCH, num_threads=2, device_id=None)
-    def build():
+    @pipeline_def(batch_size=BATCH_SIZE, num_threads=2, device_id=None)
+    def create_pipeline():
         encoded, labels = fn.readers.file(file_root=source, random_shuffle=True)
-        place = {f'crop_pos_{axis}': fn.random.uniform(range=(0, 1)) for axis in 'xy'}
-        images = fn.decoders.image_crop(encoded, crop=(CROP, CROP), **place)
+        offset = {f'crop_pos_{axis}': fn.random.uniform(range=(0, 1)) for axis in 'xy'}
+        images = fn.decoders.image_crop(encoded, crop=(CROP_SIZE, CROP_SIZE), **offset)
         mirror = fn.random.coin_flip()
         return fn.crop_mirror_normalize(
             images, mirror=mirror, mean=MEAN, dtype=types.FLOAT, output_layout='HWC'
         ), labels
 
-    made = build()
-    made.build()
+    pipeline = create_pipeline()
+    pipeline.build()
     while True:
-        yield made.run()
+        yield pipeline.run()
 
 
 PEERS = {
-    'conventional': conventional,
-    'keras': keras_layers,
-    'torchvision': torchvision,
-    'dali': dali,
+    'conventional': read_conventional,
+    'keras': read_keras,
+    'torchvision': read_torchvision,
+    'dali': read_dali,
 }
 
 
-def main() -> None:
-    """Measures one peer; says how to install what it lacks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--peer', choices=PEERS, required=True)
-    parser.add_argument('--source', required=True)
-    parser.add_argument('--seconds', type=float, default=6.0)
-    given = parser.parse_args()
-    try:
-        batches = PEERS[given.peer](given.source)
-        next(batches)
-    except ImportError as error:
-        print(json.dumps({'peer': given.peer, 'skipped': f'{error}; {INSTALL[given.peer]}'}))
-        return
-    for seconds in (given.seconds / 2, given.seconds):
-        start, number = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
-            next(batches)
-            number += BATCH
-        taken = time.perf_counter() - start
-    print(json.dumps({'peer': given.peer, 'images_per_sec': number / taken}))
-
-
 def write_files(records: str, folder: pathlib.Path) -> None:
-    """The pictures of TFRecords as JPEG files in class folders, for peers that read files."""
+    """Writes the images of TFRecords to class folders, for peers that read files."""
     import tensorflow as tf
 
     for path in tf.io.gfile.glob(records):
-        for at, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
+        for index, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
             features = tf.train.Example.FromString(record).features.feature
             label = features['image/class/label'].int64_list.value[0]
-            target = folder / str(label) / f'{pathlib.Path(path).stem}-{at}.jpg'
+            target = folder / str(label) / f'{pathlib.Path(path).stem}-{index}.jpg'
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(features['image/encoded'].bytes_list.value[0])
+
+
+def main() -> None:
+    """Measures one peer, or prints how to install what it lacks."""
+    parser = measuring.create_parser(__doc__)
+    parser.add_argument('--peer', choices=PEERS, required=True, help='the program')
+    parser.add_argument('--source', required=True, help='a pattern of records, or a folder')
+    parser.add_argument('--seconds', type=float, default=6.0, help='of the measurement')
+    args = parser.parse_args()
+    try:
+        batches = PEERS[args.peer](args.source)
+        next(batches)
+    except ImportError as error:
+        print(json.dumps({'peer': args.peer, 'skipped': f'{error}; {INSTALL[args.peer]}'}))
+        return
+    rate = measuring.measure_stream(batches, BATCH_SIZE, args.seconds)
+    print(json.dumps({'peer': args.peer, 'images_per_sec': rate}))
 
 
 if __name__ == '__main__':

@@ -1,13 +1,12 @@
-"""Photographs to records beside a loop of Pillow's, in one run: a table of docs/results/input.md.
+"""Compares prepare with a loop of Pillow's, in one run: a table of docs/results/input.md.
 
     python benchmarks/prepare.py --source_dir photos --times 10
 
-The loop is one thread that decodes, makes the shorter side 256 by bicubic interpolation, cuts the
-centre and encodes at quality 95 with full colour resolution; it writes nothing. `prepare` does all
-that a user's prepare does. Both read the same photographs, `times` over.
+The loop is one thread that decodes, resizes the shorter side to 256 by bicubic interpolation, crops
+the centre and encodes at quality 95 with full colour resolution; it writes nothing. Prepare does
+all that it does for a user, on the same images, `times` over.
 """
 
-import argparse
 import dataclasses
 import io
 import pathlib
@@ -15,73 +14,83 @@ import resource
 import tempfile
 import time
 
+import measuring
+
 from input_pipeline.prepare import conversion
-from input_pipeline.sources import folder
+from input_pipeline.sources import entries, folder
 
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 256, 'seed': 0}
 
 
-def by_pillow(encoded: bytes) -> bytes:
-    """The loop's body."""
-    import PIL.Image  # here, for worker processes do not want it
+def convert(encoded: bytes) -> bytes:
+    """Converts an image to a square JPEG by Pillow."""
+    import PIL.Image  # here, since worker processes do not need it
 
-    picture = PIL.Image.open(io.BytesIO(encoded)).convert('RGB')
-    scale = 256 / min(picture.size)
-    size = tuple(round(side * scale) for side in picture.size)
-    picture = picture.resize(size, PIL.Image.BICUBIC)
+    image = PIL.Image.open(io.BytesIO(encoded)).convert('RGB')
+    scale = 256 / min(image.size)
+    size = tuple(round(side * scale) for side in image.size)
+    image = image.resize(size, PIL.Image.BICUBIC)
     left, top = ((side - 256) // 2 for side in size)
-    made = io.BytesIO()
-    picture.crop((left, top, left + 256, top + 256)).save(made, 'JPEG', quality=95, subsampling=0)
-    return made.getvalue()
+    buffer = io.BytesIO()
+    image.crop((left, top, left + 256, top + 256)).save(buffer, 'JPEG', quality=95, subsampling=0)
+    return buffer.getvalue()
 
 
-def several(found, times: int):
-    """The same pictures under several names."""
+def repeat(source: entries.Source, times: int) -> entries.Source:
+    """Repeats the images of a source under other names."""
     splits = {
         split: [
-            dataclasses.replace(each, name=f'{at}/{each.name}')
-            for at in range(times)
-            for each in entries
+            dataclasses.replace(entry, name=f'{index}/{entry.name}')
+            for index in range(times)
+            for entry in split_entries
         ]
-        for split, entries in found.splits.items()
+        for split, split_entries in source.splits.items()
     }
-    return dataclasses.replace(found, splits=splits)
+    return dataclasses.replace(source, splits=splits)
 
 
-def ours(found, times: int) -> float:
-    """Pictures a second of `prepare`, statistics and hashes included."""
-    found, start = several(found, times), time.perf_counter()
+def measure_pillow(paths: list[pathlib.Path]) -> float:
+    """Measures images per second of the loop."""
+    start = time.perf_counter()
+    for path in paths:
+        convert(path.read_bytes())
+    return len(paths) / (time.perf_counter() - start)
+
+
+def measure_prepare(source: entries.Source, times: int) -> float:
+    """Measures images per second of prepare, including statistics and hashes."""
+    source, start = repeat(source, times), time.perf_counter()
     with tempfile.TemporaryDirectory() as data_dir:
         conversion.prepare(
-            found, data_dir, settings=SETTINGS, max_bad_fraction=0, report=lambda *_: None
+            source, data_dir, settings=SETTINGS, max_bad_fraction=0, report=lambda *_: None
         )
-    return sum(map(len, found.splits.values())) / (time.perf_counter() - start)
-
-
-def peak_of(who: int) -> float:
-    """Most memory that a process had, in megabytes."""
-    return resource.getrusage(who).ru_maxrss / 1024
+    return sum(map(len, source.splits.values())) / (time.perf_counter() - start)
 
 
 def main() -> None:
-    """Takes turns and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--source_dir', required=True)
-    parser.add_argument('--times', type=int, default=10)
-    parser.add_argument('--rounds', type=int, default=3)
-    given = parser.parse_args()
-    found = folder.find(given.source_dir, validation_fraction=0.1)
-    files = [pathlib.Path(given.source_dir, e.name) for part in found.splits.values() for e in part]
-    ours(found, 1)
-    print('| Pillow, one thread | prepare | x | most memory of a process |\n|---|---|---|---|')
-    for _ in range(given.rounds):
-        start = time.perf_counter()
-        for path in files:
-            by_pillow(path.read_bytes())
-        loop = len(files) / (time.perf_counter() - start)
-        made = ours(found, given.times)
-        peak = max(map(peak_of, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
-        print(f'| {loop:,.0f} | {made:,.0f} | {made / loop:.2f} | {peak:,.0f} MB |', flush=True)
+    """Measures both in turns and prints the table."""
+    parser = measuring.create_parser(__doc__)
+    parser.add_argument('--source_dir', required=True, help='a folder of class folders')
+    parser.add_argument('--times', type=int, default=10, help='how often prepare gets each image')
+    parser.add_argument('--rounds', type=int, default=3, help='rows of the table')
+    args = parser.parse_args()
+    source = folder.find_images(args.source_dir, validation_fraction=0.1)
+    paths = [
+        pathlib.Path(args.source_dir, entry.name)
+        for split_entries in source.splits.values()
+        for entry in split_entries
+    ]
+    measure_prepare(source, 1)
+    print('| Pillow, one thread | prepare | x | peak memory of a process |\n|---|---|---|---|')
+    for _ in range(args.rounds):
+        pillow, prepare = measure_pillow(paths), measure_prepare(source, args.times)
+        peak = max(
+            map(measuring.read_peak_memory, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        print(
+            f'| {pillow:,.0f} | {prepare:,.0f} | {prepare / pillow:.2f} | {peak:,.0f} MiB |',
+            flush=True,
+        )
 
 
 if __name__ == '__main__':

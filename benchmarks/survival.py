@@ -1,14 +1,14 @@
-"""Runs that are killed and begun again, beside one that is not: the table of docs/training.md.
+"""Compares runs that are killed and restarted with one that is not: the table of docs/training.md.
 
     python benchmarks/survival.py --data_dir data/quickstart --work /tmp/survival
     python benchmarks/survival.py --data_dir data/flowers --work /tmp/long --chain \
         --points step:9:KILL,step:31:KILL -- --flagfile=flags/flowers.cfg --epochs=3
 
-Every point has a run of its own, or with --chain all of them interrupt one run. A point is
+Every point has a run of its own; with --chain, all of them interrupt one run. A point is
 WHERE:NUMBER:SIGNAL. WHERE is `step` (before step NUMBER, from 0), `learned` (after its update),
 `saving`, `writing`, `saved` (before, inside and after writing checkpoint NUMBER of a process,
 from 1), `scoring` (before that batch of validation), `row` (after that row of summary.csv). The
-exit status is 1 where a run came out differently.
+exit status is 1 if a run differs.
 """
 
 import argparse
@@ -19,13 +19,16 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf import main as front_door
-from alexnet_tf.commands import train
-from alexnet_tf.training import checkpoint, evaluator
+from alexnet_tf import main as alexnet_main
+from alexnet_tf.commands.train import trainer
+from alexnet_tf.reports import tables
+from alexnet_tf.training import checkpoint, steps
 
 TINY = (
     '--recipe=source2012',
@@ -51,152 +54,157 @@ POINTS = (
     'step:3:TERM',
     'learned:5:INT',
 )
-TIMES = ('images_per_sec', 'input_wait_share')
+TIMES = ('images_per_sec', 'input_wait_share')  # what may differ
 
 
-def hook(point: str) -> None:
-    """Has this process signal itself at a point."""
+def install_hook(point: str) -> None:
+    """Makes this process signal itself at a point."""
     where, number, name = point.split(':')
-    number, number_of_signal = int(number), getattr(signal, f'SIG{name}')
+    number, signal_number = int(number), getattr(signal, f'SIG{name}')
 
-    def strike():
-        os.kill(os.getpid(), number_of_signal)
+    def wrap(owner: Any, name: str, *, after: bool = False) -> None:
+        calls = iter(range(1, 1 << 62))
+        signal_at(lambda *_: next(calls) == number, signal_number, owner, name, after=after)
 
-    def at_call(owner, attribute, *, after=False):
-        inner, calls = getattr(owner, attribute), iter(range(1, 1 << 62))
+    def wrap_step(*, after: bool) -> None:
+        signal_at(
+            lambda _, state, *__: state.step == number,
+            signal_number,
+            trainer.Trainer,
+            'train_one_step',
+            after=after,
+        )
 
-        def outer(*arguments, **more):
-            due = next(calls) == number
-            if due and not after:
-                strike()
-            result = inner(*arguments, **more)
-            if due and after:
-                strike()
-            return result
+    def wrap_evaluation() -> None:
+        create = steps.create_evaluation_step
 
-        setattr(owner, attribute, outer)
+        def create_and_wrap(*args):
+            evaluation = type('Evaluation', (), {'step': staticmethod(create(*args))})
+            wrap(evaluation, 'step')
+            return evaluation.step
 
-    def at_step(*, after):
-        inner = train.Trainer._one_step
-
-        def outer(self, *arguments):
-            due = self.state.step == number
-            if due and not after:
-                strike()
-            result = inner(self, *arguments)
-            if due and after:
-                strike()
-            return result
-
-        train.Trainer._one_step = outer
-
-    def at_scoring():
-        make = evaluator.steps.evaluation_step
-
-        class Step:
-            pass
-
-        def outer(*arguments):
-            Step.call = staticmethod(make(*arguments))
-            at_call(Step, 'call')
-            return lambda *batch: Step.call(*batch)
-
-        evaluator.steps.evaluation_step = outer
+        steps.create_evaluation_step = create_and_wrap
 
     {
-        'step': lambda: at_step(after=False),
-        'learned': lambda: at_step(after=True),
-        'saving': lambda: at_call(checkpoint, 'save'),
-        'writing': lambda: at_call(checkpoint._Hashed, 'write'),
-        'saved': lambda: at_call(checkpoint, 'save', after=True),
-        'scoring': at_scoring,
-        'row': lambda: at_call(train.watch.tables, 'append_csv', after=True),
+        'step': lambda: wrap_step(after=False),
+        'learned': lambda: wrap_step(after=True),
+        'saving': lambda: wrap(checkpoint, 'save'),
+        'writing': lambda: wrap(checkpoint._HashingFile, 'write'),
+        'saved': lambda: wrap(checkpoint, 'save', after=True),
+        'scoring': wrap_evaluation,
+        'row': lambda: wrap(tables, 'append_csv', after=True),
     }[where]()
 
 
-def begin(flags: list[str], log: pathlib.Path, point: str = '') -> str:
-    """Runs a command in a child, TensorFlow already imported; says how it ended."""
+def signal_at(
+    is_due: Callable[..., bool], signal_number: int, owner: Any, name: str, *, after: bool
+) -> None:
+    """Replaces a function by one that signals this process before or after the call that is due."""
+    function = getattr(owner, name)
+
+    def signal_and_call(*args, **kwargs):
+        due = is_due(*args)
+        if due and not after:
+            os.kill(os.getpid(), signal_number)
+        result = function(*args, **kwargs)
+        if due and after:
+            os.kill(os.getpid(), signal_number)
+        return result
+
+    setattr(owner, name, signal_and_call)
+
+
+def train(flags: list[str], log: pathlib.Path, point: str = '') -> str:
+    """Trains in a forked child, which has TensorFlow already; returns how the child ended."""
     child = os.fork()
     if child == 0:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1)
         os.dup2(file, 2)
         if point:
-            hook(point)
-        os._exit(front_door.main(['alexnet_tf', '--mode=train', *flags]))
+            install_hook(point)
+        os._exit(alexnet_main.main(['alexnet_tf', '--mode=train', *flags]))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return f'killed by {signal.Signals(os.WTERMSIG(status)).name}'
     return f'exit {os.WEXITSTATUS(status)}'
 
 
-def differences(one: pathlib.Path, other: pathlib.Path) -> list[str]:
-    """In what two finished runs differ; times aside."""
-    found = []
-    newest = [checkpoint.load_newest(each / 'checkpoints') for each in (one, other)]
-    arrays = [np.load(each / 'variables.npz') for each in newest]
-    if arrays[0].files != arrays[1].files:
-        found.append('names of variables')
-    found += [
-        name for name in arrays[0].files if arrays[0][name].tobytes() != arrays[1][name].tobytes()
+def find_differences(run_dir: pathlib.Path, other: pathlib.Path) -> list[str]:
+    """Lists what differs between two finished runs, except times."""
+    directories = (run_dir, other)
+    newest = [checkpoint.find_newest(path / 'checkpoints') for path in directories]
+    arrays, expected = (np.load(path / 'variables.npz') for path in newest)
+    differences = [] if arrays.files == expected.files else ['names of variables']
+    differences += [
+        name for name in arrays.files if arrays[name].tobytes() != expected[name].tobytes()
     ]
-    pairs = {'state.json': [checkpoint.read_state(each) for each in newest]}
-    pairs['summary.csv'] = [rows(each / 'summary.csv') for each in (one, other)]
-    pairs['TensorBoard'] = [events(each / 'tensorboard') for each in (one, other)]
-    return found + [name for name, (a, b) in pairs.items() if a != b]
+    pairs = {
+        'state.json': [checkpoint.read_state(path) for path in newest],
+        'summary.csv': [read_rows(path / 'summary.csv') for path in directories],
+        'TensorBoard': [read_events(path / 'tensorboard') for path in directories],
+    }
+    return differences + [name for name, (one, two) in pairs.items() if one != two]
 
 
-def rows(path: pathlib.Path) -> list[dict[str, str]]:
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """Reads the rows of a CSV file, without times."""
     with open(path, newline='') as file:
-        return [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(file)]
+        return [
+            {name: value for name, value in row.items() if name not in TIMES}
+            for row in csv.DictReader(file)
+        ]
 
 
-def events(directory: pathlib.Path) -> list[tuple]:
-    """(split, tag, step, value) of everything that TensorBoard shows, but settings."""
-    found = []
+def read_events(directory: pathlib.Path) -> list[tuple]:
+    """Reads (split, tag, step, value) of all that TensorBoard shows, but times and settings."""
+    events = []
     for path in directory.rglob('events.out.tfevents.*'):
         for record in tf.compat.v1.io.tf_record_iterator(str(path)):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 if value.tag not in TIMES and not value.tag.startswith('_hparams_'):
                     data = value.tensor.SerializeToString(deterministic=True)
-                    found.append((path.parent.name, value.tag, event.step, data))
-    return sorted(found)
+                    events.append((path.parent.name, value.tag, event.step, data))
+    return sorted(events)
 
 
-def tried(points: list[str], flags: list[str], run_dir: pathlib.Path) -> list[str]:
-    """How each interruption ended, and then the run that was begun once more."""
+def train_interrupted(points: list[str], flags: list[str], run_dir: pathlib.Path) -> list[str]:
+    """Trains with an interruption at each point, then to the end; returns how each ended."""
     shutil.rmtree(run_dir, ignore_errors=True)
     flags, log = [*flags, f'--run_dir={run_dir}'], run_dir.with_suffix('.log')
     log.unlink(missing_ok=True)
-    return [begin(flags, log, point) for point in points] + [begin(flags, log)]
+    return [train(flags, log, point) for point in points] + [train(flags, log)]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--data_dir', required=True)
-    parser.add_argument('--work', required=True, type=pathlib.Path)
-    parser.add_argument('--points', default=','.join(POINTS))
-    parser.add_argument('--chain', action='store_true')
-    parser.add_argument('flags', nargs='*', help='of training, behind --')
-    given = parser.parse_args()
-    flags = [*(given.flags or TINY), f'--data_dir={given.data_dir}']
-    given.work.mkdir(parents=True, exist_ok=True)
-    points = given.points.split(',')
-    groups = [points] if given.chain else [[point] for point in points]
-    start = time.monotonic()
-    whole = given.work / 'whole'
-    print(f'whole: {tried([], flags, whole)[-1]}, {time.monotonic() - start:.0f} s', flush=True)
-    bad = 0
+    """Trains without and with interruptions, and prints a row for each run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--data_dir', required=True, help='prepared records')
+    parser.add_argument('--work', required=True, type=pathlib.Path, help='folder of the runs')
+    parser.add_argument('--points', default=','.join(POINTS), help='where to interrupt')
+    parser.add_argument('--chain', action='store_true', help='interrupt one run at all points')
+    parser.add_argument('flags', nargs='*', help='flags of --mode=train, after --')
+    args = parser.parse_args()
+    flags = [*(args.flags or TINY), f'--data_dir={args.data_dir}']
+    args.work.mkdir(parents=True, exist_ok=True)
+    points = args.points.split(',')
+    groups = [points] if args.chain else [[point] for point in points]
+    start, whole = time.monotonic(), args.work / 'whole'
+    end = train_interrupted([], flags, whole)[-1]
+    print(f'whole: {end}, {time.monotonic() - start:.0f} s', flush=True)
+    has_failed = False
     for group in groups:
-        start, run_dir = time.monotonic(), given.work / group[0].replace(':', '_')
-        ends = tried(group, flags, run_dir)
-        differing = differences(whole, run_dir) if ends[-1] == 'exit 0' else ['not finished']
-        bad += bool(differing)
-        said = f'differs in {", ".join(differing)}' if differing else 'equal'
-        taken = time.monotonic() - start
-        print(f'{" ".join(group)}: {", ".join(ends)}: {said}, {taken:.0f} s', flush=True)
-    return 1 if bad else 0
+        start, run_dir = time.monotonic(), args.work / group[0].replace(':', '_')
+        ends = train_interrupted(group, flags, run_dir)
+        differences = find_differences(whole, run_dir) if ends[-1] == 'exit 0' else ['not finished']
+        has_failed |= bool(differences)
+        result = f'differs in {", ".join(differences)}' if differences else 'equal'
+        seconds = time.monotonic() - start
+        print(f'{" ".join(group)}: {", ".join(ends)}: {result}, {seconds:.0f} s', flush=True)
+    return int(has_failed)
 
 
 if __name__ == '__main__':

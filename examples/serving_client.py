@@ -1,83 +1,97 @@
-"""Asks TensorFlow Serving about pictures, over gRPC. Needs no TensorFlow of one's own making:
+"""Classifies image files with TensorFlow Serving, over gRPC.
 
-pip install tensorflow-serving-api
-python examples/serving_client.py --server=localhost:8500 photo.jpg other.png
+    pip install tensorflow-serving-api
+    python examples/serving_client.py --server=localhost:8500 photo.jpg other.png
 
-A line for each picture: its file and the likeliest classes, or what is wrong with it.
+Prints a line for each file: its top classes, or what is wrong with it.
 """
 
 import argparse
+import dataclasses
 import sys
+from collections.abc import Iterable, Iterator
 
 import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-_AT_ONCE, _BYTES_AT_ONCE = 32, 128 << 20  # most pictures of a request, and most bytes but for one
-_MOST_BYTES = 256 << 20  # of a message
+_BATCH_IMAGES, _BATCH_BYTES = 32, 128 << 20  # a larger image is a batch of its own
+_MAX_MESSAGE_BYTES = 256 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFile:
+    """The contents of a file, or the error that prevented reading it."""
+
+    path: str
+    data: bytes = b''
+    error: str = ''
 
 
 def main() -> int:
-    """The exit status: 0, or 1 where the server does not answer."""
+    """Classifies the files of the command line; the status is 1 if the server fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--server', default='localhost:8500')
-    parser.add_argument('--model', default='alexnet')
-    parser.add_argument('--timeout_secs', type=float, default=60)
-    parser.add_argument('files', nargs='+')
-    asked = parser.parse_args()
-    options = [(f'grpc.max_{way}_message_length', _MOST_BYTES) for way in ('send', 'receive')]
-    with grpc.insecure_channel(asked.server, options=options) as channel:
+    parser.add_argument('--server', default='localhost:8500', help='host:port (%(default)s)')
+    parser.add_argument('--model', default='alexnet', help='name of the model (%(default)s)')
+    parser.add_argument('--timeout_secs', type=float, default=60, help='of a request (%(default)s)')
+    parser.add_argument('files', nargs='+', help='JPEG, PNG, GIF, BMP or WebP')
+    args = parser.parse_args()
+    options = [
+        (f'grpc.max_{way}_message_length', _MAX_MESSAGE_BYTES) for way in ('send', 'receive')
+    ]
+    with grpc.insecure_channel(args.server, options=options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for pictures in _groups(asked.files):
-            request = _request(asked.model, [encoded for _, encoded in pictures])
+        for batch in make_batches(map(read_file, args.files)):
+            request = create_request(args.model, [file.data for file in batch if not file.error])
             try:
-                answer = stub.Predict(request, timeout=asked.timeout_secs)
+                response = stub.Predict(request, timeout=args.timeout_secs)
             except grpc.RpcError as error:
-                print(f'{asked.server}: {error.code().name}: {error.details()}', file=sys.stderr)
+                print(f'{args.server}: {error.code().name}: {error.details()}', file=sys.stderr)
                 return 1
-            for line in _lines([file for file, _ in pictures], answer.outputs):
-                print(line)
+            predictions = format_predictions(response)
+            for file in batch:
+                print(f'{file.path}: {file.error or next(predictions)}')
     return 0
 
 
-def _groups(files: list[str]):
-    """(file, its bytes) of as many as go into a request; says of a file that it cannot be read."""
-    group: list[tuple[str, bytes]] = []
-    for each in files:
-        read = problem = None
-        try:
-            with open(each, 'rb') as file:
-                read = file.read()
-        except OSError as error:
-            problem = error.strerror
-        held = sum(len(encoded) for _, encoded in group)
-        full = len(group) == _AT_ONCE or (read and held + len(read) > _BYTES_AT_ONCE)
-        if group and (problem or full):
-            yield group
-            group = []
-        if problem:
-            print(f'{each}: error: {problem}')
-        else:
-            group.append((each, read))
-    if group:
-        yield group
+def read_file(path: str) -> ImageFile:
+    """Reads a file."""
+    try:
+        with open(path, 'rb') as file:
+            return ImageFile(path, file.read())
+    except OSError as error:
+        return ImageFile(path, error=f'error: {error.strerror}')
 
 
-def _request(model: str, encoded: list[bytes]) -> predict_pb2.PredictRequest:
-    """`tolerant`: one picture that cannot be read does not spoil the others' answers."""
+def make_batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
+    """Groups files so that a request exceeds no limit of the server."""
+    batch, size = [], 0
+    for file in files:
+        if batch and (len(batch) == _BATCH_IMAGES or size + len(file.data) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += len(file.data)
+    if batch:
+        yield batch
+
+
+def create_request(model: str, images: list[bytes]) -> predict_pb2.PredictRequest:
+    """Asks for the signature that reports an unreadable image in its own row only."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, 'tolerant'
-    request.inputs['images'].CopyFrom(tf.make_tensor_proto(encoded))
+    request.inputs['images'].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))
     return request
 
 
-def _lines(files, outputs):
+def format_predictions(response: predict_pb2.PredictResponse) -> Iterator[str]:
+    """Formats a row of the response for each image."""
     errors, classes, probabilities = (
-        tf.make_ndarray(outputs[name]) for name in ('errors', 'classes', 'probabilities')
+        tf.make_ndarray(response.outputs[name]) for name in ('errors', 'classes', 'probabilities')
     )
-    for file, error, names, shares in zip(files, errors, classes, probabilities, strict=True):
-        best = [f'{name.decode()} {share:.1%}' for name, share in zip(names, shares, strict=True)]
-        yield f'{file}: error: {error.decode()}' if error else f'{file}: {", ".join(best)}'
+    for error, names, values in zip(errors, classes, probabilities, strict=True):
+        top = [f'{name.decode()} {value:.1%}' for name, value in zip(names, values, strict=True)]
+        yield f'error: {error.decode()}' if error else ', '.join(top)
 
 
 if __name__ == '__main__':

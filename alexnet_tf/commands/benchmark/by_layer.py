@@ -67,7 +67,7 @@ def format_table(times: dict[str, LayerTime]) -> str:
         )
         for name, time in (*times.items(), ('sum', total))
     ]
-    return tables.text(('layer', 'forward, ms', 'backward, ms', 'forward, GFLOP/s'), rows)
+    return tables.format_table(('layer', 'forward, ms', 'backward, ms', 'forward, GFLOP/s'), rows)
 
 
 def _measure_layer(layer, batch_size: int, training: bool, runs: int) -> tuple[float, float]:

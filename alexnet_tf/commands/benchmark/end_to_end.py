@@ -50,8 +50,8 @@ def format_table(result: dict[str, Any]) -> str:
         (name, f'{row["images_per_sec"]:,.1f}', f'{row["cores_used"]:.2f}')
         for name, row in result['stages'].items()
     ]
-    lost = tables.percent(result['lost_to_input'])
-    table = tables.text(('training', 'images/s', 'cores used'), rows)
+    lost = tables.format_percent(result['lost_to_input'])
+    table = tables.format_table(('training', 'images/s', 'cores used'), rows)
     return f'{table}\n\nlost to input: {lost} ({result["precision"]}, {result["record_encoding"]})'
 
 

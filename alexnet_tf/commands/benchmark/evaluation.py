@@ -30,14 +30,16 @@ def measure(config: schema.Config) -> dict[str, Any]:
     examples = manifest.count_examples(split)
     measurements = {_BARE: _inference(model, batch_size)}
     for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
-        score = evaluator.Evaluator(
+        network = evaluator.Evaluator(
             model,
             manifests.load_statistics(manifest).mean_image,
             crop_size=recipe.crop_size,
             views=views,
             batch_size=batch_size,
         )
-        measurements[name] = _measurement(lambda score=score: score(manifest, split), examples)
+        measurements[name] = _measurement(
+            lambda network=network: network.evaluate(manifest, split), examples
+        )
     for measure_once in measurements.values():
         measure_once()  # traces, and fills the storage's cache
     rows = timing.measure_in_turns(measurements, config.benchmark.runs)
@@ -60,7 +62,7 @@ def format_table(result: dict[str, Any]) -> str:
         (name, f'{row["images_per_sec"]:,.1f}', timing.format_range(row, ',.1f'))
         for name, row in result['stages'].items()
     ]
-    table = tables.text((result['precision'], 'images/s', 'range'), rows)
+    table = tables.format_table((result['precision'], 'images/s', 'range'), rows)
     return (
         f'{table}\n\nsingle-crop: {result["one_view_of_bare"]:.2f} of bare inference; ten-crop: '
         f'{result["ten_views_of_a_tenth"]:.2f} of a tenth of it'

@@ -62,7 +62,7 @@ def format_table(result: dict[str, Any]) -> str:
         for name, row in result['stages'].items()
     ]
     header = ('stage', 'images/s', 'range', 'MB/s of records', 'cores used', 'of the decoder')
-    return f'{tables.text(header, rows)}\n\n{_explain_limit(result)}'
+    return f'{tables.format_table(header, rows)}\n\n{_explain_limit(result)}'
 
 
 def create_stream(

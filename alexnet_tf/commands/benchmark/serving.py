@@ -65,7 +65,7 @@ def format_table(result: dict[str, Any]) -> str:
         for batch_size, share in result['pixels_of_in_process'].items()
     )
     return (
-        f'{tables.text(header, rows)}\n\nServed pixels reach this share of the speed in process, '
+        f'{tables.format_table(header, rows)}\n\nServed pixels reach this share of the speed in process, '
         f'by images per request: {shares}.\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x '
         f'{_IMAGE_SHAPE[0]} pixels and {result["bytes_a_picture"]:,} bytes.'
     )

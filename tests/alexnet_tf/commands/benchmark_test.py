@@ -1,95 +1,100 @@
-"""The benchmark's arithmetic, on a tiny network."""
+"""The arithmetic of the benchmarks, on a tiny network."""
 
 import json
 
 import pytest
 
 from alexnet_tf import main
-from alexnet_tf.commands.benchmark import input, serving, timing
-from alexnet_tf.models import alexnet, flops, recipes
+from alexnet_tf.commands.benchmark import serving, timing
 
 TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=1', '--num_classes=3')
 
 
 @pytest.fixture(autouse=True)
-def small_products(monkeypatch):
-    monkeypatch.setattr(timing, '_MATRIX', 256)
+def fast(monkeypatch):
+    monkeypatch.setattr(timing, '_MATRIX_SIZE', 256)
+    monkeypatch.setattr(timing, '_SECONDS', 0.05)
 
 
-def measured(capsys, *flags):
-    assert main.main(['alexnet_tf', '--mode=benchmark', *TINY, *flags]) == 0
-    return capsys.readouterr().out
+@pytest.fixture
+def run(capsys):
+    """Runs a benchmark of the tiny network; returns what it prints."""
+
+    def run(*flags):
+        assert main.main(['alexnet_tf', '--mode=benchmark', *TINY, *flags]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def measure(run):
+    """Runs a benchmark; returns its JSON object."""
+    return lambda *flags: json.loads(run('--output=json', *flags))
 
 
 @pytest.mark.parametrize('kind', ['train_step', pytest.param('inference', marks=pytest.mark.slow)])
-def test_its_numbers_fit_together(capsys, kind):
-    found = json.loads(measured(capsys, f'--benchmark={kind}', '--output=json'))
-    assert found['images_per_sec_low'] <= found['images_per_sec'] <= found['images_per_sec_high']
-    rate = found['images_per_sec'] * found['gflop_per_image']
-    assert found['gflop_per_sec'] == pytest.approx(rate)
-    share = found['gflop_per_sec'] / found['matrix_product_gflop_per_sec']
-    assert found['share_of_matrix_product'] == pytest.approx(share)
-    assert found['peak_memory_bytes'] > 1e8
+def test_the_throughput_of_a_network_is_consistent(measure, kind):
+    result = measure(f'--benchmark={kind}')
+    assert result['images_per_sec_low'] <= result['images_per_sec'] <= result['images_per_sec_high']
+    gflop_per_sec = result['images_per_sec'] * result['gflop_per_image']
+    assert result['gflop_per_sec'] == pytest.approx(gflop_per_sec)
+    share = result['gflop_per_sec'] / result['matrix_product_gflop_per_sec']
+    assert result['share_of_matrix_product'] == pytest.approx(share)
+    assert result['peak_memory_bytes'] > 1e8
 
 
 @pytest.mark.slow
-def test_the_table_by_layer_holds_them_all(capsys):
-    said = measured(capsys, '--recipe=source2012', '--precision=bfloat16')
+def test_the_table_by_layer_has_a_row_for_every_layer(run):
+    table = run('--recipe=source2012', '--precision=bfloat16')
     for name in ('conv1', 'norm1', 'pool2', 'relu5', 'fc6', 'drop7', 'fc8', 'sum'):
-        assert f'\n{name} ' in said
+        assert f'\n{name} ' in table
 
 
 @pytest.mark.slow
-def test_a_crop_as_small_as_the_geometry_admits(capsys):
-    flags = ('--crop_size=40', '--pool_size=2', '--output=json', '--runs=1')
-    assert json.loads(measured(capsys, *flags))['images_per_sec'] > 0
+def test_the_smallest_possible_crop_is_measured(measure):
+    assert measure('--crop_size=40', '--pool_size=2', '--runs=1')['images_per_sec'] > 0
 
 
 @pytest.mark.slow
-def test_two_devices(capsys):
-    found = json.loads(measured(capsys, '--devices=/CPU:0,/CPU:1', '--output=json'))
-    assert found['devices'] == ['/CPU:0', '/CPU:1']
-
-
-def test_operations_of_the_whole_network():
-    """724.4 million multiply-adds an image forward; no gradient of the image."""
-    model = alexnet.build(recipes.PAPER, num_classes=1000)
-    assert flops.operations(model, training=False) == pytest.approx(2 * 724.4e6, rel=1e-4)
-    conv1 = 55 * 55 * 96 * 11 * 11 * 3
-    expected = 2 * (3 * 724.4e6 - conv1)
-    assert flops.operations(model, training=True) == pytest.approx(expected, rel=1e-4)
+def test_two_columns_are_measured_on_two_devices(measure):
+    assert measure('--devices=/CPU:0,/CPU:1')['devices'] == ['/CPU:0', '/CPU:1']
 
 
 @pytest.mark.slow
-def test_stages_of_the_input(capsys, data, monkeypatch):
-    monkeypatch.setattr(input, '_SECONDS', 0.05)
-    found = json.loads(measured(capsys, data, '--benchmark=input', '--output=json'))
-    rates = [row['images_per_sec'] for row in found['stages'].values()]
+def test_the_stages_of_the_input_are_measured(run, measure, data):
+    result = measure(data, '--benchmark=input')
+    rates = [row['images_per_sec'] for row in result['stages'].values()]
     assert len(rates) == 6
     assert min(rates) > 0
-    finished, alone = (found['stages'][name] for name in ('finished', 'decoder alone'))
+    finished, alone = (result['stages'][name] for name in ('finished', 'decoder alone'))
     share = finished['images_per_sec'] / alone['images_per_sec']
-    assert found['share_of_limit'] == pytest.approx(share)
-    said = measured(capsys, data, '--benchmark=input')
-    assert 'of the decoder alone' in said
+    assert result['share_of_limit'] == pytest.approx(share)
+    assert 'of the decoder alone' in run(data, '--benchmark=input')
 
 
 @pytest.mark.slow
-def test_what_training_loses_to_input(capsys, data, monkeypatch):
-    monkeypatch.setattr(input, '_SECONDS', 0.05)
-    for where in ('cpu', 'accelerator'):
-        flags = ('--benchmark=end_to_end', '--output=json', f'--augment_on={where}')
-        found = json.loads(measured(capsys, data, *flags))
-        rates = [row['images_per_sec'] for row in found['stages'].values()]
-        assert found['lost_to_input'] == pytest.approx(1 - rates[1] / rates[0])
+@pytest.mark.parametrize('device', ['cpu', 'accelerator'])
+def test_what_training_loses_to_input_is_measured(measure, data, device):
+    result = measure(data, '--benchmark=end_to_end', f'--augment_on={device}')
+    rates = [row['images_per_sec'] for row in result['stages'].values()]
+    assert result['lost_to_input'] == pytest.approx(1 - rates[1] / rates[0])
 
 
 @pytest.mark.slow
-def test_serving_is_measured_beside_the_network_in_process(capsys, monkeypatch):
-    monkeypatch.setattr(serving, '_BATCHES', {1: 2, 3: 1})
-    found = json.loads(measured(capsys, '--benchmark=serving', '--output=json'))
-    assert len(found['rows']) == 2 * 4
-    for row in found['rows']:
+def test_evaluation_is_measured_beside_bare_inference(measure, data):
+    result = measure(data, '--benchmark=evaluate', '--eval_batch_size=10')
+    bare, single, ten = (row['images_per_sec'] for row in result['stages'].values())
+    assert result['one_view_of_bare'] == pytest.approx(single / bare)
+    assert result['ten_views_of_a_tenth'] == pytest.approx(10 * ten / bare)
+
+
+@pytest.mark.slow
+def test_serving_is_measured_beside_the_network_in_process(measure, monkeypatch):
+    monkeypatch.setattr(serving, '_REQUESTS', {1: 2, 3: 1})
+    result = measure('--benchmark=serving')
+    assert len(result['rows']) == 2 * 4
+    for row in result['rows']:
         assert 0 < row['median_ms'] <= row['p99_ms']
         assert row['images_per_sec'] == pytest.approx(1000 * row['batch_size'] / row['median_ms'])
-    assert set(found['pixels_of_in_process']) == {'1', '3'}
+    assert set(result['pixels_of_in_process']) == {'1', '3'}

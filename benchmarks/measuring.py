@@ -1,0 +1,53 @@
+"""Measures rates and memory, for the scripts in this folder; needs no package."""
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+_WARM_UP = 2  # calls that are not counted
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    pass
+
+
+def create_parser(description: str) -> argparse.ArgumentParser:
+    """Creates a parser that shows a script's docstring as it is written, and defaults."""
+    return argparse.ArgumentParser(description=description, formatter_class=_Formatter)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that every peer of `--mode=benchmark` takes."""
+    kinds = ('train_step', 'inference')
+    parser.add_argument('--benchmark', choices=kinds, default='train_step', help='what to measure')
+    parser.add_argument('--batch_size', type=int, default=128, help='images in a batch')
+    parser.add_argument('--runs', type=int, default=5, help='measured batches')
+
+
+def measure_calls(call: Callable[[], object], batch_size: int, runs: int) -> float:
+    """Measures images per second: the median of some calls, each of a batch."""
+    durations = []
+    for index in range(_WARM_UP + runs):
+        start = time.perf_counter()
+        call()
+        if index >= _WARM_UP:
+            durations.append(time.perf_counter() - start)
+    return batch_size / statistics.median(durations)
+
+
+def measure_stream(batches: Iterator, batch_size: int, seconds: float) -> float:
+    """Measures images per second of a stream, after half the time that is not counted."""
+    for duration in (seconds / 2, seconds):
+        start, images = time.perf_counter(), 0
+        while time.perf_counter() - start < duration:
+            next(batches)
+            images += batch_size
+        rate = images / (time.perf_counter() - start)
+    return rate
+
+
+def read_peak_memory(who: int = resource.RUSAGE_SELF) -> float:
+    """Reads the peak memory in MiB of this process or, with RUSAGE_CHILDREN, of a child."""
+    return resource.getrusage(who).ru_maxrss / 1024
