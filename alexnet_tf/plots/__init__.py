@@ -1,1 +1,1 @@
-"""Figures; most modules need matplotlib, the extra [plots]."""
+"""Plots; all modules but `availability` and `kernels` require matplotlib, the extra [plots]."""

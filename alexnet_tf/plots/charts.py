@@ -1,172 +1,221 @@
-"""Figures, drawn by matplotlib (the extra [plots])."""
+"""Charts that several commands plot: error curves, predictions, confusion, calibration."""
 
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import matplotlib
+import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
 from input_pipeline import files
 
-# Told apart by people who do not see red or green, and in print.
-_BLUE, _ORANGE, _PALE = '#0072b2', '#d55e00', '#a9cde8'
+# Okabe and Ito's palette, which colour-blind people can tell apart.
+COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
+_BLUE, _ORANGE, _PALE_BLUE = *COLOURS[:2], '#a9cde8'
 _DPI = 120
-_ACROSS = 4  # pictures in a row
-_LONGEST = 30  # letters of a title
-_WITH_NUMBERS = 20  # classes
+_COLUMNS = 4
+_TITLE_LENGTH = 30
+_ANNOTATED_CLASSES = 20  # most classes whose cells and axes have room for text
 
 Figure = matplotlib.figure.Figure
+Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
 
 
-def save(figure: Figure, path: pathlib.Path) -> None:
-    """Writes a PNG, or an SVG where the name ends so."""
-    kind = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
-    more = {'metadata': {'Date': None}} if kind == 'svg' else {}
-    # The same figure is the same file.
+class FigureWithData(NamedTuple):
+    """A figure and the values that it shows.
+
+    Attributes:
+        figure: The figure.
+        header: Column names of the table of values.
+        rows: Rows of the table.
+    """
+
+    figure: Figure
+    header: tuple[str, ...]
+    rows: list[tuple]
+
+
+def save_figure(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a figure as an SVG if the path ends in .svg, else as a PNG.
+
+    The same figure gives the same bytes.
+    """
+    form = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
+    options = {'metadata': {'Date': None}} if form == 'svg' else {}
     with files.atomic_file(path) as aside, matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
-        figure.savefig(aside, dpi=_DPI, format=kind, **more)
+        figure.savefig(aside, dpi=_DPI, format=form, **options)
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as an encoded PNG."""
+def encode_png(figure: Figure) -> bytes:
+    """Encodes a figure as a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=_DPI, format='png')
     return buffer.getvalue()
 
 
-def curves(epochs: Sequence[Mapping[str, str]]) -> Figure:
-    """Training and validation error against epochs; dotted lines where the rate was divided.
+def plot_curves(epochs: Epochs) -> Figure:
+    """Plots the training and validation error of one run by epoch.
 
     Args:
-        epochs: Rows of `summary.csv`.
+        epochs: Rows of `summary.csv`. Dotted lines show where the learning rate was divided.
     """
     figure = Figure(figsize=(7, 4.2), layout='constrained')
     axes = figure.subplots()
-    at = [int(row['epoch']) for row in epochs]
     for split, colour, style in (('train', _BLUE, '--'), ('validation', _ORANGE, '-')):
-        errors = [100 * float(row[f'{split}_top1_error']) for row in epochs]
-        marker = 'o' if len(at) < 2 else None
-        axes.plot(at, errors, style, color=colour, label=split, marker=marker)
-    rates = [float(row['learning_rate']) for row in epochs]
-    for before, after, epoch in zip(rates, rates[1:], at, strict=False):
-        if after != before:
-            axes.axvline(epoch, color='grey', linestyle=':', linewidth=1)
-    axes.set(xlabel='epoch', ylabel='top-1 error (%)', title='Training and validation error')
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
+        errors = 100 * get_column(epochs, f'{split}_top1_error')
+        plot_by_epoch(axes, epochs, errors, style=style, color=colour, label=split)
+    mark_learning_rate_drops(axes, epochs, color='grey')
+    axes.set(ylabel='top-1 error, %', title='Training and validation error')
     axes.legend()
     return figure
 
 
-def predictions(drawn: Sequence[tuple[Mapping, np.ndarray]]) -> Figure:
-    """Pictures, each over the bars of its likeliest classes (in the manner of figure 4).
+def plot_by_epoch(
+    axes: matplotlib.axes.Axes, epochs: Epochs, values: np.ndarray, *, style: str, **options
+) -> None:
+    """Adds a curve of non-negative values to axes over epochs, on a grid.
 
     Args:
-        drawn: (row with file, classes, probabilities, and the true class as `label` where it is
-            known; picture (256, 256, 3) uint8) each. The true class's bar is orange.
+        axes: The axes.
+        epochs: Rows of `summary.csv`; a single one is shown as a dot.
+        values: (epochs,) values.
+        style: Line style.
+        options: Options of `matplotlib.axes.Axes.plot`.
     """
-    columns = min(_ACROSS, len(drawn))
-    rows = -(-len(drawn) // columns)
+    marker = 'o' if len(epochs) < 2 else None
+    axes.plot(get_column(epochs, 'epoch'), values, style, marker=marker, **options)
+    axes.set(xlabel='epoch')
+    axes.set_ylim(bottom=0)
+    axes.grid(visible=True, alpha=0.3)
+
+
+def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, color: str) -> None:
+    """Adds a dotted line at the end of each epoch after which the learning rate changed."""
+    learning_rates = get_column(epochs, 'learning_rate')
+    for row, changed in zip(epochs, np.diff(learning_rates) != 0, strict=False):
+        if changed:
+            axes.axvline(int(row['epoch']), color=color, linestyle=':', linewidth=1)
+
+
+def get_column(epochs: Epochs, name: str) -> np.ndarray:
+    """Returns a column of `summary.csv`, (epochs,) float64."""
+    return np.array([float(row[name]) for row in epochs])
+
+
+def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figure:
+    """Plots images, each above the probabilities of its top classes, as in the paper's figure 4.
+
+    Args:
+        predictions: (row, image) pairs. A row holds `file`, `classes` and `probabilities`, and the
+            true class as `label` if it is known, whose bar is orange; an image is
+            (256, 256, 3) uint8 RGB.
+    """
+    columns = min(_COLUMNS, len(predictions))
+    rows = -(-len(predictions) // columns)
     figure = Figure(figsize=(3 * columns, 4.6 * rows), layout='constrained')
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[2, 1] * rows)
     for axes in grid.flat:
         axes.set_axis_off()
-    for at, (row, picture) in enumerate(drawn):
-        below, across = 2 * (at // columns), at % columns
-        _picture(grid[below, across], row.get('label') or pathlib.Path(row['file']).name, picture)
-        _bars(grid[below + 1, across], row['classes'], row['probabilities'], row.get('label'))
+    for number, (row, image) in enumerate(predictions):
+        top, column = 2 * (number // columns), number % columns
+        title = row.get('label') or pathlib.Path(row['file']).name
+        grid[top, column].imshow(image)
+        grid[top, column].set_title(escape_text(_shorten(title)), fontsize=10)
+        _plot_bars(grid[top + 1, column], row)
     return figure
 
 
-def sheet(pictures: Sequence[np.ndarray], captions: Sequence[str], across: int = _ACROSS) -> Figure:
-    """Pictures in rows, each under its caption.
+def _plot_bars(axes: matplotlib.axes.Axes, row: Mapping) -> None:
+    names, probabilities = row['classes'], row['probabilities']
+    axes.set_axis_on()
+    colours = [_ORANGE if name == row.get('label') else _PALE_BLUE for name in names]
+    axes.barh(range(len(names)), probabilities, color=colours)
+    for place, (name, probability) in enumerate(zip(names, probabilities, strict=True)):
+        text = f'{escape_text(name.split(",")[0])}  {100 * probability:.0f} %'
+        axes.text(0.02, place, text, va='center', fontsize=9)
+    axes.set(xlim=(0, 1), yticks=[])
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=8)
+
+
+def plot_image_grid(
+    images: Sequence[np.ndarray], captions: Sequence[str], columns: int = _COLUMNS
+) -> Figure:
+    """Plots images in rows, each below its caption.
 
     Args:
-        pictures: (height, width, 3) uint8 each.
-        captions: Of each; may have several lines.
-        across: Pictures in a row.
+        images: (height, width, 3) uint8 RGB images.
+        captions: One for each image; a caption may have several lines.
+        columns: Images in a row.
     """
-    columns = min(across, len(pictures))
-    rows = -(-len(pictures) // columns)
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.6 * columns, 3.2 * rows), layout='constrained')
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid:
         axes.set_axis_off()
-    for axes, picture, caption in zip(grid, pictures, captions, strict=False):
-        axes.imshow(picture)
-        lines = (plain(_short(line)) for line in caption.splitlines())
+    for axes, image, caption in zip(grid, images, captions, strict=False):
+        axes.imshow(image)
+        lines = (escape_text(_shorten(line)) for line in caption.splitlines())
         axes.set_title('\n'.join(lines), fontsize=9)
     return figure
 
 
-def confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
-    """How much of each class was taken for which, in shares of the true class.
+def plot_confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Plots a confusion matrix, as shares of the true class.
 
     Args:
         counts: (classes, classes) int: true class by predicted class.
-        classes: Their names.
+        classes: Names of the classes.
     """
-    few = len(classes) <= _WITH_NUMBERS
-    side = max(3.5, 0.55 * len(classes)) if few else 7
+    annotated = len(classes) <= _ANNOTATED_CLASSES
+    side = max(3.5, 0.55 * len(classes)) if annotated else 7
     figure = Figure(figsize=(side + 1.2, side), layout='constrained')
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    shown = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-    figure.colorbar(shown, ax=axes, label='share of the true class', shrink=0.8)
-    axes.set(xlabel='taken for', ylabel='true class', title='Confusion')
-    if few:
-        names = [plain(_short(each.split(',')[0], 18)) for each in classes]
+    matrix = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    figure.colorbar(matrix, ax=axes, label='share of the true class', shrink=0.8)
+    axes.set(xlabel='predicted class', ylabel='true class', title='Confusion matrix')
+    if annotated:
+        names = [escape_text(_shorten(name.split(',')[0], 18)) for name in classes]
         axes.set_xticks(range(len(names)), names, rotation=45, ha='right', fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
-        for (row, column), number in np.ndenumerate(counts):
+        for (row, column), count in np.ndenumerate(counts):
             colour = 'white' if shares[row, column] > 0.5 else 'black'
-            axes.text(column, row, number, ha='center', va='center', color=colour, fontsize=8)
+            axes.text(column, row, count, ha='center', va='center', color=colour, fontsize=8)
     return figure
 
 
-def reliability(bins: Sequence[tuple]) -> Figure:
-    """The share that was right against the network's confidence.
+def plot_calibration(bins: Sequence[tuple]) -> Figure:
+    """Plots accuracy against confidence, a reliability diagram.
 
     Args:
-        bins: (from, to, examples, mean confidence, share that was right) of each.
+        bins: (lower edge, upper edge, examples, mean confidence, accuracy) of each bin.
     """
     figure = Figure(figsize=(4.6, 4.2), layout='constrained')
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], ':', color='grey', label='as sure as right')
-    sure, right = [each[3] for each in bins], [each[4] for each in bins]
-    axes.plot(sure, right, 'o-', color=_BLUE, label='this network')
-    axes.set(xlabel='confidence', ylabel='share that was right', title='Calibration')
+    axes.plot([0, 1], [0, 1], ':', color='grey', label='perfect calibration')
+    confidences, accuracies = [row[3] for row in bins], [row[4] for row in bins]
+    axes.plot(confidences, accuracies, 'o-', color=_BLUE, label='this network')
+    axes.set(xlabel='confidence', ylabel='accuracy', title='Calibration')
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
 
 
-def _picture(axes, title: str, picture: np.ndarray) -> None:
-    axes.imshow(picture)
-    axes.set_title(plain(_short(title)), fontsize=10)
+def escape_text(text: str) -> str:
+    r"""Escapes a class or file name, so that matplotlib shows it and parses no formula.
+
+    >>> escape_text('a$b\n')
+    'a\\$b\\n'
+    """
+    printable = ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return printable.replace('$', r'\$')
 
 
-def _bars(axes, names: Sequence[str], probabilities: Sequence[float], label: str | None) -> None:
-    axes.set_axis_on()
-    places = range(len(names))
-    colours = [_ORANGE if name == label else _PALE for name in names]
-    axes.barh(places, probabilities, color=colours)
-    for at, name, share in zip(places, names, probabilities, strict=True):
-        shown = f'{plain(name.split(",")[0])}  {100 * share:.0f} %'
-        axes.text(0.02, at, shown, va='center', fontsize=9)
-    axes.set(xlim=(0, 1), yticks=[])
-    axes.invert_yaxis()
-    axes.tick_params(labelsize=8)
-
-
-def _short(text: str, most: int = _LONGEST) -> str:
-    return text if len(text) < most else f'{text[: most - 3]}...'
-
-
-def plain(text: str) -> str:
-    """A text that matplotlib does not take for a formula, whatever a class or file is called."""
-    shown = ''.join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-    return shown.replace('$', r'\$')
+def _shorten(text: str, length: int = _TITLE_LENGTH) -> str:
+    return text if len(text) < length else f'{text[: length - 3]}...'

@@ -1,75 +1,75 @@
-"""Figures of an experiment's runs. Wants matplotlib."""
+"""Plots the errors of an experiment's runs."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.models import outputs
-from alexnet_tf.plots import charts, run_plots
-from alexnet_tf.reports import experiment_tables, tables
+import matplotlib.axes
 
-_FAR = 1.5  # times the median error
-_WIDE = 34  # letters of a label
-_STYLES = ('-', '--', ':', '-.')
+from alexnet_tf.plots import charts
 
-Rows = Sequence[Mapping[str, str]]
+_OUTLIER_FACTOR = 1.5  # times the median error
+_LABEL_WIDTH = 34  # characters
 
 
-def errors(rows: Rows) -> charts.Figure:
-    """Top-1 error of each group's runs, a dot a run, its mean a line; colours are views.
+def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.Figure:
+    """Plots the top-1 errors of groups of runs: a dot a run, and their mean as a line.
 
-    Where a group is far off, an arrow at the edge says its mean: the others would be one dot.
+    The mean of a group that is far off is written at the edge with an arrow: on an axis that
+    included it, the others would be one dot.
 
     Args:
-        rows: Of `runs.csv`.
+        errors: By group, then by number of views as '10 views': errors in [0, 1] of the runs.
+            A colour stands for a number of views; all groups have the same ones, in one order.
     """
-    by_group = experiment_tables.groups(rows)
-    names = {each: f'top1_error_{each}' for each in map(str, outputs.VIEWS.values())}
-    every = [100 * x for name in names.values() for x in experiment_tables.values(rows, name)]
-    most = _FAR * statistics.median(every) if every else 100.0
-    size = (7.5, 1.2 + 0.42 * len(by_group))
-    figure = charts.Figure(figsize=size, layout='constrained')
-    axes = figure.subplots()
-    for nth, (views, name) in enumerate(names.items()):
-        label = tables.views(views)
-        for place, own in enumerate(by_group.values()):
-            found = [100 * each for each in experiment_tables.values(own, name)]
-            if found:
-                at = place + 0.22 * (nth - 0.5)
-                if _dots(axes, found, at, most, {'color': run_plots.COLOURS[nth]}, label):
-                    label = None
-    groups = [_wrapped(charts.plain(each)) for each in by_group]
-    axes.set_yticks(range(len(groups)), groups, fontsize=9)
+    groups = errors.values()
+    every = [100 * error for by_views in groups for run in by_views.values() for error in run]
+    limit = _OUTLIER_FACTOR * statistics.median(every) if every else 100.0
+    figure = charts.Figure(figsize=(7.5, 1.2 + 0.42 * len(errors)), layout='constrained')
+    axes, labelled = figure.subplots(), set()
+    for place, by_views in enumerate(groups):
+        for number, (views, shares) in enumerate(by_views.items()):
+            at, colour = place + 0.22 * (number - 0.5), charts.COLOURS[number]
+            percents = [100 * share for share in shares]
+            if not percents:
+                continue
+            if statistics.mean(percents) > limit:
+                _plot_outlier(axes, statistics.mean(percents), at=at, color=colour)
+                continue
+            label = None if views in labelled else views
+            labelled.add(views)
+            _plot_dots(axes, percents, at=at, color=colour, label=label)
+    names = [_wrap(charts.escape_text(group)) for group in errors]
+    axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
-    axes.set(xlabel='top-1 error (%)', title='A dot is a run, a line the mean over seeds')
+    axes.set(xlabel='top-1 error, %', title='A dot is a run, a line the mean over seeds')
     axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[1]:
+    if labelled:
         axes.legend(fontsize=8)
     return figure
 
 
-def _wrapped(group: str) -> str:
-    """A group's name in lines, divided between settings.
+def _wrap(group: str) -> str:
+    """Wraps a group's name between settings.
 
-    >>> _wrapped('activation=tanh+initial_bias=0+learning_rate=0.003')
+    >>> _wrap('activation=tanh+initial_bias=0+learning_rate=0.003')
     'activation=tanh+initial_bias=0\\n+learning_rate=0.003'
     """
     first, *others = group.split('+')
     lines = [first]
-    for each in others:
-        if len(lines[-1]) + len(each) < _WIDE:
-            lines[-1] += f'+{each}'
+    for setting in others:
+        if len(lines[-1]) + len(setting) < _LABEL_WIDTH:
+            lines[-1] += f'+{setting}'
         else:
-            lines.append(f'+{each}')
+            lines.append(f'+{setting}')
     return '\n'.join(lines)
 
 
-def _dots(axes, found: Sequence[float], at: float, most: float, colour, label) -> bool:
-    """Whether there are dots, not an arrow."""
-    mean = statistics.mean(found)
-    if mean > most:
-        where = {'xy': (1, at), 'xycoords': axes.get_yaxis_transform(), 'ha': 'right'}
-        axes.annotate(f'{mean:.1f} →', **where, va='center', fontsize=8, **colour)
-        return False
-    axes.plot(found, [at] * len(found), 'o', alpha=0.7, label=label, **colour)
-    axes.plot([mean, mean], [at - 0.12, at + 0.12], linewidth=2, **colour)
-    return True
+def _plot_dots(axes: matplotlib.axes.Axes, percents, *, at: float, color: str, label) -> None:
+    mean = statistics.mean(percents)
+    axes.plot(percents, [at] * len(percents), 'o', alpha=0.7, label=label, color=color)
+    axes.plot([mean, mean], [at - 0.12, at + 0.12], linewidth=2, color=color)
+
+
+def _plot_outlier(axes: matplotlib.axes.Axes, mean: float, *, at: float, color: str) -> None:
+    edge = {'xy': (1, at), 'xycoords': axes.get_yaxis_transform(), 'ha': 'right'}
+    axes.annotate(f'{mean:.1f} →', **edge, va='center', fontsize=8, color=color)

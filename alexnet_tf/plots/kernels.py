@@ -1,84 +1,93 @@
-"""The first layer's kernels as one picture (the paper's figure 3), and how colourful they are.
+"""The first layer's kernels as one image (the paper's figure 3), and how colourful they are.
 
-NumPy only.
+Without matplotlib, since training renders them, too.
 """
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
-A_ROW = 16
-_GAP, _ENLARGED = 1, 4
+_KERNELS_PER_ROW, _GAP, _ENLARGEMENT = 16, 1, 4
 
 
-def of(model, columns: int) -> dict[str, np.ndarray]:
-    """The first layer's kernels by column, (size, size, 3, kernels) each."""
-    return {at: np.asarray(model.get_layer(f'conv1_{at}').kernel) for at in 'ab'[:columns]}
+def get_kernels(model: keras.Model, columns: int) -> dict[str, np.ndarray]:
+    """Returns the first layer's kernels, (size, size, 3, kernels) float by column, 'a' and 'b'."""
+    return {
+        column: np.asarray(model.get_layer(f'conv1_{column}').kernel) for column in 'ab'[:columns]
+    }
 
 
-def picture(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Column a's kernels above column b's, 16 in a row.
+def render_kernels(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Renders column a's kernels above column b's, 16 in a row.
 
     Args:
-        columns: Each (size, size, 3, kernels) float.
+        columns: (size, size, 3, kernels) float arrays.
 
     Returns:
-        (height, width, 3) uint8; one scale for all kernels, white between them.
+        (height, width, 3) uint8 RGB; one scale for all kernels, white gaps between them.
     """
-    low = min(each.min() for each in columns)
-    high = max(each.max() for each in columns)
-    scaled = [(each - low) / max(high - low, 1e-12) for each in columns]
-    stacked = np.concatenate([_rows(each) for each in scaled])
-    enlarged = stacked.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
+    low = min(kernels.min() for kernels in columns)
+    high = max(kernels.max() for kernels in columns)
+    scaled = [(kernels - low) / max(high - low, 1e-12) for kernels in columns]
+    stacked = np.concatenate([_tile(kernels) for kernels in scaled])
+    enlarged = stacked.repeat(_ENLARGEMENT, axis=0).repeat(_ENLARGEMENT, axis=1)
     return np.round(enlarged * 255).astype(np.uint8)
 
 
-def _rows(kernels: np.ndarray) -> np.ndarray:
-    size, number = kernels.shape[0], kernels.shape[-1]
+def _tile(kernels: np.ndarray) -> np.ndarray:
+    size, count = kernels.shape[0], kernels.shape[-1]
     step = size + _GAP
-    columns, rows = min(A_ROW, number), -(-number // A_ROW)
+    columns, rows = min(_KERNELS_PER_ROW, count), -(-count // _KERNELS_PER_ROW)
     canvas = np.ones((rows * step + _GAP, columns * step + _GAP, 3))
-    for at in range(number):
-        row, column = (_GAP + place * step for place in divmod(at, A_ROW))
-        canvas[row : row + size, column : column + size] = kernels[..., at]
+    for number in range(count):
+        top, left = (_GAP + place * step for place in divmod(number, _KERNELS_PER_ROW))
+        canvas[top : top + size, left : left + size] = kernels[..., number]
     return canvas
 
 
-def colourfulness(kernels: np.ndarray) -> np.ndarray:
-    """Of each kernel, the share of its energy that is not grey, in [0, 1].
+def compute_colourfulness(kernels: np.ndarray) -> np.ndarray:
+    """Computes, for each kernel, the share of its energy that is not grey.
 
-    A kernel's grey part is the mean of its three channels; the rest is colour. Of white noise
-    two thirds are colour.
+    A kernel's grey part is the mean of its three channels; the rest is colour. Two thirds of white
+    noise are colour.
 
     Args:
         kernels: (size, size, 3, kernels) float.
+
+    Returns:
+        (kernels,) float64 in [0, 1].
     """
     energy = (kernels.astype(float) ** 2).sum((0, 1, 2))
     colour = ((kernels - kernels.mean(2, keepdims=True)).astype(float) ** 2).sum((0, 1, 2))
     return colour / np.maximum(energy, 1e-30)
 
 
-def specialisation(
+def measure_specialisation(
     runs: Sequence[tuple[np.ndarray, np.ndarray]], permutations: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:
-    """How far apart the columns' mean colourfulness is, and how often chance does as well.
+    """Tests by permutation whether the two columns differ in colourfulness.
 
-    The paper says that one column's kernels become largely agnostic of colour and the other's not,
-    in every run, whichever column it is. So the statistic is the absolute difference of the two
-    means, averaged over runs; chance deals each run's kernels out to the columns anew.
+    The paper (section 6.1) says that one column's kernels become largely colour-agnostic and the
+    other's colour-specific, in every run, whichever column it is. So the statistic is the absolute
+    difference of the two columns' means, averaged over runs; a permutation deals each run's
+    kernels out to the columns at random.
 
     Args:
-        runs: Of each, column a's and column b's colourfulness.
-        permutations: Deals.
-        seed: Of them.
+        runs: Colourfulness of column a's and of column b's kernels, for each run.
+        permutations: Number of permutations.
+        seed: Seed of the permutations.
 
     Returns:
-        (difference, p), where p is (1 + deals with at least as large a difference) / (1 + deals).
+        (difference, p), where p is (1 + permutations with at least that difference) /
+        (1 + permutations).
     """
-    found = np.mean([abs(a.mean() - b.mean()) for a, b in runs])
-    random, sums = np.random.default_rng(seed), np.zeros(permutations)
+    observed = np.mean([abs(a.mean() - b.mean()) for a, b in runs])
+    rng, sums = np.random.default_rng(seed), np.zeros(permutations)
     for a, b in runs:
-        dealt = random.permuted(np.tile(np.concatenate([a, b]), (permutations, 1)), axis=1)
-        sums += abs(dealt[:, : len(a)].mean(1) - dealt[:, len(a) :].mean(1))
-    chance = sums / len(runs)
-    return float(found), float((1 + (chance >= found - 1e-12).sum()) / (1 + permutations))
+        kernels = np.tile(np.concatenate([a, b]), (permutations, 1))
+        shuffled = rng.permuted(kernels, axis=1)
+        sums += abs(shuffled[:, : len(a)].mean(1) - shuffled[:, len(a) :].mean(1))
+    differences = sums / len(runs)
+    as_large = (differences >= observed - 1e-12).sum()
+    return float(observed), float((1 + as_large) / (1 + permutations))

@@ -1,4 +1,4 @@
-"""Figures of runs: kernels, curves of several, activations, gradients."""
+"""Plots of runs: kernels, error curves of several runs, activations, gradients."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -7,170 +7,170 @@ import numpy as np
 
 from alexnet_tf.plots import charts
 
-# Of Okabe and Ito's palette, told apart by all.
-COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
-_MOST_MAPS = 64
-
-Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
+_MAX_CHANNELS = 64
+_CHANNELS_PER_ROW, _UNITS_PER_ROW = 16, 64
 
 
-def kernels(pictures: Mapping[str, np.ndarray], note: str) -> charts.Figure:
-    """The first layers of some runs (the paper's figure 3).
+def plot_kernels(images: Mapping[str, np.ndarray], note: str) -> charts.Figure:
+    """Plots the first layer's kernels of some runs (the paper's figure 3).
 
     Args:
-        pictures: By run; from `kernels.picture`.
-        note: Below them.
+        images: By the run's name, from `kernels.render_kernels`.
+        note: Text below them.
     """
-    tall = sum(each.shape[0] / each.shape[1] for each in pictures.values())
-    figure = charts.Figure(figsize=(7, 7 * tall + 0.6 * len(pictures) + 0.5), layout='constrained')
-    grid = figure.subplots(len(pictures), 1, squeeze=False)[:, 0]
-    for axes, (name, picture) in zip(grid, pictures.items(), strict=True):
-        axes.imshow(picture, interpolation='nearest')
+    height = sum(image.shape[0] / image.shape[1] for image in images.values())
+    size = (7, 7 * height + 0.6 * len(images) + 0.5)
+    figure = charts.Figure(figsize=size, layout='constrained')
+    grid = figure.subplots(len(images), 1, squeeze=False)[:, 0]
+    for axes, (name, image) in zip(grid, images.items(), strict=True):
+        axes.imshow(image, interpolation='nearest')
         axes.set_axis_off()
-        axes.set_title(f'{charts.plain(name)}: conv1, column a above column b', fontsize=10)
+        title = f'{charts.escape_text(name)}: conv1, column a above column b'
+        axes.set_title(title, fontsize=10)
     figure.supxlabel('\n'.join(textwrap.wrap(note, 90)), fontsize=9)
     return figure
 
 
-def curves(runs: Mapping[str, Epochs]) -> charts.Figure:
-    """Training error, dashed, and validation error of several runs against epochs."""
+def plot_error_curves(runs: Mapping[str, charts.Epochs]) -> charts.Figure:
+    """Plots the training (dashed) and validation error of several runs by epoch.
+
+    Args:
+        runs: Rows of `summary.csv` by the run's name. Dotted lines show where the learning rate
+            was divided.
+    """
     figure = charts.Figure(figsize=(7.5, 4.8), layout='constrained')
     axes = figure.subplots()
-    for at, (name, epochs) in enumerate(runs.items()):
-        colour, where = COLOURS[at % len(COLOURS)], _numbers(epochs, 'epoch')
+    for number, (name, epochs) in enumerate(runs.items()):
+        colour = charts.COLOURS[number % len(charts.COLOURS)]
         for split, style in (('train', '--'), ('validation', '-')):
-            label = f'{_label(name)}, {split}'
-            errors = 100 * _numbers(epochs, f'{split}_top1_error')
-            axes.plot(where, errors, style, color=colour, label=label, marker=_marker(epochs))
-        for drop in _drops(epochs):
-            axes.axvline(drop, color=colour, linestyle=':', linewidth=1)
-    axes.set(xlabel='epoch', ylabel='top-1 error (%)')
+            errors = 100 * charts.get_column(epochs, f'{split}_top1_error')
+            label = f'{_legend_label(name)}, {split}'
+            charts.plot_by_epoch(axes, epochs, errors, style=style, color=colour, label=label)
+        charts.mark_learning_rate_drops(axes, epochs, color=colour)
+    axes.set(ylabel='top-1 error, %')
     axes.set_title('Error by epoch; dotted: the learning rate was divided')
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure
 
 
-def training_curves(
-    runs: Mapping[str, Epochs], level: float = 0.25, groups: Mapping[str, str] | None = None
+def plot_training_curves(
+    runs: Mapping[str, charts.Epochs],
+    level: float = 0.25,
+    groups: Mapping[str, str] | None = None,
 ) -> charts.Figure:
-    """Training error against epochs (the paper's figure 1): the first solid, others dashed.
+    """Plots the training error of runs by epoch (the paper's figure 1).
 
     Args:
-        runs: Rows of `summary.csv` by run.
-        level: A dotted line.
-        groups: Of each run: those of one look alike. Each is its own by default.
+        runs: Rows of `summary.csv` by the run's name; the first is solid, the others dashed.
+        level: Training error in [0, 1] that a dotted line marks.
+        groups: Group by the run's name; runs of a group look alike. By default, each run is a
+            group of its own.
     """
     figure = charts.Figure(figsize=(6, 4.8), layout='constrained')
-    axes, groups = figure.subplots(), groups or dict.fromkeys(runs)
-    known: dict[str, int] = {}
+    axes, numbers = figure.subplots(), {}
     for name, epochs in runs.items():
-        group = groups[name] or name
-        label = None if group in known else _label(group)
-        at = known.setdefault(group, len(known))
-        errors = _numbers(epochs, 'train_top1_error')
-        style, colour = ('--' if at else '-'), COLOURS[at % len(COLOURS)]
-        axes.plot(
-            *(_numbers(epochs, 'epoch'), errors, style),
-            color=colour,
+        group = (groups or {}).get(name) or name
+        label = None if group in numbers else _legend_label(group)
+        number = numbers.setdefault(group, len(numbers))
+        charts.plot_by_epoch(
+            axes,
+            epochs,
+            charts.get_column(epochs, 'train_top1_error'),
+            style='--' if number else '-',
+            color=charts.COLOURS[number % len(charts.COLOURS)],
             label=label,
-            marker=_marker(epochs),
         )
     axes.axhline(level, color='grey', linestyle=':', linewidth=1)
-    axes.set(xlabel='epoch', ylabel='training error rate', title='Training error by epoch')
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
+    axes.set(ylabel='training error rate', title='Training error by epoch')
     axes.legend()
     return figure
 
 
-def activations(maps: Mapping[str, np.ndarray], picture: np.ndarray, layer: str) -> charts.Figure:
-    """What a layer makes of one picture: its maps, or its units as a strip.
+def plot_activations(
+    activations: Mapping[str, np.ndarray], image: np.ndarray, layer: str
+) -> charts.Figure:
+    """Plots a layer's activations for one image: its channels as tiles, or its units in rows.
 
     Args:
-        maps: By column: (height, width, maps), or (units,).
-        picture: What it saw, (side, side, 3) uint8.
-        layer: Its name.
+        activations: By column: (height, width, channels) or (units,) float.
+        image: The crop that the network sees, (crop, crop, 3) uint8 RGB.
+        layer: Name of the layer, without the column.
     """
-    figure = charts.Figure(figsize=(9, 3 + 3.2 * len(maps)), layout='constrained')
-    grid = figure.subplots(
-        1 + len(maps), 1, squeeze=False, height_ratios=[1.0] + [1.4] * len(maps)
-    )[:, 0]
-    grid[0].imshow(picture)
-    grid[0].set_axis_off()
-    grid[0].set_title('the picture, as the network sees it', fontsize=10)
-    scale = _scale(list(maps.values()))
-    for axes, (column, values) in zip(grid[1:], maps.items(), strict=True):
-        aspect = 'equal' if values.ndim == 3 else 'auto'
-        shown = axes.imshow(_tiled(values), aspect=aspect, **scale)
+    count = len(activations)
+    figure = charts.Figure(figsize=(9, 3 + 3.2 * count), layout='constrained')
+    ratios = [1.0] + [1.4] * count
+    grid = figure.subplots(1 + count, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    _show_crop(grid[0], image)
+    scale = _choose_scale(list(activations.values()))
+    for axes, (column, values) in zip(grid[1:], activations.items(), strict=True):
+        if values.ndim == 3:
+            tiles, aspect, unit = _tile_channels(values), 'equal', 'channels'
+            shown = min(values.shape[-1], _MAX_CHANNELS)
+        else:
+            tiles, aspect, unit = _wrap_units(values), 'auto', 'units'
+            shown = values.size
+        mappable = axes.imshow(tiles, aspect=aspect, **scale)
         axes.set_axis_off()
-        number = min(values.shape[-1], _MOST_MAPS) if values.ndim == 3 else values.size
-        what = 'maps' if values.ndim == 3 else 'units'
-        axes.set_title(f'{layer}, column {column}: {number} of {values.shape[-1]} {what}')
-    figure.colorbar(shown, ax=list(grid[1:]), label='activation', shrink=0.6)
+        axes.set_title(f'{layer}, column {column}: {shown} of {values.shape[-1]} {unit}')
+    figure.colorbar(mappable, ax=list(grid[1:]), label='activation', shrink=0.6)
     return figure
 
 
-def gradient(picture: np.ndarray, slopes: np.ndarray, name: str) -> charts.Figure:
-    """The slope of a class's logit with each pixel, beside the picture.
+def plot_gradient(image: np.ndarray, gradient: np.ndarray, class_name: str) -> charts.Figure:
+    """Plots the gradient of a class's logit by each pixel, beside the image.
 
     Args:
-        picture: (side, side, 3) uint8.
-        slopes: (side, side, 3) float.
-        name: Of the class.
+        image: The crop that the network sees, (crop, crop, 3) uint8 RGB.
+        gradient: (crop, crop, 3) float, logit per grey level.
+        class_name: Name of the class.
     """
     figure = charts.Figure(figsize=(9, 4.4), layout='constrained')
     left, right = figure.subplots(1, 2)
-    left.imshow(picture)
-    left.set_title('the picture, as the network sees it', fontsize=10)
-    size = np.abs(slopes).max(-1)
-    shown = right.imshow(size, cmap='magma', vmin=0, vmax=np.percentile(size, 99.5))
-    right.set_title(f'|d logit / d pixel| of {charts.plain(name)}', fontsize=10)
-    figure.colorbar(shown, ax=right, label='logit a grey level, largest channel', shrink=0.8)
-    for axes in (left, right):
-        axes.set_axis_off()
+    _show_crop(left, image)
+    magnitude = np.abs(gradient).max(-1)
+    limit = np.percentile(magnitude, 99.5)
+    mappable = right.imshow(magnitude, cmap='magma', vmin=0, vmax=limit)
+    right.set_axis_off()
+    right.set_title(f'|d logit / d pixel| of {charts.escape_text(class_name)}', fontsize=10)
+    figure.colorbar(mappable, ax=right, label='logit per grey level, largest channel', shrink=0.8)
     return figure
 
 
-def _scale(values: Sequence[np.ndarray]) -> dict:
-    """From nothing to the largest; where there are values below 0, the same on both sides of it."""
-    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+def _show_crop(axes, image: np.ndarray) -> None:
+    axes.imshow(image)
+    axes.set_axis_off()
+    axes.set_title('image, as the network sees it', fontsize=10)
+
+
+def _choose_scale(arrays: Sequence[np.ndarray]) -> dict:
+    """Chooses a scale from 0 to the maximum, or one symmetric about 0 if there are negatives."""
+    low = min(float(values.min()) for values in arrays)
+    high = max(float(values.max()) for values in arrays)
     if low >= 0:
         return {'cmap': 'viridis', 'vmin': 0, 'vmax': high}
-    most = max(-low, high)
-    return {'cmap': 'PuOr', 'vmin': -most, 'vmax': most}
+    limit = max(-low, high)
+    return {'cmap': 'PuOr', 'vmin': -limit, 'vmax': limit}
 
 
-def _label(name: str) -> str:
-    """Of a legend, which leaves out what begins with a line below."""
-    return charts.plain(f' {name}' if name.startswith('_') else name)
+def _legend_label(name: str) -> str:
+    # A legend leaves out labels that start with an underscore.
+    return charts.escape_text(f' {name}' if name.startswith('_') else name)
 
 
-def _numbers(epochs: Epochs, name: str) -> np.ndarray:
-    return np.array([float(row[name]) for row in epochs])
-
-
-def _drops(epochs: Epochs) -> list[int]:
-    rates = _numbers(epochs, 'learning_rate')
-    return [int(row['epoch']) for row, a, b in zip(epochs, rates, rates[1:]) if a != b]  # noqa: B905
-
-
-def _marker(epochs: Epochs) -> str | None:
-    return 'o' if len(epochs) < 2 else None
-
-
-def _tiled(values: np.ndarray) -> np.ndarray:
-    """Maps side by side with a line between; units in rows of 64."""
-    if values.ndim == 1:
-        padded = np.full(-(-values.size // 64) * 64, np.nan)
-        padded[: values.size] = values
-        return padded.reshape(-1, 64)
-    height, width, number = (*values.shape[:2], min(values.shape[-1], _MOST_MAPS))
-    across = min(16, number)
-    canvas = np.full((-(-number // across) * (height + 1), across * (width + 1)), np.nan)
-    for at in range(number):
-        row, column = divmod(at, across)
+def _tile_channels(values: np.ndarray) -> np.ndarray:
+    """Tiles the first channels with a gap between them, (rows, columns)."""
+    height, width, count = (*values.shape[:2], min(values.shape[-1], _MAX_CHANNELS))
+    columns = min(_CHANNELS_PER_ROW, count)
+    canvas = np.full((-(-count // columns) * (height + 1), columns * (width + 1)), np.nan)
+    for channel in range(count):
+        row, column = divmod(channel, columns)
         top, left = row * (height + 1), column * (width + 1)
-        canvas[top : top + height, left : left + width] = values[..., at]
+        canvas[top : top + height, left : left + width] = values[..., channel]
     return canvas
+
+
+def _wrap_units(values: np.ndarray) -> np.ndarray:
+    """Wraps units into rows, (rows, _UNITS_PER_ROW)."""
+    padded = np.full(-(-values.size // _UNITS_PER_ROW) * _UNITS_PER_ROW, np.nan)
+    padded[: values.size] = values
+    return padded.reshape(-1, _UNITS_PER_ROW)

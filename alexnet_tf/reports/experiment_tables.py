@@ -1,4 +1,4 @@
-"""Runs that differ in some settings, as a table: mean and spread over seeds."""
+"""Tables of an experiment: mean and spread over seeds, and differences from the first group."""
 
 import math
 import statistics
@@ -11,105 +11,110 @@ Rows = Sequence[Mapping[str, str]]
 DONE, DIVERGED = 'done', 'diverged'
 
 
-def epochs_to(epochs: Rows, level: float = 0.25) -> float | None:
-    """Epochs until the training error is at most `level`, between two epochs by the line.
+def count_epochs_to(epochs: Rows, level: float) -> float | None:
+    """Counts the epochs until the training error is at most `level`, interpolated linearly.
 
     Args:
-        epochs: Rows of `summary.csv`.
-        level: In [0, 1].
+        epochs: Rows of `summary.csv`; those with a NaN error are skipped.
+        level: Top-1 training error in [0, 1].
+
+    Returns:
+        A number of epochs, or None if the level is not reached.
     """
-    before = None
+    previous = None
     for row in epochs:
-        at, error = float(row['epoch']), float(row['train_top1_error'])
-        if math.isnan(error):  # of an epoch in which nothing was learned
+        epoch, error = float(row['epoch']), float(row['train_top1_error'])
+        if math.isnan(error):
             continue
         if error <= level:
-            if before is None:
-                return at
-            return before[0] + (at - before[0]) * (before[1] - level) / (before[1] - error)
-        before = at, error
+            if previous is None:
+                return epoch
+            last_epoch, last_error = previous
+            share = (last_error - level) / (last_error - error)
+            return last_epoch + (epoch - last_epoch) * share
+        previous = epoch, error
     return None
 
 
-def groups(rows: Rows) -> dict[str, list[Mapping[str, str]]]:
-    """Rows by what they change, in the order they come."""
-    found: dict[str, list[Mapping[str, str]]] = {}
+def group_rows(rows: Rows) -> dict[str, list[Mapping[str, str]]]:
+    """Groups rows of `runs.csv` by what they change, in their order."""
+    groups: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:
-        found.setdefault(row['group'], []).append(row)
-    return found
+        groups.setdefault(row['group'], []).append(row)
+    return groups
 
 
-def values(rows: Rows, name: str) -> list[float]:
-    """A column's numbers, of the runs that have one."""
+def get_values(rows: Rows, name: str) -> list[float]:
+    """Returns the values of a column, without the rows where it is empty."""
     return [float(row[name]) for row in rows if row[name] != '']
 
 
-def spread(numbers: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
-    """Mean and standard deviation over runs, '' of none.
+def format_spread(values: Sequence[float], *, scale: float = 1.0, digits: int = 1) -> str:
+    """Formats the mean and the standard deviation; '' if there are no values.
 
-    >>> spread([0.3, 0.32], 100)
+    >>> format_spread([0.3, 0.32], scale=100)
     '31.0 ± 1.4'
     """
-    if not numbers:
+    if not values:
         return ''
-    if not all(map(math.isfinite, numbers)):
+    if not all(map(math.isfinite, values)):
         return 'nan'
-    mean = f'{scale * statistics.mean(numbers):.{digits}f}'
-    if len(numbers) == 1:
+    mean = f'{scale * statistics.mean(values):.{digits}f}'
+    if len(values) == 1:
         return mean
-    return f'{mean} ± {scale * statistics.stdev(numbers):.{digits}f}'
+    return f'{mean} ± {scale * statistics.stdev(values):.{digits}f}'
 
 
-def text(rows: Rows) -> str:
-    """For people: a line a group, and by how many points it differs from the first.
+def format_table(rows: Rows) -> str:
+    """Formats a table with a line for each group.
 
     Args:
-        rows: Of `runs.csv`.
+        rows: Rows of `runs.csv`.
     """
-    by_group = groups(rows)
-    shown = [
-        each for each in map(str, outputs.VIEWS.values()) if values(rows, f'top1_error_{each}')
-    ]
+    groups = group_rows(rows)
+    columns = {views: f'top1_error_{views}' for views in outputs.VIEWS.values()}
+    columns = {views: name for views, name in columns.items() if get_values(rows, name)}
+    with_level = bool(get_values(rows, 'epochs_to_level'))
     header = ['', 'runs', 'diverged', 'epochs', 'training error, %']
-    for views in shown:
-        header += [f'top-1 error, {tables.views(views)}, %', 'difference']
-    levels = {row['level'] for row in rows}
-    level = tables.percent(float(rows[0]['level'])) if len(levels) == 1 else 'the level'
-    leveled = values(rows, 'epochs_to_level')
-    header += [f'epochs to {level} in training'] * bool(leveled) + ['images/s']
-    lines, first = [], next(iter(by_group.values()))
-    for group, every in by_group.items():
-        own = [row for row in every if row['status'] == DONE]
-        diverged = len(every) - len(own)
-        line = [group, str(len(every)), str(diverged or '')]
-        line += [spread(values(own, 'epochs'), digits=0)]
-        line += [spread(values(own, 'train_top1_error'), 100)]
-        for views in shown:
-            name = f'top1_error_{views}'
-            line.append(spread(values(own, name), 100))
-            line.append('' if every is first else _difference(first, own, name))
-        line += [_reached(own)] * bool(leveled) + [spread(values(own, 'images_per_sec'))]
-        lines.append(line)
+    for views in columns:
+        header += [f'top-1 error, {tables.format_views(views)}, %', 'difference']
+    header += [f'epochs to {_format_level(rows)} in training'] * with_level + ['images/s']
+    lines, first = [], next(iter(groups.values()))
+    for group, group_runs in groups.items():
+        done = [row for row in group_runs if row['status'] == DONE]
+        line = [group, str(len(group_runs)), str(len(group_runs) - len(done) or '')]
+        line.append(format_spread(get_values(done, 'epochs'), digits=0))
+        line.append(format_spread(get_values(done, 'train_top1_error'), scale=100))
+        for name in columns.values():
+            line.append(format_spread(get_values(done, name), scale=100))
+            line.append('' if group_runs is first else _format_difference(first, done, name))
+        line += [_format_epochs_to_level(done)] * with_level
+        lines.append([*line, format_spread(get_values(done, 'images_per_sec'))])
     return (
-        'Mean and standard deviation over runs; differences in points to the first line, seed by '
-        'seed.\n\n' + tables.text(header, lines)
+        'Mean and standard deviation over runs. Differences from the first line are in percentage '
+        'points, between runs of one seed.\n\n' + tables.format_table(header, lines)
     )
 
 
-def _reached(own: Rows) -> str:
-    """Epochs to the level, and of how many runs where not all have reached it."""
-    found = values(own, 'epochs_to_level')
-    some = f' ({len(found)} of {len(own)})' if 0 < len(found) < len(own) else ''
-    return f'{spread(found)}{some}'
+def _format_level(rows: Rows) -> str:
+    levels = {row['level'] for row in rows}
+    return tables.format_percent(float(rows[0]['level'])) if len(levels) == 1 else 'the level'
 
 
-def _difference(first: Rows, own: Rows, name: str) -> str:
-    """By how many points, of seeds that both have."""
+def _format_epochs_to_level(rows: Rows) -> str:
+    """Formats the epochs to the level, and how many runs reached it if not all did."""
+    values = get_values(rows, 'epochs_to_level')
+    share = f' ({len(values)} of {len(rows)})' if 0 < len(values) < len(rows) else ''
+    return f'{format_spread(values)}{share}'
+
+
+def _format_difference(first: Rows, rows: Rows, name: str) -> str:
+    """Formats the difference in percentage points over the seeds that both groups have."""
     base = {row['seed']: float(row[name]) for row in first if row[name] != ''}
-    found = [
+    differences = [
         float(row[name]) - base[row['seed']]
-        for row in own
+        for row in rows
         if row[name] != '' and row['seed'] in base
     ]
-    text = spread(found, 100)
+    text = format_spread(differences, scale=100)
     return f'+{text}' if text and not text.startswith('-') else text

@@ -1,1 +1,1 @@
-"""Indexes of image features, binary codes, and nearest-neighbour search."""
+"""Image retrieval: indexes of features, binary codes, nearest-neighbour search, metrics."""

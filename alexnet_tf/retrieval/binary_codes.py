@@ -1,7 +1,7 @@
-"""Short binary codes of vectors, so that like pictures have codes with few other bits.
+"""Short binary codes of vectors: similar images have codes that differ in few bits.
 
-After section 6.1 of the paper, and Krizhevsky and Hinton, "Using very deep autoencoders for
-content-based image retrieval" (ESANN 2011), which codes by 28 and by 256 bits.
+Section 6.1 of the paper proposes them; Krizhevsky and Hinton, "Using very deep autoencoders for
+content-based image retrieval" (ESANN 2011), use codes of 28 and of 256 bits.
 """
 
 import pathlib
@@ -15,168 +15,178 @@ import tensorflow as tf
 from alexnet_tf.retrieval import index
 from input_pipeline import errors, files
 
-_HIDDEN = 1024
-_BATCH, _EPOCHS, _RATE = 128, 25, 1e-3
-_STEPS = 500, 20_000  # least and most; with more, few pictures are learned by heart
-_CHUNK = 4096  # vectors at a time
+_HIDDEN_UNITS = 1024
+_BATCH_SIZE, _EPOCHS, _LEARNING_RATE = 128, 25, 1e-3
+_STEP_BOUNDS = 500, 20_000  # with more steps, a small data set is memorised
+_CHUNK = 4096  # vectors that are encoded at a time
 
 
-def packed(bits: np.ndarray) -> np.ndarray:
-    """(codes, bits) bool -> (codes, bytes) uint8, lowest bits first, filled up with zeros."""
+def pack_bits(bits: np.ndarray) -> np.ndarray:
+    """Packs (codes, bits) bool into (codes, bytes) uint8, lowest bit first, padded with zeros.
+
+    >>> pack_bits(np.array([[True, False, True, False, False, False, False, False, True]]))
+    array([[5, 1]], dtype=uint8)
+    """
     return np.packbits(bits, axis=1, bitorder='little')
 
 
 class Autoencoder:
-    """Vectors -> bits -> vectors; the bits are the code.
+    """An autoencoder whose bottleneck is binary: vectors -> code -> vectors.
 
-    A hidden layer of 1024 on either side of the code's. A unit of the code is a sigmoid, rounded
-    in the forward pass; its gradient is that of the sigmoid (straight-through). The units' inputs
-    are normalised over the batch, so that each bit parts the pictures in halves or nearly so.
+    There is one hidden layer of 1,024 ReLU units on either side. A unit of the code is a sigmoid
+    that is rounded in the forward pass and has the sigmoid's gradient (straight-through). Its input
+    is normalised over the batch, so that each bit splits the images into similar halves.
 
     Args:
-        values: Of a vector.
-        bits: Of its code.
-        seed: Of weights and order.
+        width: Values of a vector.
+        bits: Length of a code.
+        seed: Seed of the initial weights and of the order of the batches.
     """
 
-    def __init__(self, values: int, bits: int, seed: int = 0):
+    def __init__(self, width: int, bits: int, seed: int = 0):
         self._seed = seed
-        self._means, self._deviation = np.zeros(values, np.float32), np.float32(1)
-        dense, drawn = keras.layers.Dense, keras.initializers.GlorotUniform
-        vectors = keras.Input((values,), name='vectors')
-        x = dense(_HIDDEN, 'relu', kernel_initializer=drawn(seed), name='encode')(vectors)
-        x = dense(bits, use_bias=False, kernel_initializer=drawn(seed + 1), name='code')(x)
-        x = keras.layers.BatchNormalization(scale=False, center=False, name='halves')(x)
-        shares = keras.layers.Activation('sigmoid', name='shares')(x)
-        x = keras.layers.Lambda(_rounded, name='bits')(shares)
-        x = dense(_HIDDEN, 'relu', kernel_initializer=drawn(seed + 2), name='decode')(x)
-        again = dense(values, kernel_initializer=drawn(seed + 3), name='again')(x)
-        self._whole = keras.Model(vectors, again)
-        self._encoder = keras.Model(vectors, shares)
+        self._means, self._deviation = np.zeros(width, np.float32), np.float32(1)
+        initializer = keras.initializers.GlorotUniform
+        vectors = keras.Input((width,), name='vectors')
+        x = keras.layers.Dense(_HIDDEN_UNITS, 'relu', kernel_initializer=initializer(seed))(vectors)
+        x = keras.layers.Dense(bits, use_bias=False, kernel_initializer=initializer(seed + 1))(x)
+        x = keras.layers.BatchNormalization(scale=False, center=False)(x)
+        probabilities = keras.layers.Activation('sigmoid')(x)
+        x = keras.layers.Lambda(_round_straight_through)(probabilities)
+        x = keras.layers.Dense(_HIDDEN_UNITS, 'relu', kernel_initializer=initializer(seed + 2))(x)
+        decoded = keras.layers.Dense(width, kernel_initializer=initializer(seed + 3))(x)
+        self._autoencoder = keras.Model(vectors, decoded)
+        self._encoder = keras.Model(vectors, probabilities)
 
-    def learn(
+    def fit(
         self, vectors: index.Vectors, report: Callable[[int, int], None] = lambda *_: None
     ) -> float:
-        """Learns to repeat vectors, by Adam; gives the last batches' mean squared error.
+        """Trains with Adam and a cosine decay of the learning rate.
 
         Args:
-            vectors: Standardised first, each value by one scale for all.
-            report: Called with (steps done, steps) from time to time.
+            vectors: Training data; values are centred, and scaled by one factor for all.
+            report: Called with (steps done, total steps) after each step.
+
+        Returns:
+            The mean squared error of the last 50 batches.
         """
-        self._set_standard(vectors)
-        steps = int(np.clip(_EPOCHS * len(vectors) // _BATCH, *_STEPS))
-        adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_RATE, steps))
-        adam.build(self._whole.trainable_variables)
+        self._set_scale(vectors)
+        steps = int(np.clip(_EPOCHS * len(vectors) // _BATCH_SIZE, *_STEP_BOUNDS))
+        schedule = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+        adam = keras.optimizers.Adam(schedule)
+        adam.build(self._autoencoder.trainable_variables)
 
         @tf.function(autograph=False)
-        def step(batch):
+        def train_step(batch):
             with tf.GradientTape() as tape:
-                loss = tf.reduce_mean((self._whole(batch, training=True) - batch) ** 2)
-            gradients = tape.gradient(loss, self._whole.trainable_variables)
-            adam.apply(gradients, self._whole.trainable_variables)
+                loss = tf.reduce_mean((self._autoencoder(batch, training=True) - batch) ** 2)
+            gradients = tape.gradient(loss, self._autoencoder.trainable_variables)
+            adam.apply(gradients, self._autoencoder.trainable_variables)
             return loss
 
         losses = []
-        for done, batch in enumerate(self._batches(vectors, steps), 1):
-            losses.append(float(step(self._standard(batch))))
-            report(done, steps)
+        for step, batch in enumerate(self._batches(vectors, steps), 1):
+            losses.append(float(train_step(self._scale(batch))))
+            report(step, steps)
         return float(np.mean(losses[-50:]))
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
-        """(vectors, values) -> (vectors, bytes) uint8, packed."""
-        parts = [vectors[at : at + _CHUNK] for at in range(0, len(vectors), _CHUNK)]
-        shares = [self._encoder(self._standard(each), training=False).numpy() for each in parts]
-        return packed(np.concatenate(shares) > 0.5)
+        """Encodes (vectors, values) float32 as (vectors, bytes) uint8; see `pack_bits`."""
+        return _encode_in_chunks(
+            lambda chunk: self._encoder(self._scale(chunk), training=False).numpy() > 0.5, vectors
+        )
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes the encoder; no pickle."""
+        """Writes the encoder as an `.npz` file without pickles."""
         with files.atomic_file(path) as aside, open(aside, 'wb') as file:
             np.savez(file, **self._arrays())
 
     def load(self, path: pathlib.Path) -> None:
-        """Reads what `save` wrote.
+        """Reads an encoder that `save` wrote.
 
         Raises:
-            DataError: It is damaged, or of another shape.
+            DataError: The file is damaged, or holds an encoder of another shape.
         """
         try:
             with open(path, 'rb') as file, np.load(file, allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files}
-            shapes = {name: each.shape for name, each in self._arrays().items()}
-            if {name: each.shape for name, each in arrays.items()} != shapes:
-                raise ValueError('its arrays are others, or of other shapes')
+            expected = {name: array.shape for name, array in self._arrays().items()}
+            if {name: array.shape for name, array in arrays.items()} != expected:
+                raise ValueError('it has other arrays, or arrays of other shapes')
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise errors.DataError(f'{path} is damaged: {error}. Delete it.') from error
         self._means, self._deviation = arrays['means'], arrays['deviation']
-        for at, variable in enumerate(self._encoder.variables):
-            variable.assign(arrays[f'{at:02d}'])
+        for number, variable in enumerate(self._encoder.variables):
+            variable.assign(arrays[f'{number:02d}'])
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        weights = {f'{at:02d}': np.asarray(v) for at, v in enumerate(self._encoder.variables)}
+        weights = {f'{i:02d}': np.asarray(v) for i, v in enumerate(self._encoder.variables)}
         return {'means': self._means, 'deviation': np.asarray(self._deviation), **weights}
 
-    def _standard(self, vectors: np.ndarray) -> np.ndarray:
+    def _scale(self, vectors: np.ndarray) -> np.ndarray:
         return (vectors - self._means) / self._deviation
 
-    def _set_standard(self, vectors: index.Vectors) -> None:
-        """Means of each value; one deviation for all, for rare values shall not weigh more."""
-        number, sums, squares = len(vectors), 0.0, 0.0
-        for part in vectors.parts:
-            sums = sums + part.sum(0, dtype=float)
-            squares = squares + (part.astype(float) ** 2).sum(0)
-        means = sums / number
-        variance = np.maximum(squares / number - means**2, 0.0).mean()
+    def _set_scale(self, vectors: index.Vectors) -> None:
+        # One deviation for all values: rarely active units must not weigh more than others.
+        sums = sum(part.sum(0, dtype=float) for part in vectors.parts)
+        squares = sum((part.astype(float) ** 2).sum(0) for part in vectors.parts)
+        means = sums / len(vectors)
+        variance = np.maximum(squares / len(vectors) - means**2, 0.0).mean()
         self._means = means.astype(np.float32)
         self._deviation = np.float32(np.sqrt(variance) or 1.0)
 
-    def _batches(self, vectors: index.Vectors, left: int) -> Iterator[np.ndarray]:
-        """`left` batches: parts in a drawn order, and the rows of each in a drawn order."""
-        random = np.random.default_rng(self._seed)
-        held = np.empty((0, vectors.width), np.float32)
+    def _batches(self, vectors: index.Vectors, steps: int) -> Iterator[np.ndarray]:
+        """Yields batches, with the parts and the rows of each part in random order."""
+        rng, waiting = np.random.default_rng(self._seed), np.empty((0, vectors.width), np.float32)
         while True:
-            for part in random.permutation(len(vectors.parts)):
+            for part in rng.permutation(len(vectors.parts)):
                 rows = vectors.parts[part]
-                held = np.concatenate([held, rows[random.permutation(len(rows))]])
-                while len(held) >= _BATCH:
-                    yield held[:_BATCH]
-                    held, left = held[_BATCH:], left - 1
-                    if not left:
+                waiting = np.concatenate([waiting, rows[rng.permutation(len(rows))]])
+                while len(waiting) >= _BATCH_SIZE:
+                    yield waiting[:_BATCH_SIZE]
+                    waiting, steps = waiting[_BATCH_SIZE:], steps - 1
+                    if not steps:
                         return
 
 
-def _rounded(shares):
-    return shares + tf.stop_gradient(tf.round(shares) - shares)
+def _round_straight_through(probabilities):
+    return probabilities + tf.stop_gradient(tf.round(probabilities) - probabilities)
 
 
-class Projections:
-    """The signs of random projections of centred vectors: a code that learns nothing.
+class RandomProjections:
+    """Codes from the signs of random projections of centred vectors, without training.
 
-    Two vectors' codes differ in a share of bits that is their angle's share of 180 degrees, on
-    average (Charikar 2002).
+    The expected share of bits in which two codes differ is the vectors' angle as a share of 180
+    degrees (Charikar 2002).
 
     Args:
-        values, bits, seed: As of `Autoencoder`.
+        width: Values of a vector.
+        bits: Length of a code.
+        seed: Seed of the projections.
     """
 
-    def __init__(self, values: int, bits: int, seed: int = 0):
-        self._directions = np.random.default_rng(seed).normal(size=(values, bits))
-        self._directions = self._directions.astype(np.float32)
-        self._means = np.zeros(values, np.float32)
+    def __init__(self, width: int, bits: int, seed: int = 0):
+        directions = np.random.default_rng(seed).normal(size=(width, bits))
+        self._directions = directions.astype(np.float32)
+        self._means = np.zeros(width, np.float32)
 
-    def learn(self, vectors: index.Vectors, report=None) -> float:
-        """Takes the mean, no more."""
+    def fit(self, vectors: index.Vectors) -> None:
+        """Takes the mean of the vectors."""
         sums = sum(part.sum(0, dtype=float) for part in vectors.parts)
         self._means = (sums / len(vectors)).astype(np.float32)
-        return 0.0
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
-        """See `Autoencoder.encode`."""
-        parts = [vectors[at : at + _CHUNK] for at in range(0, len(vectors), _CHUNK)]
-        return packed(
-            np.concatenate([(each - self._means) @ self._directions > 0 for each in parts])
+        """Encodes (vectors, values) float32 as (vectors, bytes) uint8; see `pack_bits`."""
+        return _encode_in_chunks(
+            lambda chunk: (chunk - self._means) @ self._directions > 0, vectors
         )
 
 
-def every(coder: Autoencoder | Projections, vectors: index.Vectors) -> np.ndarray:
-    """The codes of all vectors, (vectors, bytes) uint8, a part at a time."""
+def encode_all(coder: Autoencoder | RandomProjections, vectors: index.Vectors) -> np.ndarray:
+    """Encodes all vectors, part by part, as (vectors, bytes) uint8."""
     return np.concatenate([coder.encode(part) for part in vectors.parts])
+
+
+def _encode_in_chunks(to_bits: Callable, vectors: np.ndarray) -> np.ndarray:
+    starts = range(0, len(vectors), _CHUNK)
+    return pack_bits(np.concatenate([to_bits(vectors[at : at + _CHUNK]) for at in starts]))

@@ -1,6 +1,6 @@
-"""Vectors of a split's pictures in files: one `.npy` for each file of records, and a manifest.
+"""An index: the vectors of a split in `.npy` files, one for each shard of records.
 
-The manifest is written last. What an interrupted command has written is not computed again.
+The manifest is written last, so that an interrupted index is recognised and completed.
 """
 
 import bisect
@@ -15,18 +15,30 @@ import numpy as np
 from input_pipeline import errors, files
 
 FORMAT = 1
-FILES = MANIFEST, _BEGUN = 'index.json', 'begun.json'
+FILES = MANIFEST, _KEY_FILE = 'index.json', 'begun.json'
+_KEY_WORDS = {
+    'format': 'version of the format',
+    'kind': 'kind of vectors',
+    'split': 'split',
+    'manifest_sha256': 'data set (manifest_sha256)',
+    'variables_sha256': 'network (variables_sha256)',
+}
+# What reading damaged files raises.
+_DAMAGE_ERRORS = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError),
+    zipfile.BadZipFile,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Identity:
-    """What decides the vectors.
+class IndexKey:
+    """What determines the vectors of an index.
 
     Attributes:
         kind: 'features' of the last hidden layer, or 'pixels'.
-        split: Of the records.
-        manifest_sha256: Of the records, and so of their classes.
-        variables_sha256: Of the network's checkpoint; '' for pixels.
+        split: Split of the records.
+        manifest_sha256: Hash of the records' manifest, which includes their classes.
+        variables_sha256: Hash of the network's checkpoint; '' for pixels.
     """
 
     kind: str
@@ -35,35 +47,33 @@ class Identity:
     variables_sha256: str
 
 
-# What reading damaged files ends in.
-_BROKEN = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError),
-    zipfile.BadZipFile,
-)
-
-
 class Vectors:
-    """Rows of several arrays, counted through; arrays may be memory maps.
+    """The rows of several arrays, as one sequence.
 
     Args:
-        parts: Each (rows, values).
+        parts: (rows, values) arrays of one width; they may be memory maps.
+
+    Example:
+        >>> vectors = Vectors([np.zeros((3, 2)), np.ones((1, 2))])
+        >>> len(vectors), vectors.width, vectors.take([3, 0]).tolist()
+        (4, 2, [[1.0, 1.0], [0.0, 0.0]])
     """
 
     def __init__(self, parts: Sequence[np.ndarray]):
         self.parts = list(parts)
-        self._ends = np.cumsum([len(each) for each in self.parts]).tolist()
+        self._ends = np.cumsum([len(part) for part in self.parts]).tolist()
 
     def __len__(self) -> int:
         return self._ends[-1]
 
     @property
     def width(self) -> int:
-        """Values a row."""
+        """Number of values of a vector."""
         return self.parts[0].shape[1]
 
-    def rows(self, places: Sequence[int]) -> np.ndarray:
-        """Some rows, (places, values)."""
-        return np.stack([self._row(int(at)) for at in places])
+    def take(self, indices: Sequence[int]) -> np.ndarray:
+        """Copies some rows, (indices, values)."""
+        return np.stack([self._row(int(at)) for at in indices])
 
     def _row(self, at: int) -> np.ndarray:
         part = bisect.bisect_right(self._ends, at)
@@ -72,146 +82,159 @@ class Vectors:
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """The vectors of a split.
+    """The vectors of a split, in the order of the records.
 
     Attributes:
-        vectors: In the order of the records.
-        labels: (examples,) int64.
+        directory: The directory of the index.
+        vectors: One for each example.
+        labels: (examples,) int64 class labels.
         ids: Names of the examples.
-        classes: In label order.
+        classes: Names of the classes, in label order.
     """
 
+    directory: pathlib.Path
     vectors: Vectors
     labels: np.ndarray
     ids: tuple[str, ...]
     classes: tuple[str, ...]
 
 
-class Writer:
-    """Writes an index a part at a time.
+class IndexWriter:
+    """Writes an index part by part; parts that are already there need not be written again.
 
     Args:
-        directory: Of the index; made where it is not there.
-        identity: Of the vectors.
+        directory: The directory of the index; it is created if missing.
+        key: What determines the vectors.
 
     Raises:
-        DataError: Another index is there.
+        DataError: The directory holds an index with another key.
     """
 
-    def __init__(self, directory: pathlib.Path, identity: Identity):
-        self._directory, self._identity = directory, identity
-        directory.mkdir(parents=True, exist_ok=True)
-        begun = directory / _BEGUN
-        if begun.exists():
-            check(directory, **dataclasses.asdict(identity))
-        said = {'format': FORMAT, **dataclasses.asdict(identity)}
-        files.write_atomically(begun, json.dumps(said, indent=1).encode())
+    def __init__(self, directory: pathlib.Path, key: IndexKey):
+        self._directory = directory
+        if (directory / _KEY_FILE).exists():
+            check_key(directory, **dataclasses.asdict(key))
+        content = {'format': FORMAT, **dataclasses.asdict(key)}
+        files.write_atomically(directory / _KEY_FILE, json.dumps(content, indent=1).encode())
 
-    def has(self, number: int) -> bool:
-        """Whether a part is there."""
-        return self._part(number).exists()
+    def has_part(self, number: int) -> bool:
+        """Whether a part was written, perhaps by an interrupted command."""
+        return _part_path(self._directory, 'vectors', number).exists()
 
-    def write(self, number: int, vectors: np.ndarray, labels: np.ndarray) -> None:
-        """One part's (rows, values) float32, and its labels.
+    def write_part(self, number: int, vectors: np.ndarray, labels: np.ndarray) -> None:
+        """Writes one part.
+
+        Args:
+            number: Number of the part, from 0.
+            vectors: (rows, values) float32.
+            labels: (rows,) int64 class labels.
 
         Raises:
-            DataError: A value is no number.
+            DataError: A value is NaN or infinite.
         """
+        path = _part_path(self._directory, 'vectors', number)
         if not np.isfinite(vectors).all():
             raise errors.DataError(
-                f'{self._part(number)}: the network gives what is no number for some pictures.'
+                f'{path} was not written: the network gives non-finite features for some images. '
+                'Use a checkpoint with finite weights (--checkpoint).'
             )
-        for path, array in ((self._labels(number), labels), (self._part(number), vectors)):
-            with files.atomic_file(path) as aside, open(aside, 'wb') as file:
-                np.save(file, array)
+        save_array(_part_path(self._directory, 'labels', number), labels)
+        save_array(path, vectors)
 
     def finish(self, parts: int, ids: Sequence[str], classes: Sequence[str]) -> None:
-        """Writes the manifest."""
-        said = {'parts': parts, 'classes': list(classes), 'ids': list(ids)}
-        files.write_atomically(self._directory / MANIFEST, json.dumps(said).encode())
-
-    def _part(self, number: int) -> pathlib.Path:
-        return self._directory / f'vectors-{number:05d}.npy'
-
-    def _labels(self, number: int) -> pathlib.Path:
-        return self._directory / f'labels-{number:05d}.npy'
+        """Writes the manifest, after all parts."""
+        content = {'parts': parts, 'classes': list(classes), 'ids': list(ids)}
+        files.write_atomically(self._directory / MANIFEST, json.dumps(content).encode())
 
 
-def check(directory: pathlib.Path, **wanted: str) -> None:
-    """Refuses an index that was made by other weights, of other records, or otherwise.
+def check_key(directory: pathlib.Path, **expected: str) -> None:
+    """Refuses an index of other weights, other records or another kind.
 
     Args:
-        directory: Of the index.
-        wanted: Fields of its identity.
+        directory: The directory of the index.
+        expected: Fields of its `IndexKey`.
 
     Raises:
-        DataError: As said, or there is none.
+        DataError: The key differs, or there is no index.
     """
-    path = directory / _BEGUN
+    path = directory / _KEY_FILE
     if not path.is_file():
-        raise errors.DataError(f'{directory} holds no index. --retrieve=index makes one.')
-    said = read_json(path)
-    for name, value in {'format': FORMAT, **wanted}.items():
-        if said.get(name) != value:
+        raise errors.DataError(f'{directory} holds no index. Build it with --retrieve=index.')
+    key = read_json(path)
+    for name, value in {'format': FORMAT, **expected}.items():
+        if key.get(name) != value:
             raise errors.DataError(
-                f'{directory} holds an index by another {_WORDS[name]}: {said.get(name)!r}, not '
-                f'{value!r}. Name another --index_dir, or delete this one.'
+                f'{directory} holds an index of another {_KEY_WORDS[name]}: {key.get(name)!r}, '
+                f'expected {value!r}. Choose another --index_dir, or delete this one.'
             )
 
 
-_WORDS = {
-    'format': 'version of the format',
-    'kind': 'kind of vectors',
-    'split': 'split',
-    'manifest_sha256': 'data set (manifest_sha256)',
-    'variables_sha256': 'network (variables_sha256)',
-}
-
-
-def load(directory: pathlib.Path, **wanted: str) -> Index:
-    """A finished index, its vectors as memory maps.
+def load(directory: pathlib.Path, **expected: str) -> Index:
+    """Loads a finished index; its vectors are memory maps.
 
     Args:
-        directory, wanted: As of `check`.
+        directory: The directory of the index.
+        expected: Fields of its `IndexKey`.
 
     Raises:
-        DataError: There is none, it is unfinished or damaged, or made otherwise.
+        DataError: There is no index, it is unfinished or damaged, or its key differs.
     """
-    check(directory, **wanted)
+    check_key(directory, **expected)
     if not (directory / MANIFEST).is_file():
-        raise errors.DataError(f'{directory} is unfinished. --retrieve=index goes on with it.')
-    said = read_json(directory / MANIFEST)
+        raise errors.DataError(f'{directory} is unfinished. Complete it with --retrieve=index.')
+    manifest = read_json(directory / MANIFEST)
     try:
-        numbers = range(said['parts'])
-        parts, labels = (
-            [
-                np.load(directory / f'{name}-{at:05d}.npy', mmap_mode=mode, allow_pickle=False)
-                for at in numbers
-            ]
-            for name, mode in (('vectors', 'r'), ('labels', None))
-        )
-        vectors, together = Vectors(parts), np.concatenate(labels)
-        same = len(together) == len(said['ids']) and all(
-            len(part) == len(own) for part, own in zip(parts, labels, strict=True)
-        )
-        good = all(each.dtype == np.float32 and each.ndim == 2 for each in parts)
-        good &= len({each.shape[1] for each in parts}) == 1 and together.dtype.kind == 'i'
-        known = together.min() >= 0 and together.max() < len(said['classes'])
-        if not (same and good and known):
+        parts = _load_parts(directory, 'vectors', manifest['parts'], mmap_mode='r')
+        labels = _load_parts(directory, 'labels', manifest['parts'], mmap_mode=None)
+        ids, classes = tuple(manifest['ids']), tuple(manifest['classes'])
+        if not _is_consistent(parts, labels, ids, classes):
             raise ValueError('its files do not fit together')
-        return Index(vectors, together, tuple(said['ids']), tuple(said['classes']))
-    except _BROKEN as error:
+        return Index(directory, Vectors(parts), np.concatenate(labels), ids, classes)
+    except _DAMAGE_ERRORS as error:
         raise errors.DataError(
-            f'{directory} is damaged: {error}. Delete it and make it anew.'
+            f'{directory} is damaged: {error}. Delete it and build it again.'
         ) from error
 
 
 def read_json(path: pathlib.Path) -> dict:
-    """An object in a file; DataError where there is none."""
+    """Reads a JSON object of an index.
+
+    Raises:
+        DataError: The file holds something else.
+    """
     try:
-        found = json.loads(path.read_text())
-        if isinstance(found, dict):
-            return found
+        content = json.loads(path.read_text())
+        if isinstance(content, dict):
+            return content
     except ValueError:
         pass
-    raise errors.DataError(f'{path} is damaged. Delete its directory and make the index anew.')
+    raise errors.DataError(
+        f'{path} is damaged: it holds no JSON object. Delete {path.parent} and build it again.'
+    )
+
+
+def save_array(path: pathlib.Path, array: np.ndarray) -> None:
+    """Writes an array as a `.npy` file, atomically."""
+    with files.atomic_file(path) as aside, open(aside, 'wb') as file:
+        np.save(file, array)
+
+
+def _part_path(directory: pathlib.Path, name: str, number: int) -> pathlib.Path:
+    return directory / f'{name}-{number:05d}.npy'
+
+
+def _load_parts(directory, name: str, count: int, *, mmap_mode: str | None) -> list[np.ndarray]:
+    paths = [_part_path(directory, name, number) for number in range(count)]
+    return [np.load(path, mmap_mode=mmap_mode, allow_pickle=False) for path in paths]
+
+
+def _is_consistent(parts, labels, ids, classes) -> bool:
+    lengths, every_label = [len(part) for part in parts], np.concatenate(labels)
+    return (
+        all(part.dtype == np.float32 and part.ndim == 2 for part in parts)
+        and len({part.shape[1] for part in parts}) == 1
+        and lengths == [len(part_labels) for part_labels in labels]
+        and sum(lengths) == len(ids)
+        and every_label.dtype.kind == 'i'
+        and 0 <= every_label.min() <= every_label.max() < len(classes)
+    )

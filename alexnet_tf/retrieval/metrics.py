@@ -1,39 +1,50 @@
-"""How good what is found is: pictures of the query's class are what is wanted."""
+"""Metrics of retrieval; an image is relevant to a query if it has the query's class."""
 
 import numpy as np
 
 
-def precision(labels: np.ndarray, queries: np.ndarray, places: np.ndarray, k: int) -> np.ndarray:
-    """Of each query, the share of its first k that are of its class; what is not there is not.
+def compute_precision(
+    labels: np.ndarray, query_labels: np.ndarray, indices: np.ndarray, *, k: int
+) -> np.ndarray:
+    """Computes the precision at k: the share of the first k results that are relevant.
 
     Args:
-        labels: (database,) of what is searched.
-        queries: (queries,) labels.
-        places: (queries, at least k) of what was found, best first; -1 for nothing.
-        k: Counted.
+        labels: (database,) class labels.
+        query_labels: (queries,) class labels.
+        indices: (queries, at least k) results, nearest first; -1, for no result, is not relevant.
+        k: Number of results that count.
+
+    Returns:
+        (queries,) float64 in [0, 1].
     """
-    first = places[:, :k]
-    return ((labels[first] == queries[:, None]) & (first >= 0)).sum(1) / k
+    first = indices[:, :k]
+    return ((labels[first] == query_labels[:, None]) & (first >= 0)).sum(1) / k
 
 
-def average_precision(labels: np.ndarray, queries: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Of each query, the mean of the precisions at the places of its class, over all of them.
+def compute_average_precision(
+    labels: np.ndarray, query_labels: np.ndarray, indices: np.ndarray
+) -> np.ndarray:
+    """Computes the average precision: the mean of the precisions at each relevant image.
 
     Args:
-        labels, queries: As above.
-        places: (queries, database): all, best first.
+        labels: (database,) class labels.
+        query_labels: (queries,) class labels.
+        indices: (queries, database) ranking of the whole database, nearest first.
+
+    Returns:
+        (queries,) float64 in [0, 1].
     """
-    right = labels[places] == queries[:, None]
-    at = np.cumsum(right, 1) / np.arange(1, right.shape[1] + 1)
-    return (at * right).sum(1) / np.maximum(right.sum(1), 1)
+    relevant = labels[indices] == query_labels[:, None]
+    precision = np.cumsum(relevant, 1) / np.arange(1, relevant.shape[1] + 1)
+    return (precision * relevant).sum(1) / np.maximum(relevant.sum(1), 1)
 
 
-def recall(true: np.ndarray, places: np.ndarray) -> float:
-    """The share of the truly nearest that are among those found, over all queries.
+def compute_recall(true_indices: np.ndarray, indices: np.ndarray) -> float:
+    """Computes the share of the true nearest neighbours that are among the results.
 
     Args:
-        true: (queries, number) places.
-        places: (queries, any) places, -1 for nothing.
+        true_indices: (queries, neighbours) of exact search.
+        indices: (queries, any number) results; -1 for no result.
     """
-    pairs = zip(true, places, strict=True)
-    return float(np.mean([np.isin(wanted, found).mean() for wanted, found in pairs]))
+    pairs = zip(true_indices, indices, strict=True)
+    return float(np.mean([np.isin(true, results).mean() for true, results in pairs]))

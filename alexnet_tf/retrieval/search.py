@@ -1,203 +1,202 @@
-"""The nearest vectors and codes, by NumPy or by faiss (the extra [retrieval]), with equal results.
+"""Nearest-neighbour search: vectors by Euclidean distance, binary codes by Hamming distance.
 
-Of equal distances the first in the order of the records comes first. A searcher is built once
-and asked often; faiss copies what it searches into memory, NumPy reads it where it is.
+Of neighbours at equal distance, the one that comes first in the database is returned first.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 
 from alexnet_tf.retrieval import index
+from input_pipeline import errors
 
 ENGINES = ('numpy', 'faiss')
-_QUERIES = 64  # at once
-_ROUNDING = 1e-4  # relative; candidates within it of the last are compared exactly
-_BLOCK = 4096  # candidates compared at once
+_QUERY_BATCH = 64
+_ROUNDING = 1e-4  # relative; candidates within it of the k-th are compared exactly
+_CANDIDATE_BLOCK = 4096  # candidates whose vectors are in memory at once
 
 
-def faiss():
-    """The library; ImportError where it is not installed, with what to do."""
+def import_faiss():
+    """Imports faiss, which searches binary codes about eight times as fast as NumPy.
+
+    Raises:
+        PackageMissing: It is not installed.
+    """
     try:
-        import faiss as found
+        import faiss
     except ImportError as error:
-        raise ImportError(
-            '--search_engine=faiss needs faiss: pip install "alexnet_tf[retrieval]".'
+        raise errors.PackageMissing(
+            '--search_engine=faiss requires faiss: pip install "alexnet_tf[retrieval]".'
         ) from error
-    return found
+    return faiss
 
 
-class Euclidean:
+class EuclideanSearch:
     """Finds the nearest vectors.
 
-    Candidates are found in float32 or by float64 products, around the database's mean; exact
-    distances order them.
+    Matrix products in float64, around the database's mean, select candidates; exact distances
+    order them. The vectors may be memory maps: they are read, not copied.
 
     Args:
-        vectors: Searched.
-        engine: One of ENGINES.
+        vectors: The database.
     """
 
-    def __init__(self, vectors: index.Vectors, engine: str = 'numpy'):
-        self._vectors, self._faiss = vectors, None
-        sums = sum(each.sum(0, dtype=np.float64) for each in vectors.parts)
-        self._mean = sums / len(vectors)
-        if engine == 'faiss':
-            self._faiss = faiss().IndexFlatL2(vectors.width)
-            for part in vectors.parts:
-                self._faiss.add(self._centred(part).astype(np.float32))
+    def __init__(self, vectors: index.Vectors):
+        self._vectors = vectors
+        self._mean = sum(part.sum(0, dtype=np.float64) for part in vectors.parts) / len(vectors)
 
-    def nearest(self, queries: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(distances (queries, number) float64, places int64), nearest first.
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the k nearest vectors of each query, or all if there are fewer.
 
         Args:
             queries: (queries, values) float32.
-            number: Of neighbours; all where there are fewer.
+            k: Neighbours per query.
+
+        Returns:
+            distances (queries, k) float64 and indices (queries, k) int64, nearest first.
         """
-        number = min(number, len(self._vectors))
-        find = self._by_faiss if self._faiss else self._by_numpy
-        distances, places = np.empty((len(queries), number)), np.empty((len(queries), number), int)
-        for start in range(0, len(queries), _QUERIES):
-            some = queries[start : start + _QUERIES]
-            for at, candidates in enumerate(find(some, number), start):
-                distances[at], places[at] = self._first(queries[at], candidates, number)
-        return distances, places
+        k = min(k, len(self._vectors))
+        distances, indices = np.empty((len(queries), k)), np.empty((len(queries), k), int)
+        for start in range(0, len(queries), _QUERY_BATCH):
+            batch = queries[start : start + _QUERY_BATCH]
+            for row, candidates in enumerate(self._select_candidates(batch, k), start):
+                distances[row], indices[row] = self._order(queries[row], candidates, k)
+        return distances, indices
 
-    def _first(self, query, candidates: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(distances, places) of the nearest candidates, by exact distances."""
-        lengths, places = np.empty(0), np.empty(0, int)
-        for start in range(0, len(candidates), _BLOCK):
-            some = candidates[start : start + _BLOCK]
-            exact = self._vectors.rows(some).astype(float) - query
-            lengths = np.concatenate([lengths, np.sqrt(np.einsum('ij,ij->i', exact, exact))])
-            places = np.concatenate([places, some])
-            order = np.lexsort((places, lengths))[:number]
-            lengths, places = lengths[order], places[order]
-        return lengths, places
+    def rank(self, queries: np.ndarray) -> np.ndarray:
+        """Ranks the whole database for each query.
 
-    def ranking(self, queries: np.ndarray) -> np.ndarray:
-        """All places, nearest first, (queries, vectors) int64: for averages over whole rankings."""
-        centred = self._centred(queries)
-        near = [_squares(self._centred(part), centred) for part in self._vectors.parts]
-        return np.argsort(np.hstack(near), axis=1, kind='stable')
+        Args:
+            queries: (queries, values) float32.
 
-    def _centred(self, rows: np.ndarray) -> np.ndarray:
-        return rows - self._mean
+        Returns:
+            indices (queries, vectors) int64, nearest first.
+        """
+        queries = queries - self._mean
+        squared = [_squared_distances(part - self._mean, queries) for part in self._vectors.parts]
+        return np.argsort(np.hstack(squared), axis=1, kind='stable')
 
-    def _by_numpy(self, queries, number: int) -> Iterator[np.ndarray]:
-        """Places of candidates in ascending order, for each query."""
-        centred, first = self._centred(queries), 0
-        found = [(np.empty(0), np.empty(0, int)) for _ in queries]
+    def _select_candidates(self, queries: np.ndarray, k: int) -> list[np.ndarray]:
+        """Returns, for each query, the ascending indices that may be among its k nearest."""
+        queries, first = queries - self._mean, 0
+        selected = [(np.empty(0), np.empty(0, int)) for _ in queries]
         for part in self._vectors.parts:
-            squares = _squares(self._centred(part), centred)
-            for at, row in enumerate(squares):
-                far, places = found[at]
-                far = np.concatenate([far, row])
-                places = np.concatenate([places, np.arange(first, first + len(part))])
-                kept = _within(far, number)
-                found[at] = far[kept], places[kept]
+            part_indices = np.arange(first, first + len(part))
+            for row, squared in enumerate(_squared_distances(part - self._mean, queries)):
+                squared = np.concatenate([selected[row][0], squared])
+                indices = np.concatenate([selected[row][1], part_indices])
+                kept = _within_kth(squared, k)
+                selected[row] = squared[kept], indices[kept]
             first += len(part)
-        return (places for _, places in found)
+        return [indices for _, indices in selected]
 
-    def _by_faiss(self, queries, number: int) -> Iterator[np.ndarray]:
-        for each in self._centred(queries).astype(np.float32):
-            last = float(self._faiss.search(each[None], number)[0][0, -1])
-            radius = last * (1 + _ROUNDING) + 1e-6
-            _, far, places = self._faiss.range_search(each[None], radius)
-            places = places.astype(int)
-            order = np.argsort(places)
-            far, places = far[order], places[order]
-            yield places[_within(far, min(number, len(far)))]
-
-
-def _squares(part: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Squared distances, (queries, rows) float64."""
-    own = np.einsum('ij,ij->i', part, part) + np.einsum('ij,ij->i', queries, queries)[:, None]
-    return np.maximum(own - 2 * (queries @ part.T), 0.0)
+    def _order(self, query: np.ndarray, candidates: np.ndarray, k: int):
+        """Returns the distances and indices of the k nearest candidates."""
+        distances, indices = np.empty(0), np.empty(0, int)
+        for start in range(0, len(candidates), _CANDIDATE_BLOCK):
+            block = candidates[start : start + _CANDIDATE_BLOCK]
+            offsets = self._vectors.take(block).astype(float) - query
+            exact = np.sqrt(np.einsum('ij,ij->i', offsets, offsets))
+            distances, indices = np.append(distances, exact), np.append(indices, block)
+            order = np.lexsort((indices, distances))[:k]
+            distances, indices = distances[order], indices[order]
+        return distances, indices
 
 
-def _within(far: np.ndarray, number: int) -> np.ndarray:
-    """Where the `number` smallest are, and those that may be as small but for rounding."""
-    if len(far) <= number:
-        return np.arange(len(far))
-    last = np.partition(far, number - 1)[number - 1]
-    return np.flatnonzero(far <= last * (1 + _ROUNDING) + 1e-6)
+def _squared_distances(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Returns squared distances, (queries, rows) float64."""
+    norms = np.einsum('ij,ij->i', rows, rows) + np.einsum('ij,ij->i', queries, queries)[:, None]
+    return np.maximum(norms - 2 * (queries @ rows.T), 0.0)
 
 
-class Hamming:
-    """Finds the codes with the fewest other bits.
+def _within_kth(squared: np.ndarray, k: int) -> np.ndarray:
+    """Returns where the k smallest are, and all that may equal the k-th but for rounding."""
+    if len(squared) <= k:
+        return np.arange(len(squared))
+    kth = np.partition(squared, k - 1)[k - 1]
+    return np.flatnonzero(squared <= kth * (1 + _ROUNDING) + 1e-6)
+
+
+class HammingSearch:
+    """Finds the codes that differ in the fewest bits.
 
     Args:
-        codes: (codes, bytes) uint8, searched; see `codes.packed`.
-        engine: One of ENGINES.
+        codes: (codes, bytes) uint8, the database; see `binary_codes.pack_bits`.
+        engine: One of ENGINES; their results are equal.
     """
 
     def __init__(self, codes: np.ndarray, engine: str = 'numpy'):
-        self._number, self._faiss = len(codes), None
+        self._size, self._faiss = len(codes), None
         if engine == 'faiss':
-            self._faiss = faiss().IndexBinaryFlat(8 * codes.shape[1])
+            self._faiss = import_faiss().IndexBinaryFlat(8 * codes.shape[1])
             self._faiss.add(np.ascontiguousarray(codes))
         else:
-            self._words = np.ascontiguousarray(_words(codes).T)
+            self._words = np.ascontiguousarray(_to_words(codes).T)
 
-    def nearest(self, queries: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(distances (queries, number) int64, places int64), nearest first.
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the k nearest codes of each query, or all if there are fewer.
 
         Args:
             queries: (queries, bytes) uint8.
-            number: Of neighbours; all where there are fewer.
+            k: Neighbours per query.
+
+        Returns:
+            distances (queries, k) int64, in bits, and indices (queries, k) int64, nearest first.
         """
-        number = min(number, self._number)
+        k = min(k, self._size)
         if self._faiss:
-            distances, places = self._faiss.search(np.ascontiguousarray(queries), number)
-            order = np.lexsort((places, distances))
-            return tuple(np.take_along_axis(e, order, 1).astype(int) for e in (distances, places))
-        shape = (len(queries), number)
-        distances, places = np.empty(shape, int), np.empty(shape, int)
-        for at, query in enumerate(_words(queries)):
-            apart = np.zeros(self._number, np.int64)
+            distances, indices = self._faiss.search(np.ascontiguousarray(queries), k)
+            order = np.lexsort((indices, distances))
+            return tuple(
+                np.take_along_axis(array, order, 1).astype(int) for array in (distances, indices)
+            )
+        distances, indices = np.empty((len(queries), k), int), np.empty((len(queries), k), int)
+        for row, query in enumerate(_to_words(queries)):
+            differing = np.zeros(self._size, np.int64)
             for column, word in zip(self._words, query, strict=True):
-                apart += np.bitwise_count(column ^ word)
-            distances[at], places[at] = _first(apart, number)
-        return distances, places
+                differing += np.bitwise_count(column ^ word)
+            distances[row], indices[row] = _smallest(differing, k)
+        return distances, indices
+
+    def rank(self, queries: np.ndarray) -> np.ndarray:
+        """Ranks the whole database for each query; see `EuclideanSearch.rank`."""
+        return self.search(queries, self._size)[1]
 
 
-def _words(codes: np.ndarray) -> np.ndarray:
-    """The same bits in numbers of 64: (codes, words)."""
-    filling = -codes.shape[1] % 8
-    padded = np.pad(codes, ((0, 0), (0, filling)))
+def _to_words(codes: np.ndarray) -> np.ndarray:
+    """Returns the same bits as (codes, words) uint64."""
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
     return np.ascontiguousarray(padded).view(np.uint64)
 
 
-def _first(apart: np.ndarray, number: int):
-    """The smallest, in order; no sorting of all, for distances are small whole numbers."""
-    below = np.cumsum(np.bincount(apart))
-    limit = int(np.searchsorted(below, number))
-    inside = np.flatnonzero(apart < limit)
-    at_limit = np.flatnonzero(apart == limit)[: number - len(inside)]
-    found = np.concatenate([inside, at_limit])
-    order = np.argsort(apart[found], kind='stable')
-    return apart[found][order], found[order]
+def _smallest(distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the k smallest distances and their indices, in order.
+
+    Distances are small integers: counting them is faster than sorting them.
+    """
+    limit = int(np.searchsorted(np.cumsum(np.bincount(distances)), k))
+    below = np.flatnonzero(distances < limit)
+    at_limit = np.flatnonzero(distances == limit)[: k - len(below)]
+    indices = np.concatenate([below, at_limit])
+    order = np.argsort(distances[indices], kind='stable')
+    return distances[indices][order], indices[order]
 
 
-class Lookups:
-    """Finds near short codes by their addresses in a table (faiss), without looking at all.
+class HashLookup:
+    """Finds near codes in a hash table of faiss, without a scan of the database.
 
     Args:
-        codes: As of `Hamming`.
-        bits: Of a code, all of which are its address.
-        flips: Addresses with up to so many other bits are looked up: codes further off are not
-            found.
+        codes: (codes, bytes) uint8, the database; see `binary_codes.pack_bits`.
+        bits: Length of a code; all of it is the key of the table.
+        flips: Codes that differ in more bits are not found.
     """
 
-    def __init__(self, codes: np.ndarray, bits: int, flips: int):
-        self._number = len(codes)
-        self._faiss = faiss().IndexBinaryHash(8 * codes.shape[1], bits)
+    def __init__(self, codes: np.ndarray, *, bits: int, flips: int):
+        self._size = len(codes)
+        self._faiss = import_faiss().IndexBinaryHash(8 * codes.shape[1], bits)
         self._faiss.nflip = flips
         self._faiss.add(np.ascontiguousarray(codes))
 
-    def nearest(self, queries: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """As of `Hamming`; places of what was not found are -1."""
-        number = min(number, self._number)
-        distances, places = self._faiss.search(np.ascontiguousarray(queries), number)
-        return distances.astype(int), places.astype(int)
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Finds near codes; see `HammingSearch.search`. Indices are -1 where none was found."""
+        k = min(k, self._size)
+        distances, indices = self._faiss.search(np.ascontiguousarray(queries), k)
+        return distances.astype(int), indices.astype(int)

@@ -1,85 +1,95 @@
-"""A grid of runs, each trained and scored once: a table with seeds and spread, and figures."""
+"""`--mode=experiment`: trains and evaluates a grid of runs once each, and compares them."""
 
 import pathlib
+from collections.abc import Sequence
 
-from alexnet_tf.commands.experiment import grid, trial
-from alexnet_tf.commands.plot import availability
+from alexnet_tf.commands.experiment import grid, runner
 from alexnet_tf.config import schema
+from alexnet_tf.models import outputs
+from alexnet_tf.plots import availability
 from alexnet_tf.reports import experiment_tables, tables
 from input_pipeline import files, locks
 from input_pipeline.records import manifests
 
 RUNS, CURVES, TABLE = 'runs.csv', 'curves.csv', 'table.txt'
-_OF_EPOCHS = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
+_EPOCH_COLUMNS = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
+
+_Rows = list[dict[str, str]]
 
 
 def run(config: schema.Config) -> None:
-    """Does what is left of a grid, then writes `table.txt`, `curves.csv` and figures."""
-    trials = grid.trials(config)
+    """Runs the trials of a grid that are not done, then writes `table.txt`, curves and plots."""
+    trials = grid.expand_grid(config)
     manifest = manifests.load(config.data.data_dir)
     directory = pathlib.Path(config.experiment.experiment_dir)
-    for each in trials:
-        if _row_of(directory, each, manifest) is None:
-            trial.check(each, manifest)
+    for trial in trials:
+        if _find_row(directory, trial, manifest) is None:
+            runner.check_trial(trial, manifest)
     directory.mkdir(parents=True, exist_ok=True)
-    with locks.held(directory):
+    with locks.acquire(directory):
         rows = []
-        for number, each in enumerate(trials, 1):
-            where = f'experiment: {number}/{len(trials)} {each.name}'
-            if _row_of(directory, each, manifest) is None:
-                print(f'{where} (log: {trial.log(each)})', flush=True)
-                tables.append_csv(directory / RUNS, trial.made(each, manifest))
-            rows.append(_row_of(directory, each, manifest))
-            print(f'{where}: {trial.said(rows[-1])}', flush=True)
-        _finish(directory, trials, rows)
+        for number, trial in enumerate(trials, 1):
+            title = f'experiment: {number}/{len(trials)} {trial.name}'
+            if _find_row(directory, trial, manifest) is None:
+                print(f'{title} (log: {runner.get_log_path(trial)})', flush=True)
+                tables.append_csv(directory / RUNS, runner.run_trial(trial, manifest))
+            rows.append(_find_row(directory, trial, manifest))
+            print(f'{title}: {runner.summarize_row(rows[-1])}', flush=True)
+        _write_comparison(directory, trials, rows)
 
 
-def _row_of(directory: pathlib.Path, each: grid.Trial, manifest) -> dict[str, str] | None:
-    """The newest row of a run, if it is of the same settings and records."""
-    same = {
-        'run': each.name,
-        'settings': trial.settings(each),
+def _find_row(
+    directory: pathlib.Path, trial: grid.Trial, manifest: manifests.Manifest
+) -> dict[str, str] | None:
+    """Returns the newest row of a trial with the same settings and records, if there is one."""
+    expected = {
+        'run': trial.name,
+        'settings': runner.hash_settings(trial),
         'manifest_sha256': manifest.sha256,
     }
-    known = [
-        row
-        for row in tables.read_csv(directory / RUNS)
-        if all(row[name] == value for name, value in same.items())
-    ]
-    return known[-1] if known else None
+    rows = tables.read_csv(directory / RUNS)
+    return next((row for row in reversed(rows) if expected.items() <= row.items()), None)
 
 
-def _finish(directory: pathlib.Path, trials: list[grid.Trial], rows: list[dict[str, str]]) -> None:
-    """Writes what the runs have come to."""
-    text = experiment_tables.text(rows)
-    print(f'\n{text}')
-    files.write_atomically(directory / TABLE, f'{text}\n'.encode())
-    curves = {}
-    for each, row in zip(trials, rows, strict=True):
-        epochs = tables.read_csv(pathlib.Path(each.config.run_dir) / 'summary.csv')
-        curves[each.name] = epochs[: int(row['epochs'])]  # another experiment may have gone on
-    lines = [
-        (name, *(row[each] for each in _OF_EPOCHS))
-        for name, epochs in curves.items()
-        for row in epochs
-    ]
-    files.write_csv(directory / CURVES, [('run', *_OF_EPOCHS), *lines])
-    written = [RUNS, TABLE, CURVES, *_draw(directory, trials, rows, curves)]
-    print(f'experiment: {directory}: {", ".join(written)}')
-
-
-def _draw(directory: pathlib.Path, trials, rows, curves) -> list[str]:
-    """The figures; their names."""
-    if not availability.at_hand():
-        print('experiment: without figures: pip install "alexnet_tf[plots]" draws them')
-        return []
-    from alexnet_tf.plots import charts, experiments, run_plots
-
-    groups = {each.name: each.group for each in trials}
-    drawn = {
-        'errors.svg': experiments.errors(rows),
-        'curves.svg': run_plots.training_curves(curves, float(rows[0]['level']), groups),
+def _write_comparison(directory: pathlib.Path, trials: Sequence[grid.Trial], rows: _Rows) -> None:
+    table = experiment_tables.format_table(rows)
+    print(f'\n{table}')
+    files.write_atomically(directory / TABLE, f'{table}\n'.encode())
+    curves = {  # without epochs that another experiment has trained since
+        trial.name: runner.read_epochs(trial)[: int(row['epochs'])]
+        for trial, row in zip(trials, rows, strict=True)
     }
-    for name, figure in drawn.items():
-        charts.save(figure, directory / name)
-    return list(drawn)
+    lines = [
+        (name, *(epoch[column] for column in _EPOCH_COLUMNS))
+        for name, epochs in curves.items()
+        for epoch in epochs
+    ]
+    files.write_csv(directory / CURVES, [('run', *_EPOCH_COLUMNS), *lines])
+    names = [RUNS, TABLE, CURVES, *_save_plots(directory, rows, curves)]
+    print(f'experiment: {directory}: {", ".join(names)}')
+
+
+def _save_plots(directory: pathlib.Path, rows: _Rows, curves: dict[str, _Rows]) -> list[str]:
+    """Plots the experiment if matplotlib is installed, and returns the names of the files."""
+    charts = availability.load_plots()
+    if not charts:
+        print('experiment: no plots; for these, pip install "alexnet_tf[plots]"')
+        return []
+    from alexnet_tf.plots import experiments, run_plots
+
+    errors = {
+        group: {
+            tables.format_views(views): experiment_tables.get_values(own, f'top1_error_{views}')
+            for views in outputs.VIEWS.values()
+        }
+        for group, own in experiment_tables.group_rows(rows).items()
+    }
+    groups = {row['run']: row['group'] for row in rows}
+    level = float(rows[0]['level'])
+    figures = {
+        'errors.svg': experiments.plot_errors(errors),
+        'curves.svg': run_plots.plot_training_curves(curves, level, groups),
+    }
+    for name, figure in figures.items():
+        charts.save_figure(figure, directory / name)
+    return list(figures)

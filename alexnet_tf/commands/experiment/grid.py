@@ -1,4 +1,4 @@
-"""The runs of an experiment, from `--grid`."""
+"""Expands `--grid` into the runs of an experiment."""
 
 import dataclasses
 import itertools
@@ -6,28 +6,28 @@ import pathlib
 import re
 from typing import Any
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.runs import creation
 
-BASE = 'base'  # what a run is called that changes nothing
+BASE = 'base'  # name of the run that changes nothing
 _SEED = 'seed'
-# What may differ beside what `beginning.owned` lists.
-_MORE = ('epochs', 'stop_train_error', 'on_nonfinite')
-_PARTS, _ALTERNATIVES, _TOGETHER = ';', '|', re.compile(r'\+(?=\s*-*[a-z]\w*\s*=)')
+# Settings that may differ between runs, beside those that are fixed in a run directory.
+_OTHER_SETTINGS = ('epochs', 'stop_train_error', 'on_nonfinite')
+_PARTS, _ALTERNATIVES, _JOINED = ';', '|', re.compile(r'\+(?=\s*-*[a-z]\w*\s*=)')
+_MAX_NAME_LENGTH = 200
 
-_LONGEST = 200  # of a directory's name
-
-Texts = dict[str, str]  # of settings, by name
+Texts = dict[str, str]  # values of settings by name, as on the command line
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One run.
+    """One run of an experiment.
 
     Attributes:
-        group: What it changes, but for the seed, as 'columns=1'; runs of a group differ in seeds.
-        name: The same with the seed; the name of its directory.
-        config: With which it trains.
+        group: The settings that it changes, as 'columns=1', without the seed; the runs of a group
+            differ in nothing but the seed.
+        name: The settings that it changes; also the name of its directory.
+        config: The config of its training.
     """
 
     group: str
@@ -35,80 +35,81 @@ class Trial:
     config: schema.Config
 
 
-def trials(config: schema.Config) -> list[Trial]:
-    """Every combination of the alternatives of `--grid`, the last part's changing fastest.
+def expand_grid(config: schema.Config) -> list[Trial]:
+    """Expands `--grid` into every combination of alternatives; the last part changes fastest.
 
     Raises:
-        UsageError: A part that cannot be read, or settings that do not go together.
+        UsageError: The grid cannot be parsed, or its settings do not go together.
     """
-    parts = [_alternatives(part) for part in config.experiment.grid.split(_PARTS)]
-    found: dict[str, Trial] = {}
-    for combined in itertools.product(*parts):
-        together: Texts = {}
-        for alternative in combined:
-            if twice := set(alternative) & set(together):
-                raise schema.UsageError(f'--grid: two parts set {min(twice)}.')
-            together |= alternative
-        trial = _trial(config, together)
-        found.setdefault(trial.name, trial)
-    return list(found.values())
+    parts = [_parse_part(part) for part in config.experiment.grid.split(_PARTS)]
+    trials: dict[str, Trial] = {}
+    for combination in itertools.product(*parts):
+        settings: Texts = {}
+        for alternative in combination:
+            if repeated := set(alternative) & set(settings):
+                raise fields.UsageError(f'--grid: two parts set {min(repeated)}.')
+            settings |= alternative
+        trial = _create_trial(config, settings)
+        trials.setdefault(trial.name, trial)
+    return list(trials.values())
 
 
-def _trial(config: schema.Config, texts: Texts) -> Trial:
-    alone = schema.to_settings(config) | {'mode': 'train', 'grid': ''}
-    allowed = {*creation.owned(config), *_MORE}
+def _create_trial(config: schema.Config, texts: Texts) -> Trial:
+    settings = serialization.to_settings(config) | {'mode': 'train', 'grid': ''}
+    allowed = {*creation.list_fixed_settings(config), *_OTHER_SETTINGS}
     for name in texts:
-        if name in alone and name not in allowed:
-            raise schema.UsageError(f'--grid: {name} cannot differ between runs.')
+        if name in settings and name not in allowed:
+            raise fields.UsageError(f'--grid: {name} cannot differ between runs.')
     try:
-        changed = schema.changed(schema.from_settings(alone), texts)
-    except schema.UsageError as error:
-        raise schema.UsageError(f'--grid: {error}') from error
-    # In the order of the settings, whatever that of the grid is.
-    values = {name: each for name, each in schema.to_settings(changed).items() if name in texts}
-    name = _named(values)
-    if '/' in name or len(name) > _LONGEST:
-        raise schema.UsageError(f'--grid: {name} cannot be the name of a directory.')
-    group = _named({key: value for key, value in values.items() if key != _SEED})
+        changed = serialization.override(serialization.from_settings(settings), texts)
+    except fields.UsageError as error:
+        raise fields.UsageError(f'--grid: {error}') from error
+    # In the order of the schema, so that a run has one name however the grid is ordered.
+    settings = serialization.to_settings(changed)
+    values = {name: value for name, value in settings.items() if name in texts}
+    name = _format_name(values)
+    if '/' in name or len(name) > _MAX_NAME_LENGTH:
+        raise fields.UsageError(f'--grid: {name} cannot be the name of a directory.')
+    group = _format_name({key: value for key, value in values.items() if key != _SEED})
     run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)
     return Trial(group, name, dataclasses.replace(changed, run_dir=run_dir))
 
 
-def _named(values: dict[str, Any]) -> str:
-    texts = {name: fields.written(value) for name, value in values.items()}
-    # A comma would divide the name where directories are listed.
+def _format_name(values: dict[str, Any]) -> str:
+    texts = {name: fields.format_value(value) for name, value in values.items()}
+    # A comma would split the name in flags that list directories.
     return '+'.join(f'{name}={text.replace(",", "-")}' for name, text in texts.items()) or BASE
 
 
-def _alternatives(part: str) -> list[Texts]:
-    """What each alternative sets; {} changes nothing."""
-    found: list[Texts] = []
+def _parse_part(part: str) -> list[Texts]:
+    """Returns the settings of each alternative; an empty alternative changes nothing."""
+    alternatives: list[Texts] = []
     for text in map(str.strip, part.split(_ALTERNATIVES)):
         if '=' in text:
-            found.append(_settings(text, part))
+            alternatives.append(_parse_settings(text, part))
         elif not text:
-            found.append({})
-        elif found and len(found[-1]) == 1:
-            found.append(dict.fromkeys(found[-1], text))  # another value of the same setting
+            alternatives.append({})
+        elif alternatives and len(alternatives[-1]) == 1:
+            alternatives.append(dict.fromkeys(alternatives[-1], text))  # of the same setting
         else:
-            raise _of_which_setting(text, part)
-    return found
+            raise _missing_setting(text, part)
+    return alternatives
 
 
-def _settings(text: str, part: str) -> Texts:
-    """{'a': '1', 'b': '2'} of a=1+b=2."""
-    pairs = [each.partition('=') for each in _TOGETHER.split(text)]
-    for name, given, _ in pairs:
-        if not given:
-            raise _of_which_setting(name, part)
-    found = {name.strip().lstrip('-'): value.strip() for name, _, value in pairs}
-    if len(found) < len(pairs):
-        raise schema.UsageError(f'--grid={part.strip()}: {text} sets something twice.')
-    return found
+def _parse_settings(text: str, part: str) -> Texts:
+    """Parses 'a=1+b=2' into {'a': '1', 'b': '2'}."""
+    pairs = [pair.partition('=') for pair in _JOINED.split(text)]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise _missing_setting(name, part)
+    settings = {name.strip().lstrip('-'): value.strip() for name, _, value in pairs}
+    if len(settings) < len(pairs):
+        raise fields.UsageError(f'--grid={part.strip()}: {text} sets one setting twice.')
+    return settings
 
 
-def _of_which_setting(text: str, part: str) -> schema.UsageError:
-    return schema.UsageError(
-        f'--grid={part.strip()}: {text} is a value of which setting? Expected '
+def _missing_setting(text: str, part: str) -> fields.UsageError:
+    return fields.UsageError(
+        f'--grid={part.strip()}: {text} is a value without a setting. Expected '
         'SETTING=VALUE|VALUE;SETTING=VALUE|VALUE, as activation=relu|tanh;seed=1|2.'
     )

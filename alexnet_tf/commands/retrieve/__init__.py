@@ -1,178 +1,113 @@
-"""Pictures by likeness: the index of a split, the nearest to a picture, how good they are."""
+"""`--mode=retrieve`: indexes a split, finds the neighbours of images, or evaluates retrieval."""
 
-import csv
-import json
-import pathlib
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.commands.plot import availability
+from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.commands.predict import predictor, streams
-from alexnet_tf.commands.retrieve import evaluation, indexing
+from alexnet_tf.commands.retrieve import coding, evaluation, indexing, neighbour_plots, writers
 from alexnet_tf.config import schema
-from alexnet_tf.reports import html as html_lib
-from alexnet_tf.reports import tables
+from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import run as runs
-from input_pipeline import errors, files
-from input_pipeline.batches import datasets
+from alexnet_tf.runs import loading
+from input_pipeline import errors
 from input_pipeline.records import manifests
 
-_DRAWN = 20  # queries
+_QUERY_BATCH = 64
+_PLOTTED_QUERIES = 20
+
+Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # vectors -> distances, indices
 
 
 def run(config: schema.Config) -> None:
-    """Does what `--retrieve` says."""
-    asked = config.retrieve
-    if asked.search_engine == 'faiss':
-        try:
-            search.faiss()
-        except ImportError as error:
-            raise schema.UsageError(str(error)) from error
-    if asked.retrieve == 'query':
+    """Builds an index, queries it or evaluates it, as `--retrieve` says."""
+    if config.retrieve.search_engine == 'faiss':
+        search.import_faiss()  # before anything is computed
+    if config.retrieve.retrieve == 'query':
         return _query(config)
     manifest = manifests.load(config.data.data_dir)
-    scoring.check_split(manifest, asked.database, '--database')
-    network = scoring.Network(config, manifest).trained()
-    if asked.retrieve == 'evaluate':
-        return evaluation.run(config, manifest, network)
-    found = indexing.made(config, manifest, network, asked.database, indexing.FEATURES)
-    where = indexing.directory(config, asked.database, indexing.FEATURES)
-    print(f'retrieve: {where}: {len(found.vectors):,} vectors of {found.vectors.width:,} values')
-    for bits in asked.code_bits:
-        _, codes = indexing.coded(config, found, asked.database, indexing.FEATURES, bits)
-        print(f'retrieve: codes of {bits} bits: {codes.nbytes:,} bytes')
+    selection.check_split(manifest, config.retrieve.database, '--database')
+    trained = scoring.RunEvaluator(config, manifest).run
+    if config.retrieve.retrieve == 'evaluate':
+        return evaluation.run(config, trained, manifest)
+    return _build(config, trained, manifest)
+
+
+def _build(config, trained: loading.TrainedRun, manifest: manifests.Manifest) -> None:
+    index = indexing.build_index(
+        config,
+        trained,
+        manifest=manifest,
+        split=config.retrieve.database,
+        kind=indexing.FEATURES,
+    )
+    vectors = index.vectors
+    print(f'retrieve: {index.directory}: {len(vectors):,} vectors of {vectors.width:,} values')
+    for bits in config.retrieve.code_bits:
+        _, codes = coding.build_codes(index, bits, config.seed)
+        print(f'retrieve: {bits}-bit codes: {codes.nbytes:,} bytes')
 
 
 def _query(config: schema.Config) -> None:
-    draw, known = _drawer(config)
-    paths = streams.paths_of(config.predict.inputs)
-    network = runs.load(config, compiled=True)
-    database = config.retrieve.database
-    found = indexing.standing(config, network, database, indexing.FEATURES, **known)
-    nearest = _nearest(config, found)
-    answered = predictor.Predictor(
-        network, predictor.features(network), batch_size=config.evaluation.eval_batch_size
+    manifest = neighbour_plots.load_database(config) if config.predict.draw else None
+    paths = streams.list_inputs(config.predict.inputs)
+    trained = loading.load_run(config, compiled=True)
+    expected = {'manifest_sha256': manifest.sha256} if manifest else {}
+    index = indexing.load_index(config, trained, **expected)
+    predict = predictor.Predictor(
+        trained,
+        predictor.build_feature_function(trained),
+        batch_size=config.evaluation.eval_batch_size,
     )
-    good, drawn = 0, []
-    with streams.output(config.predict.output_file) as stream:
-        write = _writer(config.predict.output, stream)
-        for answer in streams.counted(answered(paths), len(paths), config.predict.output_file):
-            row, places = _row(answer, found, nearest)
+    neighbours = _find_neighbours(predict(paths), index, _create_search(config, index))
+    output_file, readable, plotted = config.predict.output_file, 0, []
+    with streams.open_output(output_file) as stream:
+        write = writers.create_writer(config.predict.output, stream)
+        for row, square, indices in streams.show_progress(neighbours, len(paths), output_file):
             write(row)
-            good += not answer.error
-            if draw and not answer.error and len(drawn) < _DRAWN:
-                drawn.append((row, answer.square, places))
-    if draw and drawn:
-        draw(drawn)
-        print(f'retrieve: drew {len(drawn)} queries in {config.predict.draw}', file=sys.stderr)
-    if not good:
-        raise errors.DataError(f'none of the {len(paths)} files could be read as a picture.')
-
-
-def _nearest(config, found) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """vector -> (distances, places) of its neighbours."""
-    number, engine = config.retrieve.neighbours, config.retrieve.search_engine
-    coder = None
-    if config.retrieve.code_bits:
-        bits, database = config.retrieve.code_bits[0], config.retrieve.database
-        coder, codes = indexing.coded(config, found, database, indexing.FEATURES, bits)
-        searcher = search.Hamming(codes, engine)
-    else:
-        searcher = search.Euclidean(found.vectors, engine)
-
-    def nearest(vector):
-        asked = coder.encode(vector[None]) if coder else vector[None]
-        distances, places = searcher.nearest(asked, number)
-        return distances[0], places[0]
-
-    return nearest
-
-
-def _row(answer, found, nearest):
-    if answer.error:
-        return {'file': answer.path, 'error': answer.error}, ()
-    distances, places = nearest(answer.values)
-    neighbours = [
-        {
-            'example': found.ids[at],
-            'class': found.classes[found.labels[at]],
-            'distance': distance.item(),
-        }
-        for distance, at in zip(distances, places, strict=True)
-    ]
-    return {'file': answer.path, 'neighbours': neighbours}, places
-
-
-def _writer(form: str, stream) -> Callable[[dict], None]:
-    if form == 'json':
-        return lambda row: stream.write(json.dumps(row, ensure_ascii=False) + '\n')
-    if form == 'csv':
-        out = csv.writer(stream, lineterminator='\n')
-        out.writerow(('file', 'rank', 'example', 'class', 'distance', 'error'))
-        return lambda row: out.writerows(_csv_rows(row))
-
-    def write(row):
-        stream.write(f'{row["file"]}\n')
-        if 'error' in row:
-            stream.write(f'    error: {row["error"]}\n')
-        for each in row.get('neighbours', ()):
-            stream.write(f'    {each["distance"]:9.4g}  {each["class"]}  {each["example"]}\n')
-
-    return write
-
-
-def _csv_rows(row) -> Iterator[tuple]:
-    file = tables.safe_cell(row['file'])
-    if 'error' in row:
-        yield file, '', '', '', '', row['error']
-    for rank, each in enumerate(row.get('neighbours', ()), 1):
-        names = (tables.safe_cell(each[name]) for name in ('example', 'class'))
-        yield file, rank, *names, each['distance'], ''
-
-
-def _drawer(config):
-    """What draws queries with what was found, and what is known of its records; or (None, {})."""
-    path = config.predict.draw
-    if not path:
-        return None, {}
-    html = pathlib.Path(path).suffix in ('.html', '.htm')
-    figures = None if html else availability.needed('--draw')
-    manifest = manifests.load(config.data.data_dir)
-    scoring.check_split(manifest, config.retrieve.database, '--database')
-    shards = manifest.shards(config.retrieve.database)
-
-    def squares_of(places):
-        return datasets.squares(shards, manifest.layout, places)
-
-    def draw(drawn):
-        if html:
-            text = html_lib.document('Nearest pictures', _blocks(drawn, squares_of))
-            files.write_atomically(path, text.encode())
-            return
-        pictures, captions = [], []
-        for row, square, places in drawn:
-            pictures += [square, *squares_of(places.tolist())]
-            captions += [pathlib.Path(row['file']).name, *map(_caption, row['neighbours'])]
-        across = 1 + len(drawn[0][2])
-        figures.save(figures.sheet(pictures, captions, across), pathlib.Path(path))
-
-    return draw, {'manifest_sha256': manifest.sha256}
-
-
-def _blocks(drawn, squares_of) -> Iterator[str]:
-    for row, square, places in drawn:
-        yield html_lib.heading(row['file'])
-        found = zip(squares_of(places.tolist()), map(_caption, row['neighbours']), strict=True)
-        yield html_lib.gallery(
-            (tf.io.encode_jpeg(each).numpy(), caption)
-            for each, caption in [(square, 'the query'), *found]
+            if square is not None:
+                readable += 1
+                plotted += [(row, square, indices)] if readable <= _PLOTTED_QUERIES else []
+    if manifest and plotted:
+        neighbour_plots.save_plot(config, manifest, plotted)
+        print(f'retrieve: {config.predict.draw}: {len(plotted)} queries', file=sys.stderr)
+    if not readable:
+        raise errors.DataError(
+            f'--inputs: none of the {len(paths):,} files could be read as an image.'
         )
 
 
-def _caption(neighbour) -> str:
-    return f'{neighbour["class"].split(",")[0]}\n{neighbour["distance"]:.4g}'
+def _create_search(config: schema.Config, index: index_lib.Index) -> Search:
+    """Creates the search among the vectors of an index, or among their codes."""
+    k = config.retrieve.neighbours
+    if not config.retrieve.code_bits:
+        vector_search = search.EuclideanSearch(index.vectors)
+        return lambda vectors: vector_search.search(vectors, k)
+    coder, codes = coding.build_codes(index, config.retrieve.code_bits[0], config.seed)
+    code_search = search.HammingSearch(codes, config.retrieve.search_engine)
+    return lambda vectors: code_search.search(coder.encode(vectors), k)
+
+
+def _find_neighbours(predictions: Iterator, index: index_lib.Index, search_index: Search):
+    """Yields (row, square, indices of the neighbours) of each file; no square if unreadable."""
+    while batch := list(itertools.islice(predictions, _QUERY_BATCH)):
+        vectors = [prediction.values for prediction in batch if not prediction.error]
+        results = zip(*search_index(np.stack(vectors)), strict=True) if vectors else iter(())
+        for prediction in batch:
+            row = {'file': prediction.path}
+            if prediction.error:
+                yield row | {'error': prediction.error}, None, ()
+                continue
+            distances, indices = next(results)
+            neighbours = [
+                {
+                    'example': index.ids[at],
+                    'class': index.classes[index.labels[at]],
+                    'distance': distance.item(),
+                }
+                for distance, at in zip(distances, indices, strict=True)
+            ]
+            yield row | {'neighbours': neighbours}, prediction.square, indices

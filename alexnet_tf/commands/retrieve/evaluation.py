@@ -1,184 +1,191 @@
-"""How good what is found is, and what it costs: vectors against codes against pixels."""
+"""`--retrieve=evaluate`: quality and cost of exact search, of codes, and of pixels."""
 
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.commands.retrieve import indexing
-from alexnet_tf.config import schema
+from alexnet_tf.commands.evaluate import selection
+from alexnet_tf.commands.retrieve import coding, indexing
+from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import tables
 from alexnet_tf.retrieval import binary_codes, index, metrics, search
-from alexnet_tf.runs import run as runs
+from alexnet_tf.runs import loading
 from input_pipeline import files
+from input_pipeline.records import manifests
 
-_QUERIES = 1000  # at most; drawn where the split has more
-_AT = (1, 10)  # precision at
-_TRUE = 100  # truly nearest that are to be found
-_RANKED = 1 << 24  # places at a time in whole rankings
-_FLIPS = 2  # bits of a short code that a lookup in a table may miss
-_ADDRESS = 28  # longest code that is looked up
+_MAX_QUERIES = 1000
+_PRECISION_AT = (1, 10)
+_TRUE_NEIGHBOURS = 100  # of exact search, for the recall
+_RANKED_AT_ONCE = 1 << 24  # indices of whole rankings in memory
+_LOOKUP_FLIPS = 2
+_MAX_LOOKUP_BITS = 28
+_METRICS = (*(f'precision_at_{k}' for k in _PRECISION_AT), 'average_precision')
 
 
-class _Way(NamedTuple):
+class _Method(NamedTuple):
     """A way to search.
 
     Attributes:
-        name: For people.
-        bytes: A picture.
-        searcher: Of `search`, built.
-        queries: In its form.
-        rank: queries -> all places, nearest first; None where there is no ranking.
+        name: Name in the tables.
+        bytes: Bytes of an image in the database.
+        search: A search of the database, from `search`.
+        queries: Queries in the form that it takes.
     """
 
     name: str
     bytes: int
-    searcher: Any
+    search: Any
     queries: np.ndarray
-    rank: Callable[[np.ndarray], np.ndarray] | None
 
 
-def run(config: schema.Config, manifest, network: runs.Run) -> None:
-    """Prints a table of all ways to search, and writes it and one by class beside the indexes."""
+class _Scores(NamedTuple):
+    """Scores of a method; metrics have one value for each query.
+
+    Attributes:
+        method: The method.
+        metrics: Values of _METRICS; None where the method gives no whole ranking.
+        recall: Share of the true nearest neighbours found, in [0, 1].
+        milliseconds: Mean time of a query.
+    """
+
+    method: _Method
+    metrics: dict[str, np.ndarray | None]
+    recall: float
+    milliseconds: float
+
+
+def run(config: schema.Config, trained: loading.TrainedRun, manifest: manifests.Manifest) -> None:
+    """Compares the methods: prints a table, and writes it and one by class beside the indexes.
+
+    Raises:
+        UsageError: The split of the queries is the database, or is not in the records.
+    """
     split, database = config.evaluation.split, config.retrieve.database
     if split == database:
-        raise schema.UsageError(
-            f'--split={split} is searched itself (--database): its pictures would find themselves.'
+        raise fields.UsageError(
+            f'--split={split} is also the --database, where the queries would find themselves. '
+            'Choose another split.'
         )
-    scoring.check_split(manifest, split, '--split')
-    found, asked = (
+    selection.check_split(manifest, split, '--split')
+    indexes, query_indexes = (
         {
-            kind: indexing.made(config, manifest, network, each, kind)
+            kind: indexing.build_index(config, trained, manifest=manifest, split=name, kind=kind)
             for kind in (indexing.FEATURES, indexing.PIXELS)
         }
-        for each in (database, split)
+        for name in (database, split)
     )
-    number = len(asked[indexing.FEATURES].labels)
-    chosen = np.arange(number)
-    if number > _QUERIES:
-        chosen = np.sort(np.random.default_rng(config.seed).choice(number, _QUERIES, replace=False))
-    queries = {kind: each.vectors.rows(chosen) for kind, each in asked.items()}
-    labels = found[indexing.FEATURES].labels, asked[indexing.FEATURES].labels[chosen]
-    ways = _ways(config, found, queries)
-    true = ways[0].searcher.nearest(ways[0].queries, _TRUE)[1]
-    measured = [_measured(way, labels, true) for way in ways]
-    root = indexing.directory(config, database, indexing.FEATURES).parent
-    _write(root, network.names, labels[1], measured)
-    print(f'{len(chosen):,} queries of {split} among {len(labels[0]):,} pictures of {database}')
-    print(_table(measured))
+    chosen = _choose_queries(len(query_indexes[indexing.FEATURES].labels), config.seed)
+    queries = {kind: each.vectors.take(chosen) for kind, each in query_indexes.items()}
+    labels = indexes[indexing.FEATURES].labels
+    query_labels = query_indexes[indexing.FEATURES].labels[chosen]
+    methods = list(_create_methods(config, indexes, queries))
+    _, neighbours = methods[0].search.search(methods[0].queries, _TRUE_NEIGHBOURS)
+    scores = [_score(method, labels, query_labels, neighbours) for method in methods]
+    root = indexes[indexing.FEATURES].directory.parent
+    _write_tables(root, scores, query_labels=query_labels, classes=trained.names)
+    print(f'{len(chosen):,} queries of {split} among {len(labels):,} images of {database}')
+    print(_format_table(scores))
     print(f'retrieve: {root / "retrieval.csv"}, {root / "retrieval-by-class.csv"}')
 
 
-def _ways(config, found: dict[str, index.Index], queries) -> list[_Way]:
-    engine, database = config.retrieve.search_engine, config.retrieve.database
-    ways = [_exact(f'{kind}, exact', found[kind], queries[kind], engine) for kind in found]
+def _choose_queries(number: int, seed: int) -> np.ndarray:
+    if number <= _MAX_QUERIES:
+        return np.arange(number)
+    return np.sort(np.random.default_rng(seed).choice(number, _MAX_QUERIES, replace=False))
+
+
+def _create_methods(
+    config: schema.Config, indexes: dict[str, index.Index], queries: dict[str, np.ndarray]
+) -> Iterator[_Method]:
+    """Yields the methods; the first is the exact search of features."""
+    engine, features = config.retrieve.search_engine, indexing.FEATURES
+    for kind, each in indexes.items():
+        euclidean = search.EuclideanSearch(each.vectors)
+        yield _Method(f'{kind}, exact', 4 * each.vectors.width, euclidean, queries[kind])
     for bits in config.retrieve.code_bits:
-        for kind in found:
-            coder, every = indexing.coded(config, found[kind], database, kind, bits)
-            name = f'{kind}, autoencoder, {bits} bits'
-            ways.append(_coded(name, every, coder.encode(queries[kind]), engine))
-            if kind == indexing.FEATURES and engine == 'faiss' and bits <= _ADDRESS:
-                name = f'{kind}, autoencoder, {bits} bits, looked up'
-                ways.append(_looked_up(name, every, coder.encode(queries[kind]), bits))
-        vectors = found[indexing.FEATURES].vectors
-        coder = binary_codes.Projections(vectors.width, bits, config.seed)
-        coder.learn(vectors)
-        every = binary_codes.every(coder, vectors)
-        name = f'{indexing.FEATURES}, random projections, {bits} bits'
-        ways.append(_coded(name, every, coder.encode(queries[indexing.FEATURES]), engine))
-    return ways
+        for kind, each in indexes.items():
+            coder, codes = coding.build_codes(each, bits, config.seed)
+            name, query_codes = f'{kind}, autoencoder, {bits} bits', coder.encode(queries[kind])
+            hamming = search.HammingSearch(codes, engine)
+            yield _Method(name, codes.shape[1], hamming, query_codes)
+            if kind == features and engine == 'faiss' and bits <= _MAX_LOOKUP_BITS:
+                lookup = search.HashLookup(codes, bits=bits, flips=_LOOKUP_FLIPS)
+                yield _Method(f'{name}, looked up', codes.shape[1], lookup, query_codes)
+        vectors = indexes[features].vectors
+        coder = binary_codes.RandomProjections(vectors.width, bits, config.seed)
+        coder.fit(vectors)
+        codes = binary_codes.encode_all(coder, vectors)
+        name, query_codes = (
+            f'{features}, random projections, {bits} bits',
+            coder.encode(queries[features]),
+        )
+        yield _Method(name, codes.shape[1], search.HammingSearch(codes, engine), query_codes)
 
 
-def _exact(name: str, found: index.Index, queries, engine: str) -> _Way:
-    searcher = search.Euclidean(found.vectors, engine)
-    return _Way(name, 4 * found.vectors.width, searcher, queries, searcher.ranking)
-
-
-def _coded(name: str, every: np.ndarray, queries, engine: str) -> _Way:
-    searcher = search.Hamming(every, engine)
-
-    def ranking(some):
-        return searcher.nearest(some, len(every))[1]
-
-    return _Way(name, every.shape[1], searcher, queries, ranking)
-
-
-def _looked_up(name: str, every: np.ndarray, queries, bits: int) -> _Way:
-    return _Way(name, every.shape[1], search.Lookups(every, bits, _FLIPS), queries, None)
-
-
-def _measured(way: _Way, labels, true) -> dict[str, Any]:
-    """Scores of one way; arrays have a value for each query."""
-    database, asked = labels
-    way.searcher.nearest(way.queries[:1], 1)
+def _score(
+    method: _Method, labels: np.ndarray, query_labels: np.ndarray, neighbours: np.ndarray
+) -> _Scores:
+    method.search.search(method.queries[:1], 1)  # warm up
     start = time.perf_counter()
-    places = way.searcher.nearest(way.queries, true.shape[1])[1]
-    taken = (time.perf_counter() - start) / len(asked)
-    average = None
-    if way.rank:
-        size = max(1, _RANKED // len(database))
-        blocks = [slice(at, at + size) for at in range(0, len(asked), size)]
-        average = np.concatenate(
-            [
-                metrics.average_precision(database, asked[each], way.rank(way.queries[each]))
-                for each in blocks
-            ]
-        )
-    return {
-        'way': way.name,
-        'bytes': way.bytes,
-        'milliseconds': 1000 * taken,
-        **{f'precision_at_{k}': metrics.precision(database, asked, places, k) for k in _AT},
-        'average_precision': average,
-        'recall': metrics.recall(true, places),
+    _, indices = method.search.search(method.queries, neighbours.shape[1])
+    seconds = (time.perf_counter() - start) / len(query_labels)
+    scores = {
+        f'precision_at_{k}': metrics.compute_precision(labels, query_labels, indices, k=k)
+        for k in _PRECISION_AT
     }
+    scores['average_precision'] = _average_precision(method, labels, query_labels)
+    return _Scores(method, scores, metrics.compute_recall(neighbours, indices), 1000 * seconds)
 
 
-def _table(measured) -> str:
-    header = ('vectors', *(f'precision@{k}' for k in _AT), 'mean average precision')
-    header += (f'of the {_TRUE} nearest', 'bytes a picture', 'ms a query')
-    rows = [
-        (
-            each['way'],
-            *(tables.percent(each[f'precision_at_{k}'].mean()) for k in _AT),
-            '' if each['average_precision'] is None else f'{each["average_precision"].mean():.3f}',
-            tables.percent(each['recall']),
-            f'{each["bytes"]:,}',
-            f'{each["milliseconds"]:.2f}',
-        )
-        for each in measured
-    ]
-    return tables.text(header, rows)
-
-
-def _write(root: pathlib.Path, classes, labels, measured) -> None:
-    columns = [*(f'precision_at_{k}' for k in _AT), 'average_precision']
-    header = ('way', *columns, 'recall_of_nearest', 'bytes_a_picture', 'milliseconds_a_query')
-    rows = [
-        (
-            each['way'],
-            *('' if each[name] is None else each[name].mean() for name in columns),
-            each['recall'],
-            each['bytes'],
-            each['milliseconds'],
-        )
-        for each in measured
-    ]
-    files.write_csv(root / 'retrieval.csv', [header, *rows])
-    by_class = [
-        (
-            each['way'],
-            tables.safe_cell(name),
-            int((labels == label).sum()),
-            *('' if each[of] is None else each[of][labels == label].mean() for of in columns),
-        )
-        for each in measured
-        for label, name in enumerate(classes)
-        if (labels == label).any()
-    ]
-    files.write_csv(
-        root / 'retrieval-by-class.csv', [('way', 'class', 'queries', *columns), *by_class]
+def _average_precision(method: _Method, labels, query_labels) -> np.ndarray | None:
+    if isinstance(method.search, search.HashLookup):
+        return None
+    size = max(1, _RANKED_AT_ONCE // len(labels))
+    blocks = [slice(at, at + size) for at in range(0, len(query_labels), size)]
+    return np.concatenate(
+        [
+            metrics.compute_average_precision(
+                labels, query_labels[block], method.search.rank(method.queries[block])
+            )
+            for block in blocks
+        ]
     )
+
+
+def _format_table(scores: Sequence[_Scores]) -> str:
+    header = ('vectors', *(f'precision@{k}' for k in _PRECISION_AT), 'mean average precision')
+    header += (f'of the {_TRUE_NEIGHBOURS} nearest', 'bytes/image', 'ms/query')
+    rows = []
+    for method, values, recall, milliseconds in scores:
+        *precision, average = (None if v is None else v.mean() for v in values.values())
+        row = [method.name, *map(tables.format_percent, precision)]
+        row += ['' if average is None else f'{average:.3f}', tables.format_percent(recall)]
+        rows.append([*row, f'{method.bytes:,}', f'{milliseconds:.2f}'])
+    return tables.format_table(header, rows)
+
+
+def _write_tables(
+    root: pathlib.Path, scores: Sequence[_Scores], *, query_labels: np.ndarray, classes
+) -> None:
+    every = np.ones(len(query_labels), bool)
+    rows, class_rows = [], []
+    for score in scores:
+        name, size = score.method.name, score.method.bytes
+        rows.append((name, *_means(score, every), score.recall, size, score.milliseconds))
+        for label, class_name in enumerate(classes):
+            own = query_labels == label
+            if own.any():
+                cells = (name, tables.escape_cell(class_name), int(own.sum()))
+                class_rows.append((*cells, *_means(score, own)))
+    header = ('way', *_METRICS, 'recall_of_nearest', 'bytes_a_picture', 'milliseconds_a_query')
+    files.write_csv(root / 'retrieval.csv', [header, *rows])
+    header = ('way', 'class', 'queries', *_METRICS)
+    files.write_csv(root / 'retrieval-by-class.csv', [header, *class_rows])
+
+
+def _means(score: _Scores, chosen: np.ndarray) -> list[float | str]:
+    values = (score.metrics[name] for name in _METRICS)
+    return ['' if value is None else value[chosen].mean() for value in values]

@@ -1,7 +1,6 @@
-"""Indexes of records, made by a run's network, or of their pixels."""
+"""Builds and loads the indexes of a run: the features of its network, or pixels."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable
 
@@ -11,156 +10,125 @@ import tensorflow as tf
 from alexnet_tf.commands.predict import predictor
 from alexnet_tf.config import schema
 from alexnet_tf.reports import progress
-from alexnet_tf.retrieval import binary_codes, index
-from alexnet_tf.runs import run as runs
-from input_pipeline import errors, files
+from alexnet_tf.retrieval import index
+from alexnet_tf.runs import loading
+from input_pipeline import errors
 from input_pipeline.batches import datasets
-from input_pipeline.records import checking
+from input_pipeline.records import checking, manifests
 
 FEATURES, PIXELS = 'features', 'pixels'
-_TINY = 32  # side of pictures whose pixels are compared, as in Krizhevsky and Hinton 2011
-_ENCODER, _CODES, _SAID = 'encoder.npz', 'codes.npy', 'codes.json'
+_THUMBNAIL_SIZE = 32  # as in Krizhevsky and Hinton 2011
 
 
-def directory(config: schema.Config, split: str, kind: str) -> pathlib.Path:
-    """Where an index is."""
+def build_index(
+    config: schema.Config,
+    trained: loading.TrainedRun,
+    *,
+    manifest: manifests.Manifest,
+    split: str,
+    kind: str,
+) -> index.Index:
+    """Loads the index of a split, and computes what it lacks.
+
+    Args:
+        config: Settings of the command.
+        trained: The run whose features are indexed.
+        manifest: Manifest of the records.
+        split: Split of the records.
+        kind: FEATURES or PIXELS.
+
+    Raises:
+        DataError: The directory holds another index.
+    """
+    directory = _index_directory(config, split, kind)
+    key = index.IndexKey(
+        kind=kind,
+        split=split,
+        manifest_sha256=manifest.sha256,
+        variables_sha256=_get_variables_sha256(trained, kind),
+    )
+    writer = index.IndexWriter(directory, key)
+    if not (directory / index.MANIFEST).exists():
+        shards = manifest.shards(split)
+        _write_parts(
+            config, writer, shards=shards, manifest=manifest, extract=_EXTRACTORS[kind](trained)
+        )
+        writer.finish(len(shards), checking.read_names(shards), trained.names)
+    return index.load(directory, **dataclasses.asdict(key))
+
+
+def load_index(config: schema.Config, trained: loading.TrainedRun, **expected: str) -> index.Index:
+    """Loads the index of `--database` by a run's features; its records need not exist.
+
+    Args:
+        config: Settings of the command.
+        trained: The run whose features are indexed.
+        expected: More fields of the index's key.
+
+    Raises:
+        DataError: There is no index, or it is of another network or other records.
+    """
+    split = config.retrieve.database
+    loaded = index.load(
+        _index_directory(config, split, FEATURES),
+        kind=FEATURES,
+        split=split,
+        variables_sha256=_get_variables_sha256(trained, FEATURES),
+        **expected,
+    )
+    if loaded.classes != trained.names:
+        raise errors.DataError(
+            f'{loaded.directory} holds an index of other classes than those of the network in '
+            f'{trained.directory}. Choose another --index_dir.'
+        )
+    return loaded
+
+
+def _index_directory(config: schema.Config, split: str, kind: str) -> pathlib.Path:
     root = config.retrieve.index_dir or pathlib.Path(config.run_dir) / 'index'
     return pathlib.Path(root) / f'{split}-{kind}'
 
 
-def made(config: schema.Config, manifest, network: runs.Run, split: str, kind: str) -> index.Index:
-    """The index of a split; what is not there is computed.
-
-    Args:
-        config: Of the command.
-        manifest: Of the records.
-        network: Of the run.
-        split: Of the records.
-        kind: FEATURES or PIXELS.
-
-    Raises:
-        DataError: Another index is there.
-    """
-    where = directory(config, split, kind)
-    identity = index.Identity(
-        kind=kind,
-        split=split,
-        manifest_sha256=manifest.sha256,
-        variables_sha256=_weights(network, kind),
-    )
-    writer = index.Writer(where, identity)
-    if not (where / index.MANIFEST).exists():
-        _compute(config, manifest, network, split, kind, writer)
-    return index.load(where, **dataclasses.asdict(identity))
+def _get_variables_sha256(trained: loading.TrainedRun, kind: str) -> str:
+    return trained.variables_sha256 if kind == FEATURES else ''
 
 
-def standing(
-    config: schema.Config, network: runs.Run, split: str, kind: str, **more: str
-) -> index.Index:
-    """The index of a split, made by this network; records need not be at hand.
-
-    Args:
-        config: Of the command.
-        network: Of the run.
-        split, kind: As of `made`.
-        more: Of its identity.
-
-    Raises:
-        DataError: There is none, or it is another network's.
-    """
-    where = directory(config, split, kind)
-    found = index.load(
-        where, kind=kind, split=split, variables_sha256=_weights(network, kind), **more
-    )
-    if found.classes != network.names:
-        raise errors.DataError(
-            f'{where} holds an index of other classes than the network in {network.directory} '
-            'knows. Name another --index_dir.'
-        )
-    return found
-
-
-def _weights(network: runs.Run, kind: str) -> str:
-    return network.variables_sha256 if kind == FEATURES else ''
-
-
-def _compute(config, manifest, network, split, kind, writer) -> None:
-    """One part for each file of records."""
-    function = tf.function(
-        predictor.features(network) if kind == FEATURES else _tiny,
-        autograph=False,
-        jit_compile=False,
-    )
-    shards, total = manifest.shards(split), manifest.examples(split)
-    bar, done = progress.Progress(f'{split} pictures, {kind}'), 0
+def _write_parts(config, writer: index.IndexWriter, *, shards, manifest, extract) -> None:
+    """Writes the parts that are missing, one for each shard."""
+    extract = tf.function(extract, autograph=False, jit_compile=False)
+    total, done = sum(examples for _, examples in shards), 0
+    bar = progress.Progress('images')
     for number, shard in enumerate(shards):
-        if not writer.has(number):
-            writer.write(number, *_of_shard(config, manifest, shard, function))
+        if not writer.has_part(number):
+            vectors, labels = _extract_shard(config, shard, manifest=manifest, extract=extract)
+            writer.write_part(number, vectors, labels)
         done += shard[1]
-        bar.show(done, total)
+        bar.update(done, total)
     bar.close()
-    writer.finish(len(shards), checking.ids(shards), network.names)
 
 
-def _of_shard(config, manifest, shard, function: Callable):
-    """(vectors (records, values) float32, labels (records,) int64) of one file."""
-    batches = datasets.read(
-        datasets.evaluation(
+def _extract_shard(config, shard, *, manifest, extract: Callable):
+    """Returns (examples, values) float32 vectors and (examples,) int64 labels of one shard."""
+    batches = datasets.iterate(
+        datasets.evaluation_dataset(
             [shard], layout=manifest.layout, batch_size=config.evaluation.eval_batch_size
         ),
         manifest.directory,
-        lambda: checking.first_unreadable([shard], manifest.layout),
+        lambda: checking.find_first_unreadable([shard], manifest.layout),
     )
-    parts = []
-    for squares, labels, mask in batches:
-        there = mask.numpy() > 0
-        parts.append((function(squares).numpy()[there], labels.numpy()[there]))
-    vectors, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return vectors, labels
+    vectors, labels = [], []
+    for squares, batch_labels, mask in batches:
+        is_example = mask.numpy() > 0
+        vectors.append(extract(squares).numpy()[is_example])
+        labels.append(batch_labels.numpy()[is_example])
+    return np.concatenate(vectors), np.concatenate(labels)
 
 
-def _tiny(squares):
-    small = tf.image.resize(squares, [_TINY, _TINY], 'area') / 255.0
-    return tf.reshape(small, [-1, _TINY * _TINY * small.shape[-1]])
+def _shrink(squares: tf.Tensor) -> tf.Tensor:
+    """Returns the values of 32x32 thumbnails, in [0, 1]."""
+    small = tf.image.resize(squares, [_THUMBNAIL_SIZE, _THUMBNAIL_SIZE], 'area') / 255.0
+    return tf.reshape(small, [-1, _THUMBNAIL_SIZE * _THUMBNAIL_SIZE * small.shape[-1]])
 
 
-def coded(
-    config: schema.Config, found: index.Index, split: str, kind: str, bits: int
-) -> tuple[binary_codes.Autoencoder, np.ndarray]:
-    """The autoencoder of an index and the codes of its vectors, learned where they are not there.
-
-    Raises:
-        DataError: They are damaged.
-    """
-    root = directory(config, split, kind)
-    where = root / f'codes-{bits}'
-    coder = binary_codes.Autoencoder(found.vectors.width, bits, config.seed)
-    of = {name: files.sha256(root / name) for name in index.FILES}
-    of |= {'bits': bits, 'seed': config.seed}
-    if not (where / _SAID).is_file():
-        _learn(coder, found, where, of, f'{bits} bits of {kind}')
-    said = index.read_json(where / _SAID)
-    if any(said.get(name) != value for name, value in of.items()):
-        raise errors.DataError(
-            f'{where} holds codes of another index, or by another --seed. Delete it.'
-        )
-    for name in (_ENCODER, _CODES):
-        path = where / name
-        if not path.is_file() or files.sha256(path) != said.get(name):
-            raise errors.DataError(
-                f'{path} is not what was written. Delete {where} and make it anew.'
-            )
-    coder.load(where / _ENCODER)
-    return coder, np.load(where / _CODES, allow_pickle=False)
-
-
-def _learn(coder, found: index.Index, where: pathlib.Path, of: dict, what: str) -> None:
-    bar = progress.Progress(f'steps of the autoencoder, {what}')
-    coder.learn(found.vectors, bar.show)
-    bar.close()
-    every = binary_codes.every(coder, found.vectors)
-    coder.save(where / _ENCODER)
-    with files.atomic_file(where / _CODES) as aside, open(aside, 'wb') as file:
-        np.save(file, every)
-    said = of | {name: files.sha256(where / name) for name in (_ENCODER, _CODES)}
-    files.write_atomically(where / _SAID, json.dumps(said).encode())
+# Trained run -> (squares -> vectors), by kind.
+_EXTRACTORS = {FEATURES: predictor.build_feature_function, PIXELS: lambda trained: _shrink}

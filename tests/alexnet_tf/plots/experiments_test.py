@@ -1,4 +1,4 @@
-"""Figures of experiments, looked into."""
+"""The error plot of an experiment has a legend and marks outliers."""
 
 import pytest
 
@@ -6,11 +6,12 @@ pytest.importorskip('matplotlib')
 from alexnet_tf.plots import experiments
 
 
-def test_colours_are_explained_where_the_first_group_is_far_off():
-    rows = [
-        {'group': group, 'top1_error_1': error, 'top1_error_10': error, 'top1_error_9': ''}
-        for group, error in (('base', '0.9'), ('a', '0.3'), ('b', '0.31'))
-    ]
-    (axes,) = experiments.errors(rows).axes
-    assert [each.get_text() for each in axes.get_legend().get_texts()] == ['1 view', '10 views']
-    assert [each.get_text() for each in axes.texts] == ['90.0 →', '90.0 →']
+def test_colours_are_explained_although_the_first_group_is_an_outlier():
+    errors = {
+        group: {'1 view': [error], '10 views': [error], '9 views': []}
+        for group, error in (('base', 0.9), ('a', 0.3), ('b', 0.31))
+    }
+    (axes,) = experiments.plot_errors(errors).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ['1 view', '10 views']
+    assert [text.get_text() for text in axes.texts] == ['90.0 →', '90.0 →']

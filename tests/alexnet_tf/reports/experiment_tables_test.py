@@ -1,4 +1,4 @@
-"""Tables of experiments against numbers worked out by hand."""
+"""Tables of experiments against values worked out by hand."""
 
 import pytest
 
@@ -21,24 +21,24 @@ def row(group, seed, error, *, status='done', reached=''):
     }
 
 
-def test_epochs_to_a_level_are_read_between_epochs():
+def test_epochs_to_a_level_are_interpolated_between_epochs():
     epochs = [
-        {'epoch': str(at), 'train_top1_error': str(error)}
-        for at, error in enumerate((0.7, 0.4, 0.2, 0.1), 1)
+        {'epoch': str(epoch), 'train_top1_error': str(error)}
+        for epoch, error in enumerate((0.7, 0.4, 0.2, 0.1), 1)
     ]
-    assert experiment_tables.epochs_to(epochs) == pytest.approx(2.75)
-    assert experiment_tables.epochs_to(epochs, 0.7) == 1
-    assert experiment_tables.epochs_to(epochs, 0.05) is None
+    assert experiment_tables.count_epochs_to(epochs, 0.25) == pytest.approx(2.75)
+    assert experiment_tables.count_epochs_to(epochs, 0.7) == 1
+    assert experiment_tables.count_epochs_to(epochs, 0.05) is None
 
 
-def test_mean_spread_and_differences_of_the_same_seeds():
+def test_the_table_has_means_deviations_and_differences_by_seed():
     rows = [
         row('base', 1, '0.30', reached='4'),
         row('base', 2, '0.34', reached='6'),
         row('columns=1', 1, '0.33'),
         row('columns=1', 2, '0.35'),
     ]
-    text = experiment_tables.text(rows)
+    text = experiment_tables.format_table(rows)
     base, changed = text.splitlines()[-2:]
     assert base.split('  ')[0] == 'base'
     assert '32.0 ± 2.8' in base
@@ -47,15 +47,15 @@ def test_mean_spread_and_differences_of_the_same_seeds():
     assert '+2.0 ± 1.4' in changed  # 3 and 1 points
 
 
-def test_runs_that_diverged_are_counted_and_have_no_error():
-    text = experiment_tables.text([row('a', 1, '0.3'), row('b', 1, '', status='diverged')])
+def test_diverged_runs_are_counted_and_have_no_error():
+    text = experiment_tables.format_table([row('a', 1, '0.3'), row('b', 1, '', status='diverged')])
     assert text.splitlines()[-1].split() == ['b', '1', '1']
 
 
-def test_a_run_that_learned_nothing_at_its_end_leaves_a_table():
-    assert 'nan' in experiment_tables.text([row('a', 1, 'nan'), row('a', 2, '0.3')])
+def test_a_nan_error_is_shown_as_nan():
+    assert 'nan' in experiment_tables.format_table([row('a', 1, 'nan'), row('a', 2, '0.3')])
 
 
-def test_how_many_reached_the_level_is_said():
+def test_the_number_of_runs_that_reached_the_level_is_shown():
     rows = [row('a', 1, '0.2', reached='4'), row('a', 2, '0.3')]
-    assert '4.0 (1 of 2)' in experiment_tables.text(rows)
+    assert '4.0 (1 of 2)' in experiment_tables.format_table(rows)

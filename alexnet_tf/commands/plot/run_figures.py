@@ -1,0 +1,128 @@
+"""Figures of runs: kernels, the network, error curves."""
+
+import dataclasses
+import pathlib
+
+from alexnet_tf.config import schema, serialization
+from alexnet_tf.models import topology
+from alexnet_tf.plots import charts, network_diagram, run_plots
+from alexnet_tf.plots import kernels as kernels_lib
+from alexnet_tf.reports import experiment_tables, tables
+from alexnet_tf.runs import build, loading, run_directory
+from input_pipeline import errors
+
+_EPOCH_COLUMNS = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
+_LEVEL = 0.25  # training error, as in figure 1
+
+_Runs = dict[str, list[dict[str, str]]]  # rows of summary.csv by run
+
+
+def plot_kernels(config: schema.Config) -> charts.FigureWithData:
+    """Plots the first layer of some runs, and measures its colourfulness (figure 3)."""
+    images, rows, pairs = {}, [], []
+    for name, directory in _name_runs(config).items():
+        run_config = dataclasses.replace(config, run_dir=str(directory))
+        trained = loading.load_run(run_config, compiled=True)
+        columns = kernels_lib.get_kernels(trained.model, trained.recipe.columns)
+        images[name] = kernels_lib.render_kernels(list(columns.values()))
+        shares = {
+            column: kernels_lib.compute_colourfulness(kernels)
+            for column, kernels in columns.items()
+        }
+        rows += [
+            (str(directory), column, number, share)
+            for column, own in shares.items()
+            for number, share in enumerate(own.tolist())
+        ]
+        if len(shares) == 2:
+            pairs.append(tuple(shares.values()))
+    note = _describe_specialisation(pairs) if pairs else ''
+    if note:
+        print(f'plot: {note}')
+    figure = run_plots.plot_kernels(images, note)
+    return charts.FigureWithData(figure, ('run', 'column', 'kernel', 'colourfulness'), rows)
+
+
+def _describe_specialisation(pairs) -> str:
+    difference, p = kernels_lib.measure_specialisation(pairs)
+    shares = '; '.join(f'{a.mean():.2f} and {b.mean():.2f}' for a, b in pairs)
+    return (
+        f'Share of energy in colour by column: {shares}. '
+        f'Mean difference {difference:.3f}, p = {p:.2g} (10,000 permutations)'
+    )
+
+
+def plot_network(config: schema.Config) -> charts.FigureWithData:
+    """Plots the layers of a run's network, or of the flags' if there is no run (figure 2)."""
+    path = pathlib.Path(config.run_dir) / run_directory.CONFIG_FILE
+    num_classes = config.benchmark.num_classes
+    if path.is_file():
+        config = serialization.from_json(path.read_text())
+        num_classes = len(run_directory.read_data(path.parent)['classes'])
+    recipe = build.resolve_recipe(config)
+    model = build.build_model(config, recipe, num_classes, devices=(), compiled=False)
+    replicated = config.network.strategy in ('mirrored', 'multi_worker')
+    devices = () if replicated else config.network.devices
+    by_column = dict(zip('ab', devices if len(devices) > 1 else devices * 2, strict=False))
+    nodes = [
+        dataclasses.replace(node, device=by_column.get(node.column or 'a', ''))
+        if node.name != topology.INPUT
+        else node
+        for node in topology.list_nodes(model)
+    ]
+    figure = network_diagram.plot_network(nodes, by_column)
+    return charts.FigureWithData(figure, network_diagram.HEADER, network_diagram.list_rows(nodes))
+
+
+def plot_curves(config: schema.Config) -> charts.FigureWithData:
+    """Plots the training and validation error of some runs."""
+    runs = _read_epochs(config)
+    return _with_epochs(run_plots.plot_error_curves(runs), runs)
+
+
+def plot_training_curves(config: schema.Config) -> charts.FigureWithData:
+    """Plots the training error of some runs, and prints when it reaches 25 % (figure 1)."""
+    runs = _read_epochs(config)
+    for name, epochs in runs.items():
+        count = experiment_tables.count_epochs_to(epochs, _LEVEL)
+        reached = 'is not reached' if count is None else f'is reached after {count:.1f} epochs'
+        print(f'plot: {name}: a training error of 25 % {reached}')
+    return _with_epochs(run_plots.plot_training_curves(runs, _LEVEL), runs)
+
+
+def _with_epochs(figure: charts.Figure, runs: _Runs) -> charts.FigureWithData:
+    rows = [
+        (name, *(row[column] for column in _EPOCH_COLUMNS))
+        for name, epochs in runs.items()
+        for row in epochs
+    ]
+    return charts.FigureWithData(figure, ('run', *_EPOCH_COLUMNS), rows)
+
+
+def _read_epochs(config: schema.Config) -> _Runs:
+    runs = {}
+    for name, directory in _name_runs(config).items():
+        runs[name] = tables.read_csv(directory / 'summary.csv')
+        if not runs[name]:
+            raise errors.DataError(
+                f'{directory} holds no finished epoch. Train it first (--mode=train).'
+            )
+    return runs
+
+
+def _name_runs(config: schema.Config) -> dict[str, pathlib.Path]:
+    """Returns the directories of the runs by their last names, or by whole paths if these clash."""
+    paths = dict.fromkeys(config.report.compare_runs or (config.run_dir,))
+    directories = [pathlib.Path(path) for path in paths]
+    names = [directory.resolve().name for directory in directories]
+    if len(set(names)) < len(names):
+        names = list(map(str, directories))
+    return dict(zip(names, directories, strict=True))
+
+
+FIGURES = {
+    'kernels': plot_kernels,
+    'network': plot_network,
+    'curves': plot_curves,
+    'training_curves': plot_training_curves,
+}
