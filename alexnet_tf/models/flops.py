@@ -1,4 +1,4 @@
-"""How much a network computes, counted from its shapes."""
+"""Counts how much a network computes, from its shapes."""
 
 import math
 
@@ -8,26 +8,31 @@ from alexnet_tf.models.layers import locally_connected
 
 
 def count_multiply_adds(model: keras.Model) -> dict[str, int]:
-    """Of one image's forward pass, by layer as the model names them ('conv1_a')."""
-    counted = {}
+    """Counts the multiply-adds of one image's forward pass, by layer ('conv1_a').
+
+    Convolutions, locally connected and fully-connected layers count; nothing else does.
+    """
+    counts = {}
     for layer in model.layers:
         if hasattr(layer, 'kernel'):
             positions = math.prod(layer.output.shape[1:-1])
-            # A locally connected layer's kernel has all positions' already.
+            # The kernel of a locally connected layer holds those of all positions already.
             shared = not isinstance(layer, locally_connected.LocallyConnected2D)
-            counted[layer.name] = (positions if shared else 1) * math.prod(layer.kernel.shape)
-    return counted
+            counts[layer.name] = (positions if shared else 1) * math.prod(layer.kernel.shape)
+    return counts
 
 
 def count_operations(model: keras.Model, *, training: bool) -> int:
-    """Floating-point operations an image, convolutions and fully-connected layers only.
+    """Counts the floating-point operations for one image; a multiply-add is two.
 
-    A multiply-add is two. Training computes, beside the outputs, the gradients of weights and
-    of inputs, but not of the image.
+    Args:
+        model: A functional model.
+        training: Whether to count, beside the outputs, the gradients of the weights and of the
+            inputs, though not of the image.
     """
-    counted = count_multiply_adds(model)
-    forward = sum(counted.values())
+    counts = count_multiply_adds(model)
+    forward = sum(counts.values())
     if not training:
         return 2 * forward
-    first = sum(number for name, number in counted.items() if name.startswith('conv1'))
+    first = sum(count for name, count in counts.items() if name.startswith('conv1'))
     return 2 * (3 * forward - first)

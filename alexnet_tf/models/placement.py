@@ -1,4 +1,4 @@
-"""Names of devices, and what they can."""
+"""The devices that TensorFlow has, and which precisions they compute in."""
 
 import contextlib
 import pathlib
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-# As Linux calls what an x86 processor has of its own for a precision.
+# Linux' names for an x86 processor's arithmetic in a precision.
 _ARITHMETIC = {'bfloat16': {'avx512_bf16', 'amx_bf16'}, 'float16': {'avx512_fp16', 'amx_fp16'}}
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
 
@@ -14,53 +14,62 @@ _CPUINFO = pathlib.Path('/proc/cpuinfo')
 def check_devices(devices: Sequence[str]) -> None:
     """Refuses devices that this machine does not have.
 
-    TensorFlow would quietly put their operations elsewhere.
+    TensorFlow would silently put their operations elsewhere.
+
+    Args:
+        devices: Names, such as '/GPU:0'.
 
     Raises:
-        ValueError: A name that is no device's, or of a device that is not there.
+        ValueError: A name has another form, or there is no such device.
     """
-    there = [each.name for each in tf.config.list_logical_devices()]
+    available = [device.name for device in tf.config.list_logical_devices()]
+    known = {_parse(name) for name in available}
     for device in devices:
         try:
-            spec = tf.DeviceSpec.from_string(device)
+            parsed = _parse(device)
         except ValueError as error:
-            raise ValueError(f'{device}: not the form of a device, as /GPU:0 is.') from error
-        if not any(_is(spec, tf.DeviceSpec.from_string(each)) for each in there):
-            raise ValueError(f'{device}: no such device. This machine has {", ".join(there)}.')
+            raise ValueError(f'{device}: expected the name of a device, such as /GPU:0.') from error
+        if parsed not in known:
+            raise ValueError(f'{device}: no such device. This machine has {", ".join(available)}.')
 
 
 def create_logical_cpus(devices: Sequence[str]) -> None:
-    """Divides the CPU in two logical devices where '/CPU:1' is asked for: to try two columns.
+    """Divides the CPU into two logical devices if '/CPU:1' is among the devices.
 
-    Only before TensorFlow has looked for devices; afterwards `check` refuses what is not there.
+    So two columns can be tried on one CPU. It has an effect only before TensorFlow looks for
+    devices; afterwards `check_devices` refuses '/CPU:1'.
+
+    Args:
+        devices: Names, such as '/CPU:1'.
     """
     cpus = tf.config.list_physical_devices('CPU')
-    if len(cpus) == 1 and any(each.upper().endswith('CPU:1') for each in devices):
+    if len(cpus) == 1 and any(name.upper().endswith('CPU:1') for name in devices):
         with contextlib.suppress(RuntimeError):  # TensorFlow has looked already
             halves = [tf.config.LogicalDeviceConfiguration()] * 2
             tf.config.set_logical_device_configuration(cpus[0], halves)
 
 
 def get_default_device() -> str:
-    """Where TensorFlow puts what no scope places: the first GPU, or else the CPU."""
-    names = [each.name for each in tf.config.list_logical_devices()]
+    """Returns the device of operations without a scope: the first GPU, or else the CPU."""
+    names = [device.name for device in tf.config.list_logical_devices()]
     return next((name for name in names if 'GPU' in name), names[0])
 
 
 def is_emulated(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
-    """Whether a CPU among the devices only imitates a precision; False where that is not known.
+    """Returns whether a CPU among the devices lacks arithmetic in a precision, which is slow.
 
     Args:
         precision: 'float32', 'bfloat16' or 'float16'.
-        devices: Names, as '/device:CPU:0'.
-        cpuinfo: Linux' list of what a processor has.
+        devices: Names, such as '/device:CPU:0'.
+        cpuinfo: Linux' list of the processor's features; without it, the answer is False.
     """
-    if precision not in _ARITHMETIC or not any('CPU' in each.upper() for each in devices):
+    if precision not in _ARITHMETIC or not any('CPU' in name.upper() for name in devices):
         return False
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     flags = {word for line in lines if line.startswith('flags') for word in line.split()}
     return bool(flags) and not flags & _ARITHMETIC[precision]
 
 
-def _is(asked: tf.DeviceSpec, there: tf.DeviceSpec) -> bool:
-    return (asked.device_type, asked.device_index or 0) == (there.device_type, there.device_index)
+def _parse(device: str) -> tuple[str, int]:
+    spec = tf.DeviceSpec.from_string(device)
+    return spec.device_type, spec.device_index or 0

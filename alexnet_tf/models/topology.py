@@ -1,7 +1,7 @@
-"""What a built network is made of, and which part reads which: read from the model itself."""
+"""Reads from a built network its layers with weights and the connections between them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -13,14 +13,14 @@ class LayerNode:
     """A layer with weights, or the input.
 
     Attributes:
-        name: As 'conv1_a'.
-        column: 'a' or 'b'; '' for what is of neither.
-        shape: Of its output, without the batch.
-        kernel: Shape of its weights; () for the input.
-        parameters: Number of its weights and biases.
-        device: Where it was placed; '' where TensorFlow decides.
-        reads: Names of the parts it reads, through whatever lies between.
-        follows: What lies between, without the column's letter, as ('norm1', 'pool1').
+        name: The layer's name, such as 'conv1_a'.
+        column: 'a' or 'b'; '' for a layer of neither, such as fc8.
+        shape: The shape of its output, without the batch.
+        kernel: The shape of its weights; () for the input.
+        parameters: The number of its weights and biases.
+        device: The device it was placed on; '' where TensorFlow decides.
+        reads: The names of the nodes that it reads, through whatever layers lie between.
+        follows: The layers between, without the column, such as ('norm1', 'pool1').
     """
 
     name: str
@@ -34,18 +34,19 @@ class LayerNode:
 
 
 def list_nodes(model: keras.Model) -> list[LayerNode]:
-    """The parts of a functional model, in its order."""
-    found = []
+    """Lists the input and the layers with weights of a functional model, in its order."""
+    nodes = []
     for layer in model.layers:
+        shape = tuple(layer.output.shape[1:])
         if isinstance(layer, keras.layers.InputLayer):
-            found.append(LayerNode(INPUT, '', tuple(layer.output.shape[1:])))
+            nodes.append(LayerNode(INPUT, '', shape))
         elif hasattr(layer, 'kernel'):
-            sources, between = _sources(layer)
-            found.append(
+            sources, between = _trace_sources(layer)
+            nodes.append(
                 LayerNode(
                     layer.name,
-                    _column(layer.name),
-                    tuple(layer.output.shape[1:]),
+                    _get_column(layer.name),
+                    shape,
                     tuple(layer.kernel.shape),
                     layer.count_params(),
                     layer.device or '',
@@ -53,18 +54,31 @@ def list_nodes(model: keras.Model) -> list[LayerNode]:
                     tuple(between),
                 )
             )
-    return found
+    return nodes
 
 
-def find_crossings(found: list[LayerNode]) -> list[tuple[str, str]]:
-    """(from, to) where a part of one column reads one of the other."""
-    columns = {each.name: each.column for each in found}
+def find_crossings(nodes: Sequence[LayerNode]) -> list[tuple[str, str]]:
+    """Finds the connections between columns: (source, target) names."""
+    columns = {node.name: node.column for node in nodes}
     return [
-        (source, each.name)
-        for each in found
-        for source in each.reads
-        if columns[source] and each.column and columns[source] != each.column
+        (source, node.name)
+        for node in nodes
+        for source in node.reads
+        if columns[source] and node.column and columns[source] != node.column
     ]
+
+
+def list_inbound_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Iterates over the layers that a layer of a functional model reads."""
+    for node in layer._inbound_nodes[:1]:
+        for parent in node.parent_nodes:
+            yield parent.operation
+
+
+def list_layer_names(model: keras.Model) -> list[str]:
+    """Lists the layers with weights by the paper's names, once for both columns."""
+    names = [get_layer_name(variable) for variable in model.trainable_variables]
+    return list(dict.fromkeys(names))
 
 
 def get_layer_name(variable: keras.Variable) -> str:
@@ -77,29 +91,22 @@ def is_bias(variable: keras.Variable) -> bool:
     return variable.path.endswith('bias')
 
 
-def _sources(layer) -> tuple[set[str], list[str]]:
-    """The parts that a layer reads, and the layers between, nearest to the source first."""
+def _trace_sources(layer: keras.Layer) -> tuple[set[str], list[str]]:
+    """The nodes that a layer reads, and the layers between, nearest to the source first."""
     sources, between, waiting = set(), [], list(list_inbound_layers(layer))
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, keras.layers.InputLayer):
+        inbound = waiting.pop()
+        if isinstance(inbound, keras.layers.InputLayer):
             sources.add(INPUT)
-        elif hasattr(each, 'kernel'):
-            sources.add(each.name)
+        elif hasattr(inbound, 'kernel'):
+            sources.add(inbound.name)
         else:
-            kind = each.name.removesuffix(f'_{_column(each.name)}')
+            kind = inbound.name.removesuffix(f'_{_get_column(inbound.name)}')
             if kind not in between:
                 between.insert(0, kind)
-            waiting += list_inbound_layers(each)
+            waiting += list_inbound_layers(inbound)
     return sources, between
 
 
-def list_inbound_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """The layers that a layer of a functional model reads."""
-    for node in layer._inbound_nodes[:1]:
-        for parent in node.parent_nodes:
-            yield parent.operation
-
-
-def _column(name: str) -> str:
+def _get_column(name: str) -> str:
     return name[-1] if name.endswith(('_a', '_b')) else ''

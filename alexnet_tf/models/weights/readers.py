@@ -1,4 +1,4 @@
-"""Reading other people's weights: layer name -> (kernel, bias), whatever the file."""
+"""Reads weight files of other programs: layer name -> (kernel, bias), whatever the format."""
 
 import pathlib
 import re
@@ -17,90 +17,106 @@ _BIASES = ('bias', 'biases', 'b', '1')
 
 
 def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
-    """The weights in a file.
+    """Reads the weights of some layers from a file.
 
     Args:
-        path: `.npy` (a pickled dictionary of layers, each a list, tuple or dictionary of kernel and
-            bias), `.npz` (keys such as 'conv1/kernel', 'conv1_b'), or `.caffemodel`.
-        layers: Names of the layers to look for; 'conv1' finds 'conv1_a', too.
+        path: A `.npy` file (a pickled dictionary from layers to lists, tuples or dictionaries of
+            kernel and bias), a `.npz` file (keys such as 'conv1/kernel' or 'conv1_b'), or a
+            `.caffemodel`.
+        layers: The names of the layers to look for; 'conv1' stands for 'conv1_a', too.
+
+    Returns:
+        Kernel and bias by the file's layer names, as the file has them.
 
     Raises:
-        DataError: There is no such file, or it is broken, or holds something else than arrays.
-        OSError: It cannot be read.
+        DataError: The file does not exist, is broken, or holds something other than arrays.
+        OSError: The file cannot be read.
+        ImportError: OpenCV is missing, or a version that reads no `.caffemodel`.
     """
-    by_kind = (_read_npy, _read_npz, lambda given: _read_caffemodel(given, layers))
-    readers = dict(zip(SUFFIXES, by_kind, strict=True))
     if not path.is_file():
         raise errors.DataError(f'--init_weights={path}: no such file.')
     try:
-        found = readers[path.suffix](path)
+        weights = _read_format(path, layers)
     except (ImportError, OSError, errors.DataError):
         raise
     except array_pickle.Refused as error:
         raise errors.DataError(
-            f'{path}: it asks for {error}; only NumPy arrays of numbers are admitted.'
+            f'{path}: the pickle asks for {error}, but only arrays of numbers are admitted.'
         ) from error
     except Exception as error:  # a hostile file fails in any way, MemoryError among them
         reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise errors.DataError(f'{path}: not readable as weights ({reason[0]}).') from error
-    found = {name: pair for name, pair in found.items() if name.partition('_')[0] in layers}
-    if not found:
-        raise errors.DataError(f'{path}: no kernel and bias of {", ".join(layers)} in it.')
-    for name, pair in found.items():
-        _check(path, name, *pair)
-    return found
+    weights = {name: pair for name, pair in weights.items() if name.partition('_')[0] in layers}
+    if not weights:
+        raise errors.DataError(f'{path}: it has no kernel and bias of {", ".join(layers)}.')
+    for name, (kernel, bias) in weights.items():
+        _check(path, name, kernel, bias)
+    return weights
+
+
+def _read_format(path: pathlib.Path, layers: Sequence[str]) -> Weights:
+    match path.suffix:
+        case '.npy':
+            return _read_npy(path)
+        case '.npz':
+            return _read_npz(path)
+        case _:
+            return _read_caffemodel(path, layers)
 
 
 def _check(path: pathlib.Path, name: str, kernel: np.ndarray, bias: np.ndarray) -> None:
-    for each in (kernel, bias):
-        if each.dtype.kind not in 'fiu':
-            raise errors.DataError(
-                f'{path}: {name} holds {each.dtype}, where numbers are expected.'
-            )
+    for array in (kernel, bias):
+        if array.dtype.kind not in 'fiu':
+            raise errors.DataError(f'{path}: {name} holds {array.dtype}, expected numbers.')
     # Older Caffe has four dimensions for fully-connected layers and for biases, too.
     if kernel.ndim not in (2, 4) or not kernel.size or not bias.size:
         raise errors.DataError(
             f'{path}: {name} has a kernel of shape {kernel.shape} and a bias of shape '
-            f'{bias.shape}, which is no layer of AlexNet.'
+            f'{bias.shape}, which no layer of AlexNet has.'
         )
     if name.startswith('conv') and kernel.ndim != 4:
-        raise errors.DataError(f'{path}: {name} has a kernel of shape {kernel.shape}, not of 4.')
+        raise errors.DataError(
+            f'{path}: {name} has a kernel of shape {kernel.shape}, expected 4 dimensions.'
+        )
 
 
 def _read_npy(path: pathlib.Path) -> Weights:
     with path.open('rb') as file:
         version = np.lib.format.read_magic(file)
-        header = {
+        read_header = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        _, _, dtype = header(file)
+        _, _, dtype = read_header(file)
         if not dtype.hasobject:
-            raise errors.DataError(f'{path}: one array, where a dictionary of layers is expected.')
-        held = array_pickle.load(file)
-    if not isinstance(held, dict):
-        raise errors.DataError(f'{path}: {type(held).__name__}, where a dictionary is expected.')
-    return {str(name): _pair(path, name, value) for name, value in held.items()}
+            raise errors.DataError(f'{path}: it holds one array, expected a dictionary of layers.')
+        layers = array_pickle.load(file)
+    if not isinstance(layers, dict):
+        kind = type(layers).__name__
+        raise errors.DataError(f'{path}: it holds a {kind}, expected a dictionary of layers.')
+    return {str(name): _to_pair(path, name, value) for name, value in layers.items()}
 
 
-def _pair(path, name, value) -> tuple[np.ndarray, np.ndarray]:
+def _to_pair(path: pathlib.Path, name: object, value) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(value, dict):
-        by_kind = {('bias' if str(k).lower() in _BIASES else 'kernel'): v for k, v in value.items()}
+        by_kind = {_to_kind(str(key)): array for key, array in value.items()}
         value = [by_kind.get('kernel'), by_kind.get('bias')]
-    if len(value) != 2 or any(not isinstance(each, np.ndarray) for each in value):
+    if len(value) != 2 or any(not isinstance(array, np.ndarray) for array in value):
         raise errors.DataError(f'{path}: {name} is not a kernel and a bias.')
     return value[0], value[1]
 
 
+def _to_kind(key: str) -> str:
+    return 'bias' if key.lower() in _BIASES else 'kernel'
+
+
 def _read_npz(path: pathlib.Path) -> Weights:
-    found: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as held:
-        for key in held.files:
-            matched = _KEY.fullmatch(key)
-            if matched:
-                kind = 'bias' if matched[2].lower() in _BIASES else 'kernel'
-                found.setdefault(matched[1], {})[kind] = held[key]
-    return {name: (each['kernel'], each['bias']) for name, each in found.items() if len(each) == 2}
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            if match := _KEY.fullmatch(key):
+                layers.setdefault(match[1], {})[_to_kind(match[2])] = arrays[key]
+    return {name: (pair['kernel'], pair['bias']) for name, pair in layers.items() if len(pair) == 2}
 
 
 def _read_caffemodel(path: pathlib.Path, layers: Iterable[str]) -> Weights:
@@ -108,28 +124,28 @@ def _read_caffemodel(path: pathlib.Path, layers: Iterable[str]) -> Weights:
         import cv2
     except ImportError as error:
         raise ImportError(
-            'reading .caffemodel needs the extra: pip install alexnet_tf[caffe]'
+            'Reading a .caffemodel needs OpenCV: pip install alexnet_tf[caffe]'
         ) from error
     if not hasattr(cv2.dnn, 'readNetFromCaffe'):
-        raise ImportError('OpenCV 5 reads no .caffemodel any more: pip install alexnet_tf[caffe]')
+        raise ImportError('OpenCV 5 reads no .caffemodel: pip install alexnet_tf[caffe]')
     names = list(layers)
-    # Arrays of bytes; a string of them would be taken for a file's name.
-    given = [np.frombuffer(each, np.uint8) for each in (_prototxt(names), path.read_bytes())]
-    net = cv2.dnn.readNetFromCaffe(*given)
-    found = {}
+    # Arrays of bytes, since it takes a string of them for a file's name.
+    prototxt, content = (np.frombuffer(x, np.uint8) for x in (_prototxt(names), path.read_bytes()))
+    net = cv2.dnn.readNetFromCaffe(prototxt, content)
+    weights = {}
     for name in names:
         if net.getLayerId(name) >= 0:
             try:
-                found[name] = net.getParam(name, 0), net.getParam(name, 1)
+                weights[name] = net.getParam(name, 0), net.getParam(name, 1)
             except cv2.error:  # the file has no such layer
                 continue
-    return found
+    return weights
 
 
 def _prototxt(names: Iterable[str]) -> bytes:
-    """A network of those layers, for OpenCV finds the blobs of named layers only.
+    """A network of the layers, since OpenCV finds the blobs of named layers only.
 
-    All as convolutions, which unlike fully-connected layers may say nothing true of their sizes.
+    All are convolutions, whose sizes, unlike those of fully-connected layers, need not be true.
     """
     lines = ['input: "data" input_dim: 1 input_dim: 3 input_dim: 227 input_dim: 227']
     lines += [

@@ -1,0 +1,197 @@
+"""Builds what a config asks for: recipe, network, replicas, and all that learns."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import keras
+
+from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
+from alexnet_tf.training import distribution, loss_scale, optimizer, steps
+from input_pipeline.batches import augmentation
+from input_pipeline.records import manifests
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner:
+    """A network and what trains it.
+
+    Attributes:
+        model: Images (batch, crop, crop, 3) -> logits (batch, classes).
+        optimizer: Of the model's trainable variables.
+        loss_scale: For float16, else None.
+        step: One update; see `steps.create_training_step`.
+    """
+
+    model: keras.Model
+    optimizer: optimizer.PaperSGD
+    loss_scale: loss_scale.LossScale | None
+    step: Callable[..., steps.StepResult]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Everything that a checkpoint keeps: weights, random states, velocities, loss scale."""
+        scale = self.loss_scale.variables if self.loss_scale else []
+        return [*self.model.variables, *self.optimizer.velocities, *scale]
+
+
+def build_learner(
+    config: schema.Config,
+    recipe: recipes.Recipe,
+    num_classes: int,
+    *,
+    replicas: distribution.SingleReplica,
+    finish_on_device: Callable | None = None,
+) -> Learner:
+    """Builds the network, its optimizer and loss scale, and the training step that joins them.
+
+    Args:
+        config: Settings of the command.
+        recipe: Hyperparameters of the network and its training.
+        num_classes: Number of classes.
+        replicas: Of the network, from `create_replicas`.
+        finish_on_device: Turns what the input pipeline hands over into images, if that is left to
+            the training step: `Augmentation.finish_on_device`.
+
+    Raises:
+        UsageError: The settings describe no network, or a device does not exist.
+    """
+    with replicas.scope():
+        model = build_model(
+            config,
+            recipe,
+            num_classes,
+            devices=() if replicas.number > 1 else config.network.devices,
+            compiled=True,
+        )
+        sgd = optimizer.PaperSGD(
+            model.trainable_variables,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            layer_decays=recipe.layer_decays(),
+        )
+        scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
+    step = steps.create_training_step(
+        model,
+        sgd,
+        scale,
+        finish_on_device=finish_on_device,
+        accumulate_steps=config.training.accumulate_steps,
+        replicas=replicas,
+    )
+    return Learner(model, sgd, scale, step)
+
+
+def build_model(
+    config: schema.Config,
+    recipe: recipes.Recipe,
+    num_classes: int,
+    *,
+    devices: tuple[str, ...],
+    compiled: bool,
+) -> keras.Model:
+    """Builds the network that a config asks for.
+
+    Args:
+        config: Settings of the command.
+        recipe: Hyperparameters of the network.
+        num_classes: Number of outputs.
+        devices: One for the whole network or one for each column; () for TensorFlow's default.
+        compiled: Whether XLA compiles parts of it: faster, but not for export.
+
+    Raises:
+        UsageError: The settings describe no network, or a device does not exist.
+    """
+    check_devices(devices)
+    build = cifar.build if recipe.layers else alexnet.build
+    try:
+        return build(
+            recipe,
+            num_classes=num_classes,
+            width=config.network.width,
+            devices=devices,
+            precision=config.network.precision,
+            seed=config.seed,
+            compiled=compiled,
+        )
+    except ValueError as error:
+        raise fields.UsageError(str(error)) from error
+
+
+def resolve_recipe(config: schema.Config) -> recipes.Recipe:
+    """Returns the recipe that a config names, with every hyperparameter that a flag overrides.
+
+    Raises:
+        UsageError: A flag sets a hyperparameter that the recipe's network does not have.
+    """
+    names = {field.name for field in dataclasses.fields(recipes.Recipe)}
+    settings = serialization.to_settings(config)
+    overrides = {
+        name: settings[name] for name in names & set(settings) if settings[name] is not None
+    }
+    recipe = recipes.resolve(config.network.recipe, **overrides)
+    unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
+    if unused:
+        raise fields.UsageError(
+            f'--{unused[0]}: the network of --recipe={recipe.name} has no such thing. Leave the '
+            'flag out.'
+        )
+    return recipe
+
+
+def check_layer_rates(recipe: recipes.Recipe, model: keras.Model) -> None:
+    """Checks that `--layer_rates` names layers of the network.
+
+    Raises:
+        UsageError: It names another.
+    """
+    layers = topology.list_layer_names(model)
+    for layer_rate in recipe.layer_rates:
+        if layer_rate.partition('=')[0] not in layers:
+            raise fields.UsageError(
+                f'--layer_rates={layer_rate}: the network has no such layer. Its layers are '
+                f'{", ".join(layers)}.'
+            )
+
+
+def build_augmentation(
+    statistics: manifests.ImageStatistics, recipe: recipes.Recipe
+) -> augmentation.Augmentation:
+    """Builds the training augmentation of a recipe, for images with these statistics."""
+    settings = augmentation.AugmentationSettings(
+        crop_size=recipe.crop_size,
+        colour_shift_sd=recipe.colour_shift_sd,
+        colour_shift_divisor=recipe.colour_shift_divisor,
+        colour_shift_epochs=recipe.colour_shift_epochs,
+        crop_chunk=recipe.crop_chunk,
+        random_crops=recipe.random_crops,
+    )
+    return augmentation.Augmentation(statistics, settings)
+
+
+def create_replicas(config: schema.Config) -> distribution.SingleReplica:
+    """Creates the replicas of the network that a config asks for, before TensorFlow runs anything.
+
+    Raises:
+        UsageError: A device does not exist, or TF_CONFIG describes no cluster.
+    """
+    strategy, devices = config.network.strategy, config.network.devices
+    placement.create_logical_cpus(devices)
+    if strategy != 'multi_worker':
+        check_devices(devices)
+    try:
+        return distribution.create_replicas(strategy, devices)
+    except ValueError as error:
+        raise fields.UsageError(str(error)) from error
+
+
+def check_devices(devices: Sequence[str]) -> None:
+    """Checks that devices exist.
+
+    Raises:
+        UsageError: One does not.
+    """
+    try:
+        placement.check_devices(devices)
+    except ValueError as error:
+        raise fields.UsageError(str(error)) from error
