@@ -1,9 +1,10 @@
-"""A CSV file that names pictures and their classes."""
+"""A CSV file that lists images and their classes."""
 
 import collections
 import csv
 import hashlib
 import io
+import pathlib
 
 from input_pipeline import errors, files
 from input_pipeline.records import manifests
@@ -18,76 +19,87 @@ _SPLITS = {
 }
 
 
-def find(source_dir: str, *, validation_fraction: float) -> entries_lib.Found:
-    """The pictures that a CSV file lists.
+def find_images(source_dir: str, *, validation_fraction: float) -> entries_lib.Source:
+    """Finds the images that a CSV file lists.
 
     Args:
-        source_dir: The file. Its first line names columns: `path`, relative to the file's folder
-            or absolute, `label`, any text; and perhaps `split`: train, validation or test.
-        validation_fraction: Without `split`: the share held out, by the content's hash.
+        source_dir: Path of the file. Its first line names the columns `path` (relative to the
+            file's folder, or absolute), `label` (any text) and optionally `split` (train,
+            validation or test).
+        validation_fraction: Fraction of the images to hold out, by the hash of their content, if
+            there is no `split`.
 
     Raises:
-        DataError: No such file, another form, a path twice, one class, or an empty split.
+        DataError: There is no such file, its form is another, it lists a path twice or fewer than
+            two classes, or a split is empty.
     """
-    file = files.at(source_dir)
-    rows = _rows(file)
+    file = files.as_path(source_dir)
+    rows = _read_rows(file)
     classes = tuple(sorted({row['label'] for row in rows}))
     if len(classes) < 2:
-        raise errors.DataError(f'{file} names {len(classes)} classes; at least two are needed.')
-    labels = {name: at for at, name in enumerate(classes)}
+        raise errors.DataError(
+            f'{file} names {len(classes)} classes; a classifier needs at least two.'
+        )
+    labels = {name: label for label, name in enumerate(classes)}
     splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
     for row in rows:
-        remote = files.is_remote(row['path'])
-        read = entries_lib.File.at(row['path'] if remote else str(file.parent / row['path']))
-        split = _split_of(row, read, validation_fraction)
-        splits.setdefault(split, []).append(
-            entries_lib.Entry(row['path'], labels[row['label']], read)
-        )
-    for split, entries in splits.items():
-        if not entries:
-            raise errors.DataError(f'{file}: no picture falls into the {split} split.')
-    numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items())
-    description = f'{file}: a list, {len(classes)} classes, {numbers} pictures'
-    rule = '' if rows[0].get('split') else entries_lib.BY_CONTENT
-    return entries_lib.Found(
-        NAME, description, classes, splits, split_rule=rule, exif_orientation=True
+        path = row['path'] if files.is_remote(row['path']) else str(file.parent / row['path'])
+        image = entries_lib.ImageFile.from_path(path)
+        entry = entries_lib.Entry(row['path'], labels[row['label']], image)
+        split = _SPLITS[row['split']] if row.get('split') else _choose(entry, validation_fraction)
+        splits.setdefault(split, []).append(entry)
+    entries_lib.check_splits(splits, file)
+    images = entries_lib.describe_splits(splits)
+    return entries_lib.Source(
+        NAME,
+        f'{file}: a list, {len(classes)} classes, {images}',
+        classes,
+        splits,
+        split_rule='' if rows[0].get('split') else entries_lib.BY_CONTENT,
+        exif_orientation=True,
     )
 
 
-def _rows(file) -> list[dict[str, str]]:
+def _choose(entry: entries_lib.Entry, validation_fraction: float) -> str:
+    try:
+        content = entry.read()
+    except (OSError, ValueError):
+        content = entry.name.encode(errors='surrogateescape')
+    return entries_lib.choose_split(hashlib.sha256(content).hexdigest(), validation_fraction)
+
+
+def _read_rows(file: pathlib.Path) -> list[dict[str, str]]:
     if not file.is_file():
-        raise errors.DataError(f'--source_dir={file}: --source=csv wants a file of path,label.')
+        raise errors.DataError(
+            f'--source_dir={file}: no such file. --source=csv needs a CSV file with the columns '
+            'path and label.'
+        )
     try:
         text = file.read_bytes().decode('utf-8-sig')
         reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
-        if not {'path', 'label'} <= set(reader.fieldnames or ()):
-            raise errors.DataError(
-                f'{file}: its first line names {reader.fieldnames}; path and label are wanted.'
-            )
+        columns = reader.fieldnames or ()
         rows = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise errors.DataError(f'{file} cannot be read as CSV in UTF-8 ({error}).') from error
-    for number, row in enumerate(rows, 2):
-        split = row.get('split')
-        if not row['path'] or not row['label'] or None in row or (split or 'train') not in _SPLITS:
-            raise errors.DataError(
-                f'{file}, row {number}: expected a path, a label, and a split of train, validation '
-                'or test, if any.'
-            )
-    twice = [
-        path for path, times in collections.Counter(r['path'] for r in rows).items() if times > 1
-    ]
-    if twice:
-        raise errors.DataError(f'{file} lists {twice[0]} more than once.')
+        raise errors.DataError(
+            f'{file} cannot be read as CSV ({error}). Save it as CSV in UTF-8.'
+        ) from error
+    if not {'path', 'label'} <= set(columns):
+        raise errors.DataError(
+            f'{file}: its first line names the columns {list(columns)}; expected path and label.'
+        )
+    _check_rows(file, rows)
     return rows
 
 
-def _split_of(row, read, fraction: float) -> str:
-    if row.get('split'):
-        return _SPLITS[row['split']]
-    try:
-        digest = hashlib.sha256(read()).hexdigest()
-    except (OSError, ValueError):
-        digest = hashlib.sha256(row['path'].encode(errors='surrogateescape')).hexdigest()
-    held_out = entries_lib.share(digest) < fraction
-    return manifests.VALIDATION if held_out else manifests.TRAIN
+def _check_rows(file: pathlib.Path, rows: list[dict[str, str]]) -> None:
+    for number, row in enumerate(rows, 2):
+        is_known = (row.get('split') or 'train') in _SPLITS
+        if not row['path'] or not row['label'] or None in row or not is_known:
+            raise errors.DataError(
+                f'{file}, row {number}: expected a path, a label and, if there is a split column, '
+                'train, validation or test.'
+            )
+    counts = collections.Counter(row['path'] for row in rows)
+    repeated = next((path for path, count in counts.items() if count > 1), None)
+    if repeated:
+        raise errors.DataError(f'{file} lists {repeated} more than once. Keep one of its rows.')

@@ -1,93 +1,92 @@
-"""What a source gives: itself, and pictures that are read when their turn comes."""
+"""What a source gives: its classes and splits, and entries that read their image when it is due."""
 
 import dataclasses
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import files
+from input_pipeline import errors, files
 from input_pipeline.images import headers
 from input_pipeline.records import manifests
+
+# How a source was split, as manifests keep it.
+BY_CONTENT = "validation where the content's sha256, as a fraction, is below validation_fraction"
+BY_NAME = "validation where the name's sha256, as a fraction, is below validation_fraction"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture.
+    """An image of a source.
 
     Attributes:
         name: Unique in its split, with '/' between parts.
         label: Index of its class.
-        read: Gives the encoded bytes, in any process; may raise OSError, or ValueError.
+        read: Returns the encoded bytes, in any process; may raise OSError or ValueError.
     """
 
     name: str
     label: int
     read: Callable[[], bytes]
 
+    @property
     def identity(self) -> str:
-        """What it is taken for the same picture by: label, size where it is known, and name."""
+        """The label, the size in bytes if it is known, and the name: equal for the same image."""
         return f'{self.label} {getattr(self.read, "size", "")} {self.name}'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class File:
-    """A file as an entry reads it.
+class ImageFile:
+    """A file that an entry reads.
 
     Attributes:
-        path: Of the file.
-        size: Bytes that it had when it was found; -1 where it could not be looked at.
+        path: Path of the file.
+        size: Size in bytes when the source was listed; -1 if it is unknown.
     """
 
     path: str
     size: int
 
     @classmethod
-    def at(cls, path: str) -> 'File':
-        """The file as it is now."""
+    def from_path(cls, path: str) -> 'ImageFile':
+        """Returns the file with its present size."""
         try:
-            return cls(path, files.size(path))
+            return cls(path, files.get_size(path))
         except (OSError, ValueError):
             return cls(path, -1)
 
     def __call__(self) -> bytes:
-        path = files.at(self.path)
+        """Reads the file; of one larger than `headers.MAX_BYTES`, only one byte more than that.
+
+        Raises:
+            OSError: The file does not exist or cannot be read.
+        """
+        path = files.as_path(self.path)
         if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
         with path.open('rb') as file:
-            # One more, so that what is too large is noticed.
-            return file.read(headers.MOST_BYTES + 1)
-
-
-BY_CONTENT = "validation where the content's sha256, as a fraction, is below validation_fraction"
-BY_NAME = "validation where the name's sha256, as a fraction, is below validation_fraction"
-
-
-def share(sha256: str) -> float:
-    """The number in [0, 1) that a hash in hexadecimal stands for; see BY_CONTENT and BY_NAME."""
-    return int(sha256[:13], 16) / 16**13
+            return file.read(headers.MAX_BYTES + 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """What a source holds.
+class Source:
+    """The images of a source, by split.
 
     Attributes:
-        source: The source's name.
-        description: What was found, and by what it was recognised, for people.
-        classes: Names in label order.
+        name: Name of the kind of source, as manifests keep it.
+        description: What was found, for people.
+        classes: Class names in label order.
         splits: Entries by split: 'train', 'validation' and perhaps 'test'.
-        split_rule: What decided the split, where the source did not come with one.
-        words: What classes mean, in label order, where their names do not say it.
-        ids: Their ILSVRC ids, in label order, where they have some.
-        exif_orientation: Whether a picture is turned as its EXIF orientation says.
-        expected: Published numbers of pictures by split, where there are some.
-        square_size: Side of a record's picture; pictures of exactly this size are stored as they
-            are.
-        in_place: Where the source is records whose pictures have that size: how they hold them.
-            Such entries read from the file `read.path`, all of it, in its order.
+        split_rule: How images were assigned to splits, if the source does not say it.
+        words: Meanings of the classes in label order, if their names do not say it.
+        ids: ILSVRC ids of the classes in label order, if they have some.
+        exif_orientation: Whether images are rotated as their EXIF orientation says.
+        expected: Published numbers of images by split, if there are some.
+        square_size: Side of a stored image in pixels. Images of exactly this size are not resized.
+        in_place_layout: Layout of the source's own records, if it consists of records whose images
+            have that size. Its entries then read from the file `read.path`, all of it in its order.
     """
 
-    source: str
+    name: str
     description: str
     classes: tuple[str, ...]
     splits: Mapping[str, Sequence[Entry]]
@@ -97,4 +96,37 @@ class Found:
     exif_orientation: bool = False
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)
     square_size: int = 256
-    in_place: manifests.Layout | None = None
+    in_place_layout: manifests.Layout | None = None
+
+
+def choose_split(sha256: str, validation_fraction: float) -> str:
+    """Chooses 'validation' for a fraction of all hashes, always the same, and 'train' otherwise.
+
+    >>> choose_split('00' * 32, 0.1), choose_split('ff' * 32, 0.1)
+    ('validation', 'train')
+
+    Args:
+        sha256: 64 hexadecimal digits.
+        validation_fraction: Fraction of the images to hold out, in [0, 1].
+    """
+    is_held_out = int(sha256[:13], 16) / 16**13 < validation_fraction
+    return manifests.VALIDATION if is_held_out else manifests.TRAIN
+
+
+def describe_splits(splits: Mapping[str, Sequence[Entry]]) -> str:
+    """Describes splits by their numbers of images, such as '10 train, 2 validation images'."""
+    return ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items()) + ' images'
+
+
+def check_splits(splits: Mapping[str, Sequence[Entry]], source_dir: os.PathLike) -> None:
+    """Checks that no split is empty.
+
+    Raises:
+        DataError: One is.
+    """
+    for split, entries in splits.items():
+        if not entries:
+            raise errors.DataError(
+                f'{source_dir}: no image falls into the {split} split. Add images or change '
+                '--validation_fraction.'
+            )

@@ -1,80 +1,86 @@
-"""What the two years of ILSVRC share: development kits, a tar of tars, flat tars with labels."""
+"""Reads what both years of ILSVRC use: development kits, tars of tars, flat tars with labels."""
 
 import pathlib
 import re
-from collections.abc import Callable
 
 from input_pipeline import errors
 from input_pipeline.sources import archives, entries, synsets
 
-INNER = re.compile(r'n\d{8}\.tar')
-TRAINING = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
+CLASS_TAR = re.compile(r'n\d{8}\.tar')
+TRAINING_IMAGE = re.compile(r'n\d{8}_\d+\.(?i:jpe?g)')
 _CLASSES = 'meta.mat'
 
-Read = Callable[[str, archives.Member], archives.Member]
 
+def read_classes(kit: pathlib.Path, year: int) -> synsets.Classes:
+    """Reads the classes in a development kit.
 
-def classes_of(kit: pathlib.Path, year: int) -> synsets.Classes:
-    """The classes in a development kit; DataError where they are not, or of another year."""
-    data = archives.read(kit, [_CLASSES]).get(_CLASSES)
-    if data is None:
-        raise errors.DataError(f'{kit} holds no {_CLASSES}: it is no development kit.')
-    return synsets.of_development_kit(data, year, f'{_CLASSES} in {kit}')
-
-
-def truth_in(kit: pathlib.Path, name: str) -> tuple[str, str]:
-    """(text, file for messages) of a ground truth in a kit; DataError where there is none."""
-    data = archives.read(kit, [name]).get(name)
-    if data is None:
-        raise errors.DataError(f'{kit} holds no {name}.')
-    file = f'{name} in {kit}'
-    return synsets.text_of(data, file), file
-
-
-def _as_found(base: str, member: archives.Member) -> archives.Member:
-    return member
-
-
-def training(
-    path: pathlib.Path, classes: synsets.Classes, read: Read = _as_found
-) -> list[entries.Entry]:
-    """The pictures of a tar of one tar for each class; DataError where classes are others.
-
-    Args:
-        path: Of the tar.
-        classes: Those that it must hold.
-        read: What is read for a base name and its member.
+    Raises:
+        DataError: The file is not a development kit, or is that of another year.
+        PackageMissing: SciPy is not installed.
     """
-    labels, found, seen = classes.labels(), [], set()
-    for wnid, base, member in archives.nested(path, INNER, TRAINING):
-        seen.add(wnid)
+    data = _read_file(kit, _CLASSES)
+    return synsets.read_development_kit(data, year, f'{_CLASSES} in {kit}')
+
+
+def read_ground_truth(kit: pathlib.Path, name: str) -> tuple[str, str]:
+    """Reads a ground truth in a development kit.
+
+    Returns:
+        Its text, and what messages call the file.
+
+    Raises:
+        DataError: The kit does not have it.
+    """
+    file = f'{name} in {kit}'
+    return synsets.decode_text(_read_file(kit, name), file), file
+
+
+def list_training_images(path: pathlib.Path, classes: synsets.Classes) -> list[entries.Entry]:
+    """Lists the images of a tar that holds one tar for each class.
+
+    Raises:
+        DataError: The tar is damaged, or holds other classes.
+    """
+    labels, images, wnids = classes.labels_by_wnid(), [], set()
+    for wnid, base, member in archives.iter_nested_members(path, CLASS_TAR, TRAINING_IMAGE):
+        wnids.add(wnid)
         if wnid in labels:
-            found.append(entries.Entry(f'train/{wnid}/{base}', labels[wnid], read(base, member)))
-    synsets.check_same(sorted(seen), classes, str(path))
-    return found
+            images.append(entries.Entry(f'train/{wnid}/{base}', labels[wnid], member))
+    synsets.check_wnids(sorted(wnids), classes, str(path))
+    return images
 
 
-def flat(
+def list_flat_images(
     path: pathlib.Path,
     expected: re.Pattern,
+    *,
     folder: str,
     classes: synsets.Classes,
     truth: tuple[str, str],
-    read: Read = _as_found,
 ) -> list[entries.Entry]:
-    """The pictures of a tar without folders, labelled in the order of their names, not the tar's.
+    """Lists the images of a tar without folders; labels are in the order of the images' names.
 
     Args:
-        path: Of the tar.
-        expected: What base names look like.
-        folder: In front of names.
-        classes, read: As those of `training`.
-        truth: See `truth_in`.
+        path: Path of the tar.
+        expected: Pattern of base names.
+        folder: Folder to put in front of names.
+        classes: Classes that the ground truth may name.
+        truth: The labels; see `read_ground_truth`.
+
+    Raises:
+        DataError: The tar is damaged, or does not have an image for each label.
     """
-    pictures = dict(archives.members(path, expected))
+    members = dict(archives.iter_members(path, expected))
     text, file = truth
-    labels = synsets.ground_truth(text, classes, len(pictures), file)
+    labels = synsets.parse_ground_truth(text, classes, len(members), file)
     return [
-        entries.Entry(f'{folder}/{base}', label, read(base, pictures[base]))
-        for base, label in zip(sorted(pictures), labels, strict=True)
+        entries.Entry(f'{folder}/{base}', label, members[base])
+        for base, label in zip(sorted(members), labels, strict=True)
     ]
+
+
+def _read_file(kit: pathlib.Path, name: str) -> bytes:
+    data = archives.read_files(kit, [name]).get(name)
+    if data is None:
+        raise errors.DataError(f'{kit} holds no {name}: download the development kit again.')
+    return data

@@ -1,9 +1,10 @@
-"""ILSVRC-2010 as downloaded: the one year of which the test labels are public (paper, table 1).
+"""ILSVRC-2010 as downloaded, the one year whose test labels are public (paper, table 1).
 
-Some pictures of the three tars were replaced afterwards: `patch_images.tar` holds them, and all of
-it must find its place.
+Some images of the three tars were replaced later: `patch_images.tar` holds them, and each must
+replace one.
 """
 
+import dataclasses
 import pathlib
 import re
 
@@ -20,48 +21,55 @@ KIT = 'ILSVRC2010_devkit-1.0.tar.gz'
 VALIDATION_TRUTH = 'ILSVRC2010_validation_ground_truth.txt'
 TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
 
-_FLAT = {
-    manifests.VALIDATION: re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)'),
-    manifests.TEST: re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)'),
-}
-_ANY = re.compile('|'.join(each.pattern for each in (ilsvrc.TRAINING, *_FLAT.values())))
+_VALIDATION_IMAGE = re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)')
+_TEST_IMAGE = re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)')
+_ANY_IMAGE = re.compile(
+    '|'.join(image.pattern for image in (ilsvrc.TRAINING_IMAGE, _VALIDATION_IMAGE, _TEST_IMAGE))
+)
 
 
-def recognises(root: pathlib.Path) -> str:
-    """Why a folder is taken for this set; '' where it is not."""
+def recognize(root: pathlib.Path) -> str:
+    """Says why a folder is taken for ILSVRC-2010; '' if it is not."""
     return f'{TRAIN_TAR} is in it' if (root / TRAIN_TAR).is_file() else ''
 
 
-def find(source_dir: str) -> entries.Found:
-    """The set in a folder; its test split where `ILSVRC2010_images_test.tar` is there.
+def find_images(source_dir: str) -> entries.Source:
+    """Finds the images of ILSVRC-2010, with a test split if `ILSVRC2010_images_test.tar` exists.
+
+    Args:
+        source_dir: Folder of the tars, the development kit and `patch_images.tar`.
 
     Raises:
-        DataError: Something is missing, cut short, or of another set.
+        DataError: A file is missing, cut short, or of another data set.
+        PackageMissing: SciPy is not installed.
     """
-    root = files.at(source_dir)
-    test = (root / TEST_TAR).is_file()
-    for name in (TRAIN_TAR, VALIDATION_TAR, KIT, PATCH_TAR, *([TEST_TRUTH] if test else [])):
+    root = files.as_path(source_dir)
+    has_test = (root / TEST_TAR).is_file()
+    for name in (TRAIN_TAR, VALIDATION_TAR, KIT, PATCH_TAR, *([TEST_TRUTH] if has_test else [])):
         if not (root / name).is_file():
             raise errors.DataError(f'{root} has no {name}. Download it into the same folder.')
-    classes = ilsvrc.classes_of(root / KIT, 2010)
-    patch = _Patch(root / PATCH_TAR)
-    truth = ilsvrc.truth_in(root / KIT, VALIDATION_TRUTH)
-    splits = {
-        manifests.TRAIN: ilsvrc.training(root / TRAIN_TAR, classes, patch),
-        manifests.VALIDATION: ilsvrc.flat(
-            root / VALIDATION_TAR, _FLAT[manifests.VALIDATION], 'val', classes, truth, patch
-        ),
-    }
-    if test:
+    classes = ilsvrc.read_classes(root / KIT, 2010)
+    splits = {manifests.TRAIN: ilsvrc.list_training_images(root / TRAIN_TAR, classes)}
+    splits[manifests.VALIDATION] = ilsvrc.list_flat_images(
+        root / VALIDATION_TAR,
+        _VALIDATION_IMAGE,
+        folder='val',
+        classes=classes,
+        truth=ilsvrc.read_ground_truth(root / KIT, VALIDATION_TRUTH),
+    )
+    if has_test:
         path = root / TEST_TRUTH
-        truth = synsets.text_of(path.read_bytes(), str(path)), str(path)
-        splits[manifests.TEST] = ilsvrc.flat(
-            root / TEST_TAR, _FLAT[manifests.TEST], manifests.TEST, classes, truth, patch
+        splits[manifests.TEST] = ilsvrc.list_flat_images(
+            root / TEST_TAR,
+            _TEST_IMAGE,
+            folder='test',
+            classes=classes,
+            truth=(synsets.decode_text(path.read_bytes(), str(path)), str(path)),
         )
-    patch.check_used(whole=test)
-    return entries.Found(
+    replaced = _apply_patch(root / PATCH_TAR, splits)
+    return entries.Source(
         NAME,
-        f'{root}: the tars of ILSVRC-2010, {patch.used:,} pictures replaced by {PATCH_TAR}',
+        f'{root}: the tars of ILSVRC-2010, {replaced:,} images replaced by {PATCH_TAR}',
         classes.wnids,
         splits,
         words=classes.words,
@@ -70,25 +78,20 @@ def find(source_dir: str) -> entries.Found:
     )
 
 
-class _Patch:
-    """The replacements, by name."""
-
-    def __init__(self, path):
-        self._path = path
-        self._left = dict(archives.members(path, _ANY))
-        self.used = 0
-
-    def __call__(self, base: str, member: archives.Member) -> archives.Member:
-        """What is read for a picture."""
-        better = self._left.pop(base, None)
-        self.used += better is not None
-        return better or member
-
-    def check_used(self, *, whole: bool) -> None:
-        """Refuses a patch of which something found no place."""
-        left = [base for base in self._left if whole or not _FLAT[manifests.TEST].fullmatch(base)]
-        if left:
-            raise errors.DataError(
-                f'{self._path}: {len(left)} of its pictures replace none, {left[0]} first. A tar '
-                'is not whole, or of another year.'
-            )
+def _apply_patch(path: pathlib.Path, splits: dict[str, list[entries.Entry]]) -> int:
+    """Replaces the images that a patch replaces, in place, and returns their number."""
+    members = dict(archives.iter_members(path, _ANY_IMAGE))
+    total = len(members)
+    for images in splits.values():
+        for index, entry in enumerate(images):
+            if member := members.pop(entry.name.rpartition('/')[2], None):
+                images[index] = dataclasses.replace(entry, read=member)
+    unused = [
+        name for name in members if manifests.TEST in splits or not _TEST_IMAGE.fullmatch(name)
+    ]
+    if unused:
+        raise errors.DataError(
+            f'{path}: {len(unused)} of its images replace none, {unused[0]} first. A tar beside it '
+            'is incomplete, or of another year: download it again.'
+        )
+    return total - len(members)

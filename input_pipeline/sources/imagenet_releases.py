@@ -1,8 +1,7 @@
-"""ImageNet's full releases: a tar of one tar for each WordNet id, and no split of its own.
+"""ImageNet's full releases: a tar of one tar for each WordNet id, without a split.
 
-Fall 2011 has 21,841 classes, to pre-train on; the 10,184 of Deng et al. (ECCV 2010) are those of
-the paper's section 6, "half of the images for training and half for testing". The paper does not
-say which half: here the content's hash decides, so that anyone gets the same.
+Fall 2011 has 21,841 classes, to pre-train on. The 10,184 of Deng et al. (ECCV 2010) are those of
+the paper's section 6: "half of the images for training and half for testing".
 """
 
 import hashlib
@@ -20,11 +19,11 @@ TARS = {
 }
 CLASSES = {'fall11_whole.tar': 21_841, 'winter21_whole.tar': 19_167, TARS[IMAGENET10K][0]: 10_184}
 WORDS = 'words.txt'
-_HALVES = "validation where the content's sha256 begins with a bit of 1"
+_HALVES = "validation where the content's sha256 begins with a bit of 1"  # kept in manifests
 
 
-def recognises(root: pathlib.Path) -> tuple[str, str]:
-    """(source, why) where a folder holds such a release; ('', '') where it does not."""
+def recognize(root: pathlib.Path) -> tuple[str, str]:
+    """Returns (source, reason) if a folder holds such a release, and ('', '') if it does not."""
     for source, names in TARS.items():
         for name in names:
             if (root / name).is_file():
@@ -32,63 +31,76 @@ def recognises(root: pathlib.Path) -> tuple[str, str]:
     return '', ''
 
 
-def find(source: str, source_dir: str, *, validation_fraction: float) -> entries.Found:
-    """A release in a folder; beside it, ImageNet's `words.txt` where classes shall have words.
+def find_images(source: str, source_dir: str, *, validation_fraction: float) -> entries.Source:
+    """Finds the images of a release, and the words of its classes if `words.txt` is beside it.
 
     Args:
         source: FALL2011 or IMAGENET10K.
-        source_dir: Of the tar.
-        validation_fraction: Share held out of FALL2011: by name, for its content is a terabyte.
-            Of IMAGENET10K the half is held out whose content's sha256 begins with a bit of 1.
+        source_dir: Folder of the tar.
+        validation_fraction: Fraction of FALL2011 to hold out, by the hash of an image's name, for
+            its content is a terabyte. Of IMAGENET10K always a half is held out, by content.
 
     Raises:
-        DataError: No such tar, or it is damaged.
+        DataError: There is no such tar, or it is damaged.
     """
-    root = files.at(source_dir)
-    path = next((root / name for name in TARS[source] if (root / name).is_file()), None)
-    if path is None:
-        packed = [f'{name}.gz' for name in TARS[source] if (root / f'{name}.gz').is_file()]
-        how = f'Unpack {packed[0]} with gunzip first' if packed else 'Download it'
-        raise errors.DataError(f'{root} has no {TARS[source][0]}. {how}.')
-    halves = source == IMAGENET10K
-    held_out = _by_content if halves else _by_name(validation_fraction)
+    root = files.as_path(source_dir)
+    path = _find_tar(root, source)
+    is_halved = source == IMAGENET10K
+    choose = _choose_by_content if is_halved else _name_chooser(validation_fraction)
     rows = [
-        (wnid, base, member, held_out(base, member))
-        for wnid, base, member in archives.nested(path, ilsvrc.INNER, ilsvrc.TRAINING)
+        (wnid, base, member, choose(base, member))
+        for wnid, base, member in archives.iter_nested_members(
+            path, ilsvrc.CLASS_TAR, ilsvrc.TRAINING_IMAGE
+        )
     ]
     if not rows:
-        raise errors.DataError(f'{path} holds no tars of pictures.')
-    classes = synsets.of_names({wnid for wnid, *_ in rows}, _words(root))
-    labels = classes.labels()
+        raise errors.DataError(f'{path} holds no tars of images. Download it again.')
+    classes = synsets.Classes.from_wnids({wnid for wnid, *_ in rows}, _read_words(root))
+    labels = classes.labels_by_wnid()
     splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
-    for wnid, base, member, validation in rows:
-        split = manifests.VALIDATION if validation else manifests.TRAIN
+    for wnid, base, member, split in rows:
         splits[split].append(entries.Entry(f'{wnid}/{base}', labels[wnid], member))
-    known, how = CLASSES[path.name], 'halves by content' if halves else 'held out by name'
-    description = f'{path}: {len(classes.wnids):,} of {known:,} published classes, {how}'
-    rule = _HALVES if halves else entries.BY_NAME
-    return entries.Found(
-        source, description, classes.wnids, splits, split_rule=rule, words=classes.words
+    how = 'halves by content' if is_halved else 'held out by name'
+    return entries.Source(
+        source,
+        f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {how}',
+        classes.wnids,
+        splits,
+        split_rule=_HALVES if is_halved else entries.BY_NAME,
+        words=classes.words,
     )
 
 
-def _by_content(base: str, member: archives.Member) -> bool:
+def _find_tar(root: pathlib.Path, source: str) -> pathlib.Path:
+    for name in TARS[source]:
+        if (root / name).is_file():
+            return root / name
+    packed = [f'{name}.gz' for name in TARS[source] if (root / f'{name}.gz').is_file()]
+    advice = f'Unpack {packed[0]} with gunzip first' if packed else 'Download it'
+    raise errors.DataError(f'{root} has no {TARS[source][0]}. {advice}.')
+
+
+# Paper: it does not say which half of the images is for testing. The hash of the content decides
+# here, so that everybody gets the same halves.
+def _choose_by_content(_: str, member: archives.Member) -> str:
     try:
-        return hashlib.sha256(member()).digest()[0] >= 0x80
+        is_held_out = hashlib.sha256(member()).digest()[0] >= 0x80
     except (OSError, ValueError):
-        return False  # it will be quarantined, from whichever half
+        is_held_out = False  # it will be quarantined anyway
+    return manifests.VALIDATION if is_held_out else manifests.TRAIN
 
 
-def _by_name(fraction: float) -> Callable:
-    def held_out(base: str, member: archives.Member) -> bool:
-        return entries.share(hashlib.sha256(base.encode()).hexdigest()) < fraction
+def _name_chooser(validation_fraction: float) -> Callable[[str, archives.Member], str]:
+    def choose(base: str, _: archives.Member) -> str:
+        digest = hashlib.sha256(base.encode()).hexdigest()
+        return entries.choose_split(digest, validation_fraction)
 
-    return held_out
+    return choose
 
 
-def _words(root) -> dict[str, str]:
+def _read_words(root: pathlib.Path) -> dict[str, str]:
     file = root / WORDS
     if not file.is_file():
         return {}
-    text = synsets.text_of(file.read_bytes(), str(file))
-    return synsets.words_of(text.replace('\t', ' '), str(file))
+    text = synsets.decode_text(file.read_bytes(), str(file))
+    return synsets.parse_words(text.replace('\t', ' '), str(file))

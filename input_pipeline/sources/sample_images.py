@@ -1,6 +1,6 @@
-"""The embedded default: crops of the photographs that ship inside the scikit-image wheel.
+"""The default source: crops of images that ship inside the scikit-image wheel.
 
-The task is "which photograph is this crop from". It shows that everything works, not how good a
+The task is to tell which image a crop is from. It shows that everything works, not how good a
 network is.
 """
 
@@ -15,8 +15,8 @@ from input_pipeline import errors
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries
 
-# All public domain (NASA, SpaceX) or CC0.
-FILES = {
+NAME = 'sample'
+FILES = {  # all in the public domain (NASA, SpaceX) or CC0
     'astronaut': 'astronaut.png',
     'cat': 'chelsea.png',
     'coffee': 'coffee.png',
@@ -24,14 +24,15 @@ FILES = {
     'retina': 'retina.jpg',
     'rocket': 'rocket.jpg',
 }
-_TRAIN_PART = 0.6  # of the width: left of it to train on, right of it held out
+_SAVED_NAME = 'photographs'  # in manifests, which must not change: the source's name of old
+_TRAIN_WIDTH = 0.6  # of an image: crops left of it are for training, right of it held out
 _CROPS = {manifests.TRAIN: 96, manifests.VALIDATION: 24}
-_SMALLEST, _LARGEST = 0.4, 0.9  # a crop's side, of the shorter side of its part
-_PLAIN = 8.0  # grey levels: crops with a smaller deviation are sky, and belong to no picture
+_MIN_SIDE, _MAX_SIDE = 0.4, 0.9  # of a crop, as fractions of the shorter side of its part
+_MIN_DEVIATION = 8.0  # grey levels: plainer crops are sky, which could be from any image
 
 
-def find() -> entries.Found:
-    """Crops by photograph.
+def find_images() -> entries.Source:
+    """Finds the sample images; each is a class of crops.
 
     Raises:
         PackageMissing: scikit-image is not installed.
@@ -39,49 +40,46 @@ def find() -> entries.Found:
     spec = importlib.util.find_spec('skimage')
     if spec is None:
         raise errors.PackageMissing(
-            '--source=photographs needs the photographs of scikit-image: '
+            f'--source={NAME} needs the images of scikit-image, which is not installed: '
             'pip install "alexnet_tf[quickstart]".'
         )
     folder = pathlib.Path(spec.origin).parent / 'data'
-    splits = {split: _entries(folder, split, number) for split, number in _CROPS.items()}
-    description = f'{len(FILES)} photographs of scikit-image: crops of the left and right part'
-    return entries.Found('photographs', description, tuple(sorted(FILES)), splits)
+    splits = {split: _list_entries(folder, split, number) for split, number in _CROPS.items()}
+    description = f'{len(FILES)} images of scikit-image: crops of the left and right part'
+    return entries.Source(_SAVED_NAME, description, tuple(sorted(FILES)), splits)
 
 
-def _entries(folder: pathlib.Path, split: str, number: int) -> list[entries.Entry]:
+def _list_entries(folder: pathlib.Path, split: str, number: int) -> list[entries.Entry]:
     return [
         entries.Entry(
-            f'{split}/{name}/{at:03d}.png',
+            f'{split}/{name}/{index:03d}.png',
             label,
-            functools.partial(_crop, folder / FILES[name], split, at),
+            functools.partial(_crop, folder / FILES[name], split, index),
         )
         for label, name in enumerate(sorted(FILES))
-        for at in range(number)
+        for index in range(number)
     ]
 
 
-def _crop(path: pathlib.Path, split: str, at: int) -> bytes:
-    """One square crop as PNG; where it lies depends on the arguments only."""
-    part = _part(_photograph(path), split)
-    random = np.random.default_rng([at, len(split), *path.name.encode()])
+def _crop(path: pathlib.Path, split: str, index: int) -> bytes:
+    """Returns a square crop as PNG; its position depends only on the arguments."""
+    image = _read_image(path)
+    edge = int(image.shape[1] * _TRAIN_WIDTH)
+    part = image[:, :edge] if split == manifests.TRAIN else image[:, edge:]
+    random = np.random.default_rng([index, len(split), *path.name.encode()])
     while True:
-        crop = _random_square(part, random)
-        if crop.std() > _PLAIN:
+        crop = _choose_square(part, random)
+        if crop.std() > _MIN_DEVIATION:
             return tf.io.encode_png(crop, compression=1).numpy()
 
 
-def _random_square(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _choose_square(part: np.ndarray, random: np.random.Generator) -> np.ndarray:
     height, width = part.shape[:2]
-    side = int(min(height, width) * random.uniform(_SMALLEST, _LARGEST))
+    side = int(min(height, width) * random.uniform(_MIN_SIDE, _MAX_SIDE))
     row, column = random.integers(height - side + 1), random.integers(width - side + 1)
     return part[row : row + side, column : column + side]
 
 
-def _part(photograph: np.ndarray, split: str) -> np.ndarray:
-    edge = int(photograph.shape[1] * _TRAIN_PART)
-    return photograph[:, :edge] if split == manifests.TRAIN else photograph[:, edge:]
-
-
 @functools.lru_cache(len(FILES))
-def _photograph(path: pathlib.Path) -> np.ndarray:
+def _read_image(path: pathlib.Path) -> np.ndarray:
     return tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False).numpy()

@@ -1,13 +1,13 @@
-"""ImageNet's classes: three ways to number them, one label.
+"""Reads ImageNet's classes, which are numbered in three ways, and gives each one label.
 
-A label is a class's place among the WordNet ids (WNIDs) of all classes in sorted order, from 0. The
-development kits number classes 1 to 1000 in an order of their own, another one each year.
+A label is the index of a class in the sorted WordNet ids (WNIDs) of all classes. The development
+kits number classes from 1 to 1000 in an order of their own, another one each year.
 """
 
 import dataclasses
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from input_pipeline import errors
 
@@ -19,143 +19,153 @@ class Classes:
     """The classes of a data set in label order.
 
     Attributes:
-        wnids: As 'n01440764', sorted.
-        words: What each means, in English; '' where that is not known.
-        ids: ILSVRC ids; 0 where they are not known.
+        wnids: WordNet ids such as 'n01440764', sorted.
+        words: English meaning of each class; '' if it is not known.
+        ids: ILSVRC ids; 0 if they are not known.
     """
 
     wnids: tuple[str, ...]
     words: tuple[str, ...]
     ids: tuple[int, ...]
 
-    def labels(self) -> dict[str, int]:
-        """Label by WNID."""
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[str, str, int]]) -> 'Classes':
+        """Returns the classes of (WNID, words, ILSVRC id) in any order.
+
+        >>> Classes.from_rows([('n01443537', 'goldfish', 1), ('n01440764', 'tench', 2)]).words
+        ('tench', 'goldfish')
+        """
+        return cls(*(tuple(column) for column in zip(*sorted(rows), strict=True)))
+
+    @classmethod
+    def from_wnids(cls, wnids: Iterable[str], words: Mapping[str, str]) -> 'Classes':
+        """Returns classes without ILSVRC ids; `words` has the meaning of some by WNID."""
+        return cls.from_rows((wnid, words.get(wnid, ''), 0) for wnid in wnids)
+
+    def labels_by_wnid(self) -> dict[str, int]:
+        """Returns the label of each WNID."""
         return {wnid: label for label, wnid in enumerate(self.wnids)}
 
-    def labels_of_ids(self) -> dict[int, int]:
-        """Label by ILSVRC id."""
-        return {number: label for label, number in enumerate(self.ids)}
+    def labels_by_line(self) -> dict[str, int]:
+        """Returns the label of each line that a ground truth may have: a WNID or an ILSVRC id."""
+        by_id = {str(number): label for label, number in enumerate(self.ids) if number}
+        return by_id | self.labels_by_wnid()
 
 
-def of(rows: Iterable[tuple[str, str, int]]) -> Classes:
-    """Classes of (WNID, words, ILSVRC id) in any order."""
-    return Classes(*(tuple(column) for column in zip(*sorted(rows), strict=True)))
-
-
-def of_names(wnids: Iterable[str], words: dict[str, str] | None = None) -> Classes:
-    """Classes of which there is no development kit."""
-    return of((wnid, (words or {}).get(wnid, ''), 0) for wnid in wnids)
-
-
-def of_development_kit(data: bytes, year: int, file: str) -> Classes:
-    """The classes in a development kit's `meta.mat` that pictures are given of.
+def read_development_kit(data: bytes, year: int, file: str) -> Classes:
+    """Reads the classes in a development kit's `meta.mat` that have images.
 
     Args:
-        data: The file's content.
+        data: Content of the file.
         year: 2010 or 2012.
-        file: For messages.
+        file: What messages call it.
 
     Raises:
-        DataError: It is not that year's.
+        DataError: The file is not that of this year.
         PackageMissing: SciPy is not installed.
     """
     try:
         import scipy.io  # only ImageNet's archives need it
     except ImportError as error:
         raise errors.PackageMissing(
-            f"{file}: SciPy reads the development kit's classes: "
-            'pip install "alexnet_tf[imagenet]".'
+            f'{file} is read by SciPy, which is not installed: pip install "alexnet_tf[imagenet]".'
         ) from error
     field = f'ILSVRC{year}_ID'
     try:
         rows = scipy.io.loadmat(io.BytesIO(data), squeeze_me=True)['synsets']
-        if field not in rows.dtype.names:
-            years = [name for name in rows.dtype.names if name.endswith('_ID')]
-            raise errors.DataError(
-                f'{file} has {", ".join(years)} where {field} is wanted: it is the development '
-                'kit of another year, which numbers other classes.'
+        names = rows.dtype.names
+        if field in names:
+            # A synset with children is a group of classes.
+            leaves = [row for row in rows.reshape(-1) if int(row['num_children']) == 0]
+            return Classes.from_rows(
+                (str(row['WNID']), str(row['words']), int(row[field])) for row in leaves
             )
-        # What has children is no class but what several are.
-        leaves = [row for row in rows.reshape(-1) if int(row['num_children']) == 0]
-        return of((str(row['WNID']), str(row['words']), int(row[field])) for row in leaves)
-    except errors.DataError:
-        raise
     except Exception as error:  # SciPy fails in any way on broken files
-        raise errors.DataError(f'{file} is no meta.mat of a development kit ({error}).') from error
+        raise errors.DataError(
+            f'{file} is not a meta.mat of a development kit ({error}). Download the kit again.'
+        ) from error
+    ids = ', '.join(name for name in names if name.endswith('_ID'))
+    raise errors.DataError(
+        f'{file} has {ids} instead of {field}: it is the development kit of another year, which '
+        f'numbers classes otherwise. Download the one of {year}.'
+    )
 
 
-def text_of(data: bytes, file: str) -> str:
-    """Text in UTF-8, with or without a mark in front.
+def decode_text(data: bytes, file: str) -> str:
+    """Decodes text in UTF-8, with or without a byte order mark.
 
     Raises:
-        DataError: It is no such text.
+        DataError: It is not such text; `file` is what the message calls it.
     """
     try:
         return data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise errors.DataError(f'{file} is no text in UTF-8 ({error}).') from error
+        raise errors.DataError(
+            f'{file} is not text in UTF-8 ({error}). Save it in UTF-8 or download it again.'
+        ) from error
 
 
-def words_of(text: str, file: str) -> dict[str, str]:
-    """Words by WNID of lines such as 'n01440764 tench, Tinca tinca'.
+def parse_words(text: str, file: str) -> dict[str, str]:
+    """Parses lines such as 'n01440764 tench, Tinca tinca' into words by WNID.
+
+    >>> parse_words('n01440764 tench, Tinca tinca', 'synset_words.txt')
+    {'n01440764': 'tench, Tinca tinca'}
 
     Raises:
-        DataError: A line of another form.
+        DataError: A line has another form; `file` is what the message calls the file.
     """
-    found = {}
+    words = {}
     for number, line in enumerate(text.splitlines(), 1):
-        wnid, _, words = line.strip().partition(' ')
+        wnid, _, meaning = line.strip().partition(' ')
         if not WNID.fullmatch(wnid):
-            raise errors.DataError(f'{file}, line {number}: {line[:40]!r} has no WNID in front.')
-        found[wnid] = words.strip()
-    return found
+            raise errors.DataError(
+                f'{file}, line {number}: {line[:40]!r} does not start with a WordNet id such as '
+                'n01440764.'
+            )
+        words[wnid] = meaning.strip()
+    return words
 
 
-def ground_truth(text: str, classes: Classes, pictures: int, file: str) -> list[int]:
-    """Labels of pictures in the order of their names, from lines of ILSVRC ids, or of WNIDs.
+def parse_ground_truth(text: str, classes: Classes, images: int, file: str) -> list[int]:
+    """Parses lines of ILSVRC ids or WNIDs into the labels of images in the order of their names.
 
     Args:
-        text: The file's content.
-        classes: Those that lines may name.
-        pictures: So many lines there must be.
-        file: For messages.
+        text: Content of the file.
+        classes: Classes that lines may name.
+        images: Number of images, one for each line.
+        file: What messages call it.
 
     Raises:
-        DataError: Another number of lines, or one that names none of the classes.
+        DataError: The number of lines is another, or one names none of the classes.
     """
     lines = text.split()
-    if len(lines) != pictures:
+    if len(lines) != images:
         raise errors.DataError(
-            f'{file} has {len(lines):,} labels for {pictures:,} pictures. One of them is of '
-            'another set, or cut short.'
+            f'{file} has {len(lines):,} labels for {images:,} images. One of them is of another '
+            'data set, or cut short: download it again.'
         )
-    known = _known(classes)
-    wrong = next((at for at, line in enumerate(lines) if line not in known), None)
-    if wrong is not None:
-        raise errors.DataError(
-            f'{file}, line {wrong + 1}: {lines[wrong][:40]!r} names none of the '
-            f'{len(classes.wnids):,} classes.'
-        )
-    return [known[line] for line in lines]
+    labels = classes.labels_by_line()
+    for number, line in enumerate(lines, 1):
+        if line not in labels:
+            raise errors.DataError(
+                f'{file}, line {number}: {line[:40]!r} names none of the '
+                f'{len(classes.wnids):,} classes. Use the labels of this data set.'
+            )
+    return [labels[line] for line in lines]
 
 
-def _known(classes: Classes) -> dict[str, int]:
-    by_id = {str(number): label for number, label in classes.labels_of_ids().items() if number}
-    return by_id | classes.labels()
-
-
-def check_same(found: Sequence[str], classes: Classes, what: str) -> None:
-    """Refuses WNIDs that are not exactly those of the classes.
+def check_wnids(wnids: Sequence[str], classes: Classes, place: str) -> None:
+    """Checks that WNIDs are exactly those of the classes.
 
     Raises:
-        DataError: Some are missing, or too many; `what` begins the message.
+        DataError: Some are missing, or unknown; `place` says in the message where.
     """
-    missing = sorted(set(classes.wnids) - set(found))
-    surplus = sorted(set(found) - set(classes.wnids))
-    if missing or surplus:
-        more = f'{len(missing)} of {len(classes.wnids):,} classes are missing'
-        more += f' ({", ".join(missing[:3])})' if missing else ''
-        more += f', {len(surplus)} are unknown ({", ".join(surplus[:3])})' if surplus else ''
+    missing = sorted(set(classes.wnids) - set(wnids))
+    unknown = sorted(set(wnids) - set(classes.wnids))
+    if missing or unknown:
+        problem = f'{len(missing)} of {len(classes.wnids):,} classes are missing'
+        problem += f' ({", ".join(missing[:3])})' if missing else ''
+        problem += f', {len(unknown)} are unknown ({", ".join(unknown[:3])})' if unknown else ''
         raise errors.DataError(
-            f'{what}: {more}. The archive is not whole, or the list of classes is of another year.'
+            f'{place}: {problem}. It is incomplete, or the list of classes is of another year.'
         )

@@ -1,11 +1,12 @@
-"""Any classification set of tensorflow-datasets, by name.
+"""Any image classification data set of tensorflow-datasets, by name.
 
-Its encoded pictures are copied aside as they are, in one pass, for they cannot be read by place.
+Its encoded images are copied to a temporary file as they are, in one pass, since they cannot be
+read in any order.
 """
 
 import hashlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -16,131 +17,153 @@ from input_pipeline.sources import archives, cifar10
 from input_pipeline.sources import entries as entries_lib
 
 NAME = 'tfds'
-_SUFFIX = '.pictures'
-_HELD_OUT = ('validation', 'test')  # the first that there is
+_SUFFIX = '.images'
+_HELD_OUT = ('validation', 'test')  # the first that exists is the validation split
 
 
-def builder_of(dataset: str, source_dir: str, *, download: bool = True) -> Any:
-    """The set's builder, downloaded and prepared where it was not.
+def load_builder(dataset: str, source_dir: str, *, download: bool = True) -> Any:
+    """Loads the builder of a data set.
 
     Args:
-        dataset: As 'tf_flowers' or 'imagenet2012:5.1.0'.
-        source_dir: Where tensorflow-datasets keeps its data; '': where it always does.
-        download: Whether that may happen.
+        dataset: Name such as 'tf_flowers' or 'imagenet2012:5.1.0'.
+        source_dir: Folder where tensorflow-datasets keeps its data; '' for its default.
+        download: Whether to download and prepare the data set if it is not there.
 
     Raises:
-        DataError: No such set, no pictures or no classes in it, or it cannot be had.
+        DataError: There is no such data set, it has no images or classes, or it cannot be
+            downloaded.
     """
-    import tensorflow_datasets as tfds  # it takes seconds, which other sources need not wait
+    import tensorflow_datasets as tfds  # takes seconds, which other sources need not wait for
 
     try:
         builder = tfds.builder(dataset, data_dir=source_dir or None)
         if download:
             builder.download_and_prepare()
     except Exception as error:  # of its own kinds, of the network's and of the disk's
+        first_line = str(error).strip().partition('\n')[0]
         raise errors.DataError(
-            f'--dataset={dataset}: tensorflow-datasets cannot give it '
-            f'({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}).'
+            f'--dataset={dataset}: tensorflow-datasets cannot load it ({type(error).__name__}: '
+            f'{first_line}). Check the name and the connection.'
         ) from error
     features = dict(builder.info.features)
     if not isinstance(features.get('image'), tfds.features.Image) or not isinstance(
         features.get('label'), tfds.features.ClassLabel
     ):
         raise errors.DataError(
-            f'--dataset={dataset} has the features {", ".join(features)}; an image and a label '
-            'are wanted.'
+            f'--dataset={dataset} has the features {", ".join(features)}; expected an image and a '
+            'label. Name a data set for image classification.'
         )
     return builder
 
 
-def find(
+def find_images(
     dataset: str,
     source_dir: str,
     *,
-    splits: dict[str, str],
+    splits: Mapping[str, str],
     validation_fraction: float,
     aside: pathlib.Path,
-) -> entries_lib.Found:
-    """The pictures of a set.
+) -> entries_lib.Source:
+    """Finds the images of a data set and copies them.
 
     Args:
-        dataset, source_dir: See `builder_of`.
-        splits: What of it is 'train' and 'validation', as tensorflow-datasets writes splits
-            ('train[:80%]'); what is missing or '' is found: its validation split, or test, or a
-            share of training by content.
-        validation_fraction: That share.
-        aside: Folder that pictures are copied to; made. Once they are read: `remove_copies`.
+        dataset: See `load_builder`.
+        source_dir: See `load_builder`.
+        splits: What 'train' and 'validation' are, in the syntax of tensorflow-datasets
+            ('train[:80%]'). If one is missing or '', see `choose_splits`.
+        validation_fraction: Fraction of the training images to hold out, by content, if the data
+            set has no other split.
+        aside: Folder for the copies, which is created; see `remove_copies`.
 
     Raises:
-        DataError: As `builder_of`; or a split that it does not have.
+        DataError: See `load_builder`; or a split does not exist, has no labels or is damaged.
         OSError: The disk is full.
     """
-    builder = builder_of(dataset, source_dir)
-    asked = wanted(builder, splits)
-    rows = {split: _copied(builder, split, name, aside) for split, name in asked.items()}
-    rule = '' if manifests.VALIDATION in rows else entries_lib.BY_CONTENT
-    if rule:
-        rows |= _halves(rows[manifests.TRAIN], validation_fraction)
-    numbers = ', '.join(f'{len(entries):,} {split}' for split, entries in rows.items())
-    names = ', '.join(f'{split}={name}' for split, name in asked.items())
-    return entries_lib.Found(
+    builder = load_builder(dataset, source_dir)
+    names = choose_splits(builder, splits)
+    is_split = manifests.VALIDATION in names
+    entries = {manifests.TRAIN: [], manifests.VALIDATION: []}
+    for split, name in names.items():
+        for entry, digest in _copy(builder, split, name, aside):
+            held = split if is_split else entries_lib.choose_split(digest, validation_fraction)
+            entries[held].append(entry)
+    images = entries_lib.describe_splits(entries)
+    is_cifar10 = builder.name == cifar10.NAME
+    return entries_lib.Source(
         NAME,
-        f'tensorflow-datasets {builder.info.full_name} ({names}): {numbers} pictures',
+        f'tensorflow-datasets {builder.info.full_name} ({_describe_names(names)}): {images}',
         tuple(builder.info.features['label'].names),
-        {split: [row for row, _ in each] for split, each in rows.items()},
-        split_rule=rule,
-        square_size=cifar10.SIZE if builder.name == cifar10.NAME else entries_lib.Found.square_size,
+        entries,
+        split_rule='' if is_split else entries_lib.BY_CONTENT,
+        square_size=cifar10.SIZE if is_cifar10 else entries_lib.Source.square_size,
     )
 
 
 def remove_copies(aside: pathlib.Path) -> None:
-    """Removes the pictures that `find` copied: they are made anew each time."""
-    for each in aside.glob(f'*{_SUFFIX}'):
-        each.unlink()
+    """Removes the images that `find_images` copied, as it does each time it is called."""
+    for path in aside.glob(f'*{_SUFFIX}'):
+        path.unlink()
 
 
-def describe(dataset: str, source_dir: str, splits: dict[str, str]) -> str:
-    """What `find` would read, in a sentence; arguments as its."""
-    builder = builder_of(dataset, source_dir, download=False)
-    if not builder.info.splits:
-        return f'tensorflow-datasets {builder.info.full_name}, which would be downloaded first'
-    asked = wanted(builder, splits)
-    numbers = ', '.join(f'{split}={name}' for split, name in asked.items())
-    all_of_it = ', '.join(
-        f'{each.num_examples:,} {name}' for name, each in builder.info.splits.items()
-    )
-    return f'tensorflow-datasets {builder.info.full_name} ({all_of_it} pictures): {numbers}'
+def describe(dataset: str, source_dir: str, splits: Mapping[str, str]) -> str:
+    """Describes in a sentence what `find_images` would read, without downloading it.
+
+    Args:
+        dataset: See `load_builder`.
+        source_dir: See `load_builder`.
+        splits: See `find_images`.
+    """
+    builder = load_builder(dataset, source_dir, download=False)
+    info = builder.info
+    if not info.splits:
+        return f'tensorflow-datasets {info.full_name}, which would be downloaded first'
+    sizes = ', '.join(f'{split.num_examples:,} {name}' for name, split in info.splits.items())
+    names = _describe_names(choose_splits(builder, splits))
+    return f'tensorflow-datasets {info.full_name} ({sizes} images): {names}'
 
 
-def wanted(builder: Any, splits: dict[str, str]) -> dict[str, str]:
-    """The splits that are read, in tensorflow-datasets' words."""
-    found = {manifests.TRAIN: splits.get(manifests.TRAIN) or 'train'}
-    held_out = splits.get(manifests.VALIDATION) or next(
+def choose_splits(builder: Any, splits: Mapping[str, str]) -> dict[str, str]:
+    """Chooses what to read for 'train' and 'validation', in the syntax of tensorflow-datasets.
+
+    Args:
+        builder: See `load_builder`.
+        splits: What was asked for. What is missing or '' is the data set's training split, and its
+            validation or else its test split if it has one.
+    """
+    names = {manifests.TRAIN: splits.get(manifests.TRAIN) or 'train'}
+    validation = splits.get(manifests.VALIDATION) or next(
         (name for name in _HELD_OUT if name in builder.info.splits), None
     )
-    return found | ({manifests.VALIDATION: held_out} if held_out else {})
+    return names | ({manifests.VALIDATION: validation} if validation else {})
 
 
-def _copied(builder, split: str, name: str, aside) -> list[tuple[entries_lib.Entry, str]]:
-    """Entries of a split, each with its content's sha256."""
+def _describe_names(names: Mapping[str, str]) -> str:
+    return ', '.join(f'{split}={name}' for split, name in names.items())
+
+
+def _copy(
+    builder, split: str, name: str, aside: pathlib.Path
+) -> list[tuple[entries_lib.Entry, str]]:
+    """Copies the images of a split and returns its entries, each with its content's sha256."""
     path, rows, offset = aside / f'{split}{_SUFFIX}', [], 0
     classes = len(builder.info.features['label'].names)
     with files.atomic_file(path) as temporary, temporary.open('wb') as file:
-        for at, (encoded, label) in enumerate(_pictures(builder, name)):
+        for index, (encoded, label) in enumerate(_read_examples(builder, name)):
             if not 0 <= label < classes:
                 raise errors.DataError(
-                    f'{builder.info.full_name}, split {name}: a label of {label}: it has none. '
-                    'Name another --train_split or --validation_split.'
+                    f'{builder.info.full_name}, split {name}: an image has a label of {label}, '
+                    f'which is none of its {classes:,} classes. Name another --train_split or '
+                    '--validation_split.'
                 )
             member = archives.Member(str(path), offset, len(encoded))
             digest = hashlib.sha256(encoded).hexdigest()
-            rows.append((entries_lib.Entry(f'{split}/{at:08d}', label, member), digest))
+            rows.append((entries_lib.Entry(f'{split}/{index:08d}', label, member), digest))
             file.write(encoded)
             offset += len(encoded)
     return rows
 
 
-def _pictures(builder, name: str) -> Iterator[tuple[bytes, int]]:
+def _read_examples(builder, name: str) -> Iterator[tuple[bytes, int]]:
     import tensorflow_datasets as tfds
 
     try:
@@ -149,21 +172,14 @@ def _pictures(builder, name: str) -> Iterator[tuple[bytes, int]]:
         )
     except (ValueError, KeyError) as error:
         raise errors.DataError(
-            f'{builder.info.full_name} has no split {name!r} ({errors.reason(error)}).'
+            f'{builder.info.full_name} has no split {name!r} ({errors.describe(error)}). Name '
+            f'another, such as {", ".join(builder.info.splits)}.'
         ) from error
     try:
-        for each in dataset:
-            yield each['image'].numpy(), int(each['label'])
+        for example in dataset:
+            yield example['image'].numpy(), int(example['label'])
     except tf.errors.OpError as error:
         raise errors.DataError(
             f'{builder.info.full_name}, split {name}: a record in {builder.data_dir} cannot be '
-            f'read ({errors.reason(error)}). Remove that folder, so that it is made anew.'
+            f'read ({errors.describe(error)}). Remove that folder, so that it is downloaded again.'
         ) from error
-
-
-def _halves(rows: Sequence, fraction: float) -> dict[str, list]:
-    parts = {manifests.TRAIN: [], manifests.VALIDATION: []}
-    for row, digest in rows:
-        held_out = entries_lib.share(digest) < fraction
-        parts[manifests.VALIDATION if held_out else manifests.TRAIN].append((row, digest))
-    return parts

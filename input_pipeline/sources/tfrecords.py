@@ -1,10 +1,10 @@
-"""TFRecords that other programs wrote: TF-slim's and the TPU models' ImageNet, or
-tensorflow-datasets'."""
+"""TFRecords of other programs: TF-slim, the TPU models' ImageNet and tensorflow-datasets."""
 
 import collections
 import dataclasses
 import pathlib
 import re
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 from google.protobuf import message
@@ -17,15 +17,22 @@ from input_pipeline.sources import entries, synsets
 NAME = 'records'
 _SLIM = re.compile(r'(train|validation|test)-(\d{5})-of-(\d{5})')
 _TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-(\d{5})-of-(\d{5})')
-_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets, and of TF-slim
-_SIZE, _JPEG = manifests.Layout.square_size, b'\xff\xd8\xff'
-_MOST_IN_A_FILE = 8192
-_FRAME, _HEAD = 16, 12  # bytes around a record, and those in front
+_CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
+_SIZE = manifests.Layout.square_size
+_MAX_IN_PLACE = 8192  # records of a shard
+_FRAME_BYTES, _FRAME_HEAD_BYTES = 16, 12  # around a record, and those in front of it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture in a record, as an entry reads it."""
+class RecordImage:
+    """An image in a record, which an entry reads.
+
+    Attributes:
+        path: Path of the TFRecord file.
+        offset: Offset of the record's first byte.
+        size: Number of bytes of the record.
+        feature: Name of the feature that holds the image.
+    """
 
     path: str
     offset: int
@@ -33,14 +40,20 @@ class Picture:
     feature: str
 
     def __call__(self) -> bytes:
-        with files.at(self.path).open('rb') as file:
+        """Reads the encoded image.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: There is no such record.
+        """
+        with files.as_path(self.path).open('rb') as file:
             file.seek(self.offset)
             data = file.read(self.size)
         try:
             example = tf.train.Example.FromString(data)
             return example.features.feature[self.feature].bytes_list.value[0]
         except (message.DecodeError, IndexError) as error:
-            raise ValueError(f'{self.path} has changed since it was looked at') from error
+            raise ValueError(f'{self.path} has changed since it was listed') from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,68 +63,80 @@ class _Row:
     label: int
     synset: str
     words: str
-    picture: Picture
-    layout: manifests.Layout | None  # of a record that can be used as it is
+    image: RecordImage
+    layout: manifests.Layout | None  # if the record can be used in place
 
 
-def recognises(root: pathlib.Path) -> str:
-    """Why a folder is taken for such records; '' where it is not."""
+@dataclasses.dataclass(frozen=True)
+class _Labels:
+    """What labels mean: the first label, the classes from it, and their words."""
+
+    first: int
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    description: str
+
+
+def recognize(root: pathlib.Path) -> str:
+    """Says why a folder is taken for such records; '' if it is not."""
     for path in root.iterdir():
         if _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name):
             return f'{path.name} is in it'
     return ''
 
 
-def find(source_dir: str) -> entries.Found:
-    """The pictures in a folder of records.
+def find_images(source_dir: str) -> entries.Source:
+    """Finds the images in a folder of records.
 
-    Labels that begin with 1, as TF-slim's, are made to begin with 0: by the WNIDs beside them
-    where those are there.
+    Labels that start with 1, as TF-slim's do, are shifted to start with 0; the WNIDs in the records
+    decide if there are some.
 
     Args:
-        source_dir: Holds files such as 'train-00000-of-01024' or
+        source_dir: Folder of files such as 'train-00000-of-01024' or
             'flowers-train.tfrecord-00000-of-00002', of training and of another split.
 
     Raises:
-        DataError: No such files, a damaged one, or labels that make no sense.
+        DataError: There are no such files, one is damaged, or the labels make no sense.
     """
-    root = files.at(source_dir)
-    rows = [row for path, split in _shards(root) for row in _rows(path, split)]
+    root = files.as_path(source_dir)
+    rows = [row for path, split in _list_shards(root) for row in _read_rows(path, split)]
     if not rows:
-        raise errors.DataError(f'{root} holds no records of the kinds that --source=records reads.')
-    offset, classes, words, how = _labels(root, rows)
-    splits = {}
-    for row in rows:
-        splits.setdefault(row.split, []).append(
-            entries.Entry(row.name, row.label - offset, row.picture)
-        )
-    if manifests.TRAIN not in splits:
-        raise errors.DataError(f'{root} holds no training records.')
-    if set(splits) == {manifests.TRAIN}:
         raise errors.DataError(
-            f'{root} holds training records only. Put those of validation beside them, or prepare '
-            'from the pictures.'
+            f'{root} holds no records that --source=records reads. Their files are named such as '
+            'train-00000-of-01024 or flowers-train.tfrecord-00000-of-00002.'
         )
-    splits.setdefault(manifests.VALIDATION, splits.get(manifests.TEST, []))
-    if splits.get(manifests.TEST) is splits[manifests.VALIDATION]:
-        del splits[manifests.TEST]
-    kept = None
-    if not files.is_remote(root) and _can_stay(rows, len(classes)):
-        kept = dataclasses.replace(rows[0].layout, first_label=offset)
-    return entries.Found(
+    labels = _find_labels(root, rows)
+    layout = None
+    if not files.is_remote(root) and _fit_in_place(rows, len(labels.classes)):
+        layout = dataclasses.replace(rows[0].layout, first_label=labels.first)
+    return entries.Source(
         NAME,
-        f'{root}: records of another program, {how}',
-        classes,
-        splits,
-        words=words,
-        in_place=kept,
+        f'{root}: records of another program, {labels.description}',
+        labels.classes,
+        _split(root, rows, labels.first),
+        words=labels.words,
+        in_place_layout=layout,
     )
 
 
-def _can_stay(rows, classes: int) -> bool:
-    """Whether records can be trained on as they are: of one layout, in small and mixed files.
+def _split(root, rows: Sequence[_Row], first_label: int) -> dict[str, list[entries.Entry]]:
+    splits = collections.defaultdict(list)
+    for row in rows:
+        splits[row.split].append(entries.Entry(row.name, row.label - first_label, row.image))
+    if manifests.TRAIN not in splits or len(splits) < 2:
+        raise errors.DataError(
+            f'{root} holds records of {", ".join(splits)} only; expected train and another split. '
+            'Put both into it, or prepare from the images.'
+        )
+    if manifests.VALIDATION not in splits:
+        splits[manifests.VALIDATION] = splits.pop(manifests.TEST)
+    return dict(splits)
 
-    A file is read whole and shuffled with those beside it, so it must not be large, nor hold few
+
+def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
+    """Whether records can be trained on as they are: of one layout, in small and mixed shards.
+
+    A shard is read whole and shuffled with those beside it, so it must not be large nor hold few
     classes.
     """
     if rows[0].layout is None or len({row.layout for row in rows}) > 1:
@@ -119,123 +144,135 @@ def _can_stay(rows, classes: int) -> bool:
     labels = collections.defaultdict(list)
     for row in rows:
         if row.split == manifests.TRAIN:
-            labels[row.picture.path].append(row.label)
-    for each in labels.values():
-        by_chance = classes * (1 - (1 - 1 / classes) ** len(each))
-        if len(each) > _MOST_IN_A_FILE or len(set(each)) < by_chance / 2:
+            labels[row.image.path].append(row.label)
+    for of_shard in labels.values():
+        expected = classes * (1 - (1 - 1 / classes) ** len(of_shard))  # of a random order
+        if len(of_shard) > _MAX_IN_PLACE or len(set(of_shard)) < expected / 2:
             return False
     return True
 
 
-def _shards(root) -> list[tuple[pathlib.Path, str]]:
-    found = [
-        (path, _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name))
+def _list_shards(root: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
+    """Lists (path, split) of the shards; of each split all must be there."""
+    matches = {
+        path: match
         for path in sorted(root.iterdir())
-    ]
-    matched = [(path, match) for path, match in found if match]
-    for split in sorted({match.group(1) for _, match in matched}):
-        numbers = [match.group(2, 3) for _, match in matched if match.group(1) == split]
-        wanted = int(numbers[0][1])
-        if [(int(at), int(of)) for at, of in numbers] != [(at, wanted) for at in range(wanted)]:
+        if (match := _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name))
+    }
+    for split in sorted({match.group(1) for match in matches.values()}):
+        numbers = [
+            (int(match.group(2)), int(match.group(3)))
+            for match in matches.values()
+            if match.group(1) == split
+        ]
+        total = numbers[0][1]
+        if numbers != [(index, total) for index in range(total)]:
             raise errors.DataError(
-                f'{root} holds {len(numbers)} shards of {split} where their names say {wanted}. '
-                'Fetch the others, and keep shards of other sets elsewhere.'
+                f'{root} holds {len(numbers)} shards of {split} where their names say {total}. '
+                'Fetch the others, and keep shards of other data sets elsewhere.'
             )
-    return [(path, match.group(1)) for path, match in matched]
+    return [(path, match.group(1)) for path, match in matches.items()]
 
 
-def _rows(path, split: str):
+def _read_rows(path: pathlib.Path, split: str) -> Iterator[_Row]:
     offset = 0
     try:
-        for at, record in enumerate(tf.data.TFRecordDataset(str(path))):
+        for index, record in enumerate(tf.data.TFRecordDataset(str(path))):
             data = record.numpy()
-            yield _row(path, split, at, data, offset + _HEAD)
-            offset += _FRAME + len(data)
+            name = f'{path.name}/{index:06d}'
+            yield _parse_row(data, split, name, str(path), offset + _FRAME_HEAD_BYTES)
+            offset += _FRAME_BYTES + len(data)
     except (tf.errors.OpError, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
-            f'{path} is damaged, or holds no tf.train.Example ({errors.reason(error)}).'
+            f'{path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). Download '
+            'it again.'
         ) from error
 
 
-def _row(path, split, at: int, data: bytes, offset: int) -> _Row:
-    features = dict(tf.train.Example.FromString(data).features.feature)
-    slim = 'image/encoded' in features
-    image, label = ('image/encoded', 'image/class/label') if slim else ('image', 'label')
-    none = tf.train.Feature()
-    pictures = features.get(image, none).bytes_list.value
-    labels = features.get(label, none).int64_list.value
-    if not pictures or not labels:
+def _parse_row(data: bytes, split: str, name: str, path: str, offset: int) -> _Row:
+    features = tf.train.Example.FromString(data).features.feature
+    is_slim = 'image/encoded' in features
+    image, label = ('image/encoded', 'image/class/label') if is_slim else ('image', 'label')
+    images = _get_values(features, image, 'bytes_list')
+    labels = _get_values(features, label, 'int64_list')
+    if not images or not labels:
         raise errors.DataError(
-            f'{path}: record {at} has the features {", ".join(sorted(features))}; '
-            'image/encoded and image/class/label are wanted, or image and label.'
+            f'{path}: the record {name} has the features {", ".join(sorted(features))}; expected '
+            'image/encoded and image/class/label, or image and label.'
         )
-
-    def text(feature: str) -> str:
-        values = features[feature].bytes_list.value if feature in features else ()
-        return values[0].decode() if values else ''
-
+    is_stored = len(images) == len(labels) == 1 and _is_stored(images[0])
+    synset, words = (
+        b''.join(_get_values(features, f'image/class/{part}', 'bytes_list')[:1]).decode()
+        for part in ('synset', 'text')
+    )
     return _Row(
         split,
-        f'{path.name}/{at:06d}',
+        name,
         labels[0],
-        text('image/class/synset'),
-        text('image/class/text'),
-        Picture(str(path), offset, len(data), image),
-        manifests.Layout('jpeg', _SIZE, image, label) if _is_stored(pictures, labels) else None,
+        synset,
+        words,
+        RecordImage(path, offset, len(data), image),
+        manifests.Layout('jpeg', _SIZE, image, label) if is_stored else None,
     )
 
 
-def _is_stored(pictures, labels) -> bool:
-    """Whether a record holds one picture as this program would store it, and one label."""
+def _get_values(features: Mapping[str, tf.train.Feature], name: str, kind: str) -> Sequence:
+    return getattr(features[name], kind).value if name in features else ()
+
+
+def _is_stored(image: bytes) -> bool:
+    """Whether an image is encoded as this program would store it."""
     try:
-        return (
-            len(pictures) == len(labels) == 1
-            and pictures[0].startswith(_JPEG)
-            and headers.size(pictures[0]) == (_SIZE, _SIZE)
-        )
+        return image.startswith(headers.JPEG) and headers.read_size(image) == (_SIZE, _SIZE)
     except (ValueError, tf.errors.OpError):
         return False
 
 
-def _labels(root, rows) -> tuple[int, tuple[str, ...], tuple[str, ...], str]:
-    """(what labels begin with, classes, words, how they were found)."""
-    named = {row.synset: row.words for row in rows if row.synset}
-    if named:
-        first, names, words = _by_synset(root, rows, named)
-        how = f'labels begin with {first}'
-    elif file := next((root / name for name in _NAMES if (root / name).is_file()), None):
-        first, names, words = 0, _names_in(file), ()
-        how = f'names from {file.name}'
+def _find_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
+    names = next((root / name for name in _CLASS_NAMES if (root / name).is_file()), None)
+    if any(row.synset for row in rows):
+        labels = _find_labels_by_synset(root, rows)
+    elif names:
+        labels = _Labels(0, _read_class_names(names), (), f'names from {names.name}')
     else:
-        first, highest = min(row.label for row in rows), max(row.label for row in rows)
-        names = tuple(f'{label:0{len(str(highest))}d}' for label in range(first, highest + 1))
-        words, how = (), f'labels begin with {first}, classes have no names'
-        if first not in (0, 1):
-            raise errors.DataError(f'{root}: labels begin with {first}; 0 or 1 was expected.')
-    wrong = next((row for row in rows if not 0 <= row.label - first < len(names)), None)
-    if wrong:
+        labels = _count_labels(root, rows)
+    for row in rows:
+        if not 0 <= row.label - labels.first < len(labels.classes):
+            raise errors.DataError(
+                f'{root}: {row.name} has the label {row.label}, and {labels.description}: that is '
+                f'none of the {len(labels.classes):,} classes. Remove unlabelled records.'
+            )
+    return labels
+
+
+def _find_labels_by_synset(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
+    words = {row.synset: row.words for row in rows if row.synset}
+    classes = tuple(sorted(words))
+    indices = {name: index for index, name in enumerate(classes)}
+    firsts = {row.label - indices[row.synset] for row in rows if row.synset}
+    if len(firsts) > 1:
         raise errors.DataError(
-            f'{root}: {wrong.name} has the label {wrong.label}, and {how}: that is none of the '
-            f'{len(names):,} classes. Unlabelled records have no place here.'
+            f'{root}: labels do not follow the sorted names of classes, {classes[0]} first. Check '
+            'that every class has records.'
         )
-    return first, names, words, how
+    (first,) = firsts
+    has_words = all(map(synsets.WNID.fullmatch, classes))
+    meanings = tuple(words[name] for name in classes) if has_words else ()
+    return _Labels(first, classes, meanings, f'labels start with {first}')
 
 
-def _by_synset(root, rows, named) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    known = all(map(synsets.WNID.fullmatch, named))
-    names = tuple(sorted(named))
-    places = {name: at for at, name in enumerate(names)}
-    offsets = collections.Counter(row.label - places[row.synset] for row in rows if row.synset)
-    if len(offsets) > 1:
+def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
+    first, last = min(row.label for row in rows), max(row.label for row in rows)
+    if first not in (0, 1):
         raise errors.DataError(
-            f'{root}: labels do not follow the sorted names of classes, {names[0]} first. Some '
-            'classes may have no records.'
+            f'{root}: labels start with {first}; expected 0 or 1. Check that every class has '
+            'records.'
         )
-    (first,) = offsets
-    return first, names, tuple(named[name] for name in names) if known else ()
+    classes = tuple(f'{label:0{len(str(last))}d}' for label in range(first, last + 1))
+    return _Labels(first, classes, (), f'labels start with {first}, classes have no names')
 
 
-def _names_in(file) -> tuple[str, ...]:
-    """A name a line, or 'label:name' as TF-slim writes them."""
-    lines = synsets.text_of(file.read_bytes(), str(file)).splitlines()
+def _read_class_names(file: pathlib.Path) -> tuple[str, ...]:
+    """Reads a name a line, or 'label:name' as TF-slim writes them."""
+    lines = synsets.decode_text(file.read_bytes(), str(file)).splitlines()
     return tuple(re.sub(r'^\d+:', '', line) for line in lines if line.strip())

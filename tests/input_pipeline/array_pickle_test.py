@@ -1,4 +1,4 @@
-"""Arrays come through; what only looks like one does not, and takes nothing down with it."""
+"""Checks that arrays are read, and that forged ones are refused without harm."""
 
 import io
 import pickle
@@ -17,29 +17,29 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize('protocol', range(6))
-@pytest.mark.parametrize('array', ARRAYS, ids=lambda each: each.dtype.str)
-def test_arrays_come_through(array, protocol):
-    for each in (array, np.asfortranarray(array), array[::-1, ::2]):
-        held = {'conv1': [each, (each, 3, 'text')]}
-        found = array_pickle.load(io.BytesIO(pickle.dumps(held, protocol)))
-        np.testing.assert_array_equal(found['conv1'][0], each)
-        np.testing.assert_array_equal(found['conv1'][1][0], each)
-        assert found['conv1'][1][1:] == (3, 'text')
+@pytest.mark.parametrize('array', ARRAYS, ids=lambda array: array.dtype.str)
+def test_arrays_of_every_protocol_and_order_are_read(array, protocol):
+    for variant in (array, np.asfortranarray(array), array[::-1, ::2]):
+        saved = {'conv1': [variant, (variant, 3, 'text')]}
+        loaded = array_pickle.load(io.BytesIO(pickle.dumps(saved, protocol)))
+        np.testing.assert_array_equal(loaded['conv1'][0], variant)
+        np.testing.assert_array_equal(loaded['conv1'][1][0], variant)
+        assert loaded['conv1'][1][1:] == (3, 'text')
 
 
 def test_a_dictionary_in_an_array_is_unwrapped():
-    held = np.array({'conv1': np.ones(3)}, dtype=object)
-    found = array_pickle.load(io.BytesIO(pickle.dumps(held, 4)))
-    np.testing.assert_array_equal(found['conv1'], np.ones(3))
+    saved = np.array({'conv1': np.ones(3)}, dtype=object)
+    loaded = array_pickle.load(io.BytesIO(pickle.dumps(saved, 4)))
+    np.testing.assert_array_equal(loaded['conv1'], np.ones(3))
 
 
 @pytest.mark.parametrize(
-    'held',
+    'value',
     [np.array([1, None]), np.array(['text']), np.zeros(2, 'f4,i4'), np.zeros(2, 'M8[s]'), print],
 )
-def test_others_are_refused(held):
+def test_other_values_are_refused(value):
     with pytest.raises(array_pickle.Refused):
-        array_pickle.load(io.BytesIO(pickle.dumps(held, 2)))
+        array_pickle.load(io.BytesIO(pickle.dumps(value, 2)))
 
 
 # An object dtype whose state says that it holds no objects: NumPy would follow bytes as pointers.
@@ -53,7 +53,7 @@ FORGERIES = [
 
 @pytest.mark.parametrize('forged', FORGERIES)
 def test_a_forged_dtype_does_no_harm(forged):
-    """In a process of its own, for with NumPy's own types it would die."""
+    """Runs in a process of its own, which would crash with NumPy's own types."""
     program = (
         'import io, sys\n'
         'from input_pipeline import array_pickle\n'
@@ -62,5 +62,5 @@ def test_a_forged_dtype_does_no_harm(forged):
         'except array_pickle.Refused:\n'
         '    print("refused")\n'
     )
-    done = subprocess.run([sys.executable, '-c', program], input=forged, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, b'refused\n'), done.stderr
+    completed = subprocess.run([sys.executable, '-c', program], input=forged, capture_output=True)
+    assert (completed.returncode, completed.stdout) == (0, b'refused\n'), completed.stderr

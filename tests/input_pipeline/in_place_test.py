@@ -1,4 +1,4 @@
-"""Records of other programs, of pictures that have the right size, stay where they are."""
+"""Checks that another program's records are used in place if their images have the right size."""
 
 import dataclasses
 import io
@@ -18,169 +18,165 @@ from input_pipeline.sources import tfrecords
 
 SHARDS = {'train': (5, 4, 6), 'validation': (3,)}
 SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0}
+SLIM = ('image/encoded', 'image/class/label')
 
 
-def jpeg(number, size=256, mode='RGB'):
-    noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+def encode_jpeg(seed, size=256, mode='RGB'):
+    noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
     buffer = io.BytesIO()
     PIL.Image.fromarray(noise).resize((size, size)).convert(mode).save(buffer, 'JPEG')
     return buffer.getvalue()
 
 
-def write(root, *, features=('image/encoded', 'image/class/label'), begin=1, picture=jpeg):
-    """Pictures 0 to 17 in shards; labels 0 to 2 in turns, from `begin`."""
+def write_shard(path, rows, features=SLIM):
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for image, label in rows:
+            example = tf.train.Example()
+            example.features.feature[features[0]].bytes_list.value.append(image)
+            example.features.feature[features[1]].int64_list.value.append(label)
+            writer.write(example.SerializeToString())
+
+
+def write_records(root, *, features=SLIM, first_label=1, encode=encode_jpeg):
+    """Writes images 0 to 17 in shards, with the labels 0 to 2 in turns from `first_label`."""
     root.mkdir()
-    pictures = itertools.count()
-    for split, numbers in SHARDS.items():
-        for shard, number in enumerate(numbers):
-            path = root / f'{split}-{shard:05d}-of-{len(numbers):05d}'
-            with tf.io.TFRecordWriter(str(path)) as writer:
-                for at in itertools.islice(pictures, number):
-                    made = tf.train.Example()
-                    made.features.feature[features[0]].bytes_list.value.append(picture(at))
-                    made.features.feature[features[1]].int64_list.value.append(begin + at % 3)
-                    writer.write(made.SerializeToString())
+    rows = ((encode(seed), first_label + seed % 3) for seed in itertools.count())
+    for split, sizes in SHARDS.items():
+        for shard, size in enumerate(sizes):
+            path = root / f'{split}-{shard:05d}-of-{len(sizes):05d}'
+            write_shard(path, itertools.islice(rows, size), features)
     return root
 
 
-def prepare(root, out, **settings):
+def prepare(root, data_dir, **settings):
     return conversion.prepare(
-        tfrecords.find(str(root)),
-        str(out),
+        tfrecords.find_images(str(root)),
+        str(data_dir),
         settings=SETTINGS | settings,
         max_bad_fraction=1,
         report=lambda *_: None,
     )
 
 
-def labelled(manifest, split):
-    batches = datasets.evaluation(manifest.shards(split), layout=manifest.layout, batch_size=3)
-    parts = [
-        (squares[mask > 0].numpy(), labels[mask > 0].numpy()) for squares, labels, mask in batches
-    ]
-    return [each for squares, _ in parts for each in squares], [
-        int(each) for _, labels in parts for each in labels
-    ]
+def read_examples(manifest, split):
+    batches = datasets.evaluation_dataset(
+        manifest.shards(split), layout=manifest.layout, batch_size=3
+    )
+    squares, labels = [], []
+    for batch, batch_labels, mask in batches:
+        squares += list(batch[mask > 0].numpy())
+        labels += batch_labels[mask > 0].numpy().tolist()
+    return squares, labels
 
 
-def truth(numbers):
-    return [np.asarray(PIL.Image.open(io.BytesIO(jpeg(at)))) for at in numbers]
+def decode_with_pillow(seeds):
+    return [np.asarray(PIL.Image.open(io.BytesIO(encode_jpeg(seed)))) for seed in seeds]
 
 
-@pytest.mark.parametrize(
-    ('features', 'begin'), [(('image/encoded', 'image/class/label'), 1), (('image', 'label'), 0)]
-)
-def test_they_are_linked_and_read_as_they_are(tmp_path, features, begin):
-    root = write(tmp_path / 'theirs', features=features, begin=begin)
+@pytest.mark.parametrize(('features', 'first_label'), [(SLIM, 1), (('image', 'label'), 0)])
+def test_records_are_linked_and_read_as_they_are(tmp_path, features, first_label):
+    root = write_records(tmp_path / 'theirs', features=features, first_label=first_label)
     before = {path: path.read_bytes() for path in root.iterdir()}
     manifest = prepare(root, tmp_path / 'ours')
     assert {path: path.read_bytes() for path in root.iterdir()} == before
-    assert [each.records for each in manifest.splits['train']] == list(SHARDS['train'])
+    assert [shard.records for shard in manifest.splits['train']] == list(SHARDS['train'])
     for path, _ in manifest.shards('train'):
         assert os.path.realpath(path).startswith(str(root))
-    for split, numbers in (('train', range(15)), ('validation', range(15, 18))):
-        squares, labels = labelled(manifest, split)
-        assert labels == [at % 3 for at in numbers]
-        np.testing.assert_array_equal(squares, truth(numbers))
-    mean = manifests.statistics(manifest)['mean_image']
-    np.testing.assert_allclose(mean, np.mean(truth(range(15)), axis=0), atol=1e-4)
+    for split, seeds in (('train', range(15)), ('validation', range(15, 18))):
+        squares, labels = read_examples(manifest, split)
+        assert labels == [seed % 3 for seed in seeds]
+        np.testing.assert_array_equal(squares, decode_with_pillow(seeds))
+    mean = manifests.load_statistics(manifest).mean_image
+    np.testing.assert_allclose(mean, np.mean(decode_with_pillow(range(15)), axis=0), atol=1e-4)
     loaded = manifests.load(tmp_path / 'ours')
     manifests.verify(loaded)
-    assert checking.problems(loaded) == []
+    assert checking.find_problems(loaded) == []
 
 
-def test_a_change_at_their_place_is_noticed(tmp_path):
-    manifest = prepare(write(tmp_path / 'theirs'), tmp_path / 'ours')
+def test_a_change_of_the_linked_records_is_noticed(tmp_path):
+    manifest = prepare(write_records(tmp_path / 'theirs'), tmp_path / 'ours')
     path = tmp_path / 'theirs' / 'train-00001-of-00003'
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
-    (said,) = checking.problems(manifest)
-    assert 'Record 0 (from 0)' in said
+    (problem,) = checking.find_problems(manifest)
+    assert 'Record 0 (from 0)' in problem
     path.unlink()
     with pytest.raises(errors.DataError, match='is missing'):
         manifests.load(tmp_path / 'ours')
 
 
-def test_grey_and_cmyk_squares_are_colour_when_read(tmp_path):
+def test_grey_and_cmyk_squares_are_read_as_colour(tmp_path):
     modes = {3: 'L', 5: 'CMYK'}
-    root = write(tmp_path / 'theirs', picture=lambda at: jpeg(at, mode=modes.get(at, 'RGB')))
+    root = write_records(
+        tmp_path / 'theirs', encode=lambda seed: encode_jpeg(seed, mode=modes.get(seed, 'RGB'))
+    )
     manifest = prepare(root, tmp_path / 'ours')
     assert manifest.kinds['train'] == {'CMYK JPEG': 1, 'JPEG': 13, 'grey JPEG': 1}
-    squares, _ = labelled(manifest, 'train')
-    grey = np.asarray(PIL.Image.open(io.BytesIO(jpeg(3, mode='L'))))
+    squares, _ = read_examples(manifest, 'train')
+    grey = np.asarray(PIL.Image.open(io.BytesIO(encode_jpeg(3, mode='L'))))
     np.testing.assert_array_equal(squares[3], np.repeat(grey[..., None], 3, 2))
     assert squares[5].shape == (256, 256, 3)
 
 
-def other_encoding(root):
+def raw_encoding(root):
     return {'record_encoding': 'raw'}
 
 
-def other_size(root):
-    write_one_more = root / 'validation-00000-of-00001'
-    made = tf.train.Example()
-    made.features.feature['image/encoded'].bytes_list.value.append(jpeg(1, size=255))
-    made.features.feature['image/class/label'].int64_list.value.append(1)
-    with tf.io.TFRecordWriter(str(write_one_more)) as writer:
-        writer.write(made.SerializeToString())
+def an_image_of_another_size(root):
+    write_shard(root / 'validation-00000-of-00001', [(encode_jpeg(1, size=255), 1)])
     return {}
 
 
-def one_class_a_file(root):
+def one_class_in_a_shard(root):
     for shard in range(3):
-        path = root / f'train-{shard:05d}-of-00003'
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for at in range(5):
-                made = tf.train.Example()
-                made.features.feature['image/encoded'].bytes_list.value.append(jpeg(5 * shard + at))
-                made.features.feature['image/class/label'].int64_list.value.append(1 + shard)
-                writer.write(made.SerializeToString())
+        rows = [(encode_jpeg(5 * shard + index), 1 + shard) for index in range(5)]
+        write_shard(root / f'train-{shard:05d}-of-00003', rows)
     return {}
 
 
-@pytest.mark.parametrize('reason', [other_encoding, other_size, one_class_a_file])
-def test_others_are_prepared_anew(tmp_path, reason):
-    root = write(tmp_path / 'theirs')
-    manifest = prepare(root, tmp_path / 'ours', **reason(root))
-    assert [each.records for each in manifest.splits['train']] == [7, 8]
+@pytest.mark.parametrize('change', [raw_encoding, an_image_of_another_size, one_class_in_a_shard])
+def test_other_records_are_written_anew(tmp_path, change):
+    root = write_records(tmp_path / 'theirs')
+    manifest = prepare(root, tmp_path / 'ours', **change(root))
+    assert [shard.records for shard in manifest.splits['train']] == [7, 8]
     assert not any(os.path.islink(path) for path, _ in manifest.shards('train'))
-    _, labels = labelled(manifest, 'train')
-    assert sorted(labels) == sorted(at % 3 for at in range(15))
+    _, labels = read_examples(manifest, 'train')
+    assert sorted(labels) == sorted(seed % 3 for seed in range(15))
 
 
-def test_a_broken_picture_among_them_is_refused(tmp_path):
-    def picture(at):
-        return jpeg(at)[:-3000] if at == 7 else jpeg(at)
+def test_a_broken_image_among_them_is_refused(tmp_path):
+    def encode(seed):
+        return encode_jpeg(seed)[:-3000] if seed == 7 else encode_jpeg(seed)
 
-    root = write(tmp_path / 'theirs', picture=picture)
+    root = write_records(tmp_path / 'theirs', encode=encode)
     with pytest.raises(errors.DataError, match=r'00001-of-00003/000002: .*--record_encoding=raw'):
         prepare(root, tmp_path / 'ours')
-    manifest = prepare(root, tmp_path / 'anew', record_encoding='raw')
-    assert (manifest.examples('train'), manifest.quarantined) == (14, 1)
+    manifest = prepare(root, tmp_path / 'raw', record_encoding='raw')
+    assert (manifest.count_examples('train'), manifest.quarantined) == (14, 1)
 
 
-@pytest.mark.parametrize('begin', [0, 1])
-def test_pictures_that_are_to_be_turned_do_not_stay(tmp_path, begin):
-    found = tfrecords.find(str(write(tmp_path / 'theirs', begin=begin)))
-    found = dataclasses.replace(found, exif_orientation=True)
-    for planned in sharding.of(tmp_path / 'ours', found, SETTINGS).values():
-        assert not any(task.original for task in planned)
+@pytest.mark.parametrize('first_label', [0, 1])
+def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label):
+    root = write_records(tmp_path / 'theirs', first_label=first_label)
+    source = dataclasses.replace(tfrecords.find_images(str(root)), exif_orientation=True)
+    for tasks in sharding.plan_shards(tmp_path / 'ours', source, SETTINGS).values():
+        assert not any(task.original for task in tasks)
 
 
-def test_records_that_moved_are_linked_anew(tmp_path):
-    before = prepare(write(tmp_path / 'theirs'), tmp_path / 'ours')
+def test_records_that_moved_are_linked_again(tmp_path):
+    before = prepare(write_records(tmp_path / 'theirs'), tmp_path / 'ours')
     (tmp_path / 'theirs').rename(tmp_path / 'moved')
-    found = tfrecords.find(str(tmp_path / 'moved'))
-    assert conversion.standing(str(tmp_path / 'ours'), found, SETTINGS) is None
-    assert estimate.check_room(found, str(tmp_path / 'ours'), SETTINGS) is None
+    source = tfrecords.find_images(str(tmp_path / 'moved'))
+    assert conversion.load_if_current(str(tmp_path / 'ours'), source, SETTINGS) is None
+    assert estimate.check_disk_space(source, str(tmp_path / 'ours'), SETTINGS) is None
     after = prepare(tmp_path / 'moved', tmp_path / 'ours')
     assert after.sha256 == before.sha256
-    assert conversion.standing(str(tmp_path / 'ours'), found, SETTINGS) == after
+    assert conversion.load_if_current(str(tmp_path / 'ours'), source, SETTINGS) == after
 
 
-def test_what_an_interrupted_call_linked_elsewhere_is_linked_anew(tmp_path, monkeypatch):
-    root, other = write(tmp_path / 'theirs'), write(tmp_path / 'copy')
+def test_links_of_an_interrupted_prepare_are_replaced(tmp_path, monkeypatch):
+    root, other = write_records(tmp_path / 'theirs'), write_records(tmp_path / 'copy')
     with monkeypatch.context() as patched:
         patched.setattr(
             manifests, 'save_arrays', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
@@ -191,13 +187,13 @@ def test_what_an_interrupted_call_linked_elsewhere_is_linked_anew(tmp_path, monk
     assert all(str(other) in os.readlink(path) for path, _ in manifest.shards('train'))
 
 
-def test_records_that_change_meanwhile_are_named(tmp_path):
-    root = write(tmp_path / 'theirs')
-    found = tfrecords.find(str(root))
+def test_records_that_change_during_prepare_are_named(tmp_path):
+    root = write_records(tmp_path / 'theirs')
+    source = tfrecords.find_images(str(root))
     (root / 'train-00001-of-00003').write_bytes(b'short')
-    with pytest.raises(errors.DataError, match='has changed since it was looked at'):
+    with pytest.raises(errors.DataError, match='has changed since it was listed'):
         conversion.prepare(
-            found,
+            source,
             str(tmp_path / 'ours'),
             settings=SETTINGS,
             max_bad_fraction=1,

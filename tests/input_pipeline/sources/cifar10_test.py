@@ -1,4 +1,4 @@
-"""CIFAR-10 from its archive and from a folder."""
+"""Checks CIFAR-10 from its archive and from a folder."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ from input_pipeline.prepare import conversion
 from input_pipeline.records import manifests
 from input_pipeline.sources import cifar10
 
-EACH = 20
+PER_BATCH = 20
 
 
 @pytest.fixture
@@ -21,63 +21,71 @@ def batches():
     random = np.random.default_rng(0)
     names = [*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch']
     return {
-        name: (random.integers(0, 256, (EACH, 3072), np.uint8), [at % 10 for at in range(EACH)])
+        name: (
+            random.integers(0, 256, (PER_BATCH, 3072), np.uint8),
+            [index % 10 for index in range(PER_BATCH)],
+        )
         for name in names
     }
 
 
-def archive(root, batches, imitate):
+def write_archive(root, batches, imitate):
     members = {
         f'cifar-10-batches-py/{name}': pickle.dumps(
             {'data': data, 'labels': labels, 'batch_label': name}, protocol=2
         )
         for name, (data, labels) in batches.items()
     }
-    (root / 'cifar-10-python.tar.gz').write_bytes(imitate.tar_of(members, 'w:gz'))
+    (root / 'cifar-10-python.tar.gz').write_bytes(imitate.make_tar(members, 'w:gz'))
     return str(root)
 
 
-def test_archive(tmp_path, batches, imitate):
-    found = cifar10.find(archive(tmp_path, batches, imitate))
-    assert [len(found.splits[split]) for split in ('train', 'validation')] == [5 * EACH, EACH]
-    for each in [*found.splits['train'][::7], *found.splits['validation']]:
-        _, batch, file = each.name.split('/')
-        at = int(file.partition('.')[0])
+def test_images_and_labels_are_read_from_the_archive(tmp_path, batches, imitate):
+    source = cifar10.find_images(write_archive(tmp_path, batches, imitate))
+    assert [len(source.splits[split]) for split in ('train', 'validation')] == [
+        5 * PER_BATCH,
+        PER_BATCH,
+    ]
+    for entry in [*source.splits['train'][::7], *source.splits['validation']]:
+        _, batch, file = entry.name.split('/')
+        index = int(file.partition('.')[0])
         data, labels = batches[batch]
-        made = np.asarray(PIL.Image.open(io.BytesIO(each.read())))
-        np.testing.assert_array_equal(made, data[at].reshape(3, 32, 32).transpose(1, 2, 0))
-        assert each.label == labels[at]
+        image = np.asarray(PIL.Image.open(io.BytesIO(entry.read())))
+        np.testing.assert_array_equal(image, data[index].reshape(3, 32, 32).transpose(1, 2, 0))
+        assert entry.label == labels[index]
 
 
-def test_records_hold_the_very_pixels(tmp_path, batches, imitate):
-    found = cifar10.find(archive(tmp_path, batches, imitate))
+def test_records_hold_the_pixels_unchanged(tmp_path, batches, imitate):
+    source = cifar10.find_images(write_archive(tmp_path, batches, imitate))
     manifest = conversion.prepare(
-        found,
+        source,
         str(tmp_path / 'out'),
         settings={'record_encoding': 'jpeg', 'shard_examples': 64, 'seed': 0},
         max_bad_fraction=0,
         report=lambda *_: None,
     )
     assert manifest.layout == manifests.Layout('raw', 32)
-    mean = manifests.statistics(manifest)['mean_image']
-    every = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
-    expected = every.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)
+    mean = manifests.load_statistics(manifest).mean_image
+    rows = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
+    expected = rows.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
-    views = preprocessing.views(np.zeros((1, 32, 32, 3), np.uint8), mean, crop_size=24, number=10)
+    views = preprocessing.make_views(
+        np.zeros((1, 32, 32, 3), np.uint8), mean, crop_size=24, number=10
+    )
     assert views.shape == (10, 24, 24, 3)
 
 
-def test_folder(tmp_path, imitate):
+def test_images_are_read_from_a_folder(tmp_path, imitate):
     for part in ('train', 'test'):
-        for at, name in enumerate(cifar10.CLASSES):
+        for seed, name in enumerate(cifar10.CLASSES):
             (tmp_path / part / name).mkdir(parents=True)
-            (tmp_path / part / name / f'{part}.jpg').write_bytes(imitate.picture(at))
-    assert cifar10.recognises(tmp_path)
-    found = cifar10.find(str(tmp_path))
-    assert {each.name for each in found.splits['validation']} == {
+            (tmp_path / part / name / f'{part}.jpg').write_bytes(imitate.make_image(seed))
+    assert cifar10.recognize(tmp_path)
+    source = cifar10.find_images(str(tmp_path))
+    assert {entry.name for entry in source.splits['validation']} == {
         f'test/{name}/test.jpg' for name in cifar10.CLASSES
     }
-    assert found.square_size == 32
+    assert source.square_size == 32
 
 
 class Program:
@@ -86,7 +94,7 @@ class Program:
 
 
 @pytest.mark.parametrize(
-    ('change', 'said'),
+    ('change', 'message'),
     [
         (lambda members: members.pop('data_batch_3'), 'data_batch_3 cannot be used'),
         (lambda members: members.update(test_batch=b'junk'), 'test_batch cannot be used'),
@@ -97,13 +105,13 @@ class Program:
         ),
     ],
 )
-def test_bad_archives_are_refused(tmp_path, batches, imitate, capsys, change, said):
+def test_bad_archives_are_refused(tmp_path, batches, imitate, capsys, change, message):
     members = {
         name: pickle.dumps({'data': data, 'labels': labels}, 2)
         for name, (data, labels) in batches.items()
     }
     change(members)
-    (tmp_path / 'cifar-10-python.tar.gz').write_bytes(imitate.tar_of(members, 'w:gz'))
-    with pytest.raises(errors.DataError, match=said):
-        cifar10.find(str(tmp_path))
+    (tmp_path / 'cifar-10-python.tar.gz').write_bytes(imitate.make_tar(members, 'w:gz'))
+    with pytest.raises(errors.DataError, match=message):
+        cifar10.find_images(str(tmp_path))
     assert 'run' not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What --source=auto takes things for."""
+"""Checks what --source=auto detects."""
 
 import pytest
 
@@ -31,19 +31,19 @@ from input_pipeline.sources import detection
         (['cats/a.jpg'], 'folder'),
     ],
 )
-def test_folders(tmp_path, files, source):
+def test_folders_are_detected_by_their_files(tmp_path, files, source):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'')
-    found, why = detection.source_of(str(tmp_path), '')
-    assert found == source
-    assert why
+    detected, reason = detection.detect_source(str(tmp_path), '')
+    assert detected == source
+    assert reason
 
 
-def test_others(tmp_path):
-    assert detection.source_of('', '')[0] == 'photographs'
-    assert detection.source_of('', 'mnist')[0] == 'tfds'
+def test_names_files_and_nothing_are_detected(tmp_path):
+    assert detection.detect_source('', '')[0] == 'sample'
+    assert detection.detect_source('', 'mnist')[0] == 'tfds'
     (tmp_path / 'list.csv').write_text('path,label\n')
-    assert detection.source_of(str(tmp_path / 'list.csv'), '')[0] == 'csv'
+    assert detection.detect_source(str(tmp_path / 'list.csv'), '')[0] == 'csv'
     with pytest.raises(errors.DataError, match='no such folder, nor a CSV'):
-        detection.source_of(str(tmp_path / 'nowhere'), '')
+        detection.detect_source(str(tmp_path / 'nowhere'), '')

@@ -1,4 +1,4 @@
-"""ILSVRC-2012 by every route: the same labels; and what is refused."""
+"""Checks that every form of ILSVRC-2012 gives the same entries, and what is refused."""
 
 import csv
 import pathlib
@@ -13,244 +13,249 @@ TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
 KIT, TRUTH = 'ILSVRC2012_devkit_t12.tar.gz', 'ILSVRC2012_validation_ground_truth.txt'
 
 
-def tree(root, made, validation='val', *, flat, prefix=''):
-    for name, data in made.train.items():
-        path = root / prefix / 'train' / made.wnids[name] / name
+def write_tree(root, images, validation='val', *, flat, prefix=''):
+    for name, data in images.train.items():
+        path = root / prefix / 'train' / images.wnids[name] / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    for name, data in made.held_out.items():
-        folder = root / prefix / validation / ('' if flat else made.wnids[name])
+    for name, data in images.held_out.items():
+        folder = root / prefix / validation / ('' if flat else images.wnids[name])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     return root
 
 
-def class_folders(root, made, imitate):
-    return tree(root, made, flat=False)
+def class_folders(root, images, imitate):
+    return write_tree(root, images, flat=False)
 
 
-def class_folders_and_kit(root, made, imitate):
-    (class_folders(root, made, imitate) / KIT).write_bytes(imitate.kit(2012, truth=made.truth()))
+def class_folders_and_kit(root, images, imitate):
+    (class_folders(root, images, imitate) / KIT).write_bytes(
+        imitate.make_kit(2012, truth=images.ground_truth())
+    )
     return root
 
 
-def flat_and_kit(root, made, imitate):
-    tree(root, made, flat=True)
-    (root / KIT).write_bytes(imitate.kit(2012, truth=made.truth()))
-    (root / TRUTH).write_text('\n'.join(map(str, made.truth())))
+def flat_and_kit(root, images, imitate):
+    write_tree(root, images, flat=True)
+    (root / KIT).write_bytes(imitate.make_kit(2012, truth=images.ground_truth()))
+    (root / TRUTH).write_text('\n'.join(map(str, images.ground_truth())))
     return root
 
 
-def flat_and_wnids(root, made, imitate):
-    tree(root, made, 'validation', flat=True)
-    lines = '\n'.join(made.wnids[name] for name in sorted(made.held_out))
+def flat_and_wnids(root, images, imitate):
+    write_tree(root, images, 'validation', flat=True)
+    lines = '\n'.join(images.wnids[name] for name in sorted(images.held_out))
     (root / 'synset_labels.txt').write_text(lines)
     return root
 
 
-def kaggle(root, made, imitate):
-    tree(root, made, flat=True, prefix='ILSVRC/Data/CLS-LOC')
+def kaggle(root, images, imitate):
+    write_tree(root, images, flat=True, prefix='ILSVRC/Data/CLS-LOC')
     lines = [f'{wnid} {words}' for wnid, words in sorted(imitate.WORDS.items())]
     (root / 'LOC_synset_mapping.txt').write_text('\n'.join(lines))
     with open(root / 'LOC_val_solution.csv', 'w', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['ImageId', 'PredictionString'])
-        for name in sorted(made.held_out, reverse=True):
+        for name in sorted(images.held_out, reverse=True):
             box = '255 142 454 329'
-            row = [pathlib.Path(name).stem, f'{made.wnids[name]} {box} {made.wnids[name]} {box}']
+            row = [
+                pathlib.Path(name).stem,
+                f'{images.wnids[name]} {box} {images.wnids[name]} {box}',
+            ]
             writer.writerow(row)
     return root
 
 
-def check(found, made, labels):
-    assert found.classes == tuple(sorted(labels))
-    for split, held in [('train', made.train), ('validation', made.held_out)]:
-        entries = {each.name.rpartition('/')[2]: each for each in found.splits[split]}
-        assert len(entries) == len(found.splits[split])
-        assert set(entries) == set(held)
-        for name, each in entries.items():
-            assert each.label == labels[made.wnids[name]]
-            assert each.read() == held[name]
-    assert not found.exif_orientation
-    assert found.expected == {'train': 1281167, 'validation': 50000}
+def check_entries(source, images, labels):
+    assert source.classes == tuple(sorted(labels))
+    for split, contents in [('train', images.train), ('validation', images.held_out)]:
+        entries = {entry.name.rpartition('/')[2]: entry for entry in source.splits[split]}
+        assert len(entries) == len(source.splits[split])
+        assert set(entries) == set(contents)
+        for name, entry in entries.items():
+            assert entry.label == labels[images.wnids[name]]
+            assert entry.read() == contents[name]
+    assert not source.exif_orientation
+    assert source.expected == {'train': 1281167, 'validation': 50000}
 
 
-def test_tars(tars2012, made2012, imitate):
-    found = ilsvrc2012.find(str(tars2012))
-    check(found, made2012, imitate.LABELS)
-    assert found.words == tuple(imitate.WORDS[wnid] for wnid in found.classes)
-    assert found.ids == tuple(imitate.IDS[wnid] for wnid in found.classes)
+def test_every_image_of_the_tars_has_its_label_and_content(tars2012, images2012, imitate):
+    source = ilsvrc2012.find_images(str(tars2012))
+    check_entries(source, images2012, imitate.LABELS)
+    assert source.words == tuple(imitate.WORDS[wnid] for wnid in source.classes)
+    assert source.ids == tuple(imitate.IDS[wnid] for wnid in source.classes)
 
 
-ROUTES = [class_folders, class_folders_and_kit, flat_and_kit, flat_and_wnids, kaggle]
+FORMS = [class_folders, class_folders_and_kit, flat_and_kit, flat_and_wnids, kaggle]
 
 
-@pytest.mark.parametrize('route', ROUTES)
-def test_trees_give_what_the_tars_give(route, tmp_path, tars2012, made2012, imitate):
-    found = ilsvrc2012.find(str(route(tmp_path / 'tree', made2012, imitate)))
-    check(found, made2012, imitate.LABELS)
-    by_tars = ilsvrc2012.find(str(tars2012))
-    for split, entries in by_tars.splits.items():
-        assert {(each.name, each.label) for each in entries} == {
-            (each.name, each.label) for each in found.splits[split]
+@pytest.mark.parametrize('write', FORMS)
+def test_trees_give_the_entries_of_the_tars(write, tmp_path, tars2012, images2012, imitate):
+    source = ilsvrc2012.find_images(str(write(tmp_path / 'tree', images2012, imitate)))
+    check_entries(source, images2012, imitate.LABELS)
+    of_tars = ilsvrc2012.find_images(str(tars2012))
+    for split, entries in of_tars.splits.items():
+        assert {(entry.name, entry.label) for entry in entries} == {
+            (entry.name, entry.label) for entry in source.splits[split]
         }
-    if route in (class_folders_and_kit, flat_and_kit, kaggle):
-        assert found.words == by_tars.words
-    assert ilsvrc2012.recognises(tmp_path / 'tree')
+    if write in (class_folders_and_kit, flat_and_kit, kaggle):
+        assert source.words == of_tars.words
+    assert ilsvrc2012.recognize(tmp_path / 'tree')
 
 
-def no_kit(root, made, imitate):
+def no_kit(root, images, imitate):
     (root / KIT).unlink()
 
 
-def kit_of_2010(root, made, imitate):
-    (root / KIT).write_bytes(imitate.kit(2010, truth=made.truth()))
+def kit_of_2010(root, images, imitate):
+    (root / KIT).write_bytes(imitate.make_kit(2010, truth=images.ground_truth()))
 
 
-def short_truth(root, made, imitate):
-    (root / KIT).write_bytes(imitate.kit(2012, truth=made.truth()[:-1]))
+def short_truth(root, images, imitate):
+    (root / KIT).write_bytes(imitate.make_kit(2012, truth=images.ground_truth()[:-1]))
 
 
-def id_of_no_class(root, made, imitate):
-    (root / KIT).write_bytes(imitate.kit(2012, truth=[*made.truth()[:-1], 1001]))
+def id_of_no_class(root, images, imitate):
+    (root / KIT).write_bytes(imitate.make_kit(2012, truth=[*images.ground_truth()[:-1], 1001]))
 
 
-def class_missing(root, made, imitate):
-    kept = {name: data for name, data in made.train.items() if not name.startswith('n01440764')}
-    (root / TRAIN).write_bytes(imitate.nested(kept))
+def class_missing(root, images, imitate):
+    kept = {name: data for name, data in images.train.items() if not name.startswith('n01440764')}
+    (root / TRAIN).write_bytes(imitate.make_nested_tar(kept))
 
 
-def class_unknown(root, made, imitate):
-    more = made.train | {'n99999999_1.JPEG': imitate.picture(7)}
-    (root / TRAIN).write_bytes(imitate.nested(more))
+def class_unknown(root, images, imitate):
+    more = images.train | {'n99999999_1.JPEG': imitate.make_image(7)}
+    (root / TRAIN).write_bytes(imitate.make_nested_tar(more))
 
 
-def cut_short(root, made, imitate):
+def cut_short(root, images, imitate):
     data = (root / TRAIN).read_bytes()
     (root / TRAIN).write_bytes(data[: len(data) // 2])
 
 
-def inner_damaged(root, made, imitate):
+def inner_damaged(root, images, imitate):
     inner = {f'{wnid}.tar': b'no tar at all' * 100 for wnid in imitate.IDS}
-    (root / TRAIN).write_bytes(imitate.tar_of(inner))
+    (root / TRAIN).write_bytes(imitate.make_tar(inner))
 
 
-def compressed(root, made, imitate):
-    (root / VALIDATION).write_bytes(imitate.tar_of(made.held_out, 'w:gz'))
+def compressed(root, images, imitate):
+    (root / VALIDATION).write_bytes(imitate.make_tar(images.held_out, 'w:gz'))
 
 
-def link(root, made, imitate):
+def link(root, images, imitate):
     with tarfile.open(root / VALIDATION, 'a') as archive:
         name = 'ILSVRC2012_val_00000009.JPEG'
-        imitate.add(archive, name, b'', type=tarfile.SYMTYPE, linkname='/etc/passwd')
+        imitate.add_member(archive, name, b'', type=tarfile.SYMTYPE, linkname='/etc/passwd')
 
 
-def outside(root, made, imitate):
+def outside(root, images, imitate):
     with tarfile.open(root / VALIDATION, 'a') as archive:
-        imitate.add(archive, '../ILSVRC2012_val_00000009.JPEG', imitate.picture(1))
+        imitate.add_member(archive, '../ILSVRC2012_val_00000009.JPEG', imitate.make_image(1))
 
 
 @pytest.mark.parametrize(
-    ('spoil', 'said'),
+    ('damage', 'message'),
     [
         (no_kit, 'no ILSVRC2012_devkit_t12'),
         (kit_of_2010, 'kit of another year'),
-        (short_truth, '7 labels for 8 pictures'),
+        (short_truth, '7 labels for 8 images'),
         (id_of_no_class, "line 8: '1001' names none"),
         (class_missing, r'1 of 4 classes are missing \(n01440764\)'),
         (class_unknown, r'1 are unknown \(n99999999\)'),
         (cut_short, 'damaged or cut short'),
-        (inner_damaged, 'cannot be read as a tar'),
-        (compressed, 'cannot be read as a tar'),
-        (link, 'no plain file'),
-        (outside, 'wants to lie at'),
+        (inner_damaged, 'cannot be read as an uncompressed tar'),
+        (compressed, 'cannot be read as an uncompressed tar'),
+        (link, 'is not a regular file'),
+        (outside, 'leads outside'),
     ],
 )
-def test_what_is_not_whole_is_refused(spoil, said, tars2012, made2012, imitate):
-    spoil(tars2012, made2012, imitate)
-    with pytest.raises(errors.DataError, match=said):
-        ilsvrc2012.find(str(tars2012))
+def test_incomplete_or_mixed_downloads_are_refused(damage, message, tars2012, images2012, imitate):
+    damage(tars2012, images2012, imitate)
+    with pytest.raises(errors.DataError, match=message):
+        ilsvrc2012.find_images(str(tars2012))
 
 
-def test_a_flat_tree_without_labels_is_refused(tmp_path, made2012):
+def test_a_flat_tree_without_labels_is_refused(tmp_path, images2012):
     with pytest.raises(errors.DataError, match='its labels are nowhere'):
-        ilsvrc2012.find(str(tree(tmp_path, made2012, flat=True)))
+        ilsvrc2012.find_images(str(write_tree(tmp_path, images2012, flat=True)))
 
 
-def test_ids_without_the_kit_are_refused(tmp_path, made2012):
-    root = tree(tmp_path, made2012, flat=True)
-    (root / TRUTH).write_text('\n'.join(map(str, made2012.truth())))
+def test_ids_without_the_kit_are_refused(tmp_path, images2012):
+    root = write_tree(tmp_path, images2012, flat=True)
+    (root / TRUTH).write_text('\n'.join(map(str, images2012.ground_truth())))
     with pytest.raises(errors.DataError, match='numbers classes as the development kit does'):
-        ilsvrc2012.find(str(root))
+        ilsvrc2012.find_images(str(root))
 
 
-def test_a_tree_that_lacks_a_class_of_the_kit_is_refused(tmp_path, made2012, imitate):
-    root = class_folders_and_kit(tmp_path, made2012, imitate)
+def test_a_tree_that_lacks_a_class_of_the_kit_is_refused(tmp_path, images2012, imitate):
+    root = class_folders_and_kit(tmp_path, images2012, imitate)
     for path in (root / 'val' / 'n01440764').iterdir():
         path.unlink()
     (root / 'val' / 'n01440764').rmdir()
     with pytest.raises(errors.DataError, match='classes are missing'):
-        ilsvrc2012.find(str(root))
+        ilsvrc2012.find_images(str(root))
 
 
-def kit_cut_short(root, made, imitate):
+def kit_cut_short(root, images, imitate):
     data = (root / KIT).read_bytes()
     (root / KIT).write_bytes(data[: len(data) - 20])
 
 
-def kit_with_a_flipped_bit(root, made, imitate):
+def kit_with_a_flipped_bit(root, images, imitate):
     data = bytearray((root / KIT).read_bytes())
     data[len(data) // 2] ^= 16
     (root / KIT).write_bytes(data)
 
 
-def twice(root, made, imitate):
+def twice(root, images, imitate):
     with tarfile.open(root / VALIDATION, 'a') as archive:
-        imitate.add(archive, 'again/ILSVRC2012_val_00000001.JPEG', imitate.picture(1))
+        imitate.add_member(archive, 'again/ILSVRC2012_val_00000001.JPEG', imitate.make_image(1))
 
 
-def no_end(root, made, imitate):
-    """Cut where a member ends, as tarfile does not notice."""
+def no_end(root, images, imitate):
+    """Cuts where a member ends, which tarfile does not notice."""
     with tarfile.open(root / VALIDATION) as archive:
         last = archive.getmembers()[-1].offset
     (root / VALIDATION).write_bytes((root / VALIDATION).read_bytes()[:last])
 
 
-def absurd(root, made, imitate):
+def absurd(root, images, imitate):
     with tarfile.open(root / VALIDATION, 'a') as archive:
         headers = {'size': '9' * 30}
-        imitate.add(archive, 'ILSVRC2012_val_00000009.JPEG', b'', pax_headers=headers)
+        imitate.add_member(archive, 'ILSVRC2012_val_00000009.JPEG', b'', pax_headers=headers)
 
 
-@pytest.mark.parametrize('spoil', [kit_cut_short, kit_with_a_flipped_bit, twice, no_end, absurd])
-def test_damage_is_refused(spoil, tars2012, made2012, imitate):
-    spoil(tars2012, made2012, imitate)
+@pytest.mark.parametrize('damage', [kit_cut_short, kit_with_a_flipped_bit, twice, no_end, absurd])
+def test_damaged_archives_are_refused(damage, tars2012, images2012, imitate):
+    damage(tars2012, images2012, imitate)
     with pytest.raises(errors.DataError):
-        ilsvrc2012.find(str(tars2012))
+        ilsvrc2012.find_images(str(tars2012))
 
 
 @pytest.mark.parametrize('text', ['ImageId\na', 'ImageId,PredictionString\na,\n', 'a,b,c', '\xe9'])
-def test_bad_solutions_are_refused(tmp_path, made2012, imitate, text):
-    root = kaggle(tmp_path, made2012, imitate)
+def test_bad_label_files_of_kaggle_are_refused(tmp_path, images2012, imitate, text):
+    root = kaggle(tmp_path, images2012, imitate)
     (root / 'LOC_val_solution.csv').write_bytes(text.encode('latin1'))
     with pytest.raises(errors.DataError, match=r'LOC_val_solution\.csv'):
-        ilsvrc2012.find(str(root))
+        ilsvrc2012.find_images(str(root))
 
 
-def test_a_choice_of_both_splits_is_another_set(tmp_path, made2012, imitate):
-    """Imagenette's class folders mix pictures of both."""
-    class_folders(tmp_path, made2012, imitate)
-    assert ilsvrc2012.recognises(tmp_path)
+def test_class_folders_that_mix_the_splits_are_another_data_set(tmp_path, images2012, imitate):
+    """Imagenette's class folders do."""
+    class_folders(tmp_path, images2012, imitate)
+    assert ilsvrc2012.recognize(tmp_path)
     folder = min((tmp_path / 'val').iterdir())
-    (folder / f'{folder.name}_7.JPEG').write_bytes(b'picture')
-    assert not ilsvrc2012.recognises(tmp_path)
+    (folder / f'{folder.name}_7.JPEG').write_bytes(b'image')
+    assert not ilsvrc2012.recognize(tmp_path)
     with pytest.raises(errors.DataError, match=r'_7\.JPEG is not named as.*--source=folder'):
-        ilsvrc2012.find(str(tmp_path))
+        ilsvrc2012.find_images(str(tmp_path))
 
 
-def test_a_tree_with_an_empty_class_is_refused(tmp_path, made2012, imitate):
-    root = class_folders(tmp_path, made2012, imitate)
+def test_a_tree_with_an_empty_class_is_refused(tmp_path, images2012, imitate):
+    root = class_folders(tmp_path, images2012, imitate)
     for path in (root / 'train' / 'n01440764').iterdir():
         path.rename(path.with_suffix('.txt'))
-    with pytest.raises(errors.DataError, match='n01440764 holds no picture'):
-        ilsvrc2012.find(str(root))
+    with pytest.raises(errors.DataError, match='n01440764 holds no image'):
+        ilsvrc2012.find_images(str(root))

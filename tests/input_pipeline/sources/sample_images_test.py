@@ -1,4 +1,4 @@
-"""The embedded default."""
+"""Checks the crops of the sample images."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,33 +6,29 @@ import tensorflow as tf
 from input_pipeline.sources import sample_images
 
 
-def test_crops_repeat_and_the_halves_do_not_overlap():
-    found = sample_images.find()
-    assert {split: len(entries) for split, entries in found.splits.items()} == {
+def test_crops_are_deterministic_and_differ_from_each_other():
+    source = sample_images.find_images()
+    assert {split: len(entries) for split, entries in source.splits.items()} == {
         'train': 6 * 96,
         'validation': 6 * 24,
     }
-    for entries in found.splits.values():
-        assert len({each.name for each in entries}) == len(entries)
+    for entries in source.splits.values():
+        assert len({entry.name for entry in entries}) == len(entries)
         assert entries[3].read() == entries[3].read()
         assert entries[3].read() != entries[4].read()
 
 
-def test_a_crop_is_in_its_part_of_its_photograph():
-    found = sample_images.find()
-    for split, left in (('train', True), ('validation', False)):
-        each = next(e for e in found.splits[split] if '/coffee/' in e.name)
-        crop = tf.io.decode_png(each.read()).numpy()
-        whole = sample_images._photograph(
-            next(iter(each.read.args)),
-        )
-        row = crop[0].tobytes()
-        places = [
-            (whole[at].tobytes().find(row) // 3) for at in range(len(whole)) if row in
-            whole[at].tobytes()
-        ]  # fmt: skip
-        assert places
-        edge = int(whole.shape[1] * 0.6)
-        for place in places:
-            assert (place + crop.shape[1] <= edge) if left else (place >= edge)
+def test_a_crop_lies_in_the_part_of_its_split():
+    source = sample_images.find_images()
+    for split, is_left in (('train', True), ('validation', False)):
+        entry = next(entry for entry in source.splits[split] if '/coffee/' in entry.name)
+        crop = tf.io.decode_png(entry.read()).numpy()
+        path = entry.read.args[0]
+        image = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
+        first_row, rows = crop[0].tobytes(), [row.tobytes() for row in image]
+        columns = [row.find(first_row) // 3 for row in rows if first_row in row]
+        assert columns
+        edge = int(image.shape[1] * 0.6)
+        for column in columns:
+            assert (column + crop.shape[1] <= edge) if is_left else (column >= edge)
         assert np.std(crop) > 8

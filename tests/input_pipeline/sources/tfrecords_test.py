@@ -1,4 +1,4 @@
-"""Records as TF-slim and tensorflow-datasets write them."""
+"""Checks records as TF-slim and tensorflow-datasets write them."""
 
 import pytest
 import tensorflow as tf
@@ -7,75 +7,82 @@ from input_pipeline import errors
 from input_pipeline.sources import tfrecords
 
 
-def example(features):
+def serialize(features):
     def feature(value):
         if isinstance(value, int):
             return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    made = {key: feature(value) for key, value in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+    encoded = {key: feature(value) for key, value in features.items()}
+    return tf.train.Example(features=tf.train.Features(feature=encoded)).SerializeToString()
 
 
 def write(path, rows):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for row in rows:
-            writer.write(example(row))
+            writer.write(serialize(row))
 
 
-def slim(imitate, at, begin=1):
-    wnid = sorted(imitate.IDS)[at % 4]
+def slim_row(imitate, index, first_label=1):
+    wnid = sorted(imitate.IDS)[index % 4]
     return {
-        'image/encoded': imitate.picture(at),
-        'image/class/label': begin + at % 4,
+        'image/encoded': imitate.make_image(index),
+        'image/class/label': first_label + index % 4,
         'image/class/synset': wnid.encode(),
         'image/class/text': imitate.WORDS[wnid].encode(),
         'image/height': 20,
     }
 
 
-def tfds(imitate, at):
-    return {'image': imitate.picture(at), 'label': at % 3, 'file_name': b'a.jpg'}
+def tfds_row(imitate, index):
+    return {'image': imitate.make_image(index), 'label': index % 3, 'file_name': b'a.jpg'}
 
 
-@pytest.mark.parametrize('begin', [0, 1])
-def test_slims_labels_are_found_by_their_wnids(tmp_path, imitate, begin):
+@pytest.mark.parametrize('first_label', [0, 1])
+def test_labels_of_tf_slim_follow_the_wnids(tmp_path, imitate, first_label):
     for shard in range(2):
-        rows = [slim(imitate, at, begin) for at in range(10 * shard, 10 * shard + 10)]
+        rows = [
+            slim_row(imitate, index, first_label) for index in range(10 * shard, 10 * shard + 10)
+        ]
         write(tmp_path / f'train-0000{shard}-of-00002', rows)
-    write(tmp_path / 'validation-00000-of-00001', [slim(imitate, at, begin) for at in range(6)])
-    found = tfrecords.find(str(tmp_path))
-    assert found.classes == tuple(sorted(imitate.IDS))
-    assert found.words == tuple(imitate.WORDS[wnid] for wnid in found.classes)
-    assert [len(found.splits[split]) for split in ('train', 'validation')] == [20, 6]
-    for at, each in enumerate(found.splits['train']):
-        assert each.read() == imitate.picture(at)
-        assert each.label == at % 4
-    assert tfrecords.recognises(tmp_path)
+    write(
+        tmp_path / 'validation-00000-of-00001',
+        [slim_row(imitate, index, first_label) for index in range(6)],
+    )
+    source = tfrecords.find_images(str(tmp_path))
+    assert source.classes == tuple(sorted(imitate.IDS))
+    assert source.words == tuple(imitate.WORDS[wnid] for wnid in source.classes)
+    assert [len(source.splits[split]) for split in ('train', 'validation')] == [20, 6]
+    for index, entry in enumerate(source.splits['train']):
+        assert entry.read() == imitate.make_image(index)
+        assert entry.label == index % 4
+    assert tfrecords.recognize(tmp_path)
 
 
-def test_labels_from_1_without_names(tmp_path, imitate):
+def test_labels_that_start_with_1_are_shifted_to_0(tmp_path, imitate):
     for split in ('train', 'validation'):
         rows = [
-            {'image/encoded': imitate.picture(at), 'image/class/label': 1 + at % 11}
-            for at in range(22)
+            {'image/encoded': imitate.make_image(index), 'image/class/label': 1 + index % 11}
+            for index in range(22)
         ]
         write(tmp_path / f'{split}-00000-of-00001', rows)
-    found = tfrecords.find(str(tmp_path))
-    assert found.classes[0] == '01'
-    assert [each.label for each in found.splits['train']] == [at % 11 for at in range(22)]
+    source = tfrecords.find_images(str(tmp_path))
+    assert source.classes[0] == '01'
+    assert [entry.label for entry in source.splits['train']] == [index % 11 for index in range(22)]
 
 
-def test_tensorflow_datasets_records(tmp_path, imitate):
+def test_records_of_tensorflow_datasets_are_read(tmp_path, imitate):
     for split in ('train', 'test'):
-        rows = [tfds(imitate, at) for at in range(9)]
+        rows = [tfds_row(imitate, index) for index in range(9)]
         write(tmp_path / f'flowers-{split}.tfrecord-00000-of-00001', rows)
     (tmp_path / 'label.labels.txt').write_text('rose\ntulip\naster\n')
-    found = tfrecords.find(str(tmp_path))
-    assert found.classes == ('rose', 'tulip', 'aster')
-    assert set(found.splits) == {'train', 'validation'}
-    assert [each.label for each in found.splits['validation']] == [at % 3 for at in range(9)]
-    assert found.splits['train'][4].read() == imitate.picture(4)
+    source = tfrecords.find_images(str(tmp_path))
+    assert source.classes == ('rose', 'tulip', 'aster')
+    assert set(source.splits) == {'train', 'validation'}
+    assert [entry.label for entry in source.splits['validation']] == [
+        index % 3 for index in range(9)
+    ]
+    assert source.splits['train'][4].read() == imitate.make_image(4)
 
 
 def damaged(root, imitate):
@@ -86,11 +93,11 @@ def damaged(root, imitate):
 
 
 def other_features(root, imitate):
-    write(root / 'train-00000-of-00001', [{'picture': b'', 'class': 1}])
+    write(root / 'train-00000-of-00001', [{'photo': b'', 'class': 1}])
 
 
 def labels_out_of_order(root, imitate):
-    rows = [slim(imitate, at) | {'image/class/label': 4 - at} for at in range(4)]
+    rows = [slim_row(imitate, index) | {'image/class/label': 4 - index} for index in range(4)]
     write(root / 'train-00000-of-00001', rows)
 
 
@@ -100,66 +107,70 @@ def training_only(root, imitate):
 
 def labels_from_7(root, imitate):
     for path in root.iterdir():
-        write(path, [{'image/encoded': imitate.picture(1), 'image/class/label': 7}])
+        write(path, [{'image/encoded': imitate.make_image(1), 'image/class/label': 7}])
 
 
 @pytest.mark.parametrize(
-    ('spoil', 'said'),
+    ('damage', 'message'),
     [
         (damaged, 'train-00000-of-00001 is damaged'),
-        (other_features, 'record 0 has the features class, picture'),
+        (other_features, 'record train-00000-of-00001/000000 has the features class, photo'),
         (labels_out_of_order, 'labels do not follow the sorted names'),
-        (training_only, 'training records only'),
-        (labels_from_7, 'labels begin with 7'),
+        (training_only, 'records of train only'),
+        (labels_from_7, 'labels start with 7'),
     ],
 )
-def test_bad_records_are_refused(tmp_path, imitate, spoil, said):
+def test_bad_records_are_refused(tmp_path, imitate, damage, message):
     for split in ('train', 'validation'):
-        write(tmp_path / f'{split}-00000-of-00001', [slim(imitate, at) for at in range(8)])
-    spoil(tmp_path, imitate)
-    with pytest.raises(errors.DataError, match=said):
-        tfrecords.find(str(tmp_path))
+        write(
+            tmp_path / f'{split}-00000-of-00001', [slim_row(imitate, index) for index in range(8)]
+        )
+    damage(tmp_path, imitate)
+    with pytest.raises(errors.DataError, match=message):
+        tfrecords.find_images(str(tmp_path))
 
 
-def test_unlabelled_records_and_labels_beside_names_are_refused(tmp_path, imitate):
+def test_unlabelled_records_are_refused(tmp_path, imitate):
     for split in ('train', 'validation'):
-        write(tmp_path / f'{split}-00000-of-00001', [slim(imitate, at) for at in range(8)])
-    unlabelled = {'image/encoded': imitate.picture(1), 'image/class/label': 0}
+        write(
+            tmp_path / f'{split}-00000-of-00001', [slim_row(imitate, index) for index in range(8)]
+        )
+    unlabelled = {'image/encoded': imitate.make_image(1), 'image/class/label': 0}
     write(tmp_path / 'test-00000-of-00001', [unlabelled])
     with pytest.raises(errors.DataError, match='test-00000-of-00001/000000 has the label 0'):
-        tfrecords.find(str(tmp_path))
+        tfrecords.find_images(str(tmp_path))
 
 
-def test_slims_names_beside_labels(tmp_path, imitate):
+def test_class_names_of_tf_slim_start_with_label_0(tmp_path, imitate):
     for split in ('train', 'validation'):
         rows = [
-            {'image/encoded': imitate.picture(at), 'image/class/label': 1 + at % 2}
-            for at in range(4)
+            {'image/encoded': imitate.make_image(index), 'image/class/label': 1 + index % 2}
+            for index in range(4)
         ]
         write(tmp_path / f'{split}-00000-of-00001', rows)
     (tmp_path / 'labels.txt').write_text('0:cat\n1:dog\n2:emu\n')
-    found = tfrecords.find(str(tmp_path))
-    assert found.classes == ('cat', 'dog', 'emu')
-    assert [each.label for each in found.splits['train']] == [1, 2, 1, 2]
+    source = tfrecords.find_images(str(tmp_path))
+    assert source.classes == ('cat', 'dog', 'emu')
+    assert [entry.label for entry in source.splits['train']] == [1, 2, 1, 2]
 
 
 @pytest.mark.parametrize(
-    ('files', 'said'),
+    ('files', 'message'),
     [
         (['train-00000-of-00002', 'validation-00000-of-00001'], '1 shards of train .* say 2'),
         (['train-00000-of-00001', 'train-00000-of-00002'], '2 shards of train'),
-        (['validation-00000-of-00001'], 'no training records'),
+        (['validation-00000-of-00001'], 'records of validation only'),
     ],
 )
-def test_sets_that_are_not_whole_are_refused(tmp_path, imitate, files, said):
+def test_incomplete_data_sets_are_refused(tmp_path, imitate, files, message):
     for name in files:
-        write(tmp_path / name, [slim(imitate, at) for at in range(8)])
-    with pytest.raises(errors.DataError, match=said):
-        tfrecords.find(str(tmp_path))
+        write(tmp_path / name, [slim_row(imitate, index) for index in range(8)])
+    with pytest.raises(errors.DataError, match=message):
+        tfrecords.find_images(str(tmp_path))
 
 
-def test_records_of_something_else_are_refused(tmp_path):
+def test_records_of_something_else_than_examples_are_refused(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / 'train-00000-of-00001')) as writer:
         writer.write(b'\xff no example')
     with pytest.raises(errors.DataError, match=r'holds no tf\.train\.Example'):
-        tfrecords.find(str(tmp_path))
+        tfrecords.find_images(str(tmp_path))
