@@ -23,7 +23,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     time.
 
     Args:
-        encoded: Scalar string: a JPEG (grayscale, RGB or CMYK), PNG, BMP, WebP or GIF. Only the
+        encoded: Scalar string: a JPEG (greyscale, RGB or CMYK), PNG, BMP, WebP or GIF. Only the
             first frame of a GIF is decoded.
 
     Returns:

@@ -26,21 +26,13 @@ def extract_first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Te
         '', 0 and 0.
     """
     data = tf.io.decode_raw(encoded, tf.uint8)
-    number_of_bytes = tf.size(data)
     descriptor, blocks_before = _skip_extensions(data)
     end, blocks_within = _skip_pixels(data, descriptor)
-    is_image = _byte(data, descriptor) == _IMAGE
-    end = tf.minimum(tf.where(is_image, end, number_of_bytes), number_of_bytes)
     frame = tf.strings.join([tf.strings.substr(encoded, 0, end), _TRAILER])
     is_readable = tf.maximum(blocks_before, blocks_within) < MAX_BLOCKS
-    width, height = (
-        _byte(data, descriptor + low) + 256 * _byte(data, descriptor + low + 1) for low in (5, 7)
-    )
-    return (
-        tf.where(is_readable, frame, ''),
-        tf.cast(tf.where(is_readable, width, 0), tf.int64),
-        tf.cast(tf.where(is_readable, height, 0), tf.int64),
-    )
+    bytes_ = [tf.cast(_byte(data, descriptor + at), tf.int64) for at in (5, 6, 7, 8)]
+    sizes = [tf.where(is_readable, bytes_[at] + 256 * bytes_[at + 1], 0) for at in (0, 2)]
+    return tf.where(is_readable, frame, ''), *sizes
 
 
 def _skip_extensions(data):
@@ -61,7 +53,7 @@ def _skip_extensions(data):
 
 
 def _skip_pixels(data, descriptor):
-    """Returns the offset behind the blocks of pixels and their number, 0 if there is no image."""
+    """Returns the offset behind the pixels, that of the end without any, and number of blocks."""
     is_image = _byte(data, descriptor) == _IMAGE
     table = descriptor + _DESCRIPTOR_BYTES
     pixels = _skip_color_table(table, _byte(data, table - 1)) + 1  # LZW code size
@@ -70,7 +62,7 @@ def _skip_pixels(data, descriptor):
         lambda offset, blocks: (offset + 1 + _byte(data, offset), blocks + 1),
         (pixels, 0),
     )
-    return last + 1, blocks
+    return tf.where(is_image, tf.minimum(last + 1, tf.size(data)), tf.size(data)), blocks
 
 
 def _skip_color_table(offset, flags):

@@ -37,18 +37,13 @@ def find_problem(
 
     def check_header():
         width, height = _read_size(encoded, start)
-        unsupported = _find_unsupported_kind(encoded, start)
-        return tf.where(
-            unsupported != '', unsupported, find_size_problem(width, height, max_pixels)
-        )
+        problem = _find_unsupported_kind(encoded, start)
+        return tf.where(problem != '', problem, find_size_problem(width, height, max_pixels))
 
     return tf.case(
         [
             (length == 0, lambda: tf.constant('it is empty')),
-            (
-                length > max_bytes,
-                lambda: tf.constant(headers.TOO_MANY_BYTES.format(max_bytes)),
-            ),
+            (length > max_bytes, lambda: tf.constant(headers.TOO_MANY_BYTES.format(max_bytes))),
             (_is_known(start), check_header),
         ],
         default=lambda: tf.constant(headers.NOT_AN_IMAGE),
@@ -96,12 +91,10 @@ def _has_bytes(encoded: tf.Tensor, expected: bytes, offset: int = 0) -> tf.Tenso
 
 def _is_known(start: tf.Tensor) -> tf.Tensor:
     signatures = (headers.JPEG, headers.PNG, headers.GIF, headers.BMP)
-    webp_kinds = [
-        tf.reduce_all([_has_bytes(start, *mark) for mark in marks]) for marks in headers.WEBP_KINDS
-    ]
+    is_known = tf.reduce_any([_has_bytes(start, signature) for signature in signatures])
     is_webp = _has_bytes(start, b'RIFF') & _has_bytes(start, b'WEBP', 8)
-    is_webp &= tf.reduce_any(webp_kinds)
-    return tf.reduce_any([*(_has_bytes(start, each) for each in signatures), is_webp])
+    kinds = [tf.reduce_all([_has_bytes(start, *mark) for mark in kind]) for kind in headers.WEBPS]
+    return is_known | (is_webp & tf.reduce_any(kinds))
 
 
 def _find_unsupported_kind(encoded: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
@@ -112,10 +105,7 @@ def _find_unsupported_kind(encoded: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     is_os2 = (data[14] < headers.BMP_HEADER_BYTES) & (data[15] == 0)
     is_animated = _has_bytes(start, b'VP8X', 12) & (data[20] & headers.WEBP_ANIMATION > 0)
 
-    def check_bitmap():
-        return tf.where(
-            is_os2, headers.OS2_BITMAP, tf.where((bits == 24) | (bits == 32), '', depth)
-        )
+    bitmap = tf.where((bits == 24) | (bits == 32), '', depth)
 
     def check_jpeg():
         data = tf.io.decode_raw(encoded, tf.uint8)
@@ -125,7 +115,7 @@ def _find_unsupported_kind(encoded: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     return tf.case(
         [
             (_has_bytes(start, headers.JPEG), check_jpeg),
-            (_has_bytes(start, headers.BMP), check_bitmap),
+            (_has_bytes(start, headers.BMP), lambda: tf.where(is_os2, headers.OS2_BITMAP, bitmap)),
             (is_animated, lambda: tf.constant(headers.ANIMATED_WEBP)),
         ],
         default=lambda: tf.constant(''),
@@ -146,9 +136,6 @@ def _read_size(encoded: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
         shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
         return shape[1], shape[0]
 
-    def read_png():
-        return _big_endian(data, 16), _big_endian(data, 20)
-
     def read_webp_lossy():
         return _little_endian(data, 26, 2) & 0x3FFF, _little_endian(data, 28, 2) & 0x3FFF
 
@@ -156,31 +143,27 @@ def _read_size(encoded: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
         bits = _little_endian(data, 21, 4)
         return (bits & 0x3FFF) + 1, (bits // (1 << 14) & 0x3FFF) + 1
 
-    def read_webp_extended():
-        return _little_endian(data, 24, 3) + 1, _little_endian(data, 27, 3) + 1
-
     return tf.case(
         [
             (_has_bytes(start, headers.JPEG), read_jpeg),
-            (_has_bytes(start, headers.PNG), read_png),
+            (
+                _has_bytes(start, headers.PNG),
+                lambda: (_big_endian(data, 16), _big_endian(data, 20)),
+            ),
             (_has_bytes(start, headers.GIF), lambda: _read_gif_size(encoded, data)),
             (_has_bytes(start, headers.BMP), lambda: _read_bitmap_size(data)),
             (_has_bytes(start, b'VP8 ', 12), read_webp_lossy),
             (_has_bytes(start, b'VP8L', 12), read_webp_lossless),
         ],
-        default=read_webp_extended,
+        default=lambda: (_little_endian(data, 24, 3) + 1, _little_endian(data, 27, 3) + 1),
     )
 
 
 def _read_gif_size(encoded: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The size of the screen or of the first frame, whichever is larger."""
     _, width, height = gif.extract_first_frame(encoded)
-    screen_width, screen_height = _little_endian(data, 6, 2), _little_endian(data, 8, 2)
-    is_readable = width > 0
-    return (
-        tf.where(is_readable, tf.maximum(screen_width, width), 0),
-        tf.where(is_readable, tf.maximum(screen_height, height), 0),
-    )
+    sizes = [(_little_endian(data, 6, 2), width), (_little_endian(data, 8, 2), height)]
+    return tuple(tf.where(width > 0, tf.maximum(screen, frame), 0) for screen, frame in sizes)
 
 
 def _read_bitmap_size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -205,10 +188,8 @@ def _read_jpeg_orientation(encoded: tf.Tensor) -> tf.Tensor:
     read_byte = _byte_reader(data, tf.size(data, tf.int64))
 
     def is_exif(offset):
-        marks = enumerate((_MARKER, _APP1, None, None, *b'Exif\0\0'))
-        return tf.reduce_all(
-            [read_byte(offset + at) == mark for at, mark in marks if mark is not None]
-        )
+        marks = {0: _MARKER, 1: _APP1} | dict(enumerate(b'Exif\0\0', 4))
+        return tf.reduce_all([read_byte(offset + at) == mark for at, mark in marks.items()])
 
     def is_other_segment(offset):
         is_segment = (read_byte(offset) == _MARKER) & (read_byte(offset + 1) != _SCAN)
@@ -219,12 +200,9 @@ def _read_jpeg_orientation(encoded: tf.Tensor) -> tf.Tensor:
         length = 2 + _integer(read_byte, offset + 2, 2)
         return (offset + tf.where(is_fill, tf.ones_like(offset), length),)
 
-    (offset,) = tf.while_loop(
-        is_other_segment,
-        skip_segment,
-        (tf.constant(2, tf.int64),),
-        maximum_iterations=headers.MAX_SEGMENTS,
-    )
+    start = (tf.constant(2, tf.int64),)
+    limit = headers.MAX_SEGMENTS
+    (offset,) = tf.while_loop(is_other_segment, skip_segment, start, maximum_iterations=limit)
     end = tf.minimum(tf.size(data, tf.int64), offset + 2 + _integer(read_byte, offset + 2, 2))
     value = _read_tiff_orientation(_byte_reader(data, end), offset + 10)
     is_valid = is_exif(offset) & (value >= 1) & (value <= 8)

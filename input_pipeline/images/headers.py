@@ -22,7 +22,7 @@ JPEG, GIF, BMP = b'\xff\xd8\xff', b'GIF8', b'BM'
 PNG = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'
 # The kinds of WebP, by their signatures and the signatures' offsets. Decoders take more kinds,
 # whose size is elsewhere.
-WEBP_KINDS = (
+WEBPS = (
     ((b'VP8 ', 12), (b'\x9d\x01\x2a', 23)),
     ((b'VP8L', 12), (b'\x2f', 20)),
     ((b'VP8X', 12),),
@@ -137,7 +137,7 @@ _extract_first_frame = tf.function(
 
 
 def _is_known_webp(encoded: bytes) -> bool:
-    return any(all(encoded.startswith(*mark) for mark in marks) for marks in WEBP_KINDS)
+    return any(all(encoded.startswith(*mark) for mark in kind) for kind in WEBPS)
 
 
 def _read_webp_size(encoded: bytes) -> tuple[int, int]:
