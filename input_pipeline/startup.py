@@ -1,4 +1,4 @@
-"""TensorFlow's greeting, not heard: what its C++ writes to stderr before any log level counts."""
+"""Keeps TensorFlow's start-up lines off the screen: its C++ writes them before any log level."""
 
 import contextlib
 import os
@@ -10,13 +10,14 @@ _STDERR = 2
 
 
 @contextlib.contextmanager
-def unheard() -> Iterator[None]:
-    """Hides what is written to stderr; around TensorFlow's import and its search for GPUs."""
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-    with tempfile.TemporaryFile() as aside:
+def suppress_stderr() -> Iterator[None]:
+    """Hides everything written to stderr; for TensorFlow's import and its search for GPUs."""
+    # Errors too: Python raises them, and oneDNN logs one for uint8 on any CPU without AVX-512.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    with tempfile.TemporaryFile() as hidden:
         sys.stderr.flush()
         stderr = os.dup(_STDERR)
-        os.dup2(aside.fileno(), _STDERR)
+        os.dup2(hidden.fileno(), _STDERR)
         try:
             yield
         finally:

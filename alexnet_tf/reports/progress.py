@@ -1,48 +1,86 @@
-"""Progress for people: one line that changes on a terminal, a line now and then elsewhere."""
+"""Progress on one line of a terminal that changes in place, or on a few lines of a log."""
 
+import contextlib
+import shutil
 import sys
 import time
+from collections.abc import Iterator
 
-_TERMINAL_SECS, _PLAIN_SECS = 0.2, 10.0
+_TERMINAL_SECS, _LOG_SECS = 0.2, 30.0
+_MIN_SECS = 1e-9
+_CLEAR_LINE = '\r\x1b[K'
 
 
 class Progress:
-    """Shows how far a count has come, its rate and the time left.
+    """Shows how far a count has come, how fast, and how much time is left.
+
+    A terminal's line is replaced several times a second. Anything else, as the log of a job, gets
+    a line every 30 seconds, and one at the end of the count.
 
     Args:
         unit: What is counted, in the plural.
-        stream: Where it is shown.
+        stream: Where it is shown; `sys.stderr` if None.
     """
 
-    def __init__(self, unit: str, stream=None):
-        self._unit, self._stream = unit, stream or sys.stderr
-        self._terminal = self._stream.isatty()
-        self._start = self._shown = time.monotonic()
+    def __init__(self, unit: str = '', stream=None):
+        self._unit, self._stream = unit, stream
+        self._is_terminal = (stream or sys.stderr).isatty()
+        self._interval = _TERMINAL_SECS if self._is_terminal else _LOG_SECS
+        self._start = self._last = time.monotonic()
+        self._is_line_open = False
 
-    def show(self, done: int, total: int) -> None:
-        """Shows `done` of `total`, unless it did so a moment ago."""
-        now = time.monotonic()
-        interval = _TERMINAL_SECS if self._terminal else _PLAIN_SECS
-        if done < total and now - self._shown < interval:
+    def __enter__(self) -> 'Progress':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def update(self, done: int, total: int) -> None:
+        """Shows `done` of `total`, unless something was shown a moment ago."""
+        if done < total and not self.is_due:
             return
-        self._shown = now
-        rate = done / max(now - self._start, 1e-9)
-        left = duration((total - done) / max(rate, 1e-9))
-        line = f'{done:,}/{total:,} {self._unit}, {rate:,.0f} a second, {left} left'
-        self._stream.write(f'\r\x1b[K{line}' if self._terminal else f'{line}\n')
-        self._stream.flush()
+        rate = done / max(time.monotonic() - self._start, _MIN_SECS)
+        left = format_duration((total - done) / max(rate, _MIN_SECS))
+        self.show(f'{done:,}/{total:,} {self._unit}  {rate:,.0f}/s  {left} left')
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last line was shown long enough ago."""
+        return time.monotonic() - self._last >= self._interval
+
+    def show(self, line: str) -> None:
+        """Shows a line, in place of the last one on a terminal."""
+        self._last = time.monotonic()
+        if self._is_terminal:
+            columns = shutil.get_terminal_size().columns
+            self._write(f'{_CLEAR_LINE}{line[: columns - 1]}')
+        else:
+            self._write(f'{line}\n')
+        self._is_line_open = self._is_terminal
+
+    def clear(self) -> None:
+        """Removes a terminal's line, so that something else can be printed."""
+        if self._is_line_open:
+            self._write(_CLEAR_LINE)
+        self._is_line_open = False
 
     def close(self) -> None:
-        """Leaves the terminal's line."""
-        if self._terminal:
-            self._stream.write('\n')
+        """Ends a terminal's line, which stays."""
+        if self._is_line_open:
+            self._write('\n')
+        self._is_line_open = False
+
+    def _write(self, text: str) -> None:
+        stream = self._stream or sys.stderr
+        stream.write(text)
+        stream.flush()
 
 
 class Meter:
-    """Examples a second and the share of time that input was waited for, since it was made.
+    """Measures training examples per second and the share of time spent on waiting for them.
 
     Attributes:
-        examples: Counted so far.
+        examples: Number of examples so far.
     """
 
     def __init__(self):
@@ -52,29 +90,32 @@ class Meter:
         """Counts examples."""
         self.examples += examples
 
-    def waiting(self) -> 'Meter':
-        """A context whose time counts as waiting."""
-        return self
+    @contextlib.contextmanager
+    def measure_waiting(self) -> Iterator[None]:
+        """Counts the time in the block as waiting."""
+        start = time.monotonic()
+        yield
+        self._waited += time.monotonic() - start
 
-    def __enter__(self):
-        self._since = time.monotonic()
+    @property
+    def images_per_sec(self) -> float:
+        """Examples per second since the meter was created."""
+        return self.examples / self._elapsed
 
-    def __exit__(self, *_):
-        self._waited += time.monotonic() - self._since
-
-    def rate(self) -> float:
-        """Examples a second."""
-        return self.examples / max(time.monotonic() - self._start, 1e-9)
-
+    @property
     def wait_share(self) -> float:
         """Share of the time spent waiting, in [0, 1]."""
-        return self._waited / max(time.monotonic() - self._start, 1e-9)
+        return self._waited / self._elapsed
+
+    @property
+    def _elapsed(self) -> float:
+        return max(time.monotonic() - self._start, _MIN_SECS)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
+def format_duration(seconds: float) -> str:
+    """Returns a duration as minutes and seconds, and hours if there are any.
 
-    >>> duration(59.6), duration(605), duration(7265)
+    >>> format_duration(59.6), format_duration(605), format_duration(7265)
     ('1:00', '10:05', '2:01:05')
     """
     whole = round(seconds)

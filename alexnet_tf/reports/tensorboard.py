@@ -1,4 +1,4 @@
-"""What TensorBoard shows."""
+"""TensorBoard: event files with scalars, images, hyperparameters and profiles."""
 
 import pathlib
 from collections.abc import Mapping
@@ -9,95 +9,102 @@ import tensorflow as tf
 
 from input_pipeline import files
 
-_EVENTS = 'events.out.tfevents.*'
+_EVENT_FILES = 'events.out.tfevents.*'
 
 
-class Writer:
-    """Writes scalars and pictures of a run to `<directory>/<split>`.
+class SummaryWriter:
+    """Writes event files of a run to `<directory>/<split>`.
 
     Args:
         directory: The log directory of one run; None: nothing is written.
     """
 
     def __init__(self, directory: pathlib.Path | None):
-        self._directory, self._writers, self._profiles = directory, {}, False
+        self._directory, self._writers, self._is_profiling = directory, {}, False
 
-    def scalars(self, split: str, values: Mapping[str, float], step: int) -> None:
-        """One point on each named curve."""
+    def write_scalars(self, split: str, values: Mapping[str, float], step: int) -> None:
+        """Writes one point of each named curve."""
         if self._directory:
-            with self._of(split).as_default():
+            with self._get_writer(split).as_default():
                 for name, value in values.items():
                     tf.summary.scalar(name, value, step)
 
-    def picture(self, split: str, name: str, picture: np.ndarray, step: int) -> None:
-        """A picture (height, width, 3) uint8."""
+    def write_image(self, split: str, name: str, image: np.ndarray, step: int) -> None:
+        """Writes an image, (height, width, 3) uint8 RGB."""
         if self._directory:
-            with self._of(split).as_default():
-                tf.summary.image(name, picture[None], step)
+            with self._get_writer(split).as_default():
+                tf.summary.image(name, image[None], step)
 
-    def numbers(self, split: str, values: Mapping[str, Any]) -> None:
-        """The run's settings, for the page of hyper-parameters."""
+    def write_hyperparameters(self, split: str, values: Mapping[str, Any]) -> None:
+        """Writes the settings of the run for the HParams page."""
         if not self._directory:
             return
-        from tensorboard.plugins.hparams import api  # it takes a while
+        # Not plugins.hparams.api: it imports tf.keras, which may be a Keras that is not installed.
+        from tensorboard.plugins.hparams import summary_v2
 
         plain = (bool, int, float, str)
         shown = {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
-        with self._of(split).as_default():
-            api.hparams(shown, trial_id=self._directory.parent.name)
+        with self._get_writer(split).as_default():
+            summary_v2.hparams(shown, trial_id=self._directory.parent.name)
 
-    def profile(self, split: str, *, begins: bool, ends: bool) -> None:
-        """Begins or ends a profile."""
-        if begins and self._directory and not self._profiles:  # training may go back to here
+    def start_profile(self, split: str) -> None:
+        """Starts a profile, unless one is running since before a rollback."""
+        if self._directory and not self._is_profiling:
             tf.profiler.experimental.start(str(self._directory / split))
-            self._profiles = True
-        if ends and self._profiles:
+            self._is_profiling = True
+
+    def stop_profile(self) -> None:
+        """Stops the profile, if one is running, and writes it."""
+        if self._is_profiling:
             tf.profiler.experimental.stop()
-            self._profiles = False
+            self._is_profiling = False
 
     def flush(self) -> None:
-        """Makes everything written so far visible."""
-        for each in self._writers.values():
-            each.flush()
+        """Writes to the disk whatever is still in memory."""
+        for writer in self._writers.values():
+            writer.flush()
 
     def rewind(self, step: int | None, without: tuple[str, ...] = ()) -> None:
-        """Takes away what was written of later steps than this; of all steps where it is None.
+        """Removes the events of later steps.
 
         Args:
-            step: The last that stays.
-            without: Beginnings of tags that do not stay of this step either.
+            step: The last step to keep; None: all are removed.
+            without: Prefixes of tags whose events at `step` itself are removed, too.
         """
-        for each in self._writers.values():
-            each.close()
+        for writer in self._writers.values():
+            writer.close()
         self._writers = {}
-        for path in sorted(self._directory.rglob(_EVENTS)) if self._directory else ():
+        for path in sorted(self._directory.rglob(_EVENT_FILES)) if self._directory else ():
             if step is None:
                 path.unlink()
             else:
-                _cut(path, step, without)
+                _truncate(path, step, without)
 
-    def _of(self, split: str):
+    def _get_writer(self, split: str) -> tf.summary.SummaryWriter:
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(str(self._directory / split))
         return self._writers[split]
 
 
-def _cut(path: pathlib.Path, step: int, without: tuple[str, ...]) -> None:
-    """Takes events of later steps out of a file, and what a killed process wrote by halves."""
-    kept, whole = [], True
+def _truncate(path: pathlib.Path, step: int, without: tuple[str, ...]) -> None:
+    """Removes later events from a file, and a last one that a killed process wrote in part."""
+    kept, is_whole = [], True
     try:
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
-            tags = [value.tag for value in event.summary.value]
-            gone = event.step == step and any(tag.startswith(without) for tag in tags)
-            if event.step <= step and not gone:
+            if _is_kept(event, step, without):
                 kept.append(record.numpy())
             else:
-                whole = False
+                is_whole = False
     except tf.errors.DataLossError:
-        whole = False
-    if whole:
-        return
-    with files.atomic_file(path) as aside, tf.io.TFRecordWriter(str(aside)) as writer:
-        for each in kept:
-            writer.write(each)
+        is_whole = False
+    if not is_whole:
+        with files.atomic_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+            for record in kept:
+                writer.write(record)
+
+
+def _is_kept(event: tf.compat.v1.Event, step: int, without: tuple[str, ...]) -> bool:
+    if event.step == step:
+        return not any(value.tag.startswith(without) for value in event.summary.value)
+    return event.step < step

@@ -1,190 +1,239 @@
-"""What a training run shows of itself: lines, `summary.csv`, TensorBoard."""
+"""What a training run shows: lines on the screen, `summary.csv` and TensorBoard."""
 
 import pathlib
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import placement, recipes, topology
-from alexnet_tf.plots import kernels as kernels_lib
-from alexnet_tf.reports import progress as progress_lib
-from alexnet_tf.reports import tables, tensorboard
-from alexnet_tf.training import distribution, signals, steps
-from alexnet_tf.training import state as states
+from alexnet_tf.plots import kernels
+from alexnet_tf.reports import progress, tables, tensorboard
+from alexnet_tf.training import distribution, health, steps
+from alexnet_tf.training import state as state_lib
+from input_pipeline.records import manifests
 
-# What is written when an epoch ends.
-_AT_ENDS = ('epoch_', 'dead_units/', 'conv1_kernels')
+# Prefixes of the tags that are written at the end of an epoch.
+_EPOCH_TAGS = ('epoch_', 'dead_units/', 'conv1_kernels')
 
 
-class Watch:
-    """Writes of one run; of several workers', the first alone.
+class Monitor:
+    """Reports on one training run. Of several workers the chief alone writes files.
 
     Args:
-        directory: The run's.
-        config: Of the command.
-        numbers: The run's recipe.
-        model: What learns.
-        num_classes: Of the data.
-        copies: Of it.
+        config: Settings of the command.
+        recipe: Hyperparameters of the run.
+        model: The network.
+        manifest: Of the records.
+        replicas: Of the network.
     """
 
     def __init__(
         self,
-        directory: pathlib.Path,
         config: schema.Config,
-        numbers: recipes.Recipe,
+        recipe: recipes.Recipe,
+        *,
         model: keras.Model,
-        num_classes: int,
-        copies: distribution.One,
+        manifest: manifests.Manifest,
+        replicas: distribution.SingleReplica,
     ):
-        self._config, self._recipe, self._model, self._copies = config, numbers, model, copies
-        self._num_classes = num_classes
+        self._config, self._recipe, self._model, self._replicas = config, recipe, model, replicas
+        self._num_classes = len(manifest.classes)
+        self._examples = manifest.count_examples(manifests.TRAIN)
+        directory = pathlib.Path(config.run_dir)
         self._summary = directory / 'summary.csv'
-        self.board = tensorboard.Writer(directory / 'tensorboard' if copies.chief else None)
-        self._norms = tf.function(self._weight_norms, autograph=False)
-
-    def say(self, line: str) -> None:
-        """A line on standard output, which tells of several workers apart."""
-        workers, worker = self._copies.workers, self._copies.worker
-        print(line if workers == 1 else f'[{worker + 1}/{workers}] {line}')
-        sys.stdout.flush()
-
-    def greet(self, total: int) -> None:
-        """What learns from how many pictures, and where."""
-        network, copies = self._config.network, self._copies
-        placed = network.devices or [placement.default()]
-        if placement.slow(network.precision, placed):
-            self.say(f'train: warning: {signals.precision_warning(network.precision)}')
-        many = f'{copies.number} copies on {copies.workers} hosts'
-        self.say(
-            f'train: {self._model.count_params():,} parameters, recipe {self._recipe.name}, '
-            f'{total:,} pictures of {self._num_classes} classes, '
-            f'on {many if copies.number > 1 else ", ".join(placed)}'
+        self._board = tensorboard.SummaryWriter(
+            directory / 'tensorboard' if replicas.is_chief else None
         )
+        self._progress = progress.Progress()
+        self._compute_weight_squares = tf.function(self._sum_weight_squares, autograph=False)
 
-    def rewind(self, state: states.State | None) -> None:
-        """Takes away what tells of later than this: it is trained again, to the same bits."""
-        if self._copies.chief:
-            done = state.epoch if state else 0
-            tables.drop_rows(self._summary, lambda row: int(row['epoch']) > done)
-            inside = state is not None and state.examples > 0
-            self.board.rewind(state.step if state else None, _AT_ENDS if inside else ())
+    def log(self, line: str) -> None:
+        """Prints a line on standard output; with several workers it names this one."""
+        self._progress.clear()
+        workers, worker = self._replicas.workers, self._replicas.worker
+        print(line if workers == 1 else f'[{worker + 1}/{workers}] {line}', flush=True)
 
-    def begin(self) -> None:
-        """The numbers of the run, and its first kernels."""
-        self.board.numbers('train', schema.to_settings(self._config))
-        self.kernels(0)
+    def log_start(self) -> None:
+        """Logs what is trained, on what, and where."""
+        network, replicas = self._config.network, self._replicas
+        devices = network.devices or [placement.get_default_device()]
+        if placement.is_emulated(network.precision, devices):
+            self.log(f'train: warning: {health.precision_warning(network.precision)}')
+        where = ', '.join(devices)
+        if replicas.number > 1:
+            where = f'{replicas.number} replicas of {replicas.workers} workers'
+        parameters = f'{self._model.count_params():,} parameters'
+        self.log(f'train: recipe {self._recipe.name}, {parameters}, on {where}')
+        self.log(f'train: {self._examples:,} images of {self._num_classes} classes')
 
-    def progress(
+    def rewind(self, state: state_lib.TrainingState | None) -> None:
+        """Removes reports on what comes after a state; None: all of them.
+
+        Training from that state on gives the same ones again, to the bit.
+        """
+        if self._replicas.is_chief:
+            epochs = state.epoch if state else 0
+            tables.drop_rows(self._summary, lambda row: int(row['epoch']) > epochs)
+            is_inside_epoch = state is not None and state.examples > 0
+            self._board.rewind(
+                state.step if state else None, _EPOCH_TAGS if is_inside_epoch else ()
+            )
+
+    def write_start(self) -> None:
+        """Writes the settings of a new run, and its initial kernels, to TensorBoard."""
+        self._board.write_hyperparameters('train', serialization.to_settings(self._config))
+        self.write_kernels(0)
+
+    def log_step(
         self,
-        state: states.State,
-        rate: float,
-        outcome: steps.Outcome | None,
-        meter: progress_lib.Meter,
-        total: int,
+        state: state_lib.TrainingState,
+        learning_rate: float,
+        result: steps.StepResult | None,
+        meter: progress.Meter,
     ) -> None:
-        """The epoch so far."""
-        if not self._copies.chief:
-            return
-        means, epochs = state.means(), self._recipe.epochs
-        left = (epochs - state.epoch) * total - state.examples
-        self.say(
-            f'epoch {state.epoch + 1}/{epochs} '
-            f'{state.examples:,}/{total:,}  loss {means["loss"]:.4f}  '
-            f'top-1 {tables.percent(means["top1_error"])}  '
-            f'top-5 {tables.percent(means["top5_error"])}  rate {rate:g}  '
-            f'{meter.rate():,.0f} images/s  input wait {tables.percent(meter.wait_share())}  '
-            f'{progress_lib.duration(left / max(meter.rate(), 1e-9))} left'
-        )
-        speed = {'images_per_sec': meter.rate(), 'input_wait_share': meter.wait_share()}
-        more = {'learning_rate': rate}
-        if self._config.network.precision == 'float16':
-            more['float16_overflows'] = float(state.overflows)
-        self.board.scalars('train', means | speed | more, state.step)
-        if outcome:  # the step was learned from
-            self.board.scalars('train', self.norms(outcome), state.step)
+        """Shows progress, and writes scalars every `--log_every_steps` steps.
 
-    def norms(self, outcome: steps.Outcome) -> dict[str, float]:
-        """By layer, the Euclidean norms of its gradients and of its weights, both columns'."""
-        squares = zip(outcome.squares.numpy(), self._norms().numpy(), strict=True)
+        Args:
+            state: After the step.
+            learning_rate: Of the epoch.
+            result: Of the step; None if its batch was passed over.
+            meter: Of the epoch.
+        """
+        if not self._replicas.is_chief:
+            return
+        if self._progress.is_due:
+            self._progress.show(self._describe_progress(state, meter))
+        if state.step % self._config.training.log_every_steps == 0:
+            self._write_scalars(state, learning_rate, result, meter)
+
+    def compute_norms(self, result: steps.StepResult) -> dict[str, float]:
+        """Computes, by layer, the Euclidean norms of gradients and weights, over both columns."""
+        pairs = zip(result.squares.numpy(), self._compute_weight_squares().numpy(), strict=True)
         sums: dict[str, float] = {}
-        for variable, pair in zip(self._model.trainable_variables, squares, strict=True):
+        for variable, halves in zip(self._model.trainable_variables, pairs, strict=True):
             layer = topology.get_layer_name(variable)
-            for kind, half in zip(('gradient', 'weight'), pair, strict=True):
+            for kind, half in zip(('gradient', 'weight'), halves, strict=True):
                 name = f'{kind}_norm/{layer}'
                 sums[name] = sums.get(name, 0.0) + 2 * float(half)
         return {name: value**0.5 for name, value in sums.items()}
 
-    def epoch(
+    def log_epoch(
         self,
-        state: states.State,
-        rate: float,
+        state: state_lib.TrainingState,
+        learning_rate: float,
+        *,
         train: Mapping[str, float],
         validation: Mapping[str, float],
         images_per_sec: float | None,
     ) -> None:
-        """An epoch that is done; of a rate that is not known, nothing is said."""
-        if not self._copies.chief:
+        """Reports on an epoch: a line, a row of `summary.csv`, and scalars.
+
+        Args:
+            state: At the end of the epoch.
+            learning_rate: Of the epoch.
+            train: Metrics in training, with augmentation and dropout.
+            validation: Metrics on the validation split, single-crop.
+            images_per_sec: Speed of training; None if too little of the epoch was measured.
+        """
+        if not self._replicas.is_chief:
             return
-        row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': rate}
+        row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': learning_rate}
         row |= {f'train_{name}': value for name, value in train.items()}
         row |= {f'validation_{name}': value for name, value in validation.items()}
         tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec or ''})
-        for split, values in (('train', train), ('validation', validation)):
-            named = {f'epoch_{name}': value for name, value in values.items()}
-            self.board.scalars(split, named, state.step)
-        self.kernels(state.step)
-        self.say(
-            f'epoch {state.epoch}/{self._recipe.epochs} done  train loss '
-            f'{train["loss"]:.4f} top-1 {tables.percent(train["top1_error"])}  validation loss '
-            f'{validation["loss"]:.4f} top-1 {tables.percent(validation["top1_error"])}'
+        for split, metrics in (('train', train), ('validation', validation)):
+            scalars = {f'epoch_{name}': value for name, value in metrics.items()}
+            self._board.write_scalars(split, scalars, state.step)
+        self.write_kernels(state.step)
+        errors = [tables.format_percent(metrics['top1_error']) for metrics in (train, validation)]
+        self.log(
+            f'epoch {state.epoch}/{self._recipe.epochs}  '
+            f'loss {train["loss"]:.3f}, val {validation["loss"]:.3f}  '
+            f'error {errors[0]}, val {errors[1]}'
             + (f'  {images_per_sec:,.0f} images/s' if images_per_sec else '')
         )
 
-    def chance(self, state: states.State, loss: float, dead: Mapping[str, float]) -> None:
-        """Which units sleep; and a warning where nothing is learned."""
-        if not self._copies.chief:
+    def log_health(
+        self, state: state_lib.TrainingState, loss: float, dead_units: Mapping[str, float]
+    ) -> None:
+        """Writes the share of dead units by layer, and warns if the loss is at chance level."""
+        if not self._replicas.is_chief:
             return
-        shares = {f'dead_units/{layer}': share for layer, share in dead.items()}
-        self.board.scalars('validation', shares, state.step)
-        warning = signals.chance_warning(
+        scalars = {f'dead_units/{layer}': share for layer, share in dead_units.items()}
+        self._board.write_scalars('validation', scalars, state.step)
+        warning = health.chance_level_warning(
             state.epoch,
             state.step,
             loss,
             self._num_classes,
             initial_sd_middle=None if self._recipe.layers else self._recipe.initial_sd_middle,
-            dead_units=dead,
+            dead_units=dead_units,
         )
         if warning:
-            self.say(f'train: warning: {warning}')
+            self.log(f'train: warning: {warning}')
 
-    def kernels(self, step: int) -> None:
-        """The first layer's kernels as a picture."""
-        if not self._copies.chief:
-            return
-        columns = kernels_lib.get_kernels(self._model, self._recipe.columns)
-        drawn = kernels_lib.render_kernels(list(columns.values()))
-        self.board.picture('train', 'conv1_kernels', drawn, step)
-        self.board.flush()
+    def log_end(self, state: state_lib.TrainingState) -> None:
+        """Logs the result of the run, where it is, and the next command."""
+        error = tables.format_percent(state.validation_errors[-1])
+        self.log(
+            f'train: done, {state.epoch} epochs, {state.step:,} steps, validation error {error}: '
+            f'{self._config.run_dir}'
+        )
+        if self._config.mode == 'train':
+            self.log(f'train: next: {serialization.to_command(self._config, "evaluate")}')
+
+    def write_kernels(self, step: int) -> None:
+        """Writes the first layer's kernels to TensorBoard as an image."""
+        if self._replicas.is_chief:
+            columns = kernels.get_kernels(self._model, self._recipe.columns)
+            image = kernels.render_kernels(list(columns.values()))
+            self._board.write_image('train', 'conv1_kernels', image, step)
+            self._board.flush()
+
+    def update_profile(self, step: int) -> None:
+        """Starts or stops the profile of `--profile_steps` before a step, counted from 1."""
+        first, last = self._config.training.profile_steps or (None, None)
+        if step == first:
+            self._board.start_profile('train')
+        if last is not None and step == last + 1:
+            self._board.stop_profile()
+
+    def flush(self) -> None:
+        """Writes to the disk whatever is still in memory."""
+        self._board.flush()
 
     def close(self) -> None:
-        """Ends a profile whose last step did not come."""
-        self.board.profile('train', begins=False, ends=True)
+        """Stops a profile whose last step did not come, and ends the progress line."""
+        self._board.stop_profile()
+        self._progress.close()
 
-    def profile(self, step: int) -> None:
-        """Begins or ends the profile that was asked for, before step number `step`, from 1."""
-        first_last: Sequence[int] = self._config.training.profile_steps
-        if first_last and self._copies.chief:
-            self.board.profile(
-                'train', begins=step == first_last[0], ends=step == first_last[1] + 1
-            )
+    def _describe_progress(self, state: state_lib.TrainingState, meter: progress.Meter) -> str:
+        means, epochs = state.compute_means(), self._recipe.epochs
+        left = (epochs - state.epoch) * self._examples - state.examples
+        return (
+            f'epoch {state.epoch + 1}/{epochs}  {state.examples / self._examples:.0%}  '
+            f'loss {means["loss"]:.3f}  error {tables.format_percent(means["top1_error"])}  '
+            f'{meter.images_per_sec:,.0f} images/s  '
+            f'{progress.format_duration(left / meter.images_per_sec)} left'
+        )
 
-    def _weight_norms(self) -> tf.Tensor:
+    def _write_scalars(self, state, learning_rate: float, result, meter: progress.Meter) -> None:
+        scalars = state.compute_means() | {
+            'images_per_sec': meter.images_per_sec,
+            'input_wait_share': meter.wait_share,
+            'learning_rate': learning_rate,
+        }
+        if self._config.network.precision == 'float16':
+            scalars['float16_overflows'] = float(state.overflows)
+        if result:
+            scalars |= self.compute_norms(result)
+        self._board.write_scalars('train', scalars, state.step)
+
+    def _sum_weight_squares(self) -> tf.Tensor:
         halves = []
-        for each in self._model.trainable_variables:
-            with tf.device(each.value.device):
-                halves.append(tf.nn.l2_loss(each.value))
+        for variable in self._model.trainable_variables:
+            with tf.device(variable.value.device):
+                halves.append(tf.nn.l2_loss(variable.value))
         return tf.stack(halves)

@@ -1,4 +1,4 @@
-"""Tables that grow a row at a time."""
+"""Tables as text, and CSV files that grow a row at a time."""
 
 import concurrent.futures
 import os
@@ -8,7 +8,7 @@ import pytest
 from alexnet_tf.reports import tables
 
 
-def test_rows_come_back(tmp_path):
+def test_rows_are_read_as_they_were_appended(tmp_path):
     path = tmp_path / 't.csv'
     assert tables.read_csv(path) == []
     tables.append_csv(path, {'a': 1, 'b': 'x, "y"'})
@@ -16,14 +16,14 @@ def test_rows_come_back(tmp_path):
     assert tables.read_csv(path) == [{'a': '1', 'b': 'x, "y"'}, {'a': '2', 'b': ''}]
 
 
-def test_no_row_is_lost_where_several_add_at_once(tmp_path):
+def test_no_row_is_lost_when_several_threads_append(tmp_path):
     path = tmp_path / 't.csv'
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda at: tables.append_csv(path, {'at': at}), range(40)))
-    assert sorted(int(row['at']) for row in tables.read_csv(path)) == list(range(40))
+        list(pool.map(lambda number: tables.append_csv(path, {'number': number}), range(40)))
+    assert sorted(int(row['number']) for row in tables.read_csv(path)) == list(range(40))
 
 
-def test_names_may_be_of_no_encoding(tmp_path):
+def test_names_may_be_invalid_in_every_encoding(tmp_path):
     path, name = tmp_path / 't.csv', os.fsdecode(b'runs/\xc4pfel/\xc3\x84')
     for _ in range(2):
         tables.append_csv(path, {'name': name})
@@ -31,25 +31,34 @@ def test_names_may_be_of_no_encoding(tmp_path):
     assert os.fsencode(name) in path.read_bytes()
 
 
-def test_other_columns_are_refused(tmp_path):
-    tables.append_csv(tmp_path / 't.csv', {'a': 1})
-    with pytest.raises(ValueError, match='has columns'):
-        tables.append_csv(tmp_path / 't.csv', {'b': 1})
+def test_a_row_without_a_column_of_the_file_is_refused(tmp_path):
+    tables.append_csv(tmp_path / 't.csv', {'a': 1, 'c': 2})
+    for row in ({'b': 1}, {'a': 1, 'b': 2}):
+        with pytest.raises(ValueError, match='has columns that the new row lacks'):
+            tables.append_csv(tmp_path / 't.csv', row)
+    assert tables.read_csv(tmp_path / 't.csv') == [{'a': '1', 'c': '2'}]
+
+
+def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):
+    path = tmp_path / 'rows.csv'
+    tables.append_csv(path, {'a': 1, 'b': 'x,y'})
+    tables.append_csv(path, {'b': 'z', 'c': 3, 'a': 2})
+    assert path.read_text() == 'a,b\n1,"x,y"\n2,z\n'
 
 
 def test_rows_are_dropped(tmp_path):
     path = tmp_path / 't.csv'
-    for at in range(4):
-        tables.append_csv(path, {'at': at})
-    tables.drop_rows(path, lambda row: int(row['at']) % 2 == 0)
-    assert [row['at'] for row in tables.read_csv(path)] == ['1', '3']
+    for number in range(4):
+        tables.append_csv(path, {'number': number})
+    tables.drop_rows(path, lambda row: int(row['number']) % 2 == 0)
+    assert [row['number'] for row in tables.read_csv(path)] == ['1', '3']
     tables.drop_rows(tmp_path / 'none.csv', lambda row: True)
     assert not (tmp_path / 'none.csv').exists()
 
 
-def test_text_columns_line_up():
-    lines = tables.text(('a', 'long name'), [('wide cell', 1), ('x', 22)]).splitlines()
-    assert lines == [
+def test_columns_of_text_line_up():
+    table = tables.format_table(('a', 'long name'), [('wide cell', 1), ('x', 22)])
+    assert table.splitlines() == [
         'a          long name',
         '---------  ---------',
         'wide cell  1',
@@ -58,15 +67,6 @@ def test_text_columns_line_up():
 
 
 @pytest.mark.parametrize('value', ['=1+1', '+x', '-x', '@x'])
-def test_formulas_are_defused(value):
-    assert tables.safe_cell(value) == f"'{value}"
-    assert tables.safe_cell(f'a{value}') == f'a{value}'
-
-
-def test_an_older_file_gets_the_columns_that_it_lacks(tmp_path):
-    path = tmp_path / 'rows.csv'
-    tables.append_csv(path, {'a': 1, 'b': 'x,y'})
-    tables.append_csv(path, {'a': 2, 'c': 3, 'b': 'z'})
-    assert path.read_text() == 'a,c,b\n1,,"x,y"\n2,3,z\n'
-    with pytest.raises(ValueError, match='has columns'):
-        tables.append_csv(path, {'a': 2, 'b': 'z'})
+def test_formulas_are_escaped(value):
+    assert tables.escape_cell(value) == f"'{value}"
+    assert tables.escape_cell(f'a{value}') == f'a{value}'

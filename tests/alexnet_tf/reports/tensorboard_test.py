@@ -1,13 +1,18 @@
-"""Events of a run that is taken up again."""
+"""Event files, also those of a run that is resumed."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from alexnet_tf.reports import tensorboard
 
 
-def written(directory):
-    """(tag, step) of every event."""
+def read_events(directory):
+    """Returns (tag, step) of every event."""
     return sorted(
         (value.tag, event.step)
         for path in directory.rglob('events.*')
@@ -16,59 +21,83 @@ def written(directory):
     )
 
 
-def fill(directory, steps):
-    writer = tensorboard.Writer(directory)
+def write_events(directory, steps):
+    writer = tensorboard.SummaryWriter(directory)
     for step in steps:
-        writer.scalars('train', {'loss': 1.0 / (step + 1)}, step)
-    writer.picture('train', 'kernels', np.zeros((4, 4, 3), np.uint8), max(steps))
+        writer.write_scalars('train', {'loss': 1.0 / (step + 1)}, step)
+    writer.write_image('train', 'kernels', np.zeros((4, 4, 3), np.uint8), max(steps))
     writer.flush()
     return writer
 
 
-def test_later_events_are_taken_away(tmp_path):
-    writer = fill(tmp_path, range(6))
+def test_later_events_are_removed(tmp_path):
+    writer = write_events(tmp_path, range(6))
     writer.rewind(3)
-    assert written(tmp_path) == [('loss', step) for step in range(4)]
-    writer.scalars('train', {'loss': 2.0}, 4)
+    assert read_events(tmp_path) == [('loss', step) for step in range(4)]
+    writer.write_scalars('train', {'loss': 2.0}, 4)
     writer.flush()
-    assert written(tmp_path) == [('loss', step) for step in range(5)]
+    assert read_events(tmp_path) == [('loss', step) for step in range(5)]
 
 
-def test_a_profile_may_be_begun_within_itself(tmp_path):
-    writer = tensorboard.Writer(tmp_path)
-    for begins, ends in ((True, False), (True, False), (False, True)):
-        writer.profile('train', begins=begins, ends=ends)
+def test_a_profile_may_be_started_while_it_is_running(tmp_path):
+    writer = tensorboard.SummaryWriter(tmp_path)
+    writer.start_profile('train')
+    writer.start_profile('train')
+    writer.stop_profile()
     assert list(tmp_path.rglob('*.xplane.pb'))
 
 
-def test_what_is_written_at_an_epochs_end_can_go_alone(tmp_path):
-    writer = fill(tmp_path, range(4))
+def test_events_of_the_end_of_an_epoch_can_be_removed_alone(tmp_path):
+    writer = write_events(tmp_path, range(4))
     writer.rewind(3, ('kern', 'epoch_'))
-    assert written(tmp_path) == [('loss', step) for step in range(4)]
+    assert read_events(tmp_path) == [('loss', step) for step in range(4)]
 
 
-def test_what_was_written_by_halves_is_cut_off(tmp_path):
-    fill(tmp_path, range(6))
+def test_a_partly_written_event_is_removed(tmp_path):
+    write_events(tmp_path, range(6))
     (path,) = (tmp_path / 'train').iterdir()
     path.write_bytes(path.read_bytes()[:-7])
-    tensorboard.Writer(tmp_path).rewind(9)
-    assert written(tmp_path) == [('loss', step) for step in range(6)]
+    tensorboard.SummaryWriter(tmp_path).rewind(9)
+    assert read_events(tmp_path) == [('loss', step) for step in range(6)]
 
 
-def test_from_the_beginning_nothing_is_left(tmp_path):
-    fill(tmp_path, range(3)).rewind(None)
-    assert written(tmp_path) == []
+def test_without_a_step_all_events_are_removed(tmp_path):
+    write_events(tmp_path, range(3)).rewind(None)
+    assert read_events(tmp_path) == []
 
 
-def test_what_stands_is_not_touched(tmp_path):
-    fill(tmp_path, range(3))
+def test_a_file_without_later_events_is_not_touched(tmp_path):
+    write_events(tmp_path, range(3))
     (path,) = (tmp_path / 'train').iterdir()
     before = path.stat().st_mtime_ns, path.read_bytes()
-    tensorboard.Writer(tmp_path).rewind(2)
+    tensorboard.SummaryWriter(tmp_path).rewind(2)
     assert (path.stat().st_mtime_ns, path.read_bytes()) == before
 
 
 def test_without_a_directory_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fill(None, [1]).numbers('train', {'a': 1})
+    writer = write_events(None, [1])
+    writer.write_hyperparameters('train', {'a': 1})
+    writer.start_profile('train')
+    writer.stop_profile()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hyperparameters_are_written(tmp_path):
+    writer = tensorboard.SummaryWriter(tmp_path)
+    writer.write_hyperparameters('train', {'width': 0.25, 'drop_epochs': (3, 5), 'columns': None})
+    writer.flush()
+    assert read_events(tmp_path) == [('_hparams_/session_start_info', 0)]
+
+
+@pytest.mark.slow
+def test_hyperparameters_do_not_need_the_keras_of_tensorflow(tmp_path):
+    program = (
+        'import pathlib, sys; from alexnet_tf.reports import tensorboard; '
+        'writer = tensorboard.SummaryWriter(pathlib.Path(sys.argv[1])); '
+        "writer.write_hyperparameters('train', {'width': 0.25})"
+    )
+    environment = {**os.environ, 'TF_USE_LEGACY_KERAS': '1'}
+    command = [sys.executable, '-c', program, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
