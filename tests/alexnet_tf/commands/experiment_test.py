@@ -91,7 +91,7 @@ def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
     assert command('experiment', data, GRID, directory, '--stop_train_error=1') == 2
     assert 'Choose another --experiment_dir' in capsys.readouterr().err
     assert command('experiment', data, GRID, directory, '--momentum=0.5') == 2
-    assert 'was begun with other settings (momentum' in capsys.readouterr().err
+    assert 'was started with other settings (momentum' in capsys.readouterr().err
     assert (done / 'runs.csv').read_bytes() == before
 
 
@@ -126,7 +126,7 @@ def test_a_failed_run_is_reported_with_its_log_and_exit_status(command, data, tm
     ('flags', 'message'),
     [
         (('--split=test',), '--split=test'),
-        (('--recipe=cifar13',), 'for pictures of 32 x 32'),
+        (('--recipe=cifar13',), 'for images of 32 x 32'),
         (('--batch_size=9', '--accumulate_steps=2'), 'cannot be divided'),
     ],
 )

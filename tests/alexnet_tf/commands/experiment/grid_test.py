@@ -80,11 +80,11 @@ def test_runs_differ_in_the_settings_of_the_grid_and_nothing_else():
     ('text', 'message'),
     [
         ('colour=red', '--grid: there is no --colour'),
-        ('seed=x', '--grid: --seed=x: expected int'),
-        ('normalization=maybe', 'expected bool'),
+        ('seed=x', '--grid: --seed=x: expected an integer'),
+        ('normalization=maybe', 'expected true or false'),
         ('activation=sigmoid', 'expected one of relu, tanh'),
         ('1|2', '1 is a value without a setting'),
-        ('seed=1,2', '--seed=1,2: expected int'),
+        ('seed=1,2', '--seed=1,2: expected an integer'),
         ('activation=relu+learning_rate=0.1|0.3', '0.3 is a value without a setting'),
         ('activation=tanh|relu+dropout=0', 'relu is a value without a setting'),
         ('seed=1+seed=2', 'seed=1+seed=2 sets one setting twice'),
@@ -101,10 +101,10 @@ def test_invalid_grids_are_refused(text, message):
         names(text)
 
 
-def test_a_grid_belongs_to_experiments_on_one_machine():
+def test_a_grid_belongs_to_experiments_on_one_host():
     with pytest.raises(fields.UsageError, match='--mode=experiment needs --grid'):
         serialization.from_settings({'mode': 'experiment'})
     with pytest.raises(fields.UsageError, match='--grid belongs to --mode=experiment'):
         serialization.from_settings({'mode': 'train', 'grid': 'seed=1'})
-    with pytest.raises(fields.UsageError, match='--mode=experiment is of one host'):
+    with pytest.raises(fields.UsageError, match='--mode=experiment runs on one host'):
         expand('seed=1', strategy='multi_worker')
