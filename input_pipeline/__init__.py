@@ -1,4 +1,4 @@
 """From images to batches: sources, images, records, prepare and batches.
 
-Nothing here imports `alexnet_tf`, and importing this package does not import TensorFlow.
+This package imports nothing of `alexnet_tf`, and importing it does not import TensorFlow.
 """

@@ -1,37 +1,46 @@
-"""The exceptions of the wing, and what others say in a line."""
+"""The package's exceptions, and one-line descriptions of those of others."""
 
 import re
 
-_STORY = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
-_MARKS = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
+_NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
+_ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 
 
 class DataError(Exception):
-    """Input pictures or records that cannot be used; the message says which, and what to do.
+    """Images or records that cannot be used; the message says which, and what to do.
 
-    `exit_code` is the process's exit status when nothing catches it.
+    Attributes:
+        exit_code: The process's exit status if nothing catches the error.
     """
 
     exit_code = 3
 
 
 class PackageMissing(DataError):
-    """A package that is not installed; the message says which extra brings it."""
+    """A package that is not installed; the message names the extra that installs it."""
 
     exit_code = 2
 
 
-class WorkerLost(Exception):
-    """A worker process ended before its work."""
+class WorkerProcessLost(Exception):
+    """A worker process that ended before its task.
+
+    Attributes:
+        exit_code: The process's exit status if nothing catches the error.
+    """
 
     exit_code = 1
 
 
-def reason(error: Exception) -> str:
-    """What an error of reading says, in one line."""
+def describe(error: Exception) -> str:
+    """Describes an error of reading in one line, without TensorFlow's names of operations.
+
+    >>> describe(ValueError('Invalid PNG data [Op:DecodePng]'))
+    'Invalid PNG data'
+    """
     text = getattr(error, 'strerror', None) or str(error)
-    # TensorFlow puts the operation behind the message and, from a graph, its story before it.
-    text = _MARKS.sub('', text.split('[[{{node')[0])
-    text = _STORY.sub('', text)
+    # TensorFlow puts the operation behind the message and, in a graph, the iterator before it.
+    text = _NODE_NAMES.sub('', text.split('[[{{node')[0])
+    text = _ITERATOR_PREFIX.sub('', text)
     lines = [line.strip() for line in text.splitlines() if not line.strip().startswith('[[')]
     return next(filter(None, reversed(lines)), type(error).__name__)

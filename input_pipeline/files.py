@@ -1,6 +1,7 @@
-"""Files and directories that are either whole or not there, on disks and in object stores.
+"""Files and directories that are either whole or absent, on disks and in object stores.
 
-A path with '://', as gs://bucket/data, is an `epath.Path`, which asks TensorFlow's file systems.
+A path with '://', such as gs://bucket/data, is an `epath.Path`, which uses TensorFlow's file
+systems.
 """
 
 import contextlib
@@ -17,37 +18,41 @@ from input_pipeline import errors
 _BLOCK_BYTES = 1 << 20
 
 
-def at(path: str | os.PathLike) -> pathlib.Path:
-    """The path, here or in an object store.
+def as_path(path: str | os.PathLike) -> pathlib.Path:
+    """Returns the path object for a path on this machine or in an object store.
 
     Raises:
-        DataError: It is in neither.
+        DataError: The path has a scheme that is not supported.
     """
     if not is_remote(path):
         return pathlib.Path(path)
-    from etils import epath  # which other paths need not wait for
+    from etils import epath  # which local paths need not import
 
     try:
         return epath.Path(path)
     except KeyError as error:
         raise errors.DataError(
-            f'{path}: such paths are not read, but those of this machine, gs:// and s3://.'
+            f'{path}: this scheme is not supported. Give a path on this machine, gs:// or s3://.'
         ) from error
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-    """Whether it is in an object store."""
+    """Returns whether a path is in an object store.
+
+    >>> is_remote('gs://bucket/data'), is_remote('/data')
+    (True, False)
+    """
     return '://' in os.fspath(path)
 
 
-def size(path: str | os.PathLike) -> int:
-    """Number of bytes of a file."""
-    return at(path).stat().length if is_remote(path) else os.stat(path).st_size
+def get_size(path: str | os.PathLike) -> int:
+    """Returns the size of a file in bytes."""
+    return as_path(path).stat().length if is_remote(path) else os.stat(path).st_size
 
 
 def remove_tree(path: str | os.PathLike) -> None:
-    """Removes a directory and what is in it, or a file, if it is there."""
-    path = at(path)
+    """Removes a directory with its content, or a file, if it exists."""
+    path = as_path(path)
     if not path.is_dir():
         path.unlink(missing_ok=True)
     elif is_remote(path):
@@ -58,84 +63,87 @@ def remove_tree(path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path beside `path`; renames it to `path` when the block ends well.
+    """Yields a temporary path beside `path`, which becomes `path` if the block succeeds.
 
-    The file is flushed to disk before it gets its name, its directory after. When the block
-    raises, nothing is left behind and a previous `path` stands untouched.
+    The file is flushed to disk before it gets its name, its directory after. If the block raises,
+    nothing is left behind and a previous `path` is untouched.
     """
-    path = at(path)
+    path = as_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
+    temporary = _temporary_path(path)
     try:
-        yield aside
-        _flush(aside)
-        aside.replace(path)
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
         _flush(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary directory beside `path`; renames it to `path` when the block ends well.
+    """Yields a temporary directory beside `path`, which becomes `path` if the block succeeds.
 
-    Every file in it is flushed first. `path` must not exist: OSError otherwise.
+    Every file in it is flushed to disk first.
+
+    Raises:
+        OSError: `path` exists and is not empty.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
-    aside.mkdir()
+    temporary = _temporary_path(path)
+    temporary.mkdir()
     try:
-        yield aside
-        for each in sorted(aside.rglob('*'), reverse=True):
-            _flush(each)
-        _flush(aside)
-        os.rename(aside, path)
+        yield temporary
+        for member in sorted(temporary.rglob('*'), reverse=True):
+            _flush(member)
+        _flush(temporary)
+        os.rename(temporary, path)
         _flush(path.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes `data` to `path`: readers see the old file or the new one, never a part."""
-    with atomic_file(path) as aside:
-        aside.write_bytes(data)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_csv(path: str | os.PathLike, rows: Iterable[Sequence]) -> None:
-    """Writes a table atomically, its header first. File names need not be Unicode."""
+    """Writes a CSV file atomically, the header first; file names need not be valid Unicode."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows(rows)
     write_atomically(path, text.getvalue().encode(errors='surrogateescape'))
 
 
-def sha256(path: str | os.PathLike) -> str:
-    """The sha256 of a file's content, as 64 hexadecimal digits."""
+def compute_sha256(path: str | os.PathLike) -> str:
+    """Computes the sha256 of a file's content, 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with at(path).open('rb') as file:
+    with as_path(path).open('rb') as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 
 
-def left_aside(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Temporary files and directories that a killed process left in a folder."""
+def find_temporary(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Lists the temporary files and directories that a killed process left in a folder."""
     return list(folder.glob('.*.tmp-*'))
 
 
-def clear_left_aside(folder: pathlib.Path) -> None:
-    """Removes what a killed process left in a folder, files and directories."""
-    for each in left_aside(folder):
-        remove_tree(each)
+def remove_temporary(folder: pathlib.Path) -> None:
+    """Removes the temporary files and directories that a killed process left in a folder."""
+    for path in find_temporary(folder):
+        remove_tree(path)
 
 
-def _aside(path: pathlib.Path) -> pathlib.Path:
+def _temporary_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f'.{path.name}.tmp-{os.getpid()}')
 
 
 def _flush(path: pathlib.Path) -> None:
     if is_remote(path):
-        return  # a store has an object whole, or not
+        return  # stores write an object whole or not at all
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

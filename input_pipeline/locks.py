@@ -1,4 +1,4 @@
-"""One process a directory."""
+"""Locks that keep a second process out of a directory."""
 
 import contextlib
 import fcntl
@@ -9,27 +9,29 @@ from collections.abc import Iterator
 
 from input_pipeline import errors, files
 
-NAME = '.lock'
+FILE_NAME = '.lock'
 
 
 @contextlib.contextmanager
-def held(directory: pathlib.Path, *, wait: bool = False, name: str = NAME) -> Iterator[None]:
-    """Refuses a directory that another process works on, or waits for it.
+def acquire(
+    directory: pathlib.Path, *, wait: bool = False, name: str = FILE_NAME
+) -> Iterator[None]:
+    """Locks a directory for the duration of a `with` block.
 
-    The system lets go of a lock when its owner dies, however that comes about. In an object store
-    nothing is refused.
+    The operating system releases the lock when its owner ends, however that happens. Object stores
+    have no locks: nothing is refused there.
 
     Args:
-        directory: Made where it is not there.
-        wait: Whether to wait.
-        name: Of the lock's file in it.
+        directory: Created if it does not exist.
+        wait: Whether to wait for the owner of the lock instead of an error.
+        name: Name of the lock file in the directory.
 
     Raises:
-        DataError: Another process holds it.
-        OSError: The directory cannot be written.
+        DataError: Another process holds the lock.
+        OSError: The directory is not writable.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    if files.is_remote(directory):  # stores have no locks
+    if files.is_remote(directory):
         yield
         return
     with open(directory / name, 'a+') as file:
@@ -37,9 +39,9 @@ def held(directory: pathlib.Path, *, wait: bool = False, name: str = NAME) -> It
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             file.seek(0)
+            owner = file.read().strip() or 'another process'
             raise errors.DataError(
-                f'{directory} is in use by {file.read().strip() or "another process"}. Wait for '
-                'it, or name another directory.'
+                f'{directory} is in use by {owner}. Wait until it ends, or name another directory.'
             ) from error
         file.truncate(0)
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')

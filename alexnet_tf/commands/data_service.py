@@ -1,4 +1,4 @@
-"""A dispatcher or a worker of the tf.data service that `--data_service` of a training run names."""
+"""`--mode=data_service`: serves decoded batches to training runs on other machines."""
 
 from alexnet_tf.config import schema
 from alexnet_tf.training import signals
@@ -6,14 +6,18 @@ from input_pipeline.batches import data_service
 
 
 def run(config: schema.Config) -> None:
-    """Serves until it is told to stop."""
-    given = config.input
-    if given.service_role == 'dispatcher':
-        server = data_service.dispatcher(given.service_port)
+    """Runs a dispatcher or a worker of tf.data service until a signal asks to stop.
+
+    Raises:
+        DataError: The port is in use, or no dispatcher answers.
+    """
+    settings = config.input
+    if settings.service_role == 'dispatcher':
+        server = data_service.start_dispatcher(settings.service_port)
         print(f'data_service: dispatcher at {server.target}', flush=True)
     else:
-        server = data_service.worker(
-            given.service_dispatcher, given.service_host, given.service_port
+        server = data_service.start_worker(
+            settings.service_dispatcher, settings.service_host, settings.service_port
         )
-        print(f'data_service: worker of {given.service_dispatcher}', flush=True)
+        print(f'data_service: worker of {settings.service_dispatcher}', flush=True)
     signals.wait_for_stop()

@@ -1,21 +1,23 @@
-"""Pictures -> records."""
+"""`--mode=prepare`: converts images to records, checks records, or estimates the conversion."""
 
 import contextlib
 import dataclasses
 import math
 import pathlib
 import shlex
+from typing import Any
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import progress, tables
 from input_pipeline import errors, files, locks
 from input_pipeline.images import decoding
-from input_pipeline.prepare import beam_executor, conversion, estimate
+from input_pipeline.prepare import beam_executor, conversion, estimate, local_executor
 from input_pipeline.records import checking, manifests, writing
 from input_pipeline.sources import (
     cifar10,
     csv_file,
     detection,
+    entries,
     folder,
     ilsvrc2010,
     ilsvrc2012,
@@ -27,212 +29,212 @@ from input_pipeline.sources import (
 
 
 def run(config: schema.Config) -> None:
-    """Prepares the data set, or says that it stands already; or only looks."""
+    """Prepares the data set, unless it is prepared; or only checks it, or estimates the work.
+
+    Raises:
+        DataError: The images cannot be used, or `--data_dir` holds something else.
+        OSError: The disk is full or not writable.
+        UsageError: Flags contradict each other.
+    """
     data = config.data
     if data.verify_only:
-        return _verify(data.data_dir)
-    _check_apart(data)
-    source = _source(data)
-    if source == 'tfds' and data.dry_run:
-        return print(f'prepare: {_described(data)}\nprepare: dry run, nothing was written.')
+        _verify(data.data_dir)
+        return
+    _check_separate(data)
+    kind = _choose_source(data)
     if data.dry_run:
-        return _plan(config, _find(data, source), _settings(config))
-    with locks.held(files.at(data.data_dir)):
+        _estimate(config, kind)
+        return
+    with locks.acquire(files.as_path(data.data_dir)):
         try:
-            manifest = _made(config, _find(data, source), _settings(config))
+            manifest = _prepare(config, _find_images(data, kind))
         finally:
             _remove_copies(data)
-    _summary(manifest)
+    _print_summary(manifest)
+    print(f'prepare: records are in {data.data_dir}')
+    if config.mode == 'prepare':
+        print(f'prepare: next: --mode=train --data_dir={data.data_dir} --run_dir=runs/first')
 
 
-def _remove_copies(data: schema.Data) -> None:
-    aside = files.at(data.data_dir) / writing.NOTES
-    tfds.remove_copies(aside)
-    with contextlib.suppress(OSError):
-        aside.rmdir()  # where there is nothing else
+def _choose_source(data: schema.Data) -> str:
+    if data.source != 'auto':
+        return data.source
+    kind, reason = detection.detect_source(data.source_dir, data.dataset)
+    print(f'prepare: --source={kind}, since {reason}')
+    return kind
 
 
-def _made(config, found, settings):
-    """The manifest of what stands already, or is made now."""
-    data = config.data
-    print(f'prepare: {found.description}')
-    manifest = conversion.standing(
+def _find_images(data: schema.Data, kind: str) -> entries.Source:
+    root, fraction = data.source_dir, data.validation_fraction
+    if kind == 'sample':
+        source = sample_images.find_images()
+    elif kind in ('fall2011', 'imagenet10k'):
+        source = imagenet_releases.find_images(kind, root, validation_fraction=fraction)
+    elif kind == 'tfds':
+        source = tfds.find_images(
+            data.dataset,
+            root,
+            splits=_name_splits(data),
+            validation_fraction=fraction,
+            aside=_unfinished_dir(data),
+        )
+    elif kind in ('folder', 'csv'):
+        module = folder if kind == 'folder' else csv_file
+        source = module.find_images(root, validation_fraction=fraction)
+    else:
+        modules = {'cifar10': cifar10, 'records': tfrecords}
+        modules |= {'ilsvrc2010': ilsvrc2010, 'ilsvrc2012': ilsvrc2012}
+        source = modules[kind].find_images(root)
+    if files.is_remote(data.data_dir):  # object stores have no links
+        source = dataclasses.replace(source, in_place_layout=None)
+    if data.exif_orientation != 'auto':
+        source = dataclasses.replace(source, exif_orientation=data.exif_orientation == 'on')
+    print(f'prepare: {source.description}')
+    return source
+
+
+def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifest:
+    data, settings = config.data, _collect_settings(config)
+    manifest = conversion.load_if_current(
         data.data_dir,
-        found,
+        source,
         settings,
         max_bad_fraction=data.max_bad_fraction,
         fail_on_leak=data.fail_on_leak,
     )
-    if manifest is None:
-        print(f'prepare: -> {data.data_dir}')
-        return _prepare(config, found, settings)
-    print(f'prepare: {data.data_dir} stands and its hashes are right; nothing to do.')
-    return manifest
-
-
-def _prepare(config, found, settings):
-    estimate.check_room(found, config.data.data_dir, settings)
-    bar = progress.Progress('pictures')
+    if manifest:
+        print('prepare: these images are already prepared and all hashes match')
+        return manifest
+    estimate.check_disk_space(source, data.data_dir, settings)
+    images = sum(map(len, source.splits.values()))
+    bar = progress.Progress('images')
     manifest = conversion.prepare(
-        found,
-        config.data.data_dir,
+        source,
+        data.data_dir,
         settings=settings,
-        max_bad_fraction=config.data.max_bad_fraction,
-        report=bar.show,
-        workers=config.data.workers,
-        fail_on_leak=config.data.fail_on_leak,
-        **_engine(config.data),
+        max_bad_fraction=data.max_bad_fraction,
+        report=bar.update,
+        executor=_create_executor(data, images),
+        fail_on_leak=data.fail_on_leak,
     )
     bar.close()
     return manifest
 
 
-def _engine(data: schema.Data) -> dict:
-    if data.engine == 'local':
-        return {}
-    try:
-        options = shlex.split(data.beam_options)
-    except ValueError as error:
-        raise schema.UsageError(f'--beam_options={data.beam_options}: {error}.') from error
-    return {'make_engine': lambda _: beam_executor.BeamEngine(options)}
-
-
-def _verify(data_dir: str) -> None:
-    manifest = manifests.read(data_dir)
-    bar = progress.Progress('bytes')
-    found = checking.problems(manifest, bar.show)
-    bar.close()
-    if found:
-        raise errors.DataError(
-            f'{data_dir}: {len(found)} of its files are not what was written:\n' + '\n'.join(found)
-        )
-    print(f'prepare: {data_dir} is whole, byte for byte.')
-    _summary(manifest)
-
-
-def _source(data: schema.Data) -> str:
-    if data.source != 'auto':
-        return data.source
-    source, why = detection.source_of(data.source_dir, data.dataset)
-    print(f'prepare: --source={source}, for {why}')
-    return source
-
-
-def _find(data: schema.Data, source: str):
-    where, fraction = data.source_dir, data.validation_fraction
-    found = {
-        'photographs': lambda: sample_images.find(),
-        'folder': lambda: folder.find(where, validation_fraction=fraction),
-        'csv': lambda: csv_file.find(where, validation_fraction=fraction),
-        'ilsvrc2010': lambda: ilsvrc2010.find(where),
-        'ilsvrc2012': lambda: ilsvrc2012.find(where),
-        'fall2011': lambda: imagenet_releases.find(source, where, validation_fraction=fraction),
-        'imagenet10k': lambda: imagenet_releases.find(source, where, validation_fraction=fraction),
-        'cifar10': lambda: cifar10.find(where),
-        'records': lambda: tfrecords.find(where),
-        'tfds': lambda: tfds.find(
-            data.dataset,
-            where,
-            splits=_splits(data),
-            validation_fraction=fraction,
-            aside=files.at(data.data_dir) / writing.NOTES,
-        ),
-    }[source]()
-    if files.is_remote(data.data_dir):  # which has no links
-        found = dataclasses.replace(found, in_place=None)
-    if data.exif_orientation == 'auto':
-        return found
-    return dataclasses.replace(found, exif_orientation=data.exif_orientation == 'on')
-
-
-def _described(data: schema.Data) -> str:
-    return tfds.describe(data.dataset, data.source_dir, _splits(data))
-
-
-def _splits(data: schema.Data) -> dict[str, str]:
-    return {'train': data.train_split, 'validation': data.validation_split}
-
-
-def _check_apart(data: schema.Data) -> None:
-    """Refuses records among the pictures that they are made of."""
-    if not data.source_dir:
-        return
-    source, records = map(_absolute, (data.source_dir, data.data_dir))
-    if records.is_relative_to(source) and source.is_dir():
-        raise schema.UsageError(
-            f'--data_dir={data.data_dir} lies in --source_dir={data.source_dir}, where records '
-            'would be taken for pictures. Name a directory beside it.'
-        )
-
-
-def _absolute(path: str) -> pathlib.Path:
-    at = files.at(path)
-    return at if files.is_remote(path) else at.resolve()
-
-
-def _settings(config: schema.Config) -> dict:
-    """What decides the records' content."""
-    data = config.data
+def _collect_settings(config: schema.Config) -> dict[str, Any]:
+    """Everything beside the source that decides the content of the records."""
     return {
-        'record_encoding': data.record_encoding,
-        'validation_fraction': data.validation_fraction,
-        'shard_examples': data.shard_examples,
+        'record_encoding': config.data.record_encoding,
+        'validation_fraction': config.data.validation_fraction,
+        'shard_examples': config.data.shard_examples,
         'seed': config.seed,
         'jpeg_quality': decoding.JPEG_QUALITY,
     }
 
 
-def _plan(config, found, settings) -> None:
-    """What a dry run says."""
-    print(f'prepare: {found.description}')
-    plan = estimate.estimate(found, config.data.data_dir, settings, config.data.workers)
-    rows = [
-        (split, f'{len(entries):,}', _number(found.expected.get(split)))
-        for split, entries in found.splits.items()
-    ]
-    print(tables.text(('split', 'pictures', 'published'), rows))
-    where = ', used where they lie' if plan.in_place else ''
-    print(
-        f'prepare: {len(found.classes):,} classes, records in {plan.encoding}, {plan.files} files'
-        f'{where}'
-    )
-    print(f'prepare: {plan.bytes / 1e9:,.2f} GB needed{_free(plan)}')
-    print(
-        f'prepare: about {progress.duration(plan.secs)} on {plan.workers} processes, by '
-        f'{plan.sampled} pictures tried; {plan.unreadable} of them could not be read'
-    )
-    print('prepare: dry run, nothing was written.')
+def _create_executor(data: schema.Data, images: int) -> conversion.Executor:
+    if data.engine == 'local':
+        return local_executor.LocalExecutor(conversion.choose_workers(images, data.workers))
+    try:
+        return beam_executor.BeamExecutor(shlex.split(data.beam_options))
+    except ValueError as error:
+        raise fields.UsageError(f'--beam_options={data.beam_options}: {error}.') from error
 
 
-def _free(plan) -> str:
-    return '' if plan.free_bytes == math.inf else f', {plan.free_bytes / 1e9:,.2f} GB free'
-
-
-def _summary(manifest) -> None:
-    for split, shards in manifest.splits.items():
-        size = sum(each.bytes for each in shards) / 1e6
-        print(
-            f'prepare: {split}: {manifest.examples(split):,} records in {len(shards)} files, '
-            f'{size:,.1f} MB'
+def _estimate(config: schema.Config, kind: str) -> None:
+    """Prints what a conversion would take, without writing anything."""
+    data = config.data
+    if kind == 'tfds':  # to list its images would download it
+        print(f'prepare: {tfds.describe(data.dataset, data.source_dir, _name_splits(data))}')
+    else:
+        source = _find_images(data, kind)
+        plan = estimate.estimate_preparation(
+            source, data.data_dir, _collect_settings(config), data.workers
         )
+        rows = [
+            (split, _format_count(len(members), source.expected.get(split)))
+            for split, members in source.splits.items()
+        ]
+        print(tables.format_table(('split', 'images'), rows))
+        place = ', used in place' if plan.in_place else ''
+        free = '' if plan.free_bytes == math.inf else f', {plan.free_bytes / 1e9:,.2f} GB free'
+        print(
+            f'prepare: {len(source.classes):,} classes, {plan.files} {plan.encoding} files{place}\n'
+            f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
+            f'prepare: about {progress.format_duration(plan.secs)} with {plan.workers} processes, from '
+            f'{plan.sampled} sampled images ({plan.unreadable} unreadable)'
+        )
+    print('prepare: dry run: nothing was written')
+
+
+def _verify(data_dir: str) -> None:
+    manifest = manifests.read(data_dir)
+    bar = progress.Progress('bytes')
+    problems = checking.find_problems(manifest, bar.update)
+    bar.close()
+    if problems:
+        raise errors.DataError(
+            f'{data_dir}: {len(problems)} files are not as they were written:\n'
+            + '\n'.join(problems)
+        )
+    _print_summary(manifest)
+    print(f'prepare: every byte in {data_dir} is as it was written')
+
+
+def _print_summary(manifest: manifests.Manifest) -> None:
     rows = [
         (
             split,
-            _number(manifest.expected.get(split)),
-            f'{manifest.examples(split):,}',
-            ', '.join(f'{number:,} {kind}' for kind, number in kinds.items()),
+            _format_count(manifest.count_examples(split), manifest.expected.get(split)),
+            f'{len(shards):,}',
+            f'{sum(shard.bytes for shard in shards) / 1e6:,.1f}',
+            ', '.join(f'{number:,} {kind}' for kind, number in manifest.kinds[split].items()),
         )
-        for split, kinds in manifest.kinds.items()
+        for split, shards in manifest.splits.items()
     ]
-    print(tables.text(('split', 'published', 'found', 'of which'), rows))
+    print(tables.format_table(('split', 'images', 'files', 'MB', 'kinds'), rows))
+    print(f'prepare: {len(manifest.classes):,} classes')
     if manifest.quarantined:
-        print(f'prepare: {manifest.quarantined} pictures left out, see quarantine.csv')
+        print(
+            f'prepare: warning: {manifest.quarantined:,} unreadable images are left out, see '
+            f'{manifest.directory / manifests.QUARANTINE}'
+        )
     if manifest.leaked:
         print(
-            f'prepare: warning: {manifest.leaked} pictures are in training and in another split, '
-            'see leaks.csv; errors on them say nothing.'
+            f'prepare: warning: {manifest.leaked:,} images are in training and in another split, '
+            f'so errors on them mean nothing, see {manifest.directory / manifests.LEAKS}'
         )
 
 
-def _number(given: int | None) -> str:
-    return '' if given is None else f'{given:,}'
+def _format_count(images: int, published: int | None) -> str:
+    return f'{images:,}' if published is None else f'{images:,} of {published:,} published'
+
+
+def _check_separate(data: schema.Data) -> None:
+    """Refuses records inside the folder of images, where they would be taken for images."""
+    if not data.source_dir:
+        return
+    source, records = map(_resolve, (data.source_dir, data.data_dir))
+    if records.is_relative_to(source) and source.is_dir():
+        raise fields.UsageError(
+            f'--data_dir={data.data_dir} lies in --source_dir={data.source_dir}, where records '
+            'would be taken for images. Name a directory beside it.'
+        )
+
+
+def _resolve(path: str) -> pathlib.Path:
+    return files.as_path(path) if files.is_remote(path) else pathlib.Path(path).resolve()
+
+
+def _name_splits(data: schema.Data) -> dict[str, str]:
+    return {'train': data.train_split, 'validation': data.validation_split}
+
+
+def _unfinished_dir(data: schema.Data) -> pathlib.Path:
+    return files.as_path(data.data_dir) / writing.UNFINISHED_DIR
+
+
+def _remove_copies(data: schema.Data) -> None:
+    tfds.remove_copies(_unfinished_dir(data))
+    with contextlib.suppress(OSError):  # unfinished shards are kept
+        _unfinished_dir(data).rmdir()

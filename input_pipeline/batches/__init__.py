@@ -1,1 +1,1 @@
-"""From records to batches for training and evaluation."""
+"""From records to batches: shuffling, augmentation, training and evaluation datasets."""

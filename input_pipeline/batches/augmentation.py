@@ -1,8 +1,7 @@
 """Random crops, mirrors and colour shifts (paper, section 4.1), each a function of the example.
 
-Draws depend on (seed, epoch, example index) only, but for crops that pictures in a row share: those
-depend on the place in the epoch. They are the same whatever the parallelism, and after a resume,
-and are made for many pictures at once.
+Parameters depend on (seed, epoch, example index) only, so they are the same for any parallelism and
+after a resume; crops that neighbouring images share depend on the position in the epoch instead.
 """
 
 import dataclasses
@@ -11,19 +10,45 @@ import numpy as np
 import tensorflow as tf
 
 from input_pipeline.batches import preprocessing, random_bits
+from input_pipeline.records import manifests
 
-_PLACE, _COLOUR = 0, 1  # streams of random numbers
+_CROP_STREAM, _COLOUR_STREAM = 0, 1  # of random numbers
 
 
 @dataclasses.dataclass(frozen=True)
-class Draws:
-    """What chance decided for each of n pictures in one epoch.
+class AugmentationSettings:
+    """The hyperparameters of the training transformation.
 
     Attributes:
-        rows, columns: (n,) int32: the crop's offset, 0 to the border inclusive.
+        crop_size: Side of the crop. All offsets from 0 to square_size - crop_size are equally
+            likely.
+        colour_shift_sd: Standard deviation of the factors of the principal components. 0 disables
+            the shift and the division.
+        colour_shift_divisor: Images are divided by it while they are shifted: 1 in the paper, 1.1
+            in its source, which keeps the scale near that of evaluation.
+        colour_shift_epochs: Number of epochs with shift and division; 0: all.
+        crop_chunk: Number of consecutive images that share crop and mirror: 1, or the 32 of the
+            source, for speed.
+        random_crops: False for the central crop, never mirrored.
+    """
+
+    crop_size: int
+    colour_shift_sd: float
+    colour_shift_divisor: float = 1.0
+    colour_shift_epochs: int = 0
+    crop_chunk: int = 1
+    random_crops: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationParameters:
+    """The random parameters of n images in one epoch.
+
+    Attributes:
+        rows, columns: (n,) int32: offset of the crop, 0 to the border inclusive.
         mirrored: (n,) bool.
-        shifts: (n, 3) float32: what is added to every pixel's R, G, B, in grey levels.
-        scales: (n,) float32: what the picture is multiplied by at the end; no matter of chance.
+        shifts: (n, 3) float32: added to every pixel's R, G and B, in grey levels.
+        scales: (n,) float32: factor of the shifted image; not random.
     """
 
     rows: tf.Tensor
@@ -34,100 +59,101 @@ class Draws:
 
 
 class Augmentation:
-    """The training transformation, with its numbers.
+    """The training transformation of 8-bit squares.
 
     Args:
-        mean_image: (size, size, 3) float32; 256 is the usual size.
-        eigenvalues, eigenvectors: Of the RGB covariance of the training pixels, grey levels
-            squared; column i of `eigenvectors` belongs to eigenvalue i.
-        crop_size: Side of the crop. All offsets from 0 to 256 - crop_size are as likely: 33 x 33 x
-            2 pictures of one; the paper counts 2048, as if there were 32.
-        shift_sd: Sd of the draw that multiplies each component's standard deviation. The paper
-            writes the eigenvalue there; its source uses the square root, as here (on 0..255
-            pixels eigenvalues would shift by over a thousand grey levels).
-        divisor: Pictures are divided by it while there is a shift: 1 in the paper; 1.1 in its
-            source, which keeps the scale near the test's.
-        shift_epochs: After so many epochs there is neither shift nor division; 0: never.
-        crop_chunk: So many pictures in a row share crop and mirror: 1, or the 32 of the source,
-            which saved it time.
-        random_crops: False for the central crop, never mirrored.
+        statistics: Of the training images; fixes the size of the square, the mean image and the
+            principal components of the colour shift.
+        settings: The hyperparameters.
     """
 
-    def __init__(
-        self,
-        mean_image: np.ndarray,
-        eigenvalues: np.ndarray,
-        eigenvectors: np.ndarray,
-        *,
-        crop_size: int,
-        shift_sd: float,
-        divisor: float = 1.0,
-        shift_epochs: int = 0,
-        crop_chunk: int = 1,
-        random_crops: bool = True,
-    ):
-        deviations = np.sqrt(np.maximum(eigenvalues, 0.0))
-        self._components = np.asarray(eigenvectors * deviations * shift_sd, np.float32)
-        self._border = len(mean_image) - crop_size
-        self._mean_crop = preprocessing.central_crop(mean_image, crop_size)
-        self._divisor = divisor if shift_sd else 1.0
-        self._shift_epochs, self._crop_chunk = shift_epochs, crop_chunk
-        self._random_crops, self.crop_size = random_crops, crop_size
+    # Paper: it counts 32 x 32 x 2 = 2048 crops of an image; offsets 0 to 32 make 33 x 33 x 2.
+    # Paper: it multiplies each component by its eigenvalue; the source by the square root, as here.
+    # Eigenvalues of pixels in 0..255 would shift by more than a thousand grey levels.
 
-    def draw(self, indices, positions, *, seed: int, epochs) -> Draws:
-        """The draws for some examples.
+    def __init__(self, statistics: manifests.ImageStatistics, settings: AugmentationSettings):
+        deviations = np.sqrt(np.maximum(statistics.eigenvalues, 0.0))
+        sd = settings.colour_shift_sd
+        self._components = np.asarray(statistics.eigenvectors * deviations * sd, np.float32)
+        self._border = len(statistics.mean_image) - settings.crop_size
+        self._mean_crop = preprocessing.central_crop(statistics.mean_image, settings.crop_size)
+        self._divisor = settings.colour_shift_divisor if sd else 1.0
+        self._settings, self.crop_size = settings, settings.crop_size
+
+    def sample(self, indices, positions, *, seed: int, epochs) -> AugmentationParameters:
+        """Samples the parameters of n examples.
 
         Args:
-            indices: (n,) int64, the examples' places in the data set.
-            positions: (n,) int64, their places in the epoch.
-            seed: Of all draws.
+            indices: (n,) int64, the examples' indices in the data set.
+            positions: (n,) int64, their positions in the epoch.
+            seed: Seed of all parameters.
             epochs: (n,) int64.
         """
-        one_each = self._crop_chunk == 1
-        place = random_bits.keys(
-            seed, epochs, _PLACE, indices if one_each else positions // self._crop_chunk
+        rows, columns, mirrored = self._sample_crops(indices, positions, seed, epochs)
+        shifts, scales = self._sample_shifts(indices, seed, epochs)
+        return AugmentationParameters(rows, columns, mirrored, shifts, scales)
+
+    def _sample_crops(self, indices, positions, seed, epochs):
+        chunk = self._settings.crop_chunk
+        keys = random_bits.make_keys(
+            seed, epochs, _CROP_STREAM, indices if chunk == 1 else positions // chunk
         )
-        uniform = random_bits.uniform(place, 3)
+        uniform = random_bits.uniform(keys, 3)
         offsets, mirrored = uniform[:, :2] * (self._border + 1), uniform[:, 2] < 0.5
-        if not self._random_crops:
+        if not self._settings.random_crops:
             offsets, mirrored = tf.fill(tf.shape(offsets), self._border // 2), mirrored & False
         offsets = tf.cast(offsets, tf.int32)
-        normal = random_bits.normal(random_bits.keys(seed, epochs, _COLOUR, indices), 3)
+        return offsets[:, 0], offsets[:, 1], mirrored
+
+    def _sample_shifts(self, indices, seed, epochs):
+        normal = random_bits.normal(random_bits.make_keys(seed, epochs, _COLOUR_STREAM, indices), 3)
         # Spelled out: a matrix product may add up in another order on another machine.
         shifts = tf.add_n([normal[:, i, None] * self._components[:, i] for i in range(3)])
         scales = tf.fill(tf.shape(indices), tf.constant(1.0 / self._divisor, tf.float32))
-        if self._shift_epochs:
-            late = epochs >= self._shift_epochs
+        if self._settings.colour_shift_epochs:
+            late = epochs >= self._settings.colour_shift_epochs
             shifts, scales = tf.where(late[:, None], 0.0, shifts), tf.where(late, 1.0, scales)
-        return Draws(offsets[:, 0], offsets[:, 1], mirrored, shifts, scales)
+        return shifts, scales
 
     def finish(self, crops, shifts, scales, dtype=tf.float32):
-        """(crops - mean + shifts) * scales, in one pass that XLA makes of it.
+        """Computes (crops - mean + shifts) * scales, which XLA fuses into one pass.
+
+        The mean is the central crop of the mean image, whatever the offset of the crop, and never
+        mirrored, as in the 2012 source.
 
         Args:
-            crops: (n, size, size, 3) uint8, mirrored.
+            crops: (n, crop_size, crop_size, 3) uint8 RGB, already mirrored.
             shifts: (n, 3) float32.
             scales: (n,) float32.
-            dtype: Of the result.
+            dtype: Type of the result.
 
         Returns:
-            (n, size, size, 3), about [-160, 190]. The mean is the mean image's central crop,
-            wherever the crop was taken, and never mirrored, as in the 2012 source.
+            (n, crop_size, crop_size, 3), about -160 to 190.
         """
-        # Rows of size * 3 numbers: an innermost dimension of 3 is several times slower.
+        # Rows of size * 3 values: an innermost dimension of 3 is several times slower.
         rows = tf.reshape(crops, [-1, self.crop_size, self.crop_size * 3])
         tiled = tf.tile(shifts, [1, self.crop_size])
         mean = self._mean_crop.reshape(self.crop_size, -1)
-        return tf.reshape(_finished(rows, mean, tiled, scales, dtype), tf.shape(crops))
+        return tf.reshape(_normalize(rows, mean, tiled, scales, dtype), tf.shape(crops))
 
     def finish_on_device(self, crops, mirrored, shifts, scales):
-        """The same of crops that are not yet mirrored, in operations of the training step."""
+        """Mirrors and finishes crops as operations of the training step.
+
+        Args:
+            crops: (n, crop_size, crop_size, 3) uint8 RGB, not mirrored.
+            mirrored: (n,) bool.
+            shifts: (n, 3) float32.
+            scales: (n,) float32.
+
+        Returns:
+            (n, crop_size, crop_size, 3) float32, as of `finish`.
+        """
         crops = tf.where(mirrored[:, None, None, None], tf.reverse(crops, [2]), crops)
         centred = tf.cast(crops, tf.float32) - self._mean_crop
         return (centred + shifts[:, None, None, :]) * scales[:, None, None, None]
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _finished(rows, mean, tiled, scales, dtype):
-    shifted = tf.cast(rows, tf.float32) - mean + tiled[:, None, :]
+def _normalize(rows, mean, shifts, scales, dtype):
+    shifted = tf.cast(rows, tf.float32) - mean + shifts[:, None, :]
     return tf.cast(shifted * scales[:, None, None], dtype)

@@ -1,4 +1,4 @@
-"""Decoding on other hosts: the pipeline's part before the bus, by tf.data service."""
+"""Decoding on other machines by tf.data service: the pipeline up to the finished crops."""
 
 import dataclasses
 import queue
@@ -15,33 +15,33 @@ from input_pipeline.batches import datasets
 _SERVICE = tf.data.experimental.service
 PROTOCOL = 'grpc'
 PATIENCE_SECS = 120.0  # without a batch
-_LOOK_SECS = 0.5
-_AHEAD = 2  # batches
+_POLL_SECS = 0.5
+_PREFETCHED = 2  # batches
 
 
-def dispatcher(port: int) -> _SERVICE.DispatchServer:
-    """Starts the process that shares out the work; port 0 takes a free one.
+def start_dispatcher(port: int) -> _SERVICE.DispatchServer:
+    """Starts the server that assigns work to workers; port 0 takes a free one.
 
     Raises:
-        DataError: The port is taken.
+        DataError: The port is in use.
     """
-    _check_free(port)
+    _check_port(port)
     return _SERVICE.DispatchServer(_SERVICE.DispatcherConfig(port=port, protocol=PROTOCOL))
 
 
-def worker(dispatcher_address: str, host: str, port: int) -> _SERVICE.WorkerServer:
-    """Starts a process that decodes.
+def start_worker(dispatcher_address: str, host: str, port: int) -> _SERVICE.WorkerServer:
+    """Starts a server that reads and decodes.
 
     Args:
-        dispatcher_address: As 'host:port', with or without 'grpc://'.
-        host: This host's name, as trainers reach it.
-        port: To listen on; 0 takes a free one.
+        dispatcher_address: 'host:port', with or without 'grpc://'.
+        host: This machine's name, as trainers reach it.
+        port: Port to listen on; 0 takes a free one.
 
     Raises:
-        DataError: The port is taken, or no dispatcher answers.
+        DataError: The port is in use, or no dispatcher answers.
     """
-    check(dispatcher_address, '--service_dispatcher')
-    _check_free(port)
+    check_address(dispatcher_address, '--service_dispatcher')
+    _check_port(port)
     return _SERVICE.WorkerServer(
         _SERVICE.WorkerConfig(
             dispatcher_address=dispatcher_address.removeprefix(f'{PROTOCOL}://'),
@@ -52,36 +52,37 @@ def worker(dispatcher_address: str, host: str, port: int) -> _SERVICE.WorkerServ
     )
 
 
-def batches(
-    stream: datasets.Training,
+def iterate_batches(
+    dataset: datasets.TrainingDataset,
     address: str,
     *,
     start_epoch: int,
     epochs: int,
-    cancelled: Callable[[], bool] = lambda: False,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
-    """The stream's batches, cut by the workers behind `address` ('grpc://host:port').
+    """Iterates over a data set's batches, decoded by the workers behind a dispatcher.
 
-    Every example once an epoch: workers take groups of records as they come to them, so the order
-    is another each time. What a picture becomes is the same as without a service, but for crops
-    that pictures in a row share: rows are others.
+    Each example comes once an epoch. Workers take groups of records as they become free, so the
+    order differs from run to run. An example is augmented as without a service, except for crops
+    that neighbouring images share: the neighbours differ.
 
     Args:
-        stream: What to make.
-        address: Of the dispatcher.
-        start_epoch, epochs: The first epoch, and the number of the last one plus one.
-        cancelled: Asked while it waits; ends the batches.
+        dataset: What to read.
+        address: The dispatcher, 'grpc://host:port'.
+        start_epoch: The first epoch.
+        epochs: Number of the last epoch, plus one.
+        is_cancelled: Called while it waits; True ends the iteration.
 
     Raises:
-        DataError: Nobody answers there, nothing comes for PATIENCE_SECS, or examples were lost.
+        DataError: No dispatcher answers, no batch comes for PATIENCE_SECS, or examples were lost.
     """
-    check(address, '--data_service')
-    total = sum(number for _, number in stream.shards)
-    # A worker takes a group at a time: of a shard each, so that there are enough to go round. Only
-    # here it is known which batch is an epoch's last.
-    there = dataclasses.replace(stream, group_examples=1, batch_size=1)
+    check_address(address, '--data_service')
+    total = sum(number for _, number in dataset.shards)
+    # A worker takes a group at a time: one shard each, so that there are enough for all. Only this
+    # process knows which batch is an epoch's last.
+    remote = dataclasses.replace(dataset, group_examples=1, batch_size=1)
     for epoch in range(start_epoch, epochs):
-        crops = there.crops(start=(epoch, 0), epochs=epoch + 1)
+        crops = remote.read_crops(start=(epoch, 0), epochs=epoch + 1)
         distributed = crops.apply(
             _SERVICE.distribute(
                 processing_mode=_SERVICE.ShardingPolicy.DYNAMIC,
@@ -89,86 +90,89 @@ def batches(
                 compression=None,  # pixels do not shrink
             )
         )
-        came = 0
-        for number, batch in _patiently(_batched(distributed, stream), address, cancelled):
-            came += int(number)
+        received = 0
+        for number, batch in _poll(_batch(distributed, dataset), address, is_cancelled):
+            received += int(number)
             yield batch
-        if cancelled():
+        if is_cancelled():
             return
-        if came != total:
+        if received != total:
             raise errors.DataError(
-                f'--data_service={address}: {came:,} of {total:,} examples of an epoch came: a '
-                'worker went away. The same command goes on from the last checkpoint.'
+                f'--data_service={address}: only {received:,} of {total:,} examples of epoch '
+                f'{epoch} arrived, since a worker disconnected. Run the same command again: it '
+                'resumes from the last checkpoint.'
             )
 
 
-def check(address: str, flag: str) -> None:
-    """Refuses an address that nobody answers at; TensorFlow would try for an hour.
+def check_address(address: str, flag: str) -> None:
+    """Refuses an address without a server; TensorFlow would retry for an hour.
 
     Raises:
-        DataError: As said; `flag` begins the message.
+        DataError: No server listens there; the message begins with `flag`.
     """
     host, _, port = address.removeprefix(f'{PROTOCOL}://').rpartition(':')
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, ValueError) as error:
         raise errors.DataError(
-            f'{flag}={address}: no dispatcher answers ({error}). Start one with '
-            '--flagfile=flags/data_service_dispatcher.cfg; the form is grpc://HOST:PORT.'
+            f'{flag}={address}: no dispatcher answers ({error}). Expected grpc://HOST:PORT; start '
+            'a dispatcher with --flagfile=flags/data_service_dispatcher.cfg.'
         ) from error
 
 
-def _check_free(port: int) -> None:
-    # gRPC would share the port with whoever has it.
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
+def _check_port(port: int) -> None:
+    # gRPC would share the port with the process that uses it.
+    dualstack = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dualstack else socket.AF_INET
     try:
-        socket.create_server(('', port), family=family, dualstack_ipv6=both).close()
+        socket.create_server(('', port), family=family, dualstack_ipv6=dualstack).close()
     except OSError as error:
-        raise errors.DataError(f'--service_port={port}: it cannot be had ({error}).') from error
+        raise errors.DataError(
+            f'--service_port={port}: the port is not available ({error}). Name another, or 0 for '
+            'any free port.'
+        ) from error
 
 
-def _batched(crops: tf.data.Dataset, stream: datasets.Training) -> tf.data.Dataset:
-    """(number of examples, finished batch): the last one filled up, with a mask of 0."""
+def _batch(crops: tf.data.Dataset, dataset: datasets.TrainingDataset) -> tf.data.Dataset:
+    """(number of examples, finished batch); the last batch is filled up, with a mask of 0."""
 
     def finish(*parts):
         number = tf.shape(parts[-1])[0]
-        places = tf.range(stream.batch_size)
-        filled = [tf.gather(part, tf.minimum(places, number - 1)) for part in parts]
-        *filled, mask = filled
-        return number, stream.finish(*filled, tf.where(places < number, mask, 0.0))
+        rows = tf.range(dataset.batch_size)
+        *crops, mask = [tf.gather(part, tf.minimum(rows, number - 1)) for part in parts]
+        return number, dataset.finish(*crops, tf.where(rows < number, mask, 0.0))
 
-    return crops.rebatch(stream.batch_size).map(finish, num_parallel_calls=_AHEAD)
+    return crops.rebatch(dataset.batch_size).map(finish, num_parallel_calls=_PREFETCHED)
 
 
-def _patiently(dataset: tf.data.Dataset, address: str, cancelled) -> Iterator:
-    """Iterates in a thread: a call that waits for the service hears no signal."""
-    came: queue.Queue = queue.Queue(_AHEAD)
+def _poll(dataset: tf.data.Dataset, address: str, is_cancelled) -> Iterator:
+    """Iterates in a thread: a call that waits for the service receives no signals."""
+    received: queue.Queue = queue.Queue(_PREFETCHED)
 
     def iterate():
         try:
-            for each in dataset:
-                came.put((each, None))
-            came.put((None, None))
-        except Exception as error:  # to be raised where it is heard
-            came.put((None, error))
+            for batch in dataset:
+                received.put((batch, None))
+            received.put((None, None))
+        except Exception as error:  # raised again by the consumer
+            received.put((None, error))
 
     threading.Thread(target=iterate, daemon=True).start()
-    since = time.monotonic()
-    while not cancelled():
+    last = time.monotonic()
+    while not is_cancelled():
         try:
-            batch, error = came.get(timeout=_LOOK_SECS)
+            batch, error = received.get(timeout=_POLL_SECS)
         except queue.Empty:
-            check(address, '--data_service')
-            if time.monotonic() - since > PATIENCE_SECS:
+            check_address(address, '--data_service')
+            if time.monotonic() - last > PATIENCE_SECS:
                 raise errors.DataError(
-                    f'--data_service={address}: no batch for {PATIENCE_SECS:.0f} seconds. Are '
-                    'there workers, and do they see the records under the same path?'
+                    f'--data_service={address}: no batch for {PATIENCE_SECS:.0f} seconds. Check '
+                    'that workers run and see the records under the same path.'
                 ) from None
             continue
         if error:
             raise error
         if batch is None:
             return
-        since = time.monotonic()
+        last = time.monotonic()
         yield batch

@@ -1,1 +1,1 @@
-"""From a source of images to sharded records."""
+"""From the images of a source to sharded records."""

@@ -1,4 +1,4 @@
-"""Runs tasks on Apache Beam: DirectRunner here, Flink, Spark or Dataflow by their own options."""
+"""Runs tasks on Apache Beam: DirectRunner here, or Flink, Spark and Dataflow by their options."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -8,13 +8,11 @@ from input_pipeline import errors
 from input_pipeline.prepare import local_executor
 
 
-class BeamEngine:
-    """As `engine.Engine`, for functions that find what is finished when they are called again.
-
-    All machines must see the files of tasks under the same paths.
+class BeamExecutor:
+    """Runs tasks on Apache Beam; all machines must see the same files under the same paths.
 
     Args:
-        options: Of the pipeline, as '--runner=FlinkRunner'.
+        options: Options of the pipeline, such as '--runner=FlinkRunner'.
 
     Raises:
         PackageMissing: Apache Beam is not installed.
@@ -22,18 +20,12 @@ class BeamEngine:
 
     def __init__(self, options: Sequence[str]):
         try:
-            import apache_beam  # noqa: F401 - to say at once that it is not there
+            import apache_beam  # noqa: F401 - fails early if it is not installed
         except ImportError as error:
             raise errors.PackageMissing(
-                '--engine=beam needs Apache Beam: pip install "alexnet_tf[beam]".'
+                '--engine=beam requires Apache Beam: pip install "alexnet_tf[beam]".'
             ) from error
         self._options = list(options)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
     def run(
         self,
@@ -41,9 +33,15 @@ class BeamEngine:
         tasks: Sequence[Any],
         report: Callable[[int], None] = lambda done: None,
     ) -> Iterator[Any]:
-        """The results of `function(task, count)`, in the order of tasks.
+        """Yields the results of `function(task, count)`, in the order of the tasks.
 
-        They are not sent: after the pipeline, the function is called here, and finds them.
+        Results are not sent: after the pipeline, the function is called here and must find what it
+        has finished.
+
+        Args:
+            function: As of `LocalExecutor.run`.
+            tasks: Picklable.
+            report: Called after the pipeline, as of `LocalExecutor.run`.
 
         Raises:
             DataError: Beam refuses its options, or a task failed.
@@ -57,19 +55,20 @@ class BeamEngine:
                 (
                     pipeline
                     | 'tasks' >> beam.Create(list(tasks), reshuffle=True)
-                    | 'work' >> beam.Map(functools.partial(_done, function))
+                    | 'work' >> beam.Map(functools.partial(_run_task, function))
                 )
         except (ValueError, RuntimeError) as error:
             raise errors.DataError(
-                f'--engine=beam, --beam_options={" ".join(self._options)}: {errors.reason(error)}. '
-                'What is finished stays.'
+                f'--engine=beam, --beam_options={" ".join(self._options)}: '
+                f'{errors.describe(error)}. Run the same command again after correcting it: '
+                'finished shards are kept.'
             ) from error
-        return local_executor.Engine(workers=1).run(function, tasks, report)
+        yield from local_executor.LocalExecutor().run(function, tasks, report)
 
 
-def _done(function, task) -> None:
-    function(task, _uncounted)
+def _run_task(function, task) -> None:
+    function(task, _ignore_count)
 
 
-def _uncounted() -> None:
+def _ignore_count() -> None:
     pass

@@ -1,243 +1,270 @@
-"""Pictures of a source -> sharded records with a manifest and statistics."""
+"""Converts the images of a source to sharded records with a manifest and statistics."""
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from input_pipeline import errors, files
-from input_pipeline.prepare import duplicates, local_executor, sharding, statistics
+from input_pipeline.prepare import (
+    beam_executor,
+    duplicates,
+    local_executor,
+    sharding,
+    statistics,
+)
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
-_SHARD = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
-_NAMED = 5  # bad pictures in a message
-_WORTH_A_PROCESS = 2000  # pictures; a process needs seconds to begin
+_SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
+_NAMED = 5  # bad images in a message
+_IMAGES_PER_WORKER = 2000  # at least, since a process needs seconds to start
 
-Report = Callable[[int, int], None]
+Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
+Tasks = Mapping[str, Sequence[writing.ShardTask]]  # by split
+Summaries = Mapping[str, Sequence[writing.ShardSummary]]  # by split
 
 
-def standing(
+def load_if_current(
     data_dir: str,
-    found: entries_lib.Found,
+    source: entries_lib.Source,
     settings: dict[str, Any],
     *,
     max_bad_fraction: float = 1.0,
     fail_on_leak: bool = False,
 ) -> manifests.Manifest | None:
-    """The verified manifest of exactly this data set; None where there is none.
+    """Loads and verifies the manifest of a data set that was already prepared.
+
+    Args:
+        data_dir: The data directory.
+        source: The source that the data set should come from.
+        settings: The settings that it should have been prepared with; see `prepare`.
+        max_bad_fraction: Fraction of images that may have been left out.
+        fail_on_leak: Whether images in training and in another split are an error.
+
+    Returns:
+        The manifest; None if nothing is prepared, or linked records have moved.
 
     Raises:
-        DataError: `data_dir` holds another data set, or a damaged one, or one that is not as good
-            as `max_bad_fraction` and `fail_on_leak` want it.
+        DataError: The directory holds another data set, or a damaged one, or one with more bad
+            images or leaks than allowed.
     """
-    if not (files.at(data_dir) / manifests.MANIFEST).exists():
+    directory = files.as_path(data_dir)
+    if not (directory / manifests.MANIFEST).exists():
         return None
     manifest = manifests.read(data_dir)
-    wanted = {
-        'source': found.source,
-        'classes': found.classes,
-        'layout': sharding.layout(found, settings['record_encoding']),
-        'settings': _settings(found, settings),
-        'entries_sha256': _entries_sha256(found),
-    }
-    for name, value in wanted.items():
-        if getattr(manifest, name) != value:
-            raise errors.DataError(
-                f'{data_dir} holds another data set: by its {name.replace("_", " ")} it is not '
-                f'what {found.description} gives with these flags. Name another --data_dir, or '
-                'delete this one.'
-            )
-    total = sum(map(len, found.splits.values()))
+    if difference := _find_difference(manifest, source, settings):
+        raise errors.DataError(
+            f'{data_dir} holds another data set: it differs in its {difference} from what '
+            f'{source.description} gives with these flags. Name another --data_dir, or delete this '
+            'one.'
+        )
+    total = sum(map(len, source.splits.values()))
     if manifest.quarantined > max_bad_fraction * total or (fail_on_leak and manifest.leaked):
         raise errors.DataError(
-            f'{data_dir} stands, with {manifest.quarantined} pictures left out and '
-            f'{manifest.leaked} of training in another split, more than --max_bad_fraction or '
-            f'--fail_on_leak allows; {manifests.QUARANTINE} and {manifests.LEAKS} list them.'
+            f'{data_dir} is prepared, but with {manifest.quarantined} images left out and '
+            f'{manifest.leaked} training images in another split, more than --max_bad_fraction or '
+            f'--fail_on_leak allows. See {manifests.QUARANTINE} and {manifests.LEAKS} there.'
         )
-    if sharding.stay(found, settings['record_encoding']):
-        planned = sharding.of(files.at(data_dir), found, settings)
-        if any(task.links_elsewhere() for each in planned.values() for task in each):
+    if sharding.uses_records_in_place(source, settings['record_encoding']):
+        tasks = sharding.plan_shards(directory, source, settings)
+        if any(task.is_link_outdated for split_tasks in tasks.values() for task in split_tasks):
             return None
     manifests.verify(manifests.load(data_dir))
     return manifest
 
 
 def prepare(
-    found: entries_lib.Found,
+    source: entries_lib.Source,
     data_dir: str,
     *,
     settings: dict[str, Any],
     max_bad_fraction: float,
-    report: Report,
-    workers: int = 0,
-    make_engine: Callable[[int], Any] = local_executor.Engine,
+    report: Callable[[int, int], None],
+    executor: Executor | None = None,
     fail_on_leak: bool = False,
 ) -> manifests.Manifest:
     """Writes the records of every split, their statistics, and last the manifest.
 
-    What an interrupted call has finished is not done again. The caller holds the directory's lock.
+    Shards that an interrupted call has finished are kept. The caller holds the directory's lock.
 
     Args:
-        found: What a source gave.
-        data_dir: Made where it does not exist.
+        source: The source of the images.
+        data_dir: Created if it does not exist.
         settings: Kept in the manifest; `record_encoding` ('jpeg' or 'raw'), `shard_examples`
             and `seed` are used.
-        max_bad_fraction: Share of pictures that may be unreadable.
-        report: Called with (pictures done, pictures) from time to time.
-        workers: Processes; 0: as many as there are cores, fewer where there is little to do. The
+        max_bad_fraction: Fraction of images that may be unreadable.
+        report: Called with (images done, images in all) from time to time.
+        executor: Runs the tasks; by default as many processes here as are worth starting. The
             result does not depend on it.
-        make_engine: Makes what runs the tasks, of a number of processes.
-        fail_on_leak: Refuse pictures that are in training and elsewhere, too.
+        fail_on_leak: Whether images in training and in another split are an error.
 
     Raises:
-        DataError: More pictures were unreadable, or a split has none left.
+        DataError: Too many images are unreadable, or a split has none left.
         OSError: The disk is full or not writable.
     """
-    directory = files.at(data_dir)
-    total = sum(map(len, found.splits.values()))
+    directory = files.as_path(data_dir)
+    total = sum(map(len, source.splits.values()))
     directory.mkdir(parents=True, exist_ok=True)
-    planned = sharding.of(directory, found, settings)
-    _clean(directory, planned)
-    with make_engine(workers_for(total, workers)) as running:
-        written = _write(planned, running, max_bad_fraction, lambda done: report(done, total))
-        _check_splits(written, found)
-        manifest = _manifest(directory, found, settings, written)
-        manifest = dataclasses.replace(
-            manifest, leaked=_leaks(directory, planned, written, refuse=fail_on_leak)
-        )
-        manifest = _with_statistics(manifest, planned[manifests.TRAIN])
-        files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
-        files.remove_tree(directory / writing.NOTES)
+    tasks = sharding.plan_shards(directory, source, settings)
+    _remove_leftovers(directory, tasks)
+    summaries = _write_shards(
+        tasks,
+        executor or local_executor.LocalExecutor(choose_workers(total)),
+        max_bad_fraction,
+        lambda done: report(done, total),
+    )
+    for split, split_summaries in summaries.items():
+        if not any(summary.shard.records for summary in split_summaries):
+            raise errors.DataError(
+                f'{source.description}: no image of the {split} split can be read. '
+                f'{directory / manifests.QUARANTINE} says why.'
+            )
+    leaks = _list_leaks(directory, tasks, summaries, fail_on_leak=fail_on_leak)
+    _save_statistics(directory / manifests.STATISTICS, tasks[manifests.TRAIN])
+    manifest = _create_manifest(directory, source, settings, summaries, leaks)
+    files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
+    files.remove_tree(directory / writing.UNFINISHED_DIR)
     return manifest
 
 
-def workers_for(pictures: int, wanted: int) -> int:
-    """Number of processes; where 0 are wanted, as many as are worth it."""
-    return wanted or min(os.cpu_count() or 1, 1 + pictures // _WORTH_A_PROCESS)
+def choose_workers(images: int, requested: int = 0) -> int:
+    """Chooses the number of processes; if 0 are requested, as many as are worth starting."""
+    return requested or min(os.cpu_count() or 1, 1 + images // _IMAGES_PER_WORKER)
 
 
-def _settings(found: entries_lib.Found, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the manifest keeps beside the layout, with what the source decides."""
-    decided = {'exif_orientation': found.exif_orientation, 'split_rule': found.split_rule}
-    return {name: settings[name] for name in settings if name != 'record_encoding'} | decided
+def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, settings) -> str:
+    """What differs between a manifest and the expected one; '' if nothing does."""
+    differences = {
+        'source': manifest.source != source.name,
+        'classes': manifest.classes != source.classes,
+        'record layout': manifest.layout
+        != sharding.choose_layout(source, settings['record_encoding']),
+        'settings': manifest.settings != _collect_settings(source, settings),
+        'images': manifest.entries_sha256 != _hash_entries(source),
+    }
+    return next((name for name, differs in differences.items() if differs), '')
 
 
-def _clean(directory: pathlib.Path, planned) -> None:
-    """Takes away what a killed process left aside, and shards of other settings."""
-    (directory / writing.NOTES).mkdir(exist_ok=True)
-    wanted = {task.path.name for each in planned.values() for task in each}
+def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the manifest keeps beside the layout, with those of the source."""
+    kept = {name: value for name, value in settings.items() if name != 'record_encoding'}
+    return kept | {'exif_orientation': source.exif_orientation, 'split_rule': source.split_rule}
+
+
+def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:
+    """Removes temporary files of killed processes, and shards of other settings."""
+    (directory / writing.UNFINISHED_DIR).mkdir(exist_ok=True)
+    planned = {task.path.name for split_tasks in tasks.values() for task in split_tasks}
     for path in directory.glob('*.tfrecord'):
-        if _SHARD.fullmatch(path.name) and path.name not in wanted:
+        if _SHARD_NAME.fullmatch(path.name) and path.name not in planned:
             path.unlink()
-    for folder in (directory, directory / writing.NOTES):
-        files.clear_left_aside(folder)
+    for folder in (directory, directory / writing.UNFINISHED_DIR):
+        files.remove_temporary(folder)
 
 
-def _write(planned, running, max_bad_fraction: float, report):
-    """What was written, by split. Bad pictures are listed in any case."""
-    every = [task for each in planned.values() for task in each]
-    written, bad, directory = [], [], every[0].path.parent
-    total = sum(len(task.entries) for task in every)
-    for made in running.run(writing.write, every, report):
-        written.append(made)
-        bad += made.bad
-        if len(bad) > max_bad_fraction * total:
-            break
-    files.write_csv(directory / manifests.QUARANTINE, [('name', 'reason'), *sorted(bad)])
-    if len(bad) > max_bad_fraction * total or (bad and every[0].original):
-        _refuse(sorted(bad), total, max_bad_fraction, every[0])
-    left = iter(written)
-    return {split: [next(left) for _ in each] for split, each in planned.items()}
-
-
-def _refuse(bad, total: int, max_bad_fraction: float, task: writing.Task) -> None:
-    named = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
-    if task.original:
+def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, report) -> Summaries:
+    """Writes all shards and lists the bad images, also when there are too many."""
+    all_tasks = [task for split_tasks in tasks.values() for task in split_tasks]
+    total = sum(len(task.entries) for task in all_tasks)
+    summaries, bad = [], []
+    with contextlib.closing(executor.run(writing.write_shard, all_tasks, report)) as results:
+        for summary in results:
+            summaries.append(summary)
+            bad += summary.bad
+            if len(bad) > max_bad_fraction * total:
+                break
+    bad.sort()
+    quarantine = all_tasks[0].path.with_name(manifests.QUARANTINE)
+    files.write_csv(quarantine, [('name', 'reason'), *bad])
+    examples = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
+    if bad and all_tasks[0].original:
         raise errors.DataError(
-            f'{len(bad)} of {total} records cannot be read, and nothing can be left out of records '
-            f'that are used where they lie: {named}. --record_encoding=raw makes them anew.'
+            f'{len(bad)} of {total} records cannot be read, and none can be left out of records '
+            f'that are used in place: {examples}. Give --record_encoding=raw to write new records.'
         )
-    raise errors.DataError(
-        f'{len(bad)} of {total} pictures cannot be read, more than --max_bad_fraction='
-        f'{max_bad_fraction:g} allows. Those found so far are in '
-        f'{task.path.with_name(manifests.QUARANTINE)}. The first: {named}.'
-    )
+    if len(bad) > max_bad_fraction * total:
+        raise errors.DataError(
+            f'{len(bad)} of {total} images cannot be read, more than --max_bad_fraction='
+            f'{max_bad_fraction:g} allows: {examples}. {quarantine} lists those found so far; '
+            'repair or remove them, or give a larger fraction.'
+        )
+    remaining = iter(summaries)
+    return {split: [next(remaining) for _ in tasks[split]] for split in tasks}
 
 
-def _check_splits(written, found: entries_lib.Found) -> None:
-    for split, made in written.items():
-        if not any(each.shard.records for each in made):
-            raise errors.DataError(f'{found.description}: no readable picture in split {split}.')
+def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: bool) -> int:
+    """Writes the list of images in training and in another split; returns their number."""
+    splits = {
+        split: duplicates.SplitDigests(
+            [entry.name for task in tasks[split] for entry in task.entries],
+            [digest for summary in split_summaries for digest in summary.digests],
+        )
+        for split, split_summaries in summaries.items()
+    }
+    leaks = duplicates.find_leaks(splits, manifests.TRAIN)
+    path = directory / manifests.LEAKS
+    path.unlink(missing_ok=True)
+    if leaks:
+        rows = [dataclasses.astuple(leak) for leak in leaks]
+        files.write_csv(path, [('train', 'split', 'other'), *rows])
+    if leaks and fail_on_leak:
+        raise errors.DataError(
+            f'{len(leaks)} images are in training and in another split, first {leaks[0].train} and '
+            f'{leaks[0].other}; {path} lists them. Remove them, or leave out --fail_on_leak.'
+        )
+    return len(leaks)
 
 
-def _manifest(directory, found: entries_lib.Found, settings, written) -> manifests.Manifest:
-    kinds = {split: sum(_counters(made), collections.Counter()) for split, made in written.items()}
+def _save_statistics(path: pathlib.Path, tasks: Sequence[writing.ShardTask]) -> None:
+    sums = (manifests.load_arrays(task.sums_path) for task in tasks)
+    manifests.save_arrays(path, vars(statistics.combine(sums)))
+
+
+def _create_manifest(
+    directory: pathlib.Path,
+    source: entries_lib.Source,
+    settings: Mapping[str, Any],
+    summaries: Summaries,
+    leaked: int,
+) -> manifests.Manifest:
     return manifests.Manifest(
         directory=directory,
-        source=found.source,
-        classes=found.classes,
-        words=found.words,
-        ids=found.ids,
-        layout=sharding.layout(found, settings['record_encoding']),
-        settings=_settings(found, settings),
-        splits={split: tuple(each.shard for each in made) for split, made in written.items()},
-        expected=dict(found.expected),
-        kinds={split: dict(sorted(each.items())) for split, each in kinds.items()},
-        entries_sha256=_entries_sha256(found),
-        statistics_sha256='',
-        quarantined=sum(len(each.bad) for made in written.values() for each in made),
-        leaked=0,
+        source=source.name,
+        classes=source.classes,
+        words=source.words,
+        ids=source.ids,
+        layout=sharding.choose_layout(source, settings['record_encoding']),
+        settings=_collect_settings(source, settings),
+        splits={split: tuple(summary.shard for summary in summaries[split]) for split in summaries},
+        expected=dict(source.expected),
+        kinds={split: _count_kinds(summaries[split]) for split in summaries},
+        entries_sha256=_hash_entries(source),
+        statistics_sha256=files.compute_sha256(directory / manifests.STATISTICS),
+        quarantined=sum(len(summary.bad) for split in summaries for summary in summaries[split]),
+        leaked=leaked,
         versions={'tensorflow': importlib.metadata.version('tensorflow')},
     )
 
 
-def _counters(made: Sequence[writing.Written]) -> Iterator[collections.Counter]:
-    return (collections.Counter(each.kinds) for each in made)
+def _count_kinds(summaries: Sequence[writing.ShardSummary]) -> dict[str, int]:
+    kinds: collections.Counter = collections.Counter()
+    for summary in summaries:
+        kinds.update(summary.kinds)
+    return dict(sorted(kinds.items()))
 
 
-def _leaks(directory, planned, written, *, refuse: bool) -> int:
-    """The number of training pictures that are in another split too; they are listed."""
-    named = {
-        split: duplicates.Named(
-            [each.name for task in planned[split] for each in task.entries],
-            [digest for each in made for digest in each.digests],
-        )
-        for split, made in written.items()
-    }
-    found = duplicates.find(named, manifests.TRAIN)
-    path = directory / manifests.LEAKS
-    path.unlink(missing_ok=True)
-    if found:
-        rows = [dataclasses.astuple(each) for each in found]
-        files.write_csv(path, [('train', 'split', 'other'), *rows])
-        if refuse:
-            first = found[0]
-            raise errors.DataError(
-                f'{len(found)} pictures are in training and in another split, {first.train} and '
-                f'{first.other} first; all are in {path}. Remove them, or leave --fail_on_leak.'
-            )
-    return len(found)
+def _hash_entries(source: entries_lib.Source) -> dict[str, str]:
+    """By split, a hash of all images' names, labels and sizes."""
 
+    def hash_split(entries: Sequence[entries_lib.Entry]) -> str:
+        lines = sorted(entry.identity for entry in entries)
+        return hashlib.sha256('\n'.join(lines).encode(errors='surrogateescape')).hexdigest()
 
-def _with_statistics(manifest: manifests.Manifest, summed) -> manifests.Manifest:
-    sums = (manifests.arrays(writing.sums_of(task)) for task in summed)
-    computed = statistics.combined(sums)
-    path = manifest.directory / manifests.STATISTICS
-    manifests.save_arrays(path, computed)
-    return dataclasses.replace(manifest, statistics_sha256=files.sha256(path))
-
-
-def _entries_sha256(found: entries_lib.Found) -> dict[str, str]:
-    """By split, a hash of every picture's name, label and size."""
-    return {split: _hash_of(entries) for split, entries in found.splits.items()}
-
-
-def _hash_of(entries: Sequence[entries_lib.Entry]) -> str:
-    lines = sorted(each.identity() for each in entries)
-    return hashlib.sha256('\n'.join(lines).encode(errors='surrogateescape')).hexdigest()
+    return {split: hash_split(entries) for split, entries in source.splits.items()}

@@ -1,12 +1,18 @@
-"""The same picture in training and in another split, which makes errors look smaller."""
+"""Finds images that are in training and in another split, which makes errors look smaller."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
-class Named:
-    """Pictures of a split: names, and the beginnings of their contents' hashes, in one order."""
+class SplitDigests:
+    """The images of a split.
+
+    Attributes:
+        names: Names of the images.
+        digests: First digits of the sha256 of their content, in the same order; '' for an image
+            that could not be read.
+    """
 
     names: Sequence[str]
     digests: Sequence[str]
@@ -14,35 +20,36 @@ class Named:
 
 @dataclasses.dataclass(frozen=True)
 class Leak:
-    """One content in two splits: the first name that each has for it."""
+    """An image of another split whose content is in training too.
+
+    Attributes:
+        train: Its first name in training.
+        split: The other split.
+        other: Its name there.
+    """
 
     train: str
     split: str
     other: str
 
 
-def find(splits: Mapping[str, Named], train: str) -> list[Leak]:
-    """Every content of another split that training holds too, by split and name.
+def find_leaks(splits: Mapping[str, SplitDigests], train: str) -> list[Leak]:
+    """Finds every image of the other splits that training holds too, by split and name.
 
     Args:
-        splits: By name of the split. Pictures with an empty digest were not read.
+        splits: Images by split.
         train: Name of the training split.
     """
-    wanted = {
-        digest for split, each in splits.items() if split != train for digest in each.digests
-    } - {''}
+    others = {split: images for split, images in splits.items() if split != train}
+    held_out = {digest for images in others.values() for digest in images.digests} - {''}
     shared: dict[str, str] = {}
-    pairs = zip(splits[train].names, splits[train].digests, strict=True)
-    for name, digest in pairs:
-        if digest in wanted:
+    for name, digest in zip(splits[train].names, splits[train].digests, strict=True):
+        if digest in held_out:
             shared[digest] = min(name, shared.get(digest, name))
-    return sorted(
-        (
-            Leak(shared[digest], split, name)
-            for split, each in splits.items()
-            if split != train
-            for name, digest in zip(each.names, each.digests, strict=True)
-            if digest in shared
-        ),
-        key=lambda leak: (leak.split, leak.other),
-    )
+    leaks = [
+        Leak(shared[digest], split, name)
+        for split, images in others.items()
+        for name, digest in zip(images.names, images.digests, strict=True)
+        if digest in shared
+    ]
+    return sorted(leaks, key=lambda leak: (leak.split, leak.other))

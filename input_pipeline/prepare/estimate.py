@@ -1,4 +1,4 @@
-"""What preparing a data set would take, by some of its pictures tried in memory."""
+"""Estimates what preparing a data set takes, from some of its images tried in memory."""
 
 import dataclasses
 import errno
@@ -15,23 +15,23 @@ from input_pipeline.prepare import conversion, sharding
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
-_TRIED, _TRIED_FOR_ROOM = 64, 8  # pictures
+_SAMPLED, _SAMPLED_FOR_SPACE = 64, 8  # images
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What it takes.
+    """What preparing a data set takes.
 
     Attributes:
-        encoding: How records hold pictures.
-        in_place: Whether they stay where they are.
+        encoding: How records hold images, 'jpeg' or 'raw'.
+        in_place: Whether the source's own records are linked to.
         files: Number of shards.
-        bytes: Of all records.
-        free_bytes: On the disk of the directory; infinite in an object store.
+        bytes: Size of all records that are written.
+        free_bytes: Free space on the disk of the data directory; infinite in an object store.
         workers: Number of processes.
-        secs: To expect.
-        sampled: Number of pictures tried.
-        unreadable: Those of them that could not be read.
+        secs: Expected duration.
+        sampled: Number of images that were tried.
+        unreadable: Number of them that could not be read.
     """
 
     encoding: str
@@ -45,64 +45,61 @@ class Estimate:
     unreadable: int
 
 
-def estimate(
-    found: entries_lib.Found,
+def estimate_preparation(
+    source: entries_lib.Source,
     data_dir: str,
     settings: Mapping[str, Any],
     workers: int,
-    tried: int = _TRIED,
+    max_sampled: int = _SAMPLED,
 ) -> Estimate:
-    """The estimate for `convert.prepare` with the same arguments; nothing is written."""
-    every = [each for entries in found.splits.values() for each in entries]
-    chosen = every[:: max(1, len(every) // tried)][:tried]
-    planned = sharding.of(files.at(data_dir), found, settings)
-    first = planned[manifests.TRAIN][0]
-    content = first.content
-    writing.try_record(chosen[0], content)  # the first call is for TensorFlow to begin
+    """Estimates `conversion.prepare` with the same arguments; writes nothing."""
+    entries = [entry for members in source.splits.values() for entry in members]
+    sample = entries[:: max(1, len(entries) // max_sampled)][:max_sampled]
+    tasks = sharding.plan_shards(files.as_path(data_dir), source, settings)
+    first = tasks[manifests.TRAIN][0]
+    writing.measure_record(sample[0], first.record_format)  # the first call compiles
     start = time.perf_counter()
-    sizes = [writing.try_record(each, content) for each in chosen]
-    each_secs = (time.perf_counter() - start) / len(chosen)
-    good = [size for size in sizes if size]
-    workers = conversion.workers_for(len(every), workers)
+    sizes = [writing.measure_record(entry, first.record_format) for entry in sample]
+    secs_per_image = (time.perf_counter() - start) / len(sample)
+    readable = [size for size in sizes if size]
+    workers = conversion.choose_workers(len(entries), workers)
+    mean_bytes = sum(readable) / max(1, len(readable))
     return Estimate(
-        encoding=content.layout.encoding,
+        encoding=first.record_format.layout.encoding,
         in_place=bool(first.original),
-        files=sum(map(len, planned.values())),
-        bytes=0 if first.original else int(len(every) * sum(good) / max(1, len(good))),
-        free_bytes=_free(data_dir),
+        files=sum(map(len, tasks.values())),
+        bytes=0 if first.original else int(len(entries) * mean_bytes),
+        free_bytes=_measure_free_space(data_dir),
         workers=workers,
-        secs=each_secs * len(every) / min(workers, os.cpu_count() or 1),
-        sampled=len(chosen),
-        unreadable=len(sizes) - len(good),
+        secs=secs_per_image * len(entries) / min(workers, os.cpu_count() or 1),
+        sampled=len(sample),
+        unreadable=len(sizes) - len(readable),
     )
 
 
-def check_room(found: entries_lib.Found, data_dir: str, settings: Mapping[str, Any]) -> None:
-    """Refuses what the disk will not hold, before the work begins.
+def check_disk_space(
+    source: entries_lib.Source, data_dir: str, settings: Mapping[str, Any]
+) -> None:
+    """Checks that the records will fit on the disk, before they are written.
 
     Raises:
-        OSError: ENOSPC, with what is needed and what is free.
+        OSError: ENOSPC, with the needed and the free space.
     """
-    needed = estimate(found, data_dir, settings, 1, _TRIED_FOR_ROOM)
-    directory = files.at(data_dir)
-    made = (path for path in directory.glob('*.tfrecord') if not os.path.islink(path))
-    there = sum(map(files.size, made))
-    if needed.bytes > needed.free_bytes + there:
+    needed = estimate_preparation(source, data_dir, settings, 1, _SAMPLED_FOR_SPACE)
+    previous = files.as_path(data_dir).glob('*.tfrecord')
+    reusable = sum(files.get_size(path) for path in previous if not os.path.islink(path))
+    if needed.bytes > needed.free_bytes + reusable:
         raise OSError(
             errno.ENOSPC,
             f'the records need about {needed.bytes / 1e9:,.2f} GB, '
-            f'{needed.free_bytes / 1e9:,.2f} are free',
+            f'{needed.free_bytes / 1e9:,.2f} GB are free',
             data_dir,
         )
 
 
-def _free(data_dir: str) -> float:
+def _measure_free_space(data_dir: str) -> float:
     if files.is_remote(data_dir):
         return math.inf
-    return shutil.disk_usage(_standing(pathlib.Path(data_dir))).free
-
-
-def _standing(path: pathlib.Path) -> pathlib.Path:
-    """The path, or the nearest folder above it that there is."""
-    path = path.absolute()
-    return next(each for each in (path, *path.parents) if each.is_dir())
+    path = pathlib.Path(data_dir).absolute()
+    existing = next(folder for folder in (path, *path.parents) if folder.is_dir())
+    return shutil.disk_usage(existing).free

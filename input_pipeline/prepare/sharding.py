@@ -1,4 +1,4 @@
-"""Which picture goes into which shard."""
+"""Decides which image goes into which shard."""
 
 import hashlib
 import itertools
@@ -6,75 +6,85 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from input_pipeline import errors
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
 
-def layout(found: entries_lib.Found, encoding: str) -> manifests.Layout:
-    """How the records of a source hold pictures: small ones, which nothing is resized of, exactly.
+def choose_layout(source: entries_lib.Source, encoding: str) -> manifests.Layout:
+    """Chooses how the records of a source hold images.
 
     Args:
-        found: What the source gave.
-        encoding: The wanted one, 'jpeg' or 'raw'.
+        source: The source of the images. Small images, as of CIFAR, are stored losslessly.
+        encoding: The requested encoding, 'jpeg' or 'raw'.
     """
-    if stay(found, encoding):
-        return found.in_place
-    small = found.square_size < manifests.Layout.square_size
-    return manifests.Layout('raw' if small else encoding, found.square_size)
+    if uses_records_in_place(source, encoding):
+        return source.in_place_layout
+    is_small = source.square_size < manifests.Layout.square_size
+    return manifests.Layout('raw' if is_small else encoding, source.square_size)
 
 
-def of(
-    directory: pathlib.Path, found: entries_lib.Found, settings: Mapping[str, Any]
-) -> dict[str, list[writing.Task]]:
-    """The tasks by split: shards of about equal size, or links to the records that there are.
+def uses_records_in_place(source: entries_lib.Source, encoding: str) -> bool:
+    """Returns whether a source's own records are linked to instead of written again."""
+    layout = source.in_place_layout
+    return layout is not None and layout.encoding == encoding and not source.exif_orientation
 
-    A picture's place depends on its name and `settings['seed']` only.
+
+def plan_shards(
+    directory: pathlib.Path, source: entries_lib.Source, settings: Mapping[str, Any]
+) -> dict[str, list[writing.ShardTask]]:
+    """Plans shards of about equal size, or links to the records of the source.
+
+    An image's position depends on its name and the seed only.
+
+    Args:
+        directory: The data directory.
+        source: The source of the images.
+        settings: `record_encoding`, `shard_examples` and `seed` are used.
+
+    Returns:
+        Tasks by split.
 
     Raises:
         DataError: A split is empty.
     """
-    for split, entries in found.splits.items():
-        if not entries:
-            raise errors.DataError(
-                f'{found.description}: no picture falls into the {split} split. Add pictures, or '
-                'change --validation_fraction or the split.'
-            )
-    content = writing.content(found, layout(found, settings['record_encoding']))
-    parts = _kept if stay(found, settings['record_encoding']) else _parts
-    return {
-        split: [
-            writing.Task(
-                directory / f'{split}-{at:05d}-of-{len(made):05d}.tfrecord',
+    entries_lib.check_splits(source.splits, source.description)
+    encoding = settings['record_encoding']
+    record_format = writing.RecordFormat(
+        source.classes,
+        source.words,
+        source.ids,
+        choose_layout(source, encoding),
+        source.exif_orientation,
+    )
+    divide = _keep_files if uses_records_in_place(source, encoding) else _shuffle_and_cut
+    tasks: dict[str, list[writing.ShardTask]] = {}
+    for split, entries in source.splits.items():
+        parts = divide(entries, settings)
+        tasks[split] = [
+            writing.ShardTask(
+                directory / f'{split}-{number:05d}-of-{len(parts):05d}.tfrecord',
                 part,
-                content,
-                summed=split == manifests.TRAIN,
+                record_format,
+                is_training=split == manifests.TRAIN,
                 original=original,
             )
-            for at, (original, part) in enumerate(made)
+            for number, (original, part) in enumerate(parts)
         ]
-        for split, made in ((split, parts(each, settings)) for split, each in found.splits.items())
-    }
+    return tasks
 
 
-def stay(found: entries_lib.Found, encoding: str) -> bool:
-    """Whether records that there are stay where they are."""
-    same = found.in_place is not None and found.in_place.encoding == encoding
-    return same and not found.exif_orientation
-
-
-def _kept(entries, _) -> list[tuple[str, Sequence[entries_lib.Entry]]]:
-    """Each file with its entries."""
-    by_file = itertools.groupby(entries, lambda each: each.read.path)
+def _keep_files(entries, _settings) -> list[tuple[str, Sequence[entries_lib.Entry]]]:
+    """Each file of the source with its entries."""
+    by_file = itertools.groupby(entries, lambda entry: entry.read.path)
     return [(str(pathlib.Path(path).absolute()), list(part)) for path, part in by_file]
 
 
-def _parts(entries, settings) -> list[tuple[str, Sequence[entries_lib.Entry]]]:
-    ordered = sorted(entries, key=lambda each: _place(each, settings['seed']))
+def _shuffle_and_cut(entries, settings) -> list[tuple[str, Sequence[entries_lib.Entry]]]:
+    def position(entry: entries_lib.Entry) -> bytes:
+        text = f'{settings["seed"]}:{entry.name}'
+        return hashlib.sha256(text.encode(errors='surrogateescape')).digest()
+
+    ordered = sorted(entries, key=position)
     number = -(-len(ordered) // settings['shard_examples'])
-    cuts = [len(ordered) * at // number for at in range(number + 1)]
+    cuts = [len(ordered) * shard // number for shard in range(number + 1)]
     return [('', ordered[start:end]) for start, end in itertools.pairwise(cuts)]
-
-
-def _place(each: entries_lib.Entry, seed: int) -> bytes:
-    return hashlib.sha256(f'{seed}:{each.name}'.encode(errors='surrogateescape')).digest()

@@ -1,50 +1,44 @@
-"""Mean image and colour covariance of the training pixels, as the network will see them."""
+"""Computes the mean image and the colour covariance of the stored training pixels."""
 
 import itertools
 from collections.abc import Iterable
 
 import numpy as np
 
+from input_pipeline.records import manifests
 
-class Sums:
-    """Sums over stored pictures: whole numbers, so exact and the same in any order.
+
+class PixelSums:
+    """Sums over stored images: integers, so exact and the same in any order.
 
     Args:
-        size: Side of the pictures, at most 256.
+        size: Side of the images, at most 256.
     """
 
     def __init__(self, size: int):
-        self.count = 0
-        self.total = np.zeros((size, size, 3), np.uint32)
-        self.products = np.zeros((3, 3))
+        self._count = 0
+        self._total = np.zeros((size, size, 3), np.uint32)
+        self._products = np.zeros((3, 3))
         self._planes = np.empty((3, size, size), np.float32)
 
-    def add(self, picture: np.ndarray) -> None:
-        """Adds a picture, (size, size, 3) uint8."""
-        self.count += 1
-        self.total += picture
-        self._planes[...] = picture.transpose(2, 0, 1)
+    def add(self, image: np.ndarray) -> None:
+        """Adds an image, (size, size, 3) uint8 RGB."""
+        self._count += 1
+        self._total += image
+        self._planes[...] = image.transpose(2, 0, 1)
         # A row at a time: sums of 256 products of bytes are exact in float32. Not by a matrix
-        # product: BLAS' own threads would stand in the decoders' way.
-        for one, other in itertools.combinations_with_replacement(range(3), 2):
-            rows = np.einsum('ij,ij->i', self._planes[one], self._planes[other])
-            self.products[one, other] += rows.sum(dtype=np.float64)
+        # product, since BLAS' own threads would compete with the decoders.
+        for first, second in itertools.combinations_with_replacement(range(3), 2):
+            rows = np.einsum('ij,ij->i', self._planes[first], self._planes[second])
+            self._products[first, second] += rows.sum(dtype=np.float64)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What `combined` wants."""
-        return {'count': np.int64(self.count), 'total': self.total, 'products': self.products}
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Returns the sums as arrays by name, for `combine`."""
+        return {'count': np.int64(self._count), 'total': self._total, 'products': self._products}
 
 
-def combined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The statistics of all pictures, of the arrays of several sums.
-
-    Returns:
-        mean_image: (size, size, 3) float32.
-        covariance: (3, 3) float64, of all pixels' RGB.
-        eigenvalues: (3,) float64, descending; grey levels squared.
-        eigenvectors: (3, 3) float64; column i belongs to eigenvalue i, its largest component
-            positive.
-    """
+def combine(parts: Iterable[dict[str, np.ndarray]]) -> manifests.ImageStatistics:
+    """Computes the statistics of all images from the arrays of several `PixelSums`."""
     count, total, products = 0, 0.0, 0.0
     for part in parts:
         count += int(part['count'])
@@ -54,17 +48,21 @@ def combined(parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     pixels = count * total.shape[0] * total.shape[1]
     mean = total.sum(axis=(0, 1)) / pixels
     covariance = products / pixels - np.outer(mean, mean)
-    eigenvalues, eigenvectors = principal_components(covariance)
-    return {
-        'mean_image': (total / count).astype(np.float32),
-        'covariance': covariance,
-        'eigenvalues': eigenvalues,
-        'eigenvectors': eigenvectors,
-    }
+    eigenvalues, eigenvectors = compute_principal_components(covariance)
+    return manifests.ImageStatistics(
+        mean_image=(total / count).astype(np.float32),
+        covariance=covariance,
+        eigenvalues=eigenvalues,
+        eigenvectors=eigenvectors,
+    )
 
 
-def principal_components(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, descending, and eigenvectors as columns, each with a definite sign."""
+def compute_principal_components(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Computes eigenvalues, descending, and eigenvectors as columns, each with a definite sign.
+
+    >>> compute_principal_components(np.diag([1.0, 4.0]))[0]
+    array([4., 1.])
+    """
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = values[::-1], vectors[:, ::-1]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))]

@@ -1,1 +1,1 @@
-"""A directory of records: its manifest, writing, checking and caching."""
+"""Records: the manifest of their directory, writing, checking and caching."""

@@ -1,4 +1,4 @@
-"""What is wrong with records, and where."""
+"""Finds damaged records and says which they are."""
 
 import concurrent.futures
 import contextlib
@@ -13,94 +13,117 @@ from input_pipeline import errors, files
 from input_pipeline.batches import preprocessing
 from input_pipeline.records import manifests
 
-_NAMED = 1024  # records at a time
+_PARSED = 1024  # records at a time
 
 
-def problems(
+def find_problems(
     manifest: manifests.Manifest, report: Callable[[int, int], None] = lambda *_: None
 ) -> list[str]:
-    """Everything in a data directory that is not what was written, a sentence each.
+    """Reads all files of a data directory and lists everything that is not as it was written.
 
     Args:
-        manifest: From `records.read`.
-        report: Called with (bytes read, bytes) after each file.
+        manifest: From `manifests.read`.
+        report: Called with (bytes read, bytes in all) after each file.
+
+    Returns:
+        A sentence for each problem, with the file's name.
     """
-    shards = [each for split in manifest.splits.values() for each in split]
-    owners = {each.sha256: each.file for each in shards}
-    total, done, found = sum(each.bytes for each in shards), 0, []
+    shards = manifest.all_shards
+    owners = {shard.sha256: shard.file for shard in shards}
+    total, done, problems = sum(shard.bytes for shard in shards), 0, []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for shard, said in zip(
-            shards,
-            pool.map(lambda each: _problem(manifest.directory, each, owners), shards),
-            strict=True,
-        ):
+        checks = pool.map(lambda shard: _check_shard(manifest.directory, shard, owners), shards)
+        for shard, problem in zip(shards, checks, strict=True):
             done += shard.bytes
             report(done, total)
-            found += [said] if said else []
-    found += _surplus(manifest.directory, {each.file for each in shards})
+            problems += [problem] if problem else []
+    problems += _find_unlisted(manifest.directory, {shard.file for shard in shards})
     statistics = manifest.directory / manifests.STATISTICS
     if not statistics.exists():
-        found.append(f'{statistics} is missing.')
-    elif files.sha256(statistics) != manifest.statistics_sha256:
-        found.append(f'{statistics} is not what was written.')
-    return found
+        problems.append(f'{statistics} is missing.')
+    elif files.compute_sha256(statistics) != manifest.statistics_sha256:
+        problems.append(f'{statistics} is not what was written.')
+    return problems
 
 
-def _surplus(directory: pathlib.Path, known: set[str]) -> list[str]:
-    there = [*directory.glob('*.tfrecord'), *files.left_aside(directory)]
-    return [f'{path} is not in the manifest.' for path in sorted(there) if path.name not in known]
-
-
-def first_unreadable(shards: Sequence[tuple[str, int]], layout: manifests.Layout) -> str:
-    """A sentence that names the first record that cannot be read, its shard, and why."""
-
-    def first(shard):
-        return next(_unreadable(*shard, layout), None)
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for said in pool.map(first, shards):
-            if said:
-                return said
-    return 'Read again, all records were readable: the storage may fail now and then.'
-
-
-def names(shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: int) -> list[str]:
-    """The shard, the place in it and the name of the first `number` examples of `order.chunks`."""
-    ends = np.cumsum([each for _, each in shards])
-    found: list[str] = []
-    for chunk in chunks:
-        pairs = zip(_names_of(chunk.records), chunk.indices.numpy(), strict=True)
-        for name, index in pairs:
-            shard = int(np.searchsorted(ends, index, 'right'))
-            at = index - (ends[shard] - shards[shard][1])
-            found.append(f'{shards[shard][0]} record {at} {name}'.rstrip())
-            if len(found) == number:
-                return found
-    return found
-
-
-def ids(shards: Sequence[tuple[str, int]]) -> list[str]:
-    """A name for each example of a split, in the order of the files: its file's or its place."""
-    found: list[str] = []
-    for path, _ in shards:
-        with readable(path):
-            for part in tf.data.TFRecordDataset(path).batch(_NAMED):
-                first = len(found)
-                found += [name or f'{first + at}' for at, name in enumerate(_names_of(part))]
-    return found
-
-
-@contextlib.contextmanager
-def readable(where: str, find: Callable[[], str] = str) -> Iterator[None]:
-    """Says where a record is that cannot be read inside.
+def find_first_unreadable(shards: Sequence[tuple[str, int]], layout: manifests.Layout) -> str:
+    """Names the first record that cannot be read or decoded, its shard and the reason.
 
     Args:
-        where: A file or directory of records; begins the message.
-        find: Called when a record cannot be read; says which, in a sentence.
+        shards: (path, number of records) of each shard.
+        layout: How records hold images.
+
+    Returns:
+        A sentence.
+    """
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for problem in pool.map(lambda shard: _find_unreadable(*shard, layout), shards):
+            if problem:
+                return problem
+    return 'Now all records can be read: the storage may fail from time to time.'
+
+
+def locate_examples(
+    shards: Sequence[tuple[str, int]], chunks: tf.data.Dataset, number: int
+) -> list[str]:
+    """Lists where the first examples of a data set of chunks are stored.
+
+    Args:
+        shards: (path, number of records) of each shard.
+        chunks: From `shuffling.EpochReader.read_chunks` of these shards.
+        number: How many examples.
+
+    Returns:
+        'SHARD record INDEX NAME' for each example.
+    """
+    ends = np.cumsum([records for _, records in shards])
+    locations: list[str] = []
+    for chunk in chunks:
+        names = _parse_names(chunk.records)
+        for name, index in zip(names, chunk.indices.numpy(), strict=True):
+            shard = int(np.searchsorted(ends, index, 'right'))
+            path, records = shards[shard]
+            row = index - (ends[shard] - records)
+            locations.append(f'{path} record {row} {name}'.rstrip())
+            if len(locations) == number:
+                return locations
+    return locations
+
+
+def read_names(shards: Sequence[tuple[str, int]]) -> list[str]:
+    """Reads the names of all examples, in the order of the files.
+
+    Args:
+        shards: (path, number of records) of each shard.
+
+    Returns:
+        The name of each example's file, or its index if the record has no name.
 
     Raises:
         DataError: A record cannot be read.
-        tf.errors.ResourceExhaustedError: The memory does not suffice.
+    """
+    names: list[str] = []
+    for path, _ in shards:
+        with explain_read_errors(path):
+            for records in tf.data.TFRecordDataset(path).batch(_PARSED):
+                first = len(names)
+                names += [
+                    name or f'{first + row}' for row, name in enumerate(_parse_names(records))
+                ]
+    return names
+
+
+@contextlib.contextmanager
+def explain_read_errors(location: str, find_unreadable: Callable[[], str] = str) -> Iterator[None]:
+    """Turns TensorFlow's errors about a damaged record into one that says where it is.
+
+    Args:
+        location: A file or directory of records; begins the message.
+        find_unreadable: Called when a record cannot be read; names it in a sentence.
+
+    Raises:
+        DataError: A record cannot be read.
+        tf.errors.ResourceExhaustedError: Out of memory.
     """
     try:
         yield
@@ -108,49 +131,53 @@ def readable(where: str, find: Callable[[], str] = str) -> Iterator[None]:
         raise
     except tf.errors.OpError as error:
         raise errors.DataError(
-            f'{where}: a record cannot be read ({errors.reason(error)}). {find()} '
-            '--mode=prepare --verify_only checks them all; with the flags that made it, prepare '
-            'makes it again in an empty directory.'
+            f'{location}: a record cannot be read ({errors.describe(error)}). {find_unreadable()} '
+            'Check all records with --mode=prepare --verify_only, or prepare them again with the '
+            'same flags in an empty directory.'
         ) from error
 
 
-def _names_of(serialized: tf.Tensor) -> list[str]:
-    """The file names in records, (n,) string; '' where a record has none."""
+def _parse_names(serialized: tf.Tensor) -> list[str]:
+    """The file names in records, (n,) string; '' for a record without one."""
     spec = {'image/filename': tf.io.FixedLenFeature([], tf.string, '')}
     names = tf.io.parse_example(serialized, spec)['image/filename'].numpy()
     return [name.decode(errors='backslashreplace') for name in names]
 
 
-def _problem(directory: pathlib.Path, shard: manifests.Shard, owners) -> str | None:
+def _find_unlisted(directory: pathlib.Path, listed: set[str]) -> list[str]:
+    paths = [*directory.glob('*.tfrecord'), *files.find_temporary(directory)]
+    return [f'{path} is not in the manifest.' for path in sorted(paths) if path.name not in listed]
+
+
+def _check_shard(directory: pathlib.Path, shard: manifests.Shard, owners) -> str:
     path = directory / shard.file
     if not path.exists():
         return f'{path} is missing.'
-    size = files.size(path)
+    size = files.get_size(path)
     if size == 0 and shard.bytes:
         return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
-    digest = files.sha256(path)
+    digest = files.compute_sha256(path)
     if digest == shard.sha256:
-        return None
+        return ''
     if digest in owners:
         return f'{path} holds what {owners[digest]} should hold.'
-    said = next(_unreadable(str(path), shard.records, None), None)
-    return said or (
+    return _find_unreadable(str(path), shard.records) or (
         f'{path} holds {shard.records:,} readable records, but others than were written '
         f'({size:,} bytes, the manifest says {shard.bytes:,}).'
     )
 
 
-def _unreadable(path: str, number: int, layout: manifests.Layout | None) -> Iterator[str]:
-    """What is wrong with a file's records; without a layout, pictures are not looked at."""
-    at = 0
+def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = None) -> str:
+    """The first problem of a file's records, or ''; without a layout, images are not decoded."""
+    row = 0
     try:
         for record in tf.data.TFRecordDataset(path):
             if layout:
-                encoded, _ = preprocessing.parse(record[None], layout)
-                preprocessing.decode(encoded, layout)
-            at += 1
+                encoded, _ = preprocessing.parse_records(record[None], layout)
+                preprocessing.decode_squares(encoded, layout)
+            row += 1
     except tf.errors.OpError as error:
-        yield f'Record {at} (from 0) of {path} is damaged: {errors.reason(error)}.'
-        return
-    if at != number:
-        yield f'{path} ends after {at:,} records, the manifest counts {number:,}.'
+        return f'Record {row} (from 0) of {path} is damaged: {errors.describe(error)}.'
+    if row != number:
+        return f'{path} ends after {row:,} records, the manifest counts {number:,}.'
+    return ''

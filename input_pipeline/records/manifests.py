@@ -1,4 +1,4 @@
-"""A directory of records and its manifest, which counts and hashes all of it.
+"""A directory of records and its manifest, which counts and hashes everything in it.
 
 `manifest.json` is written last: a directory without one is not a data set.
 """
@@ -23,12 +23,13 @@ TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a record holds its picture and label.
+    """How a record holds its image and label.
 
     Attributes:
-        encoding: Of the picture, 'jpeg' or 'raw'.
-        square_size: Its side.
-        image, label: Names of the features.
+        encoding: Encoding of the image, 'jpeg' or 'raw'.
+        square_size: Side of the image.
+        image: Name of the image's feature.
+        label: Name of the label's feature.
         first_label: The label of the first class.
     """
 
@@ -41,7 +42,14 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One TFRecord file."""
+    """A TFRecord file.
+
+    Attributes:
+        file: Its name in the data directory.
+        records: Number of records.
+        bytes: Size of the file.
+        sha256: Hash of the file, 64 hexadecimal digits.
+    """
 
     file: str
     records: int
@@ -49,26 +57,44 @@ class Shard:
     sha256: str
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageStatistics:
+    """Statistics of the training images' pixels, which are in 0..255, RGB.
+
+    Attributes:
+        mean_image: (size, size, 3) float32; usually 256 x 256.
+        covariance: (3, 3) float64, of all pixels' RGB, in grey levels squared.
+        eigenvalues: (3,) float64, of the covariance, descending.
+        eigenvectors: (3, 3) float64; column i belongs to eigenvalue i, its largest component is
+            positive.
+    """
+
+    mean_image: np.ndarray
+    covariance: np.ndarray
+    eigenvalues: np.ndarray
+    eigenvectors: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True)
 class Manifest:
     """What a data directory holds.
 
     Attributes:
-        directory: Where it is.
-        source: Name of the source that the pictures came from.
-        classes: Names in label order.
-        words: What classes mean, where their names do not say it.
-        ids: Their ILSVRC ids, where they have some.
-        layout: How records hold pictures.
-        settings: What pictures and records were made with.
+        directory: The data directory.
+        source: Name of the source of the images.
+        classes: Class names in label order.
+        words: Meanings of the classes, if their names do not say it.
+        ids: ILSVRC ids of the classes, if they have any.
+        layout: How records hold images.
+        settings: The settings that decided the images and records.
         splits: Shards by split.
-        expected: Published numbers of pictures by split, where there are some.
-        kinds: By split, how many pictures were of which kind: 'JPEG', 'CMYK JPEG', 'PNG', ...
-        entries_sha256: By split, the hash of every picture's name, label and size.
-        statistics_sha256: Of `statistics.npz`.
-        quarantined: Number of pictures left out.
-        leaked: Number of pictures of other splits that training holds too.
-        versions: Of the programs that made it.
+        expected: Published number of images by split, if there is one.
+        kinds: By split, the number of images of each kind: 'JPEG', 'CMYK JPEG', 'PNG', ...
+        entries_sha256: By split, the hash of all images' names, labels and sizes.
+        statistics_sha256: Hash of `statistics.npz`.
+        quarantined: Number of images left out.
+        leaked: Number of images of other splits that the training split holds too.
+        versions: Versions of the packages that wrote it.
     """
 
     directory: pathlib.Path
@@ -92,39 +118,41 @@ class Manifest:
         """The hash of the manifest, and so of everything that it hashes."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
-    def examples(self, split: str) -> int:
-        """Number of records of a split."""
+    @property
+    def all_shards(self) -> list[Shard]:
+        """The shards of all splits."""
+        return [shard for shards in self.splits.values() for shard in shards]
+
+    def count_examples(self, split: str) -> int:
+        """Counts the records of a split."""
         return sum(shard.records for shard in self.splits[split])
 
     def shards(self, split: str) -> list[tuple[str, int]]:
-        """(path, number of records) of each shard of a split that holds any."""
-        shards = self.splits[split]
-        return [(str(self.directory / each.file), each.records) for each in shards if each.records]
+        """Lists (path, number of records) of each shard of a split that is not empty."""
+        return [
+            (str(self.directory / shard.file), shard.records)
+            for shard in self.splits[split]
+            if shard.records
+        ]
 
     def to_json(self) -> str:
-        """The manifest's text; where the directory is does not belong to it."""
+        """Serializes the manifest, without its directory."""
         fields = dataclasses.asdict(self)
         del fields['directory']
-        fields['classes_sha256'] = classes_sha256(self.classes)
+        fields['classes_sha256'] = _hash_classes(self.classes)
         return json.dumps({'format_version': FORMAT_VERSION} | fields, indent=2) + '\n'
 
 
-def classes_sha256(classes: Sequence[str]) -> str:
-    """The hash of the class names in their order."""
-    return hashlib.sha256('\n'.join(classes).encode()).hexdigest()
-
-
 def load(data_dir: str | pathlib.Path) -> Manifest:
-    """The manifest of a data directory whose files are all there and of the right size.
+    """Reads the manifest of a data directory and checks that all files have the right size.
 
     Raises:
-        DataError: There is none, it cannot be read, or the files do not match it.
+        DataError: There is no readable manifest, or the files do not match it.
     """
-    directory = files.at(data_dir)
+    directory = files.as_path(data_dir)
     manifest = read(directory)
-    for shards in manifest.splits.values():
-        for shard in shards:
-            _check_size(directory / shard.file, shard.bytes)
+    for shard in manifest.all_shards:
+        _check_size(directory / shard.file, shard.bytes)
     _check_hash(directory / STATISTICS, manifest.statistics_sha256)
     return manifest
 
@@ -133,43 +161,34 @@ def verify(manifest: Manifest) -> None:
     """Compares the content of every shard with its hash.
 
     Raises:
-        DataError: The first shard that is not what was written.
+        DataError: A shard is not what was written.
     """
-    for shards in manifest.splits.values():
-        for shard in shards:
-            _check_hash(manifest.directory / shard.file, shard.sha256)
+    for shard in manifest.all_shards:
+        _check_hash(manifest.directory / shard.file, shard.sha256)
 
 
-def statistics(manifest: Manifest) -> dict[str, np.ndarray]:
-    """mean_image (256, 256, 3) float32, covariance (3, 3), eigenvalues (3,), eigenvectors (3, 3)
-    float64 of the training pixels, 0..255; see `statistics.combined`."""
-    return arrays(manifest.directory / STATISTICS)
+def load_statistics(manifest: Manifest) -> ImageStatistics:
+    """Reads the statistics of the training images."""
+    return ImageStatistics(**load_arrays(manifest.directory / STATISTICS))
 
 
 def read(data_dir: str | pathlib.Path) -> Manifest:
-    """The manifest of a data directory, whether or not its files are there.
+    """Reads the manifest of a data directory without looking at the other files.
 
     Raises:
-        DataError: There is none, or it cannot be read.
+        DataError: There is no manifest, or it cannot be read.
     """
-    path = files.at(data_dir) / MANIFEST
+    path = files.as_path(data_dir) / MANIFEST
     try:
         fields = json.loads(path.read_text())
         version = fields.pop('format_version')
-        class_hash = fields.pop('classes_sha256')
         if version != FORMAT_VERSION:
             raise errors.DataError(
-                f'{path} has format version {version}, this program reads {FORMAT_VERSION}. '
-                'Prepare the data again into an empty directory.'
+                f'{path} has format version {version}; this program reads version '
+                f'{FORMAT_VERSION}. Prepare the data again in an empty directory.'
             )
-        for name in ('classes', 'words', 'ids'):
-            fields[name] = tuple(fields[name])
-        fields['layout'] = Layout(**fields['layout'])
-        fields['splits'] = {
-            split: tuple(Shard(**each) for each in shards)
-            for split, shards in fields['splits'].items()
-        }
-        manifest = Manifest(directory=path.parent, **fields)
+        class_hash = fields.pop('classes_sha256')
+        manifest = _parse(path.parent, fields)
     except FileNotFoundError as error:
         raise errors.DataError(
             f'{path.parent} holds no prepared data: {path.name} is missing. '
@@ -180,15 +199,32 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
             f'{path} is not a manifest of prepared data ({error}). Delete {path.parent} and '
             'prepare again.'
         ) from error
-    if classes_sha256(manifest.classes) != class_hash:
-        raise errors.DataError(f'{path}: the class names do not match their hash. Prepare again.')
+    if _hash_classes(manifest.classes) != class_hash:
+        raise errors.DataError(
+            f'{path}: the class names do not match their hash. Delete {path.parent} and prepare '
+            'again.'
+        )
     return manifest
 
 
+def _parse(directory: pathlib.Path, fields: dict[str, Any]) -> Manifest:
+    for name in ('classes', 'words', 'ids'):
+        fields[name] = tuple(fields[name])
+    fields['layout'] = Layout(**fields['layout'])
+    fields['splits'] = {
+        split: tuple(Shard(**shard) for shard in shards)
+        for split, shards in fields['splits'].items()
+    }
+    return Manifest(directory=directory, **fields)
+
+
+def _hash_classes(classes: Sequence[str]) -> str:
+    return hashlib.sha256('\n'.join(classes).encode()).hexdigest()
+
+
 def _check_size(path: pathlib.Path, expected: int) -> None:
-    if not path.exists():
-        raise errors.DataError(f'{path} is missing, but the manifest counts it. Prepare again.')
-    size = files.size(path)
+    _check_exists(path)
+    size = files.get_size(path)
     if size != expected:
         raise errors.DataError(
             f'{path} has {size} bytes, the manifest says {expected}. Delete the directory and '
@@ -197,23 +233,27 @@ def _check_size(path: pathlib.Path, expected: int) -> None:
 
 
 def _check_hash(path: pathlib.Path, expected: str) -> None:
-    if not path.exists():
-        raise errors.DataError(f'{path} is missing, but the manifest counts it. Prepare again.')
-    if files.sha256(path) != expected:
+    _check_exists(path)
+    if files.compute_sha256(path) != expected:
         raise errors.DataError(
             f'{path} is not what prepare wrote: its sha256 differs from the manifest. Delete the '
             'directory and prepare again.'
         )
 
 
-def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, by name."""
+def _check_exists(path: pathlib.Path) -> None:
+    if not path.exists():
+        raise errors.DataError(f'{path} is missing, but the manifest lists it. Prepare again.')
+
+
+def load_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads an npz file: arrays by name."""
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as saved:
         return dict(saved)
 
 
 def save_arrays(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays by name, atomically."""
+    """Writes arrays by name to an npz file, atomically."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     files.write_atomically(path, buffer.getvalue())

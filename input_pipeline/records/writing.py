@@ -1,11 +1,10 @@
-"""One shard of records, written from pictures, with a note of what went into it.
+"""Writes one shard of records from images, with a note of what went into it.
 
-The note is written after the shard: who comes again finds what is finished.
+The note is written after the shard: an interrupted preparation finds what is finished.
 """
 
 import collections
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -20,19 +19,22 @@ from input_pipeline.prepare import statistics
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
 
-NOTES = '.unfinished'
-_FRAME = 16  # bytes around a record in its file
-_DIGEST = 8  # bytes of a picture's sha256 that are kept
+UNFINISHED_DIR = '.unfinished'
+_FRAME_BYTES = 16  # around a record in its file
+_DIGEST_DIGITS = 16  # of an image's sha256 that are kept
+_UNREADABLE = (tf.errors.OpError, OSError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
-class Content:
-    """What is the same for all shards of a data set.
+class RecordFormat:
+    """What all records of a data set have in common.
 
     Attributes:
-        classes, words, ids: As of `entry.Found`.
-        layout: How records hold pictures.
-        exif_orientation: Whether pictures are turned as EXIF says.
+        classes: Class names in label order.
+        words: Meanings of the classes, if their names do not say it.
+        ids: ILSVRC ids of the classes, if they have some.
+        layout: How records hold images.
+        exif_orientation: Whether images are rotated as their EXIF orientation says.
     """
 
     classes: tuple[str, ...]
@@ -43,39 +45,59 @@ class Content:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """One shard to write.
+class ShardTask:
+    """A shard to write.
 
     Attributes:
-        path: Of the shard.
-        entries: What goes into it.
-        content: Of all shards.
-        summed: Whether its pictures count for the statistics.
-        original: A file that holds these records already, and is linked to; '' for none.
+        path: Path of the shard.
+        entries: The images that go into it.
+        record_format: The format of its records.
+        is_training: Whether it belongs to the training split, whose pixels are summed.
+        original: A file that already holds these records and is linked to, or ''.
     """
 
     path: pathlib.Path
     entries: Sequence[entries_lib.Entry]
-    content: Content
-    summed: bool
+    record_format: RecordFormat
+    is_training: bool
     original: str = ''
 
-    def links_elsewhere(self) -> bool:
-        """Whether the original has moved since it was linked to."""
+    @property
+    def is_link_outdated(self) -> bool:
+        """Whether the shard should be a link to `original` and is not."""
         if not self.original:
             return False
         return not os.path.islink(self.path) or os.readlink(self.path) != self.original
 
+    @property
+    def sums_path(self) -> pathlib.Path:
+        """Where the sums of the pixels are while the data set is unfinished."""
+        return self.path.parent / UNFINISHED_DIR / f'{self.path.name}.npz'
+
+    @property
+    def note_path(self) -> pathlib.Path:
+        """Where the summary is while the data set is unfinished."""
+        return self.path.parent / UNFINISHED_DIR / f'{self.path.name}.json'
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides what the shard holds, except the images' content."""
+        shared = [manifests.FORMAT_VERSION, dataclasses.asdict(self.record_format)]
+        digest = hashlib.sha256(json.dumps(shared).encode())
+        for entry in self.entries:
+            digest.update(f'\n{entry.identity}'.encode(errors='surrogateescape'))
+        return digest.hexdigest()
+
 
 @dataclasses.dataclass(frozen=True)
-class Written:
-    """One shard that was written.
+class ShardSummary:
+    """A shard that was written.
 
     Attributes:
-        shard: For the manifest.
-        bad: (name, reason) of every picture that could not be read.
-        kinds: Number of pictures read by kind; see `headers.check`.
-        digests: The beginning of each entry's sha256, in hexadecimal; '' where it was not read.
+        shard: Its row of the manifest.
+        bad: (name, reason) of every image that could not be read.
+        kinds: Number of readable images by kind; see `headers.check`.
+        digests: The first digits of each image's sha256; '' for one that could not be read.
     """
 
     shard: manifests.Shard
@@ -84,172 +106,165 @@ class Written:
     digests: list[str]
 
 
-def content(found: entries_lib.Found, layout: manifests.Layout) -> Content:
-    """Of a source's pictures."""
-    return Content(found.classes, found.words, found.ids, layout, found.exif_orientation)
-
-
-def write(task: Task, count: Callable[[], None]) -> Written:
-    """Writes one shard, aside and then under its name; or finds that it is written.
+def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
+    """Writes a shard, unless a previous call finished it.
 
     Args:
         task: What goes into it.
-        count: Called after each picture.
+        count: Called after each image.
 
     Raises:
         OSError, tf.errors.OpError: The disk is full or not writable.
     """
-    note, identity = _note(task), _identity(task)
-    found = _finished(task, note, identity)
-    if found:
+    identity = task.identity
+    if finished := _load_if_finished(task, identity):
         for _ in task.entries:
             count()
-        return found
-    sums = statistics.Sums(task.content.layout.square_size) if task.summed else None
-    with files.atomic_file(task.path) as aside:
+        return finished
+    square_size = task.record_format.layout.square_size
+    sums = statistics.PixelSums(square_size) if task.is_training else None
+    with files.atomic_file(task.path) as temporary:
         if task.original:
-            aside.symlink_to(task.original)
-            made = _read(_kept, task, sums, count, _ignore)
+            temporary.symlink_to(task.original)
+            bad, kinds, digests = _convert_entries(task, sums, lambda _: None, count)
         else:
-            with tf.io.TFRecordWriter(str(aside)) as writer:
-                made = _read(_record, task, sums, count, writer.write)
-        size, sha256 = files.size(aside), files.sha256(aside)
-    bad, kinds, digests = made
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                bad, kinds, digests = _convert_entries(task, sums, writer.write, count)
+        size, sha256 = files.get_size(temporary), files.compute_sha256(temporary)
     shard = manifests.Shard(task.path.name, kinds.total(), size, sha256)
-    written = Written(shard, bad, dict(kinds), digests)
+    summary = ShardSummary(shard, bad, dict(kinds), digests)
     if sums is not None:
-        manifests.save_arrays(sums_of(task), sums.arrays())
-    fields = {'identity': identity} | dataclasses.asdict(written)
-    files.write_atomically(note, json.dumps(fields).encode())
-    return written
+        manifests.save_arrays(task.sums_path, sums.to_arrays())
+    note = {'identity': identity} | dataclasses.asdict(summary)
+    files.write_atomically(task.note_path, json.dumps(note).encode())
+    return summary
 
 
-def try_record(each: entries_lib.Entry, content: Content) -> int:
-    """Number of bytes of a picture's record; 0 where it cannot be read."""
+def measure_record(entry: entries_lib.Entry, record_format: RecordFormat) -> int:
+    """Makes an image's record and returns its bytes in a file; 0 if the image cannot be read."""
     try:
-        return len(_record(each, each.read(), content, None)[1]) + _FRAME
-    except (tf.errors.OpError, OSError, ValueError):
+        return len(_make_record(entry, entry.read(), record_format, None)[1]) + _FRAME_BYTES
+    except _UNREADABLE:
         return 0
 
 
-def read_square(
+def decode_square(
     encoded: bytes, *, exif_orientation: bool, square_size: int = decoding.SQUARE_SIZE
 ) -> tf.Tensor:
-    """The picture as records hold it, (square_size, square_size, 3) uint8.
+    """Decodes an image as records hold it.
+
+    Args:
+        encoded: The encoded image, of any kind that `headers.check` accepts.
+        exif_orientation: Whether the image is rotated as its EXIF orientation says.
+        square_size: Side of the result.
+
+    Returns:
+        (square_size, square_size, 3) uint8 RGB.
 
     Raises:
-        ValueError: Not a picture, or one so large that decoding it could exhaust the memory.
-        tf.errors.OpError: A broken picture.
+        ValueError: Not an image, or one so large that decoding it could exhaust the memory.
+        tf.errors.OpError: The image is damaged.
     """
     headers.check(encoded)
-    orientation = headers.orientation(encoded) if exif_orientation else 1
-    return decoding.square_of(encoded, orientation, square_size)
+    orientation = headers.read_orientation(encoded) if exif_orientation else 1
+    return decoding.decode_to_square(encoded, orientation, square_size)
 
 
-def sums_of(task: Task) -> pathlib.Path:
-    """Where the sums of a task's pictures are, while the data set is unfinished."""
-    return task.path.parent / NOTES / f'{task.path.name}.npz'
-
-
-def _read(make, task: Task, sums, count, write):
-    """Makes records of a task's pictures and writes them: (bad, kinds, digests) of `Written`."""
+def _convert_entries(task: ShardTask, sums, write: Callable[[bytes], None], count):
+    """Converts a task's images and writes their records: (bad, kinds, digests) of the summary."""
+    convert = _check_record if task.original else _make_record
     bad, kinds, digests = [], collections.Counter(), []
-    for each in task.entries:
+    for entry in task.entries:
         try:
-            given = each.read()
-            kind, record = make(each, given, task.content, sums)
-        except (tf.errors.OpError, OSError, ValueError) as error:
-            bad.append((each.name, errors.reason(error)))
+            encoded = entry.read()
+            kind, record = convert(entry, encoded, task.record_format, sums)
+        except _UNREADABLE as error:
+            bad.append((entry.name, errors.describe(error)))
             digests.append('')
         else:
             write(record)
             kinds[kind] += 1
-            digests.append(hashlib.sha256(given).hexdigest()[: 2 * _DIGEST])
+            digests.append(hashlib.sha256(encoded).hexdigest()[:_DIGEST_DIGITS])
         count()
     return bad, kinds, digests
 
 
-def _kept(_each, given: bytes, _content, sums) -> tuple[str, bytes]:
-    """The kind of a picture that stays in its record, which isn't made; it is added to the sums."""
-    kind = headers.check(given)
-    stored = tf.io.decode_jpeg(given, channels=decoding.CHANNELS, dct_method=decoding.DCT)
+def _check_record(_entry, encoded: bytes, _record_format, sums) -> tuple[str, bytes]:
+    """The kind of an image that stays in its record, and no record; adds to the sums, if any."""
+    kind = headers.check(encoded)
+    square = tf.io.decode_jpeg(encoded, channels=decoding.CHANNELS, dct_method=decoding.DCT_METHOD)
     if sums is not None:
-        sums.add(stored.numpy())
+        sums.add(square.numpy())
     return kind, b''
 
 
-def _ignore(_) -> None:
-    pass
-
-
-def _record(each: entries_lib.Entry, given: bytes, content: Content, sums) -> tuple[str, bytes]:
-    """The picture's kind, and its record; what is stored is added to the sums, if any."""
-    kind, size = headers.check(given), content.layout.square_size
-    orientation = headers.orientation(given) if content.exif_orientation else 1
-    jpeg = content.layout.encoding == 'jpeg'
-    made = (decoding.jpeg_of if jpeg else decoding.square_of)(given, orientation, size)
+def _make_record(entry, encoded: bytes, record_format: RecordFormat, sums) -> tuple[str, bytes]:
+    """The kind of an image and its record; adds the stored pixels to the sums, if any."""
+    kind, size = headers.check(encoded), record_format.layout.square_size
+    orientation = headers.read_orientation(encoded) if record_format.exif_orientation else 1
+    if record_format.layout.encoding == 'raw':
+        square = decoding.decode_to_square(encoded, orientation, size)
+        stored = square.numpy().tobytes()
+    else:
+        jpeg = decoding.convert_to_square_jpeg(encoded, orientation, size)
+        stored = jpeg.numpy()
     if sums is not None:
-        stored = tf.io.decode_jpeg(made, dct_method=decoding.DCT) if jpeg else made
-        sums.add(stored.numpy())
-    name = content.classes[each.label].encode()
-    words = content.words[each.label].encode() if content.words else name
+        if record_format.layout.encoding != 'raw':
+            square = tf.io.decode_jpeg(jpeg, dct_method=decoding.DCT_METHOD)
+        sums.add(square.numpy())
+    return kind, _serialize(entry, stored, record_format)
+
+
+def _serialize(entry: entries_lib.Entry, stored: bytes, record_format: RecordFormat) -> bytes:
+    size = record_format.layout.square_size
+    name = record_format.classes[entry.label].encode()
+    words = record_format.words[entry.label].encode() if record_format.words else name
     features = {
-        'image/encoded': [made.numpy() if jpeg else made.numpy().tobytes()],
-        'image/format': [b'JPEG' if jpeg else b'RAW'],
-        'image/colorspace': [b'RGB'],
-        'image/height': [size],
-        'image/width': [size],
-        'image/channels': [decoding.CHANNELS],
-        'image/filename': [each.name.encode(errors='surrogateescape')],
-        'image/class/label': [each.label],
-        'image/class/synset': [name],
-        'image/class/text': [words],
+        'image/encoded': stored,
+        'image/format': b'RAW' if record_format.layout.encoding == 'raw' else b'JPEG',
+        'image/colorspace': b'RGB',
+        'image/height': size,
+        'image/width': size,
+        'image/channels': decoding.CHANNELS,
+        'image/filename': entry.name.encode(errors='surrogateescape'),
+        'image/class/label': entry.label,
+        'image/class/synset': name,
+        'image/class/text': words,
     }
-    if content.ids:
-        features['image/class/ilsvrc_id'] = [content.ids[each.label]]
-    made = {key: _feature(value) for key, value in features.items()}
-    example = tf.train.Example(features=tf.train.Features(feature=made))
-    return kind, example.SerializeToString(deterministic=True)
+    if record_format.ids:
+        features['image/class/ilsvrc_id'] = record_format.ids[entry.label]
+    example = tf.train.Example(
+        features=tf.train.Features(
+            feature={key: _make_feature(value) for key, value in features.items()}
+        )
+    )
+    return example.SerializeToString(deterministic=True)
 
 
-def _feature(values: list) -> tf.train.Feature:
-    if isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+def _make_feature(value: bytes | int) -> tf.train.Feature:
+    if isinstance(value, bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
-def _note(task: Task) -> pathlib.Path:
-    return task.path.parent / NOTES / f'{task.path.name}.json'
-
-
-def _identity(task: Task) -> str:
-    """A hash of all that decides what the shard holds, but for the pictures themselves."""
-    digest = hashlib.sha256(_of_content(task.content))
-    for each in task.entries:
-        digest.update(f'\n{each.identity()}'.encode(errors='surrogateescape'))
-    return digest.hexdigest()
-
-
-@functools.lru_cache(1)
-def _of_content(content: Content) -> bytes:
-    return json.dumps([manifests.FORMAT_VERSION, dataclasses.asdict(content)]).encode()
-
-
-def _finished(task: Task, note: pathlib.Path, identity: str) -> Written | None:
+def _load_if_finished(task: ShardTask, identity: str) -> ShardSummary | None:
     try:
-        fields = json.loads(note.read_bytes())
-        if fields.pop('identity') != identity:
+        note = json.loads(task.note_path.read_bytes())
+        if note.pop('identity') != identity:
             return None
-        shard = manifests.Shard(**fields.pop('shard'))
-        if files.sha256(task.path) != shard.sha256 or task.summed > sums_of(task).exists():
+        shard = manifests.Shard(**note.pop('shard'))
+        has_sums = task.sums_path.exists() or not task.is_training
+        if not has_sums or task.is_link_outdated or files.compute_sha256(task.path) != shard.sha256:
             return None
-        if task.links_elsewhere():
+        bad = [tuple(row) for row in note.pop('bad')]
+        unreadable = {name for name, _ in bad}
+        # An image that could not be read may have been repaired.
+        if any(
+            measure_record(entry, task.record_format)
+            for entry in task.entries
+            if entry.name in unreadable
+        ):
             return None
-        bad = [tuple(each) for each in fields.pop('bad')]
-        unread = {name for name, _ in bad}
-        # What could not be read may have been mended.
-        if any(try_record(each, task.content) for each in task.entries if each.name in unread):
-            return None
-        return Written(shard, bad, **fields)
+        return ShardSummary(shard, bad, **note)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # what is not whole is written again
+        return None  # a damaged note or shard is written again

@@ -1,11 +1,9 @@
-"""prepare through its front door: interrupted anywhere, dry, leaking, twice at once."""
+"""`--mode=prepare` by its command line: interrupted anywhere, dry, leaking, twice at once."""
 
 import hashlib
-import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -15,63 +13,65 @@ import pytest
 
 from alexnet_tf import main
 
-EACH, CLASSES = 60, ('cat', 'dog', 'eel')
+IMAGES_PER_CLASS, CLASSES = 60, ('cat', 'dog', 'eel')
 
 
 @pytest.fixture(scope='module')
-def many(tmp_path_factory):
-    """180 small pictures."""
-    root = tmp_path_factory.mktemp('many')
+def images(tmp_path_factory):
+    """A folder of 180 small images."""
+    root = tmp_path_factory.mktemp('images')
     for label, name in enumerate(CLASSES):
         (root / name).mkdir()
-        for at in range(EACH):
-            pixels = np.random.default_rng([label, at]).integers(0, 256, (40, 50, 3), np.uint8)
-            PIL.Image.fromarray(pixels).save(root / name / f'{at:03d}.png')
+        for number in range(IMAGES_PER_CLASS):
+            random_pixels = np.random.default_rng([label, number])
+            pixels = random_pixels.integers(0, 256, (40, 50, 3), np.uint8)
+            PIL.Image.fromarray(pixels).save(root / name / f'{number:03d}.png')
     return root
 
 
-def flags(many, data_dir, *more):
-    where = [f'--source_dir={many}', f'--data_dir={data_dir}', '--shard_examples=16']
-    return ['alexnet_tf', '--mode=prepare', *where, *more]
+def make_argv(source_dir, data_dir, *flags):
+    folders = [f'--source_dir={source_dir}', f'--data_dir={data_dir}', '--shard_examples=16']
+    return ['alexnet_tf', '--mode=prepare', *folders, *flags]
 
 
-def content(data_dir):
-    files = sorted(each for each in pathlib.Path(data_dir).rglob('*') if each.is_file())
+def hash_files(data_dir):
+    paths = [path for path in pathlib.Path(data_dir).rglob('*') if path.is_file()]
     return {
-        each.relative_to(data_dir).as_posix(): hashlib.sha256(each.read_bytes()).hexdigest()
-        for each in files
-        if each.name != '.lock'
+        path.relative_to(data_dir).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.name != '.lock'
     }
 
 
 @pytest.fixture(scope='module')
-def whole(many, tmp_path_factory):
+def expected_hashes(images, tmp_path_factory):
+    """The hashes of the files of an uninterrupted preparation."""
     data_dir = tmp_path_factory.mktemp('whole')
-    assert main.main(flags(many, data_dir)) == 0
-    return content(data_dir)
+    assert main.main(make_argv(images, data_dir)) == 0
+    return hash_files(data_dir)
 
 
-# Runs the workflow in a child for each line, a number: at so many reads, flushes and renames the
-# child kills itself. Children need not import TensorFlow anew.
+# For each line, a number, runs the command in a child that kills itself at so many reads, flushes
+# and renames. Children need not import TensorFlow again.
 PROGRAM = """
 import os, signal, sys
 import tensorflow
 from alexnet_tf import main
 from input_pipeline import files
-from input_pipeline.sources import entry
-left = 0
-def killing(function):
+from input_pipeline.sources import entries
+remaining = 0
+def count_down(function):
     def call(*arguments):
-        global left
-        left -= 1
-        if left == 0:
+        global remaining
+        remaining -= 1
+        if remaining == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments)
     return call
-entry.File.__call__ = killing(entry.File.__call__)
-files.os.fsync, files.os.replace = killing(os.fsync), killing(os.replace)
+entries.ImageFile.__call__ = count_down(entries.ImageFile.__call__)
+files.os.fsync, files.os.replace = count_down(os.fsync), count_down(os.replace)
 for line in sys.stdin:
-    left = int(line)
+    remaining = int(line)
     if os.fork() == 0:
         os._exit(main.main(sys.argv))
     _, status = os.wait()
@@ -80,17 +80,17 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
-    """Finished shards are not written again, and all is as if nothing had happened."""
+def test_a_preparation_killed_at_any_moment_resumes(images, expected_hashes, tmp_path):
+    """Finished shards are not written again, and the result is that of an uninterrupted one."""
     moments, data_dir = random.Random(1), tmp_path / 'data'
     parent = subprocess.Popen(
-        [sys.executable, '-c', PROGRAM, *flags(many, data_dir)[1:]],
+        [sys.executable, '-c', PROGRAM, *make_argv(images, data_dir)[1:]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    kept, kills = set(), 0
+    finished, kills = set(), 0
     for _ in range(60):
         if (data_dir / 'manifest.json').exists():
             break
@@ -99,150 +99,162 @@ def test_killed_at_any_moment_and_begun_again(many, whole, tmp_path):
         while (line := parent.stdout.readline()) not in ('killed\n', 'done\n'):
             assert line.startswith(('prepare:', 'split', '---', 'train', 'validation'))
         kills += line == 'killed\n'
-        noted = {each.name.removesuffix('.json') for each in data_dir.glob('.unfinished/*.json')}
-        now = {
-            (each.name, each.stat().st_mtime_ns)
-            for each in data_dir.glob('*.tfrecord')
-            if each.name in noted or line == 'done\n'
+        noted = {path.name.removesuffix('.json') for path in data_dir.glob('.unfinished/*.json')}
+        shards = {
+            (path.name, path.stat().st_mtime_ns)
+            for path in data_dir.glob('*.tfrecord')
+            if path.name in noted or line == 'done\n'
         }
-        assert kept <= now
-        kept = now
+        assert finished <= shards
+        finished = shards
     parent.communicate()
     assert kills >= 4
-    assert main.main(flags(many, data_dir)) == 0
-    assert content(data_dir) == whole
+    assert main.main(make_argv(images, data_dir)) == 0
+    assert hash_files(data_dir) == expected_hashes
 
 
 @pytest.mark.slow
-def test_beam_writes_the_same_bytes(many, whole, tmp_path):
+def test_beam_writes_the_same_bytes(images, expected_hashes, tmp_path):
     options = '--beam_options=--runner=DirectRunner --direct_num_workers=1'
-    assert main.main(flags(many, tmp_path / 'data', '--engine=beam', options)) == 0
-    assert content(tmp_path / 'data') == whole
+    assert main.main(make_argv(images, tmp_path / 'data', '--engine=beam', options)) == 0
+    assert hash_files(tmp_path / 'data') == expected_hashes
 
 
-def test_a_dry_run_touches_nothing(many, tmp_path, capsys):
-    def stamps():
+def test_a_dry_run_touches_nothing(images, tmp_path, capsys):
+    def read_stats():
         return {
-            str(each): (each.stat().st_ino, each.stat().st_mtime_ns)
-            for each in [tmp_path, *tmp_path.rglob('*'), many, *many.rglob('*')]
+            str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
+            for path in [tmp_path, *tmp_path.rglob('*'), images, *images.rglob('*')]
         }
 
-    before = stamps()
-    assert main.main(flags(many, tmp_path / 'data', '--dry_run')) == 0
-    assert stamps() == before
+    before = read_stats()
+    assert main.main(make_argv(images, tmp_path / 'data', '--dry_run')) == 0
+    assert read_stats() == before
     out = capsys.readouterr().out
-    assert '--source=folder, for it is like no other source' in out
-    assert '3 classes, records in jpeg' in out
+    assert '--source=folder, since it is like no other source' in out
+    assert '3 classes, 13 jpeg files' in out
     assert 'GB needed' in out
     assert 'nothing was written' in out
 
 
-def test_leaks_are_told_and_refused(many, tmp_path, capsys):
-    for part in ('train', 'val'):
+def test_leaks_are_reported_and_refused(images, tmp_path, capsys):
+    for split, first, number in (('train', 0, 3), ('val', 2, 2)):
         for name in CLASSES:
-            (tmp_path / 'tree' / part / name).mkdir(parents=True)
-            for at in range(3 if part == 'train' else 2):
-                source = many / name / f'{at + (2 if part == "val" else 0):03d}.png'
-                (tmp_path / 'tree' / part / name / f'{at}.png').write_bytes(source.read_bytes())
-    given = flags(tmp_path / 'tree', tmp_path / 'data')
-    assert main.main([*given, '--fail_on_leak']) == 3
-    assert '3 pictures are in training and in another split' in capsys.readouterr().err
+            (tmp_path / 'tree' / split / name).mkdir(parents=True)
+            for index in range(number):
+                original = images / name / f'{first + index:03d}.png'
+                copy = tmp_path / 'tree' / split / name / f'{index}.png'
+                copy.write_bytes(original.read_bytes())
+    argv = make_argv(tmp_path / 'tree', tmp_path / 'data')
+    assert main.main([*argv, '--fail_on_leak']) == 3
+    assert '3 images are in training and in another split' in capsys.readouterr().err
     assert not (tmp_path / 'data' / 'manifest.json').exists()
-    assert main.main(given) == 0
-    assert 'warning: 3 pictures are in training' in capsys.readouterr().out
+    assert main.main(argv) == 0
+    assert 'warning: 3 images are in training' in capsys.readouterr().out
     rows = (tmp_path / 'data' / 'leaks.csv').read_text().splitlines()
     assert rows[:2] == ['train,split,other', 'train/cat/2.png,validation,val/cat/0.png']
 
 
-def test_what_was_copied_aside_is_removed_when_it_refuses(many, tmp_path, capsys):
+def test_copies_of_images_are_removed_after_an_error(images, tmp_path, capsys):
     data_dir = tmp_path / 'data'
-    assert main.main(flags(many, data_dir)) == 0
+    assert main.main(make_argv(images, data_dir)) == 0
     (data_dir / '.unfinished').mkdir()
     (data_dir / '.unfinished' / 'train.pictures').write_bytes(b'of tensorflow-datasets')
-    assert main.main(flags(many, data_dir, '--record_encoding=raw')) == 3
+    assert main.main(make_argv(images, data_dir, '--record_encoding=raw')) == 3
     assert 'holds another data set' in capsys.readouterr().err
     assert not (data_dir / '.unfinished').exists()
 
 
 @pytest.mark.slow
-def test_a_second_process_is_refused(many, tmp_path):
+def test_a_second_process_is_refused(images, tmp_path):
     data_dir = tmp_path / 'data'
-    command = [sys.executable, '-m', 'alexnet_tf.main', *flags(many, data_dir)[1:]]
+    command = [sys.executable, '-m', 'alexnet_tf.main', *make_argv(images, data_dir)[1:]]
     program = (
-        'import pathlib, sys, time; from input_pipeline import locks\n'
-        'with locks.held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)'
+        'import pathlib, sys; from input_pipeline import locks\n'
+        'with locks.acquire(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()'
     )
     owner = subprocess.Popen(
-        [sys.executable, '-c', program, str(data_dir)], stdout=subprocess.PIPE, text=True
+        [sys.executable, '-c', program, str(data_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     owner.stdout.readline()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
-        os.kill(owner.pid, signal.SIGKILL)
+        owner.kill()
         owner.communicate()
-    assert done.returncode == 3
-    assert f'in use by process {owner.pid}' in done.stderr
-    assert [each.name for each in data_dir.iterdir()] == ['.lock']
+    assert refused.returncode == 3
+    assert f'in use by process {owner.pid}' in refused.stderr
+    assert [path.name for path in data_dir.iterdir()] == ['.lock']
 
 
-def test_what_was_found_is_said(many, tmp_path, capsys):
-    root = tmp_path / 'mixed'
+def test_classes_counts_kinds_and_the_next_command_are_printed(images, tmp_path, capsys):
+    root, data_dir = tmp_path / 'mixed', tmp_path / 'data'
     for name in CLASSES:
         (root / name).mkdir(parents=True)
-        for at in range(8):
-            picture = PIL.Image.open(many / name / f'{at:03d}.png')
-            mode = {0: 'CMYK', 1: 'L'}.get(at, 'RGB')
-            picture.convert(mode).save(root / name / f'{at}.jpg', 'JPEG' if at != 2 else 'PNG')
+        for number in range(8):
+            image = PIL.Image.open(images / name / f'{number:03d}.png')
+            mode = {0: 'CMYK', 1: 'L'}.get(number, 'RGB')
+            path = root / name / f'{number}.jpg'
+            image.convert(mode).save(path, 'JPEG' if number != 2 else 'PNG')
     (root / 'cat' / 'bad.jpg').write_bytes(b'')
-    assert main.main(flags(root, tmp_path / 'data', '--max_bad_fraction=0.1')) == 0
+    assert main.main(make_argv(root, data_dir, '--max_bad_fraction=0.1')) == 0
     out = capsys.readouterr().out
-    assert 'CMYK JPEG' in out
+    assert '3 CMYK JPEG' in out or ('1 CMYK JPEG' in out and '2 CMYK JPEG' in out)
     assert 'PNG' in out
     assert 'grey JPEG' in out
-    assert '1 pictures left out, see quarantine.csv' in out
+    assert 'prepare: 3 classes' in out
+    assert f'1 unreadable images are left out, see {data_dir}/quarantine.csv' in out
+    *_, place, following = out.splitlines()
+    assert place == f'prepare: records are in {data_dir}'
+    assert f'--mode=train --data_dir={data_dir}' in following
 
 
-def test_a_disk_that_will_be_full_is_foreseen(many, tmp_path, monkeypatch, capsys):
+def test_too_small_a_disk_is_noticed_before_writing(images, tmp_path, monkeypatch, capsys):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage._replace(free=1_000_000))
-    assert main.main(flags(many, tmp_path / 'data')) == 5
+    data_dir = tmp_path / 'data'
+    assert main.main(make_argv(images, data_dir)) == 5
     assert 'the records need about 0.0' in capsys.readouterr().err
-    assert [each.name for each in (tmp_path / 'data').iterdir()] == ['.lock']
-    assert main.main(flags(many, tmp_path / 'data', '--record_encoding=raw', '--dry_run')) == 0
+    assert [path.name for path in data_dir.iterdir()] == ['.lock']
+    assert main.main(make_argv(images, data_dir, '--record_encoding=raw', '--dry_run')) == 0
     assert '0.04 GB needed, 0.00 GB free' in capsys.readouterr().out
 
 
-def test_nothing_of_the_users_is_touched(many, tmp_path, capsys):
-    mine = tmp_path / 'data' / '.pictures' / 'holiday.jpg'
-    mine.parent.mkdir(parents=True)
-    mine.write_bytes(b'mine')
-    assert main.main(flags(many, tmp_path / 'data', '--dry_run')) == 0
-    assert main.main(flags(many, tmp_path / 'data')) == 0
-    assert mine.read_bytes() == b'mine'
-    assert main.main(flags(many, many / 'cat' / 'records')) == 2
+def test_files_of_the_user_are_not_touched(images, tmp_path, capsys):
+    file = tmp_path / 'data' / '.pictures' / 'holiday.jpg'
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'mine')
+    assert main.main(make_argv(images, tmp_path / 'data', '--dry_run')) == 0
+    assert main.main(make_argv(images, tmp_path / 'data')) == 0
+    assert file.read_bytes() == b'mine'
+    assert main.main(make_argv(images, images / 'cat' / 'records')) == 2
     assert 'lies in --source_dir' in capsys.readouterr().err
 
 
-def test_other_settings_leave_no_shards_behind(many, whole, tmp_path):
-    given = flags(many, tmp_path / 'data')
-    assert main.main([*given, '--shard_examples=3', '--max_bad_fraction=0']) == 0
+def test_other_settings_leave_no_shards_behind(images, expected_hashes, tmp_path):
+    argv = make_argv(images, tmp_path / 'data')
+    assert main.main([*argv, '--shard_examples=3', '--max_bad_fraction=0']) == 0
     (tmp_path / 'data' / 'manifest.json').unlink()  # as if it had been stopped there
-    assert main.main(given) == 0
-    assert content(tmp_path / 'data') == whole
-    assert main.main([*given, '--verify_only']) == 0
+    assert main.main(argv) == 0
+    assert hash_files(tmp_path / 'data') == expected_hashes
+    assert main.main([*argv, '--verify_only']) == 0
 
 
-def test_what_stands_must_be_as_good_as_is_asked(many, tmp_path, capsys):
+def test_a_prepared_data_set_must_be_as_good_as_the_flags_require(images, tmp_path, capsys):
     root = tmp_path / 'tree'
-    for part in ('train', 'val'):
+    for split in ('train', 'val'):
         for name in CLASSES:
-            (root / part / name).mkdir(parents=True)
-            (root / part / name / '0.png').write_bytes((many / name / '000.png').read_bytes())
-            (root / part / name / 'empty.png').write_bytes(b'')
-    given = flags(root, tmp_path / 'data', '--max_bad_fraction=0.5')
-    assert main.main(given) == 0
-    assert 'warning: 3 pictures are in training' in capsys.readouterr().out
-    for more in ('--fail_on_leak', '--max_bad_fraction=0.1'):
-        assert main.main([*given, more]) == 3
-        assert 'stands, with 6 pictures left out and 3 of' in capsys.readouterr().err
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            (folder / '0.png').write_bytes((images / name / '000.png').read_bytes())
+            (folder / 'empty.png').write_bytes(b'')
+    argv = make_argv(root, tmp_path / 'data', '--max_bad_fraction=0.5')
+    assert main.main(argv) == 0
+    assert 'warning: 3 images are in training' in capsys.readouterr().out
+    for flag in ('--fail_on_leak', '--max_bad_fraction=0.1'):
+        assert main.main([*argv, flag]) == 3
+        message = 'is prepared, but with 6 images left out and 3 training images in another split'
+        assert message in capsys.readouterr().err

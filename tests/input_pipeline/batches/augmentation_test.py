@@ -1,28 +1,37 @@
-"""Random crops, mirrors and shifts against their distribution and a NumPy computation."""
+"""Random crops, mirrors and colour shifts against their distribution and a NumPy computation."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from input_pipeline.batches import augmentation
+from input_pipeline.records import manifests
 
-VARIANCES = np.array([30.0, 10.0, 3.0]) ** 2 * 100  # a tenth of the deviations is drawn
-
-
-def made(**more):
-    given = {'crop_size': 224, 'shift_sd': 0.1, **more}
-    mean = np.full((256, 256, 3), 99, np.float32)
-    return augmentation.Augmentation(mean, VARIANCES, np.eye(3), **given)
+VARIANCES = np.array([30.0, 10.0, 3.0]) ** 2 * 100  # a tenth of the standard deviations is sampled
 
 
-def draws(number, *, seed=0, epoch=0):
+def create(mean=None, eigenvalues=VARIANCES, **settings):
+    statistics = manifests.ImageStatistics(
+        mean_image=np.full((256, 256, 3), 99, np.float32) if mean is None else mean,
+        covariance=np.diag(eigenvalues),
+        eigenvalues=eigenvalues,
+        eigenvectors=np.eye(3),
+    )
+    settings = {'crop_size': 224, 'colour_shift_sd': 0.1} | settings
+    return augmentation.Augmentation(statistics, augmentation.AugmentationSettings(**settings))
+
+
+def sample(number, *, seed=0, epoch=0):
+    """Rows, columns, mirrors and shifts of the first examples."""
     indices = tf.range(number, dtype=tf.int64)
-    drawn = made().draw(indices, indices, seed=seed, epochs=tf.fill([number], np.int64(epoch)))
-    return [each.numpy() for each in (drawn.rows, drawn.columns, drawn.mirrored, drawn.shifts)]
+    epochs = tf.fill([number], np.int64(epoch))
+    parameters = create().sample(indices, indices, seed=seed, epochs=epochs)
+    parts = (parameters.rows, parameters.columns, parameters.mirrored, parameters.shifts)
+    return [part.numpy() for part in parts]
 
 
-def test_every_offset_and_both_sides_are_as_likely():
-    rows, columns, mirrored, _ = draws(20_000)
+def test_all_offsets_and_both_mirrors_are_equally_likely():
+    rows, columns, mirrored, _ = sample(20_000)
     for offsets in (rows, columns):
         counts = np.bincount(offsets, minlength=33)
         assert len(counts) == 33
@@ -34,50 +43,48 @@ def test_every_offset_and_both_sides_are_as_likely():
     assert abs(np.corrcoef(rows, mirrored)[0, 1]) < 0.03
 
 
-def test_without_random_crops_the_middle_is_seen_as_it_is():
+def test_without_random_crops_every_crop_is_central_and_not_mirrored():
     indices = tf.range(50, dtype=tf.int64)
-    drawn = made(random_crops=False).draw(indices, indices, seed=0, epochs=indices)
-    assert set(drawn.rows.numpy()) == set(drawn.columns.numpy()) == {16}
-    assert not drawn.mirrored.numpy().any()
-    expected = made().draw(indices, indices, seed=0, epochs=indices)
-    np.testing.assert_array_equal(drawn.shifts, expected.shifts)
+    parameters = create(random_crops=False).sample(indices, indices, seed=0, epochs=indices)
+    assert set(parameters.rows.numpy()) == set(parameters.columns.numpy()) == {16}
+    assert not parameters.mirrored.numpy().any()
+    expected = create().sample(indices, indices, seed=0, epochs=indices)
+    np.testing.assert_array_equal(parameters.shifts, expected.shifts)
 
 
-def test_shifts_have_the_components_deviations():
-    shifts = draws(20_000)[3]
+def test_colour_shifts_have_the_deviations_of_the_components():
+    shifts = sample(20_000)[3]
     np.testing.assert_allclose(shifts.mean(axis=0), 0, atol=1)
     np.testing.assert_allclose(np.cov(shifts.T), np.diag(VARIANCES) / 100, rtol=0.05, atol=6)
 
 
-def test_draws_depend_on_seed_and_epoch_and_nothing_else():
-    first = draws(50)
-    for again, before in zip(draws(50), first, strict=True):
-        np.testing.assert_array_equal(again, before)
-    for other in (draws(50, seed=1), draws(50, epoch=1)):
+def test_parameters_depend_on_seed_and_epoch_and_nothing_else():
+    first = sample(50)
+    for repeated, expected in zip(sample(50), first, strict=True):
+        np.testing.assert_array_equal(repeated, expected)
+    for other in (sample(50, seed=1), sample(50, epoch=1)):
         assert np.mean(other[0] == first[0]) < 0.2
         assert np.mean(other[3] == first[3]) == 0
 
 
-def test_draws_of_one_example_do_not_depend_on_its_company():
-    together = draws(40)
-    for at in (0, 7, 39):
-        index = tf.constant([at], tf.int64)
-        alone = made().draw(index, index * 0, seed=0, epochs=tf.zeros_like(index))
-        assert alone.rows[0] == together[0][at]
-        np.testing.assert_array_equal(alone.shifts[0], together[3][at])
+def test_parameters_of_an_example_do_not_depend_on_its_neighbours():
+    together = sample(40)
+    for row in (0, 7, 39):
+        index = tf.constant([row], tf.int64)
+        alone = create().sample(index, index * 0, seed=0, epochs=tf.zeros_like(index))
+        assert alone.rows[0] == together[0][row]
+        np.testing.assert_array_equal(alone.shifts[0], together[3][row])
 
 
 @pytest.mark.parametrize('divisor', [1.0, 1.1])
-def test_what_is_done_equals_numpy(divisor):
+def test_finished_crops_equal_a_numpy_computation(divisor):
     random = np.random.default_rng(0)
     crops = random.integers(0, 256, (5, 20, 20, 3), np.uint8)
     mean = random.uniform(0, 255, (256, 256, 3)).astype(np.float32)
     shifts = random.normal(0, 20, (5, 3)).astype(np.float32)
     mirrored = np.array([True, False, True, True, False])
     scales = np.full(5, 1 / divisor, np.float32)
-    augment = augmentation.Augmentation(
-        mean, np.ones(3), np.eye(3), crop_size=20, shift_sd=0.1, divisor=divisor
-    )
+    augment = create(mean, np.ones(3), crop_size=20, colour_shift_divisor=divisor)
     expected = (crops - mean[118:138, 118:138] + shifts[:, None, None]) / divisor
     np.testing.assert_allclose(augment.finish(crops, shifts, scales), expected, atol=1e-4)
     flipped = np.where(mirrored[:, None, None, None], crops[:, :, ::-1], crops)
@@ -86,18 +93,20 @@ def test_what_is_done_equals_numpy(divisor):
     np.testing.assert_allclose(on_device, expected, atol=1e-4)
 
 
-def test_the_shift_ends_with_its_epochs():
-    """After them a picture is neither shifted nor divided."""
+def test_images_are_neither_shifted_nor_divided_after_the_shift_epochs():
     indices = tf.zeros([4], tf.int64)
-    augment = made(divisor=1.1, shift_epochs=2)
-    drawn = augment.draw(indices, indices, seed=0, epochs=tf.range(4, dtype=tf.int64))
-    np.testing.assert_allclose(drawn.scales, [1 / 1.1, 1 / 1.1, 1, 1], rtol=1e-6)
-    assert (np.abs(drawn.shifts) > 0).all(axis=1).tolist() == [True, True, False, False]
-    assert not np.any(drawn.shifts[2:])
+    augment = create(colour_shift_divisor=1.1, colour_shift_epochs=2)
+    epochs = tf.range(4, dtype=tf.int64)
+    parameters = augment.sample(indices, indices, seed=0, epochs=epochs)
+    np.testing.assert_allclose(parameters.scales, [1 / 1.1, 1 / 1.1, 1, 1], rtol=1e-6)
+    is_shifted = (np.abs(parameters.shifts) > 0).all(axis=1)
+    assert is_shifted.tolist() == [True, True, False, False]
+    assert not np.any(parameters.shifts[2:])
 
 
-def test_without_a_shift_there_is_no_division():
-    indices = tf.zeros([1], tf.int64)
-    drawn = made(divisor=1.1, shift_sd=0.0).draw(indices, indices, seed=0, epochs=indices)
-    assert drawn.scales.numpy() == [1]
-    assert not np.any(drawn.shifts)
+def test_without_a_colour_shift_nothing_is_divided():
+    index = tf.zeros([1], tf.int64)
+    augment = create(colour_shift_divisor=1.1, colour_shift_sd=0.0)
+    parameters = augment.sample(index, index, seed=0, epochs=index)
+    assert parameters.scales.numpy() == [1]
+    assert not np.any(parameters.shifts)

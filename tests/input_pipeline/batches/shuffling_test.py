@@ -7,139 +7,138 @@ import tensorflow as tf
 from input_pipeline.batches import shuffling
 
 SIZES = (5, 7, 3, 6)
-
-
-GROUP = 14  # two shards a group
+TOTAL = sum(SIZES)
+GROUP = 14  # examples: two shards a group
 
 
 @pytest.fixture
 def shards(tmp_path):
-    made, number = [], 0
-    for at, size in enumerate(SIZES):
-        path = str(tmp_path / f'{at}.tfrecord')
+    paths, index = [], 0
+    for number, size in enumerate(SIZES):
+        path = str(tmp_path / f'{number}.tfrecord')
         with tf.io.TFRecordWriter(path) as writer:
             for _ in range(size):
-                writer.write(str(number).encode())
-                number += 1
-        made.append((path, size))
-    return made
+                writer.write(str(index).encode())
+                index += 1
+        paths.append((path, size))
+    return paths
 
 
-def chunks_of(shards, **more):
-    return list(shuffling.chunks(shards, group_examples=GROUP, **{'seed': 1, **more}))
+def read_chunks(shards, *, start=(0, 0), epochs=1, **attributes):
+    reader = shuffling.EpochReader(shards, **{'seed': 1, 'group_examples': GROUP, **attributes})
+    return list(reader.read_chunks(start=start, epochs=epochs))
 
 
-def stream(shards, **more):
+def read_stream(shards, **arguments):
     """(epoch, index) of every example that counts."""
-    found = []
-    for chunk in chunks_of(shards, **more):
+    examples = []
+    for chunk in read_chunks(shards, **arguments):
         assert [int(record) for record in chunk.records.numpy()] == list(chunk.indices.numpy())
-        together = zip(*(part.numpy() for part in chunk), strict=True)
-        found += [(epoch, index) for _, index, epoch, _, mask in together if mask]
-    return found
+        rows = zip(*(part.numpy() for part in chunk), strict=True)
+        examples += [(epoch, index) for _, index, epoch, _, mask in rows if mask]
+    return examples
 
 
-def epoch_of(shards, seed=1, epoch=0, skip=0, **more):
-    made = stream(shards, seed=seed, start=(epoch, skip), epochs=epoch + 1, **more)
-    return [index for _, index in made]
+def read_epoch(shards, seed=1, epoch=0, **attributes):
+    """The indices of an epoch's examples."""
+    stream = read_stream(shards, seed=seed, start=(epoch, 0), epochs=epoch + 1, **attributes)
+    return [index for _, index in stream]
 
 
-def test_every_example_once(shards):
-    assert sorted(epoch_of(shards)) == list(range(sum(SIZES)))
+def test_an_epoch_holds_every_example_once(shards):
+    assert sorted(read_epoch(shards)) == list(range(TOTAL))
 
 
-def test_seed_and_epoch_decide(shards):
-    streams = {
-        (seed, epoch): tuple(epoch_of(shards, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)
+def test_seed_and_epoch_decide_the_order(shards):
+    orders = {
+        (seed, epoch): tuple(read_epoch(shards, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)
     }
-    assert len(set(streams.values())) == 4
-    assert streams[1, 0] == tuple(epoch_of(shards, 1, 0))
+    assert len(set(orders.values())) == 4
+    assert orders[1, 0] == tuple(read_epoch(shards, 1, 0))
 
 
 @pytest.mark.parametrize('reshuffle', [True, False])
-def test_resumes_at_every_position(shards, reshuffle):
-    total = sum(SIZES)
-    whole = stream(shards, start=(2, 0), epochs=5, reshuffle=reshuffle)
-    assert [epoch for epoch, _ in whole] == [2] * total + [3] * total + [4] * total
-    # Around shards' and groups' ends, and an epoch's.
-    for skip in (1, 5, 13, 14, total) if reshuffle else (4, 14):
-        resumed = stream(shards, start=(3, skip), epochs=5, reshuffle=reshuffle)
-        assert resumed == whole[total + skip :]
+def test_reading_resumes_at_every_position(shards, reshuffle):
+    whole = read_stream(shards, start=(2, 0), epochs=5, reshuffle=reshuffle)
+    assert [epoch for epoch, _ in whole] == [2] * TOTAL + [3] * TOTAL + [4] * TOTAL
+    # Around the ends of shards, groups and an epoch.
+    for skipped in (1, 5, 13, 14, TOTAL) if reshuffle else (4, 14):
+        resumed = read_stream(shards, start=(3, skipped), epochs=5, reshuffle=reshuffle)
+        assert resumed == whole[TOTAL + skipped :]
 
 
 def test_positions_count_through_an_epoch(shards):
-    for skip in (0, 3, 20):
-        chunks = chunks_of(shards, start=(1, skip), epochs=2)
+    for skipped in (0, 3, 20):
+        chunks = read_chunks(shards, start=(1, skipped), epochs=2)
         positions = np.concatenate([chunk.positions for chunk in chunks])
-        np.testing.assert_array_equal(positions, np.arange(skip, sum(SIZES)))
+        np.testing.assert_array_equal(positions, np.arange(skipped, TOTAL))
 
 
-@pytest.mark.parametrize('skip', [0, 4, 18])
-def test_epochs_are_filled_up_to_whole_batches(shards, skip):
-    total = sum(SIZES)
-    chunks = chunks_of(shards, start=(0, skip), epochs=3, batch_size=4)
+@pytest.mark.parametrize('skipped', [0, 4, 18])
+def test_epochs_are_filled_up_to_whole_batches(shards, skipped):
+    chunks = read_chunks(shards, start=(0, skipped), epochs=3, batch_size=4)
     masks = np.concatenate([chunk.mask for chunk in chunks])
     epochs = np.concatenate([chunk.epochs for chunk in chunks])
-    assert [int((masks[epochs == at]).sum()) for at in range(3)] == [total - skip, total, total]
-    assert all((epochs == at).sum() % 4 == 0 for at in range(3))
-    for at in range(0, len(epochs), 4):
-        assert len(set(epochs[at : at + 4])) == 1
+    counts = [int(masks[epochs == epoch].sum()) for epoch in range(3)]
+    assert counts == [TOTAL - skipped, TOTAL, TOTAL]
+    assert all((epochs == epoch).sum() % 4 == 0 for epoch in range(3))
+    for first in range(0, len(epochs), 4):
+        assert len(set(epochs[first : first + 4])) == 1
 
 
-def test_shuffled_examples_come_from_the_whole_group(shards):
-    """Not from a window: the first half of a group's stream holds its last examples as well."""
-    indices = [index for _, index in stream(shards, epochs=12)]
-    assert len(set(indices[:: sum(SIZES)])) > 6
+def test_a_group_is_fully_shuffled(shards):
+    """Not by a window: the first half of a group's stream holds its last examples as well."""
+    indices = [index for _, index in read_stream(shards, epochs=12)]
+    assert len(set(indices[::TOTAL])) > 6
 
 
-def test_all_permutations_are_as_likely(tmp_path):
-    """First places by example, over many epochs; neighbouring epochs are not alike."""
+def test_all_permutations_are_equally_likely(tmp_path):
+    """The first positions by example, over many epochs; neighbouring epochs are not alike."""
     size, epochs = 10, 1500
     path = str(tmp_path / 'one.tfrecord')
     with tf.io.TFRecordWriter(path) as writer:
         for _ in range(size):
             writer.write(b'')
-    chunks = shuffling.chunks([(path, size)], seed=3, epochs=epochs, group_examples=size)
-    found = np.concatenate([chunk.indices for chunk in chunks]).reshape(epochs, size)
-    for place in (0, 4, 9):
-        counts = np.bincount(found[:, place], minlength=size)
+    chunks = read_chunks([(path, size)], seed=3, epochs=epochs, group_examples=size)
+    orders = np.concatenate([chunk.indices for chunk in chunks]).reshape(epochs, size)
+    for position in (0, 4, 9):
+        counts = np.bincount(orders[:, position], minlength=size)
         assert ((counts - epochs / size) ** 2 / (epochs / size)).sum() < 28  # 9 degrees, 0.1 %
-        alike = np.corrcoef(found[:-1, place], found[1:, place])[0, 1]
-        assert abs(alike) * np.sqrt(epochs) < 3.5
+        correlation = np.corrcoef(orders[:-1, position], orders[1:, position])[0, 1]
+        assert abs(correlation) * np.sqrt(epochs) < 3.5
 
 
-@pytest.mark.parametrize('wrong', [-1, 1])
-def test_a_shard_of_another_length_is_noticed(shards, wrong):
-    shards[2] = (shards[2][0], SIZES[2] + wrong)
+@pytest.mark.parametrize('difference', [-1, 1])
+def test_a_shard_of_another_length_is_noticed(shards, difference):
+    shards[2] = (shards[2][0], SIZES[2] + difference)
     with pytest.raises(tf.errors.InvalidArgumentError, match='manifest'):
-        epoch_of(shards)
+        read_epoch(shards)
 
 
-def test_file_order(shards):
-    assert epoch_of(shards, reshuffle=False) == list(range(sum(SIZES)))
+def test_without_reshuffle_the_order_is_that_of_the_files(shards):
+    assert read_epoch(shards, reshuffle=False) == list(range(TOTAL))
 
 
-def test_what_cannot_be_read_is_empty_where_that_is_tolerated(shards):
+def test_tolerated_unreadable_records_are_empty(shards):
     path, size = shards[1]
-    with open(path, 'r+b') as file:  # a record has 16 bytes of frame and one or two of number
+    with open(path, 'r+b') as file:  # a record is 16 bytes of frame and one or two digits
         file.seek(17 * 3 + 12)
         file.write(b'\xff')
     with pytest.raises(tf.errors.DataLossError):
-        epoch_of(shards)
-    chunks = chunks_of(shards, reshuffle=False, tolerant=True)
+        read_epoch(shards)
+    chunks = read_chunks(shards, reshuffle=False, tolerant=True)
     records = np.concatenate([chunk.records for chunk in chunks])
     indices = np.concatenate([chunk.indices for chunk in chunks])
-    np.testing.assert_array_equal(indices, np.arange(sum(SIZES)))
+    np.testing.assert_array_equal(indices, np.arange(TOTAL))
     lost = range(SIZES[0] + 3, SIZES[0] + size)
-    assert [at for at, record in enumerate(records) if record == b''] == list(lost)
+    assert [index for index, record in enumerate(records) if record == b''] == list(lost)
 
 
-def test_a_thousand_shards_take_little_memory(tmp_path):
-    """Only the shards of the group under way are opened."""
+def test_only_the_shards_of_the_current_groups_are_opened(tmp_path):
     path = str(tmp_path / 'one.tfrecord')
     with tf.io.TFRecordWriter(path) as writer:
         for _ in range(3):
             writer.write(b'0')
-    shards = [(path, 3)] + [(str(tmp_path / f'none-{at}'), 3) for at in range(999)]
-    first = next(iter(shuffling.chunks(shards, reshuffle=False, group_examples=3)))
-    assert len(first.records) == 3
+    missing = [(str(tmp_path / f'missing-{number}'), 3) for number in range(999)]
+    reader = shuffling.EpochReader([(path, 3), *missing], reshuffle=False, group_examples=3)
+    assert len(next(iter(reader.read_chunks())).records) == 3

@@ -1,8 +1,6 @@
-"""Records against what went in."""
+"""Records against the images that went in."""
 
-import dataclasses
 import io
-import json
 import pathlib
 
 import numpy as np
@@ -12,26 +10,19 @@ import tensorflow as tf
 
 from input_pipeline import errors
 from input_pipeline.images import decoding
-from input_pipeline.prepare import conversion
-from input_pipeline.records import checking, manifests
-from input_pipeline.sources import folder as folders
+from input_pipeline.prepare import conversion, local_executor
+from input_pipeline.records import manifests
+from input_pipeline.sources import folder as folder_source
 
-SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0, 'validation_fraction': 0.3}
-
-
-def prepare(root, out, *, max_bad_fraction=0.0, workers=0, **changed):
-    found = folders.find(str(root), validation_fraction=0.3)
-    return conversion.prepare(
-        found,
-        str(out),
-        settings=SETTINGS | changed,
-        max_bad_fraction=max_bad_fraction,
-        report=lambda *_: None,
-        workers=workers,
-    )
+SETTINGS = {'record_encoding': 'jpeg', 'shard_examples': 8, 'seed': 0}
 
 
-def examples(manifest, split):
+def load_if_current(root, data_dir, **settings):
+    source = folder_source.find_images(str(root), validation_fraction=0.3)
+    return conversion.load_if_current(str(data_dir), source, SETTINGS | settings)
+
+
+def read_examples(manifest, split):
     for path, _ in manifest.shards(split):
         for record in tf.data.TFRecordDataset(path):
             features = tf.train.Example.FromString(record.numpy()).features.feature
@@ -42,176 +33,125 @@ def examples(manifest, split):
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
-def test_records_hold_every_picture_once(folder, tmp_path, encoding):
-    manifest = prepare(folder, tmp_path / 'out', record_encoding=encoding)
-    seen = {}
+def test_records_hold_every_image_once(prepare_folder, folder, tmp_path, encoding):
+    manifest = prepare_folder(folder, tmp_path / 'out', record_encoding=encoding)
+    by_name = {}
     for split in ('train', 'validation'):
-        found = list(examples(manifest, split))
-        assert len(found) == manifest.examples(split)
-        seen |= {each['image/filename'].decode(): each for each in found}
-    assert len(seen) == 24
-    for name, each in seen.items():
-        source = np.asarray(PIL.Image.open(folder / name)).astype(float)
-        square = decoding.square(tf.constant(source.astype(np.uint8))).numpy()
-        data = each['image/encoded']
+        examples = list(read_examples(manifest, split))
+        assert len(examples) == manifest.count_examples(split)
+        by_name |= {example['image/filename'].decode(): example for example in examples}
+    assert len(by_name) == 24
+    for name, example in by_name.items():
+        image = np.asarray(PIL.Image.open(folder / name))
+        square = decoding.resize_to_square(tf.constant(image)).numpy()
+        data = example['image/encoded']
         stored = (
             np.asarray(PIL.Image.open(io.BytesIO(data)))
             if encoding == 'jpeg'
             else np.frombuffer(data, np.uint8).reshape(256, 256, 3)
         )
         assert np.abs(stored.astype(float) - square).mean() < (2 if encoding == 'jpeg' else 1e-9)
-        assert manifest.classes[each['image/class/label']] == name.split('/')[0]
+        assert manifest.classes[example['image/class/label']] == name.split('/')[0]
 
 
 @pytest.mark.slow
-def test_bytes_do_not_depend_on_workers(folder, tmp_path):
-    one, many = (prepare(folder, tmp_path / str(n), workers=n) for n in (1, 2))
-    assert one.to_json() == many.to_json()
+def test_bytes_do_not_depend_on_the_number_of_workers(prepare_folder, folder, tmp_path):
+    one, two = (
+        prepare_folder(
+            folder, tmp_path / str(workers), executor=local_executor.LocalExecutor(workers)
+        )
+        for workers in (1, 2)
+    )
+    assert one.to_json() == two.to_json()
     for path, _ in one.shards('train'):
         name = pathlib.Path(path).name
         assert (tmp_path / '1' / name).read_bytes() == (tmp_path / '2' / name).read_bytes()
 
 
-def test_statistics_equal_a_plain_computation(folder, tmp_path):
-    manifest = prepare(folder, tmp_path / 'out')
+def test_statistics_equal_a_plain_computation(prepared):
     stored = np.stack(
         [
-            np.asarray(PIL.Image.open(io.BytesIO(each['image/encoded']))).astype(np.float64)
-            for each in examples(manifest, 'train')
+            np.asarray(PIL.Image.open(io.BytesIO(example['image/encoded']))).astype(np.float64)
+            for example in read_examples(prepared, 'train')
         ]
     )
-    made = manifests.statistics(manifest)
-    np.testing.assert_allclose(made['mean_image'], stored.mean(axis=0), rtol=1e-6)
+    statistics = manifests.load_statistics(prepared)
+    np.testing.assert_allclose(statistics.mean_image, stored.mean(axis=0), rtol=1e-6)
     covariance = np.cov(stored.reshape(-1, 3).T, bias=True)
-    np.testing.assert_allclose(made['covariance'], covariance, rtol=1e-9)
-    values, vectors = made['eigenvalues'], made['eigenvectors']
+    np.testing.assert_allclose(statistics.covariance, covariance, rtol=1e-9)
+    values, vectors = statistics.eigenvalues, statistics.eigenvectors
     assert (np.diff(values) <= 0).all()
     np.testing.assert_allclose(vectors * values @ vectors.T, covariance, rtol=1e-9)
 
 
-def test_bad_pictures_are_quarantined_with_their_reason(folder, tmp_path):
+def test_unreadable_images_are_quarantined_with_their_reason(prepare_folder, folder, tmp_path):
     (folder / 'cat' / 'text.jpg').write_text('this is a text')
     (folder / 'dog' / 'cut.jpg').write_bytes((folder / 'dog' / '00.jpg').read_bytes()[:400])
     (folder / 'dog' / 'empty.jpg').write_bytes(b'')
     (folder / 'dog' / 'gone.jpg').symlink_to('nowhere')
-    manifest = prepare(folder, tmp_path / 'out', max_bad_fraction=0.2)
-    listed = (tmp_path / 'out' / 'quarantine.csv').read_text()
+    manifest = prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0.2)
+    quarantine = (tmp_path / 'out' / 'quarantine.csv').read_text()
     assert manifest.quarantined == 4
-    assert sum(map(manifest.examples, ('train', 'validation'))) == 24
-    for line in [
-        'cat/text.jpg,"not a picture: neither JPEG, PNG, GIF, BMP nor WebP"',
+    assert sum(map(manifest.count_examples, ('train', 'validation'))) == 24
+    for row in [
+        'cat/text.jpg,"not an image: neither JPEG, PNG, GIF, BMP nor WebP"',
         'dog/cut.jpg,',
         'dog/empty.jpg,the file is empty',
         'dog/gone.jpg,No such file or directory',
     ]:
-        assert line in listed
+        assert row in quarantine
 
 
-def test_a_shard_with_a_bad_picture_is_not_made_again_until_that_is_mended(
-    folder, tmp_path, monkeypatch
+def test_a_shard_with_an_unreadable_image_is_kept_until_that_is_repaired(
+    prepare_folder, folder, tmp_path, monkeypatch
 ):
-    bad = folder / 'cat' / 'text.jpg'
-    bad.write_text('this is a text')
+    unreadable = folder / 'cat' / 'text.jpg'
+    unreadable.write_text('this is a text')
 
-    def prepared(*, ends=True):
+    def prepare(*, is_interrupted):
         with monkeypatch.context() as patched:
-            if not ends:
-                patched.setattr(conversion, '_manifest', None)
-            made = prepare(folder, tmp_path / 'out', max_bad_fraction=0.2, shard_examples=100)
-        return made
+            if is_interrupted:
+                patched.setattr(conversion, '_create_manifest', None)
+            out = tmp_path / 'out'
+            return prepare_folder(folder, out, max_bad_fraction=0.2, shard_examples=100)
 
     with pytest.raises(TypeError):
-        prepared(ends=False)
+        prepare(is_interrupted=True)
     paths = list((tmp_path / 'out').glob('*.tfrecord'))
     before = {path: path.stat().st_mtime_ns for path in paths}
     with pytest.raises(TypeError):
-        prepared(ends=False)
+        prepare(is_interrupted=True)
     assert {path: path.stat().st_mtime_ns for path in paths} == before
-    bad.write_bytes((folder / 'dog' / '00.jpg').read_bytes())
-    assert prepared().quarantined == 0
+    unreadable.write_bytes((folder / 'dog' / '00.jpg').read_bytes())
+    assert prepare(is_interrupted=False).quarantined == 0
 
 
-def test_too_many_bad_pictures_leave_no_data_set(folder, tmp_path):
+def test_too_many_unreadable_images_leave_no_data_set(prepare_folder, folder, tmp_path):
     (folder / 'cat' / 'text.jpg').write_text('this is a text')
-    with pytest.raises(errors.DataError, match=r'1 of 25 pictures.*cat/text.jpg: not a picture'):
-        prepare(folder, tmp_path / 'out', max_bad_fraction=0.01)
+    with pytest.raises(errors.DataError, match=r'1 of 25 images.*cat/text.jpg: not an image'):
+        prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0.01)
     with pytest.raises(errors.DataError, match='holds no prepared data'):
         manifests.load(tmp_path / 'out')
 
 
-def test_a_standing_data_set_is_found_again(folder, tmp_path):
-    found = folders.find(str(folder), validation_fraction=0.3)
-    out = str(tmp_path / 'out')
-    assert conversion.standing(out, found, SETTINGS) is None
-    manifest = prepare(folder, out)
-    assert conversion.standing(out, found, SETTINGS) == manifest
-    with pytest.raises(errors.DataError, match='by its settings'):
-        conversion.standing(out, found, SETTINGS | {'seed': 1})
+def test_a_prepared_data_set_is_found_again(prepare_folder, folder, tmp_path):
+    assert load_if_current(folder, tmp_path / 'out') is None
+    manifest = prepare_folder(folder, tmp_path / 'out')
+    assert load_if_current(folder, tmp_path / 'out') == manifest
+    with pytest.raises(errors.DataError, match='differs in its settings'):
+        load_if_current(folder, tmp_path / 'out', seed=1)
     (folder / 'cat' / 'new.jpg').write_bytes((folder / 'dog' / '00.jpg').read_bytes())
-    more = folders.find(str(folder), validation_fraction=0.3)
-    with pytest.raises(errors.DataError, match='by its entries sha256'):
-        conversion.standing(out, more, SETTINGS)
+    with pytest.raises(errors.DataError, match='differs in its images'):
+        load_if_current(folder, tmp_path / 'out')
 
 
-def shard_of(manifest):
-    return manifest.directory / manifest.splits['train'][0].file
-
-
-def damage_manifest(manifest, **changed):
-    path = manifest.directory / 'manifest.json'
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-
-
-@pytest.mark.parametrize(
-    ('spoil', 'message'),
-    [
-        (lambda m: shard_of(m).unlink(), 'is missing'),
-        (lambda m: shard_of(m).write_bytes(b''), 'has 0 bytes'),
-        (lambda m: (m.directory / 'statistics.npz').write_bytes(b'x'), 'not what prepare wrote'),
-        (lambda m: (m.directory / 'manifest.json').write_text('{'), 'not a manifest'),
-        (lambda m: damage_manifest(m, format_version=99), 'version 99'),
-        (lambda m: damage_manifest(m, classes=['x', 'y']), 'class names'),
-        (lambda m: damage_manifest(m, surplus=1), 'not a manifest'),
-    ],
-)
-def test_damage_is_noticed_when_loaded(folder, tmp_path, spoil, message):
-    manifest = prepare(folder, tmp_path / 'out')
-    spoil(manifest)
-    with pytest.raises(errors.DataError, match=message):
-        manifests.load(tmp_path / 'out')
-
-
-def test_a_flipped_byte_is_noticed_when_verified(folder, tmp_path):
-    manifest = prepare(folder, tmp_path / 'out')
-    data = bytearray(shard_of(manifest).read_bytes())
-    data[len(data) // 2] ^= 1
-    shard_of(manifest).write_bytes(bytes(data))
-    with pytest.raises(errors.DataError, match='sha256 differs'):
-        manifests.verify(manifests.load(tmp_path / 'out'))
-
-
-def test_a_manifest_survives_its_json(folder, tmp_path):
-    manifest = prepare(folder, tmp_path / 'out')
-    assert dataclasses.asdict(manifests.load(tmp_path / 'out')) == dataclasses.asdict(manifest)
-
-
-def test_repaired_and_changed_pictures_are_looked_at_again(folder, tmp_path):
+def test_repaired_and_changed_images_are_read_again(prepare_folder, folder, tmp_path):
     whole = (folder / 'dog' / '03.jpg').read_bytes()
     (folder / 'dog' / '03.jpg').write_bytes(whole[:300])
     with pytest.raises(errors.DataError, match=r'dog/03\.jpg'):
-        prepare(folder, tmp_path / 'out')
+        prepare_folder(folder, tmp_path / 'out')
     (folder / 'dog' / '03.jpg').write_bytes(whole)
-    manifest = prepare(folder, tmp_path / 'out')
-    assert manifest.quarantined == 0
+    assert prepare_folder(folder, tmp_path / 'out').quarantined == 0
     (folder / 'dog' / '03.jpg').write_bytes((folder / 'cat' / '04.jpg').read_bytes() + b'more')
-    found = folders.find(str(folder), validation_fraction=0.3)
-    with pytest.raises(errors.DataError, match='by its entries sha256'):
-        conversion.standing(str(tmp_path / 'out'), found, SETTINGS)
-
-
-def test_a_shard_of_bad_pictures_only_is_whole(folder, tmp_path):
-    (folder / 'dog' / 'text.jpg').write_text('a text')
-    manifest = prepare(folder, tmp_path / 'out', shard_examples=1, max_bad_fraction=0.2)
-    assert checking.problems(manifest) == []
-    (tmp_path / 'out' / 'train-00099-of-00100.tfrecord').write_bytes(b'')
-    assert len(checking.problems(manifest)) == 1
+    with pytest.raises(errors.DataError, match='differs in its images'):
+        load_if_current(folder, tmp_path / 'out')

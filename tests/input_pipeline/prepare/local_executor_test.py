@@ -1,12 +1,12 @@
-"""Tasks here and on processes of their own: results in order, counts, errors, lost workers."""
+"""Tasks here and on other processes: results in order, counts, errors, lost processes."""
 
 import os
 import pathlib
-import signal as signals
+import select
+import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -14,22 +14,22 @@ from input_pipeline.prepare import local_executor
 
 
 def test_one_worker_is_this_process():
-    counted = []
+    counts = []
 
-    def task(number, count):
+    def double(number, count):
         count()
         return number * 2, os.getpid()
 
-    with local_executor.Engine(1) as running:
-        results = list(running.run(task, [3, 1, 2], counted.append))
+    results = list(local_executor.LocalExecutor(1).run(double, [3, 1, 2], counts.append))
     assert results == [(6, os.getpid()), (2, os.getpid()), (4, os.getpid())]
-    assert counted == [1, 2, 3]
+    assert counts == [1, 2, 3]
 
 
-# What other processes run must be in a module, and is: a program of its own.
+# Tasks of other processes must be in a module: the functions of this program.
 PROGRAM = """
-    import os, pathlib, signal, sys, time
-    from input_pipeline import engine, errors
+    import os, signal, sys
+    from input_pipeline import errors
+    from input_pipeline.prepare import local_executor
 
     def square(number, count):
         count()
@@ -42,96 +42,99 @@ PROGRAM = """
         os.kill(os.getpid(), signal.SIGKILL)
 
     def wait(path, count):
-        if path is None:
-            return
-        pathlib.Path(path).write_text(str(os.getpid()))
-        try:
-            time.sleep(60)
-        finally:
-            pathlib.Path(path).unlink()
+        with open(path, 'w') as pipe:
+            try:
+                print('started', file=pipe, flush=True)
+                signal.pause()
+            finally:
+                print('cleaned up', file=pipe, flush=True)
 
     if __name__ == '__main__':
-        counted = []
-        with engine.Engine(2) as running:
-            results = list(running.run(square, range(6), counted.append))
-            assert [each for each, _ in results] == [0, 1, 4, 9, 16, 25], results
-            assert os.getpid() not in {each for _, each in results}
-            assert counted[-1] == 6
-            try:
-                list(running.run(fail, [7]))
-            except errors.DataError as error:
-                print(error)
-            if sys.argv[1:]:
-                path, others = sys.argv[1], sys.argv[2:]
-                list(running.run(wait, [path, *others] if others else [path, None]))
-            try:
-                list(running.run(vanish, [0]))
-            except errors.WorkerLost as error:
-                print(error)
+        executor = local_executor.LocalExecutor(2)
+        if sys.argv[1:]:
+            list(executor.run(wait, sys.argv[1:]))
+        counts = []
+        results = list(executor.run(square, range(6), counts.append))
+        assert [result for result, _ in results] == [0, 1, 4, 9, 16, 25], results
+        assert os.getpid() not in {process for _, process in results}
+        assert counts[-1] == 6
+        try:
+            list(executor.run(fail, [7]))
+        except errors.DataError as error:
+            print(error)
+        try:
+            list(executor.run(vanish, [0]))
+        except errors.WorkerProcessLost as error:
+            print(error)
 """
 
 
 @pytest.fixture
-def program(tmp_path):
-    path = tmp_path / 'program.py'
-    # Instead of TensorFlow, which each process imports for seconds; convert_test has the real one.
+def start(tmp_path):
+    """A function that starts the program with the paths of pipes to wait with."""
+    program = tmp_path / 'program.py'
+    # Instead of TensorFlow, which each process imports for seconds; conversion_test has the real
+    # one.
     (tmp_path / 'tensorflow.py').write_text('from unittest import mock\nconfig = mock.Mock()\n')
-    path.write_text(textwrap.dedent(PROGRAM))
-    environment = os.environ | {'PYTHONPATH': str(pathlib.Path(local_executor.__file__).parents[1])}
+    program.write_text(textwrap.dedent(PROGRAM))
+    root = str(pathlib.Path(local_executor.__file__).parents[2])
 
-    def start(*arguments):
+    def start_program(*arguments):
         return subprocess.Popen(
-            [sys.executable, str(path), *arguments],
-            env=environment,
+            [sys.executable, str(program), *arguments],
+            env=os.environ | {'PYTHONPATH': root},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    return start
+    return start_program
 
 
-def test_processes_give_results_in_order_and_errors_and_are_missed(program):
-    out, err = program().communicate(timeout=120)
+@pytest.fixture
+def pipes(tmp_path):
+    """Named pipes by path, open for reading: a task that waits writes to its pipe."""
+    paths = [tmp_path / f'pipe-{number}' for number in range(5)]
+    for path in paths:
+        os.mkfifo(path)
+    pipes = {str(path): os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in paths}
+    yield pipes
+    for pipe in pipes.values():
+        os.close(pipe)
+
+
+def read(pipe):
+    """What comes next; '' when the last process has closed the pipe."""
+    assert select.select([pipe], [], [], 120)[0], 'nothing came for two minutes'
+    return os.read(pipe, 1000).decode()
+
+
+def test_results_are_in_order_and_errors_and_lost_processes_are_raised(start):
+    out, err = start().communicate(timeout=120)
     assert '7 is bad' in out, err
-    assert 'a worker process ended before its work' in out
+    assert 'a worker process ended before its task' in out
 
 
-@pytest.mark.parametrize('signal', ['SIGKILL', 'SIGINT'])
-def test_processes_end_with_their_parent(program, tmp_path, signal):
-    mark = tmp_path / 'waiting'
-    parent = program(str(mark))
-    _until(lambda: mark.exists() and mark.read_text(), 120)
-    worker = int(mark.read_text())
-    parent.send_signal(getattr(signals, signal))
+@pytest.mark.parametrize('name', ['SIGKILL', 'SIGINT'])
+def test_processes_end_with_their_parent(start, pipes, name):
+    (path, pipe), *_ = pipes.items()
+    parent = start(path)
+    assert read(pipe) == 'started\n'
+    parent.send_signal(getattr(signal, name))
     parent.communicate(timeout=60)
-    _until(lambda: not _alive(worker), 30)
     assert parent.returncode
-    if signal == 'SIGINT':
-        assert not mark.exists()  # it could clean up
+    assert read(pipe) == ('cleaned up\n' if name == 'SIGINT' else '')
+    assert read(pipe) == ''
 
 
-def test_a_worker_that_is_told_to_end_begins_no_other_task(program, tmp_path):
-    marks = [tmp_path / str(at) for at in range(5)]
-    parent = program(*map(str, marks))
-    _until(lambda: all(mark.exists() for mark in marks[:2]), 120)
-    parent.send_signal(signals.SIGINT)
+def test_a_terminated_process_starts_no_other_task(start, pipes):
+    parent = start(*pipes)
+    first, second, *others = pipes.values()
+    assert read(first) == read(second) == 'started\n'
+    parent.send_signal(signal.SIGINT)
     _, err = parent.communicate(timeout=60)
     assert 'KeyboardInterrupt' in err
-    assert '_Told' not in err
+    assert '_Terminated' not in err
     assert 'Process Spawn' not in err
-    assert not any(mark.exists() for mark in marks)
-
-
-def _until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def _alive(process):
-    try:
-        return pathlib.Path(f'/proc/{process}/stat').read_text().split(')')[1].split()[0] != 'Z'
-    except FileNotFoundError:
-        return False
+    assert read(first) == read(second) == 'cleaned up\n'
+    assert [os.read(pipe, 1000) for pipe in others] == [b''] * 3
