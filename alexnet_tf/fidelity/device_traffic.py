@@ -1,4 +1,4 @@
-"""What crosses devices in one step, read from the graphs that TensorFlow really ran."""
+"""Measures what crosses devices in a step, from the graphs that TensorFlow really ran."""
 
 import dataclasses
 import re
@@ -8,82 +8,112 @@ from typing import Any
 
 import tensorflow as tf
 
+# The layers whose outputs cross, and those in whose concatenation their gradients arise.
+_OUTPUTS = {'pool2': 'pool2', 'pool5_flat': 'pool5', 'drop6': 'fc6', 'drop7': 'fc7'}
+_GRADIENTS = {'conv3_join': 'pool2', 'fc6_join': 'pool5', 'fc7_join': 'fc6', 'fc8_join': 'fc7'}
+_SCALAR = 4  # bytes: sums of squares, which show whether gradients are finite
+
 
 @dataclasses.dataclass(frozen=True)
-class Crossing:
+class Transfer:
     """A tensor sent from one device to another.
 
     Attributes:
         tensor: The name of the operation that made it.
-        source, target: As 'CPU:0'.
-        number_of_bytes: Of one step.
+        source: The device it was on, such as 'CPU:0'.
+        target: The device it was sent to.
+        num_bytes: Its size in one step.
     """
 
     tensor: str
     source: str
     target: str
-    number_of_bytes: int
+    num_bytes: int
 
 
-def partitions(step: Callable, *arguments) -> list[Any]:
-    """Runs a step once; the GraphDef of each device, after placement and optimisation.
+def run_and_partition(step: Callable, *arguments) -> list[Any]:
+    """Runs a step once and returns the GraphDef of each device, placed and optimised.
 
     Args:
-        step: A tf.function that has not run before with such arguments: graphs are divided among
-            devices when they first run.
+        step: A tf.function that has not run before with such arguments, since graphs are
+            partitioned when they first run.
+        *arguments: Its arguments.
     """
-    _function_graphs(lambda: None)  # a trace brings along what ran since the one before it
-    found = _function_graphs(lambda: step(*arguments))
-    # Beside the step, single operations ran.
-    return list(max(found, key=lambda parts: sum(len(part.node) for part in parts)))
+    _trace_graphs(lambda: None)  # a trace contains what ran since the one before it
+    functions = _trace_graphs(lambda: step(*arguments))
+    # Single operations ran beside the step.
+    return list(max(functions, key=lambda graphs: sum(len(graph.node) for graph in graphs)))
 
 
-def _function_graphs(call: Callable[[], object]) -> list[Any]:
-    """The GraphDefs, by device, of every function that ran first in `call`."""
-    with tempfile.TemporaryDirectory() as aside:
-        writer = tf.summary.create_file_writer(aside)
+def _trace_graphs(call: Callable[[], object]) -> list[Any]:
+    """Returns the GraphDefs, by device, of every function that first ran in `call`."""
+    with tempfile.TemporaryDirectory() as directory:
+        writer = tf.summary.create_file_writer(directory)
         with writer.as_default():
             tf.summary.trace_on(graph=True, profiler=False)
             call()
             tf.summary.trace_export('call', step=0)
         writer.close()
-        files = tf.io.gfile.glob(f'{aside}/*')
-        events = [tf.compat.v1.Event.FromString(e.numpy()) for e in tf.data.TFRecordDataset(files)]
-    found = []
-    for value in (each for event in events for each in event.summary.value):
+        records = tf.data.TFRecordDataset(tf.io.gfile.glob(f'{directory}/*'))
+        events = [tf.compat.v1.Event.FromString(record.numpy()) for record in records]
+    functions = []
+    for value in (value for event in events for value in event.summary.value):
         if value.metadata.plugin_data.plugin_name == 'graph_run_metadata_graph':
-            ran = tf.compat.v1.RunMetadata.FromString(value.tensor.string_val[0])
-            found += [each.partition_graphs for each in ran.function_graphs]
-    return found
+            metadata = tf.compat.v1.RunMetadata.FromString(value.tensor.string_val[0])
+            functions += [graphs.partition_graphs for graphs in metadata.function_graphs]
+    return functions
 
 
-def crossings(graphs: Sequence[Any], step: Callable, *arguments) -> list[Crossing]:
-    """What the graphs send to each other, leaving out what only says 'done'.
+def list_transfers(graphs: Sequence[Any], step: Callable, *arguments) -> list[Transfer]:
+    """Lists what the graphs send to each other, without signals that an operation is done.
 
     Args:
-        graphs: From `partitions`, of the same step and arguments, whose shapes are known.
+        graphs: From `run_and_partition`, with the same step and arguments.
+        step: The tf.function.
+        *arguments: Its arguments, whose shapes are known.
     """
     traced = step.get_concrete_function(*arguments).graph
-    found = set()
-    for node in (each for graph in graphs for each in graph.node if each.op == '_Send'):
-        # 'edge_62_images'; a control edge's name has a '^'.
+    transfers = set()
+    for node in (node for graph in graphs for node in graph.node if node.op == '_Send'):
+        # Such as 'edge_62_images'; the name of a control edge has a '^'.
         name = re.sub(r'^edge_\d+_', '', node.attr['tensor_name'].s.decode())
         if '^' in name or 'CrossDeviceControlEdges' in name:
             continue
-        ends = [_short(node.attr[end].s.decode()) for end in ('send_device', 'recv_device')]
-        # Two operations may have been fused to one: the name is that of the tensor's own.
+        ends = [_shorten(node.attr[end].s.decode()) for end in ('send_device', 'recv_device')]
+        # Operations may have been fused: the name is that of the tensor's own.
         size = tf.as_dtype(node.attr['T'].type).size
-        found.add(Crossing(name, *ends, _elements(traced, name) * size))
-    return sorted(found, key=lambda each: (each.source, each.tensor))
+        transfers.add(Transfer(name, *ends, _count_elements(traced, name) * size))
+    return sorted(transfers, key=lambda transfer: (transfer.source, transfer.tensor))
 
 
-def _elements(traced, name: str) -> int:
+def sum_by_layer(transfers: Sequence[Transfer]) -> tuple[dict[str, int], list[str]]:
+    """Sums the bytes of the paper's transfers, and names the others.
+
+    Returns:
+        Bytes by layer and kind, such as 'pool2 outputs' and 'pool2 gradients'; and the names of
+        further tensors, without the images and single values.
+    """
+    totals: dict[str, int] = {}
+    others = []
+    for transfer in transfers:
+        path = transfer.tensor.removeprefix('gradients/').split('/')
+        layer = path[1].rsplit('_', 2)[0] if len(path) > 1 else path[0]
+        is_gradient = transfer.tensor.startswith('gradients/')
+        if crossing := (_GRADIENTS if is_gradient else _OUTPUTS).get(layer):
+            name = f'{crossing} {"gradients" if is_gradient else "outputs"}'
+            totals[name] = totals.get(name, 0) + transfer.num_bytes
+        elif transfer.tensor != 'images' and transfer.num_bytes > _SCALAR:
+            others.append(transfer.tensor)
+    return totals, others
+
+
+def _count_elements(traced, name: str) -> int:
     try:
         return traced.get_operation_by_name(name).outputs[0].shape.num_elements()
-    except KeyError:  # TensorFlow's own, of a condition that was taken apart: one truth value
+    except KeyError:  # TensorFlow's own, of a conditional that was taken apart: one boolean
         return 1
 
 
-def _short(device: str) -> str:
+def _shorten(device: str) -> str:
     spec = tf.DeviceSpec.from_string(device)
     return f'{spec.device_type}:{spec.device_index}'

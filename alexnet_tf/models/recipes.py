@@ -130,10 +130,10 @@ class Recipe:
 
 # P, to the letter but for one place.
 # Paper: the shift multiplies standard deviations, not the eigenvalues that P 4.1 writes. On pixels
-# of 0 to 255 those would shift by over a thousand grey levels (fact sheet, section 4).
+# of 0 to 255 those would shift by over a thousand grey levels.
 PAPER = Recipe(name='paper')
 
-# S on ILSVRC-2010 (fact sheet, sections 1 to 7).
+# S on ILSVRC-2010: layers-145.cfg, layer-params-145-2010.cfg with its log, and convdata_jpeg.py.
 SOURCE2012 = dataclasses.replace(
     PAPER,
     name='source2012',
@@ -170,7 +170,7 @@ CAFFE = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# What the networks of cuda-convnet's example layers have in common (fact sheet, section 10).
+# What the networks of cuda-convnet's example layers have in common.
 _SMALL = dataclasses.replace(
     PAPER,
     name='small',

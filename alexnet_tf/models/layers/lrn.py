@@ -88,8 +88,8 @@ class SameMapNormalization(keras.layers.Layer):
     """Divides each activation by a function of its 5x5 neighbours in the same feature map.
 
     y = x / (1 + alpha * sum(x ** 2)) ** 0.75, where positions past the border do not count. The
-    2012 source has it after the second normalisation (fact sheet, section 3); the paper does not
-    mention it.
+    2012 source has it after the second normalisation, as cnorm2 in layers-145.cfg; the paper does
+    not mention it.
 
     Args:
         alpha: The coefficient of the sum. It is not divided by 25.

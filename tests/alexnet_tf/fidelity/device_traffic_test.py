@@ -1,4 +1,4 @@
-"""Two devices for real: the graphs that ran on each, after placement and optimisation."""
+"""Two devices in use: the graphs that ran on each, after placement and optimisation."""
 
 import functools
 
@@ -22,10 +22,10 @@ KERNELS = {
 
 
 @functools.cache
-def ran(name, precision, compiled):
-    numbers = recipes.resolve(name, crop_size=67)
+def run_step(name, precision, compiled):
+    recipe = recipes.resolve(name, crop_size=67)
     model = alexnet.build(
-        numbers,
+        recipe,
         num_classes=CLASSES,
         width=0.125,
         devices=('/CPU:0', '/CPU:1'),
@@ -34,11 +34,11 @@ def ran(name, precision, compiled):
     )
     sgd = optimizer.PaperSGD(model.trainable_variables)
     scale = loss_scale.LossScale() if precision == 'float16' else None
-    learn = steps.training_step(model, sgd, scale)
+    learn = steps.create_training_step(model, sgd, scale)
     images = tf.zeros((BATCH, 67, 67, 3), model.input.dtype)
     batch = images, tf.constant(np.arange(BATCH)), tf.ones(BATCH)
-    graphs = device_traffic.partitions(learn, *batch)
-    return model, sgd, graphs, device_traffic.crossings(graphs, learn, *batch)
+    graphs = device_traffic.run_and_partition(learn, *batch)
+    return model, sgd, graphs, device_traffic.list_transfers(graphs, learn, *batch)
 
 
 @pytest.fixture(
@@ -47,31 +47,33 @@ def ran(name, precision, compiled):
     ids=['not compiled', 'compiled'],
 )
 def paper(request):
-    return ran('paper', 'float32', request.param)
+    return run_step('paper', 'float32', request.param)
 
 
-def kind_of(node):
-    """Conv2D for _MklNativeFusedConv2D and the like: the kernel, whoever wrote it."""
+def get_kernel(node):
+    """Returns Conv2D for _MklNativeFusedConv2D and the like."""
     return node.op.removeprefix('_Mkl').removeprefix('Native').replace('Fused', '').strip('_')
 
 
-@pytest.mark.parametrize('what', KERNELS)
-def test_each_column_computes_on_its_own_device(paper, what):
-    kernel, number = KERNELS[what]
+@pytest.mark.parametrize('kind', KERNELS)
+def test_each_column_computes_on_its_own_device(paper, kind):
+    kernel, number = KERNELS[kind]
     _, _, graphs, _ = paper
     assert len(graphs) == 2
     for at, graph in zip('ab', graphs, strict=True):
-        names = [node.name for node in graph.node if kind_of(node).startswith(kernel)]
+        names = [node.name for node in graph.node if get_kernel(node).startswith(kernel)]
         names = [
-            name for name in names if kind_of_name(graph, name) in (kernel, f'{kernel}WithBias')
+            name
+            for name in names
+            if get_kernel_by_name(graph, name) in (kernel, f'{kernel}WithBias')
         ]
         assert len(names) == number, names
         other = {'a': '_b', 'b': '_a'}[at]
         assert not [name for name in names if f'{other}_1/' in name], names
 
 
-def kind_of_name(graph, name):
-    return next(kind_of(node) for node in graph.node if node.name == name)
+def get_kernel_by_name(graph, name):
+    return next(get_kernel(node) for node in graph.node if node.name == name)
 
 
 @pytest.mark.parametrize('layer', ['norm1', 'norm2'])
@@ -88,7 +90,7 @@ def test_each_column_normalises_on_its_own_device(paper, layer, prefix):
         assert not [name for name in own if f'/{layer}_{"ba"["ab".index(at)]}_1/' in name]
 
 
-def test_velocities_and_updates_are_beside_their_weights(paper):
+def test_velocities_and_updates_are_on_the_device_of_their_weights(paper):
     model, sgd, graphs, _ = paper
     for variable, velocity in zip(model.trainable_variables, sgd.velocities, strict=True):
         assert variable.value.device == velocity.value.device
@@ -100,7 +102,7 @@ def test_velocities_and_updates_are_beside_their_weights(paper):
 
 
 def expected_bytes(maps, hidden, bytes_each):
-    """What one column has to tell the other in one step, forward: pool2, pool5, fc6, fc7."""
+    """Returns the bytes that one column sends the other in a forward pass, by layer."""
     side2, side5 = 3, 1  # of a crop of 67
     sizes = {'pool2': side2**2 * maps, 'pool5': side5**2 * maps, 'fc6': hidden, 'fc7': hidden}
     return {name: size * BATCH * bytes_each for name, size in sizes.items()}
@@ -115,14 +117,14 @@ def expected_bytes(maps, hidden, bytes_each):
         pytest.param('paper', 'float16', marks=pytest.mark.slow),
     ],
 )
-def test_what_crosses(name, precision):
-    """Outputs of pool2, pool5, fc6, fc7 and their gradients; besides, b reads the pictures.
+def test_only_the_papers_outputs_and_gradients_cross(name, precision):
+    """Outputs of pool2, pool5, fc6, fc7 and their gradients; besides, column b reads the images.
 
-    Single numbers cross, too: sums of gradients' squares, for whether all are numbers; the
-    batch's count; the scale of float16's loss.
+    Single values cross, too: sums of gradients' squares, which show whether all are finite; the
+    batch's count; the loss scale of float16.
     """
-    _, _, _, crossings = ran(name, precision, True)
-    crossings = [each for each in crossings if each.number_of_bytes > 4]
+    _, _, _, transfers = run_step(name, precision, True)
+    transfers = [transfer for transfer in transfers if transfer.num_bytes > 4]
     size = expected_bytes(16, 256, 4 if precision == 'float32' else 2)
     forward = {'pool2': 'pool2', 'pool5': 'pool5_flat', 'fc6': 'drop6', 'fc7': 'drop7'}
     backward = {'pool2': 'conv3_join', 'pool5': 'fc6_join', 'fc6': 'fc7_join', 'fc7': 'fc8_join'}
@@ -134,35 +136,37 @@ def test_what_crosses(name, precision):
                 expected.add((forward[layer], at, source, target, size[layer]))
             if (layer, at) != ('fc7', 'b'):
                 expected.add((backward[layer], at, source, target, size[layer]))
-    images = [each for each in crossings if each.tensor == 'images']
-    assert [(each.source, each.target) for each in images] == [('CPU:0', 'CPU:1')]
-    found = set()
-    for each in set(crossings) - set(images):
+    images = [transfer for transfer in transfers if transfer.tensor == 'images']
+    assert [(transfer.source, transfer.target) for transfer in images] == [('CPU:0', 'CPU:1')]
+    actual = set()
+    for transfer in set(transfers) - set(images):
         layer, at = (
-            each.tensor.removeprefix('gradients/').split('/')[1].split('_1')[0].rsplit('_', 1)
+            transfer.tensor.removeprefix('gradients/').split('/')[1].split('_1')[0].rsplit('_', 1)
         )
-        found.add((layer, at, each.source, each.target, each.number_of_bytes))
-    assert found == expected
+        actual.add((layer, at, transfer.source, transfer.target, transfer.num_bytes))
+    assert actual == expected
 
 
 @pytest.mark.slow
-def test_caffes_normalisation_sends_no_more_than_the_seam():
-    _, _, _, crossings = ran('caffe', 'float32', True)
+def test_caffes_normalisation_sends_only_the_seam():
+    _, _, _, transfers = run_step('caffe', 'float32', True)
     seams = [
-        each for each in crossings if 'norm1_seam' in each.tensor and 'grad' not in each.tensor
+        transfer
+        for transfer in transfers
+        if 'norm1_seam' in transfer.tensor and 'grad' not in transfer.tensor
     ]
-    assert [each.number_of_bytes for each in seams] == [15 * 15 * 2 * BATCH * 4] * 2
+    assert [seam.num_bytes for seam in seams] == [15 * 15 * 2 * BATCH * 4] * 2
 
 
 @pytest.mark.slow
-def test_what_ran_between_two_traces_is_not_taken_for_the_step():
-    ran('paper', 'float32', True)
-    numbers = recipes.resolve('paper', crop_size=67)
+def test_functions_that_ran_between_two_traces_are_not_taken_for_the_step():
+    run_step('paper', 'float32', True)
+    recipe = recipes.resolve('paper', crop_size=67)
     larger = alexnet.build(
-        numbers, num_classes=CLASSES, width=0.125, precision='float16', devices=('/CPU:0', '/CPU:1')
+        recipe, num_classes=CLASSES, width=0.125, precision='float16', devices=('/CPU:0', '/CPU:1')
     )
-    learn = steps.training_step(larger, optimizer.PaperSGD(larger.trainable_variables))
+    learn = steps.create_training_step(larger, optimizer.PaperSGD(larger.trainable_variables))
     learn(tf.zeros((BATCH, 67, 67, 3)), tf.constant(np.arange(BATCH)), tf.ones(BATCH))
-    _, _, graphs, _ = ran.__wrapped__('paper', 'float32', True)
+    _, _, graphs, _ = run_step.__wrapped__('paper', 'float32', True)
     dtypes = {node.attr['T'].type for graph in graphs for node in graph.node if node.op == '_Send'}
     assert tf.float16.as_datatype_enum not in dtypes

@@ -1,4 +1,4 @@
-"""The network against the paper's and the fact sheets' numbers."""
+"""The network against the paper's numbers and those of its source."""
 
 import keras
 import numpy as np
