@@ -5,9 +5,9 @@
         --points step:9:KILL,step:31:KILL -- --flagfile=flags/flowers.cfg --epochs=3
 
 Every point has a run of its own; with --chain, all of them interrupt one run. A point is
-WHERE:NUMBER:SIGNAL. WHERE is `step` (before step NUMBER, from 0), `learned` (after its update),
+WHERE:NUMBER:SIGNAL. WHERE is `step` (before step NUMBER, from 0), `trained` (after its update),
 `saving`, `writing`, `saved` (before, inside and after writing checkpoint NUMBER of a process,
-from 1), `scoring` (before that batch of validation), `row` (after that row of summary.csv). The
+from 1), `validating` (before that batch of validation), `row` (after that row of summary.csv). The
 exit status is 1 if a run differs.
 """
 
@@ -43,16 +43,16 @@ TINY = (
 POINTS = (
     'step:0:KILL',
     'step:1:KILL',
-    'learned:4:KILL',
-    'learned:71:TERM',
+    'trained:4:KILL',
+    'trained:71:TERM',
     'saving:1:KILL',
     'writing:3:KILL',
     'saved:1:KILL',
-    'scoring:2:KILL',
+    'validating:2:KILL',
     'row:2:KILL',
     'saved:3:KILL',
     'step:3:TERM',
-    'learned:5:INT',
+    'trained:5:INT',
 )
 TIMES = ('images_per_sec', 'input_wait_share')  # what may differ
 
@@ -87,11 +87,11 @@ def install_hook(point: str) -> None:
 
     {
         'step': lambda: wrap_step(after=False),
-        'learned': lambda: wrap_step(after=True),
+        'trained': lambda: wrap_step(after=True),
         'saving': lambda: wrap(checkpoint, 'save'),
         'writing': lambda: wrap(checkpoint._HashingFile, 'write'),
         'saved': lambda: wrap(checkpoint, 'save', after=True),
-        'scoring': wrap_evaluation,
+        'validating': wrap_evaluation,
         'row': lambda: wrap(tables, 'append_csv', after=True),
     }[where]()
 

@@ -1,19 +1,23 @@
-"""How a run begins, and what may not change while it goes on."""
+"""Creates a run directory, and checks that a command which resumes a run fits it."""
 
+import contextlib
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.reports import provenance
-from alexnet_tf.runs import run as runs
-from input_pipeline import errors, files
+from alexnet_tf.runs import build, run_directory
+from alexnet_tf.training import distribution
+from input_pipeline import errors, files, locks
+from input_pipeline.records import manifests
 
-# What may differ when a command goes on with a run: how far it goes, and what it writes.
-_FREE = {
+# Settings that a run is free to change when it resumes: how far it trains, and what it writes.
+_FREE_SETTINGS = {
     'mode',
     'run_dir',
     'debug',
@@ -33,18 +37,68 @@ _FREE = {
     'eval_batch_size',
     'max_bad_fraction',
 }
-_OF_ITS_OWN = ('network', 'training')
+_FIXED_SECTIONS = ('network', 'training')
 
 
-def begin(config: schema.Config, manifest, mean_image: np.ndarray) -> pathlib.Path:
-    """Makes the run's directory, or checks that the one that stands is of the same run.
+@contextlib.contextmanager
+def lock(directory: pathlib.Path, replicas: distribution.SingleReplica) -> Iterator[None]:
+    """Keeps a second training process out of a run directory for the block.
+
+    A directory that did not exist before and in which nothing was created is removed again.
+
+    Args:
+        directory: The run directory.
+        replicas: Of all workers; only the chief locks.
 
     Raises:
-        UsageError: It was begun with other settings.
-        DataError: It was begun on other data.
+        DataError: Another process trains in the directory.
+    """
+    if not replicas.is_chief:
+        yield
+        return
+    existed = directory.exists()
+    try:
+        with locks.acquire(directory):
+            yield
+    finally:
+        contents = list(directory.glob('*'))
+        if not existed and [path.name for path in contents] == [locks.FILE_NAME]:
+            contents[0].unlink()
+            directory.rmdir()
+
+
+def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None:
+    """Creates a run directory, or checks that the existing one is of the same run.
+
+    Args:
+        config: Settings of the command.
+        manifest: Of the training records.
+
+    Raises:
+        UsageError: The existing run has other settings.
+        DataError: The existing run was trained on other records.
     """
     directory = pathlib.Path(config.run_dir)
-    data = {
+    contents = {run_directory.CONFIG_FILE: serialization.to_json(config)}
+    if (directory / run_directory.DATA_FILE).exists():
+        check_same_run(config, manifest)
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+        with (
+            files.atomic_file(directory / run_directory.MEAN_IMAGE_FILE) as temporary,
+            open(temporary, 'wb') as file,
+        ):
+            np.save(file, manifests.load_statistics(manifest).mean_image)
+        environment, data = provenance.collect(), _describe_data(manifest)
+        contents[run_directory.ENVIRONMENT_FILE] = json.dumps(environment, indent=2)
+        # Last: with it the directory is a run.
+        contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
+    for name, text in contents.items():
+        files.write_atomically(directory / name, text.encode())
+
+
+def _describe_data(manifest: manifests.Manifest) -> dict[str, Any]:
+    return {
         'manifest_sha256': manifest.sha256,
         'classes': manifest.classes,
         'words': manifest.words,
@@ -52,81 +106,69 @@ def begin(config: schema.Config, manifest, mean_image: np.ndarray) -> pathlib.Pa
         'source': manifest.source,
         'exif_orientation': manifest.settings['exif_orientation'],
     }
-    if (directory / runs.DATA).exists():
-        check_same(config, manifest)
-        # How far it goes, and where, may have changed.
-        text = schema.to_json(config).encode()
-        files.write_atomically(directory / runs.CONFIG, text)
-        return directory
-    directory.mkdir(parents=True, exist_ok=True)
-    with (
-        files.atomic_file(directory / runs.MEAN) as aside,
-        open(aside, 'wb') as file,
-    ):
-        np.save(file, mean_image)
-    for name, text in [
-        (runs.CONFIG, schema.to_json(config)),
-        (runs.ENVIRONMENT, json.dumps(provenance.found(), indent=2)),
-        (runs.DATA, json.dumps(data, indent=2)),
-    ]:
-        files.write_atomically(directory / name, text.encode())
-    return directory
 
 
-def check_same(config: schema.Config, manifest) -> None:
-    """Refuses to go on with a run that was begun otherwise.
+def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
+    """Checks that settings and records are those that the run in `run_dir` was started with.
 
     Raises:
-        UsageError: With other settings.
-        DataError: On other records.
+        UsageError: The settings differ.
+        DataError: The records differ.
     """
     directory = pathlib.Path(config.run_dir)
-    began, now = owned(schema.from_json((directory / runs.CONFIG).read_text())), owned(config)
-    differing = [
-        f'{name}: {began.get(name)} then, {now.get(name)} now'
-        for name in sorted({*began, *now})
-        if began.get(name) != now.get(name)
-    ]
-    if differing:
-        raise schema.UsageError(
-            f'--run_dir={directory} was begun with other settings ({"; ".join(differing)}). '
-            'Give the same ones to go on, or another --run_dir to start afresh.'
+    if differences := describe_differences(run_directory.read_config(directory), config):
+        raise fields.UsageError(
+            f'--run_dir={directory} was started with other settings ({"; ".join(differences)}). '
+            'Give the same ones to resume, or another --run_dir to start a new run.'
         )
-    if runs.data_of(directory)['manifest_sha256'] != manifest.sha256:
+    if run_directory.read_data(directory)['manifest_sha256'] != manifest.sha256:
         raise errors.DataError(
-            f'--run_dir={directory} was begun on other data than --data_dir='
-            f'{config.data.data_dir} holds. Name the data it was begun on, or another --run_dir.'
+            f'--run_dir={directory} was trained on other records than those in --data_dir='
+            f'{config.data.data_dir}. Name those, or another --run_dir.'
         )
 
 
-def owned(config: schema.Config) -> dict[str, Any]:
-    """The settings that may not change while a run goes on."""
-    values = schema.to_settings(config)
-    names = {f.name for part in _OF_ITS_OWN for f in fields.fields(getattr(config, part))}
-    found = {name: values[name] for name in (names | {'seed'}) - _FREE}
-    numbers = runs.resolve_recipe(config)
-    if numbers.schedule == 'geometric':
-        found['epochs'] = numbers.epochs  # they decide every rate
-    return found
+def describe_differences(before: schema.Config, now: schema.Config) -> list[str]:
+    """Describes the settings that differ and must not change when a run resumes."""
+    old, new = list_fixed_settings(before), list_fixed_settings(now)
+    return [
+        f'{name}: {old.get(name)} then, {new.get(name)} now'
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
 
 
-def identity(config: schema.Config, manifest, found: pathlib.Path | None) -> dict[str, int]:
-    """What all workers of a run must have in common, as numbers below 2**40.
+def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
+    """Lists the settings, by flag name, that must not change when a run resumes."""
+    values = serialization.to_settings(config)
+    names = {
+        field.name
+        for section in _FIXED_SECTIONS
+        for field in fields.list_settings(getattr(config, section))
+    }
+    fixed = {name: values[name] for name in (names | {'seed'}) - _FREE_SETTINGS}
+    recipe = build.resolve_recipe(config)
+    if recipe.schedule == 'geometric':
+        fixed['epochs'] = recipe.epochs  # every learning rate depends on it
+    return fixed
+
+
+def compute_identity(
+    config: schema.Config, manifest: manifests.Manifest, checkpoint: pathlib.Path | None
+) -> dict[str, int]:
+    """Computes what all workers of a run must have in common, as numbers below 2**40.
 
     Args:
-        config: Of the command.
-        manifest: Of its records.
-        found: The newest checkpoint.
+        config: Settings of the command.
+        manifest: Of the training records.
+        checkpoint: The checkpoint to resume from.
     """
     training = config.training
-    epochs = (
-        *(runs.resolve_recipe(config).epochs, training.on_nonfinite),
-        training.stop_train_error,
-    )
+    end = (build.resolve_recipe(config).epochs, training.on_nonfinite, training.stop_train_error)
     texts = {
-        'the newest checkpoint in --run_dir': found.name if found else '',
-        'settings': json.dumps(owned(config), sort_keys=True),
-        'epochs, --stop_train_error or --on_nonfinite': str(epochs),
+        'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
+        'settings': json.dumps(list_fixed_settings(config), sort_keys=True),
+        'epochs, --stop_train_error or --on_nonfinite': str(end),
         'records': manifest.sha256,
     }
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}

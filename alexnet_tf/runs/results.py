@@ -35,10 +35,10 @@ def build_row(
         weights: Of an ensemble's members, separated by spaces; '' for a single run.
     """
     examples = manifest.count_examples(split)
-    bounds = {}
-    for name in ('top1', 'top5'):
-        interval = intervals.compute_wilson_interval(scores[f'{name}_error'], examples)
-        bounds[f'{name}_low'], bounds[f'{name}_high'] = interval
+    top1, top5 = (
+        intervals.compute_wilson_interval(scores[name], examples)
+        for name in ('top1_error', 'top5_error')
+    )
     return {
         'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         'run_dir': run_dir,
@@ -48,7 +48,7 @@ def build_row(
         'examples': examples,
         'views': views,
         **scores,
-        **bounds,
+        **dict(zip(('top1_low', 'top1_high', 'top5_low', 'top5_high'), top1 + top5, strict=True)),
         'manifest_sha256': manifest.sha256,
         'commit': provenance.collect()['commit'],
     }
@@ -56,10 +56,7 @@ def build_row(
 
 def append(directory: pathlib.Path, row: Mapping[str, object]) -> None:
     """Appends a row to a run's results; a file of an older version keeps its own columns."""
-    path = directory / RESULTS
-    existing = tables.read_csv(path)
-    columns = existing[0] if existing else row
-    tables.append_csv(path, {name: row.get(name, '') for name in columns})
+    tables.append_csv(directory / RESULTS, row)
 
 
 def append_if_new(directory: pathlib.Path, row: Mapping[str, object]) -> None:

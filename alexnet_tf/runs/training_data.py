@@ -1,144 +1,197 @@
-"""The records and the stream of batches that a training run asks for."""
+"""The records of a training run, and its stream of batches from any position on."""
 
 from collections.abc import Callable, Iterator
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets
 from input_pipeline.records import caching, manifests
 
-_SMALL_SIDE = 64  # most of a small network's pictures
+_MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 
-def load(config: schema.Config) -> manifests.Manifest:
-    """The prepared records; their copy where `--cache` asks for one."""
+def load_manifest(config: schema.Config) -> manifests.Manifest:
+    """Loads the manifest of the prepared records, or of their copy that `--cache` asks for."""
     manifest = manifests.load(config.data.data_dir)
     if config.input.cache == 'none':
         return manifest
-    return caching.copied(manifest, caching.place(config.input.cache))
+    return caching.copy_to_cache(manifest, caching.cache_directory(config.input.cache))
 
 
-def batches(
+class BatchReader:
+    """Reads the batches of a run in order, from any position on.
+
+    Args:
+        config: Settings of the command.
+        stream: The training data, or one worker's share of them.
+        epochs: Number of epochs of the run.
+        is_cancelled: Asked while a data service is waited for.
+    """
+
+    def __init__(
+        self,
+        config: schema.Config,
+        stream: datasets.TrainingDataset,
+        epochs: int,
+        is_cancelled: Callable[[], bool],
+    ):
+        self._config, self._stream, self._epochs = config, stream, epochs
+        self._is_cancelled = is_cancelled
+        self._examples = sum(number for _, number in stream.shards)
+        self._batches, self._position = iter(()), (epochs, 0)
+
+    def read(self, position: tuple[int, int]) -> tuple | None:
+        """Reads the batch that starts at a position: (epoch, examples of it before the batch).
+
+        The batch after the last one read is ready or under way; any other position reopens the
+        records.
+
+        Returns:
+            (images, labels, mask), as `TrainingDataset.read_batches`; None if it was cancelled.
+
+        Raises:
+            DataError: A record cannot be read, or the data service has no batch.
+        """
+        if position != self._position:
+            self._batches = read_batches(
+                self._config, self._stream, position, self._epochs, is_cancelled=self._is_cancelled
+            )
+        epoch, examples = position[0], position[1] + self._stream.batch_size
+        self._position = (epoch, examples) if examples < self._examples else (epoch + 1, 0)
+        return next(self._batches, None)
+
+
+def read_batches(
     config: schema.Config,
-    stream: datasets.Training,
+    stream: datasets.TrainingDataset,
     start: tuple[int, int],
     epochs: int,
     *,
-    cancelled: Callable[[], bool] = lambda: False,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
-    """What is left of a run's batches, from `start` = (epochs, examples of the next) to `epochs`.
+    """Reads the batches from `start` = (epoch, examples of it) up to the end of epoch `epochs`.
 
-    They end when `cancelled` says so while they are waited for.
+    They end early if `is_cancelled` returns True while a data service is waited for.
     """
     if config.input.data_service:
-        made = data_service.batches(
+        batches = data_service.iterate_batches(
             stream,
             config.input.data_service,
             start_epoch=start[0],
             epochs=epochs,
-            cancelled=cancelled,
+            is_cancelled=is_cancelled,
         )
     else:
-        made = stream.batches(start=start, epochs=epochs)
-    return datasets.read(made, config.data.data_dir, stream.first_unreadable)
+        batches = stream.read_batches(start=start, epochs=epochs)
+    return datasets.iterate(batches, config.data.data_dir, stream.find_first_unreadable)
 
 
-def check(config: schema.Config, numbers: recipes.Recipe, manifest, copies: int) -> None:
-    """Refuses pictures that do not suit the network, a batch that cannot be divided as asked, and
-    epochs that its schedule does not ask for.
-
-    Raises:
-        UsageError: As said.
-    """
-    check_pictures(numbers, manifest)
-    if config.training.drop_epochs and numbers.schedule != 'list':
-        raise schema.UsageError(
-            f'--drop_epochs: they are of --schedule=list, and this one is {numbers.schedule}.'
-        )
-    shares = copies * config.training.accumulate_steps
-    if numbers.batch_size % shares:
-        raise schema.UsageError(
-            f'--batch_size={numbers.batch_size} cannot be divided into {shares} equal parts, which '
-            f'{copies} copies of the network and --accumulate_steps='
-            f'{config.training.accumulate_steps} ask for. Give a multiple of {shares}.'
-        )
-    if config.input.data_service and config.network.strategy == 'multi_worker':
-        raise schema.UsageError(
-            '--data_service feeds one host: its order is not known, so several could not share '
-            'it out. Give each host of --strategy=multi_worker the records.'
-        )
-
-
-def check_readable(config: schema.Config, manifest: manifests.Manifest, unreadable: int) -> None:
-    """Stops when more records cannot be read than may be, or the manifest counts others.
-
-    Args:
-        config: Of the run.
-        manifest: Of its records.
-        unreadable: How many training records of this epoch could not be read.
-
-    Raises:
-        DataError: As said.
-    """
-    if not unreadable:
-        return  # after nearly every step: the shards need not be counted
-    total = manifest.examples(manifests.TRAIN)
-    share = config.data.max_bad_fraction
-    skips = config.input.on_bad_record == 'skip'
-    if skips and 0 < unreadable <= share * total:
-        return
-    most = f'more than --max_bad_fraction={share:g} of {total:,}'
-    if not skips and unreadable > 0:
-        most = 'and --on_bad_record=skip is not given'
-    raise errors.DataError(
-        f'--data_dir={manifest.directory}: {unreadable:,} training records of this epoch could '
-        f'not be read, {most}. --mode=prepare --verify_only says which.'
-    )
-
-
-def check_pictures(numbers: recipes.Recipe, manifest: manifests.Manifest) -> None:
-    """Refuses pictures smaller than what the network sees, or far larger than a small network's.
-
-    Raises:
-        UsageError: As said.
-    """
-    side, crop = manifest.layout.square_size, numbers.crop_size
-    pictures = f'the pictures in {manifest.directory} are {side} x {side}'
-    if crop > side:
-        raise schema.UsageError(
-            f'--crop_size={crop}: {pictures}. Give a smaller crop; for 32 x 32 there are '
-            '--recipe=cifar13, cifar11 and figure1.'
-        )
-    if numbers.layers and side > _SMALL_SIDE:
-        raise schema.UsageError(
-            f'--recipe={numbers.name} is a network for pictures of 32 x 32; {pictures}. Give '
-            '--recipe=source2012, or the records of --source=cifar10.'
-        )
-
-
-def of(
+def create_stream(
     config: schema.Config,
-    numbers: recipes.Recipe,
+    recipe: recipes.Recipe,
     manifest: manifests.Manifest,
     augment: augmentation.Augmentation,
     share: tuple[int, int] = (0, 1),
-) -> datasets.Training:
-    """The training stream, from its beginning; of each batch, the share of one worker of several.
+) -> datasets.TrainingDataset:
+    """Creates the training data of a run.
+
+    Args:
+        config: Settings of the command.
+        recipe: Hyperparameters of the run.
+        manifest: Of the records.
+        augment: The training augmentation.
+        share: (worker, workers): of each batch, the part of one worker.
 
     Raises:
-        UsageError: The records' pictures do not suit the network.
+        UsageError: The images do not fit the network.
     """
-    check_pictures(numbers, manifest)
-    return datasets.Training(
+    check_image_size(recipe, manifest)
+    return datasets.TrainingDataset(
         manifest.shards(manifests.TRAIN),
         manifest.layout,
         augment,
-        numbers.batch_size,
+        recipe.batch_size,
         seed=config.seed,
-        reshuffle=numbers.reshuffle,
+        reshuffle=recipe.reshuffle,
         tolerant=config.input.on_bad_record == 'skip',
         on_accelerator=config.input.augment_on == 'accelerator',
         share=share,
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
+    )
+
+
+def check_settings(
+    config: schema.Config, recipe: recipes.Recipe, manifest: manifests.Manifest, replicas: int
+) -> None:
+    """Checks that records, recipe and number of replicas go together.
+
+    Raises:
+        UsageError: They do not.
+    """
+    check_image_size(recipe, manifest)
+    if config.training.drop_epochs and recipe.schedule != 'list':
+        raise fields.UsageError(
+            f'--drop_epochs belongs to --schedule=list, but the schedule is {recipe.schedule}. '
+            'Leave one of the flags out.'
+        )
+    parts = replicas * config.training.accumulate_steps
+    if recipe.batch_size % parts:
+        raise fields.UsageError(
+            f'--batch_size={recipe.batch_size} cannot be divided into the {parts} equal parts '
+            f'that {replicas} replicas and --accumulate_steps={config.training.accumulate_steps} '
+            f'need. Give a multiple of {parts}.'
+        )
+    if config.input.data_service and config.network.strategy == 'multi_worker':
+        raise fields.UsageError(
+            '--data_service feeds only one worker: its order is random, so that workers could not '
+            'share it. Give each worker of --strategy=multi_worker the records.'
+        )
+
+
+def check_image_size(recipe: recipes.Recipe, manifest: manifests.Manifest) -> None:
+    """Checks that the images are not smaller than the crop, nor far larger than a small network's.
+
+    Raises:
+        UsageError: They are.
+    """
+    size, crop_size = manifest.layout.square_size, recipe.crop_size
+    images = f'the images in {manifest.directory} are {size} x {size}'
+    if crop_size > size:
+        raise fields.UsageError(
+            f'--crop_size={crop_size}: {images}. Give a smaller crop; for 32 x 32 there are '
+            '--recipe=cifar13, cifar11 and figure1.'
+        )
+    if recipe.layers and size > _MAX_SMALL_SIZE:
+        raise fields.UsageError(
+            f'--recipe={recipe.name} is a network for images of 32 x 32; {images}. Give '
+            '--recipe=source2012, or the records of --source=cifar10.'
+        )
+
+
+def check_unreadable(config: schema.Config, manifest: manifests.Manifest, unreadable: int) -> None:
+    """Checks that not too many records are unreadable.
+
+    Args:
+        config: Settings of the command.
+        manifest: Of the records.
+        unreadable: Training records of this epoch that could not be read. Negative if there were
+            more than the manifest counts.
+
+    Raises:
+        DataError: More than `--max_bad_fraction`, or any without `--on_bad_record=skip`.
+    """
+    if not unreadable:
+        return  # after nearly every step: do not count the shards
+    total = manifest.count_examples(manifests.TRAIN)
+    share = config.data.max_bad_fraction
+    skips = config.input.on_bad_record == 'skip'
+    if skips and 0 < unreadable <= share * total:
+        return
+    limit = f'more than --max_bad_fraction={share:g} of {total:,}'
+    if not skips and unreadable > 0:
+        limit = 'and --on_bad_record=skip is not given'
+    raise errors.DataError(
+        f'--data_dir={manifest.directory}: {unreadable:,} training records of this epoch could '
+        f'not be read, {limit}. --mode=prepare --verify_only names them.'
     )

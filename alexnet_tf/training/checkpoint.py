@@ -1,9 +1,9 @@
-"""Checkpoints: whole or not there, verified when written and when loaded.
+"""Checkpoints: each is complete or does not exist, and is verified when written and when loaded.
 
-`<directory>/step-00001234/`, or `step-00001234.epoch-0005/` at an epoch's end, holds
-`variables.npz` (weights, velocities, random state, by name), `state.json` (where the run stood)
-and `sha256.json` (of both files, and the version of all this).
-A directory gets its name when everything in it is on the disk: the last name is the newest.
+`<directory>/step-00001234/`, or `step-00001234.epoch-0005/` at the end of an epoch, holds
+`variables.npz` (weights, velocities and random states, by name), `state.json` (see
+`state.TrainingState`) and `sha256.json` (hashes of both files, and the version of the format).
+A directory gets its name after its files are on the disk: the last name is the newest checkpoint.
 """
 
 import errno
@@ -23,8 +23,8 @@ from input_pipeline import errors, files
 
 KEEP = 3
 VERSION = 2
-VARIABLES = 'variables.npz'
-_STATE, _HASHES = 'state.json', 'sha256.json'
+VARIABLES_FILE = 'variables.npz'
+_STATE_FILE, _HASHES_FILE = 'state.json', 'sha256.json'
 
 
 def save(
@@ -35,41 +35,60 @@ def save(
     ends_epoch: bool = False,
     keep_every_epochs: int = 0,
 ) -> pathlib.Path:
-    """Writes the checkpoint of `state['step']`, reads it back, then removes old ones.
+    """Writes the checkpoint of `state['step']`, verifies it, then removes old ones.
 
-    The newest three stay, the best of those at an epoch's end, and each `keep_every_epochs`-th of
-    them. Later ones, which were broken or are gone back from, do not.
+    The newest three are kept, the best of those at the end of an epoch, and every
+    `keep_every_epochs`-th of them. Checkpoints of later steps, which are corrupt or were rolled
+    back, are removed.
+
+    Args:
+        directory: Of all checkpoints of a run.
+        variables: What to keep, by name.
+        state: A `TrainingState` as a dictionary.
+        ends_epoch: Whether it is the end of an epoch.
+        keep_every_epochs: 0 for none.
+
+    Returns:
+        The directory of the checkpoint.
 
     Raises:
-        OSError: The disk is full or not writable, or does not give back what was written; earlier
-            checkpoints stand untouched.
+        OSError: The disk is full or not writable, or returns other data than was written; earlier
+            checkpoints are untouched.
     """
     end = f'.epoch-{state["epoch"]:04d}' if ends_epoch else ''
     final = directory / f'step-{state["step"]:08d}{end}'
     if final.exists():
-        if _problem(final) is None and read_state(final) == state:
+        if _find_problem(final) is None and read_state(final) == state:
             return final
         shutil.rmtree(final)
-    files.clear_left_aside(directory)
-    with files.atomic_directory(final) as aside:
-        with open(aside / VARIABLES, 'wb', buffering=0) as file:
-            hashed = _Hashed(file)
-            np.savez(hashed, **{each.path: each.numpy() for each in variables})
-        text = json.dumps(state, indent=2).encode()
-        (aside / _STATE).write_bytes(text)
-        hashes = {VARIABLES: hashed.sha256(), _STATE: hashlib.sha256(text).hexdigest()}
-        (aside / _HASHES).write_text(json.dumps({'version': VERSION} | hashes, indent=2))
-    problem = _problem(final)
+    files.remove_temporary(directory)
+    with files.atomic_directory(final) as temporary:
+        _write(temporary, variables, state)
+    problem = _find_problem(final)
     if problem:
         shutil.rmtree(final)
-        raise OSError(errno.EIO, f'the checkpoint just written is broken: {problem}', str(final))
-    for old in _superfluous(directory, final, keep_every_epochs):
-        shutil.rmtree(old)
+        raise OSError(errno.EIO, f'the checkpoint just written is corrupt: {problem}', str(final))
+    for path in _list_superfluous(directory, final, keep_every_epochs):
+        shutil.rmtree(path)
     return final
 
 
-class _Hashed(io.RawIOBase):
-    """A file that takes the hash of what is to be written, in order."""
+def _write(directory: pathlib.Path, variables: Iterable[keras.Variable], state) -> None:
+    with open(directory / VARIABLES_FILE, 'wb', buffering=0) as file:
+        hashing = _HashingFile(file)
+        np.savez(hashing, **{variable.path: variable.numpy() for variable in variables})
+    text = json.dumps(state, indent=2).encode()
+    (directory / _STATE_FILE).write_bytes(text)
+    hashes = {
+        'version': VERSION,
+        VARIABLES_FILE: hashing.sha256(),
+        _STATE_FILE: hashlib.sha256(text).hexdigest(),
+    }
+    (directory / _HASHES_FILE).write_text(json.dumps(hashes, indent=2))
+
+
+class _HashingFile(io.RawIOBase):
+    """Hashes what is written, in order, before it reaches the file."""
 
     def __init__(self, file):
         self._file, self._digest = file, hashlib.sha256()
@@ -79,8 +98,7 @@ class _Hashed(io.RawIOBase):
 
     def write(self, data) -> int:
         self._digest.update(data)
-        whole = memoryview(data).cast('B')
-        done = 0
+        whole, done = memoryview(data).cast('B'), 0
         while done < len(whole):
             done += self._file.write(whole[done:])
         return done
@@ -89,115 +107,136 @@ class _Hashed(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def load_newest(directory: pathlib.Path) -> pathlib.Path | None:
-    """The newest checkpoint that is whole; None where there has been none.
+def find_newest(directory: pathlib.Path) -> pathlib.Path | None:
+    """Returns the newest intact checkpoint; None if there are none.
 
-    A broken one is named in a warning and passed over.
+    Corrupt ones are skipped with a warning.
 
     Raises:
-        DataError: There are checkpoints and all are broken, or the newest is of another version
-            of this program.
+        DataError: All checkpoints are corrupt, or the newest has another version.
     """
-    return _first_whole(directory, _newest_first(directory))
+    return _find_intact(directory, _list_newest_first(directory))
 
 
-def load_best(directory: pathlib.Path) -> pathlib.Path | None:
-    """The whole checkpoint with the lowest validation error at its epoch's end; else the newest."""
-    best = sorted(_ends_of_epochs(directory), key=lambda each: each[1])
-    found = [path for path, _, _ in best]
-    rest = [path for path in _newest_first(directory) if path not in found]
-    return _first_whole(directory, found + rest)
+def find_best(directory: pathlib.Path) -> pathlib.Path | None:
+    """Returns the intact checkpoint with the lowest validation error; else the newest.
+
+    Only checkpoints at the end of an epoch have a validation error.
+
+    Raises:
+        DataError: All checkpoints are corrupt, or one has another version.
+    """
+    ends = sorted(_list_epoch_ends(directory), key=lambda end: end[1])
+    best_first = [path for path, _, _ in ends]
+    rest = [path for path in _list_newest_first(directory) if path not in best_first]
+    return _find_intact(directory, best_first + rest)
 
 
 def read_state(path: pathlib.Path) -> dict[str, Any]:
-    """Where the run stood."""
-    return json.loads((path / _STATE).read_text())
+    """Reads the training state of a checkpoint."""
+    return json.loads((path / _STATE_FILE).read_text())
+
+
+def read_variables_sha256(path: pathlib.Path) -> str:
+    """Reads the SHA-256 of a checkpoint's variables."""
+    return json.loads((path / _HASHES_FILE).read_text())[VARIABLES_FILE]
+
+
+def list_weights(model: keras.Model) -> list[keras.Variable]:
+    """Lists the variables of a trained network: all but the states of random generators."""
+    return [variable for variable in model.variables if 'seed_generator' not in variable.path]
 
 
 def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
-    """Sets every variable to its value in the checkpoint.
+    """Sets every variable to its value in a checkpoint.
 
     Raises:
-        DataError: A variable is missing there, or has another shape: another network's. Or there
-            is no such checkpoint any more.
+        DataError: A variable is missing there or has another shape, as of another network; or
+            there is no such checkpoint any more.
     """
     try:
-        saved = np.load(path / VARIABLES, allow_pickle=False)
+        arrays = np.load(path / VARIABLES_FILE, allow_pickle=False)
     except FileNotFoundError as error:
         raise errors.DataError(
-            f'{path} is gone: a training that goes on removes old checkpoints. Run this again.'
+            f'{path} does not exist any more: a training run in progress removes old checkpoints. '
+            'Run this command again.'
         ) from error
-    with saved:
+    with arrays:
         for variable in variables:
-            _restore_one(path, saved, variable)
+            _restore_variable(path, arrays, variable)
 
 
-def _restore_one(path, saved, variable) -> None:
-    if variable.path not in saved:
-        raise errors.DataError(f'{path} has no {variable.path}: it is of another network.')
-    value = saved[variable.path]
+def _restore_variable(path: pathlib.Path, arrays, variable: keras.Variable) -> None:
+    if variable.path not in arrays:
+        raise errors.DataError(
+            f'{path} has no {variable.path}: it is a checkpoint of another network. Give the '
+            'recipe that it was trained with.'
+        )
+    value = arrays[variable.path]
     if value.shape != tuple(variable.shape):
         raise errors.DataError(
-            f'{path}: {variable.path} has shape {value.shape}, this network wants '
-            f'{tuple(variable.shape)}. Use the width, recipe and classes that it was trained with.'
+            f'{path}: {variable.path} has shape {value.shape}, but this network expects '
+            f'{tuple(variable.shape)}. Give the width, recipe and classes that it was trained with.'
         )
     variable.assign(value)
 
 
-def _first_whole(directory, found: list[pathlib.Path]) -> pathlib.Path | None:
-    for path in found:
-        problem = _problem(path)
+def _find_intact(directory: pathlib.Path, paths: list[pathlib.Path]) -> pathlib.Path | None:
+    for path in paths:
+        problem = _find_problem(path)
         if problem is None:
             return path
-        warnings.warn(f'checkpoint {path} is passed over: {problem}.', stacklevel=3)
-    if found:
+        warnings.warn(f'checkpoint {path} is skipped: {problem}.', stacklevel=3)
+    if paths:
         raise errors.DataError(
-            f'none of the {len(found)} checkpoints in {directory} is whole (each has a '
-            'sha256.json that its files must match). Remove the directory to start afresh.'
+            f'all {len(paths)} checkpoints in {directory} are corrupt: their files do not match '
+            'their sha256.json. Remove the directory to train from the start.'
         )
     return None
 
 
-def _newest_first(directory: pathlib.Path) -> list[pathlib.Path]:
+def _find_problem(path: pathlib.Path) -> str | None:
+    try:
+        hashes = json.loads((path / _HASHES_FILE).read_text())
+        version = hashes.pop('version', 1)
+        if version != VERSION:
+            raise errors.DataError(
+                f'checkpoint {path} has version {version}, but this program reads version '
+                f'{VERSION}. Use the program that wrote it, or name another --run_dir.'
+            )
+        for name in (VARIABLES_FILE, _STATE_FILE):
+            if files.compute_sha256(path / name) != hashes[name]:
+                return f'{name} does not match its hash'
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f'it cannot be read ({error})'
+    return None
+
+
+def _list_newest_first(directory: pathlib.Path) -> list[pathlib.Path]:
     return sorted(directory.glob('step-*'), reverse=True)
 
 
-def _ends_of_epochs(directory: pathlib.Path) -> list[tuple[pathlib.Path, float, int]]:
-    """(path, validation error, epoch) of the checkpoints at an epoch's end, oldest first."""
-    found = []
-    for path in reversed(_newest_first(directory)):
+def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float, int]]:
+    """Lists (path, validation error, epoch) of the checkpoints at an epoch's end, oldest first."""
+    ends = []
+    for path in reversed(_list_newest_first(directory)):
         if '.epoch-' not in path.name:
             continue
         try:
             state = read_state(path)
-            found.append((path, state['validation_errors'][-1], state['epoch']))
+            ends.append((path, state['validation_errors'][-1], state['epoch']))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
-            continue  # broken: no one's best
-    return found
+            continue  # corrupt
+    return ends
 
 
-def _superfluous(directory, final: pathlib.Path, keep_every_epochs: int) -> list[pathlib.Path]:
-    ends = [each for each in _ends_of_epochs(directory) if each[0] <= final]
-    kept = set([path for path in _newest_first(directory) if path <= final][:KEEP])
+def _list_superfluous(
+    directory: pathlib.Path, newest: pathlib.Path, keep_every_epochs: int
+) -> list[pathlib.Path]:
+    ends = [end for end in _list_epoch_ends(directory) if end[0] <= newest]
+    kept = set([path for path in _list_newest_first(directory) if path <= newest][:KEEP])
     if ends:
-        kept.add(min(ends, key=lambda each: each[1])[0])
+        kept.add(min(ends, key=lambda end: end[1])[0])
     if keep_every_epochs:
         kept |= {path for path, _, epoch in ends if epoch % keep_every_epochs == 0}
-    return [path for path in _newest_first(directory) if path not in kept]
-
-
-def _problem(path: pathlib.Path) -> str | None:
-    try:
-        hashes = json.loads((path / _HASHES).read_text())
-        version = hashes.pop('version', 1)
-        if version != VERSION:
-            raise errors.DataError(
-                f'checkpoint {path} has version {version}, this program reads {VERSION}. Use the '
-                'program that wrote it, or begin another --run_dir.'
-            )
-        for name in (VARIABLES, _STATE):
-            if files.sha256(path / name) != hashes[name]:
-                return f'{name} is not what was written'
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f'it cannot be read ({error})'
-    return None
+    return [path for path in _list_newest_first(directory) if path not in kept]

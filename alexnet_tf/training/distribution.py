@@ -1,134 +1,164 @@
-"""Copies of the network that learn together, each from its share of every batch.
+"""Replicas of the network that train together, each on its share of every batch.
 
-TensorFlow's `MirroredStrategy` keeps one copy on each device of a host,
-`MultiWorkerMirroredStrategy` on each device of several hosts.
+TensorFlow's `MirroredStrategy` keeps one replica on each device of a host, and
+`MultiWorkerMirroredStrategy` on each device of several hosts, whose processes are the workers.
 """
 
 import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from alexnet_tf.training import signals
+from input_pipeline import errors
 
-class One:
-    """No copies: one network, on one device or on two for its two columns."""
 
-    number = local = workers = 1
+class PeerDisconnected(Exception):
+    """Another worker of the cluster disconnected."""
+
+    exit_code = 1
+
+
+class SingleReplica:
+    """The only replica of a network, on one device, or on two for its two columns.
+
+    Attributes:
+        number: Replicas of all workers.
+        workers: Number of workers.
+        worker: Index of this worker.
+        is_chief: Whether this worker writes the run directory.
+    """
+
+    number = workers = 1
     worker = 0
-    chief = True
+    is_chief = True
 
-    def scope(self):
-        """In which variables are made."""
+    def scope(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which variables must be created."""
         return contextlib.nullcontext()
 
     def sum(self, tensors: Any) -> Any:
-        """The sums over all copies of (nested) tensors; for `run`'s function."""
+        """Sums (nested) tensors over all replicas; only inside the function given to `run`."""
         return tensors
 
-    def row(self, rows: int) -> int | tf.Tensor:
-        """Where in the batch this copy's share of `rows` begins; for `run`'s function."""
+    def first_row(self, rows: int) -> int | tf.Tensor:
+        """Returns the row of the batch that this replica's share of `rows` starts at.
+
+        Only inside the function given to `run`.
+        """
         return 0
 
-    def run(self, learn: Callable, batch: Any, *more: tf.Tensor) -> Any:
-        """`learn(share, *more)` on each copy with its share of this worker's batch.
+    def run(self, function: Callable, batch: Any, *arguments: tf.Tensor) -> Any:
+        """Calls `function(share, *arguments)` on each replica with its share of the batch.
+
+        Args:
+            function: Must return the same on every replica.
+            batch: This worker's part of the batch.
+            arguments: The same for all replicas.
 
         Returns:
-            What the first copy here returns; `learn` makes all return the same.
+            The result of this worker's first replica.
         """
-        return learn(batch, *more)
+        return function(batch, *arguments)
 
-    def total(self, values: Sequence[float]) -> list[float]:
-        """The sums over all workers, outside of `run`."""
+    def sum_over_workers(self, values: Sequence[float]) -> list[float]:
+        """Sums numbers over all workers; only outside of `run`."""
         return list(values)
 
 
-class Mirrored(One):
-    """Copies on several devices.
+class MirroredReplicas(SingleReplica):
+    """Replicas on several devices.
 
     Args:
-        strategy: Of TensorFlow, made before any operation ran.
-        workers, worker: How many hosts there are, and which this one is.
+        strategy: TensorFlow's, created before any operation ran.
+        workers: Number of workers.
+        worker: Index of this worker.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, worker: int = 0):
         self._strategy = strategy
         self.number, self.workers, self.worker = strategy.num_replicas_in_sync, workers, worker
-        self.local, self.chief = self.number // workers, worker == 0
-        self._total = tf.function(self._added, autograph=False)
+        self._local, self.is_chief = self.number // workers, worker == 0
+        self._sum_over_workers = tf.function(self._sum_first_replicas, autograph=False)
 
     def scope(self):
+        """Returns the strategy's scope."""
         return self._strategy.scope()
 
     def sum(self, tensors):
+        """Sums (nested) tensors over all replicas, with one all-reduce."""
         flat = tf.nest.flatten(tensors)
-        added = tf.distribute.get_replica_context().all_reduce('SUM', flat)
-        return tf.nest.pack_sequence_as(tensors, added)
+        sums = tf.distribute.get_replica_context().all_reduce('SUM', flat)
+        return tf.nest.pack_sequence_as(tensors, sums)
 
-    def row(self, rows):
+    def first_row(self, rows):
+        """Returns the row of the batch that this replica's share of `rows` starts at."""
         return tf.distribute.get_replica_context().replica_id_in_sync_group * rows
 
-    def run(self, learn, batch, *more):
-        results = self._strategy.run(self._with_share, (learn, batch, *more))
-        first = self._strategy.experimental_local_results
-        return tf.nest.map_structure(lambda each: first(each)[0], results)
+    def run(self, function, batch, *arguments):
+        """Calls `function(share, *arguments)` on each replica with its share of the batch."""
+        results = self._strategy.run(self._call_with_share, (function, batch, *arguments))
+        local = self._strategy.experimental_local_results
+        return tf.nest.map_structure(lambda result: local(result)[0], results)
 
-    def total(self, values):
+    def sum_over_workers(self, values):
+        """Sums numbers over all workers; only outside of `run`."""
         if self.workers == 1:
             return list(values)
-        return self._total(tf.constant(values, tf.float64)).numpy().tolist()
+        return self._sum_over_workers(tf.constant(values, tf.float64)).numpy().tolist()
 
     @tf.autograph.experimental.do_not_convert
-    def _with_share(self, learn, batch, *more):
+    def _call_with_share(self, function, batch, *arguments):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        at = replica % self.local
+        index = replica % self._local
 
-        def share(whole):
-            rows = whole.shape[0] // self.local
+        def take_share(tensor):
+            rows = tensor.shape[0] // self._local
             with tf.device('/CPU:0'):  # so that no more than a share is sent to a device
-                return whole[at * rows : (at + 1) * rows]
+                return tensor[index * rows : (index + 1) * rows]
 
-        return learn(tf.nest.map_structure(share, batch), *more)
+        return function(tf.nest.map_structure(take_share, batch), *arguments)
 
-    def _added(self, values):
-        def once(values):
-            # One copy of a worker speaks for it.
+    def _sum_first_replicas(self, values):
+        def sum_replicas(values):
+            # Only one replica of each worker contributes.
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            own = values * tf.cast(replica % self.local == 0, values.dtype)
+            own = values * tf.cast(replica % self._local == 0, values.dtype)
             return tf.distribute.get_replica_context().all_reduce('SUM', own)
 
-        results = self._strategy.run(once, (values,))
+        results = self._strategy.run(sum_replicas, (values,))
         return self._strategy.experimental_local_results(results)[0]
 
 
-def make(strategy: str, devices: Sequence[str]) -> One:
-    """The copies that a strategy keeps.
+def create_replicas(strategy: str, devices: Sequence[str]) -> SingleReplica:
+    """Creates the replicas of a strategy.
 
     Args:
-        strategy: 'mirrored', 'multi_worker', or another for no copies.
-        devices: Of the copies on this host; none: all GPUs, or else the CPU.
+        strategy: 'mirrored', 'multi_worker', or anything else for a single replica.
+        devices: Of the replicas of 'mirrored'; by default all GPUs, or else the CPU.
 
     Raises:
-        ValueError: There is no such cluster as TF_CONFIG says, or its form is another.
+        ValueError: TF_CONFIG describes no cluster.
     """
     if strategy == 'mirrored':
-        return Mirrored(_mirrored(tuple(devices)))
+        return MirroredReplicas(_create_mirrored_strategy(tuple(devices)))
     if strategy == 'multi_worker':
-        workers, worker = _cluster()
-        return Mirrored(tf.distribute.MultiWorkerMirroredStrategy(), workers, worker)
-    return One()
+        workers, worker = _read_cluster()
+        return MirroredReplicas(tf.distribute.MultiWorkerMirroredStrategy(), workers, worker)
+    return SingleReplica()
 
 
-@functools.cache  # two on the same devices would give their sums the same numbers
-def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+@functools.cache  # two strategies on the same devices would use the same keys for their sums
+def _create_mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(list(devices) or None)
 
 
-def _cluster() -> tuple[int, int]:
-    """(number of workers, this one's) of TF_CONFIG."""
+def _read_cluster() -> tuple[int, int]:
+    """Reads (number of workers, index of this one) from TF_CONFIG."""
     text = os.environ.get('TF_CONFIG', '')
     try:
         config = json.loads(text)
@@ -138,8 +168,65 @@ def _cluster() -> tuple[int, int]:
             raise KeyError('worker')
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f'TF_CONFIG={text!r}: --strategy=multi_worker wants each host to have one such as '
+            f'TF_CONFIG={text!r} describes no cluster. For --strategy=multi_worker set it on each '
+            'host, with an index of its own, such as '
             '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
-            '"task": {"type": "worker", "index": 0}}, with an index of its own.'
+            '"task": {"type": "worker", "index": 0}}.'
         ) from error
     return len(addresses), index
+
+
+def agree_on_stop(replicas: SingleReplica, stop: signals.StopRequest) -> int | None:
+    """Returns the signal that asks any worker to stop: the same for all, after the same step."""
+    if replicas.workers == 1:
+        return stop.number if stop else None
+    requests = replicas.sum_over_workers(
+        [float(stop.number == number) for number in signals.STOP_SIGNALS]
+    )
+    counts = zip(signals.STOP_SIGNALS, requests, strict=True)
+    return next((number for number, count in counts if count), None)
+
+
+def check_same_everywhere(replicas: SingleReplica, digests: Mapping[str, int]) -> None:
+    """Checks that all workers were started alike.
+
+    Args:
+        replicas: Of all workers.
+        digests: By what it describes, a number below 2**40 that must be the same for all.
+
+    Raises:
+        DataError: On every worker, if some number differs.
+    """
+    if replicas.workers == 1:
+        return
+    sums = replicas.sum_over_workers([float(digest) for digest in digests.values()])
+    squares = replicas.sum_over_workers([_square(digest) for digest in digests.values()])
+    differing = [
+        name
+        for (name, digest), total, square in zip(digests.items(), sums, squares, strict=True)
+        if total != replicas.workers * digest or square != replicas.workers * _square(digest)
+    ]
+    if any(replicas.sum_over_workers([float(bool(differing))])):
+        names = ', '.join(differing) or 'see the messages of the others'
+        raise errors.DataError(
+            f'the workers of this cluster were started differently ({names}). Give all of them '
+            'the same flags and records, and a --run_dir that all of them see.'
+        )
+
+
+def _square(digest: int) -> float:
+    return float((digest % 2**20) ** 2)  # exact in float64, even when summed
+
+
+@contextlib.contextmanager
+def report_disconnected_peers(replicas: SingleReplica) -> Iterator[None]:
+    """Turns TensorFlow's errors about a broken cluster into `PeerDisconnected`."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if replicas.workers == 1:
+            raise
+        raise PeerDisconnected(
+            'another worker disconnected. Run the same command on every host to resume from the '
+            'newest checkpoint.'
+        ) from error

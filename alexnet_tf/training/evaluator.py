@@ -1,32 +1,44 @@
-"""Scores of a network on prepared records."""
+"""Evaluates a network on prepared records."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.models import outputs
-from alexnet_tf.training import dead_units, distribution, steps
+from alexnet_tf.training import distribution, health, steps
 from input_pipeline import errors
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.records import checking
 
 
-class Scorer:
-    """Scores a split of prepared records: each example exactly once.
-
-    Args:
-        model: images -> logits.
-        mean_image: (256, 256, 3) float32.
-        crop_size: Side of a view.
-        views: 1, 9 or 10 a picture.
-        batch_size: Views a step, at least.
-        copies: Of the model: each worker scores a share, and all get the whole's scores.
-        watched: Units of the model to watch.
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How well a network does on a split.
 
     Attributes:
-        dead_units: See `Units.dead_shares`; of the split scored last.
+        metrics: loss (nats), top1_error and top5_error (in [0, 1]): means over the split.
+        dead_units: Share of dead units by layer, as {'conv1': 0.02}; {} if they are not watched.
+    """
+
+    metrics: dict[str, float]
+    dead_units: Mapping[str, float]
+
+
+class Evaluator:
+    """Evaluates a network on a split of prepared records, each example exactly once.
+
+    Args:
+        model: Images -> logits.
+        mean_image: (size, size, 3) float32 RGB in [0, 255].
+        crop_size: Side of a view.
+        views: Views of each image: 1, 9 or 10.
+        batch_size: Views in a batch, if it is at least `views`.
+        replicas: Of the model. Each worker evaluates a share of the examples, and all get the
+            result for all examples.
+        relu_units: Units of the model to watch for dead ones.
     """
 
     def __init__(
@@ -37,68 +49,73 @@ class Scorer:
         crop_size: int,
         views: int,
         batch_size: int,
-        copies: distribution.One | None = None,
-        watched: dead_units.Units | None = None,
+        replicas: distribution.SingleReplica | None = None,
+        relu_units: health.ReluUnits | None = None,
     ):
-        self._copies, self._watched, self.dead_units = copies or distribution.One(), watched, {}
+        self._replicas, self._relu_units = replicas or distribution.SingleReplica(), relu_units
+        self._images = max(1, batch_size // views)
+        self._datasets: dict[tuple, tf.data.Dataset] = {}
 
-        def views_of(squares):
-            return preprocessing.views(squares, mean_image, crop_size=crop_size, number=views)
+        def make_views(squares):
+            return preprocessing.make_views(squares, mean_image, crop_size=crop_size, number=views)
 
-        outputs = watched.outputs if watched else ()
-        self._step = steps.evaluation_step(model, views_of, views, outputs)
-        self._pictures = max(1, batch_size // views)
-        self._opened = None
+        watched = relu_units.outputs if relu_units else ()
+        self._step = steps.create_evaluation_step(model, make_views, views, watched)
 
-    def __call__(
+    def evaluate(
         self,
         manifest,
         split: str,
+        *,
         report: Callable[[int, int], None] = lambda *_: None,
         keep: Callable[[np.ndarray, np.ndarray], None] = lambda *_: None,
-    ) -> dict[str, float]:
-        """loss (nats), top1_error and top5_error, means over the split.
+    ) -> Evaluation:
+        """Evaluates the network on a split.
 
         Args:
             manifest: Of the records.
-            split: Of them.
-            report: Called with (examples done, examples) from time to time.
+            split: Name of the split.
+            report: Called with (examples done, examples) after each batch.
             keep: Called with each batch's probabilities (n, classes) float32 and labels (n,).
+
+        Raises:
+            DataError: A record cannot be read, or there are not as many as the manifest counts.
         """
-        total = manifest.examples(split)
-        sums, done, awake = np.zeros(len(outputs.METRICS)), 0, False
-        for squares, labels, mask in datasets.read(
-            self._batches(manifest, split),
-            manifest.directory,
-            lambda: checking.first_unreadable(manifest.shards(split), manifest.layout),
-        ):
-            part, probabilities, some = self._step(squares, labels, mask)
-            there = mask.numpy() > 0
-            keep(probabilities.numpy()[there], labels.numpy()[there])
-            sums += part.numpy()
-            awake |= some.numpy()
+        sums, done, active = np.zeros(len(outputs.METRICS)), 0, False
+        total = manifest.count_examples(split)
+        for squares, labels, mask in self._iterate(manifest, split):
+            batch_sums, probabilities, batch_active = self._step(squares, labels, mask)
+            is_example = mask.numpy() > 0
+            keep(probabilities.numpy()[is_example], labels.numpy()[is_example])
+            sums += batch_sums.numpy()
+            active |= batch_active.numpy()
             done += int(mask.numpy().sum())
             report(done, total)
-        found = self._copies.total([done, *sums, *np.atleast_1d(awake).astype(float)])
-        done, sums = found[0], np.array(found[1 : 1 + len(sums)])
-        if self._watched:
-            self.dead_units = self._watched.dead_shares(found[1 + len(sums) :])
+        done, *sums_and_active = self._replicas.sum_over_workers(
+            [done, *sums, *np.atleast_1d(active).astype(float)]
+        )
+        sums, active = np.split(np.array(sums_and_active), [len(outputs.METRICS)])
         if done != total:
             raise errors.DataError(
-                f'{manifest.directory}: scored {done:g} {split} examples, the manifest counts '
-                f'{total}.'
+                f'{manifest.directory}: evaluated {done:g} {split} examples, but the manifest '
+                f'counts {total}. Prepare the records again.'
             )
-        return dict(zip(outputs.METRICS, (sums / done).tolist(), strict=True))
+        metrics = dict(zip(outputs.METRICS, (sums / done).tolist(), strict=True))
+        units = self._relu_units
+        return Evaluation(metrics, units.compute_dead_shares(active) if units else {})
 
-    def _batches(self, manifest, split: str) -> tf.data.Dataset:
-        """The split's batches; training asks for the same ones after each epoch."""
-        if self._opened and self._opened[0] == (manifest.directory, split):
-            return self._opened[1]
-        batches = datasets.evaluation(
-            manifest.shards(split),
-            layout=manifest.layout,
-            batch_size=self._pictures * self._copies.workers,
-            share=(self._copies.worker, self._copies.workers),
+    def _iterate(self, manifest, split: str):
+        """Iterates over the split's batches; the data set is created once."""
+        shards, key = manifest.shards(split), (manifest.directory, split)
+        if key not in self._datasets:
+            self._datasets[key] = datasets.evaluation_dataset(
+                shards,
+                layout=manifest.layout,
+                batch_size=self._images * self._replicas.workers,
+                share=(self._replicas.worker, self._replicas.workers),
+            )
+        return datasets.iterate(
+            self._datasets[key],
+            manifest.directory,
+            lambda: checking.find_first_unreadable(shards, manifest.layout),
         )
-        self._opened = (manifest.directory, split), batches
-        return batches

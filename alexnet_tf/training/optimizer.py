@@ -1,4 +1,4 @@
-"""The paper's update (section 5), through TensorFlow's fused momentum kernel."""
+"""The paper's update of the weights (section 5), by TensorFlow's fused momentum kernel."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,20 +9,26 @@ from alexnet_tf.models import topology
 
 
 class PaperSGD:
-    """v <- momentum v - decay rate w - rate g;  w <- w + v.
+    """Stochastic gradient descent with momentum and weight decay, as in section 5.
 
-    The decay enters the velocity, scaled by the rate, and touches weights only. Keras' own
-    `weight_decay` shrinks weights outside the velocity, about ten times weaker at momentum 0.9.
-    The reported loss stays free of the penalty.
+    v <- momentum * v - weight_decay * learning_rate * w - learning_rate * gradient
+    w <- w + v
 
-    Each variable's velocity, rate and update are on the variable's device, so of the update
-    nothing crosses devices. (Keras' optimizers collect all gradients on the first device.)
+    The decay is part of the velocity, scales with the learning rate, and applies to weights but
+    not to biases. The `weight_decay` of Keras' optimizers shrinks weights outside of the velocity,
+    which is about ten times weaker at momentum 0.9. The loss does not contain the penalty.
+
+    Velocity, learning rate and update of a variable are on the variable's device, so that an
+    update copies nothing between devices; Keras' optimizers collect all gradients on the first.
 
     Args:
-        variables: What is trained.
-        momentum: Share of the velocity kept, in [0, 1].
-        decay: Weight decay.
-        layer_decays: What it is multiplied by, by layer, as {'fc5': 2.5}.
+        variables: The variables to train.
+        momentum: Share of the velocity that is kept, in [0, 1].
+        weight_decay: Coefficient of the decay.
+        layer_decays: Multiples of the coefficient by layer, as {'fc5': 2.5}.
+
+    Attributes:
+        velocities: One for each variable, for checkpoints.
     """
 
     def __init__(
@@ -30,49 +36,48 @@ class PaperSGD:
         variables: Sequence[keras.Variable],
         *,
         momentum: float = 0.9,
-        decay: float = 0.0005,
+        weight_decay: float = 0.0005,
         layer_decays: Mapping[str, float] | None = None,
     ):
-        self._trained, self._momentum = list(variables), momentum
-        multiples = layer_decays or {}
-        self._decays = [
-            0.0 if topology.is_bias(each) else decay * multiples.get(topology.get_layer_name(each), 1.0)
-            for each in self._trained
-        ]
-        self.velocities, self._rates = [], []
-        for each in self._trained:
-            with tf.device(each.value.device):
-                name = each.path.replace('/', '_') + '_velocity'
-                zeros = tf.zeros(each.shape, each.dtype)
+        self._variables, self._momentum = list(variables), momentum
+        self._decays, self.velocities, self._learning_rates = [], [], []
+        for variable in self._variables:
+            multiple = (layer_decays or {}).get(topology.get_layer_name(variable), 1.0)
+            self._decays.append(0.0 if topology.is_bias(variable) else weight_decay * multiple)
+            with tf.device(variable.value.device):
+                name = variable.path.replace('/', '_') + '_velocity'
+                zeros = tf.zeros(variable.shape, variable.dtype)
                 self.velocities.append(keras.Variable(zeros, trainable=False, name=name))
-                self._rates.append(tf.Variable(0.0, trainable=False, dtype=each.dtype))
+                rate = tf.Variable(0.0, trainable=False, dtype=variable.dtype)
+                self._learning_rates.append(rate)
 
-    def set_rate(
+    def set_learning_rate(
         self,
-        rate: float,
+        learning_rate: float,
         *,
         bias_multiplier: float = 1.0,
         layer_multipliers: Mapping[str, float] | None = None,
     ) -> None:
-        """Sets every variable's learning rate.
+        """Sets the learning rate of every variable.
 
         Args:
-            rate: Of weights.
-            bias_multiplier: The rate of biases as a multiple.
-            layer_multipliers: Further multiples by layer, as {'conv1': 0.1}, for both columns. A
-                layer at 0 only coasts to a stop on the velocity it has, as in the 2012 source.
+            learning_rate: Of weights.
+            bias_multiplier: The learning rate of biases is this multiple of it.
+            layer_multipliers: Further multiples by layer, as {'conv1': 0.1}, for both columns. At
+                0 a layer coasts to a stop on the velocity that it has, as in the 2012 source.
         """
-        for variable, own in zip(self._trained, self._rates, strict=True):
-            multiplier = (layer_multipliers or {}).get(topology.get_layer_name(variable), 1.0)
-            own.assign(rate * multiplier * (bias_multiplier if topology.is_bias(variable) else 1.0))
+        for variable, rate in zip(self._variables, self._learning_rates, strict=True):
+            multiple = (layer_multipliers or {}).get(topology.get_layer_name(variable), 1.0)
+            bias_multiple = bias_multiplier if topology.is_bias(variable) else 1.0
+            rate.assign(learning_rate * multiple * bias_multiple)
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """One update, from the gradient of each variable."""
-        parts = (self._trained, self.velocities, self._rates, self._decays, gradients)
-        for variable, velocity, rate, decay, gradient in zip(*parts, strict=True):
+        """Updates every variable by its gradient."""
+        columns = (self._variables, self.velocities, self._learning_rates, self._decays, gradients)
+        for variable, velocity, rate, decay, gradient in zip(*columns, strict=True):
             with tf.device(variable.value.device):
                 if decay:
-                    gradient = self._decayed(decay, variable, velocity, rate, gradient)
+                    gradient = self._decay(decay, variable, velocity, rate, gradient)
                 tf.raw_ops.ResourceApplyKerasMomentum(
                     var=variable.value.handle,
                     accum=velocity.value.handle,
@@ -81,12 +86,12 @@ class PaperSGD:
                     momentum=tf.constant(self._momentum, variable.dtype),
                 )
 
-    def _decayed(self, decay: float, variable, velocity, rate, gradient):
-        """What the kernel is to take for the gradient so that weights decay."""
+    def _decay(self, decay: float, variable, velocity, rate, gradient):
+        """Applies weight decay, and returns the gradient for the momentum kernel."""
         if not self._momentum:
             return gradient + decay * variable.value
-        # v - (rate decay / momentum) w, which the kernel multiplies by the momentum: in place,
-        # where a sum of gradient and weights would be as large as both.
+        # v - (rate * decay / momentum) * w, which the kernel multiplies by the momentum: in place,
+        # where a sum of gradient and weights would need memory for both.
         tf.raw_ops.ResourceApplyGradientDescent(
             var=velocity.value.handle,
             alpha=rate * (decay / self._momentum),

@@ -1,30 +1,66 @@
-"""Learning rates as functions of the epoch and of what validation showed."""
+"""Learning rates as functions of the epochs done and the validation errors so far."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from alexnet_tf.models import recipes
 
 FACTOR = 10.0
-MOST_DROPS = 3
-_SPAN, _STRETCHES = 250.0, 4
+MAX_DROPS = 3
+# Of the geometric schedule: the first learning rate over the last, and how many there are.
+_GEOMETRIC_RANGE, _GEOMETRIC_STAGES = 250.0, 4
 _LAYER_RATE = re.compile(r'(\w+)=([\d.]+)(?:@(\d+))?')
 
 
-def listed(base: float, drop_epochs: Sequence[int], done_epochs: int) -> float:
-    """The rate after `done_epochs` epochs: `base`, divided by 10 after each of `drop_epochs`.
+def compute_learning_rate(
+    recipe: recipes.Recipe,
+    validation_errors: Sequence[float],
+    *,
+    patience_epochs: int,
+) -> float | None:
+    """Computes the learning rate of the next epoch; None if the schedule is over.
 
-    >>> [listed(0.01, (2, 3), epoch) for epoch in range(4)]
+    Args:
+        recipe: Names the schedule and its hyperparameters.
+        validation_errors: Top-1 error in [0, 1] after each epoch done.
+        patience_epochs: See `plateau`.
+    """
+    epochs_done = len(validation_errors)
+    if epochs_done >= recipe.epochs:
+        return None
+    if recipe.schedule == 'list':
+        return step_decay(recipe.learning_rate, recipe.drop_epochs, epochs_done)
+    if recipe.schedule == 'geometric':
+        return geometric(recipe.learning_rate, epochs_done, recipe.epochs)
+    return plateau(recipe.learning_rate, validation_errors, patience_epochs)
+
+
+def compute_multipliers(
+    recipe: recipes.Recipe, epochs_done: int
+) -> tuple[float, Mapping[str, float]]:
+    """Computes the multiples of the learning rate in the next epoch: (of biases, by layer)."""
+    biases = recipe.bias_rate_multiplier
+    if recipe.schedule == 'geometric':
+        biases = geometric_bias_multiplier(biases, epochs_done, recipe.epochs)
+    return biases, layer_multipliers(recipe.layer_rates, epochs_done)
+
+
+def step_decay(initial: float, drop_epochs: Sequence[int], epochs_done: int) -> float:
+    """Divides the learning rate by 10 after each of `drop_epochs`.
+
+    >>> [step_decay(0.01, (2, 3), epoch) for epoch in range(4)]
     [0.01, 0.01, 0.001, 0.0001]
     """
-    return base / FACTOR ** sum(done_epochs >= epoch for epoch in drop_epochs)
+    return initial / FACTOR ** sum(epochs_done >= epoch for epoch in drop_epochs)
 
 
-def plateau(base: float, validation_errors: Sequence[float], patience: int) -> float | None:
-    """The rate after epochs with these validation errors; None when training should stop.
+def plateau(initial: float, validation_errors: Sequence[float], patience: int) -> float | None:
+    """Divides the learning rate by 10 when the validation error stops improving; then None.
 
-    The paper's heuristic: divide by 10 when the validation error stops improving, three times.
-    An epoch improves when its error is below every earlier one; `patience` epochs in a row
-    that do not improve make a plateau, and the count begins anew after each division. The
-    plateau after the third division ends training.
+    This is the paper's heuristic (section 5): the learning rate is divided three times, and the
+    plateau after that ends training. An epoch improves if its error is below every earlier one;
+    `patience` epochs in a row that do not improve are a plateau. The count restarts after each
+    division.
 
     >>> plateau(0.01, [0.9, 0.8, 0.8, 0.8], patience=2)
     0.001
@@ -35,46 +71,48 @@ def plateau(base: float, validation_errors: Sequence[float], patience: int) -> f
         best = min(best, error)
         if waited == patience:
             waited, drops = 0, drops + 1
-    return base / FACTOR**drops if drops <= MOST_DROPS else None
+    return initial / FACTOR**drops if drops <= MAX_DROPS else None
 
 
-def geometric(base: float, done_epochs: int, epochs: int) -> float:
-    """The rate after `done_epochs` of `epochs`: four equal stretches, each a cube root of 250
-    below the one before it.
+def geometric(initial: float, epochs_done: int, epochs: int) -> float:
+    """Divides the learning rate by the cube root of 250 after each quarter of `epochs`.
 
-    The 2012 author's later substitute for dropping rates by hand (cuda-convnet2's dexp schedule).
+    The author's later substitute for the plateau (the dexp schedule of cuda-convnet2).
 
     >>> [round(geometric(0.01, epoch, 8), 8) for epoch in (0, 2, 4, 6)]
     [0.01, 0.0015874, 0.00025198, 4e-05]
     """
-    stretch = min(_STRETCHES * done_epochs // epochs, _STRETCHES - 1)
-    return base / _SPAN ** (stretch / (_STRETCHES - 1))
+    stage = min(_GEOMETRIC_STAGES * epochs_done // epochs, _GEOMETRIC_STAGES - 1)
+    return initial / _GEOMETRIC_RANGE ** (stage / (_GEOMETRIC_STAGES - 1))
 
 
-def geometric_biases(multiplier: float, done_epochs: int, epochs: int) -> float:
-    """The biases' rate as a multiple of the weights' in a geometric schedule: divided by 10 once,
-    at half time, whatever the weights do.
+def geometric_bias_multiplier(multiplier: float, epochs_done: int, epochs: int) -> float:
+    """Computes the biases' multiple of the weights' learning rate in a geometric schedule.
 
-    >>> [round(geometric_biases(2.0, epoch, 8) * geometric(0.01, epoch, 8), 6) for epoch in (2, 4)]
+    The learning rate of biases is divided by 10 once, after half of the epochs.
+
+    >>> rates = [geometric_bias_multiplier(2.0, at, 8) * geometric(0.01, at, 8) for at in (2, 4)]
+    >>> [round(rate, 6) for rate in rates]
     [0.02, 0.002]
     """
-    dropped = FACTOR if 2 * done_epochs >= epochs else 1.0
-    return multiplier / dropped / geometric(1.0, done_epochs, epochs)
+    dropped = FACTOR if 2 * epochs_done >= epochs else 1.0
+    return multiplier / dropped / geometric(1.0, epochs_done, epochs)
 
 
-def layer_multipliers(layer_rates: Sequence[str], done_epochs: int) -> dict[str, float]:
-    """By layer, what its learning rate is multiplied by after `done_epochs` epochs.
+def layer_multipliers(layer_rates: Sequence[str], epochs_done: int) -> dict[str, float]:
+    """Returns the multiple of the learning rate of each layer named.
 
     Args:
-        layer_rates: 'LAYER=MULTIPLIER', or 'LAYER=MULTIPLIER@EPOCHS': from then on. Of a layer's,
-            the last that holds counts.
+        layer_rates: 'LAYER=MULTIPLIER', or 'LAYER=MULTIPLIER@EPOCHS': after so many epochs. The
+            last one that applies to a layer counts.
+        epochs_done: Epochs done.
 
     >>> layer_multipliers(('fc8=10', 'conv1=0.1@2', 'conv1=0@3'), 2)
     {'fc8': 10.0, 'conv1': 0.1}
     """
-    found = {}
-    for each in layer_rates:
-        layer, multiplier, since = _LAYER_RATE.fullmatch(each).groups()
-        if done_epochs >= int(since or 0):
-            found[layer] = float(multiplier)
-    return found
+    multipliers = {}
+    for layer_rate in layer_rates:
+        layer, multiplier, since = _LAYER_RATE.fullmatch(layer_rate).groups()
+        if epochs_done >= int(since or 0):
+            multipliers[layer] = float(multiplier)
+    return multipliers

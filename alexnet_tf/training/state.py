@@ -1,30 +1,33 @@
-"""Where a run stands, beside its variables."""
+"""The state of a training run besides its variables."""
 
 import dataclasses
 import math
 
+import numpy as np
+
 from alexnet_tf.models import outputs
 
 
-def _nothing() -> list[float]:
+def _zero_sums() -> list[float]:
     return [0.0] * len(outputs.METRICS)
 
 
 @dataclasses.dataclass
-class State:
-    """Where a run stands; with the variables, all that a checkpoint needs.
+class TrainingState:
+    """How far a run has come; with the variables, all that a checkpoint needs.
 
     Attributes:
         step: Steps done.
         epoch: Epochs done.
-        examples: Examples of the epoch under way that have gone by.
-        counted: How many of those were learned from.
-        unreadable: How many could not be read.
-        sums: Of METRICS over those counted.
-        validation_errors: Top-1, after each epoch.
-        train_error: Top-1, of the last epoch; None before its end.
-        overflows: Steps left out because float16 was too narrow for their gradients.
-        passed_over: [epoch, examples] where batches begin whose loss was no number.
+        examples: Examples of the current epoch that were read.
+        counted: How many of them were trained on.
+        unreadable: How many of them could not be read.
+        sums: Sums of METRICS over the examples counted.
+        validation_errors: Top-1 error in [0, 1] after each epoch.
+        train_error: Top-1 error of the last epoch; None in the first one.
+        overflows: Steps skipped because their gradients overflowed float16.
+        passed_over: [epoch, examples] where the batches start that gave a non-finite loss or
+            gradient and are skipped.
     """
 
     step: int = 0
@@ -32,26 +35,40 @@ class State:
     examples: int = 0
     counted: int = 0
     unreadable: int = 0
-    sums: list[float] = dataclasses.field(default_factory=_nothing)
+    sums: list[float] = dataclasses.field(default_factory=_zero_sums)
     validation_errors: list[float] = dataclasses.field(default_factory=list)
     train_error: float | None = None
     overflows: int = 0
     passed_over: list[list[int]] = dataclasses.field(default_factory=list)
 
-    def begin_epoch(self) -> None:
-        """Forgets what was counted of the epoch under way."""
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where the next batch starts: (epoch, examples)."""
+        return self.epoch, self.examples
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether the next batch is one to skip."""
+        return [self.epoch, self.examples] in self.passed_over
+
+    def add_metrics(self, means: np.ndarray, count: int) -> None:
+        """Counts the examples of a batch, whose means of METRICS are `means`, (3,)."""
+        self.sums = (np.array(self.sums) + count * np.array(means, float)).tolist()
+        self.counted += count
+
+    def restart_epoch(self) -> None:
+        """Forgets what was counted in the current epoch."""
         self.examples = self.counted = self.unreadable = 0
-        self.sums = _nothing()
+        self.sums = _zero_sums()
 
     def end_epoch(self, train_error: float, validation_error: float) -> None:
-        """Counts an epoch and keeps its top-1 errors."""
+        """Counts an epoch, and keeps its top-1 errors."""
         self.epoch += 1
         self.train_error = train_error
         self.validation_errors.append(validation_error)
-        self.begin_epoch()
+        self.restart_epoch()
 
-    def means(self) -> dict[str, float]:
-        """METRICS of the epoch so far; no numbers where nothing was learned from."""
-        number = self.counted or math.nan
-        pairs = zip(outputs.METRICS, self.sums, strict=True)
-        return {name: total / number for name, total in pairs}
+    def compute_means(self) -> dict[str, float]:
+        """Computes METRICS of the current epoch so far; NaN if no example was counted."""
+        count = self.counted or math.nan
+        return {name: total / count for name, total in zip(outputs.METRICS, self.sums, strict=True)}

@@ -1,4 +1,4 @@
-"""The paper's small networks, from records of 32x32 pictures to a served answer."""
+"""The paper's small networks, from records of 32x32 images to served predictions."""
 
 import json
 
@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import main
-from alexnet_tf.commands.plot import availability
 from alexnet_tf.export import saved_model
+from alexnet_tf.plots import availability
 from input_pipeline.sources import cifar10
 
 SMALL = (
@@ -26,7 +26,7 @@ def run(mode, *flags):
 
 @pytest.fixture(scope='module')
 def small_records(tmp_path_factory):
-    """The flag that names records of 20 + 10 pictures of noise."""
+    """The flag that names records of 20 + 10 images of noise."""
     root, random = tmp_path_factory.mktemp('cifar'), np.random.default_rng(0)
     for split, number in (('train', 2), ('test', 1)):
         for name in cifar10.CLASSES:
@@ -41,32 +41,36 @@ def small_records(tmp_path_factory):
 
 
 @pytest.mark.parametrize('recipe', [pytest.param('cifar11', marks=pytest.mark.slow), 'figure1'])
-def test_from_records_to_an_answer(recipe, small_records, tmp_path, monkeypatch):
-    monkeypatch.setattr(availability, 'at_hand', lambda: None)  # report_test has figures
-    monkeypatch.setattr(saved_model, '_difference', lambda *_: 0.0)  # it is asked below
+def test_a_small_network_trains_evaluates_exports_and_reports(
+    recipe, small_records, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(availability, 'load_plots', lambda: None)  # report_test has figures
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)  # it is asked below
     flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
     for mode in ('train', 'evaluate', 'export', 'report'):
         assert run(mode, *flags) == 0
     assert json.loads((tmp_path / 'config.json').read_text())['recipe'] == recipe
     served = tf.saved_model.load(str(tmp_path / 'export' / '1'))
-    picture = tf.io.encode_png(np.zeros((40, 50, 3), np.uint8))
-    answer = served.signatures['serving_default'](images=picture[None])
-    assert set(answer['classes'].numpy()[0]) < {each.encode() for each in cifar10.CLASSES}
+    image = tf.io.encode_png(np.zeros((40, 50, 3), np.uint8))
+    prediction = served.signatures['serving_default'](images=image[None])
+    assert set(prediction['classes'].numpy()[0]) < {name.encode() for name in cifar10.CLASSES}
     assert 'A small network of the AlexNet paper' in (tmp_path / 'MODEL_CARD.md').read_text()
 
 
-def test_networks_and_pictures_that_do_not_suit_each_other(small_records, data, tmp_path, capsys):
+def test_a_network_that_does_not_fit_the_image_size_is_refused(
+    small_records, data, tmp_path, capsys
+):
     where = f'--run_dir={tmp_path / "run"}'
     assert run('train', small_records, where) == 2
-    said = capsys.readouterr().err
-    assert '--crop_size=224: the pictures in' in said
-    assert 'are 32 x 32. Give a smaller crop; for 32 x 32 there are --recipe=cifar13' in said
+    message = capsys.readouterr().err
+    assert '--crop_size=224: the images in' in message
+    assert 'are 32 x 32. Give a smaller crop; for 32 x 32 there are --recipe=cifar13' in message
     assert run('train', data, where, '--recipe=cifar13') == 2
-    assert '--recipe=cifar13 is a network for pictures of 32 x 32' in capsys.readouterr().err
+    assert '--recipe=cifar13 is a network for images of 32 x 32' in capsys.readouterr().err
     assert not (tmp_path / 'run').exists()
 
 
-def test_settings_that_a_small_network_lacks(small_records, tmp_path, capsys):
+def test_settings_that_a_small_network_does_not_have_are_refused(small_records, tmp_path, capsys):
     for flag in ('--conv6', '--initial_sd_middle=0.01', '--normalization=false', '--columns=1'):
         flags = (small_records, f'--run_dir={tmp_path / "run"}', '--recipe=cifar13', flag)
         assert run('train', *flags) == 2
@@ -74,11 +78,13 @@ def test_settings_that_a_small_network_lacks(small_records, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_training_ends_when_it_has_learned_enough(small_records, tmp_path, capsys):
+def test_training_ends_at_a_low_train_error_and_resumes_without_that_limit(
+    small_records, tmp_path, capsys
+):
     flags = (small_records, f'--run_dir={tmp_path}', '--recipe=figure1', '--epochs=5')
     assert run('train', *flags, '--stop_train_error=1') == 0
     assert 'train: done, 1 epochs' in capsys.readouterr().out
-    # The same command has nothing left to do; without the limit it goes on.
+    # The same command has nothing left to do; without the limit it resumes.
     assert run('train', *flags, '--stop_train_error=1') == 0
     assert 'train: done, 1 epochs' in capsys.readouterr().out
     assert run('train', *flags) == 0

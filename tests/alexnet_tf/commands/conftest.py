@@ -1,7 +1,9 @@
-"""A tiny data set, and a tiny network trained on it, through the command line's front door."""
+"""Tiny records, and a tiny network trained on them through the command line."""
 
+import contextlib
 import csv
-import inspect
+import dataclasses
+import itertools
 import shutil
 import signal
 
@@ -11,7 +13,7 @@ import pytest
 from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.config import flags as flags_lib
-from alexnet_tf.training import signals
+from alexnet_tf.training import checkpoint, signals
 
 TINY = (
     '--recipe=paper',
@@ -25,29 +27,32 @@ TINY = (
 )
 
 
-class StopAfter(signals.StopRequest):
-    """Asks to stop when training has looked at it `steps` times."""
-
-    def __init__(self, steps):
-        super().__init__()
-        self.number, self.left = signal.SIGTERM, steps
-
-    def __bool__(self):
-        # A data service looks at it while it waits, too.
-        if inspect.stack()[1].function == 'asked_to_stop':
-            self.left -= 1
-        return self.left <= 0
-
-
 @pytest.fixture(scope='session')
-def stop_after():
-    """Makes a request to stop that comes after so many steps."""
-    return StopAfter
+def train_steps():
+    """Trains a run for some steps, stops it as SIGTERM does, and returns the state it saved."""
+
+    def run(config, steps):
+        training = train.create_trainer(config)
+        stop, counter = signals.StopRequest(), itertools.count(1)
+
+        def step(*batch):
+            result = training.learner.step(*batch)
+            if next(counter) == steps:
+                stop.number = signal.SIGTERM
+            return result
+
+        learner = dataclasses.replace(training.learner, step=step)
+        training = dataclasses.replace(training, learner=learner)
+        with contextlib.closing(training.monitor), pytest.raises(signals.Stopped):
+            training.train(train.resume_or_create(training), stop)
+        return checkpoint.read_state(training.checkpointer.find_newest())
+
+    return run
 
 
 @pytest.fixture(scope='session')
 def command():
-    """Runs one command line with a tiny network; gives its exit status."""
+    """Runs a command line with a tiny network; returns its exit status."""
 
     def run(mode, *flags):
         return main.main(['alexnet_tf', f'--mode={mode}', *TINY, *flags])
@@ -57,7 +62,7 @@ def command():
 
 @pytest.fixture(scope='session')
 def data(command, shared_folder, tmp_path_factory):
-    """The flag that names prepared records of 24 pictures."""
+    """The flag that names prepared records of 24 images."""
     where = f'--data_dir={tmp_path_factory.mktemp("records")}'
     source = ('--source=folder', f'--source_dir={shared_folder}')
     more = ('--shard_examples=8', '--validation_fraction=0.4')
@@ -67,9 +72,9 @@ def data(command, shared_folder, tmp_path_factory):
 
 @pytest.fixture
 def damaged(data, tmp_path):
-    """Flips a byte of a split's first file in a copy of the records; gives the copy's flag."""
+    """Flips a byte of a split's first shard in a copy of the records; returns the copy's flag."""
 
-    def spoil(split):
+    def damage(split):
         directory = shutil.copytree(data.removeprefix('--data_dir='), tmp_path / 'records')
         path = min(directory.glob(f'{split}-*'))
         content = bytearray(path.read_bytes())
@@ -77,7 +82,7 @@ def damaged(data, tmp_path):
         path.write_bytes(content)
         return f'--data_dir={directory}'
 
-    return spoil
+    return damage
 
 
 @pytest.fixture(scope='session')
@@ -90,19 +95,19 @@ def trained(command, data, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def config_of(data):
-    """Makes the config of a tiny training run."""
+    """Parses the config of a tiny training run."""
 
-    def build(run_dir, *flags):
+    def parse(run_dir, *flags):
         argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', '--recipe=paper']
         tiny = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
         return flags_lib.parse([*argv, *tiny, '--epochs=3', '--drop_epochs=2', *flags])
 
-    return build
+    return parse
 
 
 @pytest.fixture(scope='session')
 def whole(config_of, tmp_path_factory):
-    """The directory of an uninterrupted run of three epochs: not to be changed."""
+    """The directory of an uninterrupted run of three epochs; tests must not change it."""
     directory = tmp_path_factory.mktemp('whole')
     train.run(config_of(directory, '--log_every_steps=1', '--profile_steps=1,2'))
     return directory
@@ -110,7 +115,7 @@ def whole(config_of, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def rows():
-    """Reads a run's summary.csv, times aside."""
+    """Reads the rows of a run's summary.csv without their speed."""
 
     def read(directory):
         with open(directory / 'summary.csv') as file:

@@ -1,4 +1,4 @@
-"""Networks that begin with another run's weights."""
+"""Networks initialised from another run."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 
-STILL = ('--learning_rate=0', '--epochs=1', '--seed=5')
+NO_TRAINING = ('--learning_rate=0', '--epochs=1', '--seed=5')
 
 
 @pytest.fixture(scope='module')
@@ -21,60 +21,62 @@ def first(whole, tmp_path_factory):
 
 
 @pytest.fixture
-def begun(config_of, tmp_path):
-    """The weights that a trainer begins with, by layer."""
+def initialise(config_of, tmp_path):
+    """Starts a run, and returns its variables before the first step, by name."""
 
-    def begin(*flags):
-        trainer = train.Trainer(config_of(tmp_path / 'run', *STILL, *flags))
-        trainer.resume()
-        return {each.path: each.numpy() for each in trainer.learner.variables()}
+    def start(*flags):
+        training = train.create_trainer(config_of(tmp_path / 'run', *NO_TRAINING, *flags))
+        train.resume_or_create(training)
+        return {variable.path: variable.numpy() for variable in training.learner.variables}
 
-    return begin
+    return start
 
 
-def differing(begun, first, variables):
+def list_differing(initial, first, variables):
+    """Lists the layers whose initial kernels are not those of the first run."""
     saved = variables(first)
     return {
         name.split('/')[0]
-        for name, value in begun.items()
+        for name, value in initial.items()
         if name.endswith('/kernel') and not np.array_equal(value, saved[name])
     }
 
 
-def test_all_layers_of_a_run_and_no_velocities(first, begun, variables, capsys):
-    found = begun(f'--init_weights={first}')
-    assert differing(found, first, variables) == set()
-    assert not any(value.any() for name, value in found.items() if 'velocity' in name)
-    assert f'train: begins with {first}' in capsys.readouterr().out
+def test_all_layers_of_a_run_are_loaded_and_no_velocities(first, initialise, variables, capsys):
+    initial = initialise(f'--init_weights={first}')
+    assert list_differing(initial, first, variables) == set()
+    assert not any(value.any() for name, value in initial.items() if 'velocity' in name)
+    assert f'train: initialised from {first}' in capsys.readouterr().out
 
 
-def test_a_file_of_a_checkpoint(first, begun, variables):
-    newest = checkpoint.load_newest(first / 'checkpoints')
-    found = begun(f'--init_weights={newest / "variables.npz"}')
-    assert differing(found, first, variables) == set()
+def test_the_variables_file_of_a_checkpoint_is_loaded(first, initialise, variables):
+    newest = checkpoint.find_newest(first / 'checkpoints')
+    initial = initialise(f'--init_weights={newest / "variables.npz"}')
+    assert list_differing(initial, first, variables) == set()
 
 
-def test_named_layers_only(first, begun, variables, capsys):
-    found = begun(f'--init_weights={first}', '--init_layers=conv1,conv2,fc6')
-    rest = {f'{name}_{at}' for name in ('conv3', 'conv4', 'conv5', 'fc7') for at in 'ab'}
-    assert differing(found, first, variables) == {*rest, 'fc8'}
-    assert 'begins afresh: conv3_a' in capsys.readouterr().out
+def test_only_the_named_layers_are_loaded(first, initialise, variables, capsys):
+    initial = initialise(f'--init_weights={first}', '--init_layers=conv1,conv2,fc6')
+    rest = {f'{name}_{column}' for name in ('conv3', 'conv4', 'conv5', 'fc7') for column in 'ab'}
+    assert list_differing(initial, first, variables) == {*rest, 'fc8'}
+    assert 'randomly initialised: conv3_a' in capsys.readouterr().out
 
 
-def test_of_a_run_on_other_classes_the_head_is_left(first, begun, variables):
-    """Even where there are as many."""
+def test_the_last_layer_of_a_run_on_as_many_other_classes_is_not_loaded(
+    first, initialise, variables
+):
     path = first / 'data.json'
     whole = path.read_text()
     try:
         path.write_text(whole.replace('"dog"', '"eel"'))
-        found = begun(f'--init_weights={first}')
+        initial = initialise(f'--init_weights={first}')
     finally:
         path.write_text(whole)
-    assert differing(found, first, variables) == {'fc8'}
+    assert list_differing(initial, first, variables) == {'fc8'}
 
 
 @pytest.mark.slow
-def test_a_layer_at_rate_0_stands_still(first, config_of, tmp_path, variables):
+def test_a_layer_at_learning_rate_0_does_not_change(first, config_of, tmp_path, variables):
     flags = (f'--init_weights={first}', '--layer_rates=conv1=0,conv2=0,fc8=2', '--epochs=1')
     train.run(config_of(tmp_path / 'run', *flags, '--recipe=source2012', '--drop_epochs=9'))
     before, after = variables(first), variables(tmp_path / 'run')
@@ -87,11 +89,11 @@ def test_a_layer_at_rate_0_stands_still(first, config_of, tmp_path, variables):
     assert {'conv3', 'fc6', 'fc8/kernel'} <= moved
 
 
-def test_a_folder_that_is_no_run_is_refused(begun, tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused(initialise, tmp_path):
     with pytest.raises(errors.DataError, match=r'--init_weights=.* holds no trained network'):
-        begun(f'--init_weights={tmp_path}')
+        initialise(f'--init_weights={tmp_path}')
 
 
-def test_layers_that_this_network_lacks_are_refused(first, begun):
+def test_layers_that_the_network_does_not_have_are_refused(first, initialise):
     with pytest.raises(fields.UsageError, match='--init_layers=conv6: this network has conv1'):
-        begun(f'--init_weights={first}', '--init_layers=conv1,conv6')
+        initialise(f'--init_weights={first}', '--init_layers=conv1,conv6')

@@ -1,4 +1,4 @@
-"""Several copies: on two devices of one host, and on two hosts that are processes here."""
+"""Several replicas: on two devices of one host, and of two workers, processes on this host."""
 
 import json
 import os
@@ -33,18 +33,18 @@ def alone(config_of, tmp_path_factory):
 
 
 def check_same(one, other, variables, rows):
-    """To the rounding of sums in another order."""
-    expected, found = variables(one), variables(other)
-    assert expected.keys() == found.keys()
-    for name, value in found.items():
+    """Compares two runs, up to the rounding of sums in another order."""
+    expected, actual = variables(one), variables(other)
+    assert expected.keys() == actual.keys()
+    for name, value in actual.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=2e-6, err_msg=name)
-    for row, same in zip(rows(other), rows(one), strict=True):
+    for row, expected_row in zip(rows(other), rows(one), strict=True):
         for name, value in row.items():
-            assert float(value) == pytest.approx(float(same[name]), rel=1e-4), name
+            assert float(value) == pytest.approx(float(expected_row[name]), rel=1e-4), name
 
 
 @pytest.mark.slow
-def test_copies_on_two_devices(config_of, tmp_path, alone, variables, rows):
+def test_replicas_on_two_devices_train_as_one_does(config_of, tmp_path, alone, variables, rows):
     mirrored = ('--strategy=mirrored', '--devices=/CPU:0,/CPU:1', '--accumulate_steps=2')
     train.run(config_of(tmp_path, *FLAGS, *mirrored))
     check_same(alone, tmp_path, variables, rows)
@@ -60,8 +60,8 @@ def free_ports(number):
     return ports
 
 
-def workers(data, run_dir, *more):
-    """Two processes of one cluster."""
+def start_workers(data, run_dir, *more):
+    """Starts the two processes of a cluster."""
     addresses = [f'127.0.0.1:{port}' for port in free_ports(2)]
     flags = [data, f'--run_dir={run_dir}', '--schedule=list', '--strategy=multi_worker', *FLAGS]
     return [
@@ -85,17 +85,18 @@ def workers(data, run_dir, *more):
 
 
 @pytest.mark.slow
-def test_two_workers_one_killed_and_both_begun_again(data, tmp_path, alone, variables, rows):
-    first = workers(data, tmp_path, '--epochs=500')
+def test_two_workers_resume_after_one_was_killed(data, tmp_path, alone, variables, rows):
+    first = start_workers(data, tmp_path, '--epochs=500')
     for line in first[0].stdout:
         if line.startswith('[1/2] epoch 2/'):
             first[1].send_signal(signal.SIGKILL)
             break
-    _, said = first[0].communicate(timeout=100)
+    _, stderr = first[0].communicate(timeout=100)
     first[1].communicate()
     assert first[0].returncode == 1
-    assert 'another worker has gone away. Run the same command again' in said
-    ended = [each.communicate(timeout=100) for each in workers(data, tmp_path, '--epochs=3')]
-    assert 'train: goes on from' in ended[0][0], ended[0]
-    assert ['done, 3 epochs' in out for out, _ in ended] == [True, True]
+    assert 'another worker disconnected. Run the same command' in stderr
+    second = start_workers(data, tmp_path, '--epochs=3')
+    outputs = [process.communicate(timeout=100) for process in second]
+    assert 'train: resumes from' in outputs[0][0], outputs[0]
+    assert ['done, 3 epochs' in stdout for stdout, _ in outputs] == [True, True]
     check_same(alone, tmp_path, variables, rows)

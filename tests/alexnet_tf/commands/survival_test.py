@@ -1,4 +1,4 @@
-"""Killed and begun again: nothing differs from a run that was left alone."""
+"""Runs that are killed and resumed do not differ from one that was left alone."""
 
 import pathlib
 import runpy
@@ -12,21 +12,21 @@ from alexnet_tf.commands import train
 
 SCRIPT = pathlib.Path(__file__).parents[3] / 'benchmarks' / 'survival.py'
 POINTS = (
-    'writing:2:KILL',  # inside the first checkpoint
-    'row:1:KILL',  # behind its row, before its checkpoint
-    'learned:8:TERM',  # behind the last step of all
+    'writing:2:KILL',  # while the first checkpoint is written
+    'row:1:KILL',  # after an epoch's row, before its checkpoint
+    'trained:8:TERM',  # after the last step
 )
 
 
 MORE = (
-    'saved:1:KILL',  # behind the first checkpoint
-    'scoring:1:KILL',  # in the second epoch's validation
+    'saved:1:KILL',  # after the first checkpoint
+    'validating:1:KILL',  # in the second epoch's validation
 )
 
 
 @pytest.fixture(scope='module')
 def interrupted(data, tmp_path_factory):
-    """Both runs' folder, and what the script said of them."""
+    """The folder of both runs, and the finished process of the script."""
     return interrupt(POINTS, data, tmp_path_factory.mktemp('survival'))
 
 
@@ -44,7 +44,7 @@ def interrupt(points, data, work):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_again_and_again_equals_one_that_was_not(interrupted):
+def test_a_run_that_is_killed_several_times_equals_one_that_is_not(interrupted):
     _, done = interrupted
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('killed by SIGKILL') == 2
@@ -52,34 +52,29 @@ def test_a_run_that_was_killed_again_and_again_equals_one_that_was_not(interrupt
 
 
 @pytest.mark.slow
-def test_at_other_points_too(data, tmp_path):
+def test_a_run_that_is_killed_at_other_points_equals_one_that_is_not(data, tmp_path):
     _, done = interrupt(MORE, data, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('killed by SIGKILL') == 2
 
 
 def differences(one, other):
-    """As the script sees them: of weights, velocities, state, rows and TensorBoard."""
+    """Differences of weights, velocities, state, rows and TensorBoard, as the script finds them."""
     if not SCRIPT.exists():
         pytest.skip('the package is installed without benchmarks/')
-    return runpy.run_path(str(SCRIPT))['differences'](one, other)
+    return runpy.run_path(str(SCRIPT))['find_differences'](one, other)
 
 
-def test_a_run_that_was_stopped_in_an_epoch_equals_one_that_was_not(
-    whole, config_of, stop_after, tmp_path
+def test_a_run_that_is_stopped_in_an_epoch_equals_one_that_is_not(
+    whole, config_of, train_steps, tmp_path
 ):
     config = config_of(tmp_path / 'run', '--log_every_steps=1', '--profile_steps=1,2')
-    trainer = train.Trainer(config)
-    trainer.resume()
-    trainer.epoch(trainer.rate(), stop_after(2))
-    assert trainer.state.step == 2
-    trainer.save()
-    trainer.watch.close()
+    assert train_steps(config, 2)['step'] == 2
     train.run(config)
     assert differences(whole, tmp_path / 'run') == []
 
 
-def test_a_difference_would_be_seen(whole, tmp_path):
+def test_differences_between_runs_are_found(whole, tmp_path):
     other = tmp_path / 'other'
     shutil.copytree(whole, other)
     assert differences(whole, other) == []
@@ -88,5 +83,5 @@ def test_a_difference_would_be_seen(whole, tmp_path):
     for path in (other / 'tensorboard' / 'validation').iterdir():
         path.unlink()
     assert differences(whole, other) == ['summary.csv', 'TensorBoard']
-    shutil.rmtree(max((other / 'checkpoints').glob('step-*')))  # the one before has other weights
+    shutil.rmtree(max((other / 'checkpoints').glob('step-*')))  # the previous one has other weights
     assert 'conv1_a/kernel' in differences(whole, other)

@@ -1,4 +1,4 @@
-"""Training runs: whole, cut short and taken up again, refused."""
+"""Training runs: complete, interrupted and resumed, refused."""
 
 import csv
 import os
@@ -24,27 +24,23 @@ def test_a_finished_run_is_left_alone(config_of, whole, capsys):
     assert 'train: done, 3 epochs' in capsys.readouterr().out
 
 
-def test_the_rate_follows_the_list(whole, rows):
+def test_the_learning_rate_drops_after_the_listed_epochs(whole, rows):
     assert [float(row['learning_rate']) for row in rows(whole)] == [0.01, 0.01, 0.001]
 
 
 @pytest.mark.slow
-def test_a_plateau_divides_three_times_and_then_ends(config_of, tmp_path, rows):
-    standing_still = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20', '--drop_epochs=')
-    train.run(config_of(tmp_path, '--schedule=plateau', *standing_still))
+def test_a_plateau_divides_the_learning_rate_three_times_and_then_ends(config_of, tmp_path, rows):
+    no_progress = ('--learning_rate=0', '--patience_epochs=1', '--epochs=20', '--drop_epochs=')
+    train.run(config_of(tmp_path, '--schedule=plateau', *no_progress))
     assert len(rows(tmp_path)) == 5  # one that is the best, and four that are no better
 
 
 @pytest.mark.slow
-def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(
-    config_of, stop_after, tmp_path
-):
+def test_an_epoch_that_an_earlier_process_trained_has_no_speed(config_of, train_steps, tmp_path):
+    config = config_of(tmp_path, '--epochs=1', '--batch_size=5')
     steps_of_an_epoch = 3
-    for stop in (stop_after(steps_of_an_epoch), signals.StopRequest()):
-        trainer = train.Trainer(config_of(tmp_path, '--epochs=1', '--batch_size=5'))
-        trainer.resume()
-        trainer.epoch(trainer.rate(), stop)
-        trainer.save()
+    train_steps(config, steps_of_an_epoch)
+    train.run(config)
     with open(tmp_path / 'summary.csv') as file:
         (row,) = csv.DictReader(file)
     assert row['images_per_sec'] == ''
@@ -52,31 +48,35 @@ def test_an_epoch_that_was_trained_by_an_earlier_process_has_no_rate(
 
 
 @pytest.mark.slow
-def test_asked_to_stop_in_validation_it_keeps_the_checkpoint_of_the_epoch(
+def test_a_signal_during_validation_keeps_the_checkpoint_of_the_epoch(
     config_of, tmp_path, whole, monkeypatch
 ):
-    scores = train.Trainer._scores
+    validate = train.trainer.Trainer.validate
 
-    def interrupted(trainer):
+    def interrupt_and_validate(training, state):
         os.kill(os.getpid(), signal.SIGTERM)
-        return scores(trainer)
+        return validate(training, state)
 
-    monkeypatch.setattr(train.Trainer, '_scores', interrupted)
+    monkeypatch.setattr(train.trainer.Trainer, 'validate', interrupt_and_validate)
     with pytest.raises(signals.Stopped):
         train.run(config_of(tmp_path))
-    (kept,) = (tmp_path / 'checkpoints').glob('step-*')
-    assert kept.name.endswith('.epoch-0001')
-    assert (whole / 'checkpoints' / kept.name).exists()
+    (path,) = (tmp_path / 'checkpoints').glob('step-*')
+    assert path.name.endswith('.epoch-0001')
+    assert (whole / 'checkpoints' / path.name).exists()
 
 
-def test_training_learns(config_of, tmp_path, rows, monkeypatch):
-    validate = train.Trainer._scores
+def test_training_lowers_the_loss_and_its_speed_excludes_validation(
+    config_of, tmp_path, rows, monkeypatch
+):
+    validate, monotonic, validation_secs = train.trainer.Trainer.validate, time.monotonic, 0
 
-    def slowly(trainer):
-        time.sleep(2 * (trainer.state.epoch == 13))
-        return validate(trainer)
+    def validate_in_a_day(training, state):
+        nonlocal validation_secs
+        validation_secs += 86_400
+        return validate(training, state)
 
-    monkeypatch.setattr(train.Trainer, '_scores', slowly)
+    monkeypatch.setattr(train.trainer.Trainer, 'validate', validate_in_a_day)
+    monkeypatch.setattr(time, 'monotonic', lambda: monotonic() + validation_secs)
     start = ('--initial_sd=0.02', '--initial_sd_middle=0.1', '--initial_sd_hidden=0.1')
     easy = ('--learning_rate=0.001', '--dropout=0', '--initial_bias=0.1')
     train.run(config_of(tmp_path, '--epochs=14', '--drop_epochs=14', *start, *easy))
@@ -84,17 +84,19 @@ def test_training_learns(config_of, tmp_path, rows, monkeypatch):
     assert min(losses[-3:]) < 0.2
     assert losses[0] > 0.5
     last = (tmp_path / 'summary.csv').read_text().splitlines()[-1]
-    assert float(last.split(',')[-1]) > 12 / 2  # of training alone, not of validation
+    assert float(last.split(',')[-1]) > 12 / 86_400
 
 
-def test_a_precision_that_is_imitated_is_warned_of(config_of, tmp_path, monkeypatch, capsys):
-    trainer = train.Trainer(config_of(tmp_path, '--precision=float16'))
-    monkeypatch.setattr(placement, 'slow', lambda precision, placed: precision == 'float16')
-    trainer.watch.greet(24)
+def test_a_precision_that_the_processor_emulates_gives_a_warning(
+    config_of, tmp_path, monkeypatch, capsys
+):
+    training = train.create_trainer(config_of(tmp_path, '--precision=float16'))
+    monkeypatch.setattr(placement, 'is_emulated', lambda precision, placed: precision == 'float16')
+    training.monitor.greet(24)
     warning, line = capsys.readouterr().out.splitlines()
     assert 'no float16 arithmetic' in warning
     assert '--precision=float32' in warning
-    assert '24 pictures of 2 classes, on /' in line
+    assert '24 images of 2 classes, on /' in line
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_variants_train(config_of, tmp_path, variant, rows):
     assert len(rows(tmp_path)) == 1
 
 
-def test_everything_that_a_run_owns_is_written(trained):
+def test_a_run_directory_has_all_of_its_files(trained):
     names = {path.name for path in trained.iterdir()}
     assert names >= {'config.json', 'data.json', 'environment.json', 'summary.csv', 'tensorboard'}
 
@@ -124,9 +126,9 @@ def tags(directory):
     }
 
 
-def test_tensorboard_gets_all_that_the_page_says(whole):
+def test_tensorboard_gets_all_that_the_docs_list(whole):
     board = whole / 'tensorboard'
-    layers = [f'conv{at}' for at in range(1, 6)] + ['fc6', 'fc7', 'fc8']
+    layers = [f'conv{number}' for number in range(1, 6)] + ['fc6', 'fc7', 'fc8']
     norms = {f'{kind}_norm/{name}' for kind in ('gradient', 'weight') for name in layers}
     curves = {'loss', 'top1_error', 'top5_error', 'learning_rate', 'images_per_sec'}
     more = {'input_wait_share', 'epoch_loss', 'conv1_kernels', '_hparams_/session_start_info'}
@@ -136,21 +138,22 @@ def test_tensorboard_gets_all_that_the_page_says(whole):
     assert list(board.glob('train/plugins/profile/*/*.xplane.pb'))
 
 
-def test_other_settings_are_refused(command, data, trained, capsys):
+def test_a_run_is_not_resumed_with_other_settings(command, data, trained, capsys):
     assert command('train', data, f'--run_dir={trained}', '--batch_size=4') == 2
     assert 'batch_size: 8 then, 4 now' in capsys.readouterr().err
 
 
-def test_other_data_are_refused(command, trained, tmp_path, shared_folder, capsys):
+def test_a_run_is_not_resumed_on_other_records(command, trained, tmp_path, shared_folder, capsys):
     source = ('--source=folder', f'--source_dir={shared_folder}', f'--data_dir={tmp_path}')
     assert command('prepare', *source, '--validation_fraction=0.3') == 0
     assert command('train', f'--data_dir={tmp_path}', f'--run_dir={trained}') == 3
-    assert 'was begun on other data' in capsys.readouterr().err
+    assert 'was trained on other records' in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_late_changes_of_the_source(config_of, tmp_path, variables):
-    """conv1 stands still after its epoch, up to its velocity, and the others go on."""
+def test_a_layer_at_learning_rate_0_from_an_epoch_on_stops_and_the_others_train(
+    config_of, tmp_path, variables
+):
     late = ('--layer_rates=conv1=0@1,fc8=2', '--momentum=0', '--drop_epochs=', '--seed=3')
     kernels = []
     for epochs in (1, 2):
@@ -163,27 +166,24 @@ def test_late_changes_of_the_source(config_of, tmp_path, variables):
 
 
 @pytest.mark.slow
-def test_float16_trains_and_goes_on(config_of, stop_after, tmp_path, variables):
+def test_float16_trains_and_resumes_to_the_same_bits(config_of, train_steps, tmp_path, variables):
     flags = ('--precision=float16', '--devices=/CPU:0,/CPU:1', '--learning_rate=0.001')
     whole, parts = (config_of(tmp_path / name, *flags) for name in ('whole', 'parts'))
     train.run(whole)
-    trainer = train.Trainer(parts)
-    trainer.resume()
-    trainer.epoch(trainer.rate(), stop_after(2))
-    trainer.save()
+    train_steps(parts, 2)
     train.run(parts)
-    saved = variables(tmp_path / 'whole')
-    assert saved['loss_scale'] > 1
+    expected = variables(tmp_path / 'whole')
+    assert expected['loss_scale'] > 1
     for name, value in variables(tmp_path / 'parts').items():
         assert np.isfinite(value).all()
-        np.testing.assert_array_equal(value, saved[name], err_msg=name)
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
 @pytest.mark.parametrize(
     'flag',
     ['--init_weights=typo.npz', '--init_weights=weights.h5', '--layer_rates=conv6=0.1'],
 )
-def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
+def test_a_run_that_cannot_start_leaves_no_directory(config_of, tmp_path, flag):
     with pytest.raises(Exception, match=r'typo\.npz|that ends in \.npy|no such layer') as raised:
         train.run(config_of(tmp_path / 'run', flag))
     assert raised.value.exit_code in (2, 3)
@@ -198,7 +198,7 @@ def test_what_cannot_begin_leaves_no_directory(config_of, tmp_path, flag):
         pytest.param(('--on_bad_record=skip',), marks=pytest.mark.slow),
     ],
 )
-def test_where_and_how_input_is_made_changes_nothing(
+def test_where_and_how_input_is_made_changes_no_bit(
     config_of, tmp_path, whole, flags, monkeypatch, rows, variables
 ):
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
@@ -216,7 +216,7 @@ def test_a_damaged_record_stops_training_and_is_named(config_of, tmp_path, damag
 
 
 @pytest.mark.slow
-def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
+def test_a_damaged_validation_record_is_named_and_the_trained_network_is_saved(
     config_of, tmp_path, damaged
 ):
     config = config_of(tmp_path / 'run', damaged('validation'))
@@ -226,7 +226,7 @@ def test_a_damaged_validation_record_is_named_and_what_was_learned_is_kept(
 
 
 @pytest.mark.slow
-def test_damaged_records_are_skipped_and_counted_within_the_budget(
+def test_damaged_records_are_skipped_and_counted_up_to_the_limit(
     config_of, tmp_path, damaged, capsys
 ):
     flags = (damaged('train'), '--epochs=1', '--on_bad_record=skip')
@@ -239,20 +239,16 @@ def test_damaged_records_are_skipped_and_counted_within_the_budget(
 
 
 @pytest.mark.slow
-def test_a_data_service_trains_and_begins_its_epoch_again(
-    config_of, stop_after, tmp_path, capsys, rows
+def test_a_run_on_a_data_service_resumes_from_the_start_of_its_epoch(
+    config_of, train_steps, tmp_path, rows
 ):
-    dispatcher = data_service.dispatcher(0)
-    workers = [data_service.worker(dispatcher.target, 'localhost', 0) for _ in range(2)]
+    dispatcher = data_service.start_dispatcher(0)
+    workers = [data_service.start_worker(dispatcher.target, 'localhost', 0) for _ in range(2)]
     config = config_of(tmp_path / 'run', f'--data_service={dispatcher.target}', '--epochs=4')
-    trainer = train.Trainer(config)
-    trainer.resume()
-    trainer.epoch(trainer.rate(), stop_after(2))
-    trainer.save()
-    assert trainer.state.examples
-    again = train.Trainer(config)
-    again.resume()
-    assert (again.state.step, again.state.examples) == (2, 0)
+    saved = train_steps(config, 2)
+    assert (saved['step'], saved['examples']) == (2, 0)
+    resumed = train.resume_or_create(train.create_trainer(config))
+    assert (resumed.step, resumed.examples) == (2, 0)
     train.run(config)
     assert [row['epoch'] for row in rows(tmp_path / 'run')] == ['1', '2', '3', '4']
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or passed over."""
+"""Checkpoints are complete, or are skipped."""
 
 import contextlib
 import json
@@ -24,24 +24,24 @@ def save(directory: pathlib.Path, *steps):
         checkpoint.save(directory, variables(step), {'step': step, 'epoch': 1})
 
 
-def test_what_was_saved_comes_back(tmp_path):
+def test_a_saved_checkpoint_is_restored(tmp_path):
     save(tmp_path, 7)
-    found, target = checkpoint.load_newest(tmp_path), variables(0)
-    checkpoint.restore(found, target)
-    assert checkpoint.read_state(found) == {'step': 7, 'epoch': 1}
-    for each in target:
-        np.testing.assert_array_equal(each.numpy(), 7)
+    path, restored = checkpoint.find_newest(tmp_path), variables(0)
+    checkpoint.restore(path, restored)
+    assert checkpoint.read_state(path) == {'step': 7, 'epoch': 1}
+    for variable in restored:
+        np.testing.assert_array_equal(variable.numpy(), 7)
 
 
 def test_the_newest_three_are_kept(tmp_path):
     save(tmp_path, 1, 2, 3, 10, 11)
     assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [3, 10, 11]
-    assert checkpoint.read_state(checkpoint.load_newest(tmp_path))['step'] == 11
+    assert checkpoint.read_state(checkpoint.find_newest(tmp_path))['step'] == 11
 
 
-def test_nothing_saved_is_none(tmp_path):
-    assert checkpoint.load_newest(tmp_path) is None
-    assert checkpoint.load_newest(tmp_path / 'nowhere') is None
+def test_without_a_checkpoint_the_newest_is_none(tmp_path):
+    assert checkpoint.find_newest(tmp_path) is None
+    assert checkpoint.find_newest(tmp_path / 'nowhere') is None
 
 
 def flip(path):
@@ -50,46 +50,46 @@ def flip(path):
     path.write_bytes(data)
 
 
-SPOILS = {
+DAMAGES = {
     'flipped': lambda path: flip(path / 'variables.npz'),
     'cut': lambda path: (path / 'variables.npz').write_bytes(b''),
     'missing': lambda path: (path / 'state.json').unlink(),
-    'unhashed': lambda path: (path / 'sha256.json').unlink(),
-    'no json': lambda path: (path / 'sha256.json').write_text('{'),
-    'no hash': lambda path: (path / 'sha256.json').write_text(json.dumps({'version': 2})),
-    'no table': lambda path: (path / 'sha256.json').write_text('[]'),
+    'hashes missing': lambda path: (path / 'sha256.json').unlink(),
+    'hashes not JSON': lambda path: (path / 'sha256.json').write_text('{'),
+    'hash missing': lambda path: (path / 'sha256.json').write_text(json.dumps({'version': 2})),
+    'hashes not a table': lambda path: (path / 'sha256.json').write_text('[]'),
 }
 
 
-@pytest.mark.parametrize('spoil', SPOILS.values(), ids=SPOILS)
-def test_a_broken_one_is_passed_over(tmp_path, spoil):
+@pytest.mark.parametrize('damage', DAMAGES.values(), ids=DAMAGES)
+def test_a_corrupt_checkpoint_is_skipped(tmp_path, damage):
     save(tmp_path, 1, 2)
-    spoil(tmp_path / 'step-00000002')
-    with pytest.warns(UserWarning, match='step-00000002 is passed over'):
-        found = checkpoint.load_newest(tmp_path)
-    assert checkpoint.read_state(found)['step'] == 1
+    damage(tmp_path / 'step-00000002')
+    with pytest.warns(UserWarning, match='step-00000002 is skipped'):
+        path = checkpoint.find_newest(tmp_path)
+    assert checkpoint.read_state(path)['step'] == 1
 
 
-def test_all_broken_is_an_error(tmp_path):
+def test_only_corrupt_checkpoints_are_an_error(tmp_path):
     save(tmp_path, 1)
     flip(tmp_path / 'step-00000001' / 'variables.npz')
     with (
-        pytest.warns(UserWarning, match='passed over'),
-        pytest.raises(errors.DataError, match='none of the 1 checkpoints'),
+        pytest.warns(UserWarning, match='is skipped'),
+        pytest.raises(errors.DataError, match='all 1 checkpoints'),
     ):
-        checkpoint.load_newest(tmp_path)
+        checkpoint.find_newest(tmp_path)
 
 
-def test_another_network_is_refused(tmp_path):
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     save(tmp_path, 1)
-    found = checkpoint.load_newest(tmp_path)
+    path = checkpoint.find_newest(tmp_path)
     with pytest.raises(errors.DataError, match=r'kernel has shape \(2, 3\)'):
-        checkpoint.restore(found, [keras.Variable(np.zeros((3, 2)), name='kernel')])
+        checkpoint.restore(path, [keras.Variable(np.zeros((3, 2)), name='kernel')])
     with pytest.raises(errors.DataError, match='has no other'):
-        checkpoint.restore(found, [keras.Variable(np.zeros(2), name='other')])
+        checkpoint.restore(path, [keras.Variable(np.zeros(2), name='other')])
 
 
-def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
+def test_a_save_that_fails_leaves_nothing(tmp_path, monkeypatch):
     save(tmp_path, 1)
 
     def full(*_, **__):
@@ -101,100 +101,100 @@ def test_a_failed_save_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000001']
 
 
-def steps_of(directory):
+def list_steps(directory):
     return sorted(int(path.name[5:13]) for path in directory.iterdir())
 
 
-def ends(directory, *validation_errors, **more):
-    """A checkpoint at the end of each epoch, and one inside the next."""
-    for at in range(1, len(validation_errors) + 1):
-        state = {'epoch': at, 'validation_errors': list(validation_errors[:at])}
-        for step, end in ((10 * at, True), (10 * at + 5, False)):
+def save_epochs(directory, *validation_errors, **more):
+    """Saves a checkpoint at the end of each epoch, and one inside the next."""
+    for epoch in range(1, len(validation_errors) + 1):
+        state = {'epoch': epoch, 'validation_errors': list(validation_errors[:epoch])}
+        for step, end in ((10 * epoch, True), (10 * epoch + 5, False)):
             checkpoint.save(
-                directory, variables(at), state | {'step': step}, ends_epoch=end, **more
+                directory, variables(epoch), state | {'step': step}, ends_epoch=end, **more
             )
 
 
-def test_the_best_is_kept_and_found(tmp_path):
-    ends(tmp_path, 0.9, 0.5, 0.7, 0.5, 0.6)
-    assert steps_of(tmp_path) == [20, 45, 50, 55]
-    assert checkpoint.load_best(tmp_path).name == 'step-00000020.epoch-0002'
-    assert checkpoint.load_newest(tmp_path).name == 'step-00000055'
+def test_the_best_checkpoint_is_kept_and_found(tmp_path):
+    save_epochs(tmp_path, 0.9, 0.5, 0.7, 0.5, 0.6)
+    assert list_steps(tmp_path) == [20, 45, 50, 55]
+    assert checkpoint.find_best(tmp_path).name == 'step-00000020.epoch-0002'
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000055'
     flip(tmp_path / 'step-00000020.epoch-0002' / 'variables.npz')
-    with pytest.warns(UserWarning, match=r'step-00000020\.epoch-0002 is passed over'):
-        assert checkpoint.load_best(tmp_path).name == 'step-00000050.epoch-0005'
+    with pytest.warns(UserWarning, match=r'step-00000020\.epoch-0002 is skipped'):
+        assert checkpoint.find_best(tmp_path).name == 'step-00000050.epoch-0005'
 
 
 def test_every_nth_epoch_is_kept(tmp_path):
-    ends(tmp_path, 0.1, 0.2, 0.3, 0.4, 0.5, keep_every_epochs=2)
-    assert steps_of(tmp_path) == [10, 20, 40, 45, 50, 55]
+    save_epochs(tmp_path, 0.1, 0.2, 0.3, 0.4, 0.5, keep_every_epochs=2)
+    assert list_steps(tmp_path) == [10, 20, 40, 45, 50, 55]
 
 
-def test_without_an_epochs_end_the_newest_is_the_best(tmp_path):
+def test_without_the_end_of_an_epoch_the_newest_is_the_best(tmp_path):
     save(tmp_path, 1, 2)
-    assert checkpoint.load_best(tmp_path).name == 'step-00000002'
+    assert checkpoint.find_best(tmp_path).name == 'step-00000002'
 
 
-def test_another_version_is_refused(tmp_path):
+def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     save(tmp_path, 1)
     path = tmp_path / 'step-00000001' / 'sha256.json'
     path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
-    with pytest.raises(errors.DataError, match='has version 3, this program reads 2'):
-        checkpoint.load_newest(tmp_path)
+    with pytest.raises(errors.DataError, match='has version 3, but this program reads version 2'):
+        checkpoint.find_newest(tmp_path)
 
 
-def test_a_disk_that_gives_back_something_else_loses_nothing(tmp_path, monkeypatch):
+def test_a_disk_that_returns_other_data_loses_no_checkpoint(tmp_path, monkeypatch):
     save(tmp_path, 1, 2, 3)
     real = checkpoint.files.atomic_directory
 
     @contextlib.contextmanager
-    def forgetful(path):
-        with real(path) as aside:
-            yield aside
+    def damage_after(path):
+        with real(path) as temporary:
+            yield temporary
         flip(path / 'variables.npz')
 
-    monkeypatch.setattr(checkpoint.files, 'atomic_directory', forgetful)
-    with pytest.raises(OSError, match='just written is broken'):
+    monkeypatch.setattr(checkpoint.files, 'atomic_directory', damage_after)
+    with pytest.raises(OSError, match='just written is corrupt'):
         save(tmp_path, 4)
-    assert checkpoint.load_newest(tmp_path).name == 'step-00000003'
-    assert steps_of(tmp_path) == [1, 2, 3]
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000003'
+    assert list_steps(tmp_path) == [1, 2, 3]
 
 
-def test_what_a_killed_process_left_is_cleared(tmp_path):
+def test_files_that_a_killed_process_left_are_removed(tmp_path):
     (tmp_path / '.step-00000001.tmp-99').mkdir()
     save(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000002']
 
 
-def test_one_inside_an_epoch_does_not_stand_for_its_end(tmp_path):
+def test_a_checkpoint_inside_an_epoch_does_not_replace_the_one_at_its_end(tmp_path):
     state = {'step': 5, 'epoch': 0, 'validation_errors': []}
     checkpoint.save(tmp_path, variables(1), state)
     end = state | {'epoch': 1, 'validation_errors': [0.5]}
     checkpoint.save(tmp_path, variables(1), end, ends_epoch=True)
-    assert checkpoint.read_state(checkpoint.load_newest(tmp_path)) == end
+    assert checkpoint.read_state(checkpoint.find_newest(tmp_path)) == end
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_broken_ones_do_not_push_out_the_last_good_one(tmp_path):
+def test_corrupt_checkpoints_do_not_push_out_the_last_good_one(tmp_path):
     for step in (10, 20, 30, 40):
         checkpoint.save(tmp_path, variables(step), {'step': step, 'epoch': 1})
     for step in (20, 30, 40):
         flip(tmp_path / f'step-000000{step}' / 'variables.npz')
     checkpoint.save(tmp_path, variables(15), {'step': 15, 'epoch': 1})
-    assert steps_of(tmp_path) == [15]
-    assert checkpoint.load_newest(tmp_path).name == 'step-00000015'
+    assert list_steps(tmp_path) == [15]
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000015'
 
 
-def test_a_broken_one_is_written_anew(tmp_path):
+def test_a_corrupt_checkpoint_is_written_again(tmp_path):
     save(tmp_path, 1)
     flip(tmp_path / 'step-00000001' / 'variables.npz')
     save(tmp_path, 1)
-    assert checkpoint.load_newest(tmp_path).name == 'step-00000001'
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000001'
 
 
-def test_another_state_at_the_same_step_takes_its_place(tmp_path):
+def test_another_state_at_the_same_step_replaces_the_checkpoint(tmp_path):
     save(tmp_path, 1)
     checkpoint.save(tmp_path, variables(9), {'step': 1, 'epoch': 1, 'passed_over': [[0, 8]]})
-    found, target = checkpoint.load_newest(tmp_path), variables(0)
-    checkpoint.restore(found, target)
-    assert target[0].numpy().max() == 9
+    path, restored = checkpoint.find_newest(tmp_path), variables(0)
+    checkpoint.restore(path, restored)
+    assert restored[0].numpy().max() == 9

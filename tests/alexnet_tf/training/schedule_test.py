@@ -1,9 +1,10 @@
-"""Rates, epoch by epoch."""
+"""Learning rates, epoch by epoch."""
 
 import doctest
 
 import pytest
 
+from alexnet_tf.models import recipes
 from alexnet_tf.training import schedule
 
 
@@ -11,8 +12,8 @@ def test_examples_in_docstrings():
     assert doctest.testmod(schedule).failed == 0
 
 
-def test_listed_divides_after_each_epoch_named():
-    rates = [schedule.listed(1.0, (2, 4), done) for done in range(6)]
+def test_step_decay_divides_after_each_of_the_epochs():
+    rates = [schedule.step_decay(1.0, (2, 4), epoch) for epoch in range(6)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
@@ -28,23 +29,53 @@ def test_listed_divides_after_each_epoch_named():
         ([0.5] * 9, None),
     ],
 )
-def test_plateau(errors, rate):
+def test_a_plateau_divides_the_learning_rate_and_the_fourth_ends_training(errors, rate):
     expected = rate if rate is None else pytest.approx(rate)
     assert schedule.plateau(1.0, errors, patience=2) == expected
 
 
-def test_layer_multipliers_by_epoch():
+def test_the_last_multiplier_that_applies_to_a_layer_counts():
     rates = ('conv1=0.1@68', 'conv1=0@72', 'fc8=10')
-    for done, expected in [(0, {'fc8': 10}), (68, {'fc8': 10, 'conv1': 0.1})]:
-        assert schedule.layer_multipliers(rates, done) == expected
+    for epochs_done, expected in [(0, {'fc8': 10}), (68, {'fc8': 10, 'conv1': 0.1})]:
+        assert schedule.layer_multipliers(rates, epochs_done) == expected
     assert schedule.layer_multipliers(rates, 72)['conv1'] == 0
 
 
-def test_geometric_over_the_authors_95_epochs():
+def test_the_geometric_schedule_over_95_epochs_has_the_authors_learning_rates():
     """Fact sheet, section 6: 0.01, 0.0015874, 0.00025198, 0.00004; biases 0.02, then 0.002."""
     weights = [0.01, 0.0015874, 0.00025198, 0.00004]
-    for done in range(95):
-        rate = schedule.geometric(0.01, done, 95)
-        assert rate == pytest.approx(weights[4 * done // 95], rel=1e-4)
-        biases = rate * schedule.geometric_biases(2.0, done, 95)
-        assert biases == pytest.approx(0.02 if done < 47.5 else 0.002)
+    for epoch in range(95):
+        rate = schedule.geometric(0.01, epoch, 95)
+        assert rate == pytest.approx(weights[4 * epoch // 95], rel=1e-4)
+        biases = rate * schedule.geometric_bias_multiplier(2.0, epoch, 95)
+        assert biases == pytest.approx(0.02 if epoch < 47.5 else 0.002)
+
+
+@pytest.mark.parametrize(
+    ('schedule_name', 'epochs_done', 'rate', 'biases'),
+    [
+        ('list', 1, 0.01, 2.0),
+        ('list', 3, 0.001, 2.0),
+        ('geometric', 2, 0.01 / 250 ** (1 / 3), 2.0 * 250 ** (1 / 3)),
+        ('plateau', 3, 0.001, 2.0),
+        ('plateau', 8, None, 2.0),
+        ('list', 8, None, 2.0),
+    ],
+)
+def test_the_recipe_decides_the_schedule_and_the_multipliers(
+    schedule_name, epochs_done, rate, biases
+):
+    recipe = recipes.resolve(
+        'paper',
+        schedule=schedule_name,
+        epochs=8,
+        drop_epochs=(3,),
+        bias_rate_multiplier=2.0,
+        layer_rates=('fc8=10@1',),
+    )
+    errors = [0.5] * epochs_done  # no improvement
+    learning_rate = schedule.compute_learning_rate(recipe, errors, patience_epochs=2)
+    assert learning_rate == (rate if rate is None else pytest.approx(rate))
+    if rate is not None:
+        expected = (pytest.approx(biases), {'fc8': 10.0})
+        assert schedule.compute_multipliers(recipe, epochs_done) == expected

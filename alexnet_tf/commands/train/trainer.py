@@ -1,0 +1,262 @@
+"""The training loop."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from alexnet_tf.commands.train import checkpointer, monitor
+from alexnet_tf.config import schema
+from alexnet_tf.models import recipes
+from alexnet_tf.reports import progress
+from alexnet_tf.runs import build, training_data
+from alexnet_tf.training import distribution, evaluator, health, schedule, signals, steps
+from alexnet_tf.training import state as state_lib
+from input_pipeline import errors, files
+from input_pipeline.batches import datasets
+from input_pipeline.records import checking, manifests
+
+_MAX_ROLLBACKS = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Trains a network from a state on, which it advances.
+
+    Attributes:
+        config: Settings of the command.
+        recipe: Hyperparameters.
+        manifest: Of the records.
+        stream: The training examples of this worker.
+        learner: The network and what trains it.
+        replicas: Of the network, on all workers.
+        evaluator: Of the network.
+        monitor: Logs, `summary.csv` and TensorBoard.
+        checkpointer: Of the run.
+    """
+
+    config: schema.Config
+    recipe: recipes.Recipe
+    manifest: manifests.Manifest
+    stream: datasets.TrainingDataset
+    learner: build.Learner
+    replicas: distribution.SingleReplica
+    evaluator: evaluator.Evaluator
+    monitor: monitor.Monitor
+    checkpointer: checkpointer.Checkpointer
+
+    @property
+    def examples(self) -> int:
+        """Number of training examples, of all workers."""
+        return sum(number for _, number in self.stream.shards)
+
+    def train(
+        self, state: state_lib.TrainingState, stop: signals.StopRequest
+    ) -> state_lib.TrainingState:
+        """Trains until the schedule ends.
+
+        Raises:
+            Stopped: A signal asked for it; a checkpoint was saved.
+            NonFiniteError, DivergedError: See `handle_non_finite` and `end_epoch`.
+            DataError: Records cannot be read.
+        """
+        reader = training_data.BatchReader(
+            self.config, self.stream, self.recipe.epochs, is_cancelled=lambda: bool(stop)
+        )
+        while (learning_rate := self.compute_learning_rate(state)) is not None:
+            state = self.train_one_epoch(state, learning_rate, reader, stop)
+            if signal_number := distribution.agree_on_stop(self.replicas, stop):
+                if state.examples or not state.epoch:  # else `end_epoch` has just saved it
+                    self.save_checkpoint(state)
+                raise signals.Stopped(signal_number)
+        return state
+
+    def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
+        """Computes the learning rate of the next epoch; None if training is over."""
+        training = self.config.training
+        if state.train_error is not None and state.train_error <= training.stop_train_error:
+            return None
+        return schedule.compute_learning_rate(
+            self.recipe, state.validation_errors, patience_epochs=training.patience_epochs
+        )
+
+    def train_one_epoch(
+        self,
+        state: state_lib.TrainingState,
+        learning_rate: float,
+        reader: training_data.BatchReader,
+        stop: signals.StopRequest,
+    ) -> state_lib.TrainingState:
+        """Trains to the end of the epoch and validates.
+
+        Returns:
+            The new state. It is inside the epoch if a signal asked to stop, or after a rollback.
+        """
+        bias_multiplier, layer_multipliers = schedule.compute_multipliers(self.recipe, state.epoch)
+        self.learner.optimizer.set_learning_rate(
+            learning_rate, bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
+        )
+        meter = progress.Meter()
+        while state.examples < self.examples:
+            batch = self.read_batch(reader, state, meter)
+            if batch is None:
+                return state  # a signal came while it waited
+            result = None if state.is_passed_over else self.train_one_step(state, batch)
+            if result and is_non_finite(result):
+                return self.handle_non_finite(state, result, learning_rate)
+            self.count_batch(state, result, batch, meter)
+            self.monitor.log_step(state, learning_rate, result, meter)
+            if distribution.agree_on_stop(self.replicas, stop):
+                return state
+            if self.checkpointer.is_due:
+                self.save_checkpoint(state)
+        self.end_epoch(state, learning_rate, meter)
+        return state
+
+    def read_batch(
+        self,
+        reader: training_data.BatchReader,
+        state: state_lib.TrainingState,
+        meter: progress.Meter,
+    ) -> tuple | None:
+        """Reads the next batch; None if a signal asks to stop."""
+        data_service = self.config.input.data_service
+        with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, data_service):
+            return reader.read(state.position)
+
+    def train_one_step(self, state: state_lib.TrainingState, batch: tuple) -> steps.StepResult:
+        """Trains on one batch."""
+        self.monitor.update_profile(state.step + 1)
+        images, labels, mask = batch
+        return self.learner.step(images, labels, mask, tf.constant(state.step))
+
+    def count_batch(
+        self,
+        state: state_lib.TrainingState,
+        result: steps.StepResult | None,
+        batch: tuple,
+        meter: progress.Meter,
+    ) -> None:
+        """Advances the state by one batch.
+
+        Raises:
+            DataError: Too many records of this epoch could not be read.
+        """
+        examples = self._count_examples(state)
+        if result and result.finite.numpy():
+            (trained,) = self.replicas.sum_over_workers([float(batch[-1].numpy().sum())])
+            state.add_metrics(result.metrics.numpy(), int(trained))
+            state.unreadable += examples - int(trained)
+        elif result:
+            state.overflows += 1
+        state.examples += examples
+        state.step += 1
+        meter.add(examples)
+        training_data.check_unreadable(self.config, self.manifest, state.unreadable)
+
+    def end_epoch(
+        self, state: state_lib.TrainingState, learning_rate: float, meter: progress.Meter
+    ) -> None:
+        """Validates, reports the epoch, and saves it.
+
+        Raises:
+            DivergedError: The validation loss is NaN; nothing is saved.
+        """
+        train_metrics = state.compute_means()
+        # In less of an epoch, tracing would take most of the time.
+        is_representative = meter.examples > self.examples / 2
+        images_per_sec = meter.images_per_sec if is_representative else None
+        evaluation = self.validate(state)
+        if math.isnan(evaluation.metrics['loss']):
+            raise health.DivergedError(state.step, state.epoch, learning_rate)
+        if state.unreadable:
+            self.monitor.log(
+                f'train: {state.unreadable:,} records could not be read and were skipped'
+            )
+        state.end_epoch(train_metrics['top1_error'], evaluation.metrics['top1_error'])
+        self.monitor.log_health(state, train_metrics['loss'], evaluation.dead_units)
+        self.monitor.log_epoch(
+            state,
+            learning_rate,
+            train=train_metrics,
+            validation=evaluation.metrics,
+            images_per_sec=images_per_sec,
+        )
+        self.save_checkpoint(state, ends_epoch=True)
+
+    def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
+        """Evaluates the network on the validation split."""
+        try:
+            return self.evaluator.evaluate(self.manifest, manifests.VALIDATION)
+        except errors.DataError:
+            self.save_checkpoint(state)  # what was trained is not lost with the validation records
+            raise
+
+    def handle_non_finite(
+        self, state: state_lib.TrainingState, result: steps.StepResult, learning_rate: float
+    ) -> state_lib.TrainingState:
+        """Writes `nonfinite.json`, and rolls back if `--on_nonfinite=rollback`.
+
+        Returns:
+            The state of the newest checkpoint, which passes over the batch.
+
+        Raises:
+            NonFiniteError: Rolling back is not asked for, or did not help.
+        """
+        file = pathlib.Path(self.config.run_dir) / 'nonfinite.json'
+        if self.replicas.is_chief:
+            diagnosis = self._diagnose(state, result, learning_rate)
+            files.write_atomically(file, json.dumps(diagnosis, indent=2).encode())
+        is_rollback = self.config.training.on_nonfinite == 'rollback'
+        if not is_rollback or len(state.passed_over) >= _MAX_ROLLBACKS:
+            raise health.NonFiniteError(state.step, state.epoch, learning_rate, str(file))
+        newest = self.checkpointer.find_newest()
+        restored = self.restore(newest)
+        restored.passed_over = [*state.passed_over, [*state.position]]
+        self.monitor.log(
+            f'train: warning: step {state.step:,} gave a loss or gradient that is NaN or inf '
+            f'({file}); rolls back to {newest} and passes over that batch'
+        )
+        return restored
+
+    def _diagnose(
+        self, state: state_lib.TrainingState, result: steps.StepResult, learning_rate: float
+    ) -> dict:
+        return {
+            'step': state.step,
+            'epoch': state.epoch,
+            'learning_rate': learning_rate,
+            'loss': str(result.metrics.numpy()[0]),
+            'norms': {name: str(norm) for name, norm in self.monitor.compute_norms(result).items()},
+            'examples': self._name_examples(state),
+        }
+
+    def _name_examples(self, state: state_lib.TrainingState) -> Sequence[str] | None:
+        """Names the examples of the next batch; None if a data service decides their order."""
+        if self.config.input.data_service:
+            return None
+        whole = dataclasses.replace(self.stream, share=(0, 1))
+        chunks = whole.read_chunks(start=state.position, epochs=state.epoch + 1)
+        return checking.locate_examples(whole.shards, chunks, self._count_examples(state))
+
+    def _count_examples(self, state: state_lib.TrainingState) -> int:
+        return min(self.recipe.batch_size, self.examples - state.examples)
+
+    def restore(self, path: pathlib.Path) -> state_lib.TrainingState:
+        """Restores a checkpoint, and removes from the reports what is later."""
+        state = self.checkpointer.restore(path)
+        self.monitor.rewind(state)  # it is trained again, to the same bits
+        return state
+
+    def save_checkpoint(self, state: state_lib.TrainingState, *, ends_epoch: bool = False) -> None:
+        """Saves a checkpoint, after all reports of what came before it are on the disk."""
+        self.monitor.flush()
+        self.checkpointer.save(state, ends_epoch=ends_epoch)
+
+
+def is_non_finite(result: steps.StepResult) -> bool:
+    """Returns whether loss or gradients are NaN or inf, other than by an overflow of float16."""
+    return not result.finite.numpy() and bool(result.loss_scale.numpy() <= 1)

@@ -1,0 +1,100 @@
+"""Loads a trained network from its run directory."""
+
+import dataclasses
+import pathlib
+
+import keras
+import numpy as np
+
+from alexnet_tf.config import schema
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import build, run_directory
+from alexnet_tf.training import checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A trained network and what is needed to use it.
+
+    Attributes:
+        directory: The run directory.
+        model: Images (batch, crop, crop, 3) -> logits (batch, classes), with trained weights.
+        recipe: Its hyperparameters.
+        classes: Class labels, in label order.
+        names: Class labels for people: followed by the class's words, where it has some.
+        ids: ILSVRC ids of the classes, in label order; () where they have none.
+        mean_image: (size, size, 3) float32 RGB in [0, 255], of the training images.
+        exif_orientation: Whether the training images were turned as their EXIF says.
+        precision: Dtype of the activations, as 'float32'.
+        checkpoint: The checkpoint that the weights are from.
+        step: Training steps done.
+        epoch: Whole epochs done.
+        variables_sha256: SHA-256 of the checkpoint's variables.
+    """
+
+    directory: pathlib.Path
+    model: keras.Model
+    recipe: recipes.Recipe
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    mean_image: np.ndarray
+    exif_orientation: bool
+    precision: str
+    checkpoint: pathlib.Path
+    step: int
+    epoch: int
+    variables_sha256: str
+
+
+def load_run(
+    config: schema.Config,
+    *,
+    path: pathlib.Path | None = None,
+    compiled: bool = False,
+    precision: str = '',
+) -> TrainedRun:
+    """Loads the run in `config.run_dir` on one device, whatever devices it was trained on.
+
+    Args:
+        config: Settings of the command.
+        path: The checkpoint; by default the one that `--checkpoint` asks for.
+        compiled: Whether XLA compiles parts of the network: faster, but not for export.
+        precision: Dtype of the activations; by default that of training.
+
+    Raises:
+        DataError: There is no run, or all of its checkpoints are corrupt.
+    """
+    directory = pathlib.Path(config.run_dir)
+    path = path or run_directory.find_checkpoint(
+        directory, config.evaluation.checkpoint, '--run_dir'
+    )
+    trained, data = run_directory.read_config(directory), run_directory.read_data(directory)
+    if precision:
+        network = dataclasses.replace(trained.network, precision=precision)
+        trained = dataclasses.replace(trained, network=network)
+    recipe = build.resolve_recipe(trained)
+    model = build.build_model(trained, recipe, len(data['classes']), devices=(), compiled=compiled)
+    checkpoint.restore(path, checkpoint.list_weights(model))
+    state = checkpoint.read_state(path)
+    return TrainedRun(
+        directory=directory,
+        model=model,
+        recipe=recipe,
+        classes=tuple(data['classes']),
+        names=_name_classes(data['classes'], data.get('words', ())),
+        ids=tuple(data.get('ids', ())),
+        mean_image=np.load(directory / run_directory.MEAN_IMAGE_FILE, allow_pickle=False),
+        exif_orientation=data.get('exif_orientation', False),
+        precision=trained.network.precision,
+        checkpoint=path,
+        step=state['step'],
+        epoch=state['epoch'],
+        variables_sha256=checkpoint.read_variables_sha256(path),
+    )
+
+
+def _name_classes(classes, words) -> tuple[str, ...]:
+    if not words:
+        return tuple(classes)
+    return tuple(f'{label} {word}'.rstrip() for label, word in zip(classes, words, strict=True))

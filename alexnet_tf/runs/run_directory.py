@@ -1,0 +1,86 @@
+"""The files of a run directory, and what is read from them without building the network."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from alexnet_tf.config import schema, serialization
+from alexnet_tf.training import checkpoint
+from input_pipeline import errors
+
+CONFIG_FILE = 'config.json'
+DATA_FILE = 'data.json'
+MEAN_IMAGE_FILE = 'mean_image.npy'
+ENVIRONMENT_FILE = 'environment.json'
+SUMMARY_FILE = 'summary.csv'
+CHECKPOINTS = 'checkpoints'
+
+
+def read_config(directory: pathlib.Path) -> schema.Config:
+    """Reads the settings of a run."""
+    return serialization.from_json((directory / CONFIG_FILE).read_text())
+
+
+def read_data(directory: pathlib.Path) -> dict[str, Any]:
+    """Reads what a run keeps about its training records: `manifest_sha256`, `classes`, ...
+
+    Raises:
+        DataError: The directory holds no run.
+    """
+    path = directory / DATA_FILE
+    if not path.is_file():
+        raise errors.DataError(
+            f'{directory} is not a run directory: it has no {path.name}. Run --mode=train first, '
+            'or name another --run_dir.'
+        )
+    return json.loads(path.read_text())
+
+
+def read_classes(directory: pathlib.Path) -> tuple[str, ...]:
+    """Reads the class labels that a run was trained on, in label order."""
+    return tuple(read_data(directory)['classes'])
+
+
+def check_same_data(directories: Sequence[str]) -> None:
+    """Checks that runs to be averaged were trained on the same records.
+
+    Raises:
+        DataError: They were not, or a directory holds no run.
+    """
+    if len(directories) < 2:
+        return
+    hashes = {name: read_data(pathlib.Path(name))['manifest_sha256'] for name in directories}
+    first = directories[0]
+    for name, sha256 in hashes.items():
+        if sha256 != hashes[first]:
+            raise errors.DataError(
+                f'--ensemble: {name} was trained on other records than {first}. Name runs that '
+                'were trained on the same --data_dir.'
+            )
+
+
+def find_checkpoint(directory: pathlib.Path, which: str, flag: str) -> pathlib.Path:
+    """Finds the newest or the best checkpoint of a run.
+
+    Args:
+        directory: The run directory.
+        which: 'newest' or 'best'.
+        flag: The flag that named the directory, for the message.
+
+    Raises:
+        DataError: There is no checkpoint, or all are corrupt.
+    """
+    find = {'newest': checkpoint.find_newest, 'best': checkpoint.find_best}[which]
+    path = find(directory / CHECKPOINTS)
+    if path is None:
+        raise errors.DataError(
+            f'{flag}={directory} holds no trained network. Run --mode=train first, or name '
+            f'another {flag}.'
+        )
+    return path
+
+
+def get_export_dir(config: schema.Config) -> pathlib.Path:
+    """Returns the directory that holds the versions of a run's SavedModel."""
+    return pathlib.Path(config.export.export_dir or pathlib.Path(config.run_dir) / 'export')

@@ -1,0 +1,154 @@
+"""Signs that training goes wrong: NaN, chance level, dead ReLUs, slow arithmetic, late input."""
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from alexnet_tf.models import topology
+from alexnet_tf.models.layers import on_device
+
+_GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before the loss must be below chance level
+_CHANCE_SHARE = 0.97  # of the loss at chance level that counts as chance level
+_MANY_DEAD = 0.5
+_GOOD_SD_MIDDLE = 0.03
+_LATE_SECS = 60.0
+
+
+class NonFiniteError(Exception):
+    """The loss or a gradient is NaN or inf; that step changed no weight."""
+
+    exit_code = 4
+
+    def __init__(self, step: int, epoch: int, learning_rate: float, file: str):
+        super().__init__(
+            f'step {step:,} (epoch {epoch + 1}, learning rate {learning_rate:g}) gave a loss or '
+            f'gradient that is NaN or inf; it was not applied. {file} lists the examples and the '
+            'norms by layer. Run again with --on_nonfinite=rollback, or with a lower '
+            '--learning_rate and another --run_dir.'
+        )
+
+
+class DivergedError(Exception):
+    """The network predicts NaN on validation images."""
+
+    exit_code = 4
+
+    def __init__(self, step: int, epoch: int, learning_rate: float):
+        super().__init__(
+            f'after step {step:,} (epoch {epoch + 1}, learning rate {learning_rate:g}) the '
+            'validation loss is NaN. The last checkpoint is from before this epoch. Run again '
+            'with a lower --learning_rate and another --run_dir.'
+        )
+
+
+def chance_level_warning(
+    epoch: int,
+    step: int,
+    loss: float,
+    num_classes: int,
+    *,
+    initial_sd_middle: float | None,
+    dead_units: Mapping[str, float],
+) -> str | None:
+    """Returns a warning if the training loss is still at chance level, else None.
+
+    Args:
+        epoch: Epochs done.
+        step: Steps done.
+        loss: Mean training loss of the last epoch, in nats.
+        num_classes: Number of classes; chance level is its logarithm.
+        initial_sd_middle: Standard deviation of the initial weights of conv3 to conv5; None for a
+            network without these layers.
+        dead_units: Share of dead units, by layer.
+    """
+    chance = math.log(num_classes)
+    early = epoch < _GRACE_EPOCHS and step < _GRACE_STEPS
+    if early or not loss > _CHANCE_SHARE * chance:
+        return None
+    warning = f'still at chance level after {step:,} steps (loss {loss:.3f}, chance {chance:.3f})'
+    if dead_units:
+        shares = ', '.join(f'{layer} {100 * share:.0f} %' for layer, share in dead_units.items())
+        warning += f'; dead units: {shares}'
+    if any(share > _MANY_DEAD for share in dead_units.values()):
+        return f'{warning}. Most units of a layer are dead: the learning rate was too high.'
+    if initial_sd_middle is not None and initial_sd_middle < _GOOD_SD_MIDDLE:
+        return (
+            f'{warning}. Initial weights with a standard deviation of {initial_sd_middle:g} in '
+            f'conv3 to conv5 pass on little signal; --initial_sd_middle={_GOOD_SD_MIDDLE} (as in '
+            '--recipe=source2012) leaves this plateau sooner.'
+        )
+    return f'{warning}. Check the labels, or try another --learning_rate.'
+
+
+def precision_warning(precision: str) -> str:
+    """Returns the warning for a processor that emulates a precision."""
+    return (
+        f'this processor has no {precision} arithmetic and emulates it, which can take ten times '
+        'as long as float32 (docs/results/what-to-expect.md). Try --precision=float32 and another '
+        '--run_dir.'
+    )
+
+
+@contextlib.contextmanager
+def warn_if_input_is_late(
+    log: Callable[[str], None], data_service: str = '', *, patience_secs: float = _LATE_SECS
+) -> Iterator[None]:
+    """Logs a warning, once, if the block waits long for a batch.
+
+    Args:
+        log: Called in another thread with the warning.
+        data_service: Address of the data service that batches come from, if one is used.
+        patience_secs: How long the block may take.
+    """
+    if data_service:
+        reason = f'--data_service={data_service} has no workers, or slow ones.'
+    else:
+        reason = 'the storage of --data_dir is slow. --cache=disk copies the records here first.'
+    warning = f'train: warning: no batch for {patience_secs:.0f} seconds: {reason}'
+    timer = threading.Timer(patience_secs, log, (warning,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class ReluUnits:
+    """The channels and units of a network that a ReLU may set to 0 for every image.
+
+    Args:
+        model: From `alexnet.build` or `cifar.build`.
+
+    Attributes:
+        outputs: Outputs of its ReLU layers, for `steps.create_evaluation_step`; none for a
+            network with another activation.
+    """
+
+    def __init__(self, model: keras.Model):
+        relus = [layer for layer in model.layers if isinstance(layer, on_device.ReLU)]
+        self.outputs = [layer.output for layer in relus]
+        self._names = [_find_layer_before(layer) for layer in relus]
+
+    def compute_dead_shares(self, active: Sequence[float]) -> dict[str, float]:
+        """Computes the share of dead units of each layer, as {'conv1': 0.02}.
+
+        Args:
+            active: For each unit, in the order of `outputs`: nonzero if it was ever above 0.
+        """
+        ends = np.cumsum([output.shape[-1] for output in self.outputs])
+        dead: dict[str, list[np.ndarray]] = {}
+        for name, units in zip(self._names, np.split(np.asarray(active), ends[:-1]), strict=False):
+            dead.setdefault(name, []).append(units == 0)
+        return {name: float(np.concatenate(columns).mean()) for name, columns in dead.items()}
+
+
+def _find_layer_before(layer: keras.Layer) -> str:
+    """Returns the paper's name of the layer with weights that a ReLU follows."""
+    while not hasattr(layer, 'kernel'):
+        layer = next(topology.list_inbound_layers(layer))
+    return layer.name.split('_')[0]

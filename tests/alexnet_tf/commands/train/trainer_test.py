@@ -1,0 +1,153 @@
+"""Non-finite losses and gradients, and a second process that trains the same run."""
+
+import dataclasses
+import json
+import types
+
+import numpy as np
+import pytest
+
+from alexnet_tf import main
+from alexnet_tf.commands import train
+from alexnet_tf.reports import progress
+from alexnet_tf.runs import training_data
+from alexnet_tf.training import checkpoint, evaluator, health, signals
+from input_pipeline import locks
+
+
+@pytest.fixture
+def nan_batches(monkeypatch):
+    """Fills the batches that start at some (epoch, examples) with NaN, each time they are read."""
+
+    def patch(*positions):
+        read_batches = training_data.read_batches
+
+        def read(config, stream, start, epochs, **more):
+            epoch, examples = start
+            total = sum(number for _, number in stream.shards)
+            for images, labels, mask in read_batches(config, stream, start, epochs, **more):
+                is_nan = (epoch, examples) in positions
+                yield images * (np.nan if is_nan else 1.0), labels, mask
+                examples += int(mask.shape[0])
+                if examples >= total:
+                    epoch, examples = epoch + 1, 0
+
+        monkeypatch.setattr(training_data, 'read_batches', read)
+
+    return patch
+
+
+def test_a_nan_stops_training_with_4_and_a_file_names_the_examples(
+    config_of, tmp_path, nan_batches
+):
+    nan_batches((1, 4))
+    config = config_of(tmp_path, '--learning_rate=0.001')
+    with pytest.raises(
+        health.NonFiniteError, match=r'step 4 \(epoch 2, learning rate 0\.001\)'
+    ) as raised:
+        train.run(config)
+    assert raised.value.exit_code == 4
+    assert checkpoint.find_newest(tmp_path / 'checkpoints').name == 'step-00000003.epoch-0001'
+    diagnosis = json.loads((tmp_path / 'nonfinite.json').read_text())
+    assert (diagnosis['step'], diagnosis['epoch'], diagnosis['learning_rate']) == (4, 1, 0.001)
+    assert diagnosis['norms']['gradient_norm/conv1'] == 'nan'
+    assert float(diagnosis['norms']['weight_norm/conv1']) > 0
+    stream = train.create_trainer(config).stream
+    order = [chunk.indices.numpy() for chunk in stream.read_chunks(start=(1, 0), epochs=2)]
+    second = np.concatenate(order)[4:8]
+    assert len(diagnosis['examples']) == len(second) == 4
+    for example, index in zip(diagnosis['examples'], second, strict=True):
+        shard = next(at for at, (path, _) in enumerate(stream.shards) if path in example)
+        before = sum(number for _, number in stream.shards[:shard])
+        assert f' record {index - before} ' in example
+        assert '.jpg' in example
+
+
+def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, tmp_path):
+    diverged = evaluator.Evaluation({'loss': np.nan, 'top1_error': 1.0}, {})
+    training = dataclasses.replace(
+        train.create_trainer(config_of(tmp_path)),
+        evaluator=types.SimpleNamespace(evaluate=lambda *_: diverged),
+    )
+    with pytest.raises(
+        health.DivergedError, match=r'after step 3 \(epoch 1, learning rate 0.01\)'
+    ) as raised:
+        training.train(train.resume_or_create(training), signals.StopRequest())
+    assert raised.value.exit_code == 4
+    assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
+
+
+@pytest.mark.slow
+def test_a_rollback_passes_over_the_batch_as_if_it_were_not_there(
+    config_of, tmp_path, nan_batches, variables, rows, capsys
+):
+    nan_batches((0, 4), (1, 0))
+    train.run(config_of(tmp_path / 'run', '--on_nonfinite=rollback'))
+    assert capsys.readouterr().out.count('rolls back to') == 2
+    assert len(rows(tmp_path / 'run')) == 3
+    saved = checkpoint.read_state(checkpoint.find_newest(tmp_path / 'run' / 'checkpoints'))
+    assert saved['passed_over'] == [[0, 4], [1, 0]]
+    assert all(np.isfinite(value).all() for value in variables(tmp_path / 'run').values())
+    # The same run, the batches known from the start.
+    training = train.create_trainer(config_of(tmp_path / 'known'))
+    state = train.resume_or_create(training)
+    state.passed_over = [[0, 4], [1, 0]]
+    training.train(state, signals.StopRequest())
+    assert rows(tmp_path / 'known') == rows(tmp_path / 'run')
+    expected = variables(tmp_path / 'run')
+    for name, value in variables(tmp_path / 'known').items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_the_fourth_rollback_is_an_error(config_of, tmp_path, nan_batches):
+    nan_batches(*[(0, examples) for examples in (0, 4, 8)], (1, 0))
+    with pytest.raises(health.NonFiniteError):
+        train.run(config_of(tmp_path, '--on_nonfinite=rollback'))
+
+
+@pytest.mark.slow
+def test_an_overflow_of_float16_is_skipped_and_counted_down_to_a_loss_scale_of_1(
+    config_of, tmp_path, nan_batches
+):
+    nan_batches((0, 4), (0, 8))
+    config = config_of(tmp_path, '--precision=float16', '--epochs=1')
+    training = train.create_trainer(config)
+    state = train.resume_or_create(training)
+    scale = training.learner.loss_scale.scale
+    kernel = training.learner.model.get_layer('conv1_a').kernel
+    before, meter = kernel.numpy(), progress.Meter()
+    reader = training_data.BatchReader(config, training.stream, 1, is_cancelled=lambda: False)
+    for number, start in enumerate((2.0**120, 2.0), 1):
+        scale.assign(start)
+        batch = reader.read(state.position)
+        result = training.train_one_step(state, batch)
+        assert not train.trainer.is_non_finite(result)
+        training.count_batch(state, result, batch, meter)
+        assert state.examples == 4 * number
+        assert scale.numpy() == start / 2
+    result = training.train_one_step(state, reader.read(state.position))
+    assert train.trainer.is_non_finite(result)
+    with pytest.raises(health.NonFiniteError, match='step 2 '):
+        training.handle_non_finite(state, result, 0.01)
+    training.save_checkpoint(state)
+    saved = checkpoint.read_state(checkpoint.find_newest(tmp_path / 'checkpoints'))
+    assert saved['overflows'] == saved['step'] == 2
+    np.testing.assert_array_equal(kernel.numpy(), before)
+    assert np.isnan(state.compute_means()['loss'])
+
+
+def test_a_second_process_that_trains_the_same_run_is_refused(config_of, tmp_path, data, capsys):
+    config = config_of(tmp_path, '--epochs=1')
+    with locks.acquire(tmp_path):
+        flags = ['--width=0.1', '--crop_size=67', '--batch_size=4', '--schedule=list']
+        assert main.main(['a', '--mode=train', data, f'--run_dir={tmp_path}', *flags]) == 3
+    assert 'is in use by process' in capsys.readouterr().err
+    assert config.run_dir == str(tmp_path)
+
+
+def test_a_run_that_passes_over_its_first_batch_has_no_step_to_report_yet(config_of, tmp_path):
+    training = train.create_trainer(config_of(tmp_path, '--epochs=1', '--log_every_steps=1'))
+    state = train.resume_or_create(training)
+    state.passed_over = [[0, 0]]
+    assert training.train(state, signals.StopRequest()).epoch == 1

@@ -1,0 +1,90 @@
+"""What the workers of a cluster agree on."""
+
+import signal
+
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.training import distribution, signals
+from input_pipeline import errors
+
+
+class TwoWorkers(distribution.SingleReplica):
+    """A cluster whose other worker contributes fixed values to every sum."""
+
+    workers = 2
+
+    def __init__(self, others):
+        self._others = others
+
+    def sum_over_workers(self, values):
+        return [a + b for a, b in zip(values, self._others, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ('own', 'others', 'number'),
+    [
+        (None, (0, 0), None),
+        (None, (0, 1), signal.SIGTERM),
+        (signal.SIGTERM, (0, 1), signal.SIGTERM),
+        (signal.SIGINT, (0, 0), signal.SIGINT),
+        (signal.SIGTERM, (1, 0), signal.SIGINT),
+    ],
+)
+def test_workers_agree_on_a_signal(own, others, number):
+    stop = signals.StopRequest(own)
+    assert distribution.agree_on_stop(TwoWorkers(others), stop) == number
+
+
+@pytest.mark.parametrize('own', [None, signal.SIGTERM])
+def test_a_single_worker_stops_at_its_own_signal(own):
+    stop = signals.StopRequest(own)
+    assert distribution.agree_on_stop(distribution.SingleReplica(), stop) == own
+
+
+def create_cluster(*digests):
+    """Creates the replicas of a cluster, each of whose workers has one of the digests."""
+
+    class Cluster(distribution.SingleReplica):
+        workers = len(digests)
+
+        def sum_over_workers(self, values):
+            squares = [float((digest % 2**20) ** 2) for digest in digests]
+            for of_all_workers in (list(map(float, digests)), squares):
+                if values[0] in of_all_workers:
+                    return [sum(of_all_workers)]
+            return values
+
+    return Cluster()
+
+
+@pytest.mark.parametrize('workers', [2, 3])
+def test_workers_that_were_started_differently_are_refused(workers):
+    same = [2**39 + 7] * workers
+    distribution.check_same_everywhere(create_cluster(*same), {'settings': same[0]})
+    differing = [*same[:-1], 2**38 + 1]
+    with pytest.raises(errors.DataError, match=r'differently \(settings\)'):
+        distribution.check_same_everywhere(create_cluster(*differing), {'settings': differing[0]})
+
+
+@pytest.mark.parametrize('text', ['', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {}}'])
+def test_a_tf_config_that_describes_no_cluster_is_refused(text, monkeypatch):
+    monkeypatch.setenv('TF_CONFIG', text)
+    with pytest.raises(ValueError, match='describes no cluster'):
+        distribution.create_replicas('multi_worker', ())
+
+
+def test_a_broken_connection_is_reported_by_clusters_only():
+    def fail():
+        raise tf.errors.UnavailableError(None, None, 'Socket closed')
+
+    with (
+        pytest.raises(distribution.PeerDisconnected, match='another worker disconnected'),
+        distribution.report_disconnected_peers(TwoWorkers(())),
+    ):
+        fail()
+    with (
+        pytest.raises(tf.errors.UnavailableError),
+        distribution.report_disconnected_peers(distribution.SingleReplica()),
+    ):
+        fail()
