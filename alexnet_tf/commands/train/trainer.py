@@ -1,6 +1,7 @@
 """The training loop."""
 
 import dataclasses
+import functools
 import json
 import math
 import pathlib
@@ -48,7 +49,7 @@ class Trainer:
     monitor: monitor.Monitor
     checkpointer: checkpointer.Checkpointer
 
-    @property
+    @functools.cached_property
     def examples(self) -> int:
         """Number of training examples, of all workers."""
         return sum(number for _, number in self.stream.shards)
