@@ -5,9 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_tf.evaluation import ensembles, metrics
+from alexnet_tf.evaluation import ensembles, metrics, prediction_cache
 
 _BINS = 15  # as in most published calibration errors
+_HEADERS = {
+    'by_class': ('class', 'examples', 'top1_error', 'top5_error', 'most_often_taken_for'),
+    'confused': ('class', 'taken_for', 'examples', 'share'),
+    'mistakes': ('example', 'class', 'taken_for', 'probability'),
+    'calibration': ('from', 'to', 'examples', 'confidence', 'right'),
+}
 
 Rows = list[tuple]
 
@@ -61,14 +67,10 @@ class ErrorAnalysis:
         confidence = np.nan_to_num(probabilities.max(1).astype(float))
         np.add.at(self.confusion, (labels, predicted), 1)
         errors = metrics.compute_top_k_errors(probabilities, labels)
-        for sums, values in zip(self._errors, errors, strict=True):
-            np.add.at(sums, labels, values)
+        np.add.at(self._errors, (slice(None), labels), errors)
         bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        correct = (predicted == labels).astype(float)
-        for sums, values in zip(
-            self._bins, (np.ones_like(confidence), confidence, correct), strict=True
-        ):
-            np.add.at(sums, bins, values)
+        counts = np.ones_like(confidence), confidence, predicted == labels
+        np.add.at(self._bins, (slice(None), bins), counts)
         for at in np.flatnonzero(predicted != labels).tolist():
             names = self._classes[labels[at]], self._classes[predicted[at]]
             mistake = Mistake(ids[at], *names, float(confidence[at]), self._examples + at)
@@ -129,42 +131,26 @@ class ErrorAnalysis:
         return float(np.abs(confidence - correct).sum() / examples.sum())
 
     def to_tables(self) -> dict[str, tuple[tuple[str, ...], Rows]]:
-        """Returns (header, rows) of every table, by the name that its file bears."""
-        errors = ('top1_error', 'top5_error')
-        return {
-            'by_class': (
-                ('class', 'examples', *errors, 'most_often_taken_for'),
-                self.rank_classes(),
-            ),
-            'confused': (('class', 'taken_for', 'examples', 'share'), self.rank_confusions()),
-            'mistakes': (
-                ('example', 'class', 'taken_for', 'probability'),
-                [mistake[:-1] for mistake in self.rank_mistakes()],
-            ),
-            'calibration': (
-                ('from', 'to', 'examples', 'confidence', 'right'),
-                self.compute_calibration(),
-            ),
-        }
+        """Returns (header, rows) of every table, by the name in its file's name."""
+        mistakes = [mistake[:-1] for mistake in self.rank_mistakes()]
+        tables = self.rank_classes(), self.rank_confusions(), mistakes, self.compute_calibration()
+        pairs = zip(_HEADERS.values(), tables, strict=True)
+        return dict(zip(_HEADERS, pairs, strict=True))
 
 
 def analyse(
-    members: Sequence[np.ndarray],
-    labels: np.ndarray,
-    ids: Sequence[str],
-    classes: Sequence[str],
+    members: Sequence[prediction_cache.Predictions],
     weights: Sequence[float],
+    classes: Sequence[str],
 ) -> ErrorAnalysis:
     """Analyses the errors of the weighted mean of some networks' probabilities.
 
     Args:
-        members: One array (examples, classes) for each network; may be memory maps.
-        labels: (examples,) int.
-        ids: Names of the examples.
-        classes: Names in label order.
+        members: Predictions of each network for the same examples.
         weights: One for each member. Only their proportions count.
+        classes: Names in label order.
     """
     analysis = ErrorAnalysis(classes)
     for rows, mean in ensembles.average(members, weights):
-        analysis.add(mean, labels[rows], ids[rows])
+        analysis.add(mean, members[0].labels[rows], members[0].ids[rows])
     return analysis

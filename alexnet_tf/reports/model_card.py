@@ -4,15 +4,9 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
-RESULTS_HEADER = (
-    'split',
-    'images',
-    'views',
-    'top-1 error (95 %)',
-    'top-5 error (95 %)',
-    'loss',
-    'step',
-)
+from alexnet_tf.reports import result_tables
+
+RESULTS_HEADER = ('split', *result_tables.COLUMNS, 'step')
 _SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|~!&])')
 _MAX_CLASSES = 20  # that are listed
 

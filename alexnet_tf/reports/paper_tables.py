@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from alexnet_tf.reports import intervals, tables
@@ -12,23 +12,21 @@ from alexnet_tf.reports import intervals, tables
 VALIDATION, TEST = 'validation', 'test'
 UNCHANGED = ''  # changes of the paper's network
 # Kinds of networks: the paper's; with a sixth convolution; either of them pre-trained.
-CNN, SIX_CONVOLUTIONS, PRETRAINED, CNN_STAR = 'CNN', 'six', 'TUNED', 'CNN*'
-_LABELS = {
-    CNN: 'CNN',
-    SIX_CONVOLUTIONS: 'CNN with a sixth convolution',
-    PRETRAINED: 'CNN, pre-trained',
-    CNN_STAR: 'CNN*',
-}
+KINDS = CNN, SIX_CONVOLUTIONS, PRETRAINED, CNN_STAR = (
+    'CNN',
+    'CNN with a sixth convolution',
+    'CNN, pre-trained',
+    'CNN*',
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Measurement:
+class Result:
     """One row of some `results.csv`.
 
     Attributes:
         name: The run directory, or all of an ensemble.
-        kinds: Kind of each network, sorted: CNN, SIX_CONVOLUTIONS, PRETRAINED, CNN_STAR, or a
-            description of how else it differs.
+        kinds: Kind of each network, sorted: one of KINDS, or a description of how else it differs.
         changes: How the networks differ from the paper's, as `columns=1`; UNCHANGED if they do not.
         group: Networks of one group differ in their changes only, and share their records.
         split: Name of the split.
@@ -54,8 +52,8 @@ class PaperRow:
     Attributes:
         label: As in the paper.
         cells: As printed in the paper, by column; percent.
-        kinds: The `Measurement.kinds` that belong beside it; () if none can.
-        views: The `Measurement.views` that belong beside it.
+        kinds: The `Result.kinds` that belong beside it; () if none can.
+        views: The `Result.views` that belong beside it.
     """
 
     label: str
@@ -70,7 +68,7 @@ class Column(NamedTuple):
     Attributes:
         name: As in the paper.
         split: Name of the split.
-        error: Index in `Measurement.errors`: 0 for top-1, 1 for top-5.
+        error: Index in `Result.errors`: 0 for top-1, 1 for top-5.
     """
 
     name: str
@@ -140,76 +138,58 @@ TABLES = {
 }
 
 
-class _Ablation(NamedTuple):
-    change: str
-    section: str
-    description: str
-    increases: tuple[str, str]  # of the top-1 and top-5 error in the paper, percentage points
-
-
+# (change, section, description, increases of the top-1 and top-5 error in percentage points)
 _ABLATIONS = (
-    _Ablation('columns=1', '3.2', 'one column with half the kernels', ('1.7', '1.2')),
-    _Ablation('normalization=False', '3.3', 'no response normalization', ('1.4', '1.2')),
-    _Ablation('pool_size=2', '3.4', 'pooling without overlap', ('0.4', '0.3')),
-    _Ablation('colour_shift_sd=0.0', '4.1', 'no colour shift', ('over 1', '')),
-    _Ablation('removed_layer=conv3', '7', 'without conv3', ('about 2', '')),
-    _Ablation('removed_layer=conv4', '7', 'without conv4', ('about 2', '')),
-    _Ablation('removed_layer=conv5', '7', 'without conv5', ('about 2', '')),
+    ('columns=1', '3.2', 'one column with half the kernels', '1.7', '1.2'),
+    ('normalization=False', '3.3', 'no response normalization', '1.4', '1.2'),
+    ('pool_size=2', '3.4', 'pooling without overlap', '0.4', '0.3'),
+    ('colour_shift_sd=0.0', '4.1', 'no colour shift', 'over 1', ''),
+    ('removed_layer=conv3', '7', 'without conv3', 'about 2', ''),
+    ('removed_layer=conv4', '7', 'without conv4', 'about 2', ''),
+    ('removed_layer=conv5', '7', 'without conv5', 'about 2', ''),
 )
 
 
-def format_table(name: str, measurements: Sequence[Measurement]) -> str:
-    """Formats a table of the paper with each measurement under the row that it belongs to.
+def format_table(name: str, results: Sequence[Result]) -> str:
+    """Formats a table of the paper with each result under the row that it belongs to.
 
     Args:
         name: A key of TABLES.
-        measurements: On the records of the table.
+        results: On the records of the table.
     """
     table = TABLES[name]
-    unchanged = [
-        measurement for measurement in measurements if set(measurement.kinds) <= set(_LABELS)
-    ]
+    known = [result for result in results if set(result.kinds) <= set(KINDS)]
     header = ['', *(f'{column.name}, paper' for column in table.columns)]
     header += [f'{column.name}, here (95 %)' for column in table.columns] + ['run']
     rows, placed = [], set()
     for row in table.rows:
         matching = [
-            measurement
-            for measurement in unchanged
-            if measurement.kinds in row.kinds and measurement.views == row.views
+            result for result in known if result.kinds in row.kinds and result.views == row.views
         ]
-        placed |= {measurement.name for measurement in matching}
+        placed |= {result.name for result in matching}
         rows += _build_rows(row.label, row.cells, table.columns, matching)
-    others = [
-        measurement
-        for measurement in unchanged
-        if measurement.name not in placed and measurement.views == 10
-    ]
+    others = [result for result in known if result.name not in placed and result.views == 10]
     for group in _group_by_name(others).values():
         rows += _build_rows(_describe(group[0]), [''] * len(table.columns), table.columns, group)
-    parts = [table.title, tables.text(header, rows), format_ablations(measurements)]
+    parts = [table.title, tables.format_table(header, rows), format_ablations(results)]
     return '\n\n'.join(filter(None, parts))
 
 
-def format_ablations(measurements: Sequence[Measurement]) -> str:
+def format_ablations(results: Sequence[Result]) -> str:
     """Formats by how many points each change of the network raises its errors; '' without any."""
     groups = collections.defaultdict(list)
-    for measurement in measurements:
-        if len(measurement.kinds) == 1:
-            key = measurement.group, measurement.split, measurement.views
-            groups[key].append(measurement)
+    for result in results:
+        if len(result.kinds) == 1:
+            groups[result.group, result.split, result.views].append(result)
     rows = []
-    for ablation in _ABLATIONS:
+    for change, section, description, *paper in _ABLATIONS:
         for (_, split, views), group in sorted(groups.items()):
-            base, changed = (
-                [measurement for measurement in group if measurement.changes == change]
-                for change in (UNCHANGED, ablation.change)
-            )
+            base = [result for result in group if result.changes == UNCHANGED]
+            changed = [result for result in group if result.changes == change]
             if base and changed:
-                paper = (ablation.description, ablation.section, *ablation.increases)
                 increases = [_format_increase(base, changed, error) for error in (0, 1)]
                 runs = f'{len(changed)} and {len(base)}'
-                rows.append((*paper, *increases, split, views, runs))
+                rows.append((description, section, *paper, *increases, split, views, runs))
     if not rows:
         return ''
     header = ('change', 'section', 'top-1, paper', 'top-5, paper', 'top-1, here (95 %)')
@@ -218,34 +198,32 @@ def format_ablations(measurements: Sequence[Measurement]) -> str:
         'Increase of the errors in percentage points. The intervals take the runs for independent '
         'samples, so they are rather too wide.'
     )
-    return f'{note}\n\n{tables.text(header, rows)}'
+    return f'{note}\n\n{tables.format_table(header, rows)}'
 
 
-def _build_rows(
-    label: str, cells: Sequence[str], columns: Sequence[Column], matching: Sequence[Measurement]
-) -> list[tuple]:
-    """Builds a row for each run; the first has the paper's cells."""
+def _build_rows(label: str, cells, columns: Sequence[Column], results) -> list[tuple]:
+    """Builds a row for each run; the first has the paper's label and cells."""
     rows = []
-    for name, group in (_group_by_name(matching) or {'': []}).items():
+    for name, group in (_group_by_name(results) or {'': []}).items():
         rows.append((label, *cells, *(_format_newest(group, column) for column in columns), name))
         label, cells = '', [''] * len(cells)
     return rows
 
 
-def _group_by_name(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+def _group_by_name(results: Sequence[Result]) -> dict[str, list[Result]]:
     groups = collections.defaultdict(list)
-    for measurement in measurements:
-        groups[measurement.name].append(measurement)
+    for result in results:
+        groups[result.name].append(result)
     return groups
 
 
-def _describe(measurement: Measurement) -> str:
-    counts = collections.Counter(measurement.kinds)
-    return ' + '.join(f'{number} {_LABELS[kind]}' for kind, number in counts.items())
+def _describe(result: Result) -> str:
+    counts = collections.Counter(result.kinds)
+    return ' + '.join(f'{number} {kind}' for kind, number in counts.items())
 
 
-def _format_newest(group: Sequence[Measurement], column: Column) -> str:
-    on_split = [measurement for measurement in group if measurement.split == column.split]
+def _format_newest(group: Sequence[Result], column: Column) -> str:
+    on_split = [result for result in group if result.split == column.split]
     if not on_split:
         return ''
     error = on_split[-1].errors[column.error]
@@ -253,17 +231,12 @@ def _format_newest(group: Sequence[Measurement], column: Column) -> str:
     return f'{100 * error:.1f} ({100 * low:.1f} to {100 * high:.1f})'
 
 
-def _format_increase(
-    base: Sequence[Measurement], changed: Sequence[Measurement], error: int
-) -> str:
-    means = [
-        statistics.mean(measurement.errors[error] for measurement in group)
-        for group in (base, changed)
-    ]
-    variance = sum(
-        mean * (1 - mean) / group[0].examples / len(group)
-        for mean, group in zip(means, (base, changed), strict=True)
-    )
+def _format_increase(base: Sequence[Result], changed: Sequence[Result], error: int) -> str:
+    means, variance = [], 0.0
+    for group in (base, changed):
+        mean = statistics.mean(result.errors[error] for result in group)
+        means.append(mean)
+        variance += mean * (1 - mean) / group[0].examples / len(group)
     increase = 100 * (means[1] - means[0])
     spread = 100 * intervals.Z_95 * math.sqrt(variance)
     return f'{increase:+.1f} ({increase - spread:+.1f} to {increase + spread:+.1f})'

@@ -29,7 +29,9 @@ def _create_table_writer(stream: TextIO):
             stream.write(f'{row["file"]}\n    error: {row["error"]}\n')
             return
         pairs = zip(row['classes'], row['probabilities'], strict=True)
-        lines = [f'    {tables.percent(probability):>7}  {name}\n' for name, probability in pairs]
+        lines = [
+            f'    {tables.format_percent(probability):>7}  {name}\n' for name, probability in pairs
+        ]
         stream.write(f'{row["file"]}\n{"".join(lines)}')
 
     return write
@@ -43,9 +45,9 @@ def _create_csv_writer(stream: TextIO, k: int):
 
     def write(row):
         classes, probabilities = (row.get(key, [''] * k) for key in ('classes', 'probabilities'))
-        cells = [tables.safe_cell(row['file'])]
+        cells = [tables.escape_cell(row['file'])]
         for name, probability in zip(classes, probabilities, strict=True):
-            cells += [tables.safe_cell(name), probability]
+            cells += [tables.escape_cell(name), probability]
         writer.writerow([*cells, row.get('error', '')])
 
     return write

@@ -4,23 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_tf.reports import tables
 
+COLUMNS = ('images', 'views', 'top-1 error (95 %)', 'top-5 error (95 %)', 'loss')
+
 
 def format_results(rows: Sequence[Mapping[str, object]]) -> str:
-    """Formats results on one split as a table."""
-    errors = ('top-1 error (95 %)', 'top-5 error (95 %)')
-    header = ('network', 'views', rows[0]['split'], *errors, 'loss')
-    cells = [
-        (
-            row['run_dir'],
-            row['views'],
-            row['examples'],
-            format_error(row, 'top1'),
-            format_error(row, 'top5'),
-            f'{float(row["loss"]):.4f}',
-        )
-        for row in rows
-    ]
-    return tables.text(header, cells)
+    """Formats results as a table."""
+    cells = [(row['run_dir'], row['split'], *format_cells(row)) for row in rows]
+    return tables.format_table(('network', 'split', *COLUMNS), cells)
+
+
+def format_cells(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Formats the cells under COLUMNS."""
+    errors = format_error(row, 'top1'), format_error(row, 'top5')
+    return str(row['examples']), str(row['views']), *errors, f'{float(row["loss"]):.4f}'
 
 
 def format_error(row: Mapping[str, object], name: str) -> str:
@@ -33,7 +29,7 @@ def format_error(row: Mapping[str, object], name: str) -> str:
         row: Of `results.csv`.
         name: 'top1' or 'top5'.
     """
-    error = tables.percent(float(row[f'{name}_error']))
+    error = tables.format_percent(float(row[f'{name}_error']))
     if row.get(f'{name}_low') in ('', None):
         return error
     low, high = (f'{100 * float(row[f"{name}_{end}"]):.1f}' for end in ('low', 'high'))

@@ -11,26 +11,15 @@ from input_pipeline.records import manifests
 
 def run(config: schema.Config) -> None:
     """Evaluates a split, prints a table and appends its rows to `results.csv`."""
-    manifest = manifests.load(config.data.data_dir)
-    selection.check_split(manifest, config.evaluation.split, '--split')
-    members = config.evaluation.ensemble
-    rows = ensemble.run(config, manifest) if members else _evaluate_run(config, manifest)
-    directory = members[0] if members else config.run_dir
+    manifest, split = manifests.load(config.data.data_dir), config.evaluation.split
+    selection.check_split(manifest, split, '--split')
+    if config.evaluation.ensemble:
+        directory, rows = config.evaluation.ensemble[0], ensemble.evaluate(config, manifest)
+    else:
+        directory, evaluator = config.run_dir, scoring.RunEvaluator(config, manifest)
+        rows = [evaluator.evaluate(split, views) for views in selection.select_views(config)]
     print(result_tables.format_results(rows))
     print(
-        f'evaluate: results are in {pathlib.Path(directory) / results.RESULTS}; '
-        f'--mode=report --run_dir={directory} shows them with the errors in detail'
+        f'evaluate: appended to {pathlib.Path(directory) / results.RESULTS}; '
+        f'--mode=report --run_dir={directory} shows the errors in detail'
     )
-
-
-def _evaluate_run(config, manifest: manifests.Manifest) -> list[dict[str, object]]:
-    evaluator, rows = scoring.RunEvaluator(config, manifest), []
-    for views in selection.select_views(config):
-        split = config.evaluation.split
-        scores = evaluator.score(split, views)
-        row = results.build_row(
-            manifest, split, views, scores, run_dir=config.run_dir, step=evaluator.step
-        )
-        results.append(pathlib.Path(config.run_dir), row)
-        rows.append(row)
-    return rows

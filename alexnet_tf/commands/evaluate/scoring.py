@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from alexnet_tf.commands.evaluate import error_report
 from alexnet_tf.config import schema
-from alexnet_tf.evaluation import ensembles, prediction_cache
+from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
 from alexnet_tf.reports import progress, tables
 from alexnet_tf.runs import loading, results, run_directory
 from alexnet_tf.training import checkpoint, evaluator
@@ -21,9 +21,6 @@ class RunEvaluator:
         config: Of the command; its `run_dir` names the run.
         manifest: Of the records.
 
-    Attributes:
-        step: Training steps of the checkpoint.
-
     Raises:
         DataError: There is no such run, or it was trained on other classes.
     """
@@ -35,7 +32,7 @@ class RunEvaluator:
         self._checkpoint = run_directory.find_checkpoint(
             self._directory, config.evaluation.checkpoint, '--run_dir'
         )
-        self.step = checkpoint.read_state(self._checkpoint)['step']
+        self._step = checkpoint.read_state(self._checkpoint)['step']
         self._variables_sha256 = checkpoint.read_variables_sha256(self._checkpoint)
         if manifest.classes != run_directory.read_classes(self._directory):
             raise errors.DataError(
@@ -49,24 +46,27 @@ class RunEvaluator:
         """The run with its network."""
         return loading.load_run(self._config, path=self._checkpoint, compiled=True)
 
-    def score(self, split: str, views: int) -> dict[str, float]:
-        """Computes `outputs.METRICS` of a split.
+    def evaluate(self, split: str, views: int) -> dict[str, object]:
+        """Evaluates a split and appends its row to `results.csv`.
 
         With `--save_probabilities`, caches its probabilities and writes an error analysis.
+
+        Returns:
+            The row.
         """
         dtype = self._config.evaluation.save_probabilities
-        if not dtype:
-            return self._score(split, views)
-        scores = self._fill(self._open_cache(split, views, dtype), split, views)
-        error_report.write(
-            self._directory,
-            [self.predict(split, views)],
-            [1.0],
-            manifest=self._manifest,
-            split=split,
-            views=views,
-        )
-        return scores
+        if dtype:
+            scores = self._fill(self._open_cache(split, views, dtype), split, views)
+            members = [self.predict(split, views)]
+            analysis = error_analysis.analyse(members, [1.0], self._manifest.classes)
+            error_report.write(
+                self._directory, analysis, manifest=self._manifest, split=split, views=views
+            )
+        else:
+            scores = self._score(split, views)
+        row = self._build_row(split, views, scores)
+        results.append(self._directory, row)
+        return row
 
     def predict(self, split: str, views: int) -> prediction_cache.Predictions:
         """Predicts a split, or loads its predictions from the cache."""
@@ -87,12 +87,13 @@ class RunEvaluator:
             The predictions and the row.
         """
         predictions = self.predict(split, views)
-        scores = ensembles.compute_metrics([predictions.probabilities], predictions.labels)
-        row = results.build_row(
-            self._manifest, split, views, scores, run_dir=self._config.run_dir, step=self.step
-        )
+        row = self._build_row(split, views, ensembles.compute_metrics([predictions], [1.0]))
         results.append_if_new(self._directory, row)
         return predictions, row
+
+    def _build_row(self, split: str, views: int, scores: dict[str, float]) -> dict[str, object]:
+        origin = {'run_dir': self._config.run_dir, 'step': self._step}
+        return results.build_row(self._manifest, split, views, scores, **origin)
 
     def _open_cache(self, split: str, views: int, dtype: str) -> prediction_cache.CachedPredictions:
         key = prediction_cache.PredictionKey(
@@ -104,9 +105,7 @@ class RunEvaluator:
         )
         return prediction_cache.CachedPredictions(self._directory / 'probabilities', key)
 
-    def _fill(
-        self, cache: prediction_cache.CachedPredictions, split: str, views: int
-    ) -> dict[str, float]:
+    def _fill(self, cache, split: str, views: int) -> dict[str, float]:
         ids = checking.read_names(self._manifest.shards(split))
         with cache.write(ids, len(self._manifest.classes)) as writer:
             return self._score(split, views, writer.add)
@@ -119,9 +118,8 @@ class RunEvaluator:
             views=views,
             batch_size=self._config.evaluation.eval_batch_size,
         )
-        bar = progress.Progress(f'images, {tables.views(views)} each')
-        scores = network_evaluator.evaluate(
-            self._manifest, split, report=bar.show, keep=keep
-        ).metrics
-        bar.close()
-        return scores
+        with progress.Progress(f'images, {tables.format_views(views)} each') as bar:
+            evaluation = network_evaluator.evaluate(
+                self._manifest, split, report=bar.update, keep=keep
+            )
+        return evaluation.metrics

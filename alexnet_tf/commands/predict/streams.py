@@ -75,8 +75,7 @@ def show_progress(predictions: Iterator[T], total: int, output_file: str) -> Ite
     if sys.stdout.isatty() and not output_file:
         yield from predictions
         return
-    bar = progress.Progress('files')
-    for done, prediction in enumerate(predictions, 1):
-        yield prediction
-        bar.show(done, total)
-    bar.close()
+    with progress.Progress('files') as bar:
+        for done, prediction in enumerate(predictions, 1):
+            yield prediction
+            bar.update(done, total)

@@ -41,8 +41,11 @@ def write(
             'kit, which has the ids.'
         )
     ordered = _sort_by_name(images)
-    bar = progress.Progress('images')
-    with files.atomic_file(path) as temporary, temporary.open('w') as out:
+    with (
+        progress.Progress('images') as bar,
+        files.atomic_file(path) as temporary,
+        temporary.open('w') as out,
+    ):
         for done, prediction in enumerate(predict(ordered), 1):
             if prediction.error:
                 raise errors.DataError(
@@ -51,8 +54,7 @@ def write(
                 )
             labels = predictor.select_top_k(prediction.values, _IDS)
             out.write(' '.join(str(trained.ids[label]) for label in labels) + '\n')
-            bar.show(done, len(ordered))
-    bar.close()
+            bar.update(done, len(ordered))
     first, last = os.path.basename(ordered[0]), os.path.basename(ordered[-1])
     print(f'predict: wrote {path}: {len(ordered):,} lines, {first} to {last}')
 

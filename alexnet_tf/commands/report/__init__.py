@@ -55,19 +55,21 @@ def _summarise(
     directory, last = pathlib.Path(config.run_dir), epochs[-1]
     lines = [
         f'report: {directory}: {last["epoch"]} epochs, {last["step"]} steps',
-        f'  training error    {tables.percent(float(last["train_top1_error"]))} top-1 '
+        f'  training error    {tables.format_percent(float(last["train_top1_error"]))} top-1 '
         '(last epoch, random crops, with dropout)',
     ]
     manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
     for row in rows:
         same_records = row['manifest_sha256'] == manifest_sha256
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
-            lines.append(
-                f'  validation error  {tables.percent(float(row["top1_error"]))} top-1, '
-                f'{tables.percent(float(row["top5_error"]))} top-5, {tables.views(row["views"])}, '
-                f'{row["examples"]} images'
+            top1, top5 = (
+                tables.format_percent(float(row[f'{name}_error'])) for name in ('top1', 'top5')
             )
-    lines.append(f'  chance            {tables.percent(1 - 1 / num_classes)} top-1')
+            views = tables.format_views(row['views'])
+            lines.append(
+                f'  validation error  {top1} top-1, {top5} top-5, {views}, {row["examples"]} images'
+            )
+    lines.append(f'  chance            {tables.format_percent(1 - 1 / num_classes)} top-1')
     exports = run_directory.get_export_dir(config)
     if versions := saved_model.list_versions(exports):
         lines.append(f'  SavedModel        {exports / str(versions[-1])}')

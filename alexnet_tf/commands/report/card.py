@@ -71,13 +71,12 @@ def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, .
     split = row['split']
     if row['manifest_sha256'] != data['manifest_sha256']:
         split = f'{split} of other records ({row["manifest_sha256"][:8]})'
-    errors = (result_tables.format_error(row, name) for name in ('top1', 'top5'))
-    return split, row['examples'], row['views'], *errors, f'{float(row["loss"]):.4f}', row['step']
+    return split, *result_tables.format_cells(row), row['step']
 
 
 def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
     if not analysis.errors:
         return ''
     error = analysis.errors.compute_calibration_error()
-    views = tables.views(analysis.views)
+    views = tables.format_views(analysis.views)
     return f'The expected calibration error (15 bins, {views}) is {error:.3f}.'

@@ -13,13 +13,8 @@ from alexnet_tf.runs import loading
 _MAX_ROWS = 20  # of a table
 _MAX_PLOTTED_CLASSES = 1000  # a pixel each in the confusion matrix
 _EPOCH_COLUMNS = (
-    'epoch',
-    'learning_rate',
-    'train_loss',
-    'train_top1_error',
-    'validation_loss',
-    'validation_top1_error',
-    'images_per_sec',
+    *('epoch', 'learning_rate', 'train_loss', 'train_top1_error'),
+    *('validation_loss', 'validation_top1_error', 'images_per_sec'),
 )
 
 
@@ -52,10 +47,7 @@ def build_page(
         html.paragraph('Column a above column b; all on one scale.', note=True),
         *_build_validation(analysis, plots),
         html.heading('How to reproduce it'),
-        *(
-            html.paragraph(purpose) + html.code(command)
-            for purpose, command in card.commands.items()
-        ),
+        *(html.paragraph(what) + html.code(command) for what, command in card.commands.items()),
         html.table(('', ''), card.environment.items()),
     ]
     return html.document(card.name, blocks)
@@ -64,50 +56,58 @@ def build_page(
 def _build_training(epochs: Sequence[Mapping[str, str]], plots) -> list[str]:
     blocks = [html.heading('Training')]
     if plots:
-        png = plots.encode_png(plots.plot_curves(epochs))
-        blocks.append(html.image(png, 'training and validation error by epoch'))
-        blocks.append(html.paragraph('Dotted lines: the learning rate was divided.', note=True))
+        blocks += [
+            _embed(plots, plots.plot_curves(epochs), 'training and validation error by epoch'),
+            html.paragraph('Dotted lines: the learning rate was divided.', note=True),
+        ]
     half = _MAX_ROWS // 2
-    shown = epochs if len(epochs) <= _MAX_ROWS else [*epochs[:half], *epochs[-half:]]
-    if len(shown) < len(epochs):
+    if len(epochs) > _MAX_ROWS:
         note = f'The first and the last {half} of {len(epochs)} epochs.'
         blocks.append(html.paragraph(note, note=True))
-    rows = [[_shorten(epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in shown]
-    header = [name.replace('_', ' ') for name in _EPOCH_COLUMNS]
-    return [*blocks, html.table(header, rows)]
+        epochs = [*epochs[:half], *epochs[-half:]]
+    rows = [[_shorten(epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in epochs]
+    return [*blocks, html.table([name.replace('_', ' ') for name in _EPOCH_COLUMNS], rows)]
 
 
 def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[str]:
-    blocks = [html.heading('Predictions for validation images')]
-    if not analysis.errors:
-        return [*blocks, html.paragraph(f'None: {analysis.skipped}')]
     errors, names = analysis.errors, analysis.trained.names
+    blocks = [html.heading('Predictions for validation images')]
+    if not errors:
+        return [*blocks, html.paragraph(f'None: {analysis.skipped}')]
     if plots:
-        png = plots.encode_png(plots.plot_predictions(analysis.samples))
-        blocks.append(html.image(png, 'validation images above bars', kind='wide'))
-        note = f'Above each image its class, whose bar is orange; {tables.views(analysis.views)}.'
+        figure, views = (
+            plots.plot_predictions(analysis.samples),
+            tables.format_views(analysis.views),
+        )
+        note = f'Above each image its class, whose bar is orange; {views}.'
+        blocks.append(_embed(plots, figure, 'validation images above bars', kind='wide'))
         blocks.append(html.paragraph(note, note=True))
     blocks.append(html.heading('Confused classes'))
     if plots and len(names) <= _MAX_PLOTTED_CLASSES:
-        png = plots.encode_png(plots.plot_confusion(errors.confusion, names))
-        blocks.append(html.image(png, 'confusion matrix'))
+        figure = plots.plot_confusion(errors.confusion, names)
+        blocks.append(_embed(plots, figure, 'confusion matrix'))
+    instead = 'most often predicted instead'
     blocks += [
         html.table(('class', 'predicted', 'images', 'share'), _top(errors.rank_confusions(), 3)),
         html.heading('Errors by class'),
         html.table(
-            ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead'),
+            ('class', 'images', 'top-1 error', 'top-5 error', instead),
             _top(errors.rank_classes(), 2, 3),
         ),
     ]
     if plots and errors.rank_mistakes():
         figure = error_report.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
         blocks.append(html.heading('The most confident mistakes'))
-        blocks.append(html.image(plots.encode_png(figure), 'misclassified images', kind='wide'))
+        blocks.append(_embed(plots, figure, 'misclassified images', kind='wide'))
     if plots:
-        png = plots.encode_png(plots.plot_calibration(errors.compute_calibration()))
+        figure = plots.plot_calibration(errors.compute_calibration())
         blocks.append(html.heading('Calibration'))
-        blocks.append(html.image(png, 'share of correct predictions by confidence'))
+        blocks.append(_embed(plots, figure, 'share of correct predictions by confidence'))
     return blocks
+
+
+def _embed(plots, figure, alt: str, *, kind: str = '') -> str:
+    return html.image(plots.encode_png(figure), alt, kind=kind)
 
 
 def _encode_kernels(trained: loading.TrainedRun) -> bytes:
@@ -118,7 +118,7 @@ def _encode_kernels(trained: loading.TrainedRun) -> bytes:
 def _top(rows: Sequence[Sequence], *shares: int) -> list[list]:
     """Returns the first rows; the columns with the indices `shares` in percent."""
     return [
-        [tables.percent(cell) if at in shares else cell for at, cell in enumerate(row)]
+        [tables.format_percent(cell) if at in shares else cell for at, cell in enumerate(row)]
         for row in rows[:_MAX_ROWS]
     ]
 

@@ -17,33 +17,32 @@ _ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', '
 
 def run(config: schema.Config) -> None:
     """Prints the table that `--paper_tables` names, with `--compare_runs` or the runs beside it."""
-    name = config.report.paper_tables
-    directories = list(map(pathlib.Path, config.report.compare_runs)) or _list_siblings(
-        config.run_dir
+    name, source = (
+        config.report.paper_tables,
+        paper_tables.TABLES[config.report.paper_tables].source,
     )
-    sources = [run_directory.read_data(directory).get('source') for directory in directories]
-    wanted = paper_tables.TABLES[name].source
-    matching = [
-        directory
-        for directory, source in zip(directories, sources, strict=True)
-        if source == wanted
-    ]
-    print(paper_tables.format_table(name, read_measurements(matching)))
+    named = list(map(pathlib.Path, config.report.compare_runs))
+    sources = {
+        directory: run_directory.read_data(directory).get('source')
+        for directory in named or _list_siblings(config.run_dir)
+    }
+    matching = [directory for directory in sources if sources[directory] == source]
+    print(paper_tables.format_table(name, read_results(matching)))
     if not matching:
-        unknown = sources.count(None)
+        unknown = list(sources.values()).count(None)
         print(
-            f'\nreport: none of {len(directories)} runs was trained on records of '
-            f'--source={wanted}{f" ({unknown} do not say on which)" if unknown else ""}. Name '
-            'other runs with --compare_runs.'
+            f'\nreport: none of {len(sources)} runs was trained on records of --source={source}'
+            f'{f" ({unknown} do not say on which)" if unknown else ""}. Name other runs with '
+            '--compare_runs.'
         )
 
 
-def read_measurements(directories: Sequence[pathlib.Path]) -> list[paper_tables.Measurement]:
+def read_results(directories: Sequence[pathlib.Path]) -> list[paper_tables.Result]:
     """Reads the newest results of runs, and of ensembles whose first member they are."""
     newest = {
-        (measurement.name, measurement.split, measurement.views): measurement
+        (result.name, result.split, result.views): result
         for directory in directories
-        for measurement in _read_run(directory)
+        for result in _read_run(directory)
     }
     return list(newest.values())
 
@@ -56,7 +55,7 @@ def _list_siblings(run_dir: str) -> list[pathlib.Path]:
     return [path for path in sorted(parent.glob('*')) if (path / run_directory.DATA_FILE).is_file()]
 
 
-def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Measurement]:
+def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
     manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
     for row in results.read_newest(directory):
         if row['manifest_sha256'] != manifest_sha256:
@@ -68,7 +67,7 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Measurement]:
                 continue  # moved since
         configs = list(map(_read_config, members))
         changes = {_list_changes(config) for config in configs}
-        yield paper_tables.Measurement(
+        yield paper_tables.Result(
             name=row['run_dir'] if row['weights'] else str(directory),
             kinds=tuple(sorted(map(_classify, configs))),
             changes=changes.pop() if len(changes) == 1 else 'mixed',

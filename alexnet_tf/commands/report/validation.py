@@ -63,9 +63,7 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
         samples = tuple(_select_samples(predictions, manifest, trained.names))
     except errors.DataError as error:  # a damaged record
         return ValidationAnalysis(trained, skipped=str(error))
-    analysis = error_analysis.analyse(
-        [predictions.probabilities], predictions.labels, predictions.ids, trained.names, [1.0]
-    )
+    analysis = error_analysis.analyse([predictions], [1.0], trained.names)
     return ValidationAnalysis(trained, manifest, '', views, analysis, samples)
 
 

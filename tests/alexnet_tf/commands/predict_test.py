@@ -116,7 +116,7 @@ def test_paths_are_read_from_stdin(command, trained, inputs, monkeypatch, capsys
     good, folder, none, address = map(json.loads, printed.out.splitlines())
     assert good['classes']
     assert folder['error'] == none['error'] == 'No such file or directory'
-    assert 'such paths are not read' in address['error']
+    assert 'this scheme is not supported' in address['error']
     assert '4/4 files' in printed.err
     assert '3 of 4 files could not be read' in printed.err
 
@@ -203,7 +203,7 @@ def test_no_readable_file_is_an_error(command, trained, inputs, capsys):
     ('flags', 'code', 'message'),
     [
         ((), 2, '--mode=predict needs --inputs'),
-        (('--inputs=.', '--views=1,10'), 2, '--views=1,10: predict takes one'),
+        (('--inputs=.', '--views=1,10'), 2, '--views=1,10: --mode=predict takes one'),
         (('--inputs=.', '--ensemble=a,b'), 3, 'a is not a run directory'),
         (('--inputs=nowhere',), 2, '--inputs=nowhere: no such file or folder'),
         (('--inputs=.', '--run_dir=nowhere'), 3, '--run_dir=nowhere holds no trained network'),

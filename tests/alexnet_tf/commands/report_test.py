@@ -146,7 +146,7 @@ def test_markup_in_names_is_escaped(command, data, reported, tmp_path):
     content = json.loads((run / 'data.json').read_text())
     content['words'] = ['<script>alert(1)</script>', '| **$x^2$** `](x) &lt;']
     config = json.loads((run / 'config.json').read_text())
-    config['source_dir'] = 'a\n```\n<script>alert(2)</script>'
+    config['init_weights'] = 'a\n```\n<script>alert(2)</script>'
     (run / 'config.json').write_text(json.dumps(config))
     (run / 'data.json').write_text(json.dumps(content))
     assert command('report', data, f'--run_dir={run}') == 0

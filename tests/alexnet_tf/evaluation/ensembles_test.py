@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.evaluation import ensembles
+from alexnet_tf.evaluation import ensembles, prediction_cache
 
 RANDOM = np.random.default_rng(4)
 
@@ -11,6 +11,10 @@ RANDOM = np.random.default_rng(4)
 def random_probabilities(examples, classes, sharpness):
     powers = np.exp(sharpness * RANDOM.normal(size=(examples, classes)))
     return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+
+
+def predict(members, labels):
+    return [prediction_cache.Predictions(member, labels, []) for member in members]
 
 
 def metrics_by_loop(mean, labels):
@@ -23,15 +27,16 @@ def metrics_by_loop(mean, labels):
     return {'loss': np.mean(losses), 'top1_error': np.mean(top1), 'top5_error': np.mean(top5)}
 
 
-@pytest.mark.parametrize('weights', [None, [1.0, 0.0, 2.0]])
+@pytest.mark.parametrize('weights', [[1.0, 1.0, 1.0], [1.0, 0.0, 2.0]])
 def test_metrics_are_those_of_the_weighted_mean(weights, monkeypatch):
     monkeypatch.setattr(ensembles, '_CHUNK', 7)
     members = [random_probabilities(50, 9, sharpness) for sharpness in (1, 2, 3)]
     labels = RANDOM.integers(0, 9, 50)
-    shares = np.array(weights or [1, 1, 1]) / sum(weights or [1, 1, 1])
+    shares = np.array(weights) / sum(weights)
     mean = sum(share * member.astype(float) for share, member in zip(shares, members, strict=True))
     expected = metrics_by_loop(mean, labels)
-    assert ensembles.compute_metrics(members, labels, weights) == pytest.approx(expected)
+    scores = ensembles.compute_metrics(predict(members, labels), weights)
+    assert scores == pytest.approx(expected)
 
 
 def test_the_search_finds_the_member_that_is_always_right():
@@ -39,10 +44,10 @@ def test_the_search_finds_the_member_that_is_always_right():
     right = np.full((300, 12), 0.01)
     right[np.arange(300), labels] = 0.89
     guesses = [random_probabilities(300, 12, 4) for _ in range(2)]
-    members = [guesses[0], right, guesses[1]]
-    weights = ensembles.search_weights(members, labels)
-    searched = ensembles.compute_metrics(members, labels, weights)
-    equal = ensembles.compute_metrics(members, labels)
+    members = predict([guesses[0], right, guesses[1]], labels)
+    weights = ensembles.search_weights(members)
+    searched = ensembles.compute_metrics(members, weights)
+    equal = ensembles.compute_metrics(members, [1.0, 1.0, 1.0])
     assert searched['top5_error'] == searched['top1_error'] == 0 < equal['top1_error']
     assert weights[1] == max(weights)
     assert all(abs(20 * weight - round(20 * weight)) < 1e-9 for weight in weights)
@@ -50,4 +55,4 @@ def test_the_search_finds_the_member_that_is_always_right():
 
 def test_the_search_keeps_weights_that_nothing_improves():
     member, labels = random_probabilities(40, 8, 2), RANDOM.integers(0, 8, 40)
-    assert ensembles.search_weights([member, member], labels) == [0.5, 0.5]
+    assert ensembles.search_weights(predict([member, member], labels)) == [0.5, 0.5]

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from alexnet_tf.evaluation import ensembles, error_analysis
+from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
 
 CLASSES = ('ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu')
 RANDOM = np.random.default_rng(6)
@@ -20,7 +20,8 @@ MEAN = MEMBERS[0].astype(float) * 0.25 + MEMBERS[1].astype(float) * 0.75
 @pytest.fixture
 def analysis(monkeypatch):
     monkeypatch.setattr(ensembles, '_CHUNK', 64)
-    return error_analysis.analyse(MEMBERS, LABELS, IDS, CLASSES, WEIGHTS)
+    members = [prediction_cache.Predictions(member, LABELS, IDS) for member in MEMBERS]
+    return error_analysis.analyse(members, WEIGHTS, CLASSES)
 
 
 def pairs():
@@ -44,8 +45,8 @@ def test_classes_are_ranked_by_their_errors(analysis):
 
 
 def test_nan_is_wrong_and_has_no_confidence():
-    nan = [MEMBERS[0][:9] * np.nan]
-    analysis = error_analysis.analyse(nan, LABELS[:9], IDS[:9], CLASSES, [1.0])
+    nan = prediction_cache.Predictions(MEMBERS[0][:9] * np.nan, LABELS[:9], IDS[:9])
+    analysis = error_analysis.analyse([nan], [1.0], CLASSES)
     assert all(mistake.probability == 0 for mistake in analysis.rank_mistakes())
     assert analysis.compute_calibration_error() >= 0
 

@@ -13,5 +13,5 @@ def test_rows_of_an_older_version_have_no_interval():
     row = {'run_dir': 'a', 'views': '10', 'split': 'test', 'examples': '50', 'loss': '1.25'}
     row |= {'top1_error': '0.5', 'top5_error': '0.1'}
     header, _, line = result_tables.format_results([row]).splitlines()
-    assert header.split()[:3] == ['network', 'views', 'test']
-    assert line.split() == ['a', '10', '50', '50.0', '%', '10.0', '%', '1.2500']
+    assert header.split()[:4] == ['network', 'split', 'images', 'views']
+    assert line.split() == ['a', 'test', '50', '10', '50.0', '%', '10.0', '%', '1.2500']

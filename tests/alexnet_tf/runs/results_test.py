@@ -57,10 +57,10 @@ def test_a_row_is_new_unless_only_its_time_and_rounding_differ(tmp_path, changes
 
 def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):
     older = {name: value for name, value in ROW.items() if not name.startswith('top1_')}
-    older |= {'note': 'removed since', 'top1_error': 0.5}
+    older |= {'top1_error': 0.5}
     results.append(tmp_path, older)
     header = lines(tmp_path)[0]
     results.append(tmp_path, ROW | {'step': 6})
     assert lines(tmp_path)[0] == header
     (row,) = results.read_newest(tmp_path)
-    assert (row['step'], row['top1_error'], row['note']) == ('6', '0.5', '')
+    assert (row['step'], row['top1_error']) == ('6', '0.5')

@@ -57,7 +57,7 @@ def test_weights_are_searched_on_another_split(command, data, pair, capsys):
     assert command('evaluate', data, *flags) == 0
     assert 'found on train' in capsys.readouterr().out
     assert command('evaluate', data, *flags, '--split=train') == 2
-    assert 'on another split than the one that is scored' in capsys.readouterr().err
+    assert 'expected another split than --split' in capsys.readouterr().err
 
 
 def test_saved_probabilities_give_the_metrics_of_a_run(command, data, pair):
@@ -85,7 +85,7 @@ def test_saved_probabilities_give_the_metrics_of_a_run(command, data, pair):
     [
         (('--ensemble_weights=1,2,3',), 2, 'a weight for each of 2 networks'),
         (('--ensemble_weights=0,0',), 2, 'one of them above 0'),
-        (('--ensemble_weights=1,1', '--search_weights=train'), 2, 'finds weights'),
+        (('--ensemble_weights=1,1', '--search_weights=train'), 2, 'finds the weights'),
         (('--search_weights=test',), 2, '--search_weights=test: '),
     ],
 )
