@@ -1,4 +1,4 @@
-"""Two logical CPU devices, seeds, markers that say why they skip, a small folder of pictures."""
+"""Two logical CPU devices, seeds, markers that say why they skip, a small folder of images."""
 
 import gc
 import io
@@ -16,16 +16,16 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-# Of a shell's background, SIGINT is ignored by all its children; tests send it.
+# Children of a shell's background job ignore SIGINT, which tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CPU = tf.config.list_physical_devices('CPU')[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.experimental.enable_tensor_float_32_execution(False)
-# Once: each time, TensorFlow forgets how it ran its functions.
+# Once: each call makes TensorFlow discard its compiled functions.
 keras.utils.set_random_seed(0)
-gc.freeze()  # what is imported is not garbage, and takes long to look through
+gc.freeze()  # imported modules are no garbage, and take long to traverse
 
 
 def pytest_addoption(parser):
@@ -42,12 +42,12 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Keras draws its seeds from Python's generator. TensorFlow's own is not asked by any test."""
+    """Seeds Python's generator, from which Keras draws its seeds, and NumPy's."""
     random.seed(0)
     np.random.seed(0)
 
 
-def _picture(seed: int, label: int) -> bytes:
+def _encode_image(seed: int, label: int) -> bytes:
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (6, 6, 3), np.uint8)
     small[..., 2 * label] //= 3  # cats lack red, dogs lack blue
@@ -57,29 +57,30 @@ def _picture(seed: int, label: int) -> bytes:
     return buffer.getvalue()
 
 
-def _fill(root: pathlib.Path) -> pathlib.Path:
+def _write_images(root: pathlib.Path) -> pathlib.Path:
     for label, name in enumerate(('cat', 'dog')):
         (root / name).mkdir(parents=True)
-        for at in range(12):
-            (root / name / f'{at:02d}.jpg').write_bytes(_picture(100 * label + at, label))
+        for number in range(12):
+            encoded = _encode_image(100 * label + number, label)
+            (root / name / f'{number:02d}.jpg').write_bytes(encoded)
     return root
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """12 pictures of each of two classes, in one folder of class folders; a test's own."""
-    return _fill(tmp_path / 'photos')
+    """A folder of two class folders of 12 images each, which the test may change."""
+    return _write_images(tmp_path / 'photos')
 
 
 @pytest.fixture(scope='session')
 def shared_folder(tmp_path_factory):
-    """The same, for all tests: not to be changed."""
-    return _fill(tmp_path_factory.mktemp('shared') / 'photos')
+    """The same folder for all tests, which must not change it."""
+    return _write_images(tmp_path_factory.mktemp('shared') / 'photos')
 
 
 @pytest.fixture(scope='session')
 def real_data():
-    """The folder of real pictures that ALEXNET_TF_DATA names."""
+    """The folder of real images that ALEXNET_TF_DATA names."""
     if 'ALEXNET_TF_DATA' not in os.environ:
-        pytest.skip('needs real pictures: ALEXNET_TF_DATA names their folder')
+        pytest.skip('needs real images: ALEXNET_TF_DATA names their folder')
     return pathlib.Path(os.environ['ALEXNET_TF_DATA'])

@@ -569,7 +569,9 @@ class Retrieve(fields.Section):
     )
     neighbours: int = fields.setting(6, 'Similar images to find for each query.', low=1)
     search_engine: str = fields.setting(
-        'numpy', 'Library that searches; the results are equal.', choices=('numpy', 'faiss')
+        'numpy',
+        'Library that searches binary codes; the results are equal.',
+        choices=('numpy', 'faiss'),
     )
     code_bits: tuple[int, ...] = fields.setting(
         (),

@@ -1,6 +1,7 @@
-"""The command line: what careless and hostile hands give it, and the exit statuses."""
+"""The command line: help, messages and exit statuses."""
 
 import os
+import pathlib
 import platform
 import resource
 import subprocess
@@ -20,12 +21,12 @@ def call(*flags):
     ('flags', 'message'),
     [
         (['--data_dri=x'], 'unknown flag --data_dri. Did you mean --data_dir'),
-        (['--mode=trian'], 'value should be one of'),
+        (['--mode=trian'], '--mode=trian: expected one of prepare, train'),
         (['--mode=train', 'surplus'], "unexpected argument 'surplus'"),
         (['--flagfile=nowhere.cfg'], '--flagfile=nowhere.cfg: no such file'),
         (['--batch_size=many'], 'batch_size'),
         (['--batch_size=0'], '--batch_size=0: expected at least 1'),
-        (['--width=nan'], '--width=nan: expected a number'),
+        (['--width=nan'], '--width=nan: expected a finite number'),
         (['--drop_epochs=1,x'], 'drop_epochs'),
         (['--mode=prepare', '--source=folder'], '--source=folder needs --source_dir'),
         (['--devices=/CPU:0,/CPU:0,/CPU:0'], 'expected one device, or one for each'),
@@ -33,13 +34,49 @@ def call(*flags):
 )
 def test_usage_errors(flags, message, capsys):
     assert call(*flags) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.startswith('alexnet_tf: error: ')
-    assert 'Traceback' not in said
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith('alexnet_tf: error: ')
+    assert 'Traceback' not in printed
 
 
-def test_networks_that_cannot_be_are_usage_errors(folder, tmp_path, capsys):
+def test_without_arguments_usage_is_shown(capsys):
+    assert call() == 2
+    output, errors = capsys.readouterr()
+    assert output == ''
+    assert errors.startswith('AlexNet')
+    assert 'Usage: alexnet-tf --mode=MODE' in errors
+
+
+@pytest.mark.parametrize(
+    ('flags', 'first_line'),
+    [
+        (['--help'], 'AlexNet (Krizhevsky'),
+        (['-h'], 'AlexNet (Krizhevsky'),
+        (['--helpfull'], '# Flags'),
+        (['--mode=train', '--help'], 'Usage: alexnet-tf --mode=train'),
+        (['--help', '--mode=predict'], 'Usage: alexnet-tf --mode=predict'),
+        (['--mode=draw', '--help'], 'Usage: alexnet-tf --mode=plot'),
+        (['--flagfile=flags/smoke.cfg', '--help'], 'Usage: alexnet-tf --mode=all'),
+    ],
+)
+def test_help_is_about_what_is_asked(flags, first_line, capsys, monkeypatch):
+    monkeypatch.chdir(pathlib.Path(__file__).parents[2])
+    assert call(*flags) == 0
+    assert capsys.readouterr().out.startswith(first_line)
+
+
+def test_help_shows_the_hyperparameters_of_the_recipe(capsys):
+    assert call('--recipe=caffe', '--mode=train', '--help') == 0
+    assert '--crop_size=227 ' in capsys.readouterr().out
+
+
+def test_help_with_an_unknown_flag_is_a_usage_error(capsys):
+    assert call('--help', '--data_dri=x') == 2
+    assert 'Did you mean --data_dir' in capsys.readouterr().err
+
+
+def test_networks_that_cannot_be_built_are_usage_errors(folder, tmp_path, capsys):
     records = f'--data_dir={tmp_path / "records"}'
     assert call('--mode=prepare', '--source=folder', f'--source_dir={folder}', records) == 0
     run = f'--run_dir={tmp_path / "run"}'
@@ -61,7 +98,7 @@ def one_class(folder):
     (folder / 'dog').rename(folder.parent / 'dog')
 
 
-def class_that_train_lacks(folder):
+def class_without_training_images(folder):
     for split in ('train', 'val'):
         (folder / split).mkdir()
     for name in ('cat', 'dog'):
@@ -74,7 +111,7 @@ def text_as_jpg(folder):
     (folder / 'cat' / 'text.jpg').write_text('a text')
 
 
-def link_to_nowhere(folder):
+def dangling_link(folder):
     (folder / 'cat' / 'gone.jpg').symlink_to(folder / 'nowhere')
 
 
@@ -83,34 +120,34 @@ def no_folder(folder):
 
 
 @pytest.mark.parametrize(
-    ('spoil', 'message'),
+    ('damage', 'message'),
     [
         (no_folder, 'no such folder'),
-        (empty_class, 'bird holds no pictures'),
+        (empty_class, 'bird holds no images'),
         (one_class, 'has 1 class folders; a classifier needs at least two'),
-        (class_that_train_lacks, 'lacks: wolf'),
-        (text_as_jpg, 'cat/text.jpg: not a picture'),
-        (link_to_nowhere, 'cat/gone.jpg: No such file or directory'),
+        (class_without_training_images, 'lacks: wolf'),
+        (text_as_jpg, 'cat/text.jpg: not an image'),
+        (dangling_link, 'cat/gone.jpg: No such file or directory'),
     ],
 )
-def test_bad_folders_are_bad_data(folder, tmp_path, capsys, spoil, message):
-    spoil(folder)
+def test_bad_folders_are_bad_data(folder, tmp_path, capsys, damage, message):
+    damage(folder)
     records = tmp_path / 'records'
     flags = ['--source=folder', f'--source_dir={folder}', f'--data_dir={records}']
     assert call('--mode=prepare', *flags) == 3
-    said = capsys.readouterr().err
-    assert message in said
-    assert 'Traceback' not in said
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert 'Traceback' not in printed
     assert not (records / 'manifest.json').exists()
     assert not list(tmp_path.rglob('*.tmp-*'))
 
 
-def test_records_of_other_pictures_are_not_overwritten(folder, tmp_path, capsys):
+def test_records_of_other_images_are_not_overwritten(folder, tmp_path, capsys):
     flags = ['--mode=prepare', '--source=folder', f'--source_dir={folder}']
     assert call(*flags, f'--data_dir={tmp_path / "records"}') == 0
     before = (tmp_path / 'records' / 'manifest.json').read_bytes()
     assert call(*flags, f'--data_dir={tmp_path / "records"}', '--record_encoding=raw') == 3
-    assert 'holds another data set: by its layout' in capsys.readouterr().err
+    assert 'it differs in its record layout' in capsys.readouterr().err
     assert (tmp_path / 'records' / 'manifest.json').read_bytes() == before
 
 
@@ -144,7 +181,7 @@ def test_a_full_disk_leaves_nothing_behind(folder, tmp_path):
     assert done.returncode == 5
     assert 'File too large' in done.stderr
     assert 'Traceback' not in done.stderr
-    assert [each.name for each in records.rglob('*') if each.is_file()] == ['.lock']
+    assert [path.name for path in records.rglob('*') if path.is_file()] == ['.lock']
 
 
 def test_debug_shows_the_traceback(capsys):
@@ -152,7 +189,7 @@ def test_debug_shows_the_traceback(capsys):
     assert 'Traceback' in capsys.readouterr().err
 
 
-def test_what_nobody_foresaw_is_an_internal_error(monkeypatch, capsys):
+def test_an_unexpected_exception_is_an_internal_error(monkeypatch, capsys):
     monkeypatch.setattr('alexnet_tf.commands.report.run', lambda config: 1 / 0)
     assert call('--mode=report') == 1
     assert 'ZeroDivisionError: division by zero (internal' in capsys.readouterr().err
@@ -172,7 +209,7 @@ def test_too_little_memory_names_the_flags(monkeypatch, capsys, error):
 
 def test_help_does_not_wait_for_tensorflow():
     program = (
-        'import sys; from alexnet_tf import main; main.main(["x", "--help"]); '
+        'import sys; from alexnet_tf import main; main.main(["x", "--mode=train", "--help"]); '
         'sys.exit("tensorflow" in sys.modules)'
     )
     done = subprocess.run(
@@ -183,9 +220,9 @@ def test_help_does_not_wait_for_tensorflow():
 
 def test_a_closed_pipe_is_no_error():
     program = (
-        'import os, sys; from alexnet_tf import flag_defs, main; '
-        'flag_defs.parse = lambda argv: sys.stdout.write("x" * 100_000); '
-        'sys.exit(main.main(["x"]))'
+        'import sys; from alexnet_tf import main; from alexnet_tf.config import flags; '
+        'flags.parse = lambda argv: sys.stdout.write("x" * 100_000); '
+        'sys.exit(main.main(["x", "--mode=report"]))'
     )
     process = subprocess.Popen(
         [sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -212,53 +249,53 @@ def test_nothing_but_the_message_is_on_stderr(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('flag', 'said'),
+    ('flag', 'message'),
     [
         ('--layer_rates=conv9=1', '--layer_rates=conv9=1'),
         ('--layer_rates=conv1=-1', '--layer_rates=conv1=-1'),
         ('--layer_rates=fc8', '--layer_rates=fc8'),
         ('--init_missing=perhaps', 'refuse'),
-        ('--benchmark=everything', 'train_step'),
+        ('--benchmark=speed', 'train_step'),
         ('--precision=float64', 'float16'),
         ('--lrn_n=4', '--lrn_n=4: expected an odd number'),
     ],
 )
-def test_settings_of_the_network_that_cannot_be(flag, said, capsys):
+def test_settings_out_of_bounds_are_usage_errors(flag, message, capsys):
     assert call('--mode=train', flag) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ('flags', 'said'),
+    ('flags', 'message'),
     [
-        (('--mode=benchmark', '--output=csv'), 'table or json'),
-        (('--mode=benchmark', '--devices=/CPU:0,/CPU:x'), '/CPU:x: not the form of a device'),
+        (('--mode=benchmark', '--output=csv'), 'prints a table or json'),
+        (('--mode=benchmark', '--devices=/CPU:0,/CPU:x'), '/CPU:x'),
         (('--mode=benchmark', '--crop_size=40', '--width=0.05'), 'Give a larger crop'),
-        (('--mode=verify', '--columns=1'), '--columns: --mode=verify checks the presets'),
-        (('--mode=verify', '--lrn_beta=0'), '--lrn_beta: --mode=verify checks the presets'),
+        (('--mode=verify', '--columns=1'), '--columns: --mode=verify checks'),
+        (('--mode=verify', '--lrn_beta=0'), '--lrn_beta: --mode=verify checks'),
     ],
 )
-def test_settings_that_do_not_go_together(flags, said, capsys):
+def test_settings_that_do_not_go_together_are_usage_errors(flags, message, capsys):
     assert call(*flags) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def started(program, **changed):
-    """What a process of its own prints and warns of, oneDNN not spoken of."""
-    environment = {key: value for key, value in os.environ.items() if 'ONEDNN' not in key} | changed
+def run_program(program, **changes):
+    """Returns what a Python process prints; its environment sets nothing for oneDNN by itself."""
+    environment = {key: value for key, value in os.environ.items() if 'ONEDNN' not in key} | changes
     command = [sys.executable, '-c', program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
 
 
-@pytest.mark.skipif(platform.machine() != 'x86_64', reason='oneDNN of x86')
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='oneDNN is on by default on x86 only')
 @pytest.mark.slow
 def test_onednn_is_on():
-    said = started('import alexnet_tf, tensorflow', TF_CPP_MIN_LOG_LEVEL='0')
-    assert 'oneDNN custom operations are on' in said
+    printed = run_program('import alexnet_tf, tensorflow', TF_CPP_MIN_LOG_LEVEL='0')
+    assert 'oneDNN custom operations are on' in printed
 
 
-def test_onednn_is_asked_for_unless_something_else_is():
-    asked = "import alexnet_tf, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
-    assert started(asked).strip() == '1'
-    assert started(asked, TF_ENABLE_ONEDNN_OPTS='0').strip() == '0'
+def test_onednn_is_enabled_unless_the_environment_says_otherwise():
+    program = "import alexnet_tf, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    assert run_program(program).strip() == '1'
+    assert run_program(program, TF_ENABLE_ONEDNN_OPTS='0').strip() == '0'
