@@ -9,7 +9,6 @@ tars.
 import io
 import pathlib
 import resource
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -77,18 +76,14 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        write_archives(root, args.members)
+        (root / 'archives').mkdir()
+        write_archives(root / 'archives', args.members)
         command = [sys.executable, '-m', 'alexnet_tf.main', '--mode=prepare']
-        command += [f'--source_dir={root}', f'--data_dir={root / "data"}']
+        command += [f'--source_dir={root / "archives"}', f'--data_dir={root / "data"}']
         print('| | seconds | members/s | peak memory of a process |\n|---|---|---|---|')
         for name, options in (('dry run (index)', ['--dry_run']), ('prepare', [])):
             start = time.perf_counter()
-            subprocess.run(
-                [*command, *options],
-                cwd=pathlib.Path(__file__).parents[1],
-                capture_output=True,
-                check=True,
-            )
+            measuring.run([*command, *options])
             secs = time.perf_counter() - start
             peak = measuring.read_peak_memory(resource.RUSAGE_CHILDREN)
             print(

@@ -10,16 +10,12 @@ that are missing.
 import collections
 import csv
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 import measuring
 
-ROOT = pathlib.Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {'TF_ENABLE_ONEDNN_OPTS': '1'}  # for all, since this package enables it
 ALEXNET_TF = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--recipe=paper']
 ALEXNET_TF += ['--output=json', '--by_layer=false']
 STOCK_KERAS = [sys.executable, 'benchmarks/stock_keras.py']
@@ -55,16 +51,6 @@ def list_contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
         (f'alexnet_tf {name}', 'train_step', [*train, *options])
         for name, options in variants.items()
     ]
-
-
-def run(command: list[str]) -> dict[str, object]:
-    """Runs a command from the repository's root, and parses the JSON object it prints last."""
-    process = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    if process.returncode:
-        raise SystemExit(f'{" ".join(command)} failed:\n{process.stderr[-2000:]}')
-    return json.loads(process.stdout.strip().splitlines()[-1])
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
@@ -136,7 +122,8 @@ def main() -> None:
         for name, kind, command in list_contenders(args.torch_python):
             if (str(number), name, kind) in done:
                 continue
-            row = create_row(number, name, kind, run([*command, f'--runs={args.runs}']))
+            result = json.loads(measuring.run([*command, f'--runs={args.runs}']))
+            row = create_row(number, name, kind, result)
             append_row(path, row)
             print(row, file=sys.stderr, flush=True)
     print(format_table(read_rows(path)))

@@ -9,12 +9,12 @@ and the command that installs it is printed.
 
 import argparse
 import collections
+import json
 import pathlib
 import statistics
 import sys
 import tempfile
 
-import compare
 import input_peers
 import measuring
 
@@ -25,7 +25,7 @@ FINISHED = 'alexnet_tf: finished'
 
 def measure_stages(data_dir: str) -> dict[str, float]:
     """Measures images per second of this package, by stage."""
-    result = compare.run([*ALEXNET_TF, f'--data_dir={data_dir}'])
+    result = json.loads(measuring.run([*ALEXNET_TF, f'--data_dir={data_dir}']))
     return {f'alexnet_tf: {name}': row['images_per_sec'] for name, row in result['stages'].items()}
 
 
@@ -40,7 +40,7 @@ def measure_peers(args: argparse.Namespace, files: str) -> dict[str, float]:
     rates = {}
     for name, (python, source) in sources.items():
         command = [python, 'benchmarks/input_peers.py', '--peer', name, '--source', source]
-        result = compare.run(command)
+        result = json.loads(measuring.run(command))
         if 'skipped' in result:
             print(f'{name} is left out: {result["skipped"]}', file=sys.stderr)
         else:

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -80,11 +79,16 @@ def main() -> None:
     print('| x | shards | records | first batch | memory beside TensorFlow | images/s |')
     print('|---|---|---|---|---|---|')
     for times in (1, 4, 16, SHARDS // len(manifest.splits['train'])):
-        with tempfile.TemporaryDirectory(dir=manifest.directory.parent) as directory:
+        with tempfile.TemporaryDirectory(dir=manifest.directory.resolve().parent) as directory:
             link_copies(manifest, times, pathlib.Path(directory))
-            command = [sys.executable, __file__, '--one', '--data_dir', directory]
-            process = subprocess.run(command, capture_output=True, text=True, check=True)
-        row = json.loads(process.stdout.splitlines()[-1])
+            command = [
+                sys.executable,
+                'benchmarks/input_growth.py',
+                '--one',
+                '--data_dir',
+                directory,
+            ]
+            row = json.loads(measuring.run(command))
         print(
             f'| {times} | {row["shards"]:,} | {row["records"]:,} | {row["first"]:.1f} s '
             f'| {row["memory"]:,.0f} MiB | {row["rate"]:,.0f} |',

@@ -1,11 +1,16 @@
 """Measures rates and memory, for the scripts in this folder; needs no package."""
 
 import argparse
+import os
+import pathlib
 import resource
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
+ROOT = pathlib.Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {'TF_ENABLE_ONEDNN_OPTS': '1'}  # for all, since this package enables it
 _WARM_UP = 2  # calls that are not counted
 
 
@@ -24,6 +29,16 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--benchmark', choices=kinds, default='train_step', help='what to measure')
     parser.add_argument('--batch_size', type=int, default=128, help='images in a batch')
     parser.add_argument('--runs', type=int, default=5, help='measured batches')
+
+
+def run(command: list[str]) -> str:
+    """Runs a command from the repository's root; returns the last line of its output."""
+    process = subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    if process.returncode:
+        raise SystemExit(f'{" ".join(command)} failed:\n{process.stderr[-2000:]}')
+    return process.stdout.strip().rpartition('\n')[-1]
 
 
 def measure_calls(call: Callable[[], object], batch_size: int, runs: int) -> float:

@@ -65,9 +65,10 @@ def format_table(result: dict[str, Any]) -> str:
         for batch_size, share in result['pixels_of_in_process'].items()
     )
     return (
-        f'{tables.format_table(header, rows)}\n\nServed pixels reach this share of the speed in process, '
-        f'by images per request: {shares}.\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x '
-        f'{_IMAGE_SHAPE[0]} pixels and {result["bytes_a_picture"]:,} bytes.'
+        f'{tables.format_table(header, rows)}\n\n'
+        f'Served pixels reach this share of the speed in process, by images per request: {shares}.'
+        f'\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x {_IMAGE_SHAPE[0]} pixels and '
+        f'{result["bytes_a_picture"]:,} bytes.'
     )
 
 
