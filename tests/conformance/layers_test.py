@@ -1,4 +1,4 @@
-"""What every layer keeps, and that none is left out."""
+"""Properties of every layer; none is left out."""
 
 import importlib
 import inspect
@@ -32,104 +32,106 @@ CASES = {
 every_layer = pytest.mark.parametrize('kind', CASES, ids=lambda kind: kind.__name__)
 
 
-def make(kind, **more):
-    return kind(**CASES[kind][0], **more)
+def create(kind, **options):
+    return kind(**CASES[kind][0], **options)
 
 
-def inputs_of(kind, number=2):
+def sample_inputs(kind, batch=2):
     shape = CASES[kind][1]
     random = np.random.default_rng(0)
     if isinstance(shape, list):
-        return [random.normal(0, 50, (number, *each)).astype(np.float32) for each in shape]
-    return random.normal(0, 50, (number, *shape)).astype(np.float32)
+        return [random.normal(0, 50, (batch, *size)).astype(np.float32) for size in shape]
+    return random.normal(0, 50, (batch, *shape)).astype(np.float32)
 
 
-def symbolic(kind):
+def create_symbolic_inputs(kind):
     shape = CASES[kind][1]
     if isinstance(shape, list):
-        return [keras.Input(each) for each in shape]
+        return [keras.Input(size) for size in shape]
     return keras.Input(shape)
 
 
 def test_no_layer_is_left_out():
-    found = set()
+    defined = set()
     for path in pathlib.Path(layers.__file__).parent.glob('[a-z]*.py'):
         module = importlib.import_module(f'alexnet_tf.models.layers.{path.stem}')
-        found |= {
-            each
-            for _, each in inspect.getmembers(module, inspect.isclass)
-            if issubclass(each, keras.Layer) and each.__module__ == module.__name__
+        defined |= {
+            kind
+            for _, kind in inspect.getmembers(module, inspect.isclass)
+            if issubclass(kind, keras.Layer) and kind.__module__ == module.__name__
         }
-    assert found == set(CASES)
+    assert defined == set(CASES)
 
 
 @every_layer
-def test_config_round_trip(kind):
-    layer = make(kind, name='it', device='/CPU:0', dtype='mixed_bfloat16')
+def test_a_config_round_trip_keeps_the_layer(kind):
+    layer = create(kind, name='layer', device='/CPU:0', dtype='mixed_bfloat16')
     again = kind.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
-    assert (again.device, again.name) == ('/CPU:0', 'it')
+    assert (again.device, again.name) == ('/CPU:0', 'layer')
 
 
 @every_layer
-def test_keras_file_round_trip(kind, tmp_path):
-    inputs = symbolic(kind)
-    model = keras.Model(inputs, make(kind)(inputs))
-    model.save(tmp_path / 'it.keras')
-    again = keras.models.load_model(tmp_path / 'it.keras')
-    values = inputs_of(kind)
+def test_a_keras_file_round_trip_keeps_the_outputs(kind, tmp_path):
+    inputs = create_symbolic_inputs(kind)
+    model = keras.Model(inputs, create(kind)(inputs))
+    model.save(tmp_path / 'layer.keras')
+    again = keras.models.load_model(tmp_path / 'layer.keras')
+    values = sample_inputs(kind)
     np.testing.assert_array_equal(again(values), model(values))
 
 
 @every_layer
-def test_saved_model_round_trip(kind, tmp_path):
-    inputs = symbolic(kind)
-    model = keras.Model(inputs, make(kind)(inputs))
-    model.export(tmp_path / 'it', verbose=False)
-    loaded = tf.saved_model.load(str(tmp_path / 'it'))
-    np.testing.assert_allclose(loaded.serve(inputs_of(kind)), model(inputs_of(kind)), rtol=1e-6)
+def test_a_saved_model_round_trip_keeps_the_outputs(kind, tmp_path):
+    inputs = create_symbolic_inputs(kind)
+    model = keras.Model(inputs, create(kind)(inputs))
+    model.export(tmp_path / 'export', verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / 'export'))
+    np.testing.assert_allclose(
+        loaded.serve(sample_inputs(kind)), model(sample_inputs(kind)), rtol=1e-6
+    )
 
 
 @every_layer
-def test_any_batch_size_in_a_graph(kind):
-    layer = make(kind)
-    layer(inputs_of(kind))
+def test_a_graph_takes_any_batch_size(kind):
+    layer = create(kind)
+    layer(sample_inputs(kind))
     shapes = CASES[kind][1]
     many = shapes if isinstance(shapes, list) else [shapes]
-    specs = [tf.TensorSpec((None, *each)) for each in many]
+    specs = [tf.TensorSpec((None, *shape)) for shape in many]
     graph = tf.function(
-        lambda *each: layer(list(each) if isinstance(shapes, list) else each[0]),
+        lambda *inputs: layer(list(inputs) if isinstance(shapes, list) else inputs[0]),
         input_signature=specs,
     )
-    for number in (1, 5):
-        values = inputs_of(kind, number)
-        given = values if isinstance(shapes, list) else [values]
-        np.testing.assert_allclose(graph(*given), layer(values), rtol=1e-6)
+    for batch in (1, 5):
+        inputs = sample_inputs(kind, batch)
+        arguments = inputs if isinstance(shapes, list) else [inputs]
+        np.testing.assert_allclose(graph(*arguments), layer(inputs), rtol=1e-6)
 
 
 @every_layer
-def test_shape_is_known_without_computing(kind):
-    outputs = make(kind)(symbolic(kind))
-    assert outputs.shape == (None, *make(kind)(inputs_of(kind)).shape[1:])
+def test_the_output_shape_is_known_without_computing(kind):
+    outputs = create(kind)(create_symbolic_inputs(kind))
+    assert outputs.shape == (None, *create(kind)(sample_inputs(kind)).shape[1:])
 
 
 @every_layer
-def test_mixed_precision(kind):
-    layer, exact = make(kind, dtype='mixed_bfloat16'), make(kind)
-    y, expected = layer(inputs_of(kind)), exact(inputs_of(kind))
+def test_mixed_precision_keeps_float32_weights(kind):
+    layer, exact = create(kind, dtype='mixed_bfloat16'), create(kind)
+    y, expected = layer(sample_inputs(kind)), exact(sample_inputs(kind))
     assert y.dtype == tf.bfloat16
-    assert all(each.dtype in ('float32', 'int64') for each in layer.variables)
+    assert all(variable.dtype in ('float32', 'int64') for variable in layer.variables)
     if layer.weights and hasattr(layer, 'kernel'):
         layer.set_weights(exact.get_weights())
-        y = layer(inputs_of(kind))
+        y = layer(sample_inputs(kind))
     scale = np.abs(expected).max()
     np.testing.assert_allclose(tf.cast(y, tf.float32), expected, atol=0.02 * scale)
 
 
 @every_layer
 def test_operations_run_on_the_layers_device(kind):
-    layer = make(kind, device='/CPU:1')
-    values = inputs_of(kind)
+    layer = create(kind, device='/CPU:1')
+    values = sample_inputs(kind)
     layer(values)
     graph = tf.function(lambda: layer(values)).get_concrete_function().graph
     # Reading a variable follows the variable.
@@ -137,4 +139,4 @@ def test_operations_run_on_the_layers_device(kind):
     placed = {op.type: op.device for op in graph.get_operations() if op.type not in free}
     assert placed
     assert set(placed.values()) == {'/device:CPU:1'}, placed
-    assert all('CPU:1' in each.value.device for each in layer.variables)
+    assert all('CPU:1' in variable.value.device for variable in layer.variables)

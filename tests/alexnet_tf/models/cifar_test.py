@@ -1,4 +1,4 @@
-"""The small networks against cuda-convnet's published numbers and a NumPy forward pass."""
+"""The small networks against cuda-convnet's published sizes and a NumPy forward pass."""
 
 import dataclasses
 
@@ -10,22 +10,22 @@ from alexnet_tf.models import alexnet, cifar, flops, recipes
 RANDOM = np.random.default_rng(0)
 
 
-def build(name, **more):
-    numbers = dataclasses.replace(recipes.RECIPES[name], **more)
-    return cifar.build(numbers, num_classes=10)
+def build(name, **overrides):
+    recipe = dataclasses.replace(recipes.RECIPES[name], **overrides)
+    return cifar.build(recipe, num_classes=10)
 
 
 @pytest.mark.parametrize(
     ('name', 'parameters', 'millions'),
     [('cifar13', 1_116_490, 18.5), ('cifar11', 2_112_970, 19.5), ('figure1', 89_578, 12.3)],
 )
-def test_published_sizes(name, parameters, millions):
+def test_sizes_are_the_published_ones(name, parameters, millions):
     model = build(name)
     assert model.count_params() == parameters
     assert sum(flops.count_multiply_adds(model).values()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
-def test_initial_weights():
+def test_initial_weights_are_cuda_convnets():
     model = build('cifar11')
     expected = {'conv1': 1e-4, 'conv2': 0.01, 'local3': 0.04, 'local4': 0.04, 'fc5': 0.01}
     for name, sd in expected.items():
@@ -34,18 +34,18 @@ def test_initial_weights():
         assert not layer.bias.numpy().any()
 
 
-def pooled(x, of):
-    """3x3 windows, 2 apart, cut off at the far edge."""
+def pool(x, reduce):
+    """Pools 3x3 windows, 2 apart, cut off at the far edge."""
     size = -(-x.shape[0] // 2)
     y = np.empty((size, size, x.shape[-1]))
     for row in range(size):
         for column in range(size):
             window = x[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
-            y[row, column] = of(window, axis=(0, 1))
+            y[row, column] = reduce(window, axis=(0, 1))
     return y
 
 
-def convolved(x, layer):
+def convolve(x, layer):
     kernel, bias = layer.kernel.numpy().astype(float), layer.bias.numpy()
     past = kernel.shape[0] // 2
     padded = np.pad(x, [(past, past), (past, past), (0, 0)])
@@ -57,7 +57,7 @@ def convolved(x, layer):
     return y
 
 
-def unshared(x, layer):
+def convolve_unshared(x, layer):
     kernel, size = layer.kernel.numpy().astype(float), x.shape[0]
     padded, y = np.pad(x, [(1, 1), (1, 1), (0, 0)]), np.empty((*x.shape[:2], kernel.shape[-1]))
     for row in range(size):
@@ -67,12 +67,12 @@ def unshared(x, layer):
     return y
 
 
-def normalized(x):
-    """cuda-convnet's: 9 neighbouring maps, .001 / 9, .75."""
+def normalize(x):
+    """Normalises as cuda-convnet: over 9 adjacent maps, with .001 / 9 and .75."""
     y = np.empty_like(x)
-    for at in range(x.shape[-1]):
-        near = x[..., max(0, at - 4) : at + 5]
-        y[..., at] = x[..., at] * (1 + 0.001 / 9 * (near**2).sum(-1)) ** -0.75
+    for i in range(x.shape[-1]):
+        near = x[..., max(0, i - 4) : i + 5]
+        y[..., i] = x[..., i] * (1 + 0.001 / 9 * (near**2).sum(-1)) ** -0.75
     return y
 
 
@@ -80,52 +80,52 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def eleven(x, layer, norm):
-    """In the order of layers-conv-local-11pct.cfg."""
-    x = norm(pooled(relu(convolved(x, layer('conv1'))), np.max))
-    x = pooled(norm(relu(convolved(x, layer('conv2')))), np.max)
-    x = relu(unshared(x, layer('local3')))
-    x = relu(unshared(x, layer('local4')))
+def compute_eleven(x, layer, norm):
+    """Computes logits in the order of layers-conv-local-11pct.cfg."""
+    x = norm(pool(relu(convolve(x, layer('conv1'))), np.max))
+    x = pool(norm(relu(convolve(x, layer('conv2')))), np.max)
+    x = relu(convolve_unshared(x, layer('local3')))
+    x = relu(convolve_unshared(x, layer('local4')))
     return x.reshape(-1) @ layer('fc5').kernel.numpy() + layer('fc5').bias.numpy()
 
 
-def nineteen(x, layer, squash):
-    """In the order of layers-19pct.cfg."""
-    x = pooled(squash(convolved(x, layer('conv1'))), np.max)
-    x = pooled(squash(convolved(x, layer('conv2'))), np.mean)
-    x = pooled(squash(convolved(x, layer('conv3'))), np.mean)
+def compute_nineteen(x, layer, squash):
+    """Computes logits in the order of layers-19pct.cfg."""
+    x = pool(squash(convolve(x, layer('conv1'))), np.max)
+    x = pool(squash(convolve(x, layer('conv2'))), np.mean)
+    x = pool(squash(convolve(x, layer('conv3'))), np.mean)
     return x.reshape(-1) @ layer('fc4').kernel.numpy() + layer('fc4').bias.numpy()
 
 
 @pytest.mark.parametrize(
-    ('name', 'more', 'forward', 'function'),
+    ('name', 'overrides', 'forward', 'function'),
     [
-        ('cifar11', {}, eleven, normalized),
-        ('cifar11', {'normalization': False}, eleven, lambda x: x),
-        ('cifar13', {}, eleven, lambda x: x),
-        ('figure1', {}, nineteen, relu),
-        ('figure1', {'activation': 'tanh'}, nineteen, np.tanh),
+        ('cifar11', {}, compute_eleven, normalize),
+        ('cifar11', {'normalization': False}, compute_eleven, lambda x: x),
+        ('cifar13', {}, compute_eleven, lambda x: x),
+        ('figure1', {}, compute_nineteen, relu),
+        ('figure1', {'activation': 'tanh'}, compute_nineteen, np.tanh),
     ],
 )
-def test_logits_against_numpy(name, more, forward, function):
-    # Larger weights than it begins with, so that no step is lost in rounding.
-    model = build(name, initial_sd=0.03, **more)
+def test_logits_equal_numpys(name, overrides, forward, function):
+    # Larger initial weights, so that no operation is lost in rounding.
+    model = build(name, initial_sd=0.03, **overrides)
     model.get_layer('conv1_a').kernel.assign(
         RANDOM.normal(0, 0.02, (5, 5, 3, 64))[..., : model.get_layer('conv1_a').kernel.shape[-1]]
     )
     size = recipes.RECIPES[name].crop_size
     images = RANDOM.normal(0, 60, (2, size, size, 3)).astype(np.float32)
     logits = model(images).numpy()
-    for image, found in zip(images, logits, strict=True):
+    for image, actual in zip(images, logits, strict=True):
         expected = forward(
             image,
             lambda layer: model.get_layer(layer if layer.startswith('fc') else f'{layer}_a'),
             function,
         )
-        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(actual, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_hidden_is_what_the_classes_read():
+def test_features_are_the_inputs_of_the_last_layer():
     model = build('figure1')
     images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
     features = alexnet.build_feature_extractor(model)(images)
@@ -134,10 +134,9 @@ def test_hidden_is_what_the_classes_read():
     np.testing.assert_allclose(logits, model(images), atol=1e-5)
 
 
-def test_unused_numbers_change_nothing():
-    """And all others do, or have to do with training."""
+def test_unused_fields_change_nothing_and_used_ones_do():
     for name in ('cifar13', 'cifar11', 'figure1'):
-        whole = build(name).to_json()
+        original = build(name).to_json()
         unused = cifar.list_unused_fields(recipes.RECIPES[name])
         assert ('lrn_k' in unused) == (name != 'cifar11')
         for field in dataclasses.fields(recipes.Recipe):
@@ -152,7 +151,7 @@ def test_unused_numbers_change_nothing():
                 continue
             used = ('lrn_n', 'normalization', 'pool_size', 'initial_sd', 'crop_size')
             if field.name in unused or field.name in used:
-                same = build(name, **{field.name: value}).to_json() == whole
+                same = build(name, **{field.name: value}).to_json() == original
                 assert same == (field.name in unused), field.name
 
 

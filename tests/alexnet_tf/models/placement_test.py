@@ -1,4 +1,4 @@
-"""What devices can."""
+"""Which precisions a processor computes in."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from alexnet_tf.models import placement
 
 
 @pytest.mark.parametrize(
-    ('precision', 'placed', 'flags', 'slow'),
+    ('precision', 'devices', 'flags', 'emulated'),
     [
         ('bfloat16', ['/device:CPU:0'], 'fma avx2', True),
         ('bfloat16', ['/cpu:0', '/cpu:1'], 'fma avx2', True),
@@ -17,13 +17,13 @@ from alexnet_tf.models import placement
         ('float32', ['/device:CPU:0'], 'avx2', False),
     ],
 )
-def test_a_processor_imitates_what_it_has_no_arithmetic_for(
-    precision, placed, flags, slow, tmp_path
+def test_a_processor_emulates_precisions_without_arithmetic(
+    precision, devices, flags, emulated, tmp_path
 ):
     path = tmp_path / 'cpuinfo'
     path.write_text(f'processor\t: 0\nbugs\t: amx_bf16\nflags\t\t: {flags}\nbogomips : 2\n')
-    assert placement.is_emulated(precision, placed, path) is slow
+    assert placement.is_emulated(precision, devices, path) is emulated
 
 
-def test_what_is_not_known_is_not_called_slow(tmp_path):
+def test_an_unknown_processor_is_not_called_emulating(tmp_path):
     assert placement.is_emulated('bfloat16', ['/device:CPU:0'], tmp_path / 'none') is False

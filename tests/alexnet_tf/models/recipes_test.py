@@ -1,25 +1,38 @@
-"""Recipes: the hyperparameters of the paper and of its source, and overrides."""
-
-import dataclasses
+"""The recipes against the paper, its 2012 source and Caffe."""
 
 import pytest
 
 from alexnet_tf.models import recipes
 
+# By the paper (sections 3.3 to 5), the source's network #145 and Caffe's bvlc_alexnet.
+VALUES = {
+    'paper': {'lrn_k': 2, 'lrn_n': 5, 'lrn_alpha': 1e-4, 'lrn_beta': 0.75, 'momentum': 0.9},
+    'source2012': {'lrn_alpha': 2e-5, 'same_map_alpha': 4e-5, 'epochs': 93, 'crop_chunk': 32},
+    'caffe': {'lrn_k': 1, 'initial_bias': 0.1, 'crop_size': 227, 'batch_size': 256},
+}
 
-def test_recipes_take_overrides_and_nothing_else():
-    overridden = recipes.resolve('paper', lrn_k=1.0, momentum=None)
-    assert overridden == dataclasses.replace(recipes.PAPER, lrn_k=1.0)
-    with pytest.raises(TypeError, match='nonsense'):
-        recipes.resolve('paper', nonsense=1)
+
+@pytest.mark.parametrize('name', VALUES)
+def test_recipes_have_the_published_hyperparameters(name):
+    recipe = recipes.RECIPES[name]
+    actual = {field: getattr(recipe, field) for field in VALUES[name]}
+    assert actual == pytest.approx(VALUES[name])
+    assert recipe.name == name
+
+
+def test_overrides_replace_fields_and_none_leaves_them():
+    recipe = recipes.resolve('source2012', epochs=3, batch_size=None)
+    assert (recipe.epochs, recipe.batch_size, recipe.crop_chunk) == (3, 128, 32)
+
+
+def test_unknown_recipes_and_fields_are_refused():
     with pytest.raises(KeyError):
-        recipes.resolve('nonsense')
+        recipes.resolve('2012')
+    with pytest.raises(TypeError):
+        recipes.resolve('paper', rate=1)
 
 
-def test_recipes_hold_the_hyperparameters_of_the_paper_and_of_its_source():
-    paper, source = recipes.PAPER, recipes.SOURCE2012
-    assert (paper.lrn_k, paper.lrn_n, paper.lrn_alpha, paper.lrn_beta) == (2, 5, 1e-4, 0.75)
-    assert (paper.learning_rate, paper.momentum, paper.weight_decay) == (0.01, 0.9, 0.0005)
-    assert (paper.batch_size, paper.epochs, paper.dropout, paper.crop_size) == (128, 90, 0.5, 224)
-    assert (source.lrn_alpha, source.bias_rate_multiplier) == (pytest.approx(2e-5), 2)
-    assert source.initial_sd_middle == 0.03
+def test_weight_decay_multiples_are_the_small_networks_layers():
+    assert recipes.PAPER.layer_decays() == {}
+    decays = {'conv1': 0, 'conv2': 0, 'local3': 1, 'local4': 1, 'fc5': 2.5}
+    assert recipes.CIFAR11.layer_decays() == decays
