@@ -4,7 +4,6 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import predictor, streams, submission
@@ -28,12 +27,10 @@ def run(config: schema.Config) -> None:
     plots = availability.require_plots('--draw') if options.draw else None
     views = selection.select_views(config, default=('1',))[0]
     paths = streams.list_inputs(options.inputs)
-    members = _load_members(config)
+    members, weights = _load_members(config), selection.select_ensemble_weights(config)
     predict = predictor.Predictor(
         members[0],
-        predictor.build_probability_function(
-            members, selection.select_ensemble_weights(config), views
-        ),
+        predictor.build_probability_function(members, weights, views),
         batch_size=max(1, config.evaluation.eval_batch_size // views),
     )
     if options.submission:
@@ -70,15 +67,9 @@ def _write(config, names: Sequence[str], predictions: Iterable[predictor.Predict
             config.predict.output, stream, min(outputs.TOP_K, len(names))
         )
         for prediction in predictions:
-            row = _build_row(prediction, names)
+            row = predictor.build_row(prediction, names)
             write_row(row)
             if not prediction.error:
                 readable += 1
                 plotted += [(row, prediction.square)] if readable <= _PLOTTED else []
     return readable, plotted
-
-
-def _build_row(prediction: predictor.Prediction, names: Sequence[str]) -> dict[str, Any]:
-    if prediction.error:
-        return {'file': prediction.path, 'error': prediction.error}
-    return predictor.build_row(prediction.path, prediction.values, names)

@@ -142,17 +142,18 @@ def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:
     return np.argsort(-probabilities, kind='stable')[:k].tolist()
 
 
-def build_row(file: str, probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Builds a row of output: the file, its top-5 classes and their probabilities.
+def build_row(prediction: Prediction, names: Sequence[str]) -> dict[str, Any]:
+    """Builds a row of output: the file with its top-5 classes and probabilities, or its error.
 
     Args:
-        file: Its path, or the example's name.
-        probabilities: (classes,).
+        prediction: Its values are probabilities.
         names: Of the classes, in label order.
     """
-    labels = select_top_k(probabilities, outputs.TOP_K)
+    if prediction.error:
+        return {'file': prediction.path, 'error': prediction.error}
+    labels = select_top_k(prediction.values, outputs.TOP_K)
     return {
-        'file': file,
+        'file': prediction.path,
         'classes': [names[label] for label in labels],
-        'probabilities': [float(probabilities[label]) for label in labels],
+        'probabilities': [float(prediction.values[label]) for label in labels],
     }

@@ -54,7 +54,7 @@ def _summarise(
 ) -> str:
     directory, last = pathlib.Path(config.run_dir), epochs[-1]
     lines = [
-        f'report: {directory}: {last["epoch"]} epochs, {last["step"]} steps',
+        f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
         f'  training error    {tables.format_percent(float(last["train_top1_error"]))} top-1 '
         '(last epoch, random crops, with dropout)',
     ]

@@ -33,8 +33,8 @@ def build_card(
         architecture=_describe_network(trained, config),
         classes=trained.names,
         data=_describe_data(analysis, data),
-        training=f'{trained.epoch} epochs of stochastic gradient descent in batches of '
-        f'{trained.recipe.batch_size}: {trained.step:,} steps with seed {config.seed} and '
+        training=f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
+        f'in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
         f'{config.network.precision} activations.',
         results=[_format_row(row, data) for row in rows if not row['weights']],
         calibration=_describe_calibration(analysis),
@@ -51,10 +51,10 @@ def _describe_network(trained: loading.TrainedRun, config: schema.Config) -> str
     recipe, width = trained.recipe, config.network.width
     network = 'A small network of the AlexNet paper' if recipe.layers else 'AlexNet'
     columns = 'two columns' if recipe.columns == 2 else 'one column'
-    narrow = '' if width == 1 else f' of {width:g} times the width'
+    narrow = '' if width == 1 else f' and {width:g} times its channels'
     return (
         f'{network} (Krizhevsky, Sutskever and Hinton, 2012) with {columns}{narrow}: '
-        f'{trained.model.count_params():,} parameters, hyperparameters of --recipe={recipe.name}.'
+        f'{trained.model.count_params():,} parameters. Hyperparameters of the recipe {recipe.name}.'
     )
 
 

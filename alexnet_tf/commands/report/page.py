@@ -65,7 +65,9 @@ def _build_training(epochs: Sequence[Mapping[str, str]], plots) -> list[str]:
         note = f'The first and the last {half} of {len(epochs)} epochs.'
         blocks.append(html.paragraph(note, note=True))
         epochs = [*epochs[:half], *epochs[-half:]]
-    rows = [[_shorten(epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in epochs]
+    rows = [
+        [_format_epoch(name, epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in epochs
+    ]
     return [*blocks, html.table([name.replace('_', ' ') for name in _EPOCH_COLUMNS], rows)]
 
 
@@ -123,8 +125,8 @@ def _top(rows: Sequence[Sequence], *shares: int) -> list[list]:
     ]
 
 
-def _shorten(cell: str) -> str:
-    try:
-        return f'{float(cell):.4g}'
-    except ValueError:
-        return cell
+def _format_epoch(name: str, cell: str) -> str:
+    if not cell:
+        return ''
+    is_error = name.endswith('_error')
+    return tables.format_percent(float(cell)) if is_error else f'{float(cell):.4g}'

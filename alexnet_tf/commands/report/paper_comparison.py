@@ -80,12 +80,10 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
 
 
 def _read_config(directory: pathlib.Path) -> schema.Config:
-    path = directory / run_directory.CONFIG_FILE
-    if not path.is_file():
-        raise errors.DataError(f'{directory} is not a run directory: it has no {path.name}.')
     try:
         return run_directory.read_config(directory)
-    except (ValueError, fields.UsageError) as error:
+    except (OSError, ValueError, fields.UsageError) as error:
+        path = directory / run_directory.CONFIG_FILE
         raise errors.DataError(f'{path} cannot be read: {error}') from error
 
 
@@ -106,7 +104,7 @@ def _classify(config: schema.Config) -> str:
     kinds = {
         (False, paper_tables.UNCHANGED): paper_tables.CNN,
         (True, paper_tables.UNCHANGED): paper_tables.PRETRAINED,
-        (False, 'conv6=True'): paper_tables.SIX_CONVOLUTIONS,
+        (False, 'conv6=True'): paper_tables.CNN_CONV6,
         (True, 'conv6=True'): paper_tables.CNN_STAR,
     }
     return kinds.get((pretrained, changes), changes)

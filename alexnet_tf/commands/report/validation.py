@@ -75,5 +75,6 @@ def _select_samples(
     positions = list(dict.fromkeys(spread))
     squares = datasets.read_squares(manifest.shards(SPLIT), manifest.layout, positions)
     for at, square in zip(positions, squares, strict=True):
-        row = predictor.build_row(predictions.ids[at], predictions.probabilities[at], names)
-        yield row | {'label': names[predictions.labels[at]]}, square
+        prediction = predictor.Prediction(predictions.ids[at], predictions.probabilities[at])
+        label = {'label': names[predictions.labels[at]]}
+        yield predictor.build_row(prediction, names) | label, square

@@ -67,7 +67,12 @@ def test_a_damaged_record_is_named_and_the_rest_is_reported(
 
 def test_the_summary_has_errors_the_model_and_tensorboard(reported):
     printed = (reported / 'printed.txt').read_text()
-    for part in ('2 epochs', '10 views', 'chance            50.0 %', 'tensorboard --logdir'):
+    for part in (
+        'after epoch 2, step 4',
+        '10 views',
+        'chance            50.0 %',
+        'tensorboard --logdir',
+    ):
         assert part in printed
     assert str(reported / 'export' / '1') in printed
     assert str(reported / 'report.html') in printed
@@ -126,8 +131,8 @@ def test_the_report_of_a_resumed_run_has_its_new_results(
     assert command('train', data, f'--run_dir={run}', '--epochs=3') == 0
     assert command('report', '--data_dir=nowhere', f'--run_dir={run}') == 0
     card = (run / 'MODEL_CARD.md').read_text()
-    assert '3 epochs' in card
-    assert '6 steps' in card
+    assert 'epoch 3,' in card
+    assert 'step 6,' in card
     (row,) = [line for line in card.splitlines() if line.startswith('| validation')]
     assert row.endswith('| 4 |')
     for _ in range(2):  # with the records, its new results are appended, once
