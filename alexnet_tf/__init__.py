@@ -2,6 +2,6 @@
 
 import os
 
-# TensorFlow reads it while it is imported. By itself it uses oneDNN's convolutions only where a
-# processor has AVX-512 VNNI; with AVX2, too, they train these networks at 1.3 to 2 times the speed.
+# TensorFlow reads this when it is imported. By default it uses oneDNN's convolutions only on
+# processors with AVX-512 VNNI; with AVX2 alone they train these networks 1.3 to 2 times as fast.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')

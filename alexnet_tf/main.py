@@ -33,7 +33,7 @@ _FULL_HELP = ('--helpfull', '-helpfull')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command line and returns the exit status of the process (README lists them).
+    """Runs one command line and returns its exit status (docs/reference/exit-status.md).
 
     Args:
         argv: The program and its flags; those of the process if None.
@@ -84,11 +84,11 @@ def _help_page(argv: Sequence[str]) -> str:
     hyperparameters = {name: vars(recipe) for name, recipe in recipes.RECIPES.items()}
     if set(argv) & {*_FULL_HELP}:
         return help_text.reference_page(hyperparameters)
-    given = flags.parse_given([flag for flag in argv if flag not in _HELP])
-    if 'mode' not in given:
+    settings = flags.parse_settings([flag for flag in argv if flag not in _HELP])
+    if 'mode' not in settings:
         return help_text.describe_program()
-    recipe = given.get('recipe', schema.Network.recipe)
-    return help_text.describe_mode(given['mode'], recipe, hyperparameters)
+    recipe = settings.get('recipe', schema.Network.recipe)
+    return help_text.describe_mode(settings['mode'], recipe, hyperparameters)
 
 
 def _keep_freed_memory() -> None:

@@ -18,12 +18,12 @@ def parse(argv: Sequence[str]) -> schema.Config:
         argv: The program and its arguments, each `--flag=value` or `--flagfile=FILE`.
 
     Raises:
-        UsageError: As of `parse_given`, or settings that do not go together.
+        UsageError: As of `parse_settings`, or settings that do not go together.
     """
-    return serialization.from_settings(parse_given(argv))
+    return serialization.from_settings(parse_settings(argv))
 
 
-def parse_given(argv: Sequence[str]) -> dict[str, Any]:
+def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
     """Returns the settings that a command line gives, later ones winning, without the defaults.
 
     Raises:

@@ -49,7 +49,7 @@ class Data(fields.Section):
         'Where the images come from:',
         choices={
             'auto': 'look at --source_dir and print the decision; sample without one',
-            'sample': 'crops of six photographs that the scikit-image package contains',
+            'sample': 'crops of six images that the scikit-image package contains',
             'folder': 'one folder a class, or train/ and val/ with such folders',
             'csv': 'a file of path,label or path,label,split',
             'ilsvrc2010': 'the archives of ILSVRC-2010, as downloaded',

@@ -177,10 +177,9 @@ class Monitor:
     def log_end(self, state: state_lib.TrainingState) -> None:
         """Logs the result of the run, where it is, and the next command."""
         error = tables.format_percent(state.validation_errors[-1])
-        self.log(
-            f'train: done, {state.epoch} epochs, {state.step:,} steps, validation error {error}: '
-            f'{self._config.run_dir}'
-        )
+        done = f'{state.epoch} epochs, {state.step:,} steps'
+        self.log(f'train: done, {done}, validation error {error}')
+        self.log(f'train: the run is in {self._config.run_dir}')
         if self._config.mode == 'train':
             self.log(f'train: next: {serialization.to_command(self._config, "evaluate")}')
 

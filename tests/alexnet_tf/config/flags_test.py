@@ -27,7 +27,7 @@ def test_no_flags_give_the_defaults():
 
 
 def test_only_given_flags_are_returned():
-    assert flags.parse_given(['program', '--seed=0', '--noreshuffle']) == {
+    assert flags.parse_settings(['program', '--seed=0', '--noreshuffle']) == {
         'seed': 0,
         'reshuffle': False,
     }
@@ -71,18 +71,18 @@ def test_flagfiles_name_their_command_and_result_and_can_be_read(path):
     assert second.startswith('# ')
     assert any(line.startswith('# ') and 'Expected' in line for line in [second, *rest])
     source = ['--source_dir=x'] if '--source_dir' in first else []
-    given = flags.parse_given(['program', f'--flagfile={path}'])
-    assert given['mode'] not in ('everything', 'draw')
-    assert given.get('source') != 'photographs'
+    settings = flags.parse_settings(['program', f'--flagfile={path}'])
+    assert settings['mode'] not in ('everything', 'draw')
+    assert settings.get('source') != 'photographs'
     parse(f'--flagfile={path}', *source)
 
 
 @pytest.mark.parametrize('path', FLAGFILES, ids=lambda path: path.name)
 def test_flagfiles_hold_only_what_their_mode_reads(path):
-    given = flags.parse_given(['program', f'--flagfile={path}'])
-    mode = given['mode']
+    settings = flags.parse_settings(['program', f'--flagfile={path}'])
+    mode = settings['mode']
     for section in fields.get_sections(schema.Config).values():
         for field in fields.list_settings(section):
-            if field.name in given:
+            if field.name in settings:
                 assert mode in fields.get_modes(section, field), field.name
-                assert given[field.name] != field.default or field.name == 'mode', field.name
+                assert settings[field.name] != field.default or field.name == 'mode', field.name

@@ -70,7 +70,7 @@ def test_the_end_names_the_run_and_the_next_command(watched, tmp_path, capsys):
     state = create_state(0)
     state.end_epoch(0.5, 0.4567)
     watched.log_end(state)
-    done, following = capsys.readouterr().out.splitlines()
-    assert 'validation error 45.7 %' in done
-    assert done.endswith(str(tmp_path))
+    done, place, following = capsys.readouterr().out.splitlines()
+    assert done.endswith('validation error 45.7 %')
+    assert place.endswith(str(tmp_path))
     assert following.endswith(f'--mode=evaluate --run_dir={tmp_path}')
