@@ -1,4 +1,4 @@
-"""A tiny network's SavedModel, and a server of it on TensorFlow Serving's own protocol."""
+"""The SavedModel of a tiny network, and a server that speaks TensorFlow Serving's protocol."""
 
 import concurrent.futures
 import io
@@ -15,8 +15,8 @@ from alexnet_tf.models import alexnet, recipes
 CLASSES = ('cat', 'dog', 'n01440764 tench, Tinca tinca')
 
 
-def encoded_as(kind, mode='RGB', size=(90, 70), seed=0, **options):
-    """A picture of noise."""
+def encode_noise(kind, mode='RGB', size=(90, 70), seed=0, **options):
+    """Encodes an image of noise."""
     values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
     buffer = io.BytesIO()
     PIL.Image.fromarray(values).convert(mode).save(buffer, kind, **options)
@@ -25,43 +25,48 @@ def encoded_as(kind, mode='RGB', size=(90, 70), seed=0, **options):
 
 @pytest.fixture(scope='session')
 def encode():
-    return encoded_as
+    return encode_noise
 
 
 @pytest.fixture(scope='session')
-def served():
-    """A network that was never trained."""
-    model = alexnet.build(
+def model():
+    """A network with random weights."""
+    return alexnet.build(
         recipes.resolve('source2012', crop_size=67, initial_sd=0.1, initial_sd_hidden=0.1),
         num_classes=len(CLASSES),
         width=0.1,
     )
+
+
+@pytest.fixture(scope='session')
+def served(model):
     mean_image = np.full((80, 80, 3), 120.0, np.float32)
-    return model, signatures.of(model, CLASSES, mean_image, crop_size=67, turned=True)
+    return signatures.ServedModel.from_keras(
+        model, CLASSES, mean_image, crop_size=67, exif_orientation=True
+    )
 
 
 @pytest.fixture(scope='session')
 def version(served, tmp_path_factory):
     """The directory of its SavedModel."""
-    model, network = served
-    answers = signatures.build(network)
-    pictures = [encoded_as('JPEG', seed=each) for each in range(3)]
-    scores = answers['serving_default'](tf.constant(pictures))['scores']
+    functions = signatures.build(served)
+    images = [encode_noise('JPEG', seed=seed) for seed in range(3)]
+    scores = functions['serving_default'](tf.constant(images))['scores']
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saved_model, '_difference', lambda *_: 0.0)  # the tests here are that
-        written = saved_model.write(
+        # The tests here are that check.
+        patch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)
+        exported = saved_model.write(
             tmp_path_factory.mktemp('served') / 'alexnet',
-            [each.value for each in model.variables if 'seed' not in each.path],
-            answers,
-            CLASSES,
-            checked_with=(pictures, scores.numpy()),
+            served,
+            functions,
+            reference=(images, scores.numpy()),
         )
-    return written.path
+    return exported.path
 
 
 @pytest.fixture(scope='session')
 def loaded(version):
-    """Its signatures, loaded."""
+    """The signatures of the SavedModel, loaded."""
     return tf.saved_model.load(str(version)).signatures
 
 
@@ -70,18 +75,20 @@ def server(version, loaded):
     """host:port of a PredictionService on the official stubs; not TensorFlow Serving itself."""
     grpc = pytest.importorskip('grpc')
     apis = pytest.importorskip('tensorflow_serving.apis.prediction_service_pb2_grpc')
-    running = grpc.server(
+    grpc_server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(2),
         options=[(f'grpc.max_{way}_message_length', -1) for way in ('send', 'receive')],
     )
-    apis.add_PredictionServiceServicer_to_server(_service(apis, version, loaded), running)
-    port = running.add_insecure_port('localhost:0')
-    running.start()
+    apis.add_PredictionServiceServicer_to_server(
+        _create_service(apis, version, loaded), grpc_server
+    )
+    port = grpc_server.add_insecure_port('localhost:0')
+    grpc_server.start()
     yield f'localhost:{port}'
-    running.stop(None)
+    grpc_server.stop(None)
 
 
-def _service(apis, version, loaded):
+def _create_service(apis, version, loaded):
     import grpc
     from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
@@ -93,20 +100,20 @@ def _service(apis, version, loaded):
                 images = tf.reshape(images, [-1])
             response = predict_pb2.PredictResponse()
             try:
-                answer = loaded[name](images=images)
+                outputs = loaded[name](images=images)
             except tf.errors.InvalidArgumentError as error:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            for output, value in answer.items():
+            for output, value in outputs.items():
                 response.outputs[output].CopyFrom(tf.make_tensor_proto(value.numpy()))
             return response
 
         def GetModelMetadata(self, request, context):  # noqa: N802
             saved = saved_model_pb2.SavedModel.FromString((version / 'saved_model.pb').read_bytes())
-            known = get_model_metadata_pb2.SignatureDefMap()
-            for name, each in saved.meta_graphs[0].signature_def.items():
-                known.signature_def[name].CopyFrom(each)
+            signature_map = get_model_metadata_pb2.SignatureDefMap()
+            for name, signature in saved.meta_graphs[0].signature_def.items():
+                signature_map.signature_def[name].CopyFrom(signature)
             response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.metadata['signature_def'].Pack(known)
+            response.metadata['signature_def'].Pack(signature_map)
             response.model_spec.name = request.model_spec.name
             return response
 

@@ -1,4 +1,4 @@
-"""Weights of half the bytes: near the network, and kept as such."""
+"""Weights in half the bytes: stored as such, and close to the network."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,12 @@ from alexnet_tf.models import cifar, recipes
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
-def test_they_answer_nearly_as_the_network_does(dtype):
+def test_reduced_weights_predict_nearly_as_the_network_does(dtype):
     model = cifar.build(recipes.FIGURE1, num_classes=3, width=0.2)
-    kept = reduced_precision.Weights(model.variables, dtype)
-    assert {each.dtype.name for each in kept.variables} == {dtype}
-    assert sum(each.shape.num_elements() for each in kept.variables) == model.count_params()
+    reduced = reduced_precision.ReducedWeights(model.variables, dtype)
+    assert {variable.dtype.name for variable in reduced.variables} == {dtype}
+    stored = sum(variable.shape.num_elements() for variable in reduced.variables)
+    assert stored == model.count_params()
     images = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32) * 60
-    exact, found = model(images).numpy(), kept.of(model)(images).numpy()
-    assert 0 < np.abs(found - exact).max() < 0.02 * np.abs(exact).max()
+    exact, logits = model(images).numpy(), reduced.as_function(model)(images).numpy()
+    assert 0 < np.abs(logits - exact).max() < 0.02 * np.abs(exact).max()

@@ -1,4 +1,4 @@
-"""What the served graph answers, against what evaluation sees and says."""
+"""The served graph predicts what evaluation predicts, from the same pixels."""
 
 import io
 
@@ -11,32 +11,32 @@ import tensorflow as tf
 from alexnet_tf.export import signatures
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.prepare import conversion
-from input_pipeline.records import manifests
+from input_pipeline.records import checking, manifests
 from input_pipeline.sources import folder as folders
 
 CROP, SIDE = 16, 256
 
 
 @pytest.fixture(scope='module')
-def photographs(tmp_path_factory):
-    """As cameras leave them: of several shapes, some lying on their side."""
-    root = tmp_path_factory.mktemp('photographs')
+def images(tmp_path_factory):
+    """A folder of images as cameras write them: of several shapes, some rotated by EXIF."""
+    root = tmp_path_factory.mktemp('images')
     for label, name in enumerate(('cat', 'dog')):
         (root / name).mkdir()
-        for at in range(6):
-            random = np.random.default_rng(10 * label + at)
+        for index in range(6):
+            random = np.random.default_rng(10 * label + index)
             small = random.integers(0, 256, (9, 12, 3), np.uint8)
             exif = PIL.Image.Exif()
-            exif[0x0112] = 1 + at
-            size = (300 + 40 * at, 700 - 90 * at)
-            picture = PIL.Image.fromarray(small).resize(size, PIL.Image.BICUBIC)
-            picture.save(root / name / f'{at}.jpg', exif=exif.tobytes(), quality=88)
+            exif[0x0112] = 1 + index
+            size = (300 + 40 * index, 700 - 90 * index)
+            image = PIL.Image.fromarray(small).resize(size, PIL.Image.BICUBIC)
+            image.save(root / name / f'{index}.jpg', exif=exif.tobytes(), quality=88)
     return root
 
 
-def prepared(photographs, directory, encoding):
+def prepare(images, directory, encoding):
     return conversion.prepare(
-        folders.find(str(photographs), validation_fraction=0.4),
+        folders.find_images(str(images), validation_fraction=0.4),
         str(directory),
         settings={
             'record_encoding': encoding,
@@ -49,120 +49,120 @@ def prepared(photographs, directory, encoding):
     )
 
 
-def seen(mean_image, turned=True):
-    """A network of which the logits are the pixels that it sees, as they are served."""
+def create_identity(mean_image, exif_orientation=True):
+    """Creates a served network whose logits and features are its input pixels."""
     flat = keras.Sequential([keras.Input((CROP, CROP, 3)), keras.layers.Flatten()])
-    return signatures.Served(
-        logits=flat,
-        hidden=flat,
-        classes=[str(at) for at in range(CROP * CROP * 3)],
+    return signatures.ServedModel(
+        compute_logits=flat,
+        compute_features=flat,
+        class_names=[str(label) for label in range(CROP * CROP * 3)],
         mean_image=mean_image,
         crop_size=CROP,
-        turned=turned,
+        exif_orientation=exif_orientation,
     )
 
 
-def ask(served, name, images):
-    return signatures.build(served)[name](tf.constant(images))
+def compute_inputs(served, encoded):
+    """Returns what the network sees of encoded images: (n, CROP * CROP * 3) float32."""
+    return signatures.build(served)['features'](tf.constant(encoded))['features'].numpy()
 
 
-def evaluated(manifest, mean_image):
-    """Each held-out picture by name, as evaluation shows it to the network."""
-    from input_pipeline.records import checking
-
+def read_evaluation_views(manifest, mean_image):
+    """Returns what the network sees of each held-out image in evaluation, by the image's name."""
     shards = manifest.shards('validation')
     views = [
-        preprocessing.views(squares, mean_image, crop_size=CROP, number=1)[0]
-        for squares, _, _ in datasets.evaluation(shards, layout=manifest.layout, batch_size=1)
+        preprocessing.make_views(squares, mean_image, crop_size=CROP, number=1)[0]
+        for squares, _, _ in datasets.evaluation_dataset(
+            shards, layout=manifest.layout, batch_size=1
+        )
     ]
-    return dict(zip(checking.ids(shards), views, strict=True))
+    return dict(zip(checking.read_names(shards), views, strict=True))
 
 
-def test_the_network_sees_what_evaluation_shows_it_to_the_bit(photographs, tmp_path):
-    manifest = prepared(photographs, tmp_path, 'raw')
-    mean_image = manifests.statistics(manifest)['mean_image']
-    expected = evaluated(manifest, mean_image)
-    originals = [(photographs / each).read_bytes() for each in expected]
-    features = ask(seen(mean_image), 'features', originals)['features']
+def test_served_images_are_preprocessed_as_in_evaluation_to_the_bit(images, tmp_path):
+    manifest = prepare(images, tmp_path, 'raw')
+    mean_image = manifests.load_statistics(manifest).mean_image
+    expected = read_evaluation_views(manifest, mean_image)
+    originals = [(images / name).read_bytes() for name in expected]
+    inputs = compute_inputs(create_identity(mean_image), originals)
     assert len(expected) == 4
-    for found, view in zip(features, expected.values(), strict=True):
-        np.testing.assert_array_equal(found, tf.reshape(view, [-1]))
+    for pixels, view in zip(inputs, expected.values(), strict=True):
+        np.testing.assert_array_equal(pixels, tf.reshape(view, [-1]))
 
 
 @pytest.mark.slow
-def test_records_of_jpeg_differ_by_its_rounding_only(photographs, tmp_path):
-    """docs/serving.md has the size of it on photographs."""
-    manifest = prepared(photographs, tmp_path, 'jpeg')
-    mean_image = manifests.statistics(manifest)['mean_image']
-    expected = evaluated(manifest, mean_image)
-    originals = [(photographs / each).read_bytes() for each in expected]
-    features = ask(seen(mean_image), 'features', originals)['features'].numpy()
-    views = np.stack([np.reshape(each, -1) for each in expected.values()])
-    assert 0 < np.abs(features - views).mean() < 1.5
+def test_jpeg_records_differ_from_served_images_by_rounding_only(images, tmp_path):
+    manifest = prepare(images, tmp_path, 'jpeg')
+    mean_image = manifests.load_statistics(manifest).mean_image
+    expected = read_evaluation_views(manifest, mean_image)
+    originals = [(images / name).read_bytes() for name in expected]
+    inputs = compute_inputs(create_identity(mean_image), originals)
+    views = np.stack([np.reshape(view, -1) for view in expected.values()])
+    assert 0 < np.abs(inputs - views).mean() < 1.5
 
 
 @pytest.mark.slow
-def test_orientations_count_where_they_did_in_training(photographs):
+def test_exif_orientations_are_applied_as_in_training(images):
     mean_image = np.zeros((SIDE, SIDE, 3), np.float32)
-    encoded = (photographs / 'cat' / '2.jpg').read_bytes()  # upside down
-    upright, lying = (
-        ask(seen(mean_image, turned), 'features', [encoded])['features'].numpy()
-        for turned in (True, False)
+    encoded = (images / 'cat' / '2.jpg').read_bytes()  # upside down
+    upright, upside_down = (
+        compute_inputs(create_identity(mean_image, exif_orientation), [encoded])
+        for exif_orientation in (True, False)
     )
     square = upright.reshape(CROP, CROP, 3)
-    np.testing.assert_array_equal(square[::-1, ::-1], lying.reshape(CROP, CROP, 3))
+    np.testing.assert_array_equal(square[::-1, ::-1], upside_down.reshape(CROP, CROP, 3))
 
 
-def test_names_and_probabilities_are_the_best_scores(served, loaded, encode):
-    _, network = served
-    answer = loaded['serving_default'](images=tf.constant([encode('JPEG'), encode('PNG', seed=1)]))
-    scores = answer['scores'].numpy()
-    assert {name: each.dtype for name, each in answer.items()} == {
+def test_classes_and_probabilities_are_the_top_scores(served, loaded, encode):
+    predictions = loaded['serving_default'](
+        images=tf.constant([encode('JPEG'), encode('PNG', seed=1)])
+    )
+    scores = predictions['scores'].numpy()
+    assert {name: output.dtype for name, output in predictions.items()} == {
         'classes': tf.string,
         'probabilities': tf.float32,
         'scores': tf.float32,
     }
     np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(answer['probabilities'], -np.sort(-scores, axis=1))
-    names = np.array(network.classes)[np.argsort(-scores, axis=1)]
-    assert [[each.decode() for each in row] for row in answer['classes'].numpy()] == names.tolist()
+    np.testing.assert_array_equal(predictions['probabilities'], -np.sort(-scores, axis=1))
+    names = np.array(served.class_names)[np.argsort(-scores, axis=1)]
+    assert np.char.decode(predictions['classes'].numpy().astype('S')).tolist() == names.tolist()
 
 
 @pytest.mark.slow
-def test_five_of_many_classes_are_named(encode):
-    served = seen(np.zeros((SIDE, SIDE, 3), np.float32))
-    assert ask(served, 'serving_default', [encode('PNG')])['classes'].shape == (1, 5)
+def test_the_top_five_of_many_classes_are_named(encode):
+    functions = signatures.build(create_identity(np.zeros((SIDE, SIDE, 3), np.float32)))
+    assert functions['serving_default'](tf.constant([encode('PNG')]))['classes'].shape == (1, 5)
 
 
-def test_ten_views_are_the_mean_of_ten_crops(served, loaded, encode):
-    _, network = served
+def test_ten_views_average_the_probabilities_of_ten_crops(served, loaded, encode):
     pixels = np.asarray(PIL.Image.open(io.BytesIO(encode('PNG', size=(80, 80)))))
     crops = []
     for top, left in ((0, 0), (0, 13), (13, 0), (13, 13), (6, 6)):
         crop = pixels[top : top + 67, left : left + 67].astype(np.float32) - 120
         crops += [crop, crop[:, ::-1]]
-    expected = tf.nn.softmax(network.logits(tf.constant(np.stack(crops)))).numpy().mean(0)
-    answer = loaded['ten_views'](images=tf.constant([encode('PNG', size=(80, 80))]))
-    np.testing.assert_allclose(answer['scores'][0], expected, atol=1e-6)
+    expected = tf.nn.softmax(served.compute_logits(tf.constant(np.stack(crops)))).numpy().mean(0)
+    predictions = loaded['ten_views'](images=tf.constant([encode('PNG', size=(80, 80))]))
+    np.testing.assert_allclose(predictions['scores'][0], expected, atol=1e-6)
 
 
-def test_pixels_are_answered_as_their_png_is(loaded, encode):
-    encoded = [encode('PNG', seed=each) for each in range(2)]
-    pixels = np.stack([np.asarray(PIL.Image.open(io.BytesIO(each))) for each in encoded])
+def test_pixels_get_the_scores_of_their_png(loaded, encode):
+    encoded = [encode('PNG', seed=seed) for seed in range(2)]
+    pixels = np.stack([np.asarray(PIL.Image.open(io.BytesIO(png))) for png in encoded])
     from_pixels = loaded['pixels'](images=tf.constant(pixels))
     from_bytes = loaded['serving_default'](images=tf.constant(encoded))
     np.testing.assert_allclose(from_pixels['scores'], from_bytes['scores'], atol=1e-6)
 
 
-def test_features_are_the_last_hidden_layer(served, loaded, encode):
-    model, _ = served
+def test_features_are_the_last_hidden_layer(model, loaded, encode):
     pixels = np.asarray(PIL.Image.open(io.BytesIO(encode('PNG', size=(80, 80)))), np.float32)
     view = pixels[None, 6:73, 6:73] - 120
-    inner = keras.Model(model.input, [model.get_layer(f'relu7_{each}').output for each in 'ab'])
-    answer = loaded['features'](images=tf.constant([encode('PNG', size=(80, 80))]))
-    np.testing.assert_allclose(answer['features'], np.concatenate(inner(view), 1), atol=1e-5)
+    relu7 = [model.get_layer(f'relu7_{column}').output for column in 'ab']
+    expected = np.concatenate(keras.Model(model.input, relu7)(view), 1)
+    features = loaded['features'](images=tf.constant([encode('PNG', size=(80, 80))]))['features']
+    np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['serving_default', 'tolerant', 'ten_views'])
-def test_no_pictures_get_no_answers(loaded, name):
+def test_a_request_without_images_gets_no_scores(loaded, name):
     assert loaded[name](images=tf.constant([], tf.string))['scores'].shape == (0, 3)
