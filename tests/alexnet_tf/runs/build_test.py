@@ -1,0 +1,55 @@
+"""What a config builds: recipe, replicas, network and learner."""
+
+import numpy as np
+import pytest
+
+from alexnet_tf.config import fields, flags
+from alexnet_tf.runs import build
+from alexnet_tf.training import loss_scale
+
+TINY = ('--recipe=source2012', '--width=0.05', '--crop_size=67', '--batch_size=2')
+
+
+def parse(*arguments):
+    return flags.parse(['alexnet_tf', '--mode=train', *TINY, *arguments])
+
+
+def test_flags_override_the_hyperparameters_of_the_recipe():
+    recipe = build.resolve_recipe(parse('--momentum=0.5', '--drop_epochs=3,7', '--schedule=list'))
+    assert (recipe.name, recipe.momentum, recipe.drop_epochs) == ('source2012', 0.5, (3, 7))
+    assert recipe.crop_size == 67
+    assert build.resolve_recipe(parse()).momentum == 0.9
+
+
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
+def test_a_learner_trains_its_network_and_lists_all_variables(precision):
+    config = parse(f'--precision={precision}')
+    recipe = build.resolve_recipe(config)
+    replicas = build.create_replicas(config)
+    learner = build.build_learner(config, recipe, 3, replicas=replicas)
+    learner.optimizer.set_learning_rate(0.01)
+    before = learner.model.get_weights()
+    images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
+    labels, mask = np.array([0, 2]), np.ones(2, np.float32)
+    for step in range(2):
+        assert learner.step(images, labels, mask, step).metrics.shape == (3,)
+    pairs = zip(before, learner.model.get_weights(), strict=True)
+    assert any(np.abs(new - old).max() > 0 for old, new in pairs)
+    names = {variable.path for variable in learner.variables}
+    assert names >= {variable.path for variable in learner.model.variables}
+    assert 'conv1_a_kernel_velocity' in names
+    assert isinstance(learner.loss_scale, loss_scale.LossScale) == (precision == 'float16')
+    assert ('loss_scale' in names) == (precision == 'float16')
+
+
+def test_a_device_that_does_not_exist_is_refused():
+    with pytest.raises(fields.UsageError, match='/GPU:7'):
+        build.create_replicas(parse('--devices=/GPU:7'))
+
+
+def test_learning_rates_of_layers_that_do_not_exist_are_refused():
+    config = parse('--layer_rates=fc8=10,conv6=0.1')
+    recipe = build.resolve_recipe(config)
+    model = build.build_model(config, recipe, 3, devices=(), compiled=False)
+    with pytest.raises(fields.UsageError, match=r'--layer_rates=conv6=0\.1: .* conv1, conv2'):
+        build.check_layer_rates(recipe, model)

@@ -1,0 +1,70 @@
+"""Settings that must stay the same when a run resumes, and the lock of a run directory."""
+
+import pathlib
+
+import pytest
+
+from alexnet_tf.config import flags
+from alexnet_tf.runs import creation
+from alexnet_tf.training import distribution
+from input_pipeline import errors
+
+
+def parse(*arguments):
+    return flags.parse(['alexnet_tf', '--mode=train', '--recipe=source2012', *arguments])
+
+
+@pytest.mark.parametrize(
+    ('before', 'now', 'differences'),
+    [
+        ((), ('--epochs=3', '--data_dir=elsewhere', '--devices=/CPU:0'), []),
+        ((), ('--momentum=0.5',), ['momentum: None then, 0.5 now']),
+        (('--seed=1', '--width=0.5'), (), ['seed: 1 then, 0 now', 'width: 0.5 then, 1.0 now']),
+        (
+            ('--schedule=geometric', '--epochs=8'),
+            ('--schedule=geometric', '--epochs=9'),
+            ['epochs: 8 then, 9 now'],
+        ),
+    ],
+)
+def test_differences_of_fixed_settings_are_described(before, now, differences):
+    assert creation.describe_differences(parse(*before), parse(*now)) == differences
+
+
+def test_a_directory_in_which_nothing_was_created_is_removed(tmp_path):
+    with creation.lock(tmp_path / 'run', distribution.SingleReplica()):
+        assert (tmp_path / 'run').exists()
+    assert not (tmp_path / 'run').exists()
+    with creation.lock(tmp_path / 'run', distribution.SingleReplica()):
+        (tmp_path / 'run' / 'config.json').touch()
+    assert (tmp_path / 'run' / 'config.json').exists()
+
+
+def test_a_run_directory_is_locked_once(tmp_path):
+    replicas = distribution.SingleReplica()
+    with (
+        creation.lock(tmp_path, replicas),
+        pytest.raises(errors.DataError, match='is in use'),
+        creation.lock(tmp_path, replicas),
+    ):
+        pass
+
+
+class Manifest:
+    sha256 = 'a'
+
+
+def test_the_identity_of_workers_names_what_differs():
+    checkpoint = pathlib.Path('step-00000004')
+    expected = creation.compute_identity(parse(), Manifest(), checkpoint)
+    assert all(0 <= digest < 2**40 for digest in expected.values())
+    assert creation.compute_identity(parse('--log_every_steps=3'), Manifest(), checkpoint) == (
+        expected
+    )
+    for identity, name in [
+        (creation.compute_identity(parse(), Manifest(), None), 'the newest checkpoint'),
+        (creation.compute_identity(parse('--seed=1'), Manifest(), checkpoint), 'settings'),
+        (creation.compute_identity(parse('--epochs=1'), Manifest(), checkpoint), 'epochs'),
+    ]:
+        (differing,) = [key for key in expected if identity[key] != expected[key]]
+        assert differing.startswith(name)

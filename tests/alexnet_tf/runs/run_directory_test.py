@@ -1,0 +1,49 @@
+"""What is read from a run directory without its network."""
+
+import json
+
+import pytest
+
+from alexnet_tf.config import flags
+from alexnet_tf.runs import run_directory
+from input_pipeline import errors
+
+
+@pytest.fixture
+def create_run(tmp_path):
+    """Writes the data file of a run, and returns its directory."""
+
+    def create(name, sha256):
+        directory = tmp_path / name
+        directory.mkdir()
+        data = {'manifest_sha256': sha256, 'classes': ['cat', 'dog']}
+        (directory / 'data.json').write_text(json.dumps(data))
+        return directory
+
+    return create
+
+
+def test_class_labels_are_read_in_label_order(create_run):
+    assert run_directory.read_classes(create_run('run', 'a')) == ('cat', 'dog')
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path):
+    with pytest.raises(errors.DataError, match=r'is not a run directory: it has no data\.json'):
+        run_directory.read_data(tmp_path)
+    with pytest.raises(errors.DataError, match=r'--run_dir=.* holds no trained network'):
+        run_directory.find_checkpoint(tmp_path, 'best', '--run_dir')
+
+
+def test_runs_on_different_records_are_refused(create_run):
+    first, same, other = create_run('1', 'a'), create_run('2', 'a'), create_run('3', 'b')
+    run_directory.check_same_data([str(first), str(same)])
+    with pytest.raises(errors.DataError, match=r'3 was trained on other records than .*1'):
+        run_directory.check_same_data([str(first), str(same), str(other)])
+
+
+@pytest.mark.parametrize(('export_dir', 'expected'), [('', 'runs/a/export'), ('served', 'served')])
+def test_exports_are_in_the_run_directory_unless_a_flag_says_otherwise(export_dir, expected):
+    config = flags.parse(
+        ['alexnet_tf', '--mode=export', '--run_dir=runs/a', f'--export_dir={export_dir}']
+    )
+    assert str(run_directory.get_export_dir(config)) == expected

@@ -1,0 +1,98 @@
+"""Batches from any position on, and settings that do not fit the records."""
+
+import pathlib
+import types
+
+import pytest
+
+from alexnet_tf.config import fields, flags
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import training_data
+from input_pipeline import errors
+
+
+def parse(*arguments):
+    return flags.parse(['alexnet_tf', '--mode=train', *arguments])
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """Reads two epochs of 10 examples in batches of 4; a batch is its position, and when opened."""
+    opened = []
+
+    def read_batches(config, stream, start, epochs, *, is_cancelled):
+        opened.append(start)
+        epoch, examples = start
+        while epoch < epochs:
+            yield (epoch, examples), len(opened)
+            examples += 4
+            if examples >= 10:
+                epoch, examples = epoch + 1, 0
+
+    monkeypatch.setattr(training_data, 'read_batches', read_batches)
+    stream = types.SimpleNamespace(shards=[('a', 7), ('b', 3)], batch_size=4)
+    return training_data.BatchReader(None, stream, 2, is_cancelled=lambda: False)
+
+
+def test_batches_in_a_row_are_read_without_reopening_the_records(reader):
+    positions = [(0, 4), (0, 8), (1, 0), (1, 4), (1, 8)]
+    assert [reader.read(position) for position in positions] == [
+        (position, 1) for position in positions
+    ]
+    assert reader.read((2, 0)) is None
+
+
+def test_another_position_reopens_the_records(reader):
+    assert reader.read((1, 4)) == ((1, 4), 1)
+    assert reader.read((0, 4)) == ((0, 4), 2)
+    assert reader.read((0, 8)) == ((0, 8), 2)
+
+
+def create_manifest(size=256):
+    return types.SimpleNamespace(
+        layout=types.SimpleNamespace(square_size=size),
+        directory=pathlib.Path('records'),
+        count_examples=lambda split: 100,
+    )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'size', 'replicas', 'message'),
+    [
+        (('--drop_epochs=3', '--recipe=paper'), 256, 1, 'belongs to --schedule=list'),
+        (('--batch_size=10',), 256, 4, 'a multiple of 4'),
+        (('--batch_size=10', '--accumulate_steps=3'), 256, 2, 'a multiple of 6'),
+        (('--crop_size=67',), 32, 1, 'the images in records are 32 x 32'),
+        (('--recipe=cifar13',), 256, 1, 'for images of 32 x 32'),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas, message):
+    config = parse(*arguments)
+    overrides = {
+        'batch_size': config.training.batch_size,
+        'crop_size': config.network.crop_size,
+        'drop_epochs': config.training.drop_epochs,
+    }
+    overrides = {name: value for name, value in overrides.items() if value}
+    recipe = recipes.resolve(config.network.recipe, **overrides)
+    with pytest.raises(fields.UsageError, match=message):
+        training_data.check_settings(config, recipe, create_manifest(size), replicas)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'unreadable', 'message'),
+    [
+        ((), 0, None),
+        ((), 1, 'and --on_bad_record=skip is not given'),
+        (('--on_bad_record=skip', '--max_bad_fraction=0.05'), 5, None),
+        (('--on_bad_record=skip', '--max_bad_fraction=0.05'), 6, 'more than --max_bad_fraction'),
+        (('--on_bad_record=skip', '--max_bad_fraction=0.05'), -1, 'more than --max_bad_fraction'),
+    ],
+)
+def test_unreadable_records_are_an_error_above_the_limit(arguments, unreadable, message):
+    config = parse(*arguments)
+    if message is None:
+        training_data.check_unreadable(config, create_manifest(), unreadable)
+        return
+    with pytest.raises(errors.DataError, match=message):
+        training_data.check_unreadable(config, create_manifest(), unreadable)
