@@ -8,6 +8,7 @@ from typing import NamedTuple
 import matplotlib
 import matplotlib.axes
 import matplotlib.figure
+import matplotlib.ticker
 import numpy as np
 
 from input_pipeline import files
@@ -68,7 +69,8 @@ def plot_curves(epochs: Epochs) -> Figure:
         errors = 100 * get_column(epochs, f'{split}_top1_error')
         plot_by_epoch(axes, epochs, errors, style=style, color=colour, label=split)
     mark_learning_rate_drops(axes, epochs, color='grey')
-    axes.set(ylabel='top-1 error, %', title='Training and validation error')
+    axes.set_title('Training and validation error')
+    finish_epoch_axes(axes, ylabel='top-1 error, %')
     axes.legend()
     return figure
 
@@ -76,10 +78,10 @@ def plot_curves(epochs: Epochs) -> Figure:
 def plot_by_epoch(
     axes: matplotlib.axes.Axes, epochs: Epochs, values: np.ndarray, *, style: str, **options
 ) -> None:
-    """Adds a curve of non-negative values to axes over epochs, on a grid.
+    """Adds a curve over epochs to axes.
 
     Args:
-        axes: The axes.
+        axes: The axes; `finish_epoch_axes` finishes them.
         epochs: Rows of `summary.csv`; a single one is shown as a dot.
         values: (epochs,) values.
         style: Line style.
@@ -87,9 +89,14 @@ def plot_by_epoch(
     """
     marker = 'o' if len(epochs) < 2 else None
     axes.plot(get_column(epochs, 'epoch'), values, style, marker=marker, **options)
-    axes.set(xlabel='epoch')
+
+
+def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
+    """Labels axes of non-negative curves over epochs, after the last curve was added."""
+    axes.set(xlabel='epoch', ylabel=ylabel)
     axes.set_ylim(bottom=0)
-    axes.grid(visible=True, alpha=0.3)
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
 
 
 def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, color: str) -> None:
@@ -136,7 +143,7 @@ def _plot_bars(axes: matplotlib.axes.Axes, row: Mapping) -> None:
     for place, (name, probability) in enumerate(zip(names, probabilities, strict=True)):
         text = f'{escape_text(name.split(",")[0])}  {100 * probability:.0f} %'
         axes.text(0.02, place, text, va='center', fontsize=9)
-    axes.set(xlim=(0, 1), yticks=[])
+    axes.set(xlim=(0, 1), yticks=[], xticks=(0, 0.5, 1), xticklabels=('0', '0.5', '1'))
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
 

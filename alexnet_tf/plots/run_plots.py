@@ -9,6 +9,7 @@ from alexnet_tf.plots import charts
 
 _MAX_CHANNELS = 64
 _CHANNELS_PER_ROW, _UNITS_PER_ROW = 16, 64
+_WIDTH = 7.7  # inches of the tiles of a layer
 
 
 def plot_kernels(images: Mapping[str, np.ndarray], note: str) -> charts.Figure:
@@ -47,7 +48,7 @@ def plot_error_curves(runs: Mapping[str, charts.Epochs]) -> charts.Figure:
             label = f'{_legend_label(name)}, {split}'
             charts.plot_by_epoch(axes, epochs, errors, style=style, color=colour, label=label)
         charts.mark_learning_rate_drops(axes, epochs, color=colour)
-    axes.set(ylabel='top-1 error, %')
+    charts.finish_epoch_axes(axes, ylabel='top-1 error, %')
     axes.set_title('Error by epoch; dotted: the learning rate was divided')
     axes.legend(fontsize=8)
     return figure
@@ -81,7 +82,8 @@ def plot_training_curves(
             label=label,
         )
     axes.axhline(level, color='grey', linestyle=':', linewidth=1)
-    axes.set(ylabel='training error rate', title='Training error by epoch')
+    charts.finish_epoch_axes(axes, ylabel='training error rate')
+    axes.set_title('Training error by epoch')
     axes.legend()
     return figure
 
@@ -96,23 +98,22 @@ def plot_activations(
         image: The crop that the network sees, (crop, crop, 3) uint8 RGB.
         layer: Name of the layer, without the column.
     """
-    count = len(activations)
-    figure = charts.Figure(figsize=(9, 3 + 3.2 * count), layout='constrained')
-    ratios = [1.0] + [1.4] * count
-    grid = figure.subplots(1 + count, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    tiles = {
+        column: _tile_channels(values) if values.ndim == 3 else _wrap_units(values)
+        for column, values in activations.items()
+    }
+    heights = [3.0, *(_WIDTH * rows.shape[0] / rows.shape[1] for rows in tiles.values())]
+    figure = charts.Figure(figsize=(9, sum(heights) + 0.5 * len(heights)), layout='constrained')
+    grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     _show_crop(grid[0], image)
     scale = _choose_scale(list(activations.values()))
     for axes, (column, values) in zip(grid[1:], activations.items(), strict=True):
-        if values.ndim == 3:
-            tiles, aspect, unit = _tile_channels(values), 'equal', 'channels'
-            shown = min(values.shape[-1], _MAX_CHANNELS)
-        else:
-            tiles, aspect, unit = _wrap_units(values), 'auto', 'units'
-            shown = values.size
-        mappable = axes.imshow(tiles, aspect=aspect, **scale)
+        mappable = axes.imshow(tiles[column], **scale)
         axes.set_axis_off()
-        axes.set_title(f'{layer}, column {column}: {shown} of {values.shape[-1]} {unit}')
-    figure.colorbar(mappable, ax=list(grid[1:]), label='activation', shrink=0.6)
+        limit, unit = (_MAX_CHANNELS, 'channels') if values.ndim == 3 else (values.size, 'units')
+        total = values.shape[-1]
+        axes.set_title(f'{layer}, column {column}: {min(total, limit)} of {total} {unit}')
+    figure.colorbar(mappable, ax=list(grid[1:]), label='activation', shrink=0.8)
     return figure
 
 

@@ -18,6 +18,8 @@ def run(config: schema.Config) -> None:
     path = pathlib.Path(config.run_dir) / 'figures' / name
     for suffix in ('.png', '.svg'):
         charts.save_figure(plotted.figure, path.with_suffix(suffix))
-    rows = [[tables.escape_cell(v) if isinstance(v, str) else v for v in row] for row in plotted.rows]
+    rows = [
+        [tables.escape_cell(v) if isinstance(v, str) else v for v in row] for row in plotted.rows
+    ]
     files.write_csv(path.with_suffix('.csv'), [plotted.header, *rows])
     print(f'plot: {path}.png, .svg, .csv')

@@ -44,7 +44,7 @@ def _predict_inputs(config: schema.Config) -> list[tuple[dict, np.ndarray]]:
     views = selection.select_views(config, default=('1',))[0]
     function = predictor.build_probability_function([trained], [1.0], views)
     return [
-        (predictor.build_row(each.path, each.values, trained.names), each.square)
+        (predictor.build_row(each, trained.names), each.square)
         for each in _read_inputs(config, trained, function=function, limit=_PREDICTIONS)
     ]
 

@@ -26,6 +26,15 @@ def test_error_curves_are_percentages_and_mark_where_the_learning_rate_was_divid
     assert list(drop.get_xdata()) == [2, 2]
 
 
+def test_axes_include_the_largest_error_of_any_run():
+    runs = {'low': EPOCHS[1:], 'high': EPOCHS}
+    (axes,) = run_plots.plot_error_curves(runs).axes
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 80
+    (axes,) = run_plots.plot_training_curves(runs).axes
+    assert axes.get_ylim()[1] > 0.8
+
+
 def test_training_curves_of_a_group_share_a_colour_and_a_label():
     runs = {'a': EPOCHS, 'b': EPOCHS, 'c': EPOCHS[:1]}
     groups = {'a': 'relu', 'b': 'relu', 'c': '_tanh'}
