@@ -4,6 +4,8 @@ Only TensorFlow operations, so that prepare, predict and the served graph share 
 the bit.
 """
 
+import functools
+
 import tensorflow as tf
 
 from input_pipeline.images import gif, headers
@@ -32,16 +34,14 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: `encoded` is not such an image, or is truncated.
     """
-    return tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: _decode_jpeg(encoded),
-        lambda: tf.ensure_shape(
-            tf.io.decode_image(
-                _keep_first_frame(encoded), channels=CHANNELS, expand_animations=False
-            ),
-            [None, None, CHANNELS],
-        ),
-    )
+
+    def decode_other():
+        is_gif = tf.strings.substr(encoded, 0, len(headers.GIF)) == headers.GIF
+        frame = tf.cond(is_gif, lambda: gif.extract_first_frame(encoded)[0], lambda: encoded)
+        image = tf.io.decode_image(frame, channels=CHANNELS, expand_animations=False)
+        return tf.ensure_shape(image, [None, None, CHANNELS])
+
+    return tf.cond(tf.io.is_jpeg(encoded), lambda: _decode_jpeg(encoded), decode_other)
 
 
 def resize_to_square(image: tf.Tensor, size: int = SQUARE_SIZE) -> tf.Tensor:
@@ -141,23 +141,14 @@ def _convert_to_square_jpeg(encoded, orientation, size: int):
     return encode_jpeg(_decode_to_square(encoded, orientation, size))
 
 
-def _keep_first_frame(encoded):
-    return tf.cond(
-        tf.strings.substr(encoded, 0, 4) == headers.GIF,
-        lambda: gif.extract_first_frame(encoded)[0],
-        lambda: encoded,
-    )
-
-
 def _decode_jpeg(encoded):
-    def decode_at(ratio: int):
-        return lambda: tf.io.decode_jpeg(
-            encoded, channels=CHANNELS, ratio=ratio, dct_method=DCT_METHOD
-        )
-
     shorter = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
     halvings = tf.reduce_sum(tf.cast(shorter >= _HALVED_FROM, tf.int32))
-    return tf.switch_case(halvings, [decode_at(1), decode_at(2), decode_at(4), decode_at(8)])
+    decode_ = functools.partial(
+        tf.io.decode_jpeg, encoded, channels=CHANNELS, dct_method=DCT_METHOD
+    )
+    branches = [functools.partial(decode_, ratio=ratio) for ratio in (1, 2, 4, 8)]
+    return tf.switch_case(halvings, branches)
 
 
 def _resize(image, size: int, method: str):

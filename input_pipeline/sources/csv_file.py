@@ -37,9 +37,7 @@ def find_images(source_dir: str, *, validation_fraction: float) -> entries_lib.S
     rows = _read_rows(file)
     classes = tuple(sorted({row['label'] for row in rows}))
     if len(classes) < 2:
-        raise errors.DataError(
-            f'{file} names {len(classes)} classes; a classifier needs at least two.'
-        )
+        raise errors.DataError(f'{file} names {len(classes)} classes; list at least two.')
     labels = {name: label for label, name in enumerate(classes)}
     splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
     for row in rows:
@@ -50,13 +48,10 @@ def find_images(source_dir: str, *, validation_fraction: float) -> entries_lib.S
         splits.setdefault(split, []).append(entry)
     entries_lib.check_splits(splits, file)
     images = entries_lib.describe_splits(splits)
+    description = f'{file}: a list, {len(classes)} classes, {images}'
+    rule = '' if rows[0].get('split') else entries_lib.BY_CONTENT
     return entries_lib.Source(
-        NAME,
-        f'{file}: a list, {len(classes)} classes, {images}',
-        classes,
-        splits,
-        split_rule='' if rows[0].get('split') else entries_lib.BY_CONTENT,
-        exif_orientation=True,
+        NAME, description, classes, splits, split_rule=rule, exif_orientation=True
     )
 
 

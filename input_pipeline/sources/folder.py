@@ -138,9 +138,7 @@ def _check_classes(folder: pathlib.Path) -> tuple[str, ...]:
 
 def _list_classes(folder: pathlib.Path) -> list[str]:
     if not folder.is_dir():
-        raise errors.DataError(
-            f'--source_dir={folder}: no such folder. Pass a folder of class folders.'
-        )
+        raise errors.DataError(f'--source_dir={folder}: no such folder. Name one that exists.')
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and _is_visible(path))
     for name in names:
         if name != name.encode(errors='replace').decode():

@@ -23,9 +23,8 @@ TEST_TRUTH = 'ILSVRC2010_test_ground_truth.txt'
 
 _VALIDATION_IMAGE = re.compile(r'ILSVRC2010_val_\d{8}\.(?i:jpe?g)')
 _TEST_IMAGE = re.compile(r'ILSVRC2010_test_\d{8}\.(?i:jpe?g)')
-_ANY_IMAGE = re.compile(
-    '|'.join(image.pattern for image in (ilsvrc.TRAINING_IMAGE, _VALIDATION_IMAGE, _TEST_IMAGE))
-)
+_PATTERNS = (ilsvrc.TRAINING_IMAGE, _VALIDATION_IMAGE, _TEST_IMAGE)
+_ANY_IMAGE = re.compile('|'.join(image.pattern for image in _PATTERNS))
 
 
 def recognize(root: pathlib.Path) -> str:
@@ -86,9 +85,8 @@ def _apply_patch(path: pathlib.Path, splits: dict[str, list[entries.Entry]]) -> 
         for index, entry in enumerate(images):
             if member := members.pop(entry.name.rpartition('/')[2], None):
                 images[index] = dataclasses.replace(entry, read=member)
-    unused = [
-        name for name in members if manifests.TEST in splits or not _TEST_IMAGE.fullmatch(name)
-    ]
+    has_test = manifests.TEST in splits
+    unused = [name for name in members if has_test or not _TEST_IMAGE.fullmatch(name)]
     if unused:
         raise errors.DataError(
             f'{path}: {len(unused)} of its images replace none, {unused[0]} first. A tar beside it '

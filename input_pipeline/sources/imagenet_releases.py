@@ -47,12 +47,8 @@ def find_images(source: str, source_dir: str, *, validation_fraction: float) -> 
     path = _find_tar(root, source)
     is_halved = source == IMAGENET10K
     choose = _choose_by_content if is_halved else _name_chooser(validation_fraction)
-    rows = [
-        (wnid, base, member, choose(base, member))
-        for wnid, base, member in archives.iter_nested_members(
-            path, ilsvrc.CLASS_TAR, ilsvrc.TRAINING_IMAGE
-        )
-    ]
+    members = archives.iter_nested_members(path, ilsvrc.CLASS_TAR, ilsvrc.TRAINING_IMAGE)
+    rows = [(wnid, base, member, choose(base, member)) for wnid, base, member in members]
     if not rows:
         raise errors.DataError(f'{path} holds no tars of images. Download it again.')
     classes = synsets.Classes.from_wnids({wnid for wnid, *_ in rows}, _read_words(root))

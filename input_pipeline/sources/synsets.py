@@ -100,9 +100,7 @@ def decode_text(data: bytes, file: str) -> str:
     try:
         return data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise errors.DataError(
-            f'{file} is not text in UTF-8 ({error}). Save it in UTF-8 or download it again.'
-        ) from error
+        raise errors.DataError(f'{file} is not text in UTF-8 ({error}). Convert it.') from error
 
 
 def parse_words(text: str, file: str) -> dict[str, str]:

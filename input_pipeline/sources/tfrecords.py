@@ -59,11 +59,9 @@ class RecordImage:
 @dataclasses.dataclass(frozen=True)
 class _Row:
     split: str
-    name: str
-    label: int
+    entry: entries.Entry  # with the label as it is in the record
     synset: str
     words: str
-    image: RecordImage
     layout: manifests.Layout | None  # if the record can be used in place
 
 
@@ -122,7 +120,8 @@ def find_images(source_dir: str) -> entries.Source:
 def _split(root, rows: Sequence[_Row], first_label: int) -> dict[str, list[entries.Entry]]:
     splits = collections.defaultdict(list)
     for row in rows:
-        splits[row.split].append(entries.Entry(row.name, row.label - first_label, row.image))
+        label = row.entry.label - first_label
+        splits[row.split].append(dataclasses.replace(row.entry, label=label))
     if manifests.TRAIN not in splits or len(splits) < 2:
         raise errors.DataError(
             f'{root} holds records of {", ".join(splits)} only; expected train and another split. '
@@ -144,7 +143,7 @@ def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
     labels = collections.defaultdict(list)
     for row in rows:
         if row.split == manifests.TRAIN:
-            labels[row.image.path].append(row.label)
+            labels[row.entry.read.path].append(row.entry.label)
     for of_shard in labels.values():
         expected = classes * (1 - (1 - 1 / classes) ** len(of_shard))  # of a random order
         if len(of_shard) > _MAX_IN_PLACE or len(set(of_shard)) < expected / 2:
@@ -160,13 +159,9 @@ def _list_shards(root: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
         if (match := _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name))
     }
     for split in sorted({match.group(1) for match in matches.values()}):
-        numbers = [
-            (int(match.group(2)), int(match.group(3)))
-            for match in matches.values()
-            if match.group(1) == split
-        ]
-        total = numbers[0][1]
-        if numbers != [(index, total) for index in range(total)]:
+        numbers = [match.group(2, 3) for match in matches.values() if match.group(1) == split]
+        total = int(numbers[0][1])
+        if numbers != [(f'{index:05d}', f'{total:05d}') for index in range(total)]:
             raise errors.DataError(
                 f'{root} holds {len(numbers)} shards of {split} where their names say {total}. '
                 'Fetch the others, and keep shards of other data sets elsewhere.'
@@ -179,8 +174,8 @@ def _read_rows(path: pathlib.Path, split: str) -> Iterator[_Row]:
     try:
         for index, record in enumerate(tf.data.TFRecordDataset(str(path))):
             data = record.numpy()
-            name = f'{path.name}/{index:06d}'
-            yield _parse_row(data, split, name, str(path), offset + _FRAME_HEAD_BYTES)
+            name, start = f'{path.name}/{index:06d}', offset + _FRAME_HEAD_BYTES
+            yield _parse_row(data, split=split, name=name, path=str(path), offset=start)
             offset += _FRAME_BYTES + len(data)
     except (tf.errors.OpError, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
@@ -189,7 +184,7 @@ def _read_rows(path: pathlib.Path, split: str) -> Iterator[_Row]:
         ) from error
 
 
-def _parse_row(data: bytes, split: str, name: str, path: str, offset: int) -> _Row:
+def _parse_row(data: bytes, *, split: str, name: str, path: str, offset: int) -> _Row:
     features = tf.train.Example.FromString(data).features.feature
     is_slim = 'image/encoded' in features
     image, label = ('image/encoded', 'image/class/label') if is_slim else ('image', 'label')
@@ -205,15 +200,9 @@ def _parse_row(data: bytes, split: str, name: str, path: str, offset: int) -> _R
         b''.join(_get_values(features, f'image/class/{part}', 'bytes_list')[:1]).decode()
         for part in ('synset', 'text')
     )
-    return _Row(
-        split,
-        name,
-        labels[0],
-        synset,
-        words,
-        RecordImage(path, offset, len(data), image),
-        manifests.Layout('jpeg', _SIZE, image, label) if is_stored else None,
-    )
+    entry = entries.Entry(name, labels[0], RecordImage(path, offset, len(data), image))
+    layout = manifests.Layout('jpeg', _SIZE, image, label) if is_stored else None
+    return _Row(split, entry, synset, words, layout)
 
 
 def _get_values(features: Mapping[str, tf.train.Feature], name: str, kind: str) -> Sequence:
@@ -237,10 +226,11 @@ def _find_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     else:
         labels = _count_labels(root, rows)
     for row in rows:
-        if not 0 <= row.label - labels.first < len(labels.classes):
+        label = row.entry.label
+        if not 0 <= label - labels.first < len(labels.classes):
             raise errors.DataError(
-                f'{root}: {row.name} has the label {row.label}, and {labels.description}: that is '
-                f'none of the {len(labels.classes):,} classes. Remove unlabelled records.'
+                f'{root}: {row.entry.name} has the label {label}, and {labels.description}: that '
+                f'is none of the {len(labels.classes):,} classes. Remove unlabelled records.'
             )
     return labels
 
@@ -249,7 +239,7 @@ def _find_labels_by_synset(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     words = {row.synset: row.words for row in rows if row.synset}
     classes = tuple(sorted(words))
     indices = {name: index for index, name in enumerate(classes)}
-    firsts = {row.label - indices[row.synset] for row in rows if row.synset}
+    firsts = {row.entry.label - indices[row.synset] for row in rows if row.synset}
     if len(firsts) > 1:
         raise errors.DataError(
             f'{root}: labels do not follow the sorted names of classes, {classes[0]} first. Check '
@@ -262,7 +252,8 @@ def _find_labels_by_synset(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
 
 
 def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
-    first, last = min(row.label for row in rows), max(row.label for row in rows)
+    labels = {row.entry.label for row in rows}
+    first, last = min(labels), max(labels)
     if first not in (0, 1):
         raise errors.DataError(
             f'{root}: labels start with {first}; expected 0 or 1. Check that every class has '

@@ -20,32 +20,25 @@ PER_BATCH = 20
 def batches():
     random = np.random.default_rng(0)
     names = [*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch']
-    return {
-        name: (
-            random.integers(0, 256, (PER_BATCH, 3072), np.uint8),
-            [index % 10 for index in range(PER_BATCH)],
-        )
-        for name in names
-    }
+    labels = [index % 10 for index in range(PER_BATCH)]
+    return {name: (random.integers(0, 256, (PER_BATCH, 3072), np.uint8), labels) for name in names}
 
 
-def write_archive(root, batches, imitate):
+def write_archive(root, batches, imitate, change=lambda members: None):
     members = {
-        f'cifar-10-batches-py/{name}': pickle.dumps(
-            {'data': data, 'labels': labels, 'batch_label': name}, protocol=2
-        )
+        name: pickle.dumps({'data': data, 'labels': labels, 'batch_label': name}, protocol=2)
         for name, (data, labels) in batches.items()
     }
+    change(members)
+    members = {f'cifar-10-batches-py/{name}': data for name, data in members.items()}
     (root / 'cifar-10-python.tar.gz').write_bytes(imitate.make_tar(members, 'w:gz'))
     return str(root)
 
 
 def test_images_and_labels_are_read_from_the_archive(tmp_path, batches, imitate):
     source = cifar10.find_images(write_archive(tmp_path, batches, imitate))
-    assert [len(source.splits[split]) for split in ('train', 'validation')] == [
-        5 * PER_BATCH,
-        PER_BATCH,
-    ]
+    sizes = [len(source.splits[split]) for split in ('train', 'validation')]
+    assert sizes == [5 * PER_BATCH, PER_BATCH]
     for entry in [*source.splits['train'][::7], *source.splits['validation']]:
         _, batch, file = entry.name.split('/')
         index = int(file.partition('.')[0])
@@ -88,6 +81,9 @@ def test_images_are_read_from_a_folder(tmp_path, imitate):
     assert source.square_size == 32
 
 
+SCALAR = {'data': 1, 'labels': [1]}
+
+
 class Program:
     def __reduce__(self):
         return (print, ('run',))
@@ -99,19 +95,11 @@ class Program:
         (lambda members: members.pop('data_batch_3'), 'data_batch_3 cannot be used'),
         (lambda members: members.update(test_batch=b'junk'), 'test_batch cannot be used'),
         (lambda members: members.update(test_batch=pickle.dumps(Program())), 'test_batch cannot'),
-        (
-            lambda members: members.update(test_batch=pickle.dumps({'data': 1, 'labels': [1]})),
-            'test_batch cannot',
-        ),
+        (lambda members: members.update(test_batch=pickle.dumps(SCALAR)), 'test_batch cannot'),
     ],
 )
 def test_bad_archives_are_refused(tmp_path, batches, imitate, capsys, change, message):
-    members = {
-        name: pickle.dumps({'data': data, 'labels': labels}, 2)
-        for name, (data, labels) in batches.items()
-    }
-    change(members)
-    (tmp_path / 'cifar-10-python.tar.gz').write_bytes(imitate.make_tar(members, 'w:gz'))
+    root = write_archive(tmp_path, batches, imitate, change)
     with pytest.raises(errors.DataError, match=message):
-        cifar10.find_images(str(tmp_path))
+        cifar10.find_images(root)
     assert 'run' not in capsys.readouterr().out

@@ -22,6 +22,14 @@ def root(tmp_path):
     return tmp_path
 
 
+def copy_classes(root, *parts):
+    """Copies the class folders a and b into other folders, and removes them."""
+    for name in ('a', 'b'):
+        for part in parts:
+            shutil.copytree(root / name, root / part / name)
+        shutil.rmtree(root / name)
+
+
 def names(source, split):
     return {entry.name for entry in source.splits[split]}
 
@@ -53,25 +61,22 @@ def test_renamed_and_added_images_do_not_move_others_to_another_split(root):
 
 
 def test_train_and_val_folders_are_the_splits(root):
-    (root / 'train').mkdir()
+    copy_classes(root, 'train', 'val')
     for name in ('a', 'b'):
-        (root / name).rename(root / 'train' / name)
-        (root / 'val' / name).mkdir(parents=True)
-        (root / 'train' / name / '0.png').rename(root / 'val' / name / '0.png')
+        (root / 'train' / name / '0.png').unlink()
     source = folder.find_images(str(root), validation_fraction=0.3)
-    assert names(source, 'validation') == {'val/a/0.png', 'val/b/0.png'}
+    assert names(source, 'validation') == {
+        f'val/{name}/{index}.png' for name in ('a', 'b') for index in range(30)
+    }
     assert len(names(source, 'train')) == 58
 
 
 def test_split_folders_may_have_other_names(root):
-    for name in ('a', 'b'):
-        (root / 'Training').mkdir(exist_ok=True)
-        (root / name).rename(root / 'Training' / name)
-        (root / 'Testing' / name).mkdir(parents=True)
-        (root / 'Training' / name / '0.png').rename(root / 'Testing' / name / '0.png')
+    copy_classes(root, 'Training', 'Testing')
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert source.classes == ('a', 'b')
-    assert names(source, 'validation') == {'Testing/a/0.png', 'Testing/b/0.png'}
+    assert {name.split('/')[0] for name in names(source, 'train')} == {'Training'}
+    assert {name.split('/')[0] for name in names(source, 'validation')} == {'Testing'}
     shutil.rmtree(root / 'Testing')
     with pytest.raises(errors.DataError, match='has Training/ but none of val'):
         folder.find_images(str(root), validation_fraction=0.3)
@@ -94,9 +99,7 @@ def test_system_files_are_skipped(root):
 
 
 def unknown_class(root):
-    for name in ('a', 'b'):
-        (root / 'train').mkdir(exist_ok=True)
-        (root / name).rename(root / 'train' / name)
+    copy_classes(root, 'train')
     (root / 'val' / 'c').mkdir(parents=True)
 
 
@@ -135,33 +138,20 @@ def test_a_class_name_that_is_not_utf_8_is_refused(root):
 
 @pytest.mark.parametrize('name', ['val', 'validation', 'valid', 'test'])
 def test_validation_folders_of_every_name_are_used(root, name):
-    for part in ('train', name):
-        for label in ('a', 'b'):
-            (root / part).mkdir(exist_ok=True)
-            shutil.copytree(root / label, root / part / label)
-    for label in ('a', 'b'):
-        shutil.rmtree(root / label)
+    copy_classes(root, 'train', name)
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert source.classes == ('a', 'b')
     assert [len(source.splits[split]) for split in ('train', 'validation')] == [60, 60]
 
 
 def test_a_test_folder_beside_train_and_val_is_a_third_split(root):
-    for part in ('train', 'val', 'test'):
-        for label in ('a', 'b'):
-            (root / part).mkdir(exist_ok=True)
-            shutil.copytree(root / label, root / part / label)
-    assert set(folder.find_images(str(root), validation_fraction=0.3).splits) == {
-        'train',
-        'validation',
-        'test',
-    }
+    copy_classes(root, 'train', 'val', 'test')
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert set(source.splits) == {'train', 'validation', 'test'}
 
 
 def test_a_train_folder_alone_is_refused(root):
-    (root / 'train').mkdir()
-    for label in ('a', 'b'):
-        (root / label).rename(root / 'train' / label)
+    copy_classes(root, 'train')
     with pytest.raises(errors.DataError, match=r'has train/ but none of val'):
         folder.find_images(str(root), validation_fraction=0.3)
 

@@ -35,31 +35,24 @@ def upload(root, target_root):
             target.write_bytes(path.read_bytes())
 
 
-def prepare(source, data_dir):
+def prepare(root, data_dir):
+    source = folder.find_images(str(root), validation_fraction=0.4)
     manifest = conversion.prepare(
-        source,
-        str(data_dir),
-        settings=SETTINGS,
-        max_bad_fraction=0,
-        report=lambda *_: None,
+        source, str(data_dir), settings=SETTINGS, max_bad_fraction=0, report=lambda *_: None
     )
     return conversion.load_if_current(str(data_dir), source, SETTINGS) and manifest
 
 
 def read_squares(manifest):
-    batches = datasets.evaluation_dataset(
-        manifest.shards('train'), layout=manifest.layout, batch_size=8
-    )
+    shards = manifest.shards('train')
+    batches = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=8)
     return [squares.numpy() for squares, _, _ in batches]
 
 
 def test_a_folder_becomes_the_records_that_it_becomes_on_disk(store, shared_folder, tmp_path):
     upload(shared_folder, store / 'images')
-    here = prepare(
-        folder.find_images(str(shared_folder), validation_fraction=0.4), tmp_path / 'here'
-    )
-    source = folder.find_images(str(store / 'images'), validation_fraction=0.4)
-    there = prepare(source, store / 'records')
+    here = prepare(shared_folder, tmp_path / 'here')
+    there = prepare(store / 'images', store / 'records')
     assert there.sha256 == here.sha256
     assert all(path.startswith('ram://') for path, _ in there.shards('train'))
     names = {path.name for path in (store / 'records').iterdir()}
@@ -75,9 +68,7 @@ def test_a_folder_becomes_the_records_that_it_becomes_on_disk(store, shared_fold
 
 
 def test_damaged_records_are_refused(store, shared_folder):
-    manifest = prepare(
-        folder.find_images(str(shared_folder), validation_fraction=0.4), store / 'records'
-    )
+    manifest = prepare(shared_folder, store / 'records')
     path = store / 'records' / manifest.splits['train'][0].file
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(errors.DataError, match='the manifest says'):

@@ -23,6 +23,11 @@ def write(path, rows):
             writer.write(serialize(row))
 
 
+def write_splits(root, rows):
+    for split in ('train', 'validation'):
+        write(root / f'{split}-00000-of-00001', rows)
+
+
 def slim_row(imitate, index, first_label=1):
     wnid = sorted(imitate.IDS)[index % 4]
     return {
@@ -34,21 +39,20 @@ def slim_row(imitate, index, first_label=1):
     }
 
 
+def unnamed_row(imitate, label):
+    return {'image/encoded': imitate.make_image(label), 'image/class/label': label}
+
+
 def tfds_row(imitate, index):
     return {'image': imitate.make_image(index), 'label': index % 3, 'file_name': b'a.jpg'}
 
 
 @pytest.mark.parametrize('first_label', [0, 1])
 def test_labels_of_tf_slim_follow_the_wnids(tmp_path, imitate, first_label):
+    rows = [slim_row(imitate, index, first_label) for index in range(20)]
     for shard in range(2):
-        rows = [
-            slim_row(imitate, index, first_label) for index in range(10 * shard, 10 * shard + 10)
-        ]
-        write(tmp_path / f'train-0000{shard}-of-00002', rows)
-    write(
-        tmp_path / 'validation-00000-of-00001',
-        [slim_row(imitate, index, first_label) for index in range(6)],
-    )
+        write(tmp_path / f'train-0000{shard}-of-00002', rows[10 * shard : 10 * shard + 10])
+    write(tmp_path / 'validation-00000-of-00001', rows[:6])
     source = tfrecords.find_images(str(tmp_path))
     assert source.classes == tuple(sorted(imitate.IDS))
     assert source.words == tuple(imitate.WORDS[wnid] for wnid in source.classes)
@@ -60,12 +64,7 @@ def test_labels_of_tf_slim_follow_the_wnids(tmp_path, imitate, first_label):
 
 
 def test_labels_that_start_with_1_are_shifted_to_0(tmp_path, imitate):
-    for split in ('train', 'validation'):
-        rows = [
-            {'image/encoded': imitate.make_image(index), 'image/class/label': 1 + index % 11}
-            for index in range(22)
-        ]
-        write(tmp_path / f'{split}-00000-of-00001', rows)
+    write_splits(tmp_path, [unnamed_row(imitate, 1 + index % 11) for index in range(22)])
     source = tfrecords.find_images(str(tmp_path))
     assert source.classes[0] == '01'
     assert [entry.label for entry in source.splits['train']] == [index % 11 for index in range(22)]
@@ -79,9 +78,7 @@ def test_records_of_tensorflow_datasets_are_read(tmp_path, imitate):
     source = tfrecords.find_images(str(tmp_path))
     assert source.classes == ('rose', 'tulip', 'aster')
     assert set(source.splits) == {'train', 'validation'}
-    assert [entry.label for entry in source.splits['validation']] == [
-        index % 3 for index in range(9)
-    ]
+    assert [entry.label for entry in source.splits['validation']] == [0, 1, 2] * 3
     assert source.splits['train'][4].read() == imitate.make_image(4)
 
 
@@ -107,7 +104,7 @@ def training_only(root, imitate):
 
 def labels_from_7(root, imitate):
     for path in root.iterdir():
-        write(path, [{'image/encoded': imitate.make_image(1), 'image/class/label': 7}])
+        write(path, [unnamed_row(imitate, 7)])
 
 
 @pytest.mark.parametrize(
@@ -121,33 +118,21 @@ def labels_from_7(root, imitate):
     ],
 )
 def test_bad_records_are_refused(tmp_path, imitate, damage, message):
-    for split in ('train', 'validation'):
-        write(
-            tmp_path / f'{split}-00000-of-00001', [slim_row(imitate, index) for index in range(8)]
-        )
+    write_splits(tmp_path, [slim_row(imitate, index) for index in range(8)])
     damage(tmp_path, imitate)
     with pytest.raises(errors.DataError, match=message):
         tfrecords.find_images(str(tmp_path))
 
 
 def test_unlabelled_records_are_refused(tmp_path, imitate):
-    for split in ('train', 'validation'):
-        write(
-            tmp_path / f'{split}-00000-of-00001', [slim_row(imitate, index) for index in range(8)]
-        )
-    unlabelled = {'image/encoded': imitate.make_image(1), 'image/class/label': 0}
-    write(tmp_path / 'test-00000-of-00001', [unlabelled])
+    write_splits(tmp_path, [slim_row(imitate, index) for index in range(8)])
+    write(tmp_path / 'test-00000-of-00001', [unnamed_row(imitate, 0)])
     with pytest.raises(errors.DataError, match='test-00000-of-00001/000000 has the label 0'):
         tfrecords.find_images(str(tmp_path))
 
 
 def test_class_names_of_tf_slim_start_with_label_0(tmp_path, imitate):
-    for split in ('train', 'validation'):
-        rows = [
-            {'image/encoded': imitate.make_image(index), 'image/class/label': 1 + index % 2}
-            for index in range(4)
-        ]
-        write(tmp_path / f'{split}-00000-of-00001', rows)
+    write_splits(tmp_path, [unnamed_row(imitate, 1 + index % 2) for index in range(4)])
     (tmp_path / 'labels.txt').write_text('0:cat\n1:dog\n2:emu\n')
     source = tfrecords.find_images(str(tmp_path))
     assert source.classes == ('cat', 'dog', 'emu')
