@@ -1,7 +1,8 @@
 """Builds what a config asks for: recipe, network, replicas, and all that learns."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 
 import keras
 
@@ -102,9 +103,9 @@ def build_model(
     Raises:
         UsageError: The settings describe no network, or a device does not exist.
     """
-    check_devices(devices)
     build = cifar.build if recipe.layers else alexnet.build
-    try:
+    with _usage_errors():
+        placement.check_devices(devices)
         return build(
             recipe,
             num_classes=num_classes,
@@ -114,8 +115,6 @@ def build_model(
             seed=config.seed,
             compiled=compiled,
         )
-    except ValueError as error:
-        raise fields.UsageError(str(error)) from error
 
 
 def resolve_recipe(config: schema.Config) -> recipes.Recipe:
@@ -177,21 +176,16 @@ def create_replicas(config: schema.Config) -> distribution.SingleReplica:
     """
     strategy, devices = config.network.strategy, config.network.devices
     placement.create_logical_cpus(devices)
-    if strategy != 'multi_worker':
-        check_devices(devices)
-    try:
+    with _usage_errors():
+        if strategy != 'multi_worker':
+            placement.check_devices(devices)
         return distribution.create_replicas(strategy, devices)
-    except ValueError as error:
-        raise fields.UsageError(str(error)) from error
 
 
-def check_devices(devices: Sequence[str]) -> None:
-    """Checks that devices exist.
-
-    Raises:
-        UsageError: One does not.
-    """
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turns errors about what settings describe into errors about the settings."""
     try:
-        placement.check_devices(devices)
+        yield
     except ValueError as error:
         raise fields.UsageError(str(error)) from error

@@ -85,7 +85,7 @@ def get_log_path(trial: grid.Trial) -> pathlib.Path:
 
 def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     """Reads the rows of a trial's `summary.csv`; none if it was not trained."""
-    return tables.read_csv(pathlib.Path(trial.config.run_dir) / 'summary.csv')
+    return tables.read_csv(pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE)
 
 
 def summarize_row(row: Mapping[str, str]) -> str:

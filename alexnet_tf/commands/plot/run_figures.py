@@ -102,7 +102,7 @@ def _with_epochs(figure: charts.Figure, runs: _Runs) -> charts.FigureWithData:
 def _read_epochs(config: schema.Config) -> _Runs:
     runs = {}
     for name, directory in _name_runs(config).items():
-        runs[name] = tables.read_csv(directory / 'summary.csv')
+        runs[name] = tables.read_csv(directory / run_directory.SUMMARY_FILE)
         if not runs[name]:
             raise errors.DataError(
                 f'{directory} holds no finished epoch. Train it first (--mode=train).'

@@ -10,6 +10,7 @@ from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import placement, recipes, topology
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import progress, tables, tensorboard
+from alexnet_tf.runs import run_directory
 from alexnet_tf.training import distribution, health, steps
 from alexnet_tf.training import state as state_lib
 from input_pipeline.records import manifests
@@ -42,7 +43,7 @@ class Monitor:
         self._num_classes = len(manifest.classes)
         self._examples = manifest.count_examples(manifests.TRAIN)
         directory = pathlib.Path(config.run_dir)
-        self._summary = directory / 'summary.csv'
+        self._summary = directory / run_directory.SUMMARY_FILE
         self._board = tensorboard.SummaryWriter(
             directory / 'tensorboard' if replicas.is_chief else None
         )
