@@ -56,7 +56,7 @@ def _probe_connectivity(model) -> dict[str, str]:
 def _is_image_read(model) -> bool:
     """Whether both columns' conv1 respond to a change of each channel of the image."""
     conv1 = keras.Model(model.input, [layer.output for layer in _get_columns(model, 'conv1')])
-    images = _sample_normal(model.input.shape)
+    images = _sample_normal(np.random.default_rng(0), model.input.shape)
     before = conv1(images)
     for channel in range(images.shape[-1]):
         changed = images.copy()
@@ -71,13 +71,12 @@ def _probe_reads(model, before: str, layer: str) -> str:
     sources = [source.output for source in _get_columns(model, before)]
     target = keras.Model(sources, _get_columns(model, layer)[0].output)
     random = np.random.default_rng(0)
-    a, b = (_sample_normal(source.shape, random) for source in sources)
+    a, b = (_sample_normal(random, source.shape) for source in sources)
     change = float(np.abs(target([a, b]) - target([a, b + 1])).max())
     return 'both columns' if change > 0 else 'own column'
 
 
-def _sample_normal(shape, random: np.random.Generator | None = None) -> np.ndarray:
-    random = random or np.random.default_rng(0)
+def _sample_normal(random: np.random.Generator, shape) -> np.ndarray:
     return random.normal(size=(1, *shape[1:])).astype(np.float32)
 
 

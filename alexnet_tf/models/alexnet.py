@@ -53,6 +53,7 @@ def build(
     images = columns.create_input()
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image with a stride of 4; 48 in each column.
+    # Paper: 224 pixels do not make the 55 windows of figure 2; padding does, as in its source.
     x = columns.broadcast(images)
     x = columns.zero_padding('conv1_pad', x, after=compute_padding(recipe.crop_size))
     x = columns.convolution('conv1', x, filters=48, size=_CONV1_SIZE, stride=_CONV1_STRIDE, sd=sd)

@@ -68,20 +68,16 @@ def build(
     images = columns.create_input()
     x = columns.broadcast(images)
     for layer in layers:
-        initial = {'sd': layer.sd * recipe.initial_sd, 'bias': recipe.initial_bias}
+        add, size = columns.locally_connected, _LOCAL_SIZE
         if layer.name.startswith('conv'):
-            x = columns.convolution(
-                layer.name, x, filters=layer.filters, size=_CONV_SIZE, **initial
-            )
-        else:
-            x = columns.locally_connected(
-                layer.name, x, filters=layer.filters, size=_LOCAL_SIZE, **initial
-            )
+            add, size = columns.convolution, _CONV_SIZE
+        sd, bias = layer.sd * recipe.initial_sd, recipe.initial_bias
+        x = add(layer.name, x, filters=layer.filters, size=size, sd=sd, bias=bias)
         for operation in layer.after:
             x = _apply(columns, operation, layer.name[-1], x)
     x = columns.flatten('flat', x)
-    sd = last.sd * recipe.initial_sd
-    logits = columns.logits(last.name, x, num_classes=num_classes, sd=sd, bias=recipe.initial_bias)
+    sd, bias = last.sd * recipe.initial_sd, recipe.initial_bias
+    logits = columns.logits(last.name, x, num_classes=num_classes, sd=sd, bias=bias)
     return keras.Model(images, logits, name=recipe.name)
 
 
@@ -95,4 +91,3 @@ def _apply(columns: columns_lib.ColumnBuilder, operation: str, index: str, x):
             return columns.max_pooling(f'pool{index}', x, padding='same')
         case 'average_pool':
             return columns.average_pooling(f'pool{index}', x)
-    raise ValueError(f'{operation}: no such operation.')

@@ -58,9 +58,8 @@ class ColumnBuilder:
                 f'{len(devices)} devices for {recipe.columns} column. Give one device.'
             )
         self._recipe, self._width, self._seed, self._compiled = recipe, width, seed, compiled
-        self._dtype = keras.DTypePolicy(
-            'float32' if precision == 'float32' else f'mixed_{precision}'
-        )
+        policy = precision if precision == 'float32' else f'mixed_{precision}'
+        self._dtype = keras.DTypePolicy(policy)
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self) -> keras.KerasTensor:
@@ -107,9 +106,8 @@ class ColumnBuilder:
         self, name: str, x: ColumnOutputs, *, filters: int, size: int, sd: float, bias: float
     ) -> ColumnOutputs:
         """Convolves with other kernels at each position; arguments as of `convolution`."""
-        arguments = self._scale(filters), size
-        layer = locally_connected.LocallyConnected2D
-        return self._add(layer, name, x, *arguments, initial=(sd, bias))
+        layer, filters = locally_connected.LocallyConnected2D, self._scale(filters)
+        return self._add(layer, name, x, filters, size, initial=(sd, bias))
 
     def fully_connected(
         self, name: str, x: ColumnOutputs, *, units: int, sd: float, bias: float
@@ -130,6 +128,8 @@ class ColumnBuilder:
             return x
         if self._recipe.lrn_across_columns and len(x) > 1:
             return self._normalize_across_columns(name, x)
+        # Paper: the sum runs over all feature maps of the layer; here and in its source, over those
+        # of the column, so that nothing crosses devices.
         return self._normalize(name, x)
 
     def same_map_normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
@@ -173,16 +173,8 @@ class ColumnBuilder:
 
     def dropout(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Drops the recipe's fraction of the units in training (section 4.2)."""
-        recipe = self._recipe
-        return {
-            column: dropout_lib.Dropout(
-                recipe.dropout,
-                inverted=recipe.dropout_inverted,
-                seed=self._layer_seed(name, column),
-                **self._placement(name, column),
-            )(x[column])
-            for column in x
-        }
+        rate, inverted = self._recipe.dropout, self._recipe.dropout_inverted
+        return self._add(dropout_lib.Dropout, name, x, rate, inverted=inverted, seeded=True)
 
     def logits(
         self, name: str, x: ColumnOutputs, *, num_classes: int, sd: float, bias: float = 0.0
@@ -201,17 +193,11 @@ class ColumnBuilder:
         return keras.layers.Activation('linear', dtype='float32', name='logits')(logits)
 
     def _normalize(self, name, x):
-        recipe = self._recipe
-        return self._add(
-            lrn.LocalResponseNormalization,
-            name,
-            x,
-            k=recipe.lrn_k,
-            n=recipe.lrn_n,
-            alpha=recipe.lrn_alpha,
-            beta=recipe.lrn_beta,
-            compiled=self._compiled,
-        )
+        constants = {
+            key: getattr(self._recipe, f'lrn_{key}') for key in ('k', 'n', 'alpha', 'beta')
+        }
+        layer = lrn.LocalResponseNormalization
+        return self._add(layer, name, x, **constants, compiled=self._compiled)
 
     def _normalize_across_columns(self, name, x):
         """Normalises each column's maps beside those of the other column that they reach."""
@@ -235,21 +221,21 @@ class ColumnBuilder:
             return x[column]
         return on_device.Concatenate(**self._placement(f'{name}_join', column))(list(x.values()))
 
-    def _add(self, layer, name, x, *arguments, initial=None, **options):
+    def _add(self, layer, name, x, *arguments, initial=None, seeded=False, **options):
         """Calls a new layer in each column; `initial` is (sd, bias) of layers with weights."""
         outputs = {}
         for column in x:
-            weights = self._initializers(name, column, *initial) if initial else {}
-            new = layer(*arguments, **options, **weights, **self._placement(name, column))
-            outputs[column] = new(x[column])
+            own = self._placement(name, column)
+            if initial:
+                own |= self._initializers(name, column, *initial)
+            if seeded:
+                own['seed'] = self._layer_seed(name, column)
+            outputs[column] = layer(*arguments, **options, **own)(x[column])
         return outputs
 
     def _placement(self, name, column) -> dict[str, Any]:
-        return {
-            'name': f'{name}_{column}',
-            'device': self._devices[column],
-            'dtype': self._dtype,
-        }
+        device = self._devices[column]
+        return {'name': f'{name}_{column}', 'device': device, 'dtype': self._dtype}
 
     def _initializers(self, name, column, sd, bias) -> dict[str, keras.Initializer]:
         seed = self._layer_seed(name, column)

@@ -36,7 +36,10 @@ def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
     if not path.is_file():
         raise errors.DataError(f'--init_weights={path}: no such file.')
     try:
-        weights = _read_format(path, layers)
+        if path.suffix == '.caffemodel':
+            weights = _read_caffemodel(path, layers)
+        else:
+            weights = {'.npy': _read_npy, '.npz': _read_npz}[path.suffix](path)
     except (ImportError, OSError, errors.DataError):
         raise
     except array_pickle.Refused as error:
@@ -52,16 +55,6 @@ def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
     for name, (kernel, bias) in weights.items():
         _check(path, name, kernel, bias)
     return weights
-
-
-def _read_format(path: pathlib.Path, layers: Sequence[str]) -> Weights:
-    match path.suffix:
-        case '.npy':
-            return _read_npy(path)
-        case '.npz':
-            return _read_npz(path)
-        case _:
-            return _read_caffemodel(path, layers)
 
 
 def _check(path: pathlib.Path, name: str, kernel: np.ndarray, bias: np.ndarray) -> None:
