@@ -95,11 +95,13 @@ class CachedPredictions:
             files.atomic_file(self._labels) as labels_path,
         ):
             with open(path, 'wb') as file:
-                writer = _BatchWriter(file, len(ids), num_classes, self._key.dtype)
+                writer = _BatchWriter(file, (len(ids), num_classes), self._key.dtype)
                 yield writer
-                writer.check_complete()
+            labels = np.concatenate([np.zeros(0, np.int64), *writer.labels])
+            if len(labels) != len(ids):
+                raise ValueError(f'only {len(labels)} of {len(ids)} examples were written.')
             with open(labels_path, 'wb') as file:
-                np.save(file, writer.labels)
+                np.save(file, labels)
         metadata = {'identity': dataclasses.asdict(self._key), 'ids': list(ids)}
         files.write_atomically(self._metadata, json.dumps(metadata, indent=1).encode())
 
@@ -110,19 +112,11 @@ class _BatchWriter:
     They are written and not memory-mapped: on a full disk, a write to a map kills the process.
     """
 
-    def __init__(self, file: BinaryIO, examples: int, num_classes: int, dtype: str):
-        self._file, self._dtype, self._at = file, np.dtype(dtype), 0
-        self.labels = np.zeros(examples, np.int64)
-        shape = (examples, num_classes)
+    def __init__(self, file: BinaryIO, shape: tuple[int, int], dtype: str):
+        self._file, self._dtype, self.labels = file, np.dtype(dtype), []
         header = {'descr': self._dtype.str, 'fortran_order': False, 'shape': shape}
         np.lib.format.write_array_header_1_0(file, header)
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        end = self._at + len(labels)
         self._file.write(probabilities.astype(self._dtype).tobytes())
-        self.labels[self._at : end] = labels
-        self._at = end
-
-    def check_complete(self) -> None:
-        if self._at != len(self.labels):
-            raise ValueError(f'only {self._at} of {len(self.labels)} examples were written.')
+        self.labels.append(labels)

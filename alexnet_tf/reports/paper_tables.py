@@ -1,7 +1,6 @@
 """The paper's tables, with measured rows beside the paper's."""
 
 import collections
-import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
@@ -15,8 +14,7 @@ UNCHANGED = ''  # changes of the paper's network
 KINDS = CNN, CNN_CONV6, PRETRAINED, CNN_STAR = 'CNN', 'CNN with conv6', 'CNN, pre-trained', 'CNN*'
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One row of some `results.csv`.
 
     Attributes:
@@ -40,8 +38,7 @@ class Result:
     errors: tuple[float, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class PaperRow:
+class PaperRow(NamedTuple):
     """One row of a table of the paper.
 
     Attributes:
@@ -71,8 +68,7 @@ class Column(NamedTuple):
     error: int
 
 
-@dataclasses.dataclass(frozen=True)
-class PaperTable:
+class PaperTable(NamedTuple):
     """A table of the paper.
 
     Attributes:

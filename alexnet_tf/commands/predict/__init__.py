@@ -1,9 +1,9 @@
 """`--mode=predict`: the five most probable classes of each image."""
 
 import dataclasses
+import functools
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
 
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import predictor, streams, submission
@@ -12,7 +12,6 @@ from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers
 from alexnet_tf.runs import loading, run_directory
-from input_pipeline import errors
 
 _PLOTTED = 8
 
@@ -35,19 +34,19 @@ def run(config: schema.Config) -> None:
     )
     if options.submission:
         return submission.write(options.submission, members[0], paths, predict)
-    predictions = streams.show_progress(predict(paths), len(paths), options.output_file)
-    readable, plotted = _write(config, members[0].names, predictions)
-    if plots and plotted:
+    names = members[0].names
+    create_writer = functools.partial(
+        prediction_writers.create_writer, options.output, k=min(outputs.TOP_K, len(names))
+    )
+    entries = (
+        (predictor.build_row(prediction, names), prediction.square) for prediction in predict(paths)
+    )
+    plotted = streams.write_rows(
+        config, entries, len(paths), create_writer=create_writer, limit=_PLOTTED
+    )
+    if plots:
         plots.save_figure(plots.plot_predictions(plotted), pathlib.Path(options.draw))
-        print(f'predict: wrote {options.draw}: {len(plotted)} images', file=sys.stderr)
-    if not readable:
-        raise errors.DataError(
-            f'--inputs: none of the {len(paths):,} files could be read as an image.'
-        )
-    if unreadable := len(paths) - readable:
-        print(f'predict: {unreadable:,} of {len(paths):,} files could not be read', file=sys.stderr)
-    if options.output_file:
-        print(f'predict: wrote {options.output_file}: {len(paths):,} rows', file=sys.stderr)
+        print(f'predict: wrote {options.draw} with {len(plotted)} images', file=sys.stderr)
 
 
 def _load_members(config: schema.Config) -> list[loading.TrainedRun]:
@@ -57,19 +56,3 @@ def _load_members(config: schema.Config) -> list[loading.TrainedRun]:
         loading.load_run(dataclasses.replace(config, run_dir=directory), compiled=True)
         for directory in directories
     ]
-
-
-def _write(config, names: Sequence[str], predictions: Iterable[predictor.Prediction]):
-    """Writes all rows; returns the number of readable files, and the first rows with images."""
-    readable, plotted = 0, []
-    with streams.open_output(config.predict.output_file) as stream:
-        write_row = prediction_writers.create_writer(
-            config.predict.output, stream, min(outputs.TOP_K, len(names))
-        )
-        for prediction in predictions:
-            row = predictor.build_row(prediction, names)
-            write_row(row)
-            if not prediction.error:
-                readable += 1
-                plotted += [(row, prediction.square)] if readable <= _PLOTTED else []
-    return readable, plotted

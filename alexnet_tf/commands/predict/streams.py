@@ -1,17 +1,15 @@
-"""The input files of a command, and the stream that its rows are written to."""
+"""The input files of a command, and the rows that it writes for them."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TextIO, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TextIO
 
-from alexnet_tf.config import fields
+from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import progress
-from input_pipeline import files
+from input_pipeline import errors, files
 from input_pipeline.sources import folder
-
-T = TypeVar('T')
 
 
 def list_inputs(inputs: Sequence[str]) -> list[str]:
@@ -45,13 +43,51 @@ def _read_stdin() -> list[str]:
     return [os.fsdecode(line) for line in lines if line.strip()]
 
 
-@contextlib.contextmanager
-def open_output(path: str) -> Iterator[TextIO]:
-    """Opens a text stream: stdout for '', else a file that appears once it is complete.
+def write_rows(
+    config: schema.Config,
+    entries: Iterable[tuple],
+    total: int,
+    *,
+    create_writer: Callable[[TextIO], Callable],
+    limit: int,
+) -> list[tuple]:
+    """Writes a row for each file to `--output_file`, or to stdout.
+
+    Args:
+        config: Of the command.
+        entries: (row, ...) of each file; the row of an unreadable file has the key 'error'.
+        total: Number of files.
+        create_writer: Takes a text stream and returns a function that writes a row.
+        limit: Number of entries to return.
+
+    Returns:
+        The first entries of readable files.
 
     Raises:
-        UsageError: `path` is a directory.
+        UsageError: `--output_file` is a directory.
+        DataError: None of the files could be read.
     """
+    output_file, readable, returned = config.predict.output_file, 0, []
+    with _open_output(output_file) as stream:
+        write_row = create_writer(stream)
+        for entry in _show_progress(entries, total, output_file):
+            write_row(entry[0])
+            if 'error' not in entry[0]:
+                readable += 1
+                returned += [entry] if readable <= limit else []
+    if not readable:
+        raise errors.DataError(f'--inputs: none of the {total:,} files could be read as an image.')
+    if unreadable := total - readable:
+        message = f'{unreadable:,} of {total:,} files could not be read'
+        print(f'{config.mode}: {message}', file=sys.stderr)
+    if output_file:
+        print(f'{config.mode}: wrote {output_file}', file=sys.stderr)
+    return returned
+
+
+@contextlib.contextmanager
+def _open_output(path: str) -> Iterator[TextIO]:
+    """Opens stdout for '', else a file that appears once it is complete."""
     if not path:
         yield sys.stdout
         return
@@ -64,18 +100,12 @@ def open_output(path: str) -> Iterator[TextIO]:
         yield file
 
 
-def show_progress(predictions: Iterator[T], total: int, output_file: str) -> Iterator[T]:
-    """Shows progress, unless the predictions themselves scroll by on the terminal.
-
-    Args:
-        predictions: Passed on.
-        total: Their number.
-        output_file: What they are written to; '' for stdout.
-    """
+def _show_progress(entries: Iterable[tuple], total: int, output_file: str) -> Iterator[tuple]:
+    """Shows progress, unless the rows themselves scroll by on the terminal."""
     if sys.stdout.isatty() and not output_file:
-        yield from predictions
+        yield from entries
         return
     with progress.Progress('files') as bar:
-        for done, prediction in enumerate(predictions, 1):
-            yield prediction
+        for done, entry in enumerate(entries, 1):
+            yield entry
             bar.update(done, total)

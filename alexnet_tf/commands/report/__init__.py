@@ -1,7 +1,6 @@
 """`--mode=report`: a summary, an HTML page and a model card of a run; or the paper's tables."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
 
 from alexnet_tf.commands.report import card as card_lib
 from alexnet_tf.commands.report import page as page_lib
@@ -46,12 +45,7 @@ def run(config: schema.Config) -> None:
     print(f'report: wrote {directory / "report.html"} and {directory / "MODEL_CARD.md"}')
 
 
-def _summarise(
-    config: schema.Config,
-    epochs: Sequence[Mapping[str, str]],
-    rows: Sequence[Mapping[str, str]],
-    num_classes: int,
-) -> str:
+def _summarise(config: schema.Config, epochs, rows, num_classes: int) -> str:
     directory, last = pathlib.Path(config.run_dir), epochs[-1]
     lines = [
         f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
@@ -62,9 +56,8 @@ def _summarise(
     for row in rows:
         same_records = row['manifest_sha256'] == manifest_sha256
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
-            top1, top5 = (
-                tables.format_percent(float(row[f'{name}_error'])) for name in ('top1', 'top5')
-            )
+            top1 = tables.format_percent(float(row['top1_error']))
+            top5 = tables.format_percent(float(row['top5_error']))
             views = tables.format_views(row['views'])
             lines.append(
                 f'  validation error  {top1} top-1, {top5} top-5, {views}, {row["examples"]} images'

@@ -10,6 +10,7 @@ from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, tables
 from alexnet_tf.runs import loading
 
+Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
 _MAX_ROWS = 20  # of a table
 _MAX_PLOTTED_CLASSES = 1000  # a pixel each in the confusion matrix
 _EPOCH_COLUMNS = (
@@ -19,10 +20,7 @@ _EPOCH_COLUMNS = (
 
 
 def build_page(
-    card: model_card.ModelCard,
-    analysis: validation.ValidationAnalysis,
-    epochs: Sequence[Mapping[str, str]],
-    plots,
+    card: model_card.ModelCard, analysis: validation.ValidationAnalysis, epochs: Epochs, plots
 ) -> str:
     """Builds the page.
 
@@ -53,7 +51,7 @@ def build_page(
     return html.document(card.name, blocks)
 
 
-def _build_training(epochs: Sequence[Mapping[str, str]], plots) -> list[str]:
+def _build_training(epochs: Epochs, plots) -> list[str]:
     blocks = [html.heading('Training')]
     if plots:
         blocks += [
@@ -65,9 +63,7 @@ def _build_training(epochs: Sequence[Mapping[str, str]], plots) -> list[str]:
         note = f'The first and the last {half} of {len(epochs)} epochs.'
         blocks.append(html.paragraph(note, note=True))
         epochs = [*epochs[:half], *epochs[-half:]]
-    rows = [
-        [_format_epoch(name, epoch.get(name, '')) for name in _EPOCH_COLUMNS] for epoch in epochs
-    ]
+    rows = [[_format_epoch(epoch, name) for name in _EPOCH_COLUMNS] for epoch in epochs]
     return [*blocks, html.table([name.replace('_', ' ') for name in _EPOCH_COLUMNS], rows)]
 
 
@@ -77,11 +73,8 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
     if not errors:
         return [*blocks, html.paragraph(f'None: {analysis.skipped}')]
     if plots:
-        figure, views = (
-            plots.plot_predictions(analysis.samples),
-            tables.format_views(analysis.views),
-        )
-        note = f'Above each image its class, whose bar is orange; {views}.'
+        views, figure = analysis.views, plots.plot_predictions(analysis.samples)
+        note = f'Above each image its class, whose bar is orange; {tables.format_views(views)}.'
         blocks.append(_embed(plots, figure, 'validation images above bars', kind='wide'))
         blocks.append(html.paragraph(note, note=True))
     blocks.append(html.heading('Confused classes'))
@@ -125,8 +118,8 @@ def _top(rows: Sequence[Sequence], *shares: int) -> list[list]:
     ]
 
 
-def _format_epoch(name: str, cell: str) -> str:
+def _format_epoch(epoch: Mapping[str, str], name: str) -> str:
+    cell = epoch.get(name)
     if not cell:
         return ''
-    is_error = name.endswith('_error')
-    return tables.format_percent(float(cell)) if is_error else f'{float(cell):.4g}'
+    return tables.format_percent(float(cell)) if name.endswith('_error') else f'{float(cell):.4g}'

@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.commands.predict import predictor
 from alexnet_tf.config import schema
-from alexnet_tf.evaluation import error_analysis, prediction_cache
+from alexnet_tf.evaluation import error_analysis
 from alexnet_tf.runs import loading
 from input_pipeline import errors
 from input_pipeline.batches import datasets
@@ -67,9 +66,7 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
     return ValidationAnalysis(trained, manifest, '', views, analysis, samples)
 
 
-def _select_samples(
-    predictions: prediction_cache.Predictions, manifest: manifests.Manifest, names: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tuple]:
     """Yields the rows and squares of examples that are spread over the split."""
     spread = np.linspace(0, len(predictions.labels) - 1, _SAMPLES).astype(int).tolist()
     positions = list(dict.fromkeys(spread))

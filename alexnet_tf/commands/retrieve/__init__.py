@@ -1,5 +1,6 @@
 """`--mode=retrieve`: indexes a split, finds the neighbours of images, or evaluates retrieval."""
 
+import functools
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,6 @@ from alexnet_tf.config import schema
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
 from alexnet_tf.runs import loading
-from input_pipeline import errors
 from input_pipeline.records import manifests
 
 _QUERY_BATCH = 64
@@ -63,21 +63,16 @@ def _query(config: schema.Config) -> None:
         batch_size=config.evaluation.eval_batch_size,
     )
     neighbours = _find_neighbours(predict(paths), index, _create_search(config, index))
-    output_file, readable, plotted = config.predict.output_file, 0, []
-    with streams.open_output(output_file) as stream:
-        write = writers.create_writer(config.predict.output, stream)
-        for row, square, indices in streams.show_progress(neighbours, len(paths), output_file):
-            write(row)
-            if square is not None:
-                readable += 1
-                plotted += [(row, square, indices)] if readable <= _PLOTTED_QUERIES else []
-    if manifest and plotted:
+    plotted = streams.write_rows(
+        config,
+        neighbours,
+        len(paths),
+        create_writer=functools.partial(writers.create_writer, config.predict.output),
+        limit=_PLOTTED_QUERIES,
+    )
+    if manifest:
         neighbour_plots.save_plot(config, manifest, plotted)
-        print(f'retrieve: {config.predict.draw}: {len(plotted)} queries', file=sys.stderr)
-    if not readable:
-        raise errors.DataError(
-            f'--inputs: none of the {len(paths):,} files could be read as an image.'
-        )
+        print(f'retrieve: wrote {config.predict.draw} with {len(plotted)} queries', file=sys.stderr)
 
 
 def _create_search(config: schema.Config, index: index_lib.Index) -> Search:
