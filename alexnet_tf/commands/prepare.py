@@ -7,7 +7,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.reports import progress, tables
 from input_pipeline import errors, files, locks
 from input_pipeline.images import decoding
@@ -53,7 +53,7 @@ def run(config: schema.Config) -> None:
     _print_summary(manifest)
     print(f'prepare: records are in {data.data_dir}')
     if config.mode == 'prepare':
-        print(f'prepare: next: --mode=train --data_dir={data.data_dir} --run_dir=runs/first')
+        print(f'prepare: next: {serialization.to_command(config, "train")}')
 
 
 def _choose_source(data: schema.Data) -> str:
@@ -65,26 +65,22 @@ def _choose_source(data: schema.Data) -> str:
 
 
 def _find_images(data: schema.Data, kind: str) -> entries.Source:
-    root, fraction = data.source_dir, data.validation_fraction
-    if kind == 'sample':
-        source = sample_images.find_images()
-    elif kind in ('fall2011', 'imagenet10k'):
-        source = imagenet_releases.find_images(kind, root, validation_fraction=fraction)
-    elif kind == 'tfds':
-        source = tfds.find_images(
-            data.dataset,
-            root,
-            splits=_name_splits(data),
-            validation_fraction=fraction,
-            aside=_unfinished_dir(data),
-        )
-    elif kind in ('folder', 'csv'):
-        module = folder if kind == 'folder' else csv_file
-        source = module.find_images(root, validation_fraction=fraction)
-    else:
-        modules = {'cifar10': cifar10, 'records': tfrecords}
-        modules |= {'ilsvrc2010': ilsvrc2010, 'ilsvrc2012': ilsvrc2012}
-        source = modules[kind].find_images(root)
+    root, held_out = data.source_dir, {'validation_fraction': data.validation_fraction}
+    find_images = {
+        'sample': lambda: sample_images.find_images(),
+        'folder': lambda: folder.find_images(root, **held_out),
+        'csv': lambda: csv_file.find_images(root, **held_out),
+        'ilsvrc2010': lambda: ilsvrc2010.find_images(root),
+        'ilsvrc2012': lambda: ilsvrc2012.find_images(root),
+        'fall2011': lambda: imagenet_releases.find_images(kind, root, **held_out),
+        'imagenet10k': lambda: imagenet_releases.find_images(kind, root, **held_out),
+        'cifar10': lambda: cifar10.find_images(root),
+        'records': lambda: tfrecords.find_images(root),
+        'tfds': lambda: tfds.find_images(
+            data.dataset, root, splits=_name_splits(data), aside=_unfinished_dir(data), **held_out
+        ),
+    }
+    source = find_images[kind]()
     if files.is_remote(data.data_dir):  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
     if data.exif_orientation != 'auto':
@@ -107,18 +103,16 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
     images = sum(map(len, source.splits.values()))
-    bar = progress.Progress('images')
-    manifest = conversion.prepare(
-        source,
-        data.data_dir,
-        settings=settings,
-        max_bad_fraction=data.max_bad_fraction,
-        report=bar.update,
-        executor=_create_executor(data, images),
-        fail_on_leak=data.fail_on_leak,
-    )
-    bar.close()
-    return manifest
+    with progress.Progress('images') as bar:
+        return conversion.prepare(
+            source,
+            data.data_dir,
+            settings=settings,
+            max_bad_fraction=data.max_bad_fraction,
+            report=bar.update,
+            executor=_create_executor(data, images),
+            fail_on_leak=data.fail_on_leak,
+        )
 
 
 def _collect_settings(config: schema.Config) -> dict[str, Any]:
@@ -161,17 +155,16 @@ def _estimate(config: schema.Config, kind: str) -> None:
         print(
             f'prepare: {len(source.classes):,} classes, {plan.files} {plan.encoding} files{place}\n'
             f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
-            f'prepare: about {progress.format_duration(plan.secs)} with {plan.workers} processes, from '
-            f'{plan.sampled} sampled images ({plan.unreadable} unreadable)'
+            f'prepare: about {progress.format_duration(plan.secs)} with {plan.workers} processes, '
+            f'from {plan.sampled} sampled images ({plan.unreadable} unreadable)'
         )
     print('prepare: dry run: nothing was written')
 
 
 def _verify(data_dir: str) -> None:
     manifest = manifests.read(data_dir)
-    bar = progress.Progress('bytes')
-    problems = checking.find_problems(manifest, bar.update)
-    bar.close()
+    with progress.Progress('bytes') as bar:
+        problems = checking.find_problems(manifest, bar.update)
     if problems:
         raise errors.DataError(
             f'{data_dir}: {len(problems)} files are not as they were written:\n'

@@ -124,21 +124,9 @@ def decode_to_square(encoded: bytes, orientation: int = 1, size: int = SQUARE_SI
     return _decode_to_square(tf.constant(encoded), tf.constant(orientation), size)
 
 
-def convert_to_square_jpeg(
-    encoded: bytes, orientation: int = 1, size: int = SQUARE_SIZE
-) -> tf.Tensor:
-    """Does what `decode_to_square` does and encodes the result by `encode_jpeg`: scalar string."""
-    return _convert_to_square_jpeg(tf.constant(encoded), tf.constant(orientation), size)
-
-
 @tf.function(autograph=False)
 def _decode_to_square(encoded, orientation, size: int):
     return resize_to_square(apply_orientation(decode(encoded), orientation), size)
-
-
-@tf.function(autograph=False)
-def _convert_to_square_jpeg(encoded, orientation, size: int):
-    return encode_jpeg(_decode_to_square(encoded, orientation, size))
 
 
 def _decode_jpeg(encoded):

@@ -27,8 +27,8 @@ _NAMED = 5  # bad images in a message
 _IMAGES_PER_WORKER = 2000  # at least, since a process needs seconds to start
 
 Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
-Tasks = Mapping[str, Sequence[writing.ShardTask]]  # by split
-Summaries = Mapping[str, Sequence[writing.ShardSummary]]  # by split
+Tasks = Sequence[writing.ShardTask]
+Summaries = Sequence[writing.ShardSummary]
 
 
 def load_if_current(
@@ -74,7 +74,7 @@ def load_if_current(
         )
     if sharding.uses_records_in_place(source, settings['record_encoding']):
         tasks = sharding.plan_shards(directory, source, settings)
-        if any(task.is_link_outdated for split_tasks in tasks.values() for task in split_tasks):
+        if any(task.is_link_outdated for task in tasks):
             return None
     manifests.verify(manifests.load(data_dir))
     return manifest
@@ -114,21 +114,21 @@ def prepare(
     directory.mkdir(parents=True, exist_ok=True)
     tasks = sharding.plan_shards(directory, source, settings)
     _remove_leftovers(directory, tasks)
-    summaries = _write_shards(
-        tasks,
-        executor or local_executor.LocalExecutor(choose_workers(total)),
-        max_bad_fraction,
-        lambda done: report(done, total),
-    )
-    for split, split_summaries in summaries.items():
+    executor = executor or local_executor.LocalExecutor(choose_workers(total))
+    summaries = _write_shards(tasks, executor, max_bad_fraction, lambda done: report(done, total))
+    by_split = {split: [] for split in source.splits}
+    for task, summary in zip(tasks, summaries, strict=True):
+        by_split[task.split].append(summary)
+    for split, split_summaries in by_split.items():
         if not any(summary.shard.records for summary in split_summaries):
             raise errors.DataError(
                 f'{source.description}: no image of the {split} split can be read. '
                 f'{directory / manifests.QUARANTINE} says why.'
             )
-    leaks = _list_leaks(directory, tasks, summaries, fail_on_leak=fail_on_leak)
-    _save_statistics(directory / manifests.STATISTICS, tasks[manifests.TRAIN])
-    manifest = _create_manifest(directory, source, settings, summaries, leaks)
+    leaked = _list_leaks(directory, tasks, summaries, fail_on_leak=fail_on_leak)
+    sums = (manifests.load_arrays(task.sums_path) for task in tasks if task.is_training)
+    manifests.save_arrays(directory / manifests.STATISTICS, vars(statistics.combine(sums)))
+    manifest = _create_manifest(directory, source, settings, by_split, leaked)
     files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
     files.remove_tree(directory / writing.UNFINISHED_DIR)
     return manifest
@@ -141,11 +141,11 @@ def choose_workers(images: int, requested: int = 0) -> int:
 
 def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, settings) -> str:
     """What differs between a manifest and the expected one; '' if nothing does."""
+    layout = sharding.choose_layout(source, settings['record_encoding'])
     differences = {
         'source': manifest.source != source.name,
         'classes': manifest.classes != source.classes,
-        'record layout': manifest.layout
-        != sharding.choose_layout(source, settings['record_encoding']),
+        'record layout': manifest.layout != layout,
         'settings': manifest.settings != _collect_settings(source, settings),
         'images': manifest.entries_sha256 != _hash_entries(source),
     }
@@ -161,7 +161,7 @@ def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -
 def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:
     """Removes temporary files of killed processes, and shards of other settings."""
     (directory / writing.UNFINISHED_DIR).mkdir(exist_ok=True)
-    planned = {task.path.name for split_tasks in tasks.values() for task in split_tasks}
+    planned = {task.path.name for task in tasks}
     for path in directory.glob('*.tfrecord'):
         if _SHARD_NAME.fullmatch(path.name) and path.name not in planned:
             path.unlink()
@@ -171,20 +171,19 @@ def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:
 
 def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, report) -> Summaries:
     """Writes all shards and lists the bad images, also when there are too many."""
-    all_tasks = [task for split_tasks in tasks.values() for task in split_tasks]
-    total = sum(len(task.entries) for task in all_tasks)
+    total = sum(len(task.entries) for task in tasks)
     summaries, bad = [], []
-    with contextlib.closing(executor.run(writing.write_shard, all_tasks, report)) as results:
+    with contextlib.closing(executor.run(writing.write_shard, tasks, report)) as results:
         for summary in results:
             summaries.append(summary)
             bad += summary.bad
             if len(bad) > max_bad_fraction * total:
                 break
     bad.sort()
-    quarantine = all_tasks[0].path.with_name(manifests.QUARANTINE)
+    quarantine = tasks[0].path.with_name(manifests.QUARANTINE)
     files.write_csv(quarantine, [('name', 'reason'), *bad])
     examples = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
-    if bad and all_tasks[0].original:
+    if bad and tasks[0].original:
         raise errors.DataError(
             f'{len(bad)} of {total} records cannot be read, and none can be left out of records '
             f'that are used in place: {examples}. Give --record_encoding=raw to write new records.'
@@ -195,20 +194,16 @@ def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, rep
             f'{max_bad_fraction:g} allows: {examples}. {quarantine} lists those found so far; '
             'repair or remove them, or give a larger fraction.'
         )
-    remaining = iter(summaries)
-    return {split: [next(remaining) for _ in tasks[split]] for split in tasks}
+    return summaries
 
 
 def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: bool) -> int:
     """Writes the list of images in training and in another split; returns their number."""
-    splits = {
-        split: duplicates.SplitDigests(
-            [entry.name for task in tasks[split] for entry in task.entries],
-            [digest for summary in split_summaries for digest in summary.digests],
-        )
-        for split, split_summaries in summaries.items()
-    }
-    leaks = duplicates.find_leaks(splits, manifests.TRAIN)
+    images = collections.defaultdict(list)
+    for task, summary in zip(tasks, summaries, strict=True):
+        names = (entry.name for entry in task.entries)
+        images[task.split] += zip(names, summary.digests, strict=True)
+    leaks = duplicates.find_leaks(images, manifests.TRAIN)
     path = directory / manifests.LEAKS
     path.unlink(missing_ok=True)
     if leaks:
@@ -222,18 +217,17 @@ def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: 
     return len(leaks)
 
 
-def _save_statistics(path: pathlib.Path, tasks: Sequence[writing.ShardTask]) -> None:
-    sums = (manifests.load_arrays(task.sums_path) for task in tasks)
-    manifests.save_arrays(path, vars(statistics.combine(sums)))
-
-
 def _create_manifest(
     directory: pathlib.Path,
     source: entries_lib.Source,
     settings: Mapping[str, Any],
-    summaries: Summaries,
+    by_split: Mapping[str, Summaries],
     leaked: int,
 ) -> manifests.Manifest:
+    kinds = {split: collections.Counter() for split in by_split}
+    for split, counts in kinds.items():
+        for summary in by_split[split]:
+            counts.update(summary.kinds)
     return manifests.Manifest(
         directory=directory,
         source=source.name,
@@ -242,22 +236,15 @@ def _create_manifest(
         ids=source.ids,
         layout=sharding.choose_layout(source, settings['record_encoding']),
         settings=_collect_settings(source, settings),
-        splits={split: tuple(summary.shard for summary in summaries[split]) for split in summaries},
+        splits={split: tuple(summary.shard for summary in by_split[split]) for split in by_split},
         expected=dict(source.expected),
-        kinds={split: _count_kinds(summaries[split]) for split in summaries},
+        kinds={split: dict(sorted(counts.items())) for split, counts in kinds.items()},
         entries_sha256=_hash_entries(source),
         statistics_sha256=files.compute_sha256(directory / manifests.STATISTICS),
-        quarantined=sum(len(summary.bad) for split in summaries for summary in summaries[split]),
+        quarantined=sum(len(summary.bad) for split in by_split for summary in by_split[split]),
         leaked=leaked,
         versions={'tensorflow': importlib.metadata.version('tensorflow')},
     )
-
-
-def _count_kinds(summaries: Sequence[writing.ShardSummary]) -> dict[str, int]:
-    kinds: collections.Counter = collections.Counter()
-    for summary in summaries:
-        kinds.update(summary.kinds)
-    return dict(sorted(kinds.items()))
 
 
 def _hash_entries(source: entries_lib.Source) -> dict[str, str]:

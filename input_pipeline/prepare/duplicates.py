@@ -1,21 +1,8 @@
 """Finds images that are in training and in another split, which makes errors look smaller."""
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
-
-
-@dataclasses.dataclass(frozen=True)
-class SplitDigests:
-    """The images of a split.
-
-    Attributes:
-        names: Names of the images.
-        digests: First digits of the sha256 of their content, in the same order; '' for an image
-            that could not be read.
-    """
-
-    names: Sequence[str]
-    digests: Sequence[str]
+from collections.abc import Iterable, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,23 +20,22 @@ class Leak:
     other: str
 
 
-def find_leaks(splits: Mapping[str, SplitDigests], train: str) -> list[Leak]:
+def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]], train: str) -> list[Leak]:
     """Finds every image of the other splits that training holds too, by split and name.
 
     Args:
-        splits: Images by split.
+        splits: By split, the (name, digest) of each image; the digest is '' for an image that
+            could not be read.
         train: Name of the training split.
     """
-    others = {split: images for split, images in splits.items() if split != train}
-    held_out = {digest for images in others.values() for digest in images.digests} - {''}
-    shared: dict[str, str] = {}
-    for name, digest in zip(splits[train].names, splits[train].digests, strict=True):
+    held_out = collections.defaultdict(list)
+    for split, images in splits.items():
+        for name, digest in images if split != train else ():
+            held_out[digest].append((split, name))
+    held_out.pop('', None)
+    first: dict[str, str] = {}
+    for name, digest in splits[train]:
         if digest in held_out:
-            shared[digest] = min(name, shared.get(digest, name))
-    leaks = [
-        Leak(shared[digest], split, name)
-        for split, images in others.items()
-        for name, digest in zip(images.names, images.digests, strict=True)
-        if digest in shared
-    ]
+            first[digest] = min(name, first.get(digest, name))
+    leaks = [Leak(name, *other) for digest, name in first.items() for other in held_out[digest]]
     return sorted(leaks, key=lambda leak: (leak.split, leak.other))

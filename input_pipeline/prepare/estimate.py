@@ -12,7 +12,7 @@ from typing import Any
 
 from input_pipeline import files
 from input_pipeline.prepare import conversion, sharding
-from input_pipeline.records import manifests, writing
+from input_pipeline.records import writing
 from input_pipeline.sources import entries as entries_lib
 
 _SAMPLED, _SAMPLED_FOR_SPACE = 64, 8  # images
@@ -53,10 +53,10 @@ def estimate_preparation(
     max_sampled: int = _SAMPLED,
 ) -> Estimate:
     """Estimates `conversion.prepare` with the same arguments; writes nothing."""
+    tasks = sharding.plan_shards(files.as_path(data_dir), source, settings)
     entries = [entry for members in source.splits.values() for entry in members]
     sample = entries[:: max(1, len(entries) // max_sampled)][:max_sampled]
-    tasks = sharding.plan_shards(files.as_path(data_dir), source, settings)
-    first = tasks[manifests.TRAIN][0]
+    first = tasks[0]
     writing.measure_record(sample[0], first.record_format)  # the first call compiles
     start = time.perf_counter()
     sizes = [writing.measure_record(entry, first.record_format) for entry in sample]
@@ -67,7 +67,7 @@ def estimate_preparation(
     return Estimate(
         encoding=first.record_format.layout.encoding,
         in_place=bool(first.original),
-        files=sum(map(len, tasks.values())),
+        files=len(tasks),
         bytes=0 if first.original else int(len(entries) * mean_bytes),
         free_bytes=_measure_free_space(data_dir),
         workers=workers,

@@ -55,16 +55,23 @@ class LocalExecutor:
     def _run_on_processes(self, function, tasks, report):
         context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
         counter, others = context.Value('q', 0), set(multiprocessing.active_children())
-        pool = concurrent.futures.ProcessPoolExecutor(
+        reported = 0
+
+        def report_if_changed():
+            nonlocal reported
+            if counter.value > reported:
+                reported = counter.value
+                report(reported)
+
+        with concurrent.futures.ProcessPoolExecutor(
             self.workers, context, _start_worker, (counter,)
-        )
-        with pool:
+        ) as pool:
             try:
                 for future in [pool.submit(_run_task, function, task) for task in tasks]:
                     while not concurrent.futures.wait([future], _REPORT_SECS).done:
-                        report(counter.value)
+                        report_if_changed()
                     yield future.result()
-                    report(counter.value)
+                    report_if_changed()
             except concurrent.futures.process.BrokenProcessPool as error:
                 raise errors.WorkerProcessLost(
                     'a worker process ended before its task, perhaps out of memory. Run the same '

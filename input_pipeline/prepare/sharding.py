@@ -31,7 +31,7 @@ def uses_records_in_place(source: entries_lib.Source, encoding: str) -> bool:
 
 def plan_shards(
     directory: pathlib.Path, source: entries_lib.Source, settings: Mapping[str, Any]
-) -> dict[str, list[writing.ShardTask]]:
+) -> list[writing.ShardTask]:
     """Plans shards of about equal size, or links to the records of the source.
 
     An image's position depends on its name and the seed only.
@@ -40,9 +40,6 @@ def plan_shards(
         directory: The data directory.
         source: The source of the images.
         settings: `record_encoding`, `shard_examples` and `seed` are used.
-
-    Returns:
-        Tasks by split.
 
     Raises:
         DataError: A split is empty.
@@ -57,19 +54,12 @@ def plan_shards(
         source.exif_orientation,
     )
     divide = _keep_files if uses_records_in_place(source, encoding) else _shuffle_and_cut
-    tasks: dict[str, list[writing.ShardTask]] = {}
+    tasks = []
     for split, entries in source.splits.items():
         parts = divide(entries, settings)
-        tasks[split] = [
-            writing.ShardTask(
-                directory / f'{split}-{number:05d}-of-{len(parts):05d}.tfrecord',
-                part,
-                record_format,
-                is_training=split == manifests.TRAIN,
-                original=original,
-            )
-            for number, (original, part) in enumerate(parts)
-        ]
+        for number, (original, part) in enumerate(parts):
+            path = directory / f'{split}-{number:05d}-of-{len(parts):05d}.tfrecord'
+            tasks.append(writing.ShardTask(path, split, part, record_format, original))
     return tasks
 
 

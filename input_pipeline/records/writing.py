@@ -50,17 +50,22 @@ class ShardTask:
 
     Attributes:
         path: Path of the shard.
+        split: The split that it belongs to.
         entries: The images that go into it.
         record_format: The format of its records.
-        is_training: Whether it belongs to the training split, whose pixels are summed.
         original: A file that already holds these records and is linked to, or ''.
     """
 
     path: pathlib.Path
+    split: str
     entries: Sequence[entries_lib.Entry]
     record_format: RecordFormat
-    is_training: bool
     original: str = ''
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the pixels count for the statistics."""
+        return self.split == manifests.TRAIN
 
     @property
     def is_link_outdated(self) -> bool:
@@ -165,9 +170,14 @@ def decode_square(
         ValueError: Not an image, or one so large that decoding it could exhaust the memory.
         tf.errors.OpError: The image is damaged.
     """
-    headers.check(encoded)
+    return _decode_checked(encoded, exif_orientation, square_size)[1]
+
+
+def _decode_checked(encoded: bytes, exif_orientation: bool, square_size: int):
+    """The kind of an image and its square."""
+    kind = headers.check(encoded)
     orientation = headers.read_orientation(encoded) if exif_orientation else 1
-    return decoding.decode_to_square(encoded, orientation, square_size)
+    return kind, decoding.decode_to_square(encoded, orientation, square_size)
 
 
 def _convert_entries(task: ShardTask, sums, write: Callable[[bytes], None], count):
@@ -200,17 +210,12 @@ def _check_record(_entry, encoded: bytes, _record_format, sums) -> tuple[str, by
 
 def _make_record(entry, encoded: bytes, record_format: RecordFormat, sums) -> tuple[str, bytes]:
     """The kind of an image and its record; adds the stored pixels to the sums, if any."""
-    kind, size = headers.check(encoded), record_format.layout.square_size
-    orientation = headers.read_orientation(encoded) if record_format.exif_orientation else 1
-    if record_format.layout.encoding == 'raw':
-        square = decoding.decode_to_square(encoded, orientation, size)
-        stored = square.numpy().tobytes()
-    else:
-        jpeg = decoding.convert_to_square_jpeg(encoded, orientation, size)
-        stored = jpeg.numpy()
+    layout, is_jpeg = record_format.layout, record_format.layout.encoding == 'jpeg'
+    kind, square = _decode_checked(encoded, record_format.exif_orientation, layout.square_size)
+    stored = decoding.encode_jpeg(square).numpy() if is_jpeg else square.numpy().tobytes()
     if sums is not None:
-        if record_format.layout.encoding != 'raw':
-            square = tf.io.decode_jpeg(jpeg, dct_method=decoding.DCT_METHOD)
+        if is_jpeg:  # which changes pixels
+            square = tf.io.decode_jpeg(stored, dct_method=decoding.DCT_METHOD)
         sums.add(square.numpy())
     return kind, _serialize(entry, stored, record_format)
 

@@ -160,8 +160,8 @@ def test_a_broken_image_among_them_is_refused(tmp_path):
 def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label):
     root = write_records(tmp_path / 'theirs', first_label=first_label)
     source = dataclasses.replace(tfrecords.find_images(str(root)), exif_orientation=True)
-    for tasks in sharding.plan_shards(tmp_path / 'ours', source, SETTINGS).values():
-        assert not any(task.original for task in tasks)
+    tasks = sharding.plan_shards(tmp_path / 'ours', source, SETTINGS)
+    assert not any(task.original for task in tasks)
 
 
 def test_records_that_moved_are_linked_again(tmp_path):

@@ -1,13 +1,13 @@
-"""The same content in two splits."""
+"""Images with the same content in two splits."""
 
 from input_pipeline.prepare import duplicates
 
 
 def test_images_of_other_splits_that_training_holds_are_found():
     splits = {
-        'train': duplicates.SplitDigests(['t/b', 't/a', 't/c', 't/d'], ['11', '11', '22', '']),
-        'validation': duplicates.SplitDigests(['v/a', 'v/b', 'v/c'], ['33', '11', '']),
-        'test': duplicates.SplitDigests(['x/a', 'x/b'], ['22', '33']),
+        'train': [('t/b', '11'), ('t/a', '11'), ('t/c', '22'), ('t/d', '')],
+        'validation': [('v/a', '33'), ('v/b', '11'), ('v/c', '')],
+        'test': [('x/a', '22'), ('x/b', '33')],
     }
     leaks = duplicates.find_leaks(splits, 'train')
     assert [(leak.train, leak.split, leak.other) for leak in leaks] == [
@@ -17,8 +17,4 @@ def test_images_of_other_splits_that_training_holds_are_found():
 
 
 def test_different_images_are_no_leak():
-    splits = {
-        'train': duplicates.SplitDigests(['a'], ['1']),
-        'validation': duplicates.SplitDigests(['b'], ['2']),
-    }
-    assert duplicates.find_leaks(splits, 'train') == []
+    assert duplicates.find_leaks({'train': [('a', '1')], 'validation': [('b', '2')]}, 'train') == []
