@@ -49,10 +49,10 @@ def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.F
 
 
 def _wrap(group: str) -> str:
-    """Wraps a group's name between settings.
+    r"""Wraps a group's name between settings.
 
     >>> _wrap('activation=tanh+initial_bias=0+learning_rate=0.003')
-    'activation=tanh+initial_bias=0\\n+learning_rate=0.003'
+    'activation=tanh+initial_bias=0\n+learning_rate=0.003'
     """
     first, *others = group.split('+')
     lines = [first]

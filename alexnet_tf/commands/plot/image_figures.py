@@ -44,8 +44,8 @@ def _predict_inputs(config: schema.Config) -> list[tuple[dict, np.ndarray]]:
     views = selection.select_views(config, default=('1',))[0]
     function = predictor.build_probability_function([trained], [1.0], views)
     return [
-        (predictor.build_row(each, trained.names), each.square)
-        for each in _read_inputs(config, trained, function=function, limit=_PREDICTIONS)
+        (predictor.build_row(prediction, trained.names), prediction.square)
+        for prediction in _read_inputs(config, trained, function=function, limit=_PREDICTIONS)
     ]
 
 
@@ -99,21 +99,20 @@ def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
 
 def _choose_inputs(config, trained: loading.TrainedRun, _) -> list[_Query]:
     function = predictor.build_feature_function(trained)
-    predictions = _read_inputs(config, trained, function=function, limit=_QUERIES)
-    return [(each.path, each.square, each.values) for each in predictions]
+    return [
+        (prediction.path, prediction.square, prediction.values)
+        for prediction in _read_inputs(config, trained, function=function, limit=_QUERIES)
+    ]
 
 
 def _choose_validation_images(
     _, trained: loading.TrainedRun, manifest: manifests.Manifest
 ) -> list[_Query]:
-    shards, count = (
-        manifest.shards(validation.SPLIT),
-        manifest.count_examples(validation.SPLIT),
-    )
-    spread = np.linspace(0, count - 1, _QUERIES + 2).astype(int)[1:-1]
+    shards = manifest.shards(validation.SPLIT)
+    names = checking.read_names(shards)
+    spread = np.linspace(0, len(names) - 1, _QUERIES + 2).astype(int)[1:-1]
     indices = np.unique(spread).tolist()
     squares = datasets.read_squares(shards, manifest.layout, indices)
-    names = checking.read_names(shards)
     features = predictor.build_feature_function(trained)(tf.constant(np.stack(squares))).numpy()
     return list(zip([names[at] for at in indices], squares, features, strict=True))
 
@@ -121,16 +120,18 @@ def _choose_validation_images(
 def plot_activations(config: schema.Config) -> charts.FigureWithData:
     """Plots the activations of `--layer` for one image."""
     trained, crop, images = _read_crop(config)
-    layer, model = config.plot.layer, trained.model
+    name, model = config.plot.layer, trained.model
     outputs = {
-        each.name[-1]: each.output
-        for each in model.layers
-        if each.name in (f'{layer}_a', f'{layer}_b')
+        layer.name[-1]: layer.output
+        for layer in model.layers
+        if layer.name in (f'{name}_a', f'{name}_b')
     }
     if not outputs:
-        names = dict.fromkeys(each.name[:-2] for each in model.layers if each.name.endswith('_a'))
+        names = dict.fromkeys(
+            layer.name[:-2] for layer in model.layers if layer.name.endswith('_a')
+        )
         raise fields.UsageError(
-            f'--layer={layer} is no layer of this network. Choose one of {", ".join(names)}.'
+            f'--layer={name} is no layer of this network. Choose one of {", ".join(names)}.'
         )
     computed = type(model)(model.input, list(outputs.values()))(images, training=False)
     activations = {
@@ -142,7 +143,7 @@ def plot_activations(config: schema.Config) -> charts.FigureWithData:
         for column, values in activations.items()
         for channel in range(values.shape[-1])
     ]
-    figure = run_plots.plot_activations(activations, crop, layer)
+    figure = run_plots.plot_activations(activations, crop, name)
     return charts.FigureWithData(figure, ('column', 'map', 'mean', 'largest'), rows)
 
 

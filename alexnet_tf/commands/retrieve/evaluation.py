@@ -11,7 +11,8 @@ from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.retrieve import coding, indexing
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import tables
-from alexnet_tf.retrieval import binary_codes, index, metrics, search
+from alexnet_tf.retrieval import binary_codes, metrics, search
+from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.runs import loading
 from input_pipeline import files
 from input_pipeline.records import manifests
@@ -78,7 +79,7 @@ def run(config: schema.Config, trained: loading.TrainedRun, manifest: manifests.
         for name in (database, split)
     )
     chosen = _choose_queries(len(query_indexes[indexing.FEATURES].labels), config.seed)
-    queries = {kind: each.vectors.take(chosen) for kind, each in query_indexes.items()}
+    queries = {kind: index.vectors.take(chosen) for kind, index in query_indexes.items()}
     labels = indexes[indexing.FEATURES].labels
     query_labels = query_indexes[indexing.FEATURES].labels[chosen]
     methods = list(_create_methods(config, indexes, queries))
@@ -98,16 +99,16 @@ def _choose_queries(number: int, seed: int) -> np.ndarray:
 
 
 def _create_methods(
-    config: schema.Config, indexes: dict[str, index.Index], queries: dict[str, np.ndarray]
+    config: schema.Config, indexes: dict[str, index_lib.Index], queries: dict[str, np.ndarray]
 ) -> Iterator[_Method]:
     """Yields the methods; the first is the exact search of features."""
     engine, features = config.retrieve.search_engine, indexing.FEATURES
-    for kind, each in indexes.items():
-        euclidean = search.EuclideanSearch(each.vectors)
-        yield _Method(f'{kind}, exact', 4 * each.vectors.width, euclidean, queries[kind])
+    for kind, index in indexes.items():
+        euclidean = search.EuclideanSearch(index.vectors)
+        yield _Method(f'{kind}, exact', 4 * index.vectors.width, euclidean, queries[kind])
     for bits in config.retrieve.code_bits:
-        for kind, each in indexes.items():
-            coder, codes = coding.build_codes(each, bits, config.seed)
+        for kind, index in indexes.items():
+            coder, codes = coding.build_codes(index, bits, config.seed)
             name, query_codes = f'{kind}, autoencoder, {bits} bits', coder.encode(queries[kind])
             hamming = search.HammingSearch(codes, engine)
             yield _Method(name, codes.shape[1], hamming, query_codes)

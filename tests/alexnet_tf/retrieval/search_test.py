@@ -80,7 +80,7 @@ def test_very_many_vectors_at_equal_distance_are_returned_in_order():
 @pytest.mark.parametrize('engine', search.ENGINES)
 @pytest.mark.parametrize('bits', [3, 28, 64, 100, 256])
 def test_hamming_search_finds_the_nearest_codes(engine, bits):
-    """Of short codes, most distances are tied."""
+    """Most distances of short codes are tied."""
     pytest.importorskip('faiss')
     rng = np.random.default_rng(bits)
     database, queries = (rng.integers(0, 2, (number, bits)).astype(bool) for number in (500, 6))
