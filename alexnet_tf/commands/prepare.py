@@ -77,7 +77,11 @@ def _find_images(data: schema.Data, kind: str) -> entries.Source:
         'cifar10': lambda: cifar10.find_images(root),
         'records': lambda: tfrecords.find_images(root),
         'tfds': lambda: tfds.find_images(
-            data.dataset, root, splits=_name_splits(data), aside=_unfinished_dir(data), **held_out
+            data.dataset,
+            root,
+            splits=_name_splits(data),
+            copies_dir=_unfinished_dir(data),
+            **held_out,
         ),
     }
     source = find_images[kind]()

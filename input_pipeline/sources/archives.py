@@ -149,14 +149,14 @@ class _Window(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _open(path: pathlib.Path, file=None, what: str = 'it') -> Iterator[tarfile.TarFile]:
+def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
         file = file or stack.enter_context(path.open('rb'))
         try:
             archive = stack.enter_context(tarfile.open(path, 'r:', fileobj=file))
         except _TAR_ERRORS as error:
             raise errors.DataError(
-                f'{path}: {what} cannot be read as an uncompressed tar ({error}). Download it '
+                f'{path}: {subject} cannot be read as an uncompressed tar ({error}). Download it '
                 'again, and leave it as it is.'
             ) from error
         yield archive

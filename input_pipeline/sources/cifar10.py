@@ -48,11 +48,11 @@ def find_images(source_dir: str) -> entries.Source:
             'CIFAR-10. Download the archive into it.'
         )
     if (root / ARCHIVE).is_file():
-        splits, what = _list_archive(root / ARCHIVE), ARCHIVE
+        splits, form = _list_archive(root / ARCHIVE), ARCHIVE
     else:
         splits = folder.find_split_images(root, root / 'train', root / 'test').splits
-        what = 'a folder of images'
-    description = f'{root}: CIFAR-10, {what}'
+        form = 'a folder of images'
+    description = f'{root}: CIFAR-10, {form}'
     return entries.Source(NAME, description, CLASSES, splits, expected=EXPECTED, square_size=SIZE)
 
 

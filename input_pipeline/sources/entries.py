@@ -118,7 +118,7 @@ def describe_splits(splits: Mapping[str, Sequence[Entry]]) -> str:
     return ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items()) + ' images'
 
 
-def check_splits(splits: Mapping[str, Sequence[Entry]], source_dir: os.PathLike) -> None:
+def check_splits(splits: Mapping[str, Sequence[Entry]], source_dir: str | os.PathLike) -> None:
     """Checks that no split is empty.
 
     Raises:

@@ -52,10 +52,10 @@ def find_images(source_dir: str) -> entries.Source:
     """
     root = files.as_path(source_dir)
     has_tars = (root / TRAIN_TAR).is_file()
-    classes, training, validation, how = _read_tars(root) if has_tars else _read_tree(root)
+    classes, training, validation, form = _read_tars(root) if has_tars else _read_tree(root)
     return entries.Source(
         NAME,
-        f'{root}: {how}',
+        f'{root}: {form}',
         classes.wnids,
         {manifests.TRAIN: training, manifests.VALIDATION: validation},
         words=classes.words,
@@ -64,10 +64,10 @@ def find_images(source_dir: str) -> entries.Source:
     )
 
 
-_Parts = tuple[synsets.Classes, list[entries.Entry], list[entries.Entry], str]
+_Contents = tuple[synsets.Classes, list[entries.Entry], list[entries.Entry], str]
 
 
-def _read_tars(root: pathlib.Path) -> _Parts:
+def _read_tars(root: pathlib.Path) -> _Contents:
     kit = _find_file([root], KITS)
     for path, name in ((kit, KITS[0]), (_find_file([root], [VALIDATION_TAR]), VALIDATION_TAR)):
         if path is None:
@@ -86,7 +86,7 @@ def _read_tars(root: pathlib.Path) -> _Parts:
     return classes, training, validation, 'the tars of ILSVRC-2012'
 
 
-def _read_tree(root: pathlib.Path) -> _Parts:
+def _read_tree(root: pathlib.Path) -> _Contents:
     tree = _find_tree(root)
     train, validation_folder = tree / 'train', _find_validation(tree)
     if not train.is_dir() or validation_folder is None:
@@ -98,8 +98,8 @@ def _read_tree(root: pathlib.Path) -> _Parts:
     classes = _read_classes(root, wnids)
     synsets.check_wnids(wnids, classes, str(train))
     training = _list_training_images(train, classes)
-    validation, how = _list_validation_images(root, validation_folder, classes)
-    return classes, training, validation, f'a tree of ILSVRC-2012, {how}'
+    validation, form = _list_validation_images(root, validation_folder, classes)
+    return classes, training, validation, f'a tree of ILSVRC-2012, {form}'
 
 
 def _list_training_images(train, classes: synsets.Classes) -> list[entries.Entry]:
@@ -124,15 +124,15 @@ def _list_validation_images(root, folder, classes) -> tuple[list[entries.Entry],
             for label, wnid in enumerate(classes.wnids)
             for path in _list_images(folder / wnid, _VALIDATION_IMAGE)
         ]
-        how = f'{folder.name}/ in class folders'
+        form = f'{folder.name}/ in class folders'
     else:
         paths = sorted(path for path in folder.iterdir() if _VALIDATION_IMAGE.fullmatch(path.name))
         labels, file = _read_labels(root, folder, classes, paths)
         labelled = zip(paths, labels, strict=True)
-        how = f'{folder.name}/ flat with {file}'
+        form = f'{folder.name}/ flat with {file}'
     # Named and sorted as in the tar, so that every form gives the same records.
     images = [_make_entry('val', path, label) for path, label in labelled]
-    return sorted(images, key=lambda entry: entry.name), how
+    return sorted(images, key=lambda entry: entry.name), form
 
 
 def _make_entry(folder: str, path: pathlib.Path, label: int) -> entries.Entry:

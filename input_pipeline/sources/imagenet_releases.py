@@ -56,10 +56,10 @@ def find_images(source: str, source_dir: str, *, validation_fraction: float) -> 
     splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
     for wnid, base, member, split in rows:
         splits[split].append(entries.Entry(f'{wnid}/{base}', labels[wnid], member))
-    how = 'halves by content' if is_halved else 'held out by name'
+    rule = 'halves by content' if is_halved else 'held out by name'
     return entries.Source(
         source,
-        f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {how}',
+        f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {rule}',
         classes.wnids,
         splits,
         split_rule=_HALVES if is_halved else entries.BY_NAME,

@@ -62,7 +62,7 @@ def find_images(
     *,
     splits: Mapping[str, str],
     validation_fraction: float,
-    aside: pathlib.Path,
+    copies_dir: pathlib.Path,
 ) -> entries_lib.Source:
     """Finds the images of a data set and copies them.
 
@@ -73,7 +73,7 @@ def find_images(
             ('train[:80%]'). If one is missing or '', see `choose_splits`.
         validation_fraction: Fraction of the training images to hold out, by content, if the data
             set has no other split.
-        aside: Folder for the copies, which is created; see `remove_copies`.
+        copies_dir: Folder for the copies, which is created; see `remove_copies`.
 
     Raises:
         DataError: See `load_builder`; or a split does not exist, has no labels or is damaged.
@@ -84,7 +84,7 @@ def find_images(
     is_split = manifests.VALIDATION in names
     entries = {manifests.TRAIN: [], manifests.VALIDATION: []}
     for split, name in names.items():
-        for entry, digest in _copy(builder, split, name, aside):
+        for entry, digest in _copy(builder, split, name, copies_dir):
             held = split if is_split else entries_lib.choose_split(digest, validation_fraction)
             entries[held].append(entry)
     images = entries_lib.describe_splits(entries)
@@ -99,9 +99,9 @@ def find_images(
     )
 
 
-def remove_copies(aside: pathlib.Path) -> None:
+def remove_copies(copies_dir: pathlib.Path) -> None:
     """Removes the images that `find_images` copied, as it does each time it is called."""
-    for path in aside.glob(f'*{_SUFFIX}'):
+    for path in copies_dir.glob(f'*{_SUFFIX}'):
         path.unlink()
 
 
@@ -142,10 +142,10 @@ def _describe_names(names: Mapping[str, str]) -> str:
 
 
 def _copy(
-    builder, split: str, name: str, aside: pathlib.Path
+    builder, split: str, name: str, copies_dir: pathlib.Path
 ) -> list[tuple[entries_lib.Entry, str]]:
     """Copies the images of a split and returns its entries, each with its content's sha256."""
-    path, rows, offset = aside / f'{split}{_SUFFIX}', [], 0
+    path, rows, offset = copies_dir / f'{split}{_SUFFIX}', [], 0
     classes = len(builder.info.features['label'].names)
     with files.atomic_file(path) as temporary, temporary.open('wb') as file:
         for index, (encoded, label) in enumerate(_read_examples(builder, name)):

@@ -144,9 +144,9 @@ def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
     for row in rows:
         if row.split == manifests.TRAIN:
             labels[row.entry.read.path].append(row.entry.label)
-    for of_shard in labels.values():
-        expected = classes * (1 - (1 - 1 / classes) ** len(of_shard))  # of a random order
-        if len(of_shard) > _MAX_IN_PLACE or len(set(of_shard)) < expected / 2:
+    for shard_labels in labels.values():
+        expected = classes * (1 - (1 - 1 / classes) ** len(shard_labels))  # of a random order
+        if len(shard_labels) > _MAX_IN_PLACE or len(set(shard_labels)) < expected / 2:
             return False
     return True
 

@@ -2,7 +2,6 @@
 
 import csv
 import pathlib
-import tarfile
 
 import pytest
 
@@ -135,26 +134,6 @@ def cut_short(root, images, imitate):
     (root / TRAIN).write_bytes(data[: len(data) // 2])
 
 
-def inner_damaged(root, images, imitate):
-    inner = {f'{wnid}.tar': b'no tar at all' * 100 for wnid in imitate.IDS}
-    (root / TRAIN).write_bytes(imitate.make_tar(inner))
-
-
-def compressed(root, images, imitate):
-    (root / VALIDATION).write_bytes(imitate.make_tar(images.held_out, 'w:gz'))
-
-
-def link(root, images, imitate):
-    with tarfile.open(root / VALIDATION, 'a') as archive:
-        name = 'ILSVRC2012_val_00000009.JPEG'
-        imitate.add_member(archive, name, b'', type=tarfile.SYMTYPE, linkname='/etc/passwd')
-
-
-def outside(root, images, imitate):
-    with tarfile.open(root / VALIDATION, 'a') as archive:
-        imitate.add_member(archive, '../ILSVRC2012_val_00000009.JPEG', imitate.make_image(1))
-
-
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
@@ -165,10 +144,6 @@ def outside(root, images, imitate):
         (class_missing, r'1 of 4 classes are missing \(n01440764\)'),
         (class_unknown, r'1 are unknown \(n99999999\)'),
         (cut_short, 'damaged or cut short'),
-        (inner_damaged, 'cannot be read as an uncompressed tar'),
-        (compressed, 'cannot be read as an uncompressed tar'),
-        (link, 'is not a regular file'),
-        (outside, 'leads outside'),
     ],
 )
 def test_incomplete_or_mixed_downloads_are_refused(damage, message, tars2012, images2012, imitate):
@@ -196,42 +171,6 @@ def test_a_tree_that_lacks_a_class_of_the_kit_is_refused(tmp_path, images2012, i
     (root / 'val' / 'n01440764').rmdir()
     with pytest.raises(errors.DataError, match='classes are missing'):
         ilsvrc2012.find_images(str(root))
-
-
-def kit_cut_short(root, images, imitate):
-    data = (root / KIT).read_bytes()
-    (root / KIT).write_bytes(data[: len(data) - 20])
-
-
-def kit_with_a_flipped_bit(root, images, imitate):
-    data = bytearray((root / KIT).read_bytes())
-    data[len(data) // 2] ^= 16
-    (root / KIT).write_bytes(data)
-
-
-def twice(root, images, imitate):
-    with tarfile.open(root / VALIDATION, 'a') as archive:
-        imitate.add_member(archive, 'again/ILSVRC2012_val_00000001.JPEG', imitate.make_image(1))
-
-
-def no_end(root, images, imitate):
-    """Cuts where a member ends, which tarfile does not notice."""
-    with tarfile.open(root / VALIDATION) as archive:
-        last = archive.getmembers()[-1].offset
-    (root / VALIDATION).write_bytes((root / VALIDATION).read_bytes()[:last])
-
-
-def absurd(root, images, imitate):
-    with tarfile.open(root / VALIDATION, 'a') as archive:
-        headers = {'size': '9' * 30}
-        imitate.add_member(archive, 'ILSVRC2012_val_00000009.JPEG', b'', pax_headers=headers)
-
-
-@pytest.mark.parametrize('damage', [kit_cut_short, kit_with_a_flipped_bit, twice, no_end, absurd])
-def test_damaged_archives_are_refused(damage, tars2012, images2012, imitate):
-    damage(tars2012, images2012, imitate)
-    with pytest.raises(errors.DataError):
-        ilsvrc2012.find_images(str(tars2012))
 
 
 @pytest.mark.parametrize('text', ['ImageId\na', 'ImageId,PredictionString\na,\n', 'a,b,c', '\xe9'])

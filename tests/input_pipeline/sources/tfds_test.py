@@ -16,7 +16,7 @@ def mocked():
 
 def find_images(folder, dataset='tf_flowers', **splits):
     return tfds_lib.find_images(
-        dataset, '', splits=splits, validation_fraction=0.4, aside=folder / 'copies'
+        dataset, '', splits=splits, validation_fraction=0.4, copies_dir=folder / 'copies'
     )
 
 
