@@ -30,8 +30,10 @@ def evaluate(config: schema.Config, manifest: manifests.Manifest) -> list[dict[s
         rows += [row for _, row in pairs]
         weights = selection.select_ensemble_weights(config)
         if options.search_weights:
-            known = [evaluator.predict(options.search_weights, views) for evaluator in evaluators]
-            weights = ensembles.search_weights(known)
+            searched = [
+                evaluator.predict(options.search_weights, views) for evaluator in evaluators
+            ]
+            weights = ensembles.search_weights(searched)
         members = [predictions for predictions, _ in pairs]
         rows.append(_evaluate_average(config, manifest, members, weights, views))
     return rows

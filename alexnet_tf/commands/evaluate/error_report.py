@@ -9,7 +9,7 @@ from input_pipeline import files
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
 
-_MOST_MISTAKES = 24  # in a plot
+_MAX_MISTAKES = 24  # in a plot
 
 
 def write(
@@ -57,7 +57,7 @@ def plot_mistakes(
         manifest: Of the records.
         split: Name of the split.
     """
-    mistakes = analysis.rank_mistakes()[:_MOST_MISTAKES]
+    mistakes = analysis.rank_mistakes()[:_MAX_MISTAKES]
     positions = [mistake.position for mistake in mistakes]
     squares = datasets.read_squares(manifest.shards(split), manifest.layout, positions)
     captions = [
