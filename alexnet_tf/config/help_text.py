@@ -22,15 +22,17 @@ flags of all modes, in Markdown."""
 _PAGE = """\
 # Flags
 
-Every flag is `--name=value`, also in a flagfile (one flag a line) and, by the same name, in the
-`config.json` of a run. `alexnet-tf --mode=MODE --help` lists the flags of one mode. Where recipes
+Flags are written as `--seed=1`, in a flagfile one a line. They have the same names in the
+`config.json` of a run. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If recipes
 have different defaults, all are listed.
 
 This page is generated: `alexnet-tf --helpfull > docs/reference/flags.md`.
 
 Names of flags and values are stable, since runs, flagfiles and grids are kept: `neighbours`,
 `reshuffle`, `drop_epochs`, `draw` and `fresh` stay as they are. Only names that a reader would not
-guess were replaced, and the old ones are still read: {aliases}.
+guess were replaced. The old ones are still read:
+
+{aliases}
 """
 
 # Hyperparameters by recipe.
@@ -82,11 +84,11 @@ def reference_page(recipes: Recipes) -> str:
     """
     settings = fields.map_settings(schema.Config).values()
     aliases = [
-        f'`--{field.name}={old}` is `{new}`'
+        f'- `--{field.name}={old}` is `--{field.name}={new}`'
         for field in settings
         for old, new in field.metadata.get('aliases', {}).items()
     ]
-    lines = [_PAGE.format(aliases=', '.join(aliases))]
+    lines = [_PAGE.format(aliases='\n'.join(aliases))]
     for title, section in _titled_sections():
         lines += [f'## {title}', '', '| flag | default | modes | meaning |', '|---|---|---|---|']
         lines += [_format_row(section, field, recipes) for field in fields.list_settings(section)]

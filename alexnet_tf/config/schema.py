@@ -331,7 +331,7 @@ class Training(fields.Section):
     )
     colour_shift_sd: float | None = fields.setting(
         None,
-        'Standard deviation of the colour shift, in those of the principal components. 0: none.',
+        'Standard deviation of the colour shift, relative to that of each component. 0: none.',
         low=0,
         modes=_UPDATE,
     )
@@ -413,7 +413,7 @@ class Evaluation(fields.Section):
             '10': 'ten-crop: corners, centre and their mirror images',
             'nine': "the nine positions of the paper's source",
         },
-        metavar='1,10',
+        metavar='VIEWS,...',
         modes=(*_SCORE, 'predict', 'report', 'plot'),
     )
     checkpoint: str = fields.setting(

@@ -181,7 +181,7 @@ class Monitor:
         done = f'{state.epoch} epochs, {state.step:,} steps'
         self.log(f'train: done, {done}, validation error {error}')
         self.log(f'train: the run is in {self._config.run_dir}')
-        if self._config.mode == 'train':
+        if self._config.mode == 'train' and self._replicas.is_chief:
             self.log(f'train: next: {serialization.to_command(self._config, "evaluate")}')
 
     def write_kernels(self, step: int) -> None:
@@ -213,7 +213,7 @@ class Monitor:
         means, epochs = state.compute_means(), self._recipe.epochs
         left = (epochs - state.epoch) * self._examples - state.examples
         return (
-            f'epoch {state.epoch + 1}/{epochs}  {state.examples / self._examples:.0%}  '
+            f'epoch {state.epoch + 1}/{epochs}  {100 * state.examples / self._examples:.0f} %  '
             f'loss {means["loss"]:.3f}  error {tables.format_percent(means["top1_error"])}  '
             f'{meter.images_per_sec:,.0f} images/s  '
             f'{progress.format_duration(left / meter.images_per_sec)} left'

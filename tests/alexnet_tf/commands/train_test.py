@@ -92,11 +92,12 @@ def test_a_precision_that_the_processor_emulates_gives_a_warning(
 ):
     training = train.create_trainer(config_of(tmp_path, '--precision=float16'))
     monkeypatch.setattr(placement, 'is_emulated', lambda precision, placed: precision == 'float16')
-    training.monitor.greet(24)
-    warning, line = capsys.readouterr().out.splitlines()
+    training.monitor.log_start()
+    warning, network, images = capsys.readouterr().out.splitlines()
     assert 'no float16 arithmetic' in warning
     assert '--precision=float32' in warning
-    assert '24 images of 2 classes, on /' in line
+    assert 'parameters, on /' in network
+    assert '12 images of 2 classes' in images
 
 
 @pytest.mark.parametrize(
