@@ -81,7 +81,7 @@ def build(
         x = columns.convolution('conv3', x, filters=192, size=3, sd=middle_sd)
         x = columns.activation('relu3', x)
 
-    # conv4 and conv5: 384 and 256 kernels of 3x3x192, with no pooling or normalisation between.
+    # conv4 and conv5: 384 and 256 kernels of 3x3x192 over their own column, with nothing between.
     if recipe.removed_layer != 'conv4':
         x = columns.convolution('conv4', x, filters=192, size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu4', x)
