@@ -67,7 +67,7 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
         noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
         return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
     batches = datasets.evaluation_dataset(
-        manifest.shards(manifests.VALIDATION),
+        manifest.list_shards(manifests.VALIDATION),
         layout=manifest.layout,
         batch_size=_CHECKED_IMAGES,
     )
@@ -107,7 +107,7 @@ def _write_formats(
     squares = np.stack(
         [decoding.resize_to_square(decoding.decode(image), size).numpy() for image in encoded]
     )
-    loaded = tf.saved_model.load(str(version))
+    loaded = saved_model.load(version)
     scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
     for kind in config.export.export_also:
         file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from tensorflow.core.protobuf import saved_model_pb2
 
 from alexnet_tf.export import formats, requests, signatures, untrusted_images
@@ -139,6 +140,16 @@ def save(
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(path), signatures=traced, options=options)
     _clear_devices(path)
+
+
+def load(path: pathlib.Path):
+    """Loads a SavedModel, without TensorFlow's warnings that it has no gradients."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return tf.saved_model.load(str(path))
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def format_usage(path: pathlib.Path) -> str:

@@ -121,7 +121,7 @@ def _save_and_load(served: signatures.ServedModel):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / '1'
         saved_model.save(path, served, signatures.build(served))
-        return tf.saved_model.load(str(path))
+        return saved_model.load(path)
 
 
 def _prepare(function: Callable, create_images: Callable[[int], Any]) -> Callable[[int], Callable]:
