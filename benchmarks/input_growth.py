@@ -51,7 +51,7 @@ def measure(data_dir: str) -> dict[str, float]:
         augmentation.AugmentationSettings(crop_size=224, colour_shift_sd=0.1),
     )
     dataset = datasets.TrainingDataset(
-        manifest.shards('train'), manifest.layout, augment, BATCH_SIZE
+        manifest.list_shards('train'), manifest.layout, augment, BATCH_SIZE
     )
     batches = iter(dataset.read_batches(epochs=EPOCHS))
     next(batches)

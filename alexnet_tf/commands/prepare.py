@@ -193,7 +193,7 @@ def _print_summary(manifest: manifests.Manifest) -> None:
     print(f'prepare: {len(manifest.classes):,} classes')
     if manifest.quarantined:
         print(
-            f'prepare: warning: {manifest.quarantined:,} unreadable images are left out, see '
+            f'prepare: warning: unreadable images left out: {manifest.quarantined:,}, see '
             f'{manifest.directory / manifests.QUARANTINE}'
         )
     if manifest.leaked:

@@ -46,7 +46,7 @@ def probe_augmentation(augment: augmentation.Augmentation, crop_chunk: int) -> d
 
 def probe_views(crop_size: int) -> dict[str, str]:
     """Lists the ten views of an image, and finds what is averaged over them."""
-    offsets = preprocessing.view_offsets(crop_size, 10)
+    offsets = preprocessing.get_view_offsets(crop_size, 10)
     plain = [(row, column) for row, column, mirrored in offsets if not mirrored]
     both = sorted(plain) == sorted((r, c) for r, c, mirrored in offsets if mirrored)
     logits = np.array([[4.0, 0.0, 1.0], [-1.0, 2.0, 0.0]], np.float32)

@@ -108,7 +108,7 @@ def create_stream(
     """
     check_image_size(recipe, manifest)
     return datasets.TrainingDataset(
-        manifest.shards(manifests.TRAIN),
+        manifest.list_shards(manifests.TRAIN),
         manifest.layout,
         augment,
         recipe.batch_size,

@@ -106,7 +106,7 @@ class Evaluator:
 
     def _iterate(self, manifest, split: str):
         """Iterates over the split's batches; the data set is created once."""
-        shards, key = manifest.shards(split), (manifest.directory, split)
+        shards, key = manifest.list_shards(split), (manifest.directory, split)
         if key not in self._datasets:
             self._datasets[key] = datasets.evaluation_dataset(
                 shards,

@@ -128,7 +128,7 @@ def central_crop(image: np.ndarray, crop_size: int) -> np.ndarray:
     return image[start : start + crop_size, start : start + crop_size]
 
 
-def view_offsets(
+def get_view_offsets(
     crop_size: int, number: int, square_size: int = decoding.SQUARE_SIZE
 ) -> list[tuple[int, int, bool]]:
     """Lists the views of evaluation as (row, column, mirrored).
@@ -142,7 +142,7 @@ def view_offsets(
     Raises:
         ValueError: Another number of views.
 
-    >>> view_offsets(224, 1)
+    >>> get_view_offsets(224, 1)
     [(16, 16, False)]
     """
     far = square_size - crop_size
@@ -167,7 +167,7 @@ def make_views(
         squares: (batch, size, size, 3) uint8 RGB; usually 256 x 256.
         mean_image: (size, size, 3) float32; its central crop is subtracted from every view.
         crop_size: Side of a view.
-        number: 1, 9 or 10; see `view_offsets`.
+        number: 1, 9 or 10; see `get_view_offsets`.
 
     Returns:
         (batch * number, crop_size, crop_size, 3) float32; the views of an image are consecutive.
@@ -176,7 +176,7 @@ def make_views(
         ValueError: Another number of views.
     """
     views = []
-    for row, column, mirrored in view_offsets(crop_size, number, len(mean_image)):
+    for row, column, mirrored in get_view_offsets(crop_size, number, len(mean_image)):
         view = squares[:, row : row + crop_size, column : column + crop_size]
         views.append(tf.reverse(view, [2]) if mirrored else view)
     stacked = tf.reshape(tf.stack(views, axis=1), [-1, crop_size, crop_size, decoding.CHANNELS])

@@ -127,7 +127,7 @@ class Manifest:
         """Counts the records of a split."""
         return sum(shard.records for shard in self.splits[split])
 
-    def shards(self, split: str) -> list[tuple[str, int]]:
+    def list_shards(self, split: str) -> list[tuple[str, int]]:
         """Lists (path, number of records) of each shard of a split that is not empty."""
         return [
             (str(self.directory / shard.file), shard.records)

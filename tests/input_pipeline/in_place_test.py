@@ -60,7 +60,7 @@ def prepare(root, data_dir, **settings):
 
 def read_examples(manifest, split):
     batches = datasets.evaluation_dataset(
-        manifest.shards(split), layout=manifest.layout, batch_size=3
+        manifest.list_shards(split), layout=manifest.layout, batch_size=3
     )
     squares, labels = [], []
     for batch, batch_labels, mask in batches:
@@ -80,7 +80,7 @@ def test_records_are_linked_and_read_as_they_are(tmp_path, features, first_label
     manifest = prepare(root, tmp_path / 'ours')
     assert {path: path.read_bytes() for path in root.iterdir()} == before
     assert [shard.records for shard in manifest.splits['train']] == list(SHARDS['train'])
-    for path, _ in manifest.shards('train'):
+    for path, _ in manifest.list_shards('train'):
         assert os.path.realpath(path).startswith(str(root))
     for split, seeds in (('train', range(15)), ('validation', range(15, 18))):
         squares, labels = read_examples(manifest, split)
@@ -140,7 +140,7 @@ def test_other_records_are_written_anew(tmp_path, change):
     root = write_records(tmp_path / 'theirs')
     manifest = prepare(root, tmp_path / 'ours', **change(root))
     assert [shard.records for shard in manifest.splits['train']] == [7, 8]
-    assert not any(os.path.islink(path) for path, _ in manifest.shards('train'))
+    assert not any(os.path.islink(path) for path, _ in manifest.list_shards('train'))
     _, labels = read_examples(manifest, 'train')
     assert sorted(labels) == sorted(seed % 3 for seed in range(15))
 
@@ -184,7 +184,7 @@ def test_links_of_an_interrupted_prepare_are_replaced(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             prepare(root, tmp_path / 'ours')
     manifest = prepare(other, tmp_path / 'ours')
-    assert all(str(other) in os.readlink(path) for path, _ in manifest.shards('train'))
+    assert all(str(other) in os.readlink(path) for path, _ in manifest.list_shards('train'))
 
 
 def test_records_that_change_during_prepare_are_named(tmp_path):

@@ -59,7 +59,7 @@ def plot_mistakes(
     """
     mistakes = analysis.rank_mistakes()[:_MAX_MISTAKES]
     positions = [mistake.position for mistake in mistakes]
-    squares = datasets.read_squares(manifest.shards(split), manifest.layout, positions)
+    squares = datasets.read_squares(manifest.list_shards(split), manifest.layout, positions)
     captions = [
         f'{label}\npredicted {predicted}\n{tables.format_percent(probability)}'
         for _, label, predicted, probability, _ in mistakes

@@ -106,7 +106,7 @@ class RunEvaluator:
         return prediction_cache.CachedPredictions(self._directory / 'probabilities', key)
 
     def _fill(self, cache, split: str, views: int) -> dict[str, float]:
-        ids = checking.read_names(self._manifest.shards(split))
+        ids = checking.read_names(self._manifest.list_shards(split))
         with cache.write(ids, len(self._manifest.classes)) as writer:
             return self._score(split, views, writer.add)
 

@@ -86,7 +86,9 @@ def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
     for (name, square, _), own_distances, own_indices in zip(
         queries, distances, indices, strict=True
     ):
-        squares = datasets.read_squares(manifest.shards(database), manifest.layout, own_indices)
+        squares = datasets.read_squares(
+            manifest.list_shards(database), manifest.layout, own_indices
+        )
         images += [square, *squares]
         captions.append(f'query\n{name}')
         for rank, (at, distance) in enumerate(zip(own_indices, own_distances, strict=True), 1):
@@ -108,7 +110,7 @@ def _choose_inputs(config, trained: loading.TrainedRun, _) -> list[_Query]:
 def _choose_validation_images(
     _, trained: loading.TrainedRun, manifest: manifests.Manifest
 ) -> list[_Query]:
-    shards = manifest.shards(validation.SPLIT)
+    shards = manifest.list_shards(validation.SPLIT)
     names = checking.read_names(shards)
     spread = np.linspace(0, len(names) - 1, _QUERIES + 2).astype(int)[1:-1]
     indices = np.unique(spread).tolist()

@@ -70,7 +70,7 @@ def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tup
     """Yields the rows and squares of examples that are spread over the split."""
     spread = np.linspace(0, len(predictions.labels) - 1, _SAMPLES).astype(int).tolist()
     positions = list(dict.fromkeys(spread))
-    squares = datasets.read_squares(manifest.shards(SPLIT), manifest.layout, positions)
+    squares = datasets.read_squares(manifest.list_shards(SPLIT), manifest.layout, positions)
     for at, square in zip(positions, squares, strict=True):
         prediction = predictor.Prediction(predictions.ids[at], predictions.probabilities[at])
         label = {'label': names[predictions.labels[at]]}

@@ -49,7 +49,7 @@ def build_index(
     )
     writer = index.IndexWriter(directory, key)
     if not (directory / index.MANIFEST).exists():
-        shards = manifest.shards(split)
+        shards = manifest.list_shards(split)
         _write_parts(
             config, writer, shards=shards, manifest=manifest, extract=_EXTRACTORS[kind](trained)
         )

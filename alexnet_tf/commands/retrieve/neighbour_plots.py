@@ -65,7 +65,7 @@ def _is_html(config: schema.Config) -> bool:
 
 def _read_galleries(config, manifest, queries) -> Iterator[tuple[str, list[np.ndarray], list[str]]]:
     """Yields (file, squares of the query and its neighbours, captions of the neighbours)."""
-    shards = manifest.shards(config.retrieve.database)
+    shards = manifest.list_shards(config.retrieve.database)
     for row, square, indices in queries:
         squares = datasets.read_squares(shards, manifest.layout, indices.tolist())
         yield (

@@ -94,7 +94,7 @@ def test_ten_crop_predictions_equal_those_of_evaluation(
     flags = (data, f'--run_dir={trained}', '--views=10', '--save_probabilities=float32')
     assert command('evaluate', *flags) == 0
     cached = np.load(trained / 'probabilities' / 'validation-10.npy')
-    squares = datasets.read_squares(manifest.shards('validation'), manifest.layout, [0, 11])
+    squares = datasets.read_squares(manifest.list_shards('validation'), manifest.layout, [0, 11])
     for at, square in zip((0, 11), squares, strict=True):
         PIL.Image.fromarray(square).save(tmp_path / f'{at:02d}.png')
     capsys.readouterr()

@@ -207,7 +207,7 @@ def test_classes_counts_kinds_and_the_next_command_are_printed(images, tmp_path,
     assert 'PNG' in out
     assert 'grey JPEG' in out
     assert 'prepare: 3 classes' in out
-    assert f'1 unreadable images are left out, see {data_dir}/quarantine.csv' in out
+    assert f'unreadable images left out: 1, see {data_dir}/quarantine.csv' in out
     *_, place, following = out.splitlines()
     assert place == f'prepare: records are in {data_dir}'
     assert f'--mode=train --data_dir={data_dir}' in following

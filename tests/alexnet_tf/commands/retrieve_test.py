@@ -32,14 +32,14 @@ def indexed(command, data, trained, tmp_path_factory):
 def query(data, tmp_path):
     """A file with the fourth training image, as the records hold it."""
     manifest = manifests.load(data.partition('=')[2])
-    (square,) = datasets.read_squares(manifest.shards('train'), manifest.layout, [3])
+    (square,) = datasets.read_squares(manifest.list_shards('train'), manifest.layout, [3])
     PIL.Image.fromarray(square).save(tmp_path / 'query.png')
     return tmp_path / 'query.png'
 
 
 def test_features_are_the_last_hidden_layer_of_the_central_view(command, data, indexed, config_of):
     manifest = manifests.load(data.partition('=')[2])
-    squares = datasets.read_squares(manifest.shards('train'), manifest.layout, range(12))
+    squares = datasets.read_squares(manifest.list_shards('train'), manifest.layout, range(12))
     trained = loading.load_run(config_of(indexed))
     size, offset = 67, (256 - 67) // 2
     window = slice(offset, offset + size)
@@ -190,7 +190,7 @@ def test_damaged_codes_are_refused(command, indexed, query, tmp_path, capsys):
 
 def test_pixels_are_means_of_8x8_blocks(indexed, command, data):
     manifest = manifests.load(data.partition('=')[2])
-    (square,) = datasets.read_squares(manifest.shards('validation'), manifest.layout, [0])
+    (square,) = datasets.read_squares(manifest.list_shards('validation'), manifest.layout, [0])
     blocks = square.astype(np.float32).reshape(32, 8, 32, 8, 3).mean((1, 3)) / 255
     flags = (f'--run_dir={indexed}', '--retrieve=evaluate')
     assert command('retrieve', data, *flags) == 0

@@ -69,7 +69,7 @@ def compute_inputs(served, encoded):
 
 def read_evaluation_views(manifest, mean_image):
     """Returns what the network sees of each held-out image in evaluation, by the image's name."""
-    shards = manifest.shards('validation')
+    shards = manifest.list_shards('validation')
     views = [
         preprocessing.make_views(squares, mean_image, crop_size=CROP, number=1)[0]
         for squares, _, _ in datasets.evaluation_dataset(

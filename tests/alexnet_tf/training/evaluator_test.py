@@ -36,7 +36,7 @@ def model():
 
 def read_records(manifest):
     """Yields (image (256, 256, 3) float, label) of each validation record, decoded by Pillow."""
-    for path, _ in manifest.shards('validation'):
+    for path, _ in manifest.list_shards('validation'):
         for record in tf.data.TFRecordDataset(path):
             features = tf.train.Example.FromString(record.numpy()).features.feature
             encoded = features['image/encoded'].bytes_list.value[0]

@@ -16,7 +16,7 @@ def dataset(prepare_folder, shared_folder, tmp_path_factory):
     manifest = prepare_folder(shared_folder, directory, held_out=0.2, shard_examples=4)
     settings = augmentation.AugmentationSettings(crop_size=64, colour_shift_sd=0.1)
     augment = augmentation.Augmentation(manifests.load_statistics(manifest), settings)
-    return datasets.TrainingDataset(manifest.shards('train'), manifest.layout, augment, 5)
+    return datasets.TrainingDataset(manifest.list_shards('train'), manifest.layout, augment, 5)
 
 
 @pytest.fixture(scope='module')

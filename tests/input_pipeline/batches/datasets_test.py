@@ -34,7 +34,7 @@ def create_dataset(manifest, *, crop_chunk=1, **attributes):
     )
     augment = augmentation.Augmentation(manifests.load_statistics(manifest), settings)
     return datasets.TrainingDataset(
-        manifest.shards('train'), manifest.layout, augment, BATCH, **attributes
+        manifest.list_shards('train'), manifest.layout, augment, BATCH, **attributes
     )
 
 
@@ -49,7 +49,7 @@ def read_batches(manifest, *, start=(0, 0), epochs=3, **attributes):
 
 def evaluate(manifest, split, **arguments):
     arguments = {'layout': manifest.layout, 'batch_size': BATCH} | arguments
-    return to_numpy(datasets.evaluation_dataset(manifest.shards(split), **arguments))
+    return to_numpy(datasets.evaluation_dataset(manifest.list_shards(split), **arguments))
 
 
 @pytest.fixture(scope='module')
@@ -128,7 +128,7 @@ def test_evaluation_holds_every_example_once(manifest):
 
 
 def test_a_shard_of_another_length_is_bad_data(manifest):
-    shards = [(path, number + 1) for path, number in manifest.shards('validation')]
+    shards = [(path, number + 1) for path, number in manifest.list_shards('validation')]
     batches = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=BATCH)
     with pytest.raises(errors.DataError, match='a record cannot be read'):
         list(datasets.iterate(batches, 'somewhere'))
@@ -205,7 +205,7 @@ def test_batches_do_not_depend_on_parallelism(manifest, whole, monkeypatch):
 def copy_damaged(manifest, directory, *, row):
     """Copies the training shards; in the first, the image of one record is none."""
     shards = []
-    for number, (path, size) in enumerate(manifest.shards('train')):
+    for number, (path, size) in enumerate(manifest.list_shards('train')):
         copy = str(directory / f'{number}.tfrecord')
         with tf.io.TFRecordWriter(copy) as writer:
             for index, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
@@ -267,6 +267,6 @@ def test_shares_of_evaluation_batches_make_the_whole_batches(manifest):
 def test_some_squares_are_those_of_evaluation(manifest):
     squares = np.concatenate([squares for squares, _, _ in evaluate(manifest, 'train')])
     indices = [11, 0, 5, 0]  # in shards of 5
-    selected = datasets.read_squares(manifest.shards('train'), manifest.layout, indices)
+    selected = datasets.read_squares(manifest.list_shards('train'), manifest.layout, indices)
     for index, square in zip(indices, selected, strict=True):
         np.testing.assert_array_equal(square, squares[index])

@@ -34,7 +34,7 @@ def test_ten_views_are_corners_and_centre_plain_and_mirrored():
 
 def test_another_number_of_views_is_refused():
     with pytest.raises(ValueError, match='7 views: expected 1, 9 or 10'):
-        preprocessing.view_offsets(224, 7)
+        preprocessing.get_view_offsets(224, 7)
 
 
 def encode(encoding):

@@ -23,7 +23,7 @@ def load_if_current(root, data_dir, **settings):
 
 
 def read_examples(manifest, split):
-    for path, _ in manifest.shards(split):
+    for path, _ in manifest.list_shards(split):
         for record in tf.data.TFRecordDataset(path):
             features = tf.train.Example.FromString(record.numpy()).features.feature
             yield {
@@ -63,7 +63,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(prepare_folder, folder, tm
         for workers in (1, 2)
     )
     assert one.to_json() == two.to_json()
-    for path, _ in one.shards('train'):
+    for path, _ in one.list_shards('train'):
         name = pathlib.Path(path).name
         assert (tmp_path / '1' / name).read_bytes() == (tmp_path / '2' / name).read_bytes()
 

@@ -50,7 +50,7 @@ def swap_shards(manifest):
 
 def test_names_and_images_of_a_damaged_file_are_refused_with_its_name(copy):
     damage_second_record(get_shard(copy))
-    shards = copy.shards('train')
+    shards = copy.list_shards('train')
     with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
         checking.read_names(shards)
     with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
@@ -58,7 +58,7 @@ def test_names_and_images_of_a_damaged_file_are_refused_with_its_name(copy):
 
 
 def test_examples_are_located_by_shard_record_and_name(prepared):
-    shards = prepared.shards('train')
+    shards = prepared.list_shards('train')
     chunks = shuffling.EpochReader(shards, reshuffle=False).read_chunks()
     names = checking.read_names(shards)
     (path, records), (second_path, _) = shards[:2]
@@ -121,7 +121,7 @@ def test_a_shard_of_unreadable_images_only_is_whole(prepare_folder, folder, tmp_
 
 
 def test_the_first_unreadable_record_is_named(copy):
-    shards = copy.shards('train')
+    shards = copy.list_shards('train')
     assert 'all records can be read' in checking.find_first_unreadable(shards, copy.layout)
     damage_second_record(get_shard(copy, 1))
     problem = checking.find_first_unreadable(shards, copy.layout)

@@ -44,7 +44,7 @@ def prepare(root, data_dir):
 
 
 def read_squares(manifest):
-    shards = manifest.shards('train')
+    shards = manifest.list_shards('train')
     batches = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=8)
     return [squares.numpy() for squares, _, _ in batches]
 
@@ -54,7 +54,7 @@ def test_a_folder_becomes_the_records_that_it_becomes_on_disk(store, shared_fold
     here = prepare(shared_folder, tmp_path / 'here')
     there = prepare(store / 'images', store / 'records')
     assert there.sha256 == here.sha256
-    assert all(path.startswith('ram://') for path, _ in there.shards('train'))
+    assert all(path.startswith('ram://') for path, _ in there.list_shards('train'))
     names = {path.name for path in (store / 'records').iterdir()}
     assert names == {path.name for path in (tmp_path / 'here').iterdir()}
     loaded = manifests.load(str(store / 'records'))
