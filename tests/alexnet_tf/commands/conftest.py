@@ -42,9 +42,9 @@ def train_steps():
             return result
 
         learner = dataclasses.replace(training.learner, step=step)
-        training = dataclasses.replace(training, learner=learner)
+        stoppable = dataclasses.replace(training, learner=learner)
         with contextlib.closing(training.monitor), pytest.raises(signals.Stopped):
-            training.train(train.resume_or_create(training), stop)
+            stoppable.train(train.resume_or_create(stoppable), stop)
         return checkpoint.read_state(training.checkpointer.find_newest())
 
     return run
