@@ -10,7 +10,7 @@ import warnings
 import keras
 import numpy as np
 
-from input_pipeline import errors, files
+from input_pipeline import errors, files, startup
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding
 
@@ -113,13 +113,15 @@ def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray) -> None
 
 
 def _run_litert(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
-    interpreter = importlib.import_module('ai_edge_litert.interpreter').Interpreter(str(path))
-    (images,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(images['index'], squares.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(images['index'], squares)
-    interpreter.invoke()
-    return interpreter.get_tensor(scores['index'])
+    litert = importlib.import_module('ai_edge_litert.interpreter')
+    with startup.suppress_stderr():  # LiteRT logs which delegate it creates
+        interpreter = litert.Interpreter(str(path))
+        (images,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
+        interpreter.resize_tensor_input(images['index'], squares.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(images['index'], squares)
+        interpreter.invoke()
+        return interpreter.get_tensor(scores['index'])
 
 
 def _run_onnx(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
