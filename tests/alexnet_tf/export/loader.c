@@ -1,8 +1,8 @@
-/* A program of C that asks a SavedModel as TensorFlow Serving does: through the session loader, with
-   XLA's compilation off. Nothing of Python runs.
+/* Runs a SavedModel as TensorFlow Serving does: through the session loader, with XLA's compilation
+   off, and without Python.
 
    loader MODEL INPUT OUTPUT FILE...   INPUT and OUTPUT are operation:index.
-   Prints a line of numbers for each file, or the error, and asks a second time for the first file. */
+   Prints the scores of each file on a line, or the error, and then runs the first file again. */
 
 #include <stdio.h>
 #include <stdlib.h>
