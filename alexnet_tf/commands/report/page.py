@@ -81,14 +81,11 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
     if plots and len(names) <= _MAX_PLOTTED_CLASSES:
         figure = plots.plot_confusion(errors.confusion, names)
         blocks.append(_embed(plots, figure, 'confusion matrix'))
-    instead = 'most often predicted instead'
+    header = ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead')
     blocks += [
         html.table(('class', 'predicted', 'images', 'share'), _top(errors.rank_confusions(), 3)),
         html.heading('Errors by class'),
-        html.table(
-            ('class', 'images', 'top-1 error', 'top-5 error', instead),
-            _top(errors.rank_classes(), 2, 3),
-        ),
+        html.table(header, _top(errors.rank_classes(), 2, 3)),
     ]
     if plots and errors.rank_mistakes():
         figure = error_report.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
