@@ -119,11 +119,11 @@ def _create_methods(
         coder = binary_codes.RandomProjections(vectors.width, bits, config.seed)
         coder.fit(vectors)
         codes = binary_codes.encode_all(coder, vectors)
-        name, query_codes = (
+        name, hamming = (
             f'{features}, random projections, {bits} bits',
-            coder.encode(queries[features]),
+            search.HammingSearch(codes, engine),
         )
-        yield _Method(name, codes.shape[1], search.HammingSearch(codes, engine), query_codes)
+        yield _Method(name, codes.shape[1], hamming, coder.encode(queries[features]))
 
 
 def _score(
