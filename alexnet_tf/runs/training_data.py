@@ -38,7 +38,7 @@ class BatchReader:
     ):
         self._config, self._stream, self._epochs = config, stream, epochs
         self._is_cancelled = is_cancelled
-        self._examples = sum(number for _, number in stream.shards)
+        self._examples = stream.num_examples
         self._batches, self._position = iter(()), (epochs, 0)
 
     def read(self, position: tuple[int, int]) -> tuple | None:

@@ -77,7 +77,6 @@ def iterate_batches(
         DataError: No dispatcher answers, no batch comes for PATIENCE_SECS, or examples were lost.
     """
     check_address(address, '--data_service')
-    total = sum(number for _, number in dataset.shards)
     # A worker takes a group at a time: one shard each, so that there are enough for all. Only this
     # process knows which batch is an epoch's last.
     remote = dataclasses.replace(dataset, group_examples=1, batch_size=1)
@@ -96,11 +95,11 @@ def iterate_batches(
             yield batch
         if is_cancelled():
             return
-        if received != total:
+        if received != dataset.num_examples:
             raise errors.DataError(
-                f'--data_service={address}: only {received:,} of {total:,} examples of epoch '
-                f'{epoch} arrived, since a worker disconnected. Run the same command again: it '
-                'resumes from the last checkpoint.'
+                f'--data_service={address}: only {received:,} of {dataset.num_examples:,} '
+                f'examples of epoch {epoch} arrived, since a worker disconnected. Run the same '
+                'command again: it resumes from the last checkpoint.'
             )
 
 

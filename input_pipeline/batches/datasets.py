@@ -45,6 +45,11 @@ class TrainingDataset:
     group_examples: int = 0
     share: tuple[int, int] = (0, 1)
 
+    @property
+    def num_examples(self) -> int:
+        """Number of examples in an epoch, of all shares."""
+        return sum(records for _, records in self.shards)
+
     def read_batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
         """Reads the rest of some epochs: records, decoding, augmentation, batches.
 

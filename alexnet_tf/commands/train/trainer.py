@@ -52,7 +52,7 @@ class Trainer:
     @functools.cached_property
     def examples(self) -> int:
         """Number of training examples, of all workers."""
-        return sum(number for _, number in self.stream.shards)
+        return self.stream.num_examples
 
     def train(
         self, state: state_lib.TrainingState, stop: signals.StopRequest

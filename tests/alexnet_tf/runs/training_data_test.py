@@ -30,7 +30,7 @@ def reader(monkeypatch):
                 epoch, examples = epoch + 1, 0
 
     monkeypatch.setattr(training_data, 'read_batches', read_batches)
-    stream = types.SimpleNamespace(shards=[('a', 7), ('b', 3)], batch_size=4)
+    stream = types.SimpleNamespace(num_examples=10, batch_size=4)
     return training_data.BatchReader(None, stream, 2, is_cancelled=lambda: False)
 
 
