@@ -1,4 +1,4 @@
-"""Builds what a config asks for: recipe, network, replicas, and all that learns."""
+"""Builds what a config describes: recipe, replicas, network, and what trains it."""
 
 import contextlib
 import dataclasses

@@ -45,7 +45,7 @@ def test_a_small_network_trains_evaluates_exports_and_reports(
     recipe, small_records, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(availability, 'load_plots', lambda: None)  # report_test has figures
-    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)  # it is asked below
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)  # queried below
     flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
     for mode in ('train', 'evaluate', 'export', 'report'):
         assert run(mode, *flags) == 0
