@@ -1,6 +1,7 @@
 """The architecture: imports point down only, and every package has its place."""
 
 import ast
+import fnmatch
 import pathlib
 
 import pytest
@@ -27,6 +28,31 @@ LAYERS = [
 # Config is known here and nowhere below.
 CONFIG_READERS = ('alexnet_tf.runs', 'alexnet_tf.commands', 'alexnet_tf.api', 'alexnet_tf.main')
 LONGER = {'build': "the paper's section 3.5, in its order"}  # over 40 lines, and why
+# A module without a test file of its own, and the one that covers it.
+COVERED_BY = {
+    'alexnet_tf': 'alexnet_tf/main_test.py',
+    'alexnet_tf.commands.benchmark.*': 'alexnet_tf/commands/benchmark_test.py',
+    'alexnet_tf.commands.data_service': 'input_pipeline/batches/data_service_test.py',
+    'alexnet_tf.commands.evaluate.*': 'alexnet_tf/commands/evaluate_test.py',
+    'alexnet_tf.commands.experiment.*': 'alexnet_tf/commands/experiment_test.py',
+    'alexnet_tf.commands.plot.*': 'alexnet_tf/commands/plot_test.py',
+    'alexnet_tf.commands.predict.*': 'alexnet_tf/commands/predict_test.py',
+    'alexnet_tf.commands.report.*': 'alexnet_tf/commands/report_test.py',
+    'alexnet_tf.commands.retrieve.*': 'alexnet_tf/commands/retrieve_test.py',
+    'alexnet_tf.commands.train.checkpointer': 'alexnet_tf/commands/train_test.py',
+    'alexnet_tf.export.formats': 'alexnet_tf/commands/export_test.py',
+    'alexnet_tf.export.requests': 'alexnet_tf/export/clients_test.py',
+    'alexnet_tf.export.saved_model': 'alexnet_tf/commands/export_test.py',
+    'alexnet_tf.fidelity.*': 'alexnet_tf/commands/verify_test.py',
+    'alexnet_tf.models.layers.on_device': 'conformance/layers_test.py',
+    'alexnet_tf.plots.availability': 'alexnet_tf/commands/plot_test.py',
+    'alexnet_tf.reports.paper_tables': 'alexnet_tf/commands/report/paper_comparison_test.py',
+    'alexnet_tf.runs.initial_weights': 'alexnet_tf/commands/finetune_test.py',
+    'alexnet_tf.runs.loading': 'alexnet_tf/commands/compatibility_test.py',
+    'input_pipeline.prepare.*': 'input_pipeline/prepare/conversion_test.py',
+    'input_pipeline.records.writing': 'input_pipeline/prepare/conversion_test.py',
+    'input_pipeline.sources.ilsvrc': 'input_pipeline/sources/ilsvrc2012_test.py',
+}
 MODULES = sorted((ROOT / 'alexnet_tf').rglob('*.py')) + sorted(
     (ROOT / 'input_pipeline').rglob('*.py')
 )
@@ -114,6 +140,19 @@ def test_files_and_functions_stay_small(path):
             docstring = ast.get_docstring(node) or ''
             length = node.end_lineno - node.lineno - docstring.count('\n')
             assert length <= 40 or node.name in LONGER, node.name
+
+
+@pytest.mark.parametrize('path', MODULES, ids=name_of)
+def test_every_module_has_a_test_file(path):
+    """Its mirror image, or one that COVERED_BY names. A package's docstring needs none."""
+    if path.name == '__init__.py' and path.read_text().count('\n') < 6:
+        return
+    name = name_of(path)
+    mirror = ROOT / 'tests' / f'{name.replace(".", "/")}_test.py'
+    patterns = [pattern for pattern in COVERED_BY if fnmatch.fnmatch(name, pattern)]
+    covered = [ROOT / 'tests' / COVERED_BY[pattern] for pattern in patterns]
+    assert mirror.exists() or covered, name
+    assert all(file.exists() for file in covered), name
 
 
 def test_flags_and_tests_are_data_not_packages():
