@@ -7,9 +7,9 @@ from typing import Any
 
 from alexnet_tf.config import fields, schema
 
-_SHARED = ('mode', 'run_dir', 'data_dir', 'seed', 'debug')
+_SHARED = ('run_dir', 'data_dir', 'seed', 'debug')
 _WIDTH, _INDENT, _MODE_INDENT = 80, 29, 16
-_FLAGFILE = ('--flagfile=FILE', 'Read flags from a file, one a line; later flags win.')
+_FLAGFILE = ('--flagfile=FILE', 'File with flags, one a line; later flags win.')
 _USAGE = """\
 AlexNet (Krizhevsky, Sutskever and Hinton, 2012) in Keras 3 on TensorFlow.
 
@@ -42,8 +42,11 @@ Recipes = Mapping[str, Mapping[str, Any]]
 def describe_program() -> str:
     """Returns the page of `--help`: the modes, the shared flags, and how to list the others."""
     settings = fields.map_settings(schema.Config)
-    lines = [_USAGE, 'Modes:', *_format_modes(), '', 'Shared flags and their defaults:']
-    for name in _SHARED[1:]:
+    lines = [_USAGE, 'Modes:']
+    for mode, sentence in schema.MODES.items():
+        lines += _format_flag(mode, sentence, indent=_MODE_INDENT)
+    lines += ['', 'Shared flags and their defaults:']
+    for name in _SHARED:
         lines += _format_setting(settings[name], settings[name].default)
     return '\n'.join([*lines, *_format_flag(*_FLAGFILE), '', _MORE])
 
@@ -101,36 +104,26 @@ def _titled_sections() -> Iterator[tuple[str, type]]:
         yield name.capitalize() or 'Shared', section
 
 
-def _format_modes() -> list[str]:
-    return [
-        line
-        for mode, sentence in schema.MODES.items()
-        for line in _format_flag(mode, sentence, indent=_MODE_INDENT)
-    ]
-
-
 def _get_default(field: dataclasses.Field, hyperparameters: Mapping[str, Any]) -> Any:
     return hyperparameters.get(field.name) if field.default is None else field.default
 
 
-def _format_value(field: dataclasses.Field, value: Any) -> str:
-    """Returns a default, or a placeholder for a value where there is none."""
-    is_unset = value is None or value in ('', ())
-    return field.metadata.get('metavar', '') if is_unset else fields.format_value(value)
-
-
 def _format_setting(field: dataclasses.Field, default: Any) -> list[str]:
+    is_unset = default is None or default in ('', ())
+    value = field.metadata.get('metavar', '') if is_unset else fields.format_value(default)
     choices = field.metadata.get('choices', ())
-    text, values = field.metadata['help'], []
-    if isinstance(choices, dict):
-        values = [f'{choice}: {meaning}' for choice, meaning in choices.items()]
-    elif choices:
-        text = f'{text} One of {_join_choices(choices)}.'
-    return _format_flag(f'--{field.name}={_format_value(field, default)}', text, values)
+    meanings = choices.items() if isinstance(choices, dict) else ()
+    values = [f'{choice}: {meaning}' for choice, meaning in meanings]
+    return _format_flag(f'--{field.name}={value}', _describe(field, '{}'), values)
 
 
-def _join_choices(choices) -> str:
-    return ', '.join(str(choice) for choice in choices if choice != '')
+def _describe(field: dataclasses.Field, form: str) -> str:
+    """Returns a setting's help; if it ends with a colon, with the choices that need no words."""
+    text, choices = field.metadata['help'], field.metadata.get('choices', ())
+    if isinstance(choices, dict) or not text.endswith(':'):
+        return text
+    *others, last = (form.format(choice) for choice in choices if choice != '')
+    return f'{text} {", ".join(others)} or {last}.'
 
 
 def _format_flag(flag: str, text: str, values=(), *, indent: int = _INDENT) -> list[str]:
@@ -150,11 +143,9 @@ def _format_row(section: type, field: dataclasses.Field, recipes: Recipes) -> st
     """Returns a row of the reference page's table."""
     modes = fields.get_modes(section, field)
     choices = field.metadata.get('choices', ())
-    text = f'{field.metadata["help"]}{_format_bounds(field)}'
+    text = f'{_describe(field, "`{}`")}{_format_bounds(field)}'
     if isinstance(choices, dict):
         text += ''.join(f'<br>`{choice}`: {meaning}' for choice, meaning in choices.items())
-    elif choices:
-        text += f' One of {", ".join(f"`{choice}`" for choice in choices if choice != "")}.'
     shown = 'every' if set(modes) == set(schema.MODES) else ', '.join(modes)
     cells = (f'`--{field.name}`', _format_defaults(field, recipes), shown, text)
     return f'| {" | ".join(cell.replace("|", chr(92) + "|") for cell in cells)} |'

@@ -25,9 +25,12 @@ _TRAIN = ('train', 'experiment', 'all')
 _SCORE = ('evaluate', 'experiment', 'all')
 _BUILD = (*_TRAIN, 'benchmark', 'plot')  # plot: --figure=network without a run
 _LOAD_RUN = ('evaluate', 'predict', 'export', 'report', 'plot', 'retrieve')
+_READ_DATA = tuple(mode for mode in MODES if mode not in ('predict', 'verify', 'data_service'))
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
+_SPLITS = ('train', 'validation', 'test')
+_DTYPES = ('float32', 'bfloat16', 'float16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,20 +40,15 @@ class Data(fields.Section):
     modes: ClassVar = ('prepare', 'all')
 
     data_dir: str = fields.setting(
-        'data/default',
-        'Directory of the prepared records.',
-        modes=(
-            *('prepare', 'train', 'evaluate', 'export', 'report', 'plot', 'retrieve'),
-            *('benchmark', 'experiment', 'all'),
-        ),
+        'data/default', 'Directory of the prepared records.', modes=_READ_DATA
     )
     source: str = fields.setting(
         'auto',
         'Where the images come from:',
         choices={
-            'auto': 'look at --source_dir and print the decision; sample without one',
-            'sample': 'crops of six images that the scikit-image package contains',
-            'folder': 'one folder a class, or train/ and val/ with such folders',
+            'auto': 'look at --source_dir; sample without one',
+            'sample': 'crops of six images of scikit-image',
+            'folder': 'one folder a class, perhaps in train/ and val/',
             'csv': 'a file of path,label or path,label,split',
             'ilsvrc2010': 'the archives of ILSVRC-2010, as downloaded',
             'ilsvrc2012': 'the archives of ILSVRC-2012, as downloaded',
@@ -62,68 +60,43 @@ class Data(fields.Section):
         },
         aliases={'photographs': 'sample'},
     )
-    source_dir: str = fields.setting(
-        '', 'Folder, file or archives that --source describes.', metavar='PATH'
-    )
-    dataset: str = fields.setting(
-        '', 'Name of a tensorflow-datasets data set, for --source=tfds.', metavar='NAME'
-    )
+    source_dir: str = fields.setting('', 'Folder, file or archives of --source.', metavar='PATH')
+    dataset: str = fields.setting('', 'Name of the data set of --source=tfds.', metavar='NAME')
     train_split: str = fields.setting(
-        '',
-        "Split to train on with --source=tfds, as 'train[:80%]'. Default: train.",
-        metavar='SPLIT',
+        '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT'
     )
     validation_split: str = fields.setting(
-        '',
-        'Split to hold out with --source=tfds. Default: validation, else test, else a share of '
-        'train.',
-        metavar='SPLIT',
+        '', 'Split of it to hold out. Default: validation, else test.', metavar='SPLIT'
     )
     exif_orientation: str = fields.setting(
         'auto',
-        'Whether to rotate images as their EXIF tag says, in training and in serving:',
-        choices={
-            'auto': 'folders and CSV files yes; ImageNet no, as in all published results',
-            'on': 'always',
-            'off': 'never',
-        },
+        'Rotate images as their EXIF tag says, in serving too: on, off, or auto (not ImageNet).',
+        choices=('auto', 'on', 'off'),
     )
     validation_fraction: float = fields.setting(
-        0.2, 'Share of images to hold out if the source has no split.', low=0.001, high=0.9
+        0.2, 'Share to hold out if the source has no split.', low=0.001, high=0.9
     )
-    record_encoding: str = fields.setting(
-        'jpeg', 'Encoding of the images in the records.', choices=('jpeg', 'raw')
-    )
+    record_encoding: str = fields.setting('jpeg', 'Images in records:', choices=('jpeg', 'raw'))
     shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1)
     max_bad_fraction: float = fields.setting(
         0.01,
-        'Share of unreadable images, or of unreadable records in an epoch, above which to stop.',
+        'Share of unreadable images or records to accept.',
         low=0,
         high=1,
         modes=('prepare', *_TRAIN),
     )
-    fail_on_leak: bool = fields.setting(
-        False, 'Refuse a data set with the same image in training and in another split.'
-    )
+    fail_on_leak: bool = fields.setting(False, 'Refuse training images in another split.')
     dry_run: bool = fields.setting(
         False, 'Print what would be written, and write nothing.', modes=('prepare',)
     )
     verify_only: bool = fields.setting(
-        False,
-        'Check every byte of the records in --data_dir, and write nothing.',
-        modes=('prepare',),
+        False, 'Only check every byte of the records in --data_dir.', modes=('prepare',)
     )
-    workers: int = fields.setting(
-        0,
-        'Processes that decode images. 0: one a core, fewer for few images. The records are the '
-        'same for any number.',
-        low=0,
-        high=1024,
-    )
+    workers: int = fields.setting(0, 'Processes that decode. 0: one a core.', low=0, high=1024)
     engine: str = fields.setting(
         'local',
-        'What runs the conversion:',
-        choices={'local': 'processes on this host', 'beam': 'Apache Beam'},
+        'Convert by processes here (local) or Apache Beam (beam).',
+        choices=('local', 'beam'),
     )
     beam_options: str = fields.setting(
         '', "Options of the Beam runner, as '--runner=DirectRunner'.", metavar='OPTIONS'
@@ -137,42 +110,19 @@ class Input(fields.Section):
     modes: ClassVar = _UPDATE
 
     augment_on: str = fields.setting(
-        'cpu',
-        'Where images are mirrored, colour-shifted and centred, with the same result:',
-        choices={
-            'cpu': 'on the CPU, as in the paper',
-            'accelerator': "on the training step's device, which receives a quarter of the bytes",
-        },
+        'cpu', 'Device that finishes crops:', choices=('cpu', 'accelerator')
     )
     on_bad_record: str = fields.setting(
-        'stop',
-        'What to do when a training record cannot be read:',
-        choices={
-            'stop': 'stop and name it',
-            'skip': 'skip and count it, up to --max_bad_fraction of an epoch; decoding is a '
-            'third slower',
-        },
+        'stop', 'At an unreadable record: stop, or skip it (slower).', choices=('stop', 'skip')
     )
     cache: str = fields.setting(
-        'none',
-        'Where to copy the records before training, for slow storage.',
-        choices=('none', 'memory', 'disk'),
+        'none', 'Where to copy records first:', choices=('none', 'memory', 'disk')
     )
     data_service: str = fields.setting(
-        '',
-        'Address of a tf.data service that decodes. Each example is seen once an epoch, in no '
-        'deterministic order; a resumed run restarts its epoch.',
-        metavar='grpc://HOST:PORT',
-        modes=_TRAIN,
+        '', 'Decode on grpc://HOST:PORT, in no fixed order.', metavar='ADDRESS', modes=_TRAIN
     )
     service_role: str = fields.setting(
-        'worker',
-        'What --mode=data_service does:',
-        choices={
-            'dispatcher': 'distribute the work to the workers',
-            'worker': 'decode and send batches',
-        },
-        modes=_SERVE,
+        'worker', 'Part of the service:', choices=('dispatcher', 'worker'), modes=_SERVE
     )
     service_port: int = fields.setting(
         0, 'Port to listen on. 0: any free one.', low=0, high=65535, modes=_SERVE
@@ -193,84 +143,65 @@ class Network(fields.Section):
 
     recipe: str = fields.setting(
         'source2012',
-        'Hyperparameters and network to start from; flags override single values:',
+        'Hyperparameters to start from; flags override them:',
         choices={
             'paper': 'the text of the paper, to the letter',
             'source2012': "what the paper's source code ran",
-            'caffe': "Caffe's bvlc_alexnet, whose weights it can load",
-            'cifar13': "footnote 3's network for CIFAR-10, 13 % error",
+            'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
+            'cifar13': "footnote 3's CIFAR-10 network, 13 % error",
             'cifar11': 'the same with normalisation, 11 % error',
             'figure1': 'the four layers of figure 1, for CIFAR-10',
         },
     )
-    width: float = fields.setting(
-        1.0, "Layer sizes as a multiple of the paper's.", low=1 / 48, high=16
-    )
+    width: float = fields.setting(1.0, "Multiple of the paper's layer sizes.", low=1 / 48, high=16)
     devices: tuple[str, ...] = fields.setting(
-        (),
-        "Devices to train on, as /GPU:0,/GPU:1. Default: TensorFlow's first.",
-        metavar='DEVICE,...',
+        (), "Such as /GPU:0,/GPU:1. Default: TensorFlow's first.", metavar='DEVICE,...'
     )
     strategy: str = fields.setting(
         'auto',
         'What --devices hold:',
         choices={
-            'auto': 'a column each if two are named, else the whole network',
+            'auto': 'two_columns if two are named, else one_device',
             'one_device': 'the whole network',
             'two_columns': 'one column each, as in the paper',
             'mirrored': 'a replica of the network each',
-            'multi_worker': 'a replica on every GPU of every worker in TF_CONFIG',
+            'multi_worker': 'a replica on each GPU, see TF_CONFIG',
         },
     )
-    precision: str = fields.setting(
-        'float32',
-        'Dtype of activations; weights are float32. float16 scales the loss.',
-        choices=('float32', 'bfloat16', 'float16'),
-    )
+    precision: str = fields.setting('float32', 'Dtype of activations:', choices=_DTYPES)
     columns: int | None = fields.setting(
-        None, "Columns. 1: the network of the paper's footnote 2.", choices=(1, 2)
+        None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)
     )
     conv6: bool | None = fields.setting(None, 'Add a sixth convolution over pool5.')
     removed_layer: str | None = fields.setting(
-        None,
-        'Convolution to leave out.',
-        choices=('', 'conv3', 'conv4', 'conv5'),
-        metavar='LAYER',
+        None, 'Convolution to leave out:', choices=('', 'conv3', 'conv4', 'conv5'), metavar='LAYER'
     )
-    activation: str | None = fields.setting(None, 'Nonlinearity.', choices=('relu', 'tanh'))
+    activation: str | None = fields.setting(None, 'Nonlinearity:', choices=('relu', 'tanh'))
     pool_size: int | None = fields.setting(
-        None, 'Side of pooling windows, at stride 2. 2: no overlap.', choices=(2, 3)
+        None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
     )
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
     crop_size: int | None = fields.setting(None, 'Side of the training crop.', low=11, high=256)
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
-    lrn_n: int | None = fields.setting(
-        None, "Normalisation's n: channels in a sum, an odd number.", low=1
-    )
+    lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
     lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
-    lrn_across_columns: bool | None = fields.setting(
-        None, 'Sum over the channels of both columns at their seam.'
-    )
-    lrn1_before_pool: bool | None = fields.setting(
-        None, "Apply norm1 to conv1's output, before pooling and ReLU."
-    )
+    lrn_across_columns: bool | None = fields.setting(None, 'Let sums reach the other column.')
+    lrn1_before_pool: bool | None = fields.setting(None, 'Apply norm1 before pool1 and relu1.')
     same_map_alpha: float | None = fields.setting(
-        None, "Alpha of the source's second normalisation within a channel. 0: none.", low=0
+        None, "Alpha of the source's norm in a channel. 0: none.", low=0
     )
-    initial_sd: float | None = fields.setting(
-        None, 'Standard deviation of initial weights; CIFAR layers have multiples.', low=0
-    )
+    initial_sd: float | None = fields.setting(None, 'Deviation of initial weights.', low=0)
     initial_sd_middle: float | None = fields.setting(None, 'The same for conv3 to conv6.', low=0)
     initial_sd_hidden: float | None = fields.setting(None, 'The same for fc6 and fc7.', low=0)
     initial_bias: float | None = fields.setting(
-        None, 'Initial bias of conv2, conv4 to conv6, fc6 and fc7; of all CIFAR layers.'
+        None, 'Initial bias of conv2, conv4 to conv6, fc6 and fc7.'
     )
     dropout: float | None = fields.setting(
         None, 'Share of the outputs of fc6 and fc7 set to 0.', low=0, high=0.99
     )
     dropout_inverted: bool | None = fields.setting(
-        None, 'Scale kept outputs in training, not all outputs in inference.'
+        None, 'Scale kept outputs in training, not in inference.'
     )
 
 
@@ -286,110 +217,77 @@ class Training(fields.Section):
     )
     layer_rates: tuple[str, ...] | None = fields.setting(
         None,
-        'Learning rates of layers, as multiples, from the start or after some epochs: '
-        'fc8=10,conv1=0@72.',
+        'Multiples by layer, after some epochs: conv1=0@72.',
         pattern=rf'{_LAYER}=\d+(\.\d+)?(@\d+)?',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
     )
     momentum: float | None = fields.setting(None, 'Momentum.', low=0, high=1, modes=_UPDATE)
-    weight_decay: float | None = fields.setting(
-        None, 'Weight decay; CIFAR layers have multiples.', low=0, modes=_UPDATE
-    )
+    weight_decay: float | None = fields.setting(None, 'Weight decay.', low=0, modes=_UPDATE)
     batch_size: int | None = fields.setting(
         None, 'Examples in a step.', low=1, high=1_000_000, modes=_UPDATE
     )
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
     stop_train_error: float = fields.setting(
-        -1.0, 'Stop after an epoch with at most this training error. -1: never.', low=-1, high=1
+        -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
     )
     schedule: str | None = fields.setting(
         None,
-        'When the learning rate is divided:',
+        'When to divide the learning rate:',
         choices={
-            'plateau': 'by 10 after --patience_epochs without a better validation error',
+            'plateau': 'by 10 after --patience_epochs without gain',
             'list': 'by 10 after each of --drop_epochs',
-            'geometric': 'by 250 in all, in four equal parts of --epochs',
+            'geometric': 'by 250 in all, in quarters of --epochs',
         },
     )
     drop_epochs: tuple[int, ...] | None = fields.setting(
-        None, 'Epochs after which --schedule=list divides, as 23,51,78.', low=1, metavar='N,...'
+        None, 'Epochs of --schedule=list, as 23,51,78.', low=1, metavar='N,...'
     )
     patience_epochs: int = fields.setting(5, 'Epochs that make a plateau.', low=1)
-    reshuffle: bool | None = fields.setting(
-        None, 'Shuffle the examples anew in every epoch.', modes=_UPDATE
-    )
+    reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
     random_crops: bool | None = fields.setting(
-        None,
-        'Crop at random places and mirror at random. false: the centre.',
-        modes=_UPDATE,
+        None, 'Crop and mirror at random. false: the centre.', modes=_UPDATE
     )
     crop_chunk: int | None = fields.setting(
-        None,
-        'Consecutive images that share crop and mirroring.',
-        low=1,
-        modes=_UPDATE,
+        None, 'Consecutive images that share crop and mirroring.', low=1, modes=_UPDATE
     )
     colour_shift_sd: float | None = fields.setting(
-        None,
-        'Standard deviation of the colour shift, relative to that of each component. 0: none.',
-        low=0,
-        modes=_UPDATE,
+        None, 'Colour shift, in standard deviations. 0: none.', low=0, modes=_UPDATE
     )
     colour_shift_divisor: float | None = fields.setting(
-        None,
-        'Divisor of images while there is a colour shift.',
-        low=0.1,
-        modes=_UPDATE,
+        None, 'Divisor of colour-shifted images.', low=0.1, modes=_UPDATE
     )
     colour_shift_epochs: int | None = fields.setting(
         None, 'Epochs with the colour shift. 0: all.', low=0, modes=_UPDATE
     )
     init_weights: str = fields.setting(
         '',
-        "Weights to start from: a run, its variables.npz, or Caffe's AlexNet as .npy, .npz or "
-        '.caffemodel. Default: random ones.',
+        "Weights to start from: a run, its variables.npz, or Caffe's AlexNet (.npy, .npz, "
+        '.caffemodel).',
         metavar='RUN_OR_FILE',
     )
     init_layers: tuple[str, ...] | None = fields.setting(
         None,
-        'Layers that --init_weights sets. Default: all; all but the last if the run has other '
-        'classes.',
+        'Layers that --init_weights sets. Default: all, without the last if classes differ.',
         pattern=_LAYER,
         metavar='LAYER,...',
     )
     init_missing: str = fields.setting(
-        'refuse',
-        'What to do with layers that --init_weights lacks or has for other classes:',
-        choices={'refuse': 'stop', 'fresh': 'keep their random initialisation'},
+        'refuse', 'If a layer has no such weights: refuse, or fresh.', choices=('refuse', 'fresh')
     )
     accumulate_steps: int = fields.setting(
-        1,
-        'Parts in which to compute a batch that does not fit in memory; the update is the same.',
-        low=1,
-        high=1024,
+        1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
     )
     on_nonfinite: str = fields.setting(
-        'stop',
-        'What to do when the loss or a gradient is NaN or infinite:',
-        choices={
-            'stop': 'stop with exit status 4',
-            'rollback': 'restore the newest checkpoint and skip the batch, three times at most',
-        },
+        'stop', 'At NaN or inf: stop, or rollback and skip a batch.', choices=('stop', 'rollback')
     )
-    checkpoint_secs: int = fields.setting(
-        600, 'Seconds between checkpoints; one more ends each epoch.', low=1
-    )
+    checkpoint_secs: int = fields.setting(600, 'Seconds between checkpoints in an epoch.', low=1)
     keep_every_epochs: int = fields.setting(
-        0,
-        'Keep the checkpoint of every Nth epoch, beside the newest three and the best. 0: none.',
-        low=0,
+        0, 'Keep the checkpoint of every Nth epoch. 0: none.', low=0
     )
     profile_steps: tuple[int, ...] = fields.setting(
-        (), 'First and last step of a TensorBoard profile, as 10,20.', low=1, metavar='FIRST,LAST'
+        (), 'Steps to profile for TensorBoard, as 10,20.', low=1, metavar='FIRST,LAST'
     )
-    log_every_steps: int = fields.setting(
-        20, 'Steps between points of the TensorBoard curves.', low=1
-    )
+    log_every_steps: int = fields.setting(20, 'Steps between points of TensorBoard curves.', low=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -399,15 +297,11 @@ class Evaluation(fields.Section):
     modes: ClassVar = _SCORE
 
     split: str = fields.setting(
-        'validation',
-        'Split to score.',
-        choices=('train', 'validation', 'test'),
-        modes=(*_SCORE, 'retrieve', 'benchmark'),
+        'validation', 'Split:', choices=_SPLITS, modes=(*_SCORE, 'retrieve', 'benchmark')
     )
     views: tuple[str, ...] = fields.setting(
         (),
-        'Views of an image whose predictions are averaged; each set is scored by itself. Default: '
-        '1,10 in evaluation, otherwise 1:',
+        'Views whose predictions are averaged. Default: 1, in evaluation 1,10, one by one:',
         choices={
             '1': 'single-crop: the centre',
             '10': 'ten-crop: corners, centre and their mirror images',
@@ -418,40 +312,40 @@ class Evaluation(fields.Section):
     )
     checkpoint: str = fields.setting(
         'newest',
-        'Checkpoint to load from a run:',
-        choices={'newest': 'the newest', 'best': 'of the epoch with the best validation error'},
+        'Checkpoint to load: newest, or best on validation.',
+        choices=('newest', 'best'),
         modes=(*_LOAD_RUN, *_TRAIN),
     )
     save_probabilities: str = fields.setting(
         '',
-        "Dtype in which to keep every example's probabilities beside the run.",
+        'Keep all probabilities beside the run as:',
         choices=('', 'float16', 'float32'),
         metavar='DTYPE',
         modes=(*_SCORE, 'report', 'plot'),
     )
     ensemble: tuple[str, ...] = fields.setting(
         (),
-        'Runs whose probabilities are averaged; kept probabilities are reused.',
+        'Runs to average; see also --save_probabilities.',
         metavar='RUN,...',
         modes=('evaluate', 'predict'),
     )
     ensemble_weights: tuple[str, ...] = fields.setting(
         (),
-        'Weights of the runs in --ensemble, as 1,0.5. Default: equal.',
+        'Weights of --ensemble, as 1,0.5. Default: equal.',
         pattern=r'\d+(\.\d+)?',
         metavar='WEIGHT,...',
         modes=('evaluate', 'predict'),
     )
     search_weights: str = fields.setting(
         '',
-        'Another split, on which to search the weights with the lowest top-5 error.',
-        choices=('', 'train', 'validation', 'test'),
+        'Another split, on which to search weights:',
+        choices=('', *_SPLITS),
         metavar='SPLIT',
         modes=('evaluate',),
     )
     eval_batch_size: int = fields.setting(
         128,
-        'Images in a forward pass without gradients; a tenth for ten-crop.',
+        'Images in an evaluation batch; ten-crop: a tenth.',
         low=10,
         high=1_000_000,
         modes=(*_SCORE, 'train', 'predict', 'report', 'plot', 'retrieve', 'benchmark'),
@@ -472,23 +366,17 @@ class Predict(fields.Section):
     )
     output: str = fields.setting(
         'table',
-        'Format of the output; json is one object a line.',
+        'Form of the output; json is an object a line:',
         choices=('table', 'csv', 'json'),
         modes=('predict', 'retrieve', 'benchmark'),
     )
-    output_file: str = fields.setting(
-        '', 'File for the output. Default: standard output.', metavar='FILE'
-    )
+    output_file: str = fields.setting('', 'File for the output. Default: stdout.', metavar='FILE')
     draw: str = fields.setting(
-        '',
-        'Figure of the first images with their predictions (.png), or with the similar images '
-        'found (.png or .html).',
-        metavar='FILE',
+        '', 'Figure of the first results: .png, of similar images also .html.', metavar='FILE'
     )
     submission: str = fields.setting(
         '',
-        'File for the ILSVRC evaluation server, instead of the output: five class ids a line, in '
-        'the order of the file names.',
+        'File for the ILSVRC server instead: five class ids a line, by file name.',
         metavar='FILE',
         modes=('predict',),
     )
@@ -508,7 +396,7 @@ class Report(fields.Section):
     )
     paper_tables: str = fields.setting(
         '',
-        "Print the paper's table of this data set, with the runs' results beside.",
+        "Print the paper's table of this data set beside the runs':",
         choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
         metavar='DATASET',
     )
@@ -526,8 +414,8 @@ class Plot(fields.Section):
         choices={
             'kernels': "the first layer's kernels (figure 3)",
             'network': 'the layers and their sizes (figure 2)',
-            'predictions': 'classes of --inputs or of held-out images (figure 4)',
-            'neighbours': 'similar images of --inputs or of held-out images (figure 4)',
+            'predictions': 'classes of --inputs or held-out images (figure 4)',
+            'neighbours': 'images similar to the same (figure 4)',
             'curves': 'training and validation errors of --compare_runs',
             'training_curves': 'training errors alone (figure 1)',
             'activations': 'the feature maps of --layer for the image in --inputs',
@@ -556,27 +444,18 @@ class Retrieve(fields.Section):
         },
     )
     index_dir: str = fields.setting(
-        '',
-        'Directory of indexes. Default: RUN_DIR/index.',
-        metavar='DIR',
-        modes=('retrieve', 'plot'),
+        '', 'Index directory. Default: RUN_DIR/index.', metavar='DIR', modes=('retrieve', 'plot')
     )
     database: str = fields.setting(
-        'train',
-        'Split to search.',
-        choices=('train', 'validation', 'test'),
-        modes=('retrieve', 'plot'),
+        'train', 'Split to search:', choices=_SPLITS, modes=('retrieve', 'plot')
     )
     neighbours: int = fields.setting(6, 'Similar images to find for each query.', low=1)
     search_engine: str = fields.setting(
-        'numpy',
-        'Library that searches binary codes; the results are equal.',
-        choices=('numpy', 'faiss'),
+        'numpy', 'What searches codes, to equal results:', choices=('numpy', 'faiss')
     )
     code_bits: tuple[int, ...] = fields.setting(
         (),
-        'Search binary codes of this length, as 28 or 256, from an autoencoder; evaluate compares '
-        'several. Default: the feature vectors.',
+        'Search binary codes of this length, as 28,256 to compare, not feature vectors.',
         low=1,
         high=4096,
         metavar='BITS,...',
@@ -590,24 +469,16 @@ class Export(fields.Section):
     modes: ClassVar = ('export', 'all')
 
     export_dir: str = fields.setting(
-        '',
-        'Directory of numbered versions. Default: RUN_DIR/export.',
-        metavar='DIR',
-        modes=('export', 'report', 'all'),
+        '', 'Directory. Default: RUN_DIR/export.', metavar='DIR', modes=('export', 'report', 'all')
     )
     export_version: int | None = fields.setting(
         None, 'Number of this version. Default: the next.', low=1, metavar='N'
     )
-    export_precision: str = fields.setting(
-        'float32',
-        'Dtype of the exported weights; they are cast to float32 when used.',
-        choices=('float32', 'bfloat16', 'float16'),
-    )
+    export_precision: str = fields.setting('float32', 'Dtype of stored weights:', choices=_DTYPES)
     export_also: tuple[str, ...] = fields.setting(
         (),
-        'Further formats, as files beside the version. They take pixels of 256 x 256 images, not '
-        'encoded files:',
-        choices={'litert': 'for phones (TensorFlow Lite)', 'onnx': 'for ONNX runtimes'},
+        'Other formats, which take pixels of 256 x 256 images:',
+        choices=('litert', 'onnx'),
         metavar='FORMAT,...',
     )
 
@@ -624,7 +495,7 @@ class Benchmark(fields.Section):
         choices={
             'train_step': 'one update with a batch in memory',
             'inference': 'one forward pass',
-            'input': 'the input pipeline of --data_dir, stage by stage',
+            'input': 'the input pipeline of --data_dir, by stages',
             'end_to_end': 'training with and without the input pipeline',
             'evaluate': 'scoring a split, single-crop and ten-crop',
             'serving': 'an exported SavedModel beside the network',
@@ -634,9 +505,7 @@ class Benchmark(fields.Section):
         1000, 'Classes of the network.', low=2, modes=('benchmark', 'plot')
     )
     runs: int = fields.setting(10, 'Measured repetitions, after a warm-up.', low=1)
-    tf32: bool = fields.setting(
-        True, 'Let a GPU round the inputs of float32 products to 10 bits (TF32).'
-    )
+    tf32: bool = fields.setting(True, 'Let a GPU round inputs of float32 products (TF32).')
     by_layer: bool = fields.setting(True, 'Measure each layer by itself too; with --output=table.')
 
 
@@ -657,14 +526,11 @@ class Experiment(fields.Section):
 
     grid: str = fields.setting(
         '',
-        "Settings that differ between runs, as 'activation=relu|tanh;seed=1|2|3': one run for "
-        'each combination. Settings joined by +, as a=1+b=2, change together; an empty value '
-        "changes nothing: '|columns=1;seed=1|2'.",
+        "One run for each combination, as 'activation=relu|tanh;seed=1|2|3'. Settings joined by "
+        "+, as a=1+b=2, change together; an empty value changes nothing: '|columns=1;seed=1|2'.",
         metavar='SETTING=VALUE|VALUE;...',
     )
-    experiment_dir: str = fields.setting(
-        'runs/experiment', 'Directory of the runs, their table and figures.'
-    )
+    experiment_dir: str = fields.setting('runs/experiment', 'Runs, their table and figures.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -677,9 +543,7 @@ class Config(fields.Section):
         'all', 'What to do.', choices=MODES, aliases={'everything': 'all', 'draw': 'plot'}
     )
     run_dir: str = fields.setting(
-        'runs/default',
-        'Directory of a run: config, checkpoints, metrics, reports.',
-        modes=('train', *_LOAD_RUN, 'all'),
+        'runs/default', "A run's config, checkpoints, reports.", modes=('train', *_LOAD_RUN, 'all')
     )
     seed: int = fields.setting(0, 'Seed of every random number.', low=0, high=2**31 - 1)
     debug: bool = fields.setting(False, "Print tracebacks and TensorFlow's own log.")

@@ -15,10 +15,7 @@ from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding
 
 SUFFIXES = {'litert': '.tflite', 'onnx': '.onnx'}
-_PACKAGES = {
-    'litert': ('ai_edge_litert.interpreter',),
-    'onnx': ('tf2onnx', 'onnxruntime'),
-}
+_PACKAGES = {'litert': ('ai_edge_litert.interpreter',), 'onnx': ('tf2onnx', 'onnxruntime')}
 _INPUT = 'images'
 
 

@@ -55,9 +55,7 @@ def plot_error_curves(runs: Mapping[str, charts.Epochs]) -> charts.Figure:
 
 
 def plot_training_curves(
-    runs: Mapping[str, charts.Epochs],
-    level: float = 0.25,
-    groups: Mapping[str, str] | None = None,
+    runs: Mapping[str, charts.Epochs], level: float = 0.25, groups: Mapping[str, str] | None = None
 ) -> charts.Figure:
     """Plots the training error of runs by epoch (the paper's figure 1).
 

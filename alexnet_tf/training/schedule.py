@@ -13,10 +13,7 @@ _LAYER_RATE = re.compile(r'(\w+)=([\d.]+)(?:@(\d+))?')
 
 
 def compute_learning_rate(
-    recipe: recipes.Recipe,
-    validation_errors: Sequence[float],
-    *,
-    patience_epochs: int,
+    recipe: recipes.Recipe, validation_errors: Sequence[float], *, patience_epochs: int
 ) -> float | None:
     """Computes the learning rate of the next epoch; None if the schedule is over.
 

@@ -42,15 +42,7 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
     return _map_images(decode, encoded, layout.square_size)
 
 
-def decode_crops(
-    encoded,
-    rows,
-    columns,
-    mirrored,
-    *,
-    crop_size: int,
-    layout: manifests.Layout,
-):
+def decode_crops(encoded, rows, columns, mirrored, *, crop_size: int, layout: manifests.Layout):
     """Decodes the crop of each image at (row, column), and no more than it needs.
 
     Args:

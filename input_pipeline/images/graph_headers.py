@@ -14,10 +14,7 @@ _MARKER, _SCAN, _APP1 = 0xFF, 0xDA, 0xE1  # of a JPEG
 
 
 def find_problem(
-    encoded: tf.Tensor,
-    *,
-    max_bytes: int = headers.MAX_BYTES,
-    max_pixels: int = headers.MAX_PIXELS,
+    encoded: tf.Tensor, *, max_bytes: int = headers.MAX_BYTES, max_pixels: int = headers.MAX_PIXELS
 ) -> tf.Tensor:
     """Says why an image must not be decoded.
 

@@ -22,11 +22,7 @@ JPEG, GIF, BMP = b'\xff\xd8\xff', b'GIF8', b'BM'
 PNG = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'
 # The kinds of WebP, by their signatures and the signatures' offsets. Decoders take more kinds,
 # whose size is elsewhere.
-WEBPS = (
-    ((b'VP8 ', 12), (b'\x9d\x01\x2a', 23)),
-    ((b'VP8L', 12), (b'\x2f', 20)),
-    ((b'VP8X', 12),),
-)
+WEBPS = (((b'VP8 ', 12), (b'\x9d\x01\x2a', 23)), ((b'VP8L', 12), (b'\x2f', 20)), ((b'VP8X', 12),))
 WEBP_ANIMATION = 2  # bit of the flags
 BMP_HEADER_BYTES = 40  # at least
 ORIENTATION_TAG, SHORT_TYPE = 0x0112, 3  # of EXIF

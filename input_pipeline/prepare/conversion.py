@@ -12,13 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from input_pipeline import errors, files
-from input_pipeline.prepare import (
-    beam_executor,
-    duplicates,
-    local_executor,
-    sharding,
-    statistics,
-)
+from input_pipeline.prepare import beam_executor, duplicates, local_executor, sharding, statistics
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 

@@ -45,6 +45,18 @@ def test_help_of_training_is_about_training_alone():
     assert not shown & {'source', 'inputs', 'export_dir', 'grid', 'views', 'figure', 'benchmark'}
 
 
+def test_help_of_training_takes_two_screens_at_most():
+    assert len(describe('train').splitlines()) <= 100
+
+
+def test_every_value_of_a_choice_is_named():
+    page = help_text.reference_page(RECIPES)
+    for name, field in fields.map_settings(schema.Config).items():
+        (row,) = re.findall(rf'^\| `--{name}` \|(.*)$', page, re.MULTILINE)
+        for choice in field.metadata.get('choices', ()) if name != 'mode' else ():
+            assert re.search(rf'\b{choice}\b', row.rpartition(' | ')[2]), (name, choice)
+
+
 @pytest.mark.parametrize('mode', schema.MODES)
 def test_pages_fit_a_terminal(mode):
     for page in (describe(mode), help_text.describe_program()):
