@@ -1,7 +1,8 @@
 """Exports a trained network as a SavedModel that classifies image files."""
 
+import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,10 +22,27 @@ _TOLERANCE, _NARROW_TOLERANCE = 1e-4, 0.05
 
 def run(config: schema.Config) -> None:
     """Exports a checkpoint, checks the export, and prints how to use it."""
+    export(config, functools.partial(loading.load_run, config))
+
+
+def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pathlib.Path:
+    """Exports a trained network, checks the export, and prints how to use it.
+
+    Args:
+        config: Settings of the command.
+        load: Loads the network; its arguments `path` and `precision` are those of `load_run`.
+
+    Returns:
+        The directory of the version that was written.
+
+    Raises:
+        UsageError: The version exists, or a package for `--export_also` is not installed.
+        DataError: There is no trained network, or the export does not compute what it does.
+    """
     settings, export_dir = config.export, run_directory.get_export_dir(config)
     _check_packages(settings.export_also)
     saved_model.resolve_path(export_dir, settings.export_version)  # before the network is loaded
-    trained = loading.load_run(config)
+    trained = load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
     served = _serve(trained, settings.export_precision)
     functions = signatures.build(served)
@@ -35,7 +53,9 @@ def run(config: schema.Config) -> None:
         functions,
         version=settings.export_version,
         reference=(encoded, scores),
-        write_formats=lambda unnamed, path: _write_formats(config, trained, unnamed, path, encoded),
+        write_formats=lambda unnamed, path: _write_formats(
+            settings.export_also, trained, load, version=unnamed, path=path, encoded=encoded
+        ),
     )
     print(f'export: {exported.path}, step {trained.step}')
     if settings.export_precision != 'float32':
@@ -48,6 +68,7 @@ def run(config: schema.Config) -> None:
     if not exported.has_warmup:
         print('export: no warm-up requests; pip install "alexnet_tf[serving]" to write them')
     print(saved_model.format_usage(exported.path))
+    return exported.path
 
 
 def _check_packages(kinds: Sequence[str]) -> None:
@@ -92,24 +113,26 @@ def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
 
 
 def _write_formats(
-    config: schema.Config,
+    kinds: Sequence[str],
     trained: loading.TrainedRun,
+    load: Callable[..., loading.TrainedRun],
+    *,
     version: pathlib.Path,
     path: pathlib.Path,
     encoded: Sequence[bytes],
 ) -> None:
     """Writes the other formats beside `path`, checked against the SavedModel in `version`."""
-    if not config.export.export_also:
+    if not kinds:
         return
     is_exact, size = trained.precision == 'float32', len(trained.mean_image)
     if not is_exact:
-        trained = loading.load_run(config, path=trained.checkpoint, precision='float32')
+        trained = load(path=trained.checkpoint, precision='float32')
     squares = np.stack(
         [decoding.resize_to_square(decoding.decode(image), size).numpy() for image in encoded]
     )
     loaded = saved_model.load(version)
     scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
-    for kind in config.export.export_also:
+    for kind in kinds:
         file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
         difference = formats.write_model(
             file,

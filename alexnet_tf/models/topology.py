@@ -81,9 +81,36 @@ def list_layer_names(model: keras.Model) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def get_layer_name(variable: keras.Variable) -> str:
-    """Returns the paper's name of a variable's layer: 'conv1' for the kernel of conv1_b."""
-    return variable.path.split('/')[-2].split('_')[0]
+def get_layer_outputs(model: keras.Model, name: str) -> dict[str, keras.KerasTensor]:
+    """Returns the outputs of a layer by column.
+
+    Args:
+        model: A functional model.
+        name: The layer's name without its column, such as 'norm1'.
+
+    Returns:
+        The outputs by 'a' and 'b'; by '' for a layer of neither, such as 'logits'; {} if there is
+        no such layer.
+    """
+    names = {name: '', f'{name}_a': 'a', f'{name}_b': 'b'}
+    return {names[layer.name]: layer.output for layer in model.layers if layer.name in names}
+
+
+def list_column_layers(model: keras.Model) -> list[str]:
+    """Lists all layers of the columns, without the column: 'conv1', 'norm1', 'pool1', ..."""
+    names = [layer.name[:-2] for layer in model.layers if _get_column(layer.name) == 'a']
+    return list(dict.fromkeys(names))
+
+
+def get_layer_name(variable: keras.Variable, *, with_column: bool = False) -> str:
+    """Returns the paper's name of a variable's layer: 'conv1' for the kernel of conv1_b.
+
+    Args:
+        variable: A variable of any Keras model.
+        with_column: Return the layer's own name: 'conv1_b'.
+    """
+    name = variable.path.split('/')[-2:][0]
+    return name if with_column else name.removesuffix(f'_{_get_column(name)}')
 
 
 def is_bias(variable: keras.Variable) -> bool:

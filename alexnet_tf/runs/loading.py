@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -82,7 +83,7 @@ def load_run(
         model=model,
         recipe=recipe,
         classes=tuple(data['classes']),
-        names=_name_classes(data['classes'], data.get('words', ())),
+        names=name_classes(data['classes'], data.get('words', ())),
         ids=tuple(data.get('ids', ())),
         mean_image=np.load(directory / run_directory.MEAN_IMAGE_FILE, allow_pickle=False),
         exif_orientation=data.get('exif_orientation', False),
@@ -94,7 +95,8 @@ def load_run(
     )
 
 
-def _name_classes(classes, words) -> tuple[str, ...]:
+def name_classes(classes: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """Names classes for people: their labels, followed by their words where they have some."""
     if not words:
         return tuple(classes)
     return tuple(f'{label} {word}'.rstrip() for label, word in zip(classes, words, strict=True))

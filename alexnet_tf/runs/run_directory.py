@@ -8,6 +8,7 @@ from typing import Any
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
+from input_pipeline.records import manifests
 
 CONFIG_FILE = 'config.json'
 DATA_FILE = 'data.json'
@@ -40,6 +41,20 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
 def read_classes(directory: pathlib.Path) -> tuple[str, ...]:
     """Reads the class labels that a run was trained on, in label order."""
     return tuple(read_data(directory)['classes'])
+
+
+def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) -> None:
+    """Checks that records have the classes that a run was trained on.
+
+    Raises:
+        DataError: They have not, or the directory holds no run.
+    """
+    if manifest.classes != read_classes(directory):
+        raise errors.DataError(
+            f'--data_dir={manifest.directory} has other classes than the network in '
+            f'--run_dir={directory} was trained on. Name the records of its training, or records '
+            'with the same classes in the same order.'
+        )
 
 
 def check_same_data(directories: Sequence[str]) -> None:

@@ -1,17 +1,19 @@
-"""The evaluation of one run's network."""
+"""The evaluation of one run's network, and the files of `errors/` that say where it errs."""
 
 import functools
 import pathlib
 from collections.abc import Callable
 
-from alexnet_tf.commands.evaluate import error_report
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
+from alexnet_tf.plots import availability
 from alexnet_tf.reports import progress, tables
 from alexnet_tf.runs import loading, results, run_directory
 from alexnet_tf.training import checkpoint, evaluator
-from input_pipeline import errors
+from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
+
+_MAX_MISTAKES = 24  # in a plot
 
 
 class RunEvaluator:
@@ -34,12 +36,7 @@ class RunEvaluator:
         )
         self._step = checkpoint.read_state(self._checkpoint)['step']
         self._variables_sha256 = checkpoint.read_variables_sha256(self._checkpoint)
-        if manifest.classes != run_directory.read_classes(self._directory):
-            raise errors.DataError(
-                f'--data_dir={config.data.data_dir} has other classes than the network in '
-                f'--run_dir={config.run_dir} was trained on. Name the records of its training, or '
-                'records with the same classes in the same order.'
-            )
+        run_directory.check_same_classes(self._directory, manifest)
 
     @functools.cached_property
     def run(self) -> loading.TrainedRun:
@@ -57,11 +54,9 @@ class RunEvaluator:
         dtype = self._config.evaluation.save_probabilities
         if dtype:
             scores = self._fill(self._open_cache(split, views, dtype), split, views)
-            members = [self.predict(split, views)]
-            analysis = error_analysis.analyse(members, [1.0], self._manifest.classes)
-            error_report.write(
-                self._directory, analysis, manifest=self._manifest, split=split, views=views
-            )
+            members, manifest = [self.predict(split, views)], self._manifest
+            analysis = error_analysis.analyse(members, [1.0], manifest.classes)
+            write_errors(self._directory, analysis, manifest=manifest, split=split, views=views)
         else:
             scores = self._score(split, views)
         row = self._build_row(split, views, scores)
@@ -119,7 +114,57 @@ class RunEvaluator:
             batch_size=self._config.evaluation.eval_batch_size,
         )
         with progress.Progress(f'images, {tables.format_views(views)} each') as bar:
-            evaluation = network_evaluator.evaluate(
+            return network_evaluator.evaluate(
                 self._manifest, split, report=bar.update, keep=keep
-            )
-        return evaluation.metrics
+            ).metrics
+
+
+def write_errors(
+    directory: pathlib.Path,
+    analysis: error_analysis.ErrorAnalysis,
+    *,
+    manifest: manifests.Manifest,
+    split: str,
+    views: int,
+) -> None:
+    """Writes tables of the errors and, with matplotlib, a plot of the most confident mistakes.
+
+    Args:
+        directory: Gets the folder `errors`.
+        analysis: Of the split.
+        manifest: Of the records.
+        split: Name of the split.
+        views: Number of views of an image.
+    """
+    folder, stem = directory / 'errors', f'{split}-{views}'
+    plots = availability.load_plots()
+    if plots and analysis.rank_mistakes():
+        figure = plot_mistakes(plots, analysis, manifest, split)
+        plots.save_figure(figure, folder / f'{stem}-mistakes.png')
+    for name, (header, rows) in analysis.to_tables().items():
+        tables.write_csv(folder / f'{stem}-{name}.csv', header, rows)
+    print(
+        f'evaluate: wrote errors by class, confused pairs, mistakes and calibration to {folder}; '
+        f'expected calibration error {analysis.compute_calibration_error():.3f}'
+    )
+
+
+def plot_mistakes(
+    plots, analysis: error_analysis.ErrorAnalysis, manifest: manifests.Manifest, split: str
+):
+    """Plots the images of the most confident mistakes; there must be one.
+
+    Args:
+        plots: What `availability.load_plots` returns.
+        analysis: Of the split.
+        manifest: Of the records.
+        split: Name of the split.
+    """
+    mistakes = analysis.rank_mistakes()[:_MAX_MISTAKES]
+    positions = [mistake.position for mistake in mistakes]
+    squares = datasets.read_squares(manifest.list_shards(split), manifest.layout, positions)
+    captions = [
+        f'{label}\npredicted {predicted}\n{tables.format_percent(probability)}'
+        for _, label, predicted, probability, _ in mistakes
+    ]
+    return plots.plot_image_grid(squares, captions)

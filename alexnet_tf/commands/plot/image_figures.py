@@ -4,13 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.commands.evaluate import scoring, selection
-from alexnet_tf.commands.predict import predictor, streams
+from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.report import validation
 from alexnet_tf.commands.retrieve import indexing
 from alexnet_tf.config import fields, schema
+from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, run_plots
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import loading, predictor
 from input_pipeline import errors
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.records import checking, manifests
@@ -51,7 +52,7 @@ def _predict_inputs(config: schema.Config) -> list[tuple[dict, np.ndarray]]:
 
 def _read_inputs(
     config: schema.Config, trained: loading.TrainedRun, *, function: predictor.Function, limit: int
-) -> list[predictor.Prediction]:
+) -> list[predictor.ImageOutput]:
     """Applies a function to the first `limit` files of `--inputs`, unreadable ones aside.
 
     Raises:
@@ -123,17 +124,11 @@ def plot_activations(config: schema.Config) -> charts.FigureWithData:
     """Plots the activations of `--layer` for one image."""
     trained, crop, images = _read_crop(config)
     name, model = config.plot.layer, trained.model
-    outputs = {
-        layer.name[-1]: layer.output
-        for layer in model.layers
-        if layer.name in (f'{name}_a', f'{name}_b')
-    }
-    if not outputs:
-        names = dict.fromkeys(
-            layer.name[:-2] for layer in model.layers if layer.name.endswith('_a')
-        )
+    outputs = topology.get_layer_outputs(model, name)
+    if not set(outputs) & {'a', 'b'}:
+        names = ', '.join(topology.list_column_layers(model))
         raise fields.UsageError(
-            f'--layer={name} is no layer of this network. Choose one of {", ".join(names)}.'
+            f'--layer={name} is no layer of this network. Choose one of {names}.'
         )
     computed = type(model)(model.input, list(outputs.values()))(images, training=False)
     activations = {

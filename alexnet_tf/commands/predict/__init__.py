@@ -6,12 +6,12 @@ import pathlib
 import sys
 
 from alexnet_tf.commands.evaluate import selection
-from alexnet_tf.commands.predict import predictor, streams, submission
+from alexnet_tf.commands.predict import streams, submission
 from alexnet_tf.config import schema
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers
-from alexnet_tf.runs import loading, run_directory
+from alexnet_tf.runs import loading, predictor, run_directory
 
 _PLOTTED = 8
 
@@ -35,9 +35,8 @@ def run(config: schema.Config) -> None:
     if options.submission:
         return submission.write(options.submission, members[0], paths, predict)
     names = members[0].names
-    create_writer = functools.partial(
-        prediction_writers.create_writer, options.output, k=min(outputs.TOP_K, len(names))
-    )
+    k = min(outputs.TOP_K, len(names))
+    create_writer = functools.partial(prediction_writers.create_writer, k=k)
     entries = (
         (predictor.build_row(prediction, names), prediction.square) for prediction in predict(paths)
     )

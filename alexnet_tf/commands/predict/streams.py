@@ -48,7 +48,7 @@ def write_rows(
     entries: Iterable[tuple],
     total: int,
     *,
-    create_writer: Callable[[TextIO], Callable],
+    create_writer: Callable[[str, TextIO], Callable],
     limit: int,
 ) -> list[tuple]:
     """Writes a row for each file to `--output_file`, or to stdout.
@@ -57,7 +57,7 @@ def write_rows(
         config: Of the command.
         entries: (row, ...) of each file; the row of an unreadable file has the key 'error'.
         total: Number of files.
-        create_writer: Takes a text stream and returns a function that writes a row.
+        create_writer: Takes `--output` and a text stream, and returns a function that writes a row.
         limit: Number of entries to return.
 
     Returns:
@@ -69,7 +69,7 @@ def write_rows(
     """
     output_file, readable, returned = config.predict.output_file, 0, []
     with _open_output(output_file) as stream:
-        write_row = create_writer(stream)
+        write_row = create_writer(config.predict.output, stream)
         for entry in _show_progress(entries, total, output_file):
             write_row(entry[0])
             if 'error' not in entry[0]:

@@ -4,10 +4,9 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 
-from alexnet_tf.commands.predict import predictor
 from alexnet_tf.config import fields
 from alexnet_tf.reports import progress
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import loading, predictor
 from input_pipeline import errors, files
 
 _IDS = 5
@@ -17,7 +16,7 @@ def write(
     path: str,
     trained: loading.TrainedRun,
     images: Sequence[str],
-    predict: Callable[[Sequence[str]], Iterable[predictor.Prediction]],
+    predict: Callable[[Sequence[str]], Iterable[predictor.ImageOutput]],
 ) -> None:
     """Writes a submission, complete or not at all; lines are in the order of the file names.
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from alexnet_tf.commands.evaluate import scoring, selection
-from alexnet_tf.commands.predict import predictor
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import error_analysis
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import loading, predictor
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
@@ -72,6 +71,6 @@ def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tup
     positions = list(dict.fromkeys(spread))
     squares = datasets.read_squares(manifest.list_shards(SPLIT), manifest.layout, positions)
     for at, square in zip(positions, squares, strict=True):
-        prediction = predictor.Prediction(predictions.ids[at], predictions.probabilities[at])
+        prediction = predictor.ImageOutput(predictions.ids[at], predictions.probabilities[at])
         label = {'label': names[predictions.labels[at]]}
         yield predictor.build_row(prediction, names) | label, square

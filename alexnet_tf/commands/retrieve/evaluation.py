@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alexnet_tf.commands.evaluate import selection
-from alexnet_tf.commands.retrieve import coding, indexing
+from alexnet_tf.commands.retrieve import indexing
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import tables
 from alexnet_tf.retrieval import binary_codes, metrics, search
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.runs import loading
-from input_pipeline import files
 from input_pipeline.records import manifests
 
 _MAX_QUERIES = 1000
@@ -108,7 +107,7 @@ def _create_methods(
         yield _Method(f'{kind}, exact', 4 * index.vectors.width, euclidean, queries[kind])
     for bits in config.retrieve.code_bits:
         for kind, index in indexes.items():
-            coder, codes = coding.build_codes(index, bits, config.seed)
+            coder, codes = indexing.build_codes(index, bits, config.seed)
             name, query_codes = f'{kind}, autoencoder, {bits} bits', coder.encode(queries[kind])
             hamming = search.HammingSearch(codes, engine)
             yield _Method(name, codes.shape[1], hamming, query_codes)
@@ -119,10 +118,8 @@ def _create_methods(
         coder = binary_codes.RandomProjections(vectors.width, bits, config.seed)
         coder.fit(vectors)
         codes = binary_codes.encode_all(coder, vectors)
-        name, hamming = (
-            f'{features}, random projections, {bits} bits',
-            search.HammingSearch(codes, engine),
-        )
+        hamming = search.HammingSearch(codes, engine)
+        name = f'{features}, random projections, {bits} bits'
         yield _Method(name, codes.shape[1], hamming, coder.encode(queries[features]))
 
 
@@ -179,12 +176,11 @@ def _write_tables(
         for label, class_name in enumerate(classes):
             own = query_labels == label
             if own.any():
-                cells = (name, tables.escape_cell(class_name), int(own.sum()))
-                class_rows.append((*cells, *_means(score, own)))
+                class_rows.append((name, class_name, int(own.sum()), *_means(score, own)))
     header = ('way', *_METRICS, 'recall_of_nearest', 'bytes_a_picture', 'milliseconds_a_query')
-    files.write_csv(root / 'retrieval.csv', [header, *rows])
+    tables.write_csv(root / 'retrieval.csv', header, rows)
     header = ('way', 'class', 'queries', *_METRICS)
-    files.write_csv(root / 'retrieval-by-class.csv', [header, *class_rows])
+    tables.write_csv(root / 'retrieval-by-class.csv', header, class_rows)
 
 
 def _means(score: _Scores, chosen: np.ndarray) -> list[float | str]:

@@ -1,22 +1,23 @@
-"""Builds and loads the indexes of a run: the features of its network, or pixels."""
+"""Builds and loads the indexes of a run: features of its network or pixels, and their codes."""
 
-import dataclasses
+import functools
+import json
 import pathlib
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.predict import predictor
 from alexnet_tf.config import schema
 from alexnet_tf.reports import progress
-from alexnet_tf.retrieval import index
-from alexnet_tf.runs import loading
-from input_pipeline import errors
+from alexnet_tf.retrieval import binary_codes
+from alexnet_tf.retrieval import index as index_lib
+from alexnet_tf.runs import loading, predictor
+from input_pipeline import errors, files
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
 
 FEATURES, PIXELS = 'features', 'pixels'
+_ENCODER, _CODES, _KEY_FILE = 'encoder.npz', 'codes.npy', 'codes.json'
 _THUMBNAIL_SIZE = 32  # as in Krizhevsky and Hinton 2011
 
 
@@ -27,7 +28,7 @@ def build_index(
     manifest: manifests.Manifest,
     split: str,
     kind: str,
-) -> index.Index:
+) -> index_lib.Index:
     """Loads the index of a split, and computes what it lacks.
 
     Args:
@@ -41,23 +42,19 @@ def build_index(
         DataError: The directory holds another index.
     """
     directory = _index_directory(config, split, kind)
-    key = index.IndexKey(
-        kind=kind,
-        split=split,
-        manifest_sha256=manifest.sha256,
-        variables_sha256=_get_variables_sha256(trained, kind),
-    )
-    writer = index.IndexWriter(directory, key)
-    if not (directory / index.MANIFEST).exists():
-        shards = manifest.list_shards(split)
-        _write_parts(
-            config, writer, shards=shards, manifest=manifest, extract=_EXTRACTORS[kind](trained)
-        )
+    key = {'kind': kind, 'split': split, 'manifest_sha256': manifest.sha256}
+    key['variables_sha256'] = trained.variables_sha256 if kind == FEATURES else ''
+    writer = index_lib.IndexWriter(directory, index_lib.IndexKey(**key))
+    if not (directory / index_lib.MANIFEST).exists():
+        shards, extract = manifest.list_shards(split), _EXTRACTORS[kind](trained)
+        _write_parts(config, writer, shards=shards, manifest=manifest, extract=extract)
         writer.finish(len(shards), checking.read_names(shards), trained.names)
-    return index.load(directory, **dataclasses.asdict(key))
+    return index_lib.load(directory, **key)
 
 
-def load_index(config: schema.Config, trained: loading.TrainedRun, **expected: str) -> index.Index:
+def load_index(
+    config: schema.Config, trained: loading.TrainedRun, **expected: str
+) -> index_lib.Index:
     """Loads the index of `--database` by a run's features; its records need not exist.
 
     Args:
@@ -69,13 +66,8 @@ def load_index(config: schema.Config, trained: loading.TrainedRun, **expected: s
         DataError: There is no index, or it is of another network or other records.
     """
     split = config.retrieve.database
-    loaded = index.load(
-        _index_directory(config, split, FEATURES),
-        kind=FEATURES,
-        split=split,
-        variables_sha256=_get_variables_sha256(trained, FEATURES),
-        **expected,
-    )
+    key = {'kind': FEATURES, 'split': split, 'variables_sha256': trained.variables_sha256}
+    loaded = index_lib.load(_index_directory(config, split, FEATURES), **key, **expected)
     if loaded.classes != trained.names:
         raise errors.DataError(
             f'{loaded.directory} holds an index of other classes than those of the network in '
@@ -89,35 +81,27 @@ def _index_directory(config: schema.Config, split: str, kind: str) -> pathlib.Pa
     return pathlib.Path(root) / f'{split}-{kind}'
 
 
-def _get_variables_sha256(trained: loading.TrainedRun, kind: str) -> str:
-    return trained.variables_sha256 if kind == FEATURES else ''
-
-
-def _write_parts(config, writer: index.IndexWriter, *, shards, manifest, extract) -> None:
+def _write_parts(config, writer: index_lib.IndexWriter, *, shards, manifest, extract) -> None:
     """Writes the parts that are missing, one for each shard."""
     extract = tf.function(extract, autograph=False, jit_compile=False)
     total, done = sum(examples for _, examples in shards), 0
-    bar = progress.Progress('images')
-    for number, shard in enumerate(shards):
-        if not writer.has_part(number):
-            vectors, labels = _extract_shard(config, shard, manifest=manifest, extract=extract)
-            writer.write_part(number, vectors, labels)
-        done += shard[1]
-        bar.update(done, total)
-    bar.close()
+    with progress.Progress('images') as bar:
+        for number, shard in enumerate(shards):
+            if not writer.has_part(number):
+                writer.write_part(number, *_extract_shard(config, shard, manifest, extract))
+            done += shard[1]
+            bar.update(done, total)
 
 
-def _extract_shard(config, shard, *, manifest, extract: Callable):
+def _extract_shard(config, shard, manifest, extract):
     """Returns (examples, values) float32 vectors and (examples,) int64 labels of one shard."""
-    batches = datasets.iterate(
-        datasets.evaluation_dataset(
-            [shard], layout=manifest.layout, batch_size=config.evaluation.eval_batch_size
-        ),
-        manifest.directory,
-        lambda: checking.find_first_unreadable([shard], manifest.layout),
-    )
+    batch_size = config.evaluation.eval_batch_size
+    batches = datasets.evaluation_dataset([shard], layout=manifest.layout, batch_size=batch_size)
+    find_unreadable = functools.partial(checking.find_first_unreadable, [shard], manifest.layout)
     vectors, labels = [], []
-    for squares, batch_labels, mask in batches:
+    for squares, batch_labels, mask in datasets.iterate(
+        batches, manifest.directory, find_unreadable
+    ):
         is_example = mask.numpy() > 0
         vectors.append(extract(squares).numpy()[is_example])
         labels.append(batch_labels.numpy()[is_example])
@@ -132,3 +116,51 @@ def _shrink(squares: tf.Tensor) -> tf.Tensor:
 
 # Trained run -> (squares -> vectors), by kind.
 _EXTRACTORS = {FEATURES: predictor.build_feature_function, PIXELS: lambda trained: _shrink}
+
+
+def build_codes(
+    index: index_lib.Index, bits: int, seed: int
+) -> tuple[binary_codes.Autoencoder, np.ndarray]:
+    """Loads the codes of an index, or trains an autoencoder first if there are none.
+
+    Args:
+        index: The index; its codes are kept in its directory.
+        bits: Length of a code.
+        seed: Seed of the autoencoder.
+
+    Returns:
+        The autoencoder and the codes, (examples, bytes) uint8.
+
+    Raises:
+        DataError: The codes are damaged, of another index, or by another seed.
+    """
+    directory = index.directory / f'codes-{bits}'
+    coder = binary_codes.Autoencoder(index.vectors.width, bits, seed)
+    key = {name: files.compute_sha256(index.directory / name) for name in index_lib.FILES}
+    key |= {'bits': bits, 'seed': seed}
+    if not (directory / _KEY_FILE).is_file():
+        _train_coder(coder, index, directory=directory, key=key)
+    saved_key = index_lib.read_json(directory / _KEY_FILE)
+    if any(saved_key.get(name) != value for name, value in key.items()):
+        raise errors.DataError(
+            f'{directory} holds codes of another index, or by another --seed. Delete it.'
+        )
+    for path in (directory / _ENCODER, directory / _CODES):
+        if not path.is_file() or files.compute_sha256(path) != saved_key.get(path.name):
+            raise errors.DataError(
+                f'{path} was changed after it was written. Delete {directory} and build it again.'
+            )
+    coder.load(directory / _ENCODER)
+    return coder, np.load(directory / _CODES, allow_pickle=False)
+
+
+def _train_coder(
+    coder: binary_codes.Autoencoder, index: index_lib.Index, *, directory: pathlib.Path, key: dict
+) -> None:
+    with progress.Progress(f'steps of the autoencoder, {key["bits"]} bits') as bar:
+        coder.fit(index.vectors, bar.update)
+    codes = binary_codes.encode_all(coder, index.vectors)
+    coder.save(directory / _ENCODER)
+    index_lib.save_array(directory / _CODES, codes)
+    hashes = {name: files.compute_sha256(directory / name) for name in (_ENCODER, _CODES)}
+    files.write_atomically(directory / _KEY_FILE, json.dumps(key | hashes).encode())

@@ -1,13 +1,15 @@
-"""Predictions for images in files, a batch at a time."""
+"""What a trained network computes for images: probabilities or features, a batch at a time."""
 
 import collections
 import concurrent.futures
 import dataclasses
 import itertools
+import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from alexnet_tf.models import alexnet, outputs
 from alexnet_tf.runs import loading
 from input_pipeline import errors
 from input_pipeline.batches import preprocessing
+from input_pipeline.images import decoding
 from input_pipeline.records import writing
 from input_pipeline.sources import entries
 
@@ -24,12 +27,12 @@ Function = Callable[[tf.Tensor], tf.Tensor]  # squares -> values
 
 
 @dataclasses.dataclass(frozen=True)
-class Prediction:
-    """The result for one file.
+class ImageOutput:
+    """What was computed for one image.
 
     Attributes:
-        path: Of the file.
-        values: (values,) float32: probabilities, or features; None if there is an error.
+        path: Of its file; '' if it came as pixels.
+        values: (...) float32: probabilities, or features; None if there is an error.
         square: (size, size, 3) uint8 RGB, the image as records store it; None if there is an error.
         error: Why the file could not be read; '' if it could.
     """
@@ -41,11 +44,11 @@ class Prediction:
 
 
 class Predictor:
-    """Applies a function to the images of files, in memory that does not grow with their number.
+    """Applies a function to images, in memory that does not grow with their number.
 
     Args:
         trained: Tells the size of the squares, and whether EXIF orientation is applied.
-        function: Squares (batch, size, size, 3) uint8 RGB -> (batch, values).
+        function: Squares (batch, size, size, 3) uint8 RGB -> (batch, ...).
         batch_size: Images a step.
     """
 
@@ -56,18 +59,31 @@ class Predictor:
         self._compute = tf.function(
             function, input_signature=[squares], autograph=False, jit_compile=False
         )
+        self._fit_to_square = tf.function(
+            lambda image: decoding.resize_to_square(image, self._size),
+            input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+            autograph=False,
+        )
 
-    def __call__(self, paths: Sequence[str]) -> Iterator[Prediction]:
-        """Yields a prediction for each path, in order."""
-        size = min(self._batch_size, len(paths))  # one for all batches: XLA compiles each size
-        images = self._read_ahead(paths, ahead=_AHEAD * size)
-        while batch := list(itertools.islice(images, size)):
+    def __call__(self, images: Iterable[str | np.ndarray]) -> Iterator[ImageOutput]:
+        """Yields the output for each image, in order.
+
+        Args:
+            images: Paths of files, or pixels (height, width, 3) uint8 RGB.
+        """
+        # One size for all batches: XLA compiles each.
+        size = min(self._batch_size, operator.length_hint(images, self._batch_size))
+        squares = self._read_ahead(images, ahead=_AHEAD * size)
+        while batch := list(itertools.islice(squares, size)):
             yield from self._predict_batch(batch, size)
 
-    def _read_ahead(self, paths, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
+    def _read_ahead(self, images, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
         """Yields each path with its square or its error; threads read some files ahead."""
         pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-        reads = ((path, pool.submit(self._read, path)) for path in paths)
+        reads = (
+            (image if isinstance(image, str) else '', pool.submit(self._read, image))
+            for image in images
+        )
         waiting = collections.deque(itertools.islice(reads, ahead))
         try:
             while waiting:
@@ -77,25 +93,27 @@ class Predictor:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, path: str) -> np.ndarray | str:
+    def _read(self, image: str | np.ndarray) -> np.ndarray | str:
+        if not isinstance(image, str):
+            return self._fit_to_square(image).numpy()
         try:
             return writing.decode_square(
-                entries.ImageFile(path, -1)(),
+                entries.ImageFile(image, -1)(),
                 exif_orientation=self._exif,
                 square_size=self._size,
             ).numpy()
         except (tf.errors.OpError, OSError, ValueError, errors.DataError) as error:
             return errors.describe(error)
 
-    def _predict_batch(self, batch, size: int) -> Iterator[Prediction]:
+    def _predict_batch(self, batch, size: int) -> Iterator[ImageOutput]:
         squares = [image for _, image in batch if not isinstance(image, str)]
         padding = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
         values = iter(self._compute(np.stack(squares + padding)).numpy() if squares else ())
         for path, image in batch:
             if isinstance(image, str):
-                yield Prediction(path, error=image)
+                yield ImageOutput(path, error=image)
             else:
-                yield Prediction(path, next(values), image)
+                yield ImageOutput(path, next(values), image)
 
 
 def build_probability_function(
@@ -123,7 +141,11 @@ def build_probability_function(
 
 def build_feature_function(trained: loading.TrainedRun) -> Function:
     """Returns a function: squares -> the last hidden layer's activations for the central crop."""
-    model = alexnet.build_feature_extractor(trained.model)
+    return build_crop_function(trained, alexnet.build_feature_extractor(trained.model))
+
+
+def build_crop_function(trained: loading.TrainedRun, model: keras.Model) -> Function:
+    """Returns a function: squares -> what a model computes for the central crop minus the mean."""
     return lambda squares: model(_make_views(trained, squares, 1), training=False)
 
 
@@ -142,18 +164,18 @@ def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:
     return np.argsort(-probabilities, kind='stable')[:k].tolist()
 
 
-def build_row(prediction: Prediction, names: Sequence[str]) -> dict[str, Any]:
+def build_row(output: ImageOutput, names: Sequence[str]) -> dict[str, Any]:
     """Builds a row of output: the file with its top-5 classes and probabilities, or its error.
 
     Args:
-        prediction: Its values are probabilities.
+        output: Its values are probabilities.
         names: Of the classes, in label order.
     """
-    if prediction.error:
-        return {'file': prediction.path, 'error': prediction.error}
-    labels = select_top_k(prediction.values, outputs.TOP_K)
+    if output.error:
+        return {'file': output.path, 'error': output.error}
+    labels = select_top_k(output.values, outputs.TOP_K)
     return {
-        'file': prediction.path,
+        'file': output.path,
         'classes': [names[label] for label in labels],
-        'probabilities': [float(prediction.values[label]) for label in labels],
+        'probabilities': [float(output.values[label]) for label in labels],
     }
