@@ -9,6 +9,8 @@ from alexnet_tf.reports import tables
 
 Rows = Sequence[Mapping[str, str]]
 DONE, DIVERGED = 'done', 'diverged'
+LEVEL = 0.25  # training error, as in the paper's figure 1
+CURVE_COLUMNS = ('run', 'epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
 
 
 def count_epochs_to(epochs: Rows, level: float) -> float | None:
@@ -34,6 +36,15 @@ def count_epochs_to(epochs: Rows, level: float) -> float | None:
             return last_epoch + (epoch - last_epoch) * share
         previous = epoch, error
     return None
+
+
+def list_epochs(runs: Mapping[str, Rows]) -> list[tuple[str, ...]]:
+    """Lists the epochs of runs, under CURVE_COLUMNS, given the rows of `summary.csv` by run."""
+    return [
+        (name, *(epoch[column] for column in CURVE_COLUMNS[1:]))
+        for name, epochs in runs.items()
+        for epoch in epochs
+    ]
 
 
 def group_rows(rows: Rows) -> dict[str, list[Mapping[str, str]]]:

@@ -75,6 +75,12 @@ def drop_rows(path: pathlib.Path, is_dropped: Callable[[Mapping[str, str]], bool
         files.write_csv(path, [rows[0], *(row.values() for row in kept)])
 
 
+def write_csv(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Writes a table as CSV, atomically, with its texts as `escape_cell` returns them."""
+    lines = [[escape_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    files.write_csv(path, [header, *lines])
+
+
 def escape_cell(text: str) -> str:
     """Returns a text that no spreadsheet evaluates as a formula.
 

@@ -1,5 +1,6 @@
 """Measures how fast a split is scored, single-crop and ten-crop, beside the bare network."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,22 +25,17 @@ def measure(config: schema.Config) -> dict[str, Any]:
     split, batch_size = config.evaluation.split, config.evaluation.eval_batch_size
     training_data.check_image_size(recipe, manifest)
     selection.check_split(manifest, split, '--split')
-    model = build.build_model(
-        config, recipe, len(manifest.classes), devices=config.network.devices, compiled=True
-    )
+    devices, num_classes = config.network.devices, len(manifest.classes)
+    model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
     examples = manifest.count_examples(split)
-    measurements = {_BARE: _inference(model, batch_size)}
+    mean_image = manifests.load_statistics(manifest).mean_image
+    measurements = {_BARE: _create_inference(model, batch_size)}
     for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
         network = evaluator.Evaluator(
-            model,
-            manifests.load_statistics(manifest).mean_image,
-            crop_size=recipe.crop_size,
-            views=views,
-            batch_size=batch_size,
+            model, mean_image, crop_size=recipe.crop_size, views=views, batch_size=batch_size
         )
-        measurements[name] = _measurement(
-            lambda network=network: network.evaluate(manifest, split), examples
-        )
+        evaluate = functools.partial(network.evaluate, manifest, split)
+        measurements[name] = functools.partial(timing.measure_call, evaluate, examples)
     for measure_once in measurements.values():
         measure_once()  # traces, and fills the storage's cache
     rows = timing.measure_in_turns(measurements, config.benchmark.runs)
@@ -69,18 +65,12 @@ def format_table(result: dict[str, Any]) -> str:
     )
 
 
-def _inference(model, batch_size: int) -> Callable[[], timing.Rate]:
+def _create_inference(model, batch_size: int) -> Callable[[], timing.Rate]:
     images = tf.random.normal((batch_size, *model.input.shape[1:]), stddev=60.0)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)
-    return _measurement(
-        lambda: [forward().numpy() for _ in range(_BARE_BATCHES)], _BARE_BATCHES * batch_size
-    )
 
+    def infer():
+        for _ in range(_BARE_BATCHES):
+            forward().numpy()
 
-def _measurement(call: Callable[[], object], images: int) -> Callable[[], timing.Rate]:
-    def measure_once():
-        watch = timing.Stopwatch()
-        call()
-        return watch.compute_rate(images)
-
-    return measure_once
+    return functools.partial(timing.measure_call, infer, _BARE_BATCHES * batch_size)

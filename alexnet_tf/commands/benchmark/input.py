@@ -1,13 +1,15 @@
-"""Measures how fast records become batches, stage by stage."""
+"""Measures how fast records become batches, and what training loses by waiting for them."""
 
 import dataclasses
+import functools
+import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from alexnet_tf.commands.benchmark import timing
+from alexnet_tf.commands.benchmark import network, timing
 from alexnet_tf.config import schema
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, training_data
@@ -15,24 +17,28 @@ from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.images import decoding
 from input_pipeline.records import manifests
 
-EPOCHS = 1_000_000  # more than a benchmark reads
+_EPOCHS = 1_000_000  # more than a benchmark reads
 _BUSY = 0.8  # share of the cores
 _DECODER_IMAGES = 2048  # in memory, to measure the decoder alone
 _DECODER, _FINISHED = 'decoder alone', 'finished'
+_MIN_STEPS = 8  # of one measurement of training
 
 
 def measure(config: schema.Config) -> dict[str, Any]:
     """Measures images per second of each stage together with those before it."""
-    stream, manifest = create_stream(config)
+    stream, manifest = _create_stream(config)
     pipelines = {
         _DECODER: lambda: _decode_from_memory(stream),
-        'read': lambda: stream.read_chunks(epochs=EPOCHS),
+        'read': lambda: stream.read_chunks(epochs=_EPOCHS),
         'read, decode, crop': lambda: _crop(dataclasses.replace(stream, on_accelerator=True)),
         '... and mirror': lambda: _crop(stream),
         _FINISHED: lambda: _finish(stream, 'float32'),
         'finished in bfloat16': lambda: _finish(stream, 'bfloat16'),
     }
-    measurements = {name: _measurement(create, stream) for name, create in pipelines.items()}
+    measurements = {  # each pipeline is created when it is first measured
+        name: functools.partial(timing.measure_stream, _iterate_sizes(create, stream))
+        for name, create in pipelines.items()
+    }
     rows = timing.measure_in_turns(measurements, config.benchmark.runs)
     train_bytes = sum(shard.bytes for shard in manifest.splits[manifests.TRAIN])
     return {
@@ -65,16 +71,58 @@ def format_table(result: dict[str, Any]) -> str:
     return f'{tables.format_table(header, rows)}\n\n{_explain_limit(result)}'
 
 
-def create_stream(
-    config: schema.Config,
-) -> tuple[datasets.TrainingDataset, manifests.Manifest]:
+def measure_training(config: schema.Config) -> dict[str, Any]:
+    """Measures training on one batch in memory against training on records."""
+    stream, manifest = _create_stream(config)
+    recipe, num_classes = build.resolve_recipe(config), len(manifest.classes)
+    finish = stream.augment.finish_on_device if stream.on_accelerator else None
+    _, step = network.create_step(config, recipe, num_classes, finish_on_device=finish)
+    batches = _iterate(stream.read_batches(epochs=_EPOCHS), stream)
+    batch = next(batches)
+    step(*batch)
+    sources = {'from memory': itertools.repeat(batch), 'from records': batches}
+    measurements = {
+        name: functools.partial(timing.measure_stream, _train(step, source), min_batches=_MIN_STEPS)
+        for name, source in sources.items()
+    }
+    rows = timing.measure_in_turns(measurements, config.benchmark.runs)
+    memory, records = (row['images_per_sec'] for row in rows.values())
+    return {
+        'benchmark': 'end_to_end',
+        'precision': config.network.precision,
+        'batch_size': stream.batch_size,
+        'record_encoding': manifest.layout.encoding,
+        'stages': rows,
+        'lost_to_input': 1 - records / memory,
+    }
+
+
+def format_training_table(result: dict[str, Any]) -> str:
+    """Formats both speeds and the loss for people."""
+    rows = [
+        (name, f'{row["images_per_sec"]:,.1f}', f'{row["cores_used"]:.2f}')
+        for name, row in result['stages'].items()
+    ]
+    lost = tables.format_percent(result['lost_to_input'])
+    table = tables.format_table(('training', 'images/s', 'cores used'), rows)
+    return f'{table}\n\nlost to input: {lost} ({result["precision"]}, {result["record_encoding"]})'
+
+
+def _train(step: Callable, batches: Iterable) -> Iterator[int]:
+    """Trains on batches, and yields the size of each."""
+    for batch in batches:
+        step(*batch)
+        yield int(batch[-1].shape[0])
+
+
+def _create_stream(config: schema.Config) -> tuple[datasets.TrainingDataset, manifests.Manifest]:
     """Creates the training dataset of a config, and loads the manifest of its records."""
     manifest, recipe = training_data.load_manifest(config), build.resolve_recipe(config)
     augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
     return training_data.create_stream(config, recipe, manifest, augment), manifest
 
 
-def iterate(batches: tf.data.Dataset, stream: datasets.TrainingDataset) -> Iterator:
+def _iterate(batches: tf.data.Dataset, stream: datasets.TrainingDataset) -> Iterator:
     """Iterates over batches of a training dataset; names a record that cannot be read."""
     directory = os.path.dirname(stream.shards[0][0])
     return datasets.iterate(batches, directory, stream.find_first_unreadable)
@@ -95,7 +143,7 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
 
     It neither reads, parses nor shuffles. Raw records are only cropped.
     """
-    chunks = stream.read_chunks(epochs=EPOCHS).take(_DECODER_IMAGES // 32)
+    chunks = stream.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
     records = [record for chunk in chunks for record in chunk.records.numpy()]
     encoded, _ = preprocessing.parse_records(tf.constant(records), stream.layout)
     size, side = stream.augment.crop_size, stream.layout.square_size
@@ -116,21 +164,13 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
 
 
 def _crop(stream: datasets.TrainingDataset) -> tf.data.Dataset:
-    return stream.read_crops(epochs=EPOCHS).rebatch(stream.batch_size).prefetch(2)
+    return stream.read_crops(epochs=_EPOCHS).rebatch(stream.batch_size).prefetch(2)
 
 
 def _finish(stream: datasets.TrainingDataset, dtype: str) -> tf.data.Dataset:
-    return dataclasses.replace(stream, dtype=dtype).read_batches(epochs=EPOCHS)
-
-
-def _measurement(
-    create: Callable[[], tf.data.Dataset], stream: datasets.TrainingDataset
-) -> Callable[[], timing.Rate]:
-    """Returns a function that measures a pipeline, created when it is first measured."""
-    batch_sizes = _iterate_sizes(create, stream)
-    return lambda: timing.measure_stream(batch_sizes)
+    return dataclasses.replace(stream, dtype=dtype).read_batches(epochs=_EPOCHS)
 
 
 def _iterate_sizes(create: Callable[[], tf.data.Dataset], stream) -> Iterator[int]:
-    for batch in iterate(create(), stream):
+    for batch in _iterate(create(), stream):
         yield int(tf.nest.flatten(batch)[-1].shape[0])

@@ -1,4 +1,4 @@
-"""Measures training steps and inference on one batch in memory."""
+"""Measures training steps and inference on one batch in memory, as a whole and by layer."""
 
 import statistics
 from collections.abc import Callable
@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.benchmark import by_layer, timing
+from alexnet_tf.commands.benchmark import timing
 from alexnet_tf.config import schema
 from alexnet_tf.models import flops, placement, recipes
+from alexnet_tf.models.layers import dropout
+from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
 
 _GIGA = 1e9
@@ -31,7 +33,7 @@ def measure(config: schema.Config) -> dict[str, Any]:
     operations = flops.count_operations(model, training=is_training)
     result = _measure_throughput(config, recipe, call, operations)
     if config.benchmark.by_layer and config.predict.output != 'json':
-        result['layers'] = by_layer.measure(
+        result['layers'] = _measure_layers(
             model, recipe.batch_size, training=is_training, runs=config.benchmark.runs
         )
     return result
@@ -52,15 +54,27 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     width = max(len(name) for name, _ in lines)
     table = '\n'.join(f'{name:<{width}}  {value}' for name, value in lines)
-    return f'{table}\n\n{by_layer.format_table(result["layers"])}' if 'layers' in result else table
+    return f'{table}\n\n{_format_layers(result)}' if 'layers' in result else table
+
+
+def _format_layers(result: dict[str, Any]) -> str:
+    """Formats a row for each layer, and their sum."""
+    times = result['layers'] | {'sum': [*sum(result['layers'].values())[:2], 0]}
+    is_training = result['benchmark'] == 'train_step'
+    rows = [
+        (
+            name,
+            f'{1000 * forward:.1f}',
+            f'{1000 * backward:.1f}' if is_training else '',
+            f'{operations / forward / _GIGA:.0f}' if operations else '',
+        )
+        for name, (forward, backward, operations) in times.items()
+    ]
+    return tables.format_table(('layer', 'forward, ms', 'backward, ms', 'forward, GFLOP/s'), rows)
 
 
 def create_step(
-    config: schema.Config,
-    recipe: recipes.Recipe,
-    num_classes: int,
-    *,
-    finish_on_device: Callable | None = None,
+    config: schema.Config, recipe: recipes.Recipe, num_classes: int, **options
 ) -> tuple[keras.Model, Callable[..., np.ndarray]]:
     """Creates a network, and the function that trains it on a batch.
 
@@ -68,20 +82,15 @@ def create_step(
         config: Settings of the command.
         recipe: Hyperparameters.
         num_classes: Number of classes.
-        finish_on_device: See `build.build_learner`.
+        options: More for `build.build_learner`.
 
     Returns:
         The network; and a function (images, labels, mask) -> metrics (3,) float32, which waits
         until the step is done.
     """
-    learner = build.build_learner(
-        config,
-        recipe,
-        num_classes,
-        replicas=build.create_replicas(config),
-        finish_on_device=finish_on_device,
-    )
-    learner.optimizer.set_learning_rate(_LEARNING_RATE)
+    replicas = build.create_replicas(config)
+    learner = build.build_learner(config, recipe, num_classes, replicas=replicas, **options)
+    learner.optimizer.learning_rate = _LEARNING_RATE
     return learner.model, lambda *batch: learner.step(*batch).metrics.numpy()
 
 
@@ -95,13 +104,8 @@ def _create_train_step(config: schema.Config, recipe: recipes.Recipe):
 
 
 def _create_inference(config: schema.Config, recipe: recipes.Recipe):
-    model = build.build_model(
-        config,
-        recipe,
-        config.benchmark.num_classes,
-        devices=config.network.devices,
-        compiled=True,
-    )
+    num_classes, devices = config.benchmark.num_classes, config.network.devices
+    model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
     images = _create_images(model, recipe)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)
     return model, lambda: forward().numpy()
@@ -142,3 +146,51 @@ def _measure_throughput(
         'share_of_matrix_product': images_per_sec * operations / matmul,
         'peak_memory_bytes': peak_memory,
     }
+
+
+def _measure_layers(
+    model: keras.Model, batch_size: int, *, training: bool, runs: int
+) -> dict[str, np.ndarray]:
+    """Measures each layer by itself; in the whole network, some are fused with others.
+
+    Returns:
+        Seconds forward, seconds backward and floating-point operations forward, (3,) float64: of a
+        layer, or of the layers of that name in both columns.
+    """
+    times: dict[str, np.ndarray] = {}
+    multiply_adds = flops.count_multiply_adds(model)
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.InputLayer):
+            operations = 2 * batch_size * multiply_adds.get(layer.name, 0)
+            row = np.array([*_measure_layer(layer, batch_size, training, runs), operations])
+            name = layer.name.split('_')[0]
+            times[name] = times.get(name, 0) + row
+    return times
+
+
+def _measure_layer(layer, batch_size: int, training: bool, runs: int) -> tuple[float, float]:
+    """Measures seconds of a layer's forward pass and of its gradients; 0.0 without training."""
+    inputs = [
+        tf.cast(tf.random.normal((batch_size, *tensor.shape[1:])), layer.compute_dtype)
+        for tensor in tf.nest.flatten(layer.input)
+    ]
+    mode = {'training': training} if isinstance(layer, dropout.Dropout) else {}
+
+    def run():
+        return layer(inputs if isinstance(layer.input, list) else inputs[0], **mode)
+
+    forward = statistics.median(timing.measure_calls(tf.function(run), runs))
+    sources = [variable.value for variable in layer.trainable_variables]
+    if not layer.name.startswith('conv1'):  # the image needs no gradient
+        sources += inputs
+    if not training or not sources:
+        return forward, 0.0
+
+    @tf.function
+    def run_with_gradients():
+        y = run()
+        gradients = tf.gradients(y, sources, grad_ys=tf.ones_like(y) * tf.cast(y > 0, y.dtype))
+        return y, [gradient for gradient in gradients if gradient is not None]
+
+    both = statistics.median(timing.measure_calls(run_with_gradients, runs))
+    return forward, max(both - forward, 0.0)

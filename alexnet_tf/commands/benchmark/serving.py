@@ -1,5 +1,6 @@
 """Measures how long a SavedModel takes per request, beside the same network in this process."""
 
+import functools
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +27,8 @@ _IMAGE_SHAPE = (375, 500)  # ImageNet's mean height and width
 
 def measure(config: schema.Config) -> dict[str, Any]:
     """Measures milliseconds per request, median and 99th percentile, by images per request."""
-    served, example = _create_model(config), _create_jpeg()
-    calls = _create_calls(served, example)
+    example = _create_jpeg()
+    calls = _create_calls(_create_model(config), example)
     rows = [
         {'batch_size': batch_size, **row}
         for batch_size, requests in _REQUESTS.items()
@@ -85,9 +86,13 @@ def _create_model(config: schema.Config) -> signatures.ServedModel:
 
 def _create_calls(
     served: signatures.ServedModel, example: bytes
-) -> dict[str, Callable[[int], Callable]]:
-    """Returns, by way, a function that prepares a request of so many images."""
-    loaded, size = _save_and_load(served).signatures, len(served.mean_image)
+) -> dict[str, tuple[Callable, Callable[[int], Any]]]:
+    """Returns, by way, the function that is called, and one that creates so many images for it."""
+    size = len(served.mean_image)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / '1'
+        saved_model.save(path, served, signatures.build(served))
+        loaded = saved_model.load(path).signatures
 
     @tf.function(autograph=False, jit_compile=False)
     def score_in_process(squares):
@@ -110,38 +115,26 @@ def _create_calls(
         return [example] * batch_size
 
     return {
-        _IN_PROCESS: _prepare(score_in_process, create_pixels),
-        _PIXELS: _prepare(score('pixels'), create_pixels),
-        _ENCODED: _prepare(score('serving_default'), create_encoded),
-        _DECODING: _prepare(decode, create_encoded),
+        _IN_PROCESS: (score_in_process, create_pixels),
+        _PIXELS: (score('pixels'), create_pixels),
+        _ENCODED: (score('serving_default'), create_encoded),
+        _DECODING: (decode, create_encoded),
     }
 
 
-def _save_and_load(served: signatures.ServedModel):
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / '1'
-        saved_model.save(path, served, signatures.build(served))
-        return saved_model.load(path)
-
-
-def _prepare(function: Callable, create_images: Callable[[int], Any]) -> Callable[[int], Callable]:
-    def prepare_request(batch_size):
-        images = tf.constant(create_images(batch_size))
-        return lambda: function(images).numpy()
-
-    return prepare_request
-
-
 def _measure_batch_size(
-    calls: Mapping[str, Callable[[int], Callable]], batch_size: int, number: int
+    calls: Mapping[str, tuple[Callable, Callable[[int], Any]]], batch_size: int, number: int
 ) -> Iterator[dict[str, Any]]:
     """Yields a row for each way; the ways are measured in turns."""
-    requests = {way: prepare(batch_size) for way, prepare in calls.items()}
+    requests = {
+        way: functools.partial(function, tf.constant(create_images(batch_size)))
+        for way, (function, create_images) in calls.items()
+    }
     durations = {way: [] for way in requests}
     for index in range(_WARM_UP + number):
         for way, request in requests.items():
             watch = timing.Stopwatch()
-            request()
+            request().numpy()
             if index >= _WARM_UP:
                 durations[way].append(1000 * watch.seconds)
     for way, milliseconds in durations.items():

@@ -55,6 +55,13 @@ def measure_calls(call: Callable[[], object], runs: int) -> list[float]:
     return durations
 
 
+def measure_call(call: Callable[[], object], images: int) -> Rate:
+    """Measures one call that processes so many images."""
+    watch = Stopwatch()
+    call()
+    return watch.compute_rate(images)
+
+
 def measure_stream(batch_sizes: Iterator[int], *, min_batches: int = 1) -> Rate:
     """Measures a stream for some seconds, after half as many that are not counted.
 
@@ -83,21 +90,17 @@ def measure_in_turns(
     Returns:
         By name, the medians and the range of images per second.
     """
-    rates: dict[str, list[Rate]] = {name: [] for name in measurements}
-    for _ in range(rounds):
-        for name, measure in measurements.items():
-            rates[name].append(measure())
-    return {name: _summarize(measured) for name, measured in rates.items()}
-
-
-def _summarize(rates: Sequence[Rate]) -> dict[str, float]:
-    images_per_sec, cores_used = zip(*rates, strict=True)
-    return {
-        'images_per_sec': statistics.median(images_per_sec),
-        'images_per_sec_low': min(images_per_sec),
-        'images_per_sec_high': max(images_per_sec),
-        'cores_used': statistics.median(cores_used),
-    }
+    turns = [[measure() for measure in measurements.values()] for _ in range(rounds)]
+    results = {}
+    for name, rates in zip(measurements, zip(*turns, strict=True), strict=True):
+        images_per_sec, cores_used = zip(*rates, strict=True)
+        results[name] = {
+            'images_per_sec': statistics.median(images_per_sec),
+            'images_per_sec_low': min(images_per_sec),
+            'images_per_sec_high': max(images_per_sec),
+            'cores_used': statistics.median(cores_used),
+        }
+    return results
 
 
 def format_range(result: Mapping[str, Any], spec: str) -> str:

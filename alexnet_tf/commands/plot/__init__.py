@@ -5,7 +5,6 @@ import pathlib
 from alexnet_tf.config import schema
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import tables
-from input_pipeline import files
 
 
 def run(config: schema.Config) -> None:
@@ -18,8 +17,5 @@ def run(config: schema.Config) -> None:
     path = pathlib.Path(config.run_dir) / 'figures' / name
     for suffix in ('.png', '.svg'):
         charts.save_figure(plotted.figure, path.with_suffix(suffix))
-    rows = [
-        [tables.escape_cell(v) if isinstance(v, str) else v for v in row] for row in plotted.rows
-    ]
-    files.write_csv(path.with_suffix('.csv'), [plotted.header, *rows])
+    tables.write_csv(path.with_suffix('.csv'), plotted.header, plotted.rows)
     print(f'plot: {path}.png, .svg, .csv')

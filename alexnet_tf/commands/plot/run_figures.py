@@ -11,9 +11,6 @@ from alexnet_tf.reports import experiment_tables, tables
 from alexnet_tf.runs import build, loading, run_directory
 from input_pipeline import errors
 
-_EPOCH_COLUMNS = ('epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
-_LEVEL = 0.25  # training error, as in figure 1
-
 _Runs = dict[str, list[dict[str, str]]]  # rows of summary.csv by run
 
 
@@ -84,19 +81,15 @@ def plot_training_curves(config: schema.Config) -> charts.FigureWithData:
     """Plots the training error of some runs, and prints when it reaches 25 % (figure 1)."""
     runs = _read_epochs(config)
     for name, epochs in runs.items():
-        count = experiment_tables.count_epochs_to(epochs, _LEVEL)
+        count = experiment_tables.count_epochs_to(epochs, experiment_tables.LEVEL)
         reached = 'is not reached' if count is None else f'is reached after {count:.1f} epochs'
         print(f'plot: {name}: a training error of 25 % {reached}')
-    return _with_epochs(run_plots.plot_training_curves(runs, _LEVEL), runs)
+    return _with_epochs(run_plots.plot_training_curves(runs, experiment_tables.LEVEL), runs)
 
 
 def _with_epochs(figure: charts.Figure, runs: _Runs) -> charts.FigureWithData:
-    rows = [
-        (name, *(row[column] for column in _EPOCH_COLUMNS))
-        for name, epochs in runs.items()
-        for row in epochs
-    ]
-    return charts.FigureWithData(figure, ('run', *_EPOCH_COLUMNS), rows)
+    rows = experiment_tables.list_epochs(runs)
+    return charts.FigureWithData(figure, experiment_tables.CURVE_COLUMNS, rows)
 
 
 def _read_epochs(config: schema.Config) -> _Runs:

@@ -7,7 +7,7 @@ one step), `training/optimizer.py` (the update).
 import contextlib
 import pathlib
 
-from alexnet_tf.commands.train import checkpointer, monitor, trainer
+from alexnet_tf.commands.train import monitor, trainer
 from alexnet_tf.config import schema
 from alexnet_tf.runs import build, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
@@ -69,14 +69,13 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
         monitor=monitor.Monitor(
             config, recipe, model=learner.model, manifest=manifest, replicas=replicas
         ),
-        checkpointer=checkpointer.Checkpointer(config, manifest, learner, replicas),
     )
 
 
 def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     """Resumes from the newest checkpoint, or creates the run directory of a new run."""
     config, log = training.config, training.monitor.log
-    newest = training.checkpointer.find_newest()
+    newest = training.find_newest_checkpoint()
     messages = (
         [f'train: resumes from {newest}']
         if newest

@@ -5,16 +5,25 @@ import functools
 import json
 import math
 import pathlib
+import time
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from alexnet_tf.commands.train import checkpointer, monitor
+from alexnet_tf.commands.train import monitor
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
-from alexnet_tf.runs import build, training_data
-from alexnet_tf.training import distribution, evaluator, health, schedule, signals, steps
+from alexnet_tf.runs import build, creation, run_directory, training_data
+from alexnet_tf.training import (
+    checkpoint,
+    distribution,
+    evaluator,
+    health,
+    schedule,
+    signals,
+    steps,
+)
 from alexnet_tf.training import state as state_lib
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets
@@ -23,7 +32,7 @@ from input_pipeline.records import checking, manifests
 _MAX_ROLLBACKS = 3
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)
 class Trainer:
     """Trains a network from a state on, which it advances.
 
@@ -36,7 +45,6 @@ class Trainer:
         replicas: Of the network, on all workers.
         evaluator: Of the network.
         monitor: Logs, `summary.csv` and TensorBoard.
-        checkpointer: Of the run.
     """
 
     config: schema.Config
@@ -47,7 +55,7 @@ class Trainer:
     replicas: distribution.SingleReplica
     evaluator: evaluator.Evaluator
     monitor: monitor.Monitor
-    checkpointer: checkpointer.Checkpointer
+    _saved_at: float = dataclasses.field(default_factory=time.monotonic, init=False)
 
     @functools.cached_property
     def examples(self) -> int:
@@ -97,12 +105,17 @@ class Trainer:
             The new state. It is inside the epoch if a signal asked to stop, or after a rollback.
         """
         bias_multiplier, layer_multipliers = schedule.compute_multipliers(self.recipe, state.epoch)
-        self.learner.optimizer.set_learning_rate(
-            learning_rate, bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
+        self.learner.optimizer.learning_rate = learning_rate
+        self.learner.optimizer.set_multipliers(
+            bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
         )
-        meter = progress.Meter()
+        meter, data_service = progress.Meter(), self.config.input.data_service
+        warn_if_late = functools.partial(
+            health.warn_if_input_is_late, self.monitor.log, data_service
+        )
         while state.examples < self.examples:
-            batch = self.read_batch(reader, state, meter)
+            with meter.measure_waiting(), warn_if_late():
+                batch = reader.read(state.position)
             if batch is None:
                 return state  # a signal came while it waited
             result = None if state.is_passed_over else self.train_one_step(state, batch)
@@ -112,21 +125,10 @@ class Trainer:
             self.monitor.log_step(state, learning_rate, result, meter)
             if distribution.agree_on_stop(self.replicas, stop):
                 return state
-            if self.checkpointer.is_due:
+            if time.monotonic() - self._saved_at > self.config.training.checkpoint_secs:
                 self.save_checkpoint(state)
         self.end_epoch(state, learning_rate, meter)
         return state
-
-    def read_batch(
-        self,
-        reader: training_data.BatchReader,
-        state: state_lib.TrainingState,
-        meter: progress.Meter,
-    ) -> tuple | None:
-        """Reads the next batch; None if a signal asks to stop."""
-        data_service = self.config.input.data_service
-        with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, data_service):
-            return reader.read(state.position)
 
     def train_one_step(self, state: state_lib.TrainingState, batch: tuple) -> steps.StepResult:
         """Trains on one batch."""
@@ -209,12 +211,20 @@ class Trainer:
         """
         file = pathlib.Path(self.config.run_dir) / 'nonfinite.json'
         if self.replicas.is_chief:
-            diagnosis = self._diagnose(state, result, learning_rate)
+            norms = self.monitor.compute_norms(result).items()
+            diagnosis = {
+                'step': state.step,
+                'epoch': state.epoch,
+                'learning_rate': learning_rate,
+                'loss': str(result.metrics.numpy()[0]),
+                'norms': {name: str(norm) for name, norm in norms},
+                'examples': self._name_examples(state),
+            }
             files.write_atomically(file, json.dumps(diagnosis, indent=2).encode())
         is_rollback = self.config.training.on_nonfinite == 'rollback'
         if not is_rollback or len(state.passed_over) >= _MAX_ROLLBACKS:
             raise health.NonFiniteError(state.step, state.epoch, learning_rate, str(file))
-        newest = self.checkpointer.find_newest()
+        newest = self.find_newest_checkpoint()
         restored = self.restore(newest)
         restored.passed_over = [*state.passed_over, [*state.position]]
         self.monitor.log(
@@ -222,18 +232,6 @@ class Trainer:
             f'({file}); rolls back to {newest} and passes over that batch'
         )
         return restored
-
-    def _diagnose(
-        self, state: state_lib.TrainingState, result: steps.StepResult, learning_rate: float
-    ) -> dict:
-        return {
-            'step': state.step,
-            'epoch': state.epoch,
-            'learning_rate': learning_rate,
-            'loss': str(result.metrics.numpy()[0]),
-            'norms': {name: str(norm) for name, norm in self.monitor.compute_norms(result).items()},
-            'examples': self._name_examples(state),
-        }
 
     def _name_examples(self, state: state_lib.TrainingState) -> Sequence[str] | None:
         """Names the examples of the next batch; None if a data service decides their order."""
@@ -246,16 +244,48 @@ class Trainer:
     def _count_examples(self, state: state_lib.TrainingState) -> int:
         return min(self.recipe.batch_size, self.examples - state.examples)
 
+    @property
+    def _checkpoints(self) -> pathlib.Path:
+        return pathlib.Path(self.config.run_dir) / run_directory.CHECKPOINTS
+
+    def find_newest_checkpoint(self) -> pathlib.Path | None:
+        """Finds the newest intact checkpoint, the same for all workers; None if there are none.
+
+        Raises:
+            DataError: All are corrupt, or the workers were started differently.
+        """
+        newest = checkpoint.find_newest(self._checkpoints)
+        identity = creation.compute_identity(self.config, self.manifest, newest)
+        distribution.check_same_everywhere(self.replicas, identity)
+        return newest
+
     def restore(self, path: pathlib.Path) -> state_lib.TrainingState:
         """Restores a checkpoint, and removes from the reports what is later."""
-        state = self.checkpointer.restore(path)
+        checkpoint.restore(path, self.learner.variables)
+        state = state_lib.TrainingState(**checkpoint.read_state(path))
+        self._restart_unknown_order(state)
         self.monitor.rewind(state)  # it is trained again, to the same bits
         return state
 
     def save_checkpoint(self, state: state_lib.TrainingState, *, ends_epoch: bool = False) -> None:
         """Saves a checkpoint, after all reports of what came before it are on the disk."""
         self.monitor.flush()
-        self.checkpointer.save(state, ends_epoch=ends_epoch)
+        if self.replicas.is_chief:
+            saved = dataclasses.replace(state)
+            self._restart_unknown_order(saved)
+            self._checkpoints.mkdir(exist_ok=True)
+            checkpoint.save(
+                self._checkpoints,
+                self.learner.variables,
+                dataclasses.asdict(saved),
+                ends_epoch=ends_epoch,
+                keep_every_epochs=self.config.training.keep_every_epochs,
+            )
+        self._saved_at = time.monotonic()
+
+    def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
+        if self.config.input.data_service:
+            state.restart_epoch()  # its order is random: which examples were read is unknown
 
 
 def is_non_finite(result: steps.StepResult) -> bool:

@@ -45,7 +45,7 @@ def train_steps():
         stoppable = dataclasses.replace(training, learner=learner)
         with contextlib.closing(training.monitor), pytest.raises(signals.Stopped):
             stoppable.train(train.resume_or_create(stoppable), stop)
-        return checkpoint.read_state(training.checkpointer.find_newest())
+        return checkpoint.read_state(training.find_newest_checkpoint())
 
     return run
 
