@@ -87,11 +87,8 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
     except errors.DataError:
         noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
         return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
-    batches = datasets.evaluation_dataset(
-        manifest.list_shards(manifests.VALIDATION),
-        layout=manifest.layout,
-        batch_size=_CHECKED_IMAGES,
-    )
+    shards, layout = manifest.list_shards(manifests.VALIDATION), manifest.layout
+    batches = datasets.evaluation_dataset(shards, layout=layout, batch_size=_CHECKED_IMAGES)
     squares, _, mask = next(datasets.iterate(batches, config.data.data_dir))
     squares = squares[: int(mask.numpy().sum())]
     return [tf.io.encode_png(square).numpy() for square in squares], 'held-out images'

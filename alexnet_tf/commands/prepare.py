@@ -65,9 +65,10 @@ def _choose_source(data: schema.Data) -> str:
 
 
 def _find_images(data: schema.Data, kind: str) -> entries.Source:
-    root, held_out = data.source_dir, {'validation_fraction': data.validation_fraction}
+    root, splits = data.source_dir, _name_splits(data)
+    held_out = {'validation_fraction': data.validation_fraction}
     find_images = {
-        'sample': lambda: sample_images.find_images(),
+        'sample': sample_images.find_images,
         'folder': lambda: folder.find_images(root, **held_out),
         'csv': lambda: csv_file.find_images(root, **held_out),
         'ilsvrc2010': lambda: ilsvrc2010.find_images(root),
@@ -77,11 +78,7 @@ def _find_images(data: schema.Data, kind: str) -> entries.Source:
         'cifar10': lambda: cifar10.find_images(root),
         'records': lambda: tfrecords.find_images(root),
         'tfds': lambda: tfds.find_images(
-            data.dataset,
-            root,
-            splits=_name_splits(data),
-            copies_dir=_unfinished_dir(data),
-            **held_out,
+            data.dataset, root, splits=splits, copies_dir=_unfinished_dir(data), **held_out
         ),
     }
     source = find_images[kind]()
@@ -95,27 +92,16 @@ def _find_images(data: schema.Data, kind: str) -> entries.Source:
 
 def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifest:
     data, settings = config.data, _collect_settings(config)
-    manifest = conversion.load_if_current(
-        data.data_dir,
-        source,
-        settings,
-        max_bad_fraction=data.max_bad_fraction,
-        fail_on_leak=data.fail_on_leak,
-    )
+    limits = {'max_bad_fraction': data.max_bad_fraction, 'fail_on_leak': data.fail_on_leak}
+    manifest = conversion.load_if_current(data.data_dir, source, settings, **limits)
     if manifest:
         print('prepare: these images are already prepared and all hashes match')
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
-    images = sum(map(len, source.splits.values()))
+    executor = _create_executor(data, sum(map(len, source.splits.values())))
     with progress.Progress('images') as bar:
         return conversion.prepare(
-            source,
-            data.data_dir,
-            settings=settings,
-            max_bad_fraction=data.max_bad_fraction,
-            report=bar.update,
-            executor=_create_executor(data, images),
-            fail_on_leak=data.fail_on_leak,
+            source, data.data_dir, settings=settings, report=bar.update, executor=executor, **limits
         )
 
 

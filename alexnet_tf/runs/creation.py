@@ -16,28 +16,12 @@ from alexnet_tf.training import distribution
 from input_pipeline import errors, files, locks
 from input_pipeline.records import manifests
 
-# Settings that a run is free to change when it resumes: how far it trains, and what it writes.
-_FREE_SETTINGS = {
-    'mode',
-    'run_dir',
-    'debug',
-    'epochs',
-    'stop_train_error',
-    'checkpoint_secs',
-    'log_every_steps',
-    'keep_every_epochs',
-    'profile_steps',
-    'on_nonfinite',
-    'accumulate_steps',
-    'strategy',
-    'devices',
-    'data_dir',
-    'source',
-    'source_dir',
-    'eval_batch_size',
-    'max_bad_fraction',
-}
+# Settings of these sections that may change when a run resumes: how far, where, what it writes.
 _FIXED_SECTIONS = ('network', 'training')
+_FREE_SETTINGS = {
+    *('epochs', 'stop_train_error', 'checkpoint_secs', 'log_every_steps', 'keep_every_epochs'),
+    *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
+}
 
 
 @contextlib.contextmanager
@@ -89,23 +73,17 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
             open(temporary, 'wb') as file,
         ):
             np.save(file, manifests.load_statistics(manifest).mean_image)
-        environment, data = provenance.collect(), _describe_data(manifest)
-        contents[run_directory.ENVIRONMENT_FILE] = json.dumps(environment, indent=2)
+        environment = json.dumps(provenance.collect(), indent=2)
+        contents[run_directory.ENVIRONMENT_FILE] = environment
+        data = {
+            'manifest_sha256': manifest.sha256,
+            **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
+            'exif_orientation': manifest.settings['exif_orientation'],
+        }
         # Last: with it the directory is a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
     for name, text in contents.items():
         files.write_atomically(directory / name, text.encode())
-
-
-def _describe_data(manifest: manifests.Manifest) -> dict[str, Any]:
-    return {
-        'manifest_sha256': manifest.sha256,
-        'classes': manifest.classes,
-        'words': manifest.words,
-        'ids': manifest.ids,
-        'source': manifest.source,
-        'exif_orientation': manifest.settings['exif_orientation'],
-    }
 
 
 def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:

@@ -129,7 +129,7 @@ def build_probability_function(
     shares = (np.asarray(weights) / np.sum(weights)).tolist()
 
     def predict(trained, squares):
-        logits = trained.model(_make_views(trained, squares, views), training=False)
+        logits = trained.model(make_views(trained, squares, views), training=False)
         return outputs.average_probabilities(logits, views)
 
     def average(squares):
@@ -146,10 +146,11 @@ def build_feature_function(trained: loading.TrainedRun) -> Function:
 
 def build_crop_function(trained: loading.TrainedRun, model: keras.Model) -> Function:
     """Returns a function: squares -> what a model computes for the central crop minus the mean."""
-    return lambda squares: model(_make_views(trained, squares, 1), training=False)
+    return lambda squares: model(make_views(trained, squares, 1), training=False)
 
 
-def _make_views(trained: loading.TrainedRun, squares, number: int) -> tf.Tensor:
+def make_views(trained: loading.TrainedRun, squares: tf.Tensor, number: int) -> tf.Tensor:
+    """Makes the views of a network's input from squares; see `preprocessing.make_views`."""
     return preprocessing.make_views(
         squares, trained.mean_image, crop_size=trained.recipe.crop_size, number=number
     )

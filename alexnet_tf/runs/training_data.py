@@ -1,5 +1,6 @@
 """The records of a training run, and its stream of batches from any position on."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from alexnet_tf.config import fields, schema
@@ -19,27 +20,23 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
     return caching.copy_to_cache(manifest, caching.cache_directory(config.input.cache))
 
 
+@dataclasses.dataclass
 class BatchReader:
     """Reads the batches of a run in order, from any position on.
 
-    Args:
+    Attributes:
         config: Settings of the command.
         stream: The training data, or one worker's share of them.
         epochs: Number of epochs of the run.
         is_cancelled: Asked while a data service is waited for.
     """
 
-    def __init__(
-        self,
-        config: schema.Config,
-        stream: datasets.TrainingDataset,
-        epochs: int,
-        is_cancelled: Callable[[], bool],
-    ):
-        self._config, self._stream, self._epochs = config, stream, epochs
-        self._is_cancelled = is_cancelled
-        self._examples = stream.num_examples
-        self._batches, self._position = iter(()), (epochs, 0)
+    config: schema.Config
+    stream: datasets.TrainingDataset
+    epochs: int
+    is_cancelled: Callable[[], bool]
+    _batches: Iterator[tuple] = dataclasses.field(default_factory=lambda: iter(()), init=False)
+    _position: tuple[int, ...] = dataclasses.field(default=(), init=False)  # of the next batch
 
     def read(self, position: tuple[int, int]) -> tuple | None:
         """Reads the batch that starts at a position: (epoch, examples of it before the batch).
@@ -55,10 +52,11 @@ class BatchReader:
         """
         if position != self._position:
             self._batches = read_batches(
-                self._config, self._stream, position, self._epochs, is_cancelled=self._is_cancelled
+                self.config, self.stream, position, self.epochs, is_cancelled=self.is_cancelled
             )
-        epoch, examples = position[0], position[1] + self._stream.batch_size
-        self._position = (epoch, examples) if examples < self._examples else (epoch + 1, 0)
+        epoch, examples = position[0], position[1] + self.stream.batch_size
+        is_inside_epoch = examples < self.stream.num_examples
+        self._position = (epoch, examples) if is_inside_epoch else (epoch + 1, 0)
         return next(self._batches, None)
 
 
@@ -74,13 +72,9 @@ def read_batches(
 
     They end early if `is_cancelled` returns True while a data service is waited for.
     """
-    if config.input.data_service:
+    if address := config.input.data_service:
         batches = data_service.iterate_batches(
-            stream,
-            config.input.data_service,
-            start_epoch=start[0],
-            epochs=epochs,
-            is_cancelled=is_cancelled,
+            stream, address, start_epoch=start[0], epochs=epochs, is_cancelled=is_cancelled
         )
     else:
         batches = stream.read_batches(start=start, epochs=epochs)

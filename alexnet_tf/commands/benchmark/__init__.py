@@ -4,7 +4,7 @@ import json
 
 import tensorflow as tf
 
-from alexnet_tf.commands.benchmark import evaluation, input, network, serving
+from alexnet_tf.commands.benchmark import input, network, serving
 from alexnet_tf.config import schema
 from alexnet_tf.models import placement
 
@@ -13,7 +13,7 @@ _BENCHMARKS = {  # how each is measured, and formatted for people
     'inference': (network.measure, network.format_table),
     'input': (input.measure, input.format_table),
     'end_to_end': (input.measure_training, input.format_training_table),
-    'evaluate': (evaluation.measure, evaluation.format_table),
+    'evaluate': (network.measure_evaluation, network.format_evaluation_table),
     'serving': (serving.measure, serving.format_table),
 }
 

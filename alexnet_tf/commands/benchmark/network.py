@@ -1,5 +1,6 @@
-"""Measures training steps and inference on one batch in memory, as a whole and by layer."""
+"""Measures training steps and inference, as a whole and by layer, and the scoring of a split."""
 
+import functools
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -9,16 +10,21 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.commands.benchmark import timing
+from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import schema
-from alexnet_tf.models import flops, placement, recipes
+from alexnet_tf.models import flops, outputs, placement, recipes
 from alexnet_tf.models.layers import dropout
 from alexnet_tf.reports import tables
-from alexnet_tf.runs import build
+from alexnet_tf.runs import build, training_data
+from alexnet_tf.training import evaluator
+from input_pipeline.records import manifests
 
 _GIGA = 1e9
 _MATMUL_RUNS = 5  # at most
 _LEARNING_RATE = 1e-6  # so small that losses stay finite on random images
 _PIXEL_SD = 60.0  # standard deviation of an image's pixels
+_BARE, _SINGLE_CROP, _TEN_CROP = 'bare inference', 'one view', 'ten views'
+_BARE_BATCHES = 8
 
 
 def measure(config: schema.Config) -> dict[str, Any]:
@@ -29,7 +35,7 @@ def measure(config: schema.Config) -> dict[str, Any]:
     is_training = config.benchmark.benchmark == 'train_step'
     recipe = build.resolve_recipe(config)
     create = _create_train_step if is_training else _create_inference
-    model, call = create(config, recipe)
+    model, call = create(config, recipe, config.benchmark.num_classes, recipe.batch_size)
     operations = flops.count_operations(model, training=is_training)
     result = _measure_throughput(config, recipe, call, operations)
     if config.benchmark.by_layer and config.predict.output != 'json':
@@ -94,26 +100,28 @@ def create_step(
     return learner.model, lambda *batch: learner.step(*batch).metrics.numpy()
 
 
-def _create_train_step(config: schema.Config, recipe: recipes.Recipe):
-    num_classes = config.benchmark.num_classes
+def _create_train_step(
+    config: schema.Config, recipe: recipes.Recipe, num_classes: int, batch_size: int
+) -> tuple[keras.Model, Callable[[], np.ndarray]]:
     model, step = create_step(config, recipe, num_classes)
-    images = _create_images(model, recipe)
-    labels = tf.range(recipe.batch_size, dtype=tf.int64) % num_classes
-    mask = tf.ones(recipe.batch_size)
+    images = _create_images(model, batch_size)
+    labels, mask = tf.range(batch_size, dtype=tf.int64) % num_classes, tf.ones(batch_size)
     return model, lambda: step(images, labels, mask)
 
 
-def _create_inference(config: schema.Config, recipe: recipes.Recipe):
-    num_classes, devices = config.benchmark.num_classes, config.network.devices
+def _create_inference(
+    config: schema.Config, recipe: recipes.Recipe, num_classes: int, batch_size: int
+) -> tuple[keras.Model, Callable[[], np.ndarray]]:
+    devices = config.network.devices
     model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
-    images = _create_images(model, recipe)
+    images = _create_images(model, batch_size)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)
     return model, lambda: forward().numpy()
 
 
-def _create_images(model: keras.Model, recipe: recipes.Recipe) -> tf.Tensor:
-    shape = (recipe.batch_size, recipe.crop_size, recipe.crop_size, 3)
-    return tf.cast(tf.random.normal(shape, stddev=_PIXEL_SD), model.input.dtype)
+def _create_images(model: keras.Model, batch_size: int) -> tf.Tensor:
+    images = tf.random.normal((batch_size, *model.input.shape[1:]), stddev=_PIXEL_SD)
+    return tf.cast(images, model.input.dtype)
 
 
 def _measure_throughput(
@@ -194,3 +202,48 @@ def _measure_layer(layer, batch_size: int, training: bool, runs: int) -> tuple[f
 
     both = statistics.median(timing.measure_calls(run_with_gradients, runs))
     return forward, max(both - forward, 0.0)
+
+
+def measure_evaluation(config: schema.Config) -> dict[str, Any]:
+    """Measures images per second of the network alone, of single-crop and of ten-crop scoring."""
+    manifest, recipe = training_data.load_manifest(config), build.resolve_recipe(config)
+    split, batch_size = config.evaluation.split, config.evaluation.eval_batch_size
+    training_data.check_image_size(recipe, manifest)
+    selection.check_split(manifest, split, '--split')
+    model, infer = _create_inference(config, recipe, len(manifest.classes), batch_size)
+    examples = manifest.count_examples(split)
+    mean_image = manifests.load_statistics(manifest).mean_image
+    measurements = {_BARE: lambda: timing.measure_call(infer, batch_size, calls=_BARE_BATCHES)}
+    for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
+        network = evaluator.Evaluator(
+            model, mean_image, crop_size=recipe.crop_size, views=views, batch_size=batch_size
+        )
+        evaluate = functools.partial(network.evaluate, manifest, split)
+        measurements[name] = functools.partial(timing.measure_call, evaluate, examples)
+    for measure_once in measurements.values():
+        measure_once()  # traces, and fills the storage's cache
+    rows = timing.measure_in_turns(measurements, config.benchmark.runs)
+    bare, single, ten = (row['images_per_sec'] for row in rows.values())
+    return {
+        'benchmark': 'evaluate',
+        'precision': config.network.precision,
+        'batch_size': batch_size,
+        'examples': examples,
+        'record_encoding': manifest.layout.encoding,
+        'stages': rows,
+        'one_view_of_bare': single / bare,
+        'ten_views_of_a_tenth': 10 * ten / bare,
+    }
+
+
+def format_evaluation_table(result: dict[str, Any]) -> str:
+    """Formats the rates for people."""
+    rows = [
+        (name, f'{row["images_per_sec"]:,.1f}', timing.format_range(row, ',.1f'))
+        for name, row in result['stages'].items()
+    ]
+    table = tables.format_table((result['precision'], 'images/s', 'range'), rows)
+    return (
+        f'{table}\n\nsingle-crop: {result["one_view_of_bare"]:.2f} of bare inference; ten-crop: '
+        f'{result["ten_views_of_a_tenth"]:.2f} of a tenth of it'
+    )

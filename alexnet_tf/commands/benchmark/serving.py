@@ -35,15 +35,13 @@ def measure(config: schema.Config) -> dict[str, Any]:
         for row in _measure_batch_size(calls, batch_size, requests * config.benchmark.runs)
     ]
     medians = {(row['batch_size'], row['way']): row['median_ms'] for row in rows}
+    shares = {size: medians[size, _IN_PROCESS] / medians[size, _PIXELS] for size in _REQUESTS}
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
         'bytes_a_picture': len(example),
         'rows': rows,
-        'pixels_of_in_process': {
-            batch_size: medians[batch_size, _IN_PROCESS] / medians[batch_size, _PIXELS]
-            for batch_size in _REQUESTS
-        },
+        'pixels_of_in_process': shares,
     }
 
 
@@ -51,14 +49,7 @@ def format_table(result: dict[str, Any]) -> str:
     """Formats the rows for people."""
     header = ('images', result['precision'], 'ms, median', 'ms, p99', 'requests', 'images/s')
     rows = [
-        (
-            row['batch_size'],
-            row['way'],
-            f'{row["median_ms"]:.1f}',
-            f'{row["p99_ms"]:.1f}',
-            row['requests'],
-            f'{row["images_per_sec"]:.1f}',
-        )
+        [f'{cell:.1f}' if isinstance(cell, float) else cell for cell in row.values()]
         for row in result['rows']
     ]
     shares = ', '.join(

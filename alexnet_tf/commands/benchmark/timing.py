@@ -55,11 +55,12 @@ def measure_calls(call: Callable[[], object], runs: int) -> list[float]:
     return durations
 
 
-def measure_call(call: Callable[[], object], images: int) -> Rate:
-    """Measures one call that processes so many images."""
+def measure_call(call: Callable[[], object], images: int, *, calls: int = 1) -> Rate:
+    """Measures some calls, each of which processes so many images."""
     watch = Stopwatch()
-    call()
-    return watch.compute_rate(images)
+    for _ in range(calls):
+        call()
+    return watch.compute_rate(images * calls)
 
 
 def measure_stream(batch_sizes: Iterator[int], *, min_batches: int = 1) -> Rate:

@@ -92,11 +92,7 @@ class RunEvaluator:
 
     def _open_cache(self, split: str, views: int, dtype: str) -> prediction_cache.CachedPredictions:
         key = prediction_cache.PredictionKey(
-            manifest_sha256=self._manifest.sha256,
-            split=split,
-            views=views,
-            variables_sha256=self._variables_sha256,
-            dtype=dtype,
+            self._manifest.sha256, split, views, self._variables_sha256, dtype
         )
         return prediction_cache.CachedPredictions(self._directory / 'probabilities', key)
 
@@ -106,17 +102,19 @@ class RunEvaluator:
             return self._score(split, views, writer.add)
 
     def _score(self, split: str, views: int, keep: Callable = lambda *_: None) -> dict[str, float]:
+        run, batch_size = self.run, self._config.evaluation.eval_batch_size
         network_evaluator = evaluator.Evaluator(
-            self.run.model,
-            self.run.mean_image,
-            crop_size=self.run.recipe.crop_size,
+            run.model,
+            run.mean_image,
+            crop_size=run.recipe.crop_size,
             views=views,
-            batch_size=self._config.evaluation.eval_batch_size,
+            batch_size=batch_size,
         )
         with progress.Progress(f'images, {tables.format_views(views)} each') as bar:
-            return network_evaluator.evaluate(
+            evaluation = network_evaluator.evaluate(
                 self._manifest, split, report=bar.update, keep=keep
-            ).metrics
+            )
+        return evaluation.metrics
 
 
 def write_errors(

@@ -84,13 +84,9 @@ def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
     vectors = np.stack([features for *_, features in queries])
     distances, indices = search.EuclideanSearch(index.vectors).search(vectors, _NEIGHBOURS)
     images, captions, rows = [], [], []
-    for (name, square, _), own_distances, own_indices in zip(
-        queries, distances, indices, strict=True
-    ):
-        squares = datasets.read_squares(
-            manifest.list_shards(database), manifest.layout, own_indices
-        )
-        images += [square, *squares]
+    neighbours, shards = zip(distances, indices, strict=True), manifest.list_shards(database)
+    for (name, square, _), (own_distances, own_indices) in zip(queries, neighbours, strict=True):
+        images += [square, *datasets.read_squares(shards, manifest.layout, own_indices)]
         captions.append(f'query\n{name}')
         for rank, (at, distance) in enumerate(zip(own_indices, own_distances, strict=True), 1):
             class_name = index.classes[index.labels[at]]
@@ -176,21 +172,16 @@ def _choose_label(config: schema.Config, trained: loading.TrainedRun, images: tf
     return classes.index(name)
 
 
-def _read_crop(
-    config: schema.Config,
-) -> tuple[loading.TrainedRun, np.ndarray, tf.Tensor]:
+def _read_crop(config: schema.Config) -> tuple[loading.TrainedRun, np.ndarray, tf.Tensor]:
     """Returns the run, and the central crop of the first input, as uint8 and as network input."""
     trained = loading.load_run(config)
-    crop_size = trained.recipe.crop_size
 
     def skip(squares):
         return tf.zeros([tf.shape(squares)[0], 1])
 
     square = _read_inputs(config, trained, function=skip, limit=1)[0].square
-    images = preprocessing.make_views(
-        tf.constant(square[None]), trained.mean_image, crop_size=crop_size, number=1
-    )
-    return trained, preprocessing.central_crop(square, crop_size), images
+    images = predictor.make_views(trained, tf.constant(square[None]), 1)
+    return trained, preprocessing.central_crop(square, trained.recipe.crop_size), images
 
 
 FIGURES = {

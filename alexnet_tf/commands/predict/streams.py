@@ -24,7 +24,8 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
     paths: list[str] = []
     for name in inputs:
         if name == '-':
-            paths += _read_stdin()
+            lines = sys.stdin.buffer.read().splitlines()  # a path may be any bytes
+            paths += [os.fsdecode(line) for line in lines if line.strip()]
             continue
         path = files.as_path(name)
         if not path.exists():
@@ -35,12 +36,6 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             f'--inputs={",".join(inputs)} names no files. Name images, or a folder with images.'
         )
     return paths
-
-
-def _read_stdin() -> list[str]:
-    """Reads a path a line, as `find` prints them; a path may be any bytes."""
-    lines = sys.stdin.buffer.read().splitlines()
-    return [os.fsdecode(line) for line in lines if line.strip()]
 
 
 def write_rows(

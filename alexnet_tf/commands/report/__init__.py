@@ -2,9 +2,7 @@
 
 import pathlib
 
-from alexnet_tf.commands.report import card as card_lib
-from alexnet_tf.commands.report import page as page_lib
-from alexnet_tf.commands.report import paper_comparison, validation
+from alexnet_tf.commands.report import documents, paper_comparison, validation
 from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
 from alexnet_tf.plots import availability
@@ -38,8 +36,8 @@ def run(config: schema.Config) -> None:
         plots.save_figure(plots.plot_curves(epochs), directory / 'curves.png')
     else:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
-    card = card_lib.build_card(directory, analysis, rows)
-    page = page_lib.build_page(card, analysis, epochs, plots)
+    card = documents.build_card(directory, analysis, rows)
+    page = documents.build_page(card, analysis, epochs, plots)
     for name, text in (('MODEL_CARD.md', model_card.to_markdown(card)), ('report.html', page)):
         files.write_atomically(directory / name, text.encode())
     print(f'report: wrote {directory / "report.html"} and {directory / "MODEL_CARD.md"}')

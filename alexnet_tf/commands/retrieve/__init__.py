@@ -68,11 +68,8 @@ def _query(config: schema.Config) -> None:
     trained = loading.load_run(config, compiled=True)
     expected = {'manifest_sha256': manifest.sha256} if manifest else {}
     index = indexing.load_index(config, trained, **expected)
-    extract, batch_size = (
-        predictor.build_feature_function(trained),
-        config.evaluation.eval_batch_size,
-    )
-    predict = predictor.Predictor(trained, extract, batch_size=batch_size)
+    extract = predictor.build_feature_function(trained)
+    predict = predictor.Predictor(trained, extract, batch_size=config.evaluation.eval_batch_size)
     neighbours = _find_neighbours(predict(paths), index, _create_search(config, index))
     plotted = streams.write_rows(
         config, neighbours, len(paths), create_writer=_create_writer, limit=_PLOTTED_QUERIES

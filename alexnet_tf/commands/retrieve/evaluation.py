@@ -141,16 +141,12 @@ def _score(
 def _average_precision(method: _Method, labels, query_labels) -> np.ndarray | None:
     if isinstance(method.search, search.HashLookup):
         return None
-    size = max(1, _RANKED_AT_ONCE // len(labels))
-    blocks = [slice(at, at + size) for at in range(0, len(query_labels), size)]
-    return np.concatenate(
-        [
-            metrics.compute_average_precision(
-                labels, query_labels[block], method.search.rank(method.queries[block])
-            )
-            for block in blocks
-        ]
-    )
+    size, parts = max(1, _RANKED_AT_ONCE // len(labels)), []
+    for at in range(0, len(query_labels), size):
+        block = slice(at, at + size)
+        ranking = method.search.rank(method.queries[block])
+        parts.append(metrics.compute_average_precision(labels, query_labels[block], ranking))
+    return np.concatenate(parts)
 
 
 def _format_table(scores: Sequence[_Scores]) -> str:

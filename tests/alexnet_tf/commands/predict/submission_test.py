@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from alexnet_tf.commands.predict import submission
+from alexnet_tf.commands import predict
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def run_with_ids(trained, tmp_path, monkeypatch):
     shutil.copytree(trained, run)
     content = json.loads((run / 'data.json').read_text()) | {'ids': [701, 7]}
     (run / 'data.json').write_text(json.dumps(content))
-    monkeypatch.setattr(submission, '_IDS', 2)
+    monkeypatch.setattr(predict, '_IDS', 2)
     return run
 
 

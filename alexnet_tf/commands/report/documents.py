@@ -1,16 +1,22 @@
-"""The blocks of `report.html`."""
+"""The documents of a run: the contents of its model card, and the blocks of `report.html`."""
 
+import dataclasses
+import json
+import pathlib
+import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import error_report
+from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.report import validation
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.plots import kernels
-from alexnet_tf.reports import html, model_card, tables
-from alexnet_tf.runs import loading
+from alexnet_tf.reports import html, model_card, result_tables, tables
+from alexnet_tf.runs import loading, run_directory
 
-Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
+_Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
 _MAX_ROWS = 20  # of a table
 _MAX_PLOTTED_CLASSES = 1000  # a pixel each in the confusion matrix
 _EPOCH_COLUMNS = (
@@ -19,8 +25,77 @@ _EPOCH_COLUMNS = (
 )
 
 
+def build_card(
+    directory: pathlib.Path,
+    analysis: validation.ValidationAnalysis,
+    rows: Sequence[Mapping[str, str]],
+) -> model_card.ModelCard:
+    """Collects what is known about a trained network.
+
+    Args:
+        directory: Of the run.
+        analysis: Of the same run.
+        rows: Newest rows of its `results.csv`.
+    """
+    trained = analysis.trained
+    config = dataclasses.replace(run_directory.read_config(directory), run_dir=str(directory))
+    data = run_directory.read_data(directory)
+    return model_card.ModelCard(
+        name=directory.resolve().name,
+        architecture=_describe_network(trained, config),
+        classes=trained.names,
+        data=_describe_data(analysis, data),
+        training=f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
+        f'in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
+        f'{config.network.precision} activations.',
+        results=[_format_row(row, data) for row in rows if not row['weights']],
+        calibration=_describe_calibration(analysis),
+        commands={
+            'Train it again': serialization.to_command(config, config.mode),
+            'Classify new images': 'python -m alexnet_tf.main --mode=predict '
+            f'--run_dir={shlex.quote(str(directory))} --inputs=FOLDER',
+        },
+        environment=json.loads((directory / run_directory.ENVIRONMENT_FILE).read_text()),
+    )
+
+
+def _describe_network(trained: loading.TrainedRun, config: schema.Config) -> str:
+    recipe, width = trained.recipe, config.network.width
+    network = 'A small network of the AlexNet paper' if recipe.layers else 'AlexNet'
+    columns = 'two columns' if recipe.columns == 2 else 'one column'
+    narrow = '' if width == 1 else f' and {width:g} times its channels'
+    return (
+        f'{network} (Krizhevsky, Sutskever and Hinton, 2012) with {columns}{narrow}: '
+        f'{trained.model.count_params():,} parameters. Hyperparameters of the recipe {recipe.name}.'
+    )
+
+
+def _describe_data(analysis: validation.ValidationAnalysis, data: Mapping[str, Any]) -> str:
+    source, manifest = data.get('source'), analysis.manifest
+    parts = [f'Source {source}.'] if source else []
+    if manifest and manifest.sha256 == data['manifest_sha256']:
+        counts = [f'{manifest.count_examples(split):,} in {split}' for split in manifest.splits]
+        parts.append(f'Images: {", ".join(counts)}.')
+    return ' '.join([*parts, f'SHA-256 of the manifest: {data["manifest_sha256"]}.'])
+
+
+def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, ...]:
+    split = row['split']
+    if row['manifest_sha256'] != data['manifest_sha256']:
+        split = f'{split} of other records ({row["manifest_sha256"][:8]})'
+    return split, *result_tables.format_cells(row), row['step']
+
+
+def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
+    if not analysis.errors:
+        return ''
+    error = analysis.errors.compute_calibration_error()
+    views = tables.format_views(analysis.views)
+    return f'The expected calibration error (15 bins, {views}) is {error:.3f}.'
+
+
 def build_page(
-    card: model_card.ModelCard, analysis: validation.ValidationAnalysis, epochs: Epochs, plots
+    card: model_card.ModelCard, analysis: validation.ValidationAnalysis, epochs: _Epochs, plots
 ) -> str:
     """Builds the page.
 
@@ -30,6 +105,9 @@ def build_page(
         epochs: Rows of `summary.csv`.
         plots: What `availability.load_plots` returns; None leaves out the plots.
     """
+    trained = analysis.trained
+    columns = kernels.get_kernels(trained.model, trained.recipe.columns)
+    image = tf.io.encode_png(kernels.render_kernels(list(columns.values()))).numpy()
     blocks = [
         html.paragraph(card.architecture),
         html.paragraph(card.data),
@@ -41,7 +119,7 @@ def build_page(
         html.paragraph(card.calibration, note=True),
         *_build_training(epochs, plots),
         html.heading('Kernels of the first layer'),
-        html.image(_encode_kernels(analysis.trained), 'kernels of conv1', kind='kernels'),
+        html.image(image, 'kernels of conv1', kind='kernels'),
         html.paragraph('Column a above column b; all on one scale.', note=True),
         *_build_validation(analysis, plots),
         html.heading('How to reproduce it'),
@@ -51,7 +129,7 @@ def build_page(
     return html.document(card.name, blocks)
 
 
-def _build_training(epochs: Epochs, plots) -> list[str]:
+def _build_training(epochs: _Epochs, plots) -> list[str]:
     blocks = [html.heading('Training')]
     if plots:
         blocks += [
@@ -88,7 +166,7 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
         html.table(header, _top(errors.rank_classes(), 2, 3)),
     ]
     if plots and errors.rank_mistakes():
-        figure = error_report.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
+        figure = scoring.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
         blocks.append(html.heading('The most confident mistakes'))
         blocks.append(_embed(plots, figure, 'misclassified images', kind='wide'))
     if plots:
@@ -100,11 +178,6 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
 
 def _embed(plots, figure, alt: str, *, kind: str = '') -> str:
     return html.image(plots.encode_png(figure), alt, kind=kind)
-
-
-def _encode_kernels(trained: loading.TrainedRun) -> bytes:
-    columns = kernels.get_kernels(trained.model, trained.recipe.columns)
-    return tf.io.encode_png(kernels.render_kernels(list(columns.values()))).numpy()
 
 
 def _top(rows: Sequence[Sequence], *shares: int) -> list[list]:
