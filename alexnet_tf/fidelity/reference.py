@@ -44,14 +44,57 @@ class ReferenceValue:
         return math.isclose(measured, expected, rel_tol=self.tolerance, abs_tol=1e-12)
 
 
-def _agreed(name: str, text: str, value: Any, tolerance: float = 0.0) -> ReferenceValue:
+# Why the paper, the source and the recipes differ, by the name of the value.
+_REASONS = {
+    "pixels of conv1's last window past the image": 'So 224 pixels make 55 windows; the missing '
+    'pixels count as the mean colour.',
+    'parameters': 'The paper rounds. Its "1 % or less" a convolution is exceeded by conv3 and '
+    'conv4.',
+    'conv1 neurons': 'A slip of figure 2: 55 x 55 x 96 are 290,400; 253,440 are 55 x 48 x 96.',
+    'neurons': 'The paper rounds.',
+    **{
+        f'{layer} initial sd': 'At 0.01 the signal shrinks tenfold by fc8, and training starts '
+        'with a plateau.'
+        for layer in _MIDDLE
+    },
+    'alpha': "The source divides the paper's 1e-4 by n = 5.",
+    'norm1 sums over': 'Over all maps, 12 MB more would cross devices in a step; the source does '
+    'not do it.',
+    'after conv1': 'Signs are kept, so only the sum of squares differs: it counts negative outputs '
+    'too.',
+    'same-map alpha': 'An extra layer after norm2, over 5x5 neighbours; the paper does not mention '
+    'it.',
+    'weight decay of biases': 'The paper does not say.',
+    'learning rate of biases, as a multiple': 'The paper has one learning rate for all layers and '
+    'does not mention biases. The source started with 2 and hardly lowered it when it lowered the '
+    "weights'; the recipe keeps 2.",
+    'crops and mirrors of an image': 'Offsets 0 to 32 are 33 x 33 positions; the paper counts 32 x '
+    '32.',
+    'images that share a crop': 'It saved the source time; the paper does not mention it.',
+    'sd of the colour shift, in sds of a component': 'Eigenvalues would shift by over a thousand '
+    'grey levels: the recipes take their roots. The source then divides the image by 1.1.',
+    'learning rate divided by 10 after epochs': 'By hand in both. The paper says three times, when '
+    'validation stopped improving.',
+    'order of examples': 'Shuffled once, when the files were written. The paper does not say.',
+    'learning rate of conv1, late': "By hand, unlike the paper's equal learning rates.",
+    'epochs with the colour shift': '0 stands for all. The source turned it off by hand, late in '
+    'its run.',
+    'anything else': 'Besides, column b reads the images, as it must.',
+}
+
+
+def _value(name: str, paper: str, source: str, expected: tuple, **tolerance) -> ReferenceValue:
+    return ReferenceValue(name, paper, source, expected, _REASONS.get(name, ''), **tolerance)
+
+
+def _agreed(name: str, text: str, value: Any, **tolerance) -> ReferenceValue:
     """A value that the paper and the source agree on."""
-    return ReferenceValue(name, text, text, (value, value), tolerance=tolerance)
+    return _value(name, text, text, (value, value), **tolerance)
 
 
-def _counted(name: str, value: int, *, paper: str = '', why: str = '') -> ReferenceValue:
+def _counted(name: str, value: int, paper: str = '') -> ReferenceValue:
     """A number that both recipes must count."""
-    return ReferenceValue(name, paper, f'{value:,}', (value, value), why)
+    return _value(name, paper, f'{value:,}', (value, value))
 
 
 def _list_connectivity() -> list[ReferenceValue]:
@@ -65,53 +108,35 @@ def _list_connectivity() -> list[ReferenceValue]:
 def _list_windows() -> list[ReferenceValue]:
     return [
         _agreed('conv1 windows', '11 wide, 4 apart', '11 wide, 4 apart'),
-        _counted(
-            "pixels of conv1's last window past the image",
-            3,
-            why='So 224 pixels make 55 windows; the missing pixels count as the mean colour.',
-        ),
+        _counted("pixels of conv1's last window past the image", 3),
         _agreed('pooling windows', '3 wide, 2 apart', '3 wide, 2 apart'),
     ]
 
 
 def _list_parameters() -> list[ReferenceValue]:
     counts = (34_944, 307_456, 885_120, 663_936, 442_624, 37_752_832, 16_781_312, 4_097_000)
-    why = 'The paper rounds. Its "1 % or less" a convolution is exceeded by conv3 and conv4.'
-    return [
-        *(
-            _counted(f'{layer} parameters', count)
-            for layer, count in zip(LAYERS, counts, strict=True)
-        ),
-        _counted('parameters', sum(counts), paper='60 million', why=why),
-    ]
+    values = [_counted(f'{layer} parameters', n) for layer, n in zip(LAYERS, counts, strict=True)]
+    return [*values, _counted('parameters', sum(counts), '60 million')]
 
 
 def _list_neurons() -> list[ReferenceValue]:
     counts = (290_400, 186_624, 64_896, 64_896, 43_264, 4_096, 4_096, 1_000)
     caption = (253_440, *counts[1:])
-    slip = 'A slip of figure 2: 55 x 55 x 96 are 290,400; 253,440 are 55 x 48 x 96.'
     return [
-        _counted('image neurons', 150_528, paper='150,528'),
+        _counted('image neurons', 150_528, '150,528'),
         *(
-            _counted(
-                f'{layer} neurons',
-                count,
-                paper=f'{paper:,}',
-                why=slip if paper != count else '',
-            )
+            _counted(f'{layer} neurons', count, f'{paper:,}')
             for layer, count, paper in zip(LAYERS, counts, caption, strict=True)
         ),
-        _counted('neurons', sum(counts), paper='650,000', why='The paper rounds.'),
+        _counted('neurons', sum(counts), '650,000'),
     ]
 
 
 def _list_initial_values() -> list[ReferenceValue]:
-    why = 'At 0.01 the signal shrinks tenfold by fc8, and training starts with a plateau.'
     values = []
     for layer in LAYERS:
-        sd, reason = (0.03, why) if layer in _MIDDLE else (0.01, '')
-        name = f'{layer} initial sd'
-        values.append(ReferenceValue(name, '0.01', f'{sd}', (0.01, sd), reason, tolerance=0.03))
+        sd = 0.03 if layer in _MIDDLE else 0.01
+        values.append(_value(f'{layer} initial sd', '0.01', f'{sd}', (0.01, sd), tolerance=0.03))
     for layer in LAYERS:
         bias = 0.0 if layer in ('conv1', 'conv3', 'fc8') else 1.0
         values.append(_agreed(f'{layer} initial bias', f'{bias:g}', bias))
@@ -119,60 +144,25 @@ def _list_initial_values() -> list[ReferenceValue]:
 
 
 def _list_normalisation() -> list[ReferenceValue]:
-    paper_order, source_order = 'relu1, norm1, pool1', 'norm1, pool1, relu1'
+    own, orders = 'own column', ('relu1, norm1, pool1', 'norm1, pool1, relu1')
     return [
         _agreed('k', '2', 2.0, tolerance=0.01),
         _agreed('n', '5', 5),
-        ReferenceValue(
-            'alpha',
-            '1e-4',
-            '2e-5',
-            (1e-4, 2e-5),
-            "The source divides the paper's 1e-4 by n = 5.",
-            tolerance=0.01,
-        ),
+        _value('alpha', '1e-4', '2e-5', (1e-4, 2e-5), tolerance=0.01),
         _agreed('beta', '0.75', 0.75, tolerance=0.01),
-        ReferenceValue(
-            'norm1 sums over',
-            'all maps of the layer',
-            'own column',
-            ('own column', 'own column'),
-            'Over all maps, 12 MB more would cross devices in a step; the source does not do it.',
-        ),
-        ReferenceValue(
-            'after conv1',
-            paper_order,
-            source_order,
-            (paper_order, source_order),
-            'Signs are kept, so only the sum of squares differs: it counts negative outputs too.',
-        ),
-        ReferenceValue(
-            'same-map alpha',
-            'none',
-            '4e-5',
-            (0.0, 4e-5),
-            'An extra layer after norm2, over 5x5 neighbours; the paper does not mention it.',
-            tolerance=0.01,
-        ),
+        _value('norm1 sums over', 'all maps of the layer', own, (own, own)),
+        _value('after conv1', *orders, orders),
+        _value('same-map alpha', 'none', '4e-5', (0.0, 4e-5), tolerance=0.01),
     ]
 
 
 def _list_training() -> list[ReferenceValue]:
-    silent = 'The paper does not say.'
+    biases = 'learning rate of biases, as a multiple'
     return [
         _agreed('momentum', '0.9', 0.9, tolerance=1e-5),
         _agreed('weight decay of weights', '0.0005', 0.0005, tolerance=1e-3),
-        ReferenceValue('weight decay of biases', '', '0', (0.0, 0.0), silent),
-        ReferenceValue(
-            'learning rate of biases, as a multiple',
-            '1',
-            '2',
-            (1.0, 2.0),
-            'The paper has one learning rate for all layers and does not mention biases. The '
-            "source started with 2 and hardly lowered it when it lowered the weights'; the recipe "
-            'keeps 2.',
-            tolerance=1e-5,
-        ),
+        _value('weight decay of biases', '', '0', (0.0, 0.0)),
+        _value(biases, '1', '2', (1.0, 2.0), tolerance=1e-5),
         _agreed('dropped in training', '0.5', 0.5, tolerance=0.03),
         _agreed('kept outputs in training, times', '1', 1.0),
         _agreed('outputs at test time, times', '0.5', 0.5),
@@ -181,67 +171,31 @@ def _list_training() -> list[ReferenceValue]:
 
 def _list_images() -> list[ReferenceValue]:
     views = '(0, 0) (0, 32) (32, 0) (32, 32) (16, 16), each plain and mirrored'
+    shift = 'sd of the colour shift, in sds of a component'
     return [
-        _counted(
-            'crops and mirrors of an image',
-            2178,
-            paper='2,048',
-            why='Offsets 0 to 32 are 33 x 33 positions; the paper counts 32 x 32.',
-        ),
-        ReferenceValue(
-            'images that share a crop',
-            '',
-            '32',
-            (1, 32),
-            'It saved the source time; the paper does not mention it.',
-        ),
-        ReferenceValue(
-            'sd of the colour shift, in sds of a component',
-            '0.1 eigenvalues',
-            '0.1 / 1.1',
-            (0.1, 0.1 / 1.1),
-            'Eigenvalues would shift by over a thousand grey levels: the recipes take their '
-            'roots. The source then divides the image by 1.1.',
-            tolerance=0.05,
-        ),
+        _counted('crops and mirrors of an image', 2178, '2,048'),
+        _value('images that share a crop', '', '32', (1, 32)),
+        _value(shift, '0.1 eigenvalues', '0.1 / 1.1', (0.1, 0.1 / 1.1), tolerance=0.05),
         _agreed('views', 'corners and centre, mirrored too', views),
         _agreed('averaged over views', 'probabilities', 'probabilities'),
     ]
 
 
 def _list_hyperparameters() -> list[ReferenceValue]:
+    drops, same = ('on a plateau', '23, 51, 78'), 'as all layers'
     return [
         _agreed('learning rate at the start', '0.01', 0.01),
-        ReferenceValue(
-            'learning rate divided by 10 after epochs',
-            'on a plateau',
-            '23, 51, 78',
-            ('on a plateau', '23, 51, 78'),
-            'By hand in both. The paper says three times, when validation stopped improving.',
-        ),
-        ReferenceValue('epochs', 'roughly 90', '93', (90, 93)),
+        _value('learning rate divided by 10 after epochs', *drops, drops),
+        _value('epochs', 'roughly 90', '93', (90, 93)),
         _agreed('batch size', '128', 128),
-        ReferenceValue(
-            'order of examples',
-            '',
-            'as stored',
-            ('another in each epoch', 'as stored'),
-            'Shuffled once, when the files were written. The paper does not say.',
-        ),
-        ReferenceValue(
+        _value('order of examples', '', 'as stored', ('another in each epoch', 'as stored')),
+        _value(
             'learning rate of conv1, late',
-            'as all layers',
+            same,
             'a tenth from epoch 68, 0 from 72',
-            ('as all layers', 'conv1=0.1@68, conv1=0@72'),
-            "By hand, unlike the paper's equal learning rates.",
+            (same, 'conv1=0.1@68, conv1=0@72'),
         ),
-        ReferenceValue(
-            'epochs with the colour shift',
-            'all',
-            '68',
-            (0, 68),
-            '0 stands for all. The source turned it off by hand, late in its run.',
-        ),
+        _value('epochs with the colour shift', 'all', '68', (0, 68)),
     ]
 
 
@@ -252,8 +206,7 @@ def _list_traffic() -> list[ReferenceValue]:
         directions = 1 if layer == 'fc7' else 2  # fc8 is on column a's device
         for kind in ('outputs', 'gradients'):
             values.append(_counted(f'{layer} {kind}', 4 * 128 * size * directions))
-    rest = 'Besides, column b reads the images, as it must.'
-    return [*values, ReferenceValue('anything else', '', 'none', ('none', 'none'), rest)]
+    return [*values, _value('anything else', '', 'none', ('none', 'none'))]
 
 
 SECTIONS = {

@@ -63,7 +63,8 @@ def iter_members(path: pathlib.Path, expected: re.Pattern) -> Iterator[tuple[str
         DataError: The file is not a tar, is compressed or cut short, or has a suspicious member.
     """
     with _open(path) as archive:
-        yield from _iter_members(archive, path, 0, expected)
+        for base, info in _iter_expected(archive, path, expected):
+            yield base, Member(str(path), info.offset_data, info.size)
 
 
 def iter_nested_members(
@@ -80,11 +81,11 @@ def iter_nested_members(
         DataError: See `iter_members`; of inner tars too.
     """
     with _open(path) as outer:
-        for name, part in _iter_members(outer, path, 0, inner):
-            window = _Window(outer.fileobj, part.offset, part.size)
-            with _open(path, window, f'its member {name}') as archive:
-                for base, member in _iter_members(archive, path, part.offset, expected):
-                    yield name.removesuffix('.tar'), base, member
+        for name, info in _iter_expected(outer, path, inner):
+            with _open(path, outer.extractfile(info), f'its member {name}') as archive:
+                for base, member in _iter_expected(archive, path, expected):
+                    offset = info.offset_data + member.offset_data
+                    yield name.removesuffix('.tar'), base, Member(str(path), offset, member.size)
 
 
 def read_files(path: pathlib.Path, names: Collection[str]) -> dict[str, bytes]:
@@ -127,27 +128,6 @@ def _read_whole(path: pathlib.Path) -> bytes:
     return data
 
 
-class _Window(io.RawIOBase):
-    """A stretch of a file that reads as a file."""
-
-    def __init__(self, file, offset: int, size: int):
-        self._file, self._offset, self._size, self._position = file, offset, size, 0
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = (0, self._position, self._size)[whence] + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._size - self._position)
-        self._file.seek(self._offset + self._position)
-        data = self._file.read(left if size < 0 else min(size, left))
-        self._position += len(data)
-        return data
-
-
 @contextlib.contextmanager
 def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
@@ -156,13 +136,13 @@ def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfil
             archive = stack.enter_context(tarfile.open(path, 'r:', fileobj=file))
         except _TAR_ERRORS as error:
             raise errors.DataError(
-                f'{path}: {subject} cannot be read as an uncompressed tar ({error}). Download it '
-                'again, and leave it as it is.'
+                f'{path}: {subject} cannot be read as an uncompressed tar ({error}): it is damaged or '
+                'cut short, or compressed. Download it again, and leave it as it is.'
             ) from error
         yield archive
 
 
-def _iter_members(archive, path, offset: int, expected: re.Pattern) -> Iterator[tuple[str, Member]]:
+def _iter_expected(archive, path, expected) -> Iterator[tuple[str, tarfile.TarInfo]]:
     seen = set()
     for info in _iter_infos(archive, path):
         base = _get_base(info.name)
@@ -176,7 +156,7 @@ def _iter_members(archive, path, offset: int, expected: re.Pattern) -> Iterator[
                 f'{path}: {info.name!r} is not a regular file, which its name promises. This is '
                 'not the archive as it was published; download it again.'
             )
-        yield base, Member(str(path), offset + info.offset_data, info.size)
+        yield base, info
 
 
 def _iter_infos(archive: tarfile.TarFile, path: pathlib.Path) -> Iterator[tarfile.TarInfo]:
