@@ -1,7 +1,76 @@
-"""AlexNet (Krizhevsky, Sutskever and Hinton, NIPS 2012) in Keras 3 on TensorFlow."""
+"""AlexNet (Krizhevsky, Sutskever and Hinton, NIPS 2012) in Keras 3 on TensorFlow.
 
+The names of `__all__` are the public API; everything else may change. Each is imported when it is
+first used, so that `import alexnet_tf` itself imports neither TensorFlow nor Keras.
+
+>>> import alexnet_tf
+>>> alexnet_tf.recipes()
+('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1')
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+from alexnet_tf.api import registration as _registration
+from alexnet_tf.config import environment as _environment
+
+if TYPE_CHECKING:
+    from alexnet_tf.api import layers as layers
+    from alexnet_tf.api.classifier import Classifier as Classifier
+    from alexnet_tf.api.classifier import load_run as load_run
+    from alexnet_tf.api.commands import prepare as prepare
+    from alexnet_tf.api.commands import train as train
+    from alexnet_tf.api.datasets import dataset_from_records as dataset_from_records
+    from alexnet_tf.api.datasets import (
+        image_dataset_from_directory as image_dataset_from_directory,
+    )
+    from alexnet_tf.api.network import AlexNet as AlexNet
+    from alexnet_tf.api.network import recipes as recipes
+    from alexnet_tf.api.optimizers import PaperSGD as PaperSGD
+    from alexnet_tf.api.optimizers import PlateauSchedule as PlateauSchedule
+    from alexnet_tf.api.preprocessing import decode_predictions as decode_predictions
+    from alexnet_tf.api.preprocessing import preprocess_input as preprocess_input
+    from alexnet_tf.config.fields import UsageError as UsageError
+    from alexnet_tf.models.recipes import Recipe as Recipe
+    from input_pipeline.errors import DataError as DataError
+
+# Public name -> the module that it is in.
+_HOMES = {
+    'AlexNet': 'alexnet_tf.api.network',
+    'Classifier': 'alexnet_tf.api.classifier',
+    'DataError': 'input_pipeline.errors',
+    'PaperSGD': 'alexnet_tf.api.optimizers',
+    'PlateauSchedule': 'alexnet_tf.api.optimizers',
+    'Recipe': 'alexnet_tf.models.recipes',
+    'UsageError': 'alexnet_tf.config.fields',
+    'dataset_from_records': 'alexnet_tf.api.datasets',
+    'decode_predictions': 'alexnet_tf.api.preprocessing',
+    'image_dataset_from_directory': 'alexnet_tf.api.datasets',
+    'layers': 'alexnet_tf.api.layers',
+    'load_run': 'alexnet_tf.api.classifier',
+    'prepare': 'alexnet_tf.api.commands',
+    'preprocess_input': 'alexnet_tf.api.preprocessing',
+    'recipes': 'alexnet_tf.api.network',
+    'train': 'alexnet_tf.api.commands',
+}
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # TensorFlow reads this when it is imported. By default it uses oneDNN's convolutions only on
 # processors with AVX-512 VNNI; with AVX2 alone they train these networks 1.3 to 2 times as fast.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+_registration.register_with_keras()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    _environment.check_backend()
+    module = importlib.import_module(_HOMES[name])
+    is_module = module.__name__.endswith(f'.{name}')
+    globals()[name] = module if is_module else getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from alexnet_tf.config import flags, help_text, schema
+from alexnet_tf.config import environment, flags, help_text, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
 from input_pipeline import startup
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(config: schema.Config) -> None:
     """Imports the module of `--mode`, and TensorFlow with it, and runs it."""
+    environment.check_backend()
     _keep_freed_memory()
     with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
         command = importlib.import_module(f'alexnet_tf.commands.{config.mode}')

@@ -11,7 +11,7 @@ _BOOLEANS = {'true': True, 't': True, '1': True, 'false': False, 'f': False, '0'
 _TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'true or false', str: 'text'}
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """A setting that cannot be used; the message says what was given and what is accepted."""
 
     exit_code = 2

@@ -48,9 +48,26 @@ def build(
     columns = columns_lib.ColumnBuilder(
         recipe, width=width, devices=devices, precision=precision, seed=seed, compiled=compiled
     )
-    sd, middle_sd, hidden_sd = recipe.initial_sd, recipe.initial_sd_middle, recipe.initial_sd_hidden
-    bias = recipe.initial_bias
     images = columns.create_input()
+    features = add_features(columns, images)
+    logits = add_classifier(columns, features, num_classes=num_classes)
+    return keras.Model(images, logits, name='alexnet')
+
+
+def add_features(
+    columns: columns_lib.ColumnBuilder, images: keras.KerasTensor
+) -> columns_lib.ColumnOutputs:
+    """Adds the convolutional layers, up to the last pooling layer (or conv6, which follows it).
+
+    Args:
+        columns: The builder of the layers, which has the recipe.
+        images: (batch, crop_size, crop_size, 3), RGB minus the mean image.
+
+    Returns:
+        The last feature maps by column, (batch, 6, 6, 128) for the paper's crop and width.
+    """
+    recipe = columns.recipe
+    sd, middle_sd, bias = recipe.initial_sd, recipe.initial_sd_middle, recipe.initial_bias
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image with a stride of 4; 48 in each column.
     # Paper: 224 pixels do not make the 55 windows of figure 2; padding does, as in its source.
@@ -96,17 +113,34 @@ def build(
         filters = 256 // recipe.columns
         x = columns.convolution('conv6', x, filters=filters, size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu_conv6', x)  # relu6 follows fc6
+    return x
+
+
+def add_classifier(
+    columns: columns_lib.ColumnBuilder, features: columns_lib.ColumnOutputs, *, num_classes: int
+) -> keras.KerasTensor:
+    """Adds the fully-connected layers.
+
+    Args:
+        columns: The builder of the layers, which has the recipe.
+        features: The last feature maps by column, from `add_features`.
+        num_classes: The number of classes, the size of fc8.
+
+    Returns:
+        Logits, (batch, num_classes) float32.
+    """
+    recipe = columns.recipe
+    hidden_sd, bias = recipe.initial_sd_hidden, recipe.initial_bias
 
     # fc6 and fc7: 4096 neurons each, half of them in each column; both halves read both columns.
-    x = columns.flatten('pool5_flat', x)
+    x = columns.flatten('pool5_flat', features)
     for fc, relu, drop in (('fc6', 'relu6', 'drop6'), ('fc7', 'relu7', 'drop7')):
         x = columns.concatenate_columns(fc, x)
         x = columns.fully_connected(fc, x, units=4096 // recipe.columns, sd=hidden_sd, bias=bias)
         x = columns.activation(relu, x)
         x = columns.dropout(drop, x)
 
-    logits = columns.logits('fc8', x, num_classes=num_classes, sd=sd)
-    return keras.Model(images, logits, name='alexnet')
+    return columns.logits('fc8', x, num_classes=num_classes, sd=recipe.initial_sd)
 
 
 def compute_padding(crop_size: int) -> int:

@@ -1,7 +1,5 @@
 """The paper's small networks for CIFAR-10 (footnote 3, figure 1): a recipe's `layers`, in order."""
 
-import dataclasses
-
 import keras
 
 from alexnet_tf.models import columns as columns_lib
@@ -60,14 +58,22 @@ def build(
     >>> build(recipes.FIGURE1, num_classes=10).count_params()
     89578
     """
-    recipe = dataclasses.replace(recipe, columns=1)
     columns = columns_lib.ColumnBuilder(
         recipe, width=width, devices=devices, precision=precision, seed=seed, compiled=compiled
     )
-    *layers, last = recipe.layers
     images = columns.create_input()
+    features = add_features(columns, images)
+    logits = add_classifier(columns, features, num_classes=num_classes)
+    return keras.Model(images, logits, name=recipe.name)
+
+
+def add_features(
+    columns: columns_lib.ColumnBuilder, images: keras.KerasTensor
+) -> columns_lib.ColumnOutputs:
+    """Adds all layers but the last; arguments and returned value as of `alexnet.add_features`."""
+    recipe = columns.recipe
     x = columns.broadcast(images)
-    for layer in layers:
+    for layer in recipe.layers[:-1]:
         add, size = columns.locally_connected, _LOCAL_SIZE
         if layer.name.startswith('conv'):
             add, size = columns.convolution, _CONV_SIZE
@@ -75,10 +81,18 @@ def build(
         x = add(layer.name, x, filters=layer.filters, size=size, sd=sd, bias=bias)
         for operation in layer.after:
             x = _apply(columns, operation, layer.name[-1], x)
-    x = columns.flatten('flat', x)
+    return x
+
+
+def add_classifier(
+    columns: columns_lib.ColumnBuilder, features: columns_lib.ColumnOutputs, *, num_classes: int
+) -> keras.KerasTensor:
+    """Adds the last layer; arguments and returned value as of `alexnet.add_classifier`."""
+    recipe = columns.recipe
+    last = recipe.layers[-1]
+    x = columns.flatten('flat', features)
     sd, bias = last.sd * recipe.initial_sd, recipe.initial_bias
-    logits = columns.logits(last.name, x, num_classes=num_classes, sd=sd, bias=bias)
-    return keras.Model(images, logits, name=recipe.name)
+    return columns.logits(last.name, x, num_classes=num_classes, sd=sd, bias=bias)
 
 
 def _apply(columns: columns_lib.ColumnBuilder, operation: str, index: str, x):

@@ -13,6 +13,8 @@ from alexnet_tf.models.layers import locally_connected, lrn, on_device
 COLUMNS = ('a', 'b')
 CHANNELS = 3
 POOL_STRIDE = 2
+# To every layer that has the argument, or Keras would take it from the user's keras.json.
+_DATA_FORMAT = 'channels_last'
 
 ColumnOutputs = Mapping[str, keras.KerasTensor]  # column -> the output of its layer
 
@@ -25,12 +27,16 @@ class ColumnBuilder:
     their names are the keys of checkpoints, and with the seed they decide the initial weights.
 
     Args:
-        recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2.
+        recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2. A small network
+            (see `cifar`) has 1.
         width: Filters and units as a multiple of the numbers that the methods are given.
         devices: None, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
         compiled: Let XLA fuse the normalisations, and take images in the precision's dtype, too.
+
+    Attributes:
+        recipe: The hyperparameters.
 
     Raises:
         ValueError: There are more devices than columns.
@@ -53,28 +59,31 @@ class ColumnBuilder:
         seed: int = 0,
         compiled: bool = False,
     ):
+        if recipe.layers:
+            recipe = recipe.replace(columns=1)
         if len(devices) > recipe.columns:
             raise ValueError(
                 f'{len(devices)} devices for {recipe.columns} column. Give one device.'
             )
-        self._recipe, self._width, self._seed, self._compiled = recipe, width, seed, compiled
+        self.recipe, self._width, self._seed, self._compiled = recipe, width, seed, compiled
         policy = precision if precision == 'float32' else f'mixed_{precision}'
         self._dtype = keras.DTypePolicy(policy)
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self) -> keras.KerasTensor:
         """Creates the input, (batch, crop_size, crop_size, 3)."""
-        size = self._recipe.crop_size
+        size = self.recipe.crop_size
         dtype = self._dtype.compute_dtype if self._compiled else 'float32'
         return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
 
     def broadcast(self, tensor: keras.KerasTensor) -> ColumnOutputs:
         """Gives every column the same tensor."""
-        return dict.fromkeys(COLUMNS[: self._recipe.columns], tensor)
+        return dict.fromkeys(COLUMNS[: self.recipe.columns], tensor)
 
     def zero_padding(self, name: str, x: ColumnOutputs, *, after: int) -> ColumnOutputs:
         """Adds rows and columns of zeros past the bottom and right edges."""
-        return self._add(on_device.ZeroPadding2D, name, x, ((0, after), (0, after)))
+        padding = ((0, after), (0, after))
+        return self._add(on_device.ZeroPadding2D, name, x, padding, data_format=_DATA_FORMAT)
 
     def convolution(
         self,
@@ -99,7 +108,7 @@ class ColumnBuilder:
             bias: The initial bias.
         """
         padding = 'valid' if stride > 1 else 'same'
-        arguments = self._scale(filters), size, stride, padding
+        arguments = self._scale(filters), size, stride, padding, _DATA_FORMAT
         return self._add(on_device.Conv2D, name, x, *arguments, initial=(sd, bias))
 
     def locally_connected(
@@ -117,16 +126,16 @@ class ColumnBuilder:
 
     def activation(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Applies the recipe's activation; where it is tanh, 'relu1' is called 'tanh1'."""
-        kind = self._recipe.activation
+        kind = self.recipe.activation
         if kind == 'relu':
             return self._add(on_device.ReLU, name, x)
         return self._add(on_device.Activation, name.replace('relu', kind), x, kind)
 
     def normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Normalises across feature maps (section 3.3), unless the recipe leaves that out."""
-        if not self._recipe.normalization:
+        if not self.recipe.normalization:
             return x
-        if self._recipe.lrn_across_columns and len(x) > 1:
+        if self.recipe.lrn_across_columns and len(x) > 1:
             return self._normalize_across_columns(name, x)
         # Paper: the sum runs over all feature maps of the layer; here and in its source, over those
         # of the column, so that nothing crosses devices.
@@ -134,8 +143,8 @@ class ColumnBuilder:
 
     def same_map_normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Normalises within feature maps where the recipe does, as the 2012 source did."""
-        alpha = self._recipe.same_map_alpha
-        if not (self._recipe.normalization and alpha):
+        alpha = self.recipe.same_map_alpha
+        if not (self.recipe.normalization and alpha):
             return x
         return self._add(lrn.SameMapNormalization, name, x, alpha=alpha)
 
@@ -150,18 +159,25 @@ class ColumnBuilder:
         Raises:
             ValueError: The feature maps are smaller than a window.
         """
-        size, rows = self._recipe.pool_size, x[COLUMNS[0]].shape[1]
+        size, rows = self.recipe.pool_size, x[COLUMNS[0]].shape[1]
         if padding == 'valid' and rows < size:
             raise ValueError(
-                f'crop_size={self._recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
+                f'crop_size={self.recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
                 f'pixels; its windows are {size}x{size}. Give a larger crop.'
             )
-        return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding)
+        arguments = size, POOL_STRIDE, padding, _DATA_FORMAT
+        return self._add(on_device.MaxPooling2D, name, x, *arguments)
 
     def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Averages over the recipe's windows, 2 apart, and at the edge over what exists of one."""
-        size = self._recipe.pool_size
-        return self._add(on_device.AveragePooling2D, name, x, size, POOL_STRIDE, 'same')
+        arguments = self.recipe.pool_size, POOL_STRIDE, 'same', _DATA_FORMAT
+        return self._add(on_device.AveragePooling2D, name, x, *arguments)
+
+    def join_columns(self, name: str, x: ColumnOutputs) -> keras.KerasTensor:
+        """Joins the columns' outputs side by side, a then b, in a layer of exactly this name."""
+        if len(x) == 1:
+            return on_device.Activation('linear', name=name, dtype=self._dtype)(x[COLUMNS[0]])
+        return on_device.Concatenate(name=name, dtype=self._dtype)(list(x.values()))
 
     def concatenate_columns(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Gives every column the outputs of all columns side by side, a then b."""
@@ -169,11 +185,11 @@ class ColumnBuilder:
 
     def flatten(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Flattens (batch, rows, columns, maps) to (batch, rows * columns * maps)."""
-        return self._add(on_device.Flatten, name, x)
+        return self._add(on_device.Flatten, name, x, _DATA_FORMAT)
 
     def dropout(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Drops the recipe's fraction of the units in training (section 4.2)."""
-        rate, inverted = self._recipe.dropout, self._recipe.dropout_inverted
+        rate, inverted = self.recipe.dropout, self.recipe.dropout_inverted
         return self._add(dropout_lib.Dropout, name, x, rate, inverted=inverted, seeded=True)
 
     def logits(
@@ -193,16 +209,14 @@ class ColumnBuilder:
         return keras.layers.Activation('linear', dtype='float32', name='logits')(logits)
 
     def _normalize(self, name, x):
-        constants = {
-            key: getattr(self._recipe, f'lrn_{key}') for key in ('k', 'n', 'alpha', 'beta')
-        }
+        constants = {key: getattr(self.recipe, f'lrn_{key}') for key in ('k', 'n', 'alpha', 'beta')}
         layer = lrn.LocalResponseNormalization
         return self._add(layer, name, x, **constants, compiled=self._compiled)
 
     def _normalize_across_columns(self, name, x):
         """Normalises each column's maps beside those of the other column that they reach."""
         maps = x['a'].shape[-1]
-        reach = min(self._recipe.lrn_n // 2, maps)
+        reach = min(self.recipe.lrn_n // 2, maps)
         # Cut on the other column's device, so that no more than the seam crosses.
         seams = self._slice(f'{name}_seam', x, {'a': (maps - reach, maps), 'b': (0, reach)})
         neighbours = {'a': [x['a'], seams['b']], 'b': [seams['a'], x['b']]}

@@ -123,6 +123,33 @@ class Recipe:
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0
 
+    @classmethod
+    def from_name(cls, name: str) -> 'Recipe':
+        """Returns the recipe of a name.
+
+        Raises:
+            ValueError: There is no such recipe.
+
+        Example:
+        >>> Recipe.from_name('caffe').crop_size
+        227
+        """
+        if name not in RECIPES:
+            raise ValueError(f'recipe={name!r}: expected one of {", ".join(RECIPES)}.')
+        return RECIPES[name]
+
+    def replace(self, **changes) -> 'Recipe':
+        """Returns a copy with some hyperparameters changed.
+
+        Raises:
+            TypeError: A recipe has no such hyperparameter.
+
+        Example:
+        >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha
+        0.001
+        """
+        return dataclasses.replace(self, **changes)
+
     def layer_decays(self) -> dict[str, float]:
         """Returns the multiples of the weight decay by layer; none of the paper's eight has one."""
         return {layer.name: layer.decay for layer in self.layers}

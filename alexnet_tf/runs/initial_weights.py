@@ -1,7 +1,7 @@
-"""Initialises a network from another run or from a weight file (`--init_weights`)."""
+"""Initialises a network from another run or from a weight file."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 
@@ -10,6 +10,8 @@ from alexnet_tf.models import topology
 from alexnet_tf.models.weights import caffe, readers
 from alexnet_tf.runs import run_directory
 from alexnet_tf.training import checkpoint
+
+_FLAG = '--init_weights'
 
 
 def load_initial_weights(
@@ -39,31 +41,64 @@ def load_initial_weights(
             f'--init_layers={",".join(unknown)}: this network has {", ".join(names)}.'
         )
     source = pathlib.Path(config.training.init_weights)
-    file = _find_file(source, config.evaluation.checkpoint)
+    file = find_weights(source, config.evaluation.checkpoint, _FLAG)
     if source.is_dir() and layers is None and run_directory.read_classes(source) != tuple(classes):
         layers = names[:-1]
-    try:
-        weights = readers.read(file, names)
-    except ImportError as error:
-        raise fields.UsageError(str(error)) from error
-    loaded, missing = caffe.assign(
+    loaded, missing = load(
         model,
-        weights,
-        file=file,
+        file,
         layers=layers or (),
         allow_missing=config.training.init_missing == 'fresh',
+        advice='Give --init_missing=fresh to initialise these layers randomly.',
     )
     lines = [f'train: initialised from {file}: {", ".join(loaded)}']
     return lines + ([f'train: randomly initialised: {", ".join(missing)}'] if missing else [])
 
 
-def _find_file(source: pathlib.Path, which_checkpoint: str) -> pathlib.Path:
+def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:
+    """Finds the file of weights that a run directory holds, or that was named itself.
+
+    Args:
+        source: A run directory or a weight file.
+        which_checkpoint: 'newest' or 'best', of a run directory.
+        argument: The flag or the argument that named the source, for messages.
+
+    Raises:
+        UsageError: The file format is not supported.
+        DataError: The run directory holds no trained network.
+    """
     if source.is_dir():
-        path = run_directory.find_checkpoint(source, which_checkpoint, '--init_weights')
+        path = run_directory.find_checkpoint(source, which_checkpoint, argument)
         return path / checkpoint.VARIABLES_FILE
     if source.suffix not in readers.SUFFIXES:
         raise fields.UsageError(
-            f'--init_weights={source}: expected a run directory or a file that ends in '
+            f'{argument}={source}: expected a run directory or a file that ends in '
             f'{", ".join(readers.SUFFIXES)}.'
         )
     return source
+
+
+def load(
+    model: keras.Model,
+    file: pathlib.Path,
+    *,
+    layers: Collection[str] = (),
+    allow_missing: bool = False,
+    advice: str = '',
+) -> tuple[list[str], list[str]]:
+    """Loads a file from `find_weights` into a network; arguments as of `caffe.assign`.
+
+    Returns:
+        The names of the layers that were loaded, and of those that were not.
+
+    Raises:
+        UsageError: A package that reads the format is missing.
+        DataError: The file is broken, or its weights do not fit the network.
+    """
+    try:
+        weights = readers.read(file, topology.list_layer_names(model))
+    except ImportError as error:
+        raise fields.UsageError(str(error)) from error
+    return caffe.assign(
+        model, weights, file=file, layers=layers, allow_missing=allow_missing, advice=advice
+    )

@@ -10,7 +10,13 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.models import layers
-from alexnet_tf.models.layers import dropout, locally_connected, lrn, on_device
+from alexnet_tf.models.layers import (
+    dropout,
+    locally_connected,
+    lrn,
+    mean_subtraction,
+    on_device,
+)
 
 MAPS = (7, 7, 6)
 CASES = {
@@ -28,6 +34,7 @@ CASES = {
     dropout.Dropout: ({'rate': 0.5, 'seed': 3}, MAPS),
     lrn.LocalResponseNormalization: ({'k': 1.0, 'n': 3, 'alpha': 1e-3, 'beta': 0.5}, MAPS),
     lrn.SameMapNormalization: ({'alpha': 1e-3}, MAPS),
+    mean_subtraction.MeanSubtraction: ({'mean': (1.0, 2.0, 3.0)}, (7, 7, 3)),
 }
 every_layer = pytest.mark.parametrize('kind', CASES, ids=lambda kind: kind.__name__)
 

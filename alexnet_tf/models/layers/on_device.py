@@ -34,6 +34,8 @@ def place(layer: type[keras.Layer]) -> type[keras.Layer]:
             with _scope(device):
                 super().__init__(*args, **kwargs)
             self.device = device
+            if device:
+                self.supports_jit = False  # XLA compiles for one device only
 
         def build(self, input_shape):
             with _scope(self.device):

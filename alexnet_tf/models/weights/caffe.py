@@ -23,6 +23,7 @@ def assign(
     file: object,
     layers: Collection[str] = (),
     allow_missing: bool = False,
+    advice: str = '',
 ) -> tuple[list[str], list[str]]:
     """Assigns the weights of a file to a model.
 
@@ -34,6 +35,7 @@ def assign(
         layers: The paper's names of the layers to assign; none for all.
         allow_missing: Leave layers that the file lacks as they are. A last layer for another number
             of classes counts as missing.
+        advice: What to do about missing layers, for the message that refuses them.
 
     Returns:
         The names of the layers that were assigned, and of those that were not.
@@ -55,10 +57,8 @@ def assign(
         names = ', '.join(topology.list_layer_names(model))
         raise errors.DataError(f'{file}: it has no weights of the layers {names}.')
     if missing and not allow_missing:
-        raise errors.DataError(
-            f'{file}: it has no fitting weights of {", ".join(missing)}. Give --init_missing=fresh '
-            'to initialise these layers randomly.'
-        )
+        names = ', '.join(missing)
+        raise errors.DataError(f'{file}: it has no fitting weights of {names}. {advice}'.rstrip())
     for name in assigned:
         model.get_layer(name).set_weights(values[name])
     return assigned, missing + [layer.name for layer in weighted if layer.name not in values]
@@ -131,8 +131,8 @@ class _Converter:
             if value.shape != tuple(variable.shape):
                 raise errors.DataError(
                     f'{self._file}: {variable.path} would have the shape {value.shape}, but this '
-                    f'network has {tuple(variable.shape)}. Give the --width, --columns, --conv6 '
-                    'and --recipe that the weights were trained with (--recipe=caffe for Caffe).'
+                    f'network has {tuple(variable.shape)}. Give the width, columns, conv6 and '
+                    'recipe that the weights were trained with (recipe caffe for those of Caffe).'
                 )
             if not np.isfinite(value).all():
                 raise errors.DataError(f'{self._file}: {variable.path} has NaN or inf values.')

@@ -34,7 +34,7 @@ def read(path: pathlib.Path, layers: Sequence[str]) -> Weights:
         ImportError: OpenCV is missing, or a version that reads no `.caffemodel`.
     """
     if not path.is_file():
-        raise errors.DataError(f'--init_weights={path}: no such file.')
+        raise errors.DataError(f'{path}: no such file.')
     try:
         if path.suffix == '.caffemodel':
             weights = _read_caffemodel(path, layers)

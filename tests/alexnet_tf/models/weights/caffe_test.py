@@ -138,9 +138,9 @@ def build(**more):
     return alexnet.build(RECIPE, width=WIDTH, **{'num_classes': CLASSES, **more})
 
 
-def assign(model, path, *, allow_missing=False):
+def assign(model, path, **options):
     weights = readers.read(path, topology.list_layer_names(model))
-    return caffe_lib.assign(model, weights, allow_missing=allow_missing, file=path)
+    return caffe_lib.assign(model, weights, file=path, **options)
 
 
 def test_the_network_computes_what_caffe_computes(caffe, file):
@@ -164,8 +164,8 @@ def test_another_number_of_classes_leaves_fc8_as_it_was(caffe, tmp_path):
     path = save(tmp_path, caffe)
     model = build(num_classes=3)
     before = model.get_weights()
-    with pytest.raises(errors.DataError, match=r'no fitting weights of fc8.*--init_missing=fresh'):
-        assign(model, path)
+    with pytest.raises(errors.DataError, match=r'no fitting weights of fc8\. Give other ones\.'):
+        assign(model, path, advice='Give other ones.')
     for value, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, other)
     assigned, missing = assign(model, path, allow_missing=True)

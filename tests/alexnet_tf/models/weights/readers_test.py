@@ -68,5 +68,5 @@ def test_arrays_that_are_no_kernels_are_refused_by_name(tmp_path, layer, kernel,
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(errors.DataError, match=r'--init_weights=.*gone\.npy: no such file'):
+    with pytest.raises(errors.DataError, match=r'/gone\.npy: no such file'):
         readers.read(tmp_path / 'gone.npy', LAYERS)

@@ -1,0 +1,1 @@
+"""What `import alexnet_tf` hands out."""

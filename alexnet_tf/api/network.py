@@ -1,0 +1,175 @@
+"""`AlexNet`, a Keras model as those of `keras.applications`."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from alexnet_tf.models import alexnet, cifar, placement
+from alexnet_tf.models import columns as columns_lib
+from alexnet_tf.models import recipes as recipes_lib
+from alexnet_tf.models.layers import mean_subtraction
+from alexnet_tf.runs import initial_weights, run_directory
+
+_PRECISIONS = ('float32', 'bfloat16', 'float16')
+
+
+def AlexNet(  # noqa: N802
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    include_top: bool = True,
+    classes: int = 1000,
+    classifier_activation: Any = 'softmax',
+    recipe: str | recipes_lib.Recipe = 'source2012',
+    width: float = 1.0,
+    devices: Sequence[str] = (),
+    precision: str | None = None,
+    seed: int = 0,
+    name: str = 'alexnet',
+    include_preprocessing: bool = False,
+) -> keras.Model:
+    """Builds AlexNet as a functional Keras model.
+
+    At 1000 classes and width 1 it has 60,965,224 parameters. Layers have the paper's names, 'conv1'
+    to 'fc8', with '_a' or '_b' for the two columns of figure 2: `model.get_layer('conv1_a')`. The
+    last ones are 'fc8', 'logits' and 'predictions'.
+
+    Args:
+        weights: A run directory of `train`, of which the newest checkpoint is loaded, or a file:
+            .npy, .npz or .caffemodel, as of Caffe's AlexNet (with `recipe='caffe'`). None: random
+            initialisation as in the paper.
+        include_top: Whether the fully-connected layers are there. Without them the output is the
+            last feature maps of both columns, (batch, 6, 6, 256), in a layer 'features'.
+        classes: The number of classes.
+        classifier_activation: The activation of the last layer. None returns the logits.
+        recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`.
+        width: Filters and units as a multiple of the paper's.
+        devices: None, one for both columns, or one for each, such as ('/GPU:0', '/GPU:1').
+        precision: The dtype of activations: 'float32', 'bfloat16' or 'float16'; weights are
+            float32. None follows `keras.config.dtype_policy()`.
+        seed: The seed of the initial weights and of the dropout masks.
+        name: The name of the model.
+        include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
+            with the weights of a run, of its training images. Its input then are the values of
+            images, RGB from 0 to 255.
+
+    Returns:
+        A model from images to class probabilities, (batch, classes) float32. Images are (batch,
+        crop_size, crop_size, 3), RGB; crop_size is that of the recipe, 224 in the paper. They are
+        float32 minus the mean, about [-130, 150], see `preprocess_input`; or any dtype in [0, 255]
+        with `include_preprocessing`.
+
+    Raises:
+        ValueError: An argument has no such value, arguments do not go together, or weights are of
+            another number of classes or another width.
+        DataError: The weights cannot be read, or do not fit the network.
+
+    Example:
+    >>> model = AlexNet(classes=10, width=0.1)
+    >>> probabilities = model.predict(np.zeros([2, 224, 224, 3]), verbose=0)
+    >>> probabilities.shape
+    (2, 10)
+    >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
+    """
+    recipe = recipes_lib.Recipe.from_name(recipe) if isinstance(recipe, str) else recipe
+    num_classes = classes if include_top else None
+    source = None if weights is None else pathlib.Path(weights)
+    if source and source.is_dir():
+        _check_run(source, num_classes, width)
+    placement.create_logical_cpus(devices)
+    placement.check_devices(devices)
+    columns = columns_lib.ColumnBuilder(
+        recipe,
+        width=width,
+        devices=tuple(devices),
+        precision=_resolve_precision(precision),
+        seed=seed,
+    )
+    images = columns.create_input()
+    mean = _find_mean(source, recipe.crop_size) if include_preprocessing else None
+    outputs = _add_layers(columns, images, mean, num_classes)
+    if include_top and classifier_activation is not None:
+        outputs = _add_activation(outputs, classifier_activation)
+    model = keras.Model(images, outputs, name=name)
+    if source:
+        file = initial_weights.find_weights(source, 'newest', 'weights')
+        initial_weights.load(model, file, advice='Give the same classes, or include_top=False.')
+    return model
+
+
+def recipes() -> tuple[str, ...]:
+    """Returns the names of the recipes: the paper's, of its source, of Caffe, and for CIFAR-10.
+
+    Example:
+    >>> recipes()
+    ('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1')
+    """
+    return tuple(recipes_lib.RECIPES)
+
+
+def _check_run(directory: pathlib.Path, num_classes: int | None, width: float) -> None:
+    """Checks that a network is as large as that of a run.
+
+    Args:
+        directory: The run directory.
+        num_classes: The number of classes of the network; None without its top.
+        width: The width of the network.
+
+    Raises:
+        ValueError: It is not.
+        DataError: The directory holds no run.
+    """
+    run_classes = len(run_directory.read_classes(directory))
+    run_width = run_directory.read_config(directory).network.width
+    if (num_classes or run_classes, width) != (run_classes, run_width):
+        raise ValueError(
+            f'weights={directory}: the run has {run_classes} classes and width {run_width:g}, this '
+            f'network {num_classes or run_classes} and {width:g}. Give classes={run_classes}, '
+            f'width={run_width:g}.'
+        )
+
+
+def _resolve_precision(precision: str | None) -> str:
+    """Returns the dtype of activations; None is that of Keras' global policy."""
+    if precision is None:
+        policy = keras.config.dtype_policy().name
+        # Without a policy of the program's, it is floatx, which a user's keras.json may set.
+        precision = 'float32' if policy == keras.config.floatx() else policy
+    dtype = precision.removeprefix('mixed_')
+    if dtype not in _PRECISIONS:
+        raise ValueError(f'precision={precision}: expected one of {", ".join(_PRECISIONS)}.')
+    return dtype
+
+
+def _find_mean(source: pathlib.Path | None, crop_size: int) -> Sequence[float]:
+    """Finds the mean colour that weights were trained with, RGB: a run's own, or ImageNet's."""
+    if source is None or not source.is_dir():
+        return mean_subtraction.IMAGENET_MEAN
+    mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
+    start = (len(mean_image) - crop_size) // 2
+    centre = mean_image[start : start + crop_size, start : start + crop_size]
+    return centre.mean(axis=(0, 1), dtype=np.float64).tolist()
+
+
+def _add_layers(
+    columns: columns_lib.ColumnBuilder,
+    images: keras.KerasTensor,
+    mean: Sequence[float] | None,
+    num_classes: int | None,
+) -> keras.KerasTensor:
+    """Adds all layers but the last activation, and returns logits or, without classes, features."""
+    network = cifar if columns.recipe.layers else alexnet
+    if mean is not None:
+        subtract = mean_subtraction.MeanSubtraction(mean, dtype='float32', name='mean_subtraction')
+        images = subtract(images)
+    features = network.add_features(columns, images)
+    if num_classes is None:
+        return columns.join_columns('features', features)
+    return network.add_classifier(columns, features, num_classes=num_classes)
+
+
+def _add_activation(logits: keras.KerasTensor, activation: Any) -> keras.KerasTensor:
+    return keras.layers.Activation(activation, dtype='float32', name='predictions')(logits)

@@ -1,0 +1,52 @@
+"""The environment that a program starts in: which backend Keras runs on."""
+
+import json
+import os
+import pathlib
+import sys
+
+
+class BackendError(ImportError):
+    """Keras runs on another backend than TensorFlow.
+
+    Attributes:
+        exit_code: The process's exit status if nothing catches the error.
+    """
+
+    exit_code = 2
+
+
+def check_backend() -> None:
+    """Checks, without importing Keras, that it runs on TensorFlow.
+
+    Raises:
+        BackendError: It does not, or would not.
+    """
+    backend, origin = _find_backend()
+    if backend != 'tensorflow':
+        raise BackendError(
+            f'Keras is set to run on {backend} ({origin}), but alexnet_tf needs TensorFlow. Set '
+            'KERAS_BACKEND=tensorflow before Python starts.'
+        )
+
+
+def _find_backend() -> tuple[str, str]:
+    """Finds the backend as Keras does, and what sets it."""
+    loaded = getattr(sys.modules.get('keras'), 'config', None)
+    variable, file = os.environ.get('KERAS_BACKEND'), _find_settings_file()
+    origin = f'KERAS_BACKEND={variable}' if variable else str(file)
+    if loaded:
+        return loaded.backend(), origin
+    if variable:
+        return variable, origin
+    try:
+        return json.loads(file.read_text()).get('backend', 'tensorflow'), origin
+    except (OSError, ValueError):
+        return 'tensorflow', origin
+
+
+def _find_settings_file() -> pathlib.Path:
+    if 'KERAS_HOME' in os.environ:
+        return pathlib.Path(os.environ['KERAS_HOME']).expanduser() / 'keras.json'
+    home = pathlib.Path.home()
+    return (home if os.access(home, os.W_OK) else pathlib.Path('/tmp')) / '.keras' / 'keras.json'

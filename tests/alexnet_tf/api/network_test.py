@@ -1,0 +1,197 @@
+"""`AlexNet` as a Keras user meets it; its recipes and variants are in conformance/api_test.py."""
+
+import pathlib
+import tarfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import alexnet_tf
+from alexnet_tf.models import alexnet, recipes
+from input_pipeline import errors
+
+RUN = pathlib.Path(__file__).parents[2] / 'data' / 'run_a61adb2' / 'run_and_records.tar.xz'
+RECIPE = recipes.SOURCE2012.replace(crop_size=67, initial_sd=0.05, initial_sd_hidden=0.05)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 67, 67, 3), np.uint8)
+
+
+def build(**options):
+    return alexnet_tf.AlexNet(**{'recipe': RECIPE, 'classes': 7, 'width': 0.05} | options)
+
+
+@pytest.fixture(scope='module')
+def model():
+    return build()
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """The directory of a trained run of three classes, which tests must not change."""
+    directory = tmp_path_factory.mktemp('run')
+    with tarfile.open(RUN) as archive:
+        archive.extractall(directory, filter='data')
+    return directory / 'run'
+
+
+@pytest.fixture(scope='module')
+def like_run():
+    """Arguments that describe the network of the run."""
+    return {'recipe': recipes.SOURCE2012.replace(crop_size=67), 'width': 0.021, 'classes': 3}
+
+
+def test_its_defaults_are_the_papers_input_and_classes():
+    model = alexnet_tf.AlexNet(width=0.02)
+    assert model.input_shape == (None, 224, 224, 3)
+    assert model.output_shape == (None, 1000)
+    assert alexnet_tf.AlexNet(width=0.5, include_top=False).output_shape == (None, 6, 6, 128)
+
+
+def test_it_computes_the_softmax_of_the_network_that_the_command_line_trains(model):
+    trained = alexnet.build(RECIPE, num_classes=7, width=0.05)
+    logits = trained(IMAGES.astype(np.float32)).numpy().astype(np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model(IMAGES.astype(np.float32)), expected, rtol=1e-5)
+    assert [layer.name for layer in model.layers[-3:]] == ['fc8', 'logits', 'predictions']
+
+
+def test_without_an_activation_it_ends_at_the_logits(model):
+    logits = build(classifier_activation=None)
+    assert logits.layers[-1].name == 'logits'
+    expected = keras.Model(model.input, model.get_layer('logits').output)(IMAGES)
+    np.testing.assert_array_equal(logits(IMAGES), expected)
+
+
+def test_without_its_top_it_ends_at_the_feature_maps_of_both_columns(model):
+    features = build(include_top=False)
+    assert {layer.name[:2] for layer in features.layers}.isdisjoint({'fc', 'lo', 'pr'})
+    pools = [model.get_layer(name).output for name in ('pool5_a', 'pool5_b')]
+    expected = np.concatenate(keras.Model(model.input, pools)(IMAGES), axis=-1)
+    np.testing.assert_array_equal(features(IMAGES), expected)
+    assert features.layers[-1].name == 'features'
+
+
+def test_the_seed_and_the_name_are_the_users(model):
+    other = build(seed=1, name='mine')
+    assert (model.name, other.name) == ('alexnet', 'mine')
+    kernels = [net.get_layer('conv2_a').kernel.numpy() for net in (model, build(), other)]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert np.abs(kernels[0] - kernels[2]).max() > 0.01
+
+
+@pytest.mark.parametrize('images', [IMAGES, IMAGES.astype(np.float32)], ids=['uint8', 'float32'])
+def test_with_preprocessing_it_takes_pixels(model, images):
+    whole = build(include_preprocessing=True)
+    assert whole.layers[1].name == 'mean_subtraction'
+    prepared = images.astype(np.float32) - np.array([123, 117, 104], np.float32)
+    np.testing.assert_allclose(whole(images), model(prepared), rtol=1e-5)
+    np.testing.assert_allclose(whole.predict(images, verbose=0), model(prepared), rtol=1e-4)
+    assert whole.get_layer('conv1_a').kernel.shape == model.get_layer('conv1_a').kernel.shape
+
+
+def test_preprocessing_stays_exact_in_half_precision():
+    half = build(include_preprocessing=True, precision='bfloat16')
+    difference = keras.Model(half.input, half.get_layer('mean_subtraction').output)
+    fractions = np.float32([[[[100.25, 200.5, 3.125]]]]) * np.ones([1, 67, 67, 1], np.float32)
+    expected = np.float32([-22.75, 83.5, -100.875])
+    np.testing.assert_array_equal(difference(fractions)[0, 0, 0], expected)
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'mixed_bfloat16'])
+def test_precision_is_that_of_activations(precision):
+    half = build(precision=precision)
+    assert half.get_layer('conv3_b').compute_dtype == 'bfloat16'
+    assert {variable.dtype for variable in half.trainable_variables} == {'float32'}
+    assert half(IMAGES).dtype == tf.float32
+
+
+def test_precision_follows_keras_policy():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy('mixed_bfloat16')
+        assert build().get_layer('conv1_a').compute_dtype == 'bfloat16'
+        assert build(precision='float32').get_layer('conv1_a').compute_dtype == 'float32'
+        keras.config.set_dtype_policy('float64')
+        with pytest.raises(ValueError, match='precision=float64: expected one of float32'):
+            build()
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert build().get_layer('conv1_a').compute_dtype == 'float32'
+
+
+def test_compile_does_not_use_xla_on_a_cpu(model):
+    if tf.config.list_physical_devices('GPU'):
+        pytest.skip('on a GPU, Keras uses XLA')
+    clone = keras.models.clone_model(model)
+    clone.compile('sgd', 'sparse_categorical_crossentropy')
+    assert clone.jit_compile is False
+
+
+def test_a_network_on_two_devices_computes_the_same_without_xla(model):
+    placed = build(devices=('/CPU:0', '/CPU:1'))
+    np.testing.assert_array_equal(placed(IMAGES), model(IMAGES))
+    assert 'CPU:1' in placed.get_layer('conv1_b').kernel.value.device
+    with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+        placed.compile('sgd', jit_compile=True)
+
+
+def test_it_loads_the_weights_of_a_run(run, like_run):
+    model = alexnet_tf.AlexNet(weights=run, **like_run)
+    arrays = np.load(next((run / 'checkpoints').glob('step-*/variables.npz')))
+    for layer in ('conv1_a', 'conv3_b', 'fc6_a', 'fc8'):
+        np.testing.assert_array_equal(model.get_layer(layer).kernel, arrays[f'{layer}/kernel'])
+    features = alexnet_tf.AlexNet(weights=str(run), include_top=False, **like_run | {'classes': 9})
+    np.testing.assert_array_equal(features.get_layer('conv5_b').kernel, arrays['conv5_b/kernel'])
+
+
+def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_images(run, like_run):
+    model = alexnet_tf.AlexNet(weights=run, include_preprocessing=True, **like_run)
+    mean_image = np.load(run / 'mean_image.npy')
+    start = (mean_image.shape[0] - 67) // 2
+    expected = mean_image[start:, start:][:67, :67].reshape(-1, 3).astype(np.float64).mean(axis=0)
+    np.testing.assert_allclose(model.get_layer('mean_subtraction').mean, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize('change', [{'classes': 5}, {'width': 0.05}])
+def test_a_run_of_another_size_is_refused(run, like_run, change):
+    with pytest.raises(ValueError, match=r'Give classes=3, width=0\.021\.') as raised:
+        alexnet_tf.AlexNet(weights=run, **like_run | change)
+    assert '\n' not in str(raised.value)
+
+
+def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
+    other = build(seed=3)
+    arrays = {variable.path: variable.numpy() for variable in other.trainable_variables}
+    np.savez(tmp_path / 'weights.npz', **arrays)
+    model = build(weights=tmp_path / 'weights.npz')
+    np.testing.assert_array_equal(model(IMAGES), other(IMAGES))
+    with pytest.raises(errors.DataError, match=r'fitting weights of fc8\. Give the same classes'):
+        build(weights=tmp_path / 'weights.npz', classes=6)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'recipe': 'vgg'}, "recipe='vgg': expected one of paper, source2012"),
+        ({'precision': 'float64'}, 'precision=float64: expected one of'),
+        ({'devices': ('/GPU:9',)}, '/GPU:9: no such device'),
+        ({'width': 0.001}, 'leaves none of'),
+        ({'weights': 'weights.h5'}, r'weights=weights\.h5: expected a run directory or a file'),
+    ],
+)
+def test_arguments_without_meaning_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_a_missing_file_and_a_folder_without_a_run_are_named(tmp_path):
+    with pytest.raises(errors.DataError, match=r'gone\.npz: no such file'):
+        build(weights=tmp_path / 'gone.npz')
+    with pytest.raises(errors.DataError, match='is not a run directory'):
+        build(weights=tmp_path)
+
+
+def test_every_recipe_has_a_name():
+    assert alexnet_tf.recipes() == tuple(recipes.RECIPES)
+    assert {'paper', 'source2012', 'caffe'} <= set(alexnet_tf.recipes())
