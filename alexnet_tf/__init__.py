@@ -17,6 +17,7 @@ from alexnet_tf.config import environment as _environment
 
 if TYPE_CHECKING:
     from alexnet_tf.api import layers as layers
+    from alexnet_tf.api.callbacks import PlateauSchedule as PlateauSchedule
     from alexnet_tf.api.classifier import Classifier as Classifier
     from alexnet_tf.api.classifier import load_run as load_run
     from alexnet_tf.api.commands import prepare as prepare
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     )
     from alexnet_tf.api.network import AlexNet as AlexNet
     from alexnet_tf.api.network import recipes as recipes
-    from alexnet_tf.api.optimizers import PaperSGD as PaperSGD
-    from alexnet_tf.api.optimizers import PlateauSchedule as PlateauSchedule
     from alexnet_tf.api.preprocessing import decode_predictions as decode_predictions
     from alexnet_tf.api.preprocessing import preprocess_input as preprocess_input
     from alexnet_tf.config.fields import UsageError as UsageError
     from alexnet_tf.models.recipes import Recipe as Recipe
+    from alexnet_tf.training.optimizer import PaperSGD as PaperSGD
     from input_pipeline.errors import DataError as DataError
 
 # Public name -> the module that it is in.
@@ -40,8 +40,8 @@ _HOMES = {
     'AlexNet': 'alexnet_tf.api.network',
     'Classifier': 'alexnet_tf.api.classifier',
     'DataError': 'input_pipeline.errors',
-    'PaperSGD': 'alexnet_tf.api.optimizers',
-    'PlateauSchedule': 'alexnet_tf.api.optimizers',
+    'PaperSGD': 'alexnet_tf.training.optimizer',
+    'PlateauSchedule': 'alexnet_tf.api.callbacks',
     'Recipe': 'alexnet_tf.models.recipes',
     'UsageError': 'alexnet_tf.config.fields',
     'dataset_from_records': 'alexnet_tf.api.datasets',

@@ -20,6 +20,7 @@ CLASSES = {
         *('Activation', 'AveragePooling2D', 'ChannelSlice', 'Concatenate', 'Conv2D', 'Dense'),
         *('Flatten', 'MaxPooling2D', 'ReLU', 'ZeroPadding2D'),
     ),
+    'alexnet_tf.training.optimizer': ('PaperSGD',),
 }
 
 

@@ -64,7 +64,6 @@ def run(config: schema.Config) -> None:
     print(f'verify: all {len(names)} values are as expected')
     if resolved == [recipes.RECIPES[name] for name in reference.RECIPES]:
         path = pathlib.Path(config.verify.fidelity_file)
-        path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, _format_page(sections).encode())
         print(f'verify: written to {path}')
 
@@ -142,11 +141,16 @@ def _move(recipe: recipes.Recipe, gradients: Sequence[float], weight_decay: floa
     """Returns the weight and the bias after each gradient."""
     layer = keras.layers.Dense(1, kernel_initializer='ones', bias_initializer='ones')
     layer.build((None, 1))
-    sgd = optimizer.PaperSGD(layer.variables, momentum=recipe.momentum, weight_decay=weight_decay)
-    sgd.set_learning_rate(1.0, bias_multiplier=recipe.bias_rate_multiplier)
+    sgd = optimizer.PaperSGD(
+        1.0,
+        momentum=recipe.momentum,
+        weight_decay=weight_decay,
+        bias_multiplier=recipe.bias_rate_multiplier,
+    )
+    sgd.build(layer.variables)
     positions = []
     for gradient in gradients:
-        sgd.apply([tf.fill(variable.shape, gradient) for variable in layer.variables])
+        sgd.update_variables([tf.fill(variable.shape, gradient) for variable in layer.variables])
         positions.append([variable.numpy().item() for variable in layer.variables])
     return positions
 
@@ -168,7 +172,9 @@ def _read_hyperparameters(recipe: recipes.Recipe) -> dict[str, Any]:
 
 def _measure_traffic(recipe: recipes.Recipe, model: keras.Model) -> dict[str, Any]:
     """Measures a step of a few images, in proportion: every tensor has one row per image."""
-    step = steps.create_training_step(model, optimizer.PaperSGD(model.trainable_variables))
+    sgd = optimizer.PaperSGD()
+    sgd.build(model.trainable_variables)
+    step = steps.create_training_step(model, sgd)
     images = tf.zeros((_FEW, recipe.crop_size, recipe.crop_size, 3))
     batch = images, tf.range(_FEW, dtype=tf.int64), tf.ones(_FEW)
     graphs = device_traffic.run_and_partition(step, *batch)

@@ -11,7 +11,7 @@ import tensorflow as tf
 # The layers whose outputs cross, and those in whose concatenation their gradients arise.
 _OUTPUTS = {'pool2': 'pool2', 'pool5_flat': 'pool5', 'drop6': 'fc6', 'drop7': 'fc7'}
 _GRADIENTS = {'conv3_join': 'pool2', 'fc6_join': 'pool5', 'fc7_join': 'fc6', 'fc8_join': 'fc7'}
-_SCALAR = 4  # bytes: sums of squares, which show whether gradients are finite
+_SCALAR = 8  # bytes: sums of squares, which show whether gradients are finite; the learning rate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,13 @@ import keras
 
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
+from alexnet_tf.models import columns as columns_lib
+from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.training import distribution, loss_scale, optimizer, steps
 from input_pipeline.batches import augmentation
 from input_pipeline.records import manifests
+
+MEAN_IMAGE = 'mean_image'  # name of the layer that subtracts it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Learner:
 
     Attributes:
         model: Images (batch, crop, crop, 3) -> logits (batch, classes).
-        optimizer: Of the model's trainable variables.
+        optimizer: Built on the model's trainable variables.
         loss_scale: For float16, else None.
         step: One update; see `steps.create_training_step`.
     """
@@ -57,20 +61,17 @@ def build_learner(
     Raises:
         UsageError: The settings describe no network, or a device does not exist.
     """
+    devices = () if replicas.number > 1 else config.network.devices
     with replicas.scope():
-        model = build_model(
-            config,
-            recipe,
-            num_classes,
-            devices=() if replicas.number > 1 else config.network.devices,
-            compiled=True,
-        )
+        model = build_model(config, recipe, num_classes, devices=devices, compiled=True)
         sgd = optimizer.PaperSGD(
-            model.trainable_variables,
+            recipe.learning_rate,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
+            bias_multiplier=recipe.bias_rate_multiplier,
             layer_decays=recipe.layer_decays(),
         )
+        sgd.build(model.trainable_variables)
         scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
     step = steps.create_training_step(
         model,
@@ -117,6 +118,36 @@ def build_model(
         )
 
 
+def build_with_preprocessing(
+    config: schema.Config, recipe: recipes.Recipe, num_classes: int
+) -> keras.Model:
+    """Builds the network that a config asks for with all that comes before and after it.
+
+    Args:
+        config: Settings of the run.
+        recipe: Hyperparameters of the network.
+        num_classes: Number of outputs.
+
+    Returns:
+        A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
+        (batch, num_classes) float32. Its layer MEAN_IMAGE subtracts the mean, which is still 0.
+    """
+    network = cifar if recipe.layers else alexnet
+    columns = columns_lib.ColumnBuilder(
+        recipe, width=config.network.width, precision=config.network.precision, seed=config.seed
+    )
+    images = columns.create_input()
+    subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=MEAN_IMAGE)
+    features = network.add_features(columns, subtract(images))
+    logits = network.add_classifier(columns, features, num_classes=num_classes)
+    return keras.Model(images, add_softmax(logits), name=recipe.name)
+
+
+def add_softmax(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Adds the layer 'predictions': logits -> probabilities (batch, classes) float32."""
+    return keras.layers.Activation('softmax', dtype='float32', name='predictions')(logits)
+
+
 def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     """Returns the recipe that a config names, with every hyperparameter that a flag overrides.
 
@@ -157,14 +188,8 @@ def build_augmentation(
     statistics: manifests.ImageStatistics, recipe: recipes.Recipe
 ) -> augmentation.Augmentation:
     """Builds the training augmentation of a recipe, for images with these statistics."""
-    settings = augmentation.AugmentationSettings(
-        crop_size=recipe.crop_size,
-        colour_shift_sd=recipe.colour_shift_sd,
-        colour_shift_divisor=recipe.colour_shift_divisor,
-        colour_shift_epochs=recipe.colour_shift_epochs,
-        crop_chunk=recipe.crop_chunk,
-        random_crops=recipe.random_crops,
-    )
+    names = [field.name for field in dataclasses.fields(augmentation.AugmentationSettings)]
+    settings = augmentation.AugmentationSettings(**{name: getattr(recipe, name) for name in names})
     return augmentation.Augmentation(statistics, settings)
 
 

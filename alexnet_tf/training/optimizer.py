@@ -1,6 +1,7 @@
 """The paper's update of the weights (section 5), by TensorFlow's fused momentum kernel."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,93 +9,232 @@ import tensorflow as tf
 from alexnet_tf.models import topology
 
 
-class PaperSGD:
+@keras.saving.register_keras_serializable('alexnet_tf')
+class PaperSGD(keras.optimizers.Optimizer):
     """Stochastic gradient descent with momentum and weight decay, as in section 5.
 
-    v <- momentum * v - weight_decay * learning_rate * w - learning_rate * gradient
-    w <- w + v
+    ```python
+    v = momentum * v - weight_decay * learning_rate * w - learning_rate * gradient
+    w = w + v
+    ```
 
     The decay is part of the velocity, scales with the learning rate, and applies to weights but
     not to biases. The `weight_decay` of Keras' optimizers shrinks weights outside of the velocity,
     which is about ten times weaker at momentum 0.9. The loss does not contain the penalty.
 
-    Velocity, learning rate and update of a variable are on the variable's device, so that an
-    update copies nothing between devices; Keras' optimizers collect all gradients on the first.
+    Velocity and update of a variable are on the variable's device, so that an update copies no
+    more than the learning rate between devices; Keras' optimizers collect all gradients on the
+    first.
 
     Args:
-        variables: The variables to train.
+        learning_rate: A float, or one of `keras.optimizers.schedules`. Callbacks can change a
+            float. It is kept in float64, and rounded once it is multiplied.
         momentum: Share of the velocity that is kept, in [0, 1].
-        weight_decay: Coefficient of the decay.
-        layer_decays: Multiples of the coefficient by layer, as {'fc5': 2.5}.
+        weight_decay: Coefficient of the decay; None for no decay.
+        bias_multiplier: The learning rate of biases is this multiple of that of weights. It is 1
+            in the paper, and 2 in the source of 2012.
+        layer_multipliers: Further multiples by layer, as {'fc8': 10, 'conv1_a': 0.1}; a name
+            without a column counts for both columns. At 0 a layer coasts to a stop on the velocity
+            that it has, as in the source of 2012.
+        layer_decays: Multiples of the coefficient of the decay by layer, as {'fc5': 2.5}.
+        **options: Further arguments of `keras.optimizers.Optimizer`, such as `clipnorm`.
 
     Attributes:
-        velocities: One for each variable, for checkpoints.
+        velocities: One for each variable, once it is built.
+
+    Raises:
+        ValueError: The momentum is not in [0, 1]; or, when it is built, no variable is of a layer
+            that the multiples name.
+
+    Example:
+    >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, name='fc8')])
+    >>> sgd = PaperSGD(0.01, bias_multiplier=2.0, layer_multipliers={'fc8': 10.0})
+    >>> model.compile(sgd, loss='mse')
+    >>> history = model.fit(tf.ones([8, 4]), tf.zeros([8, 3]), verbose=0)
+    >>> sgd.learning_rate = 0.001
     """
 
     def __init__(
         self,
-        variables: Sequence[keras.Variable],
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.01,
         *,
         momentum: float = 0.9,
-        weight_decay: float = 0.0005,
+        weight_decay: float | None = 0.0005,
+        bias_multiplier: float = 1.0,
+        layer_multipliers: Mapping[str, float] | None = None,
         layer_decays: Mapping[str, float] | None = None,
+        **options: Any,
     ):
-        self._variables, self._momentum = list(variables), momentum
-        self._decays, self.velocities, self._learning_rates = [], [], []
-        for variable in self._variables:
-            multiple = (layer_decays or {}).get(topology.get_layer_name(variable), 1.0)
-            self._decays.append(0.0 if topology.is_bias(variable) else weight_decay * multiple)
-            with tf.device(variable.value.device):
-                name = variable.path.replace('/', '_') + '_velocity'
-                zeros = tf.zeros(variable.shape, variable.dtype)
-                self.velocities.append(keras.Variable(zeros, trainable=False, name=name))
-                rate = tf.Variable(0.0, trainable=False, dtype=variable.dtype)
-                self._learning_rates.append(rate)
+        if isinstance(learning_rate, int):
+            learning_rate = float(learning_rate)  # Keras refuses it
+        super().__init__(learning_rate, weight_decay=weight_decay, **options)
+        if not 0 <= momentum <= 1:
+            raise ValueError(f'momentum={momentum}: expected a number in [0, 1].')
+        if isinstance(learning_rate, float):
+            # Keras' own has the dtype of the user's keras.json, perhaps half precision.
+            self._untrack_variable(self._learning_rate)
+            self._learning_rate = keras.Variable(
+                learning_rate,
+                trainable=False,
+                dtype='float64',
+                aggregation='only_first_replica',
+                name='learning_rate',
+            )
+        self.momentum, self.bias_multiplier = momentum, bias_multiplier
+        self.layer_multipliers = dict(layer_multipliers or {})
+        self.layer_decays = dict(layer_decays or {})
+        self.velocities, self._multipliers, self._decays = [], [], []
 
-    def set_learning_rate(
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the velocities of the variables to train; `fit` calls it.
+
+        Raises:
+            ValueError: No variable is of a layer that the multiples by layer name.
+        """
+        if self.built:
+            return
+        super().build(list(variables))
+        _check_layers('layer_decays', self.layer_decays, variables)
+        _check_layers('layer_multipliers', self.layer_multipliers, variables)
+        for variable in variables:
+            with tf.init_scope(), tf.device(variable.value.device):
+                velocity = keras.Variable(
+                    'zeros',
+                    shape=variable.shape,
+                    dtype=variable.dtype,
+                    trainable=False,
+                    # A key of checkpoints.
+                    name=variable.path.replace('/', '_') + '_velocity',
+                )
+                multiplier = self._compute_multiplier(variable)
+                multiplier = tf.Variable(multiplier, trainable=False, dtype=tf.float64)
+            self.velocities.append(velocity)
+            self._multipliers.append(multiplier)
+            self._decays.append(self._compute_decay(variable))
+
+    def set_multipliers(
         self,
-        learning_rate: float,
         *,
         bias_multiplier: float = 1.0,
         layer_multipliers: Mapping[str, float] | None = None,
     ) -> None:
-        """Sets the learning rate of every variable.
+        """Changes the multiples of the learning rate, during training too.
 
         Args:
-            learning_rate: Of weights.
-            bias_multiplier: The learning rate of biases is this multiple of it.
-            layer_multipliers: Further multiples by layer, as {'conv1': 0.1}, for both columns. At
-                0 a layer coasts to a stop on the velocity that it has, as in the 2012 source.
-        """
-        for variable, rate in zip(self._variables, self._learning_rates, strict=True):
-            multiple = (layer_multipliers or {}).get(topology.get_layer_name(variable), 1.0)
-            bias_multiple = bias_multiplier if topology.is_bias(variable) else 1.0
-            rate.assign(learning_rate * multiple * bias_multiple)
+            bias_multiplier: See the class.
+            layer_multipliers: See the class.
 
-    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Updates every variable by its gradient."""
-        columns = (self._variables, self.velocities, self._learning_rates, self._decays, gradients)
-        for variable, velocity, rate, decay, gradient in zip(*columns, strict=True):
-            with tf.device(variable.value.device):
-                if decay:
-                    gradient = self._decay(decay, variable, velocity, rate, gradient)
-                tf.raw_ops.ResourceApplyKerasMomentum(
-                    var=variable.value.handle,
-                    accum=velocity.value.handle,
-                    lr=rate,
-                    grad=gradient,
-                    momentum=tf.constant(self._momentum, variable.dtype),
-                )
+        Raises:
+            ValueError: No variable is of a layer that `layer_multipliers` names.
+        """
+        self.bias_multiplier = bias_multiplier
+        self.layer_multipliers = dict(layer_multipliers or {})
+        if not self.built:
+            return
+        variables = self._trainable_variables
+        _check_layers('layer_multipliers', self.layer_multipliers, variables)
+        for variable, multiplier in zip(variables, self._multipliers, strict=True):
+            multiplier.assign(self._compute_multiplier(variable))
+
+    def update_variables(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Updates the variables that the optimizer was built with, and nothing else.
+
+        For a training step of one's own. `apply` sums the gradients over the replicas before, and
+        counts iterations.
+
+        Args:
+            gradients: One for each variable, the same on every replica.
+        """
+        self._update_each(gradients, self._trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        """Updates one variable and its velocity, on the device of the variable.
+
+        Args:
+            gradient: A tensor, or the slices of an embedding.
+            variable: The tf.Variable.
+            learning_rate: Before it is multiplied.
+        """
+        index = self._get_variable_index(variable)
+        velocity, decay = self.velocities[index].value, self._decays[index]
+        with tf.device(variable.device):
+            rate = tf.cast(learning_rate, tf.float64) * self._multipliers[index]
+            rate = tf.cast(rate, variable.dtype)
+            gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
+            if decay:
+                gradient = self._decay(decay, variable, velocity, rate, gradient)
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.handle,
+                accum=velocity.handle,
+                lr=rate,
+                grad=gradient,
+                momentum=tf.constant(self.momentum, variable.dtype),
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, with the current learning rate and multipliers."""
+        return super().get_config() | {
+            'momentum': self.momentum,
+            'bias_multiplier': self.bias_multiplier,
+            'layer_multipliers': dict(self.layer_multipliers),
+            'layer_decays': dict(self.layer_decays),
+        }
+
+    def _compute_multiplier(self, variable: keras.Variable) -> float:
+        bias_multiplier = self.bias_multiplier if topology.is_bias(variable) else 1.0
+        return _find_multiple(self.layer_multipliers, variable) * bias_multiplier
+
+    def _compute_decay(self, variable: keras.Variable) -> float:
+        if topology.is_bias(variable) or not self._use_weight_decay(variable):
+            return 0.0
+        return (self.weight_decay or 0.0) * _find_multiple(self.layer_decays, variable)
+
+    def _apply_weight_decay(self, variables) -> None:
+        """Does nothing, where Keras shrinks the weights: `update_step` decays the velocity."""
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
+        """Updates the variables with `apply`'s gradients."""
+        if self._distribution_strategy.num_replicas_in_sync > 1:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+        else:  # Keras would sum gradients over the only replica: all of them in one operation
+            self._update_each(grads, trainable_variables)
+
+    def _update_each(self, gradients, variables) -> None:
+        learning_rate = tf.convert_to_tensor(self.learning_rate)  # read once for all
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self.update_step(gradient, variable.value, learning_rate)
 
     def _decay(self, decay: float, variable, velocity, rate, gradient):
         """Applies weight decay, and returns the gradient for the momentum kernel."""
-        if not self._momentum:
-            return gradient + decay * variable.value
+        if not self.momentum:
+            return gradient + decay * variable
         # v - (rate * decay / momentum) * w, which the kernel multiplies by the momentum: in place,
         # where a sum of gradient and weights would need memory for both.
         tf.raw_ops.ResourceApplyGradientDescent(
-            var=velocity.value.handle,
-            alpha=rate * (decay / self._momentum),
-            delta=variable.value,
+            var=velocity.handle,
+            alpha=rate * (decay / self.momentum),
+            delta=variable,
         )
         return gradient
+
+
+def _find_multiple(multiples: Mapping[str, float], variable: keras.Variable) -> float:
+    """The multiple of a variable's layer by its own name, or else by its name in the paper."""
+    names = _list_names(variable)
+    return next((multiples[name] for name in names if name in multiples), 1.0)
+
+
+def _check_layers(argument: str, multiples: Mapping[str, float], variables) -> None:
+    """Checks that every multiple is of a layer that is trained."""
+    names = {name: None for variable in variables for name in _list_names(variable)}
+    for name in multiples:
+        if name not in names:
+            raise ValueError(
+                f'{argument}: no layer that is trained has the name {name!r}. There are '
+                f'{", ".join(names)}.'
+            )
+
+
+def _list_names(variable: keras.Variable) -> tuple[str, str]:
+    own = topology.get_layer_name(variable, with_column=True)
+    return own, topology.get_layer_name(variable)

@@ -44,7 +44,7 @@ def create_training_step(
 
     Args:
         model: Images -> logits.
-        sgd: Optimizer of the model's trainable variables.
+        sgd: Optimizer, built on the model's trainable variables.
         scale: Loss scale, for float16.
         finish_on_device: Turns a tuple `images` into images; by default they are images already.
         accumulate_steps: Number of equal parts that a batch is processed in, one after the other;
@@ -135,7 +135,8 @@ class _Replica:
         finite = tf.math.is_finite(tf.reduce_sum(squares) + metrics[0])
 
         def apply():
-            self.sgd.apply(self.scale.divide(gradients, variables) if self.scale else gradients)
+            unscaled = self.scale.divide(gradients, variables) if self.scale else gradients
+            self.sgd.update_variables(unscaled)
             return True
 
         tf.cond(finite, apply, lambda: False)

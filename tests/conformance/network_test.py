@@ -49,8 +49,8 @@ IMAGES = get_images('paper')
 
 
 def create_sgd(model):
-    sgd = optimizer.PaperSGD(model.trainable_variables)
-    sgd.set_learning_rate(0.001, bias_multiplier=2.0)
+    sgd = optimizer.PaperSGD(0.001, bias_multiplier=2.0)
+    sgd.build(model.trainable_variables)
     return sgd
 
 

@@ -109,12 +109,9 @@ class Trainer:
         self.learner.optimizer.set_multipliers(
             bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
         )
-        meter, data_service = progress.Meter(), self.config.input.data_service
-        warn_if_late = functools.partial(
-            health.warn_if_input_is_late, self.monitor.log, data_service
-        )
+        meter, address = progress.Meter(), self.config.input.data_service
         while state.examples < self.examples:
-            with meter.measure_waiting(), warn_if_late():
+            with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, address):
                 batch = reader.read(state.position)
             if batch is None:
                 return state  # a signal came while it waited
@@ -168,25 +165,21 @@ class Trainer:
         Raises:
             DivergedError: The validation loss is NaN; nothing is saved.
         """
-        train_metrics = state.compute_means()
+        train = state.compute_means()
         # In less of an epoch, tracing would take most of the time.
         is_representative = meter.examples > self.examples / 2
         images_per_sec = meter.images_per_sec if is_representative else None
         evaluation = self.validate(state)
-        if math.isnan(evaluation.metrics['loss']):
+        validation = evaluation.metrics
+        if math.isnan(validation['loss']):
             raise health.DivergedError(state.step, state.epoch, learning_rate)
         if state.unreadable:
-            self.monitor.log(
-                f'train: {state.unreadable:,} records could not be read and were skipped'
-            )
-        state.end_epoch(train_metrics['top1_error'], evaluation.metrics['top1_error'])
-        self.monitor.log_health(state, train_metrics['loss'], evaluation.dead_units)
+            skipped = f'{state.unreadable:,} records could not be read and were skipped'
+            self.monitor.log(f'train: {skipped}')
+        state.end_epoch(train['top1_error'], validation['top1_error'])
+        self.monitor.log_health(state, train['loss'], evaluation.dead_units)
         self.monitor.log_epoch(
-            state,
-            learning_rate,
-            train=train_metrics,
-            validation=evaluation.metrics,
-            images_per_sec=images_per_sec,
+            state, learning_rate, train=train, validation=validation, images_per_sec=images_per_sec
         )
         self.save_checkpoint(state, ends_epoch=True)
 
@@ -244,7 +237,7 @@ class Trainer:
     def _count_examples(self, state: state_lib.TrainingState) -> int:
         return min(self.recipe.batch_size, self.examples - state.examples)
 
-    @property
+    @functools.cached_property
     def _checkpoints(self) -> pathlib.Path:
         return pathlib.Path(self.config.run_dir) / run_directory.CHECKPOINTS
 
@@ -273,7 +266,6 @@ class Trainer:
         if self.replicas.is_chief:
             saved = dataclasses.replace(state)
             self._restart_unknown_order(saved)
-            self._checkpoints.mkdir(exist_ok=True)
             checkpoint.save(
                 self._checkpoints,
                 self.learner.variables,

@@ -27,7 +27,7 @@ def test_a_learner_trains_its_network_and_lists_all_variables(precision):
     recipe = build.resolve_recipe(config)
     replicas = build.create_replicas(config)
     learner = build.build_learner(config, recipe, 3, replicas=replicas)
-    learner.optimizer.set_learning_rate(0.01)
+    learner.optimizer.learning_rate = 0.01
     before = learner.model.get_weights()
     images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
     labels, mask = np.array([0, 2]), np.ones(2, np.float32)

@@ -12,6 +12,12 @@ from alexnet_tf.training import loss_scale, optimizer, steps
 RANDOM = np.random.default_rng(0)
 
 
+def build(variables, *arguments, **settings):
+    sgd = optimizer.PaperSGD(*arguments, **settings)
+    sgd.build(variables)
+    return sgd
+
+
 class Recurrence:
     """The two lines of section 5 in float64."""
 
@@ -31,14 +37,13 @@ def test_twenty_steps_across_a_drop_of_the_learning_rate_match_the_recurrence(mo
     dense = keras.layers.Dense(3, name='fc8')
     dense.build((None, 4))
     variables = [dense.kernel, dense.bias]
-    sgd = optimizer.PaperSGD(variables, momentum=momentum, weight_decay=decay)
+    multipliers = {'bias_multiplier': 2.0, 'layer_multipliers': {'fc8': 0.5}}
+    sgd = build(variables, momentum=momentum, weight_decay=decay, **multipliers)
     expected = Recurrence([variable.numpy() for variable in variables])
-    update = tf.function(lambda *g: sgd.apply(g))
+    update = tf.function(lambda *g: sgd.update_variables(g))
     for number in range(20):
         rate = 0.1 if number < 10 else 0.01
-        sgd.set_learning_rate(
-            rate, bias_multiplier=2.0, layer_multipliers={'fc8': 0.5, 'conv1': 7.0}
-        )
+        sgd.learning_rate = rate
         gradients = [RANDOM.normal(size=variable.shape) for variable in variables]
         update(*(tf.constant(gradient, tf.float32) for gradient in gradients))
         expected.update(gradients, [0.5 * rate, rate], momentum, [decay, 0])
@@ -53,11 +58,10 @@ def test_layers_have_their_own_multiples_of_the_decay_and_biases_none():
     dense = keras.layers.Dense(3, name='fc5_a')
     dense.build((None, 4))
     variables = [local.kernel, local.bias, dense.kernel, dense.bias]
-    decays = {'local3': 0.5, 'conv1': 9.0}
-    sgd = optimizer.PaperSGD(variables, momentum=0.0, weight_decay=0.1, layer_decays=decays)
-    sgd.set_learning_rate(1.0)
+    decays = {'local3': 0.5}
+    sgd = build(variables, 1.0, momentum=0.0, weight_decay=0.1, layer_decays=decays)
     before = [variable.numpy() for variable in variables]
-    sgd.apply([tf.zeros(variable.shape) for variable in variables])
+    sgd.update_variables([tf.zeros(variable.shape) for variable in variables])
     for variable, start, factor in zip(variables, before, (0.95, 1, 0.9, 1), strict=True):
         np.testing.assert_allclose(variable.numpy(), factor * start, rtol=1e-6)
 
@@ -77,7 +81,7 @@ def test_twenty_steps_of_the_whole_network_match_the_recurrence(precision):
     trained, other = (
         alexnet.build(recipe, num_classes=3, width=0.05, precision=precision) for _ in range(2)
     )
-    sgd = optimizer.PaperSGD(trained.trainable_variables)
+    sgd = build(trained.trainable_variables, bias_multiplier=2.0)
     scale = loss_scale.LossScale() if precision == 'float16' else None
     train = steps.create_training_step(trained, sgd, scale)
 
@@ -95,7 +99,7 @@ def test_twenty_steps_of_the_whole_network_match_the_recurrence(precision):
     are_biases = [topology.is_bias(variable) for variable in other.trainable_variables]
     for number in range(20):
         rate = 0.01 if number < 10 else 0.001
-        sgd.set_learning_rate(rate, bias_multiplier=2.0)
+        sgd.learning_rate = rate
         expected_gradients = [gradient.numpy() for gradient in gradients()]
         train(images, labels, mask)
         rates = [2 * rate if is_bias else rate for is_bias in are_biases]
@@ -112,11 +116,10 @@ def test_twenty_steps_of_the_whole_network_match_the_recurrence(precision):
 def test_a_frozen_layer_coasts_to_a_stop():
     dense = keras.layers.Dense(1, use_bias=False, name='conv1_a')
     dense.build((None, 1))
-    sgd = optimizer.PaperSGD([dense.kernel], weight_decay=0.0)
-    sgd.set_learning_rate(1.0)
-    sgd.apply([tf.ones((1, 1))])
-    sgd.set_learning_rate(1.0, layer_multipliers={'conv1': 0.0})
+    sgd = build([dense.kernel], 1.0, weight_decay=0.0)
+    sgd.update_variables([tf.ones((1, 1))])
+    sgd.set_multipliers(layer_multipliers={'conv1': 0.0})
     before = dense.kernel.numpy().item()
     for _ in range(200):
-        sgd.apply([tf.ones((1, 1))])
+        sgd.update_variables([tf.ones((1, 1))])
     assert dense.kernel.numpy().item() - before == pytest.approx(-0.9 / 0.1, rel=1e-4)

@@ -18,9 +18,9 @@ def build(replicas=None, *, precision='float32', **more):
     recipe = recipes.resolve('source2012', crop_size=67, initial_sd=0.05, colour_shift_sd=0)
     with (replicas or distribution.SingleReplica()).scope():
         model = alexnet.build(recipe, num_classes=CLASSES, width=0.1, precision=precision)
-        sgd = optimizer.PaperSGD(model.trainable_variables)
+        sgd = optimizer.PaperSGD(0.002, bias_multiplier=2.0)
+        sgd.build(model.trainable_variables)
         scale = loss_scale.LossScale() if precision == 'float16' else None
-    sgd.set_learning_rate(0.002, bias_multiplier=2.0)
     return model, sgd, steps.create_training_step(model, sgd, scale, replicas=replicas, **more)
 
 
@@ -60,7 +60,7 @@ def test_parts_and_replicas_train_as_one_does(expected, replicas, parts):
 
 def test_the_number_of_the_step_decides_the_dropout_masks():
     _, sgd, train = build()
-    sgd.set_learning_rate(0.0)
+    sgd.learning_rate = 0.0
     first, other, again = (
         train(IMAGES, LABELS, MASK, tf.constant(step)).metrics.numpy() for step in (5, 6, 5)
     )
@@ -87,9 +87,10 @@ def test_non_finite_gradients_change_no_weight(precision):
 
 def test_the_squares_are_those_of_the_gradients():
     model, sgd, train = build()
-    sgd.set_learning_rate(0.0)
+    sgd.learning_rate = 0.0
     squares = train(IMAGES, LABELS, MASK).squares.numpy()
-    sgd.set_learning_rate(1.0)
+    sgd.learning_rate = 1.0
+    sgd.set_multipliers()
     for velocity in sgd.velocities:
         velocity.assign(tf.zeros(velocity.shape))
     weights = [variable.numpy() for variable in model.trainable_variables]

@@ -1,0 +1,92 @@
+"""Callbacks for Keras' `fit`."""
+
+from collections.abc import Sequence
+
+import keras
+
+from alexnet_tf.training import schedule
+
+
+class PlateauSchedule(keras.callbacks.Callback):
+    """Divides the learning rate by 10 when the validation error stops improving.
+
+    The paper's heuristic (section 5): the learning rate is divided three times, and the plateau
+    after that ends training. An epoch improves if its error is below every earlier one; `patience`
+    epochs in a row that do not improve are a plateau. The count restarts after each division.
+
+    `fit(initial_epoch=n)` resumes after the first n epochs that the object saw; without
+    `initial_epoch` the schedule restarts.
+
+    Args:
+        patience: Epochs that make a plateau.
+        monitor: What `fit` logs of validation. Whatever has 'acc' in its name improves when it
+            grows, everything else when it shrinks.
+        learning_rate: The one at the start; by default that of the optimizer in the first epoch.
+        history: Values of `monitor` in the epochs before `initial_epoch`, oldest first, to resume
+            in another process; give the learning rate at the start, too.
+
+    Raises:
+        ValueError: There is a history without a learning rate. Or, in `fit`: it does not log
+            `monitor`, since it has no validation data or no such metric.
+
+    Example:
+    >>> images, labels = keras.ops.ones([8, 4]), keras.ops.zeros([8])
+    >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(2, activation='softmax')])
+    >>> model.compile('sgd', 'sparse_categorical_crossentropy', metrics=['accuracy'])
+    >>> history = model.fit(
+    ...     images,
+    ...     labels,
+    ...     epochs=90,
+    ...     validation_data=(images, labels),
+    ...     callbacks=[PlateauSchedule(patience=1)],
+    ...     verbose=0,
+    ... )
+    >>> [round(value, 5) for value in history.history['learning_rate'][-4:]]
+    [0.01, 0.001, 0.0001, 1e-05]
+    """
+
+    def __init__(
+        self,
+        *,
+        patience: int = 5,
+        monitor: str = 'val_accuracy',
+        learning_rate: float | None = None,
+        history: Sequence[float] = (),
+    ):
+        super().__init__()
+        if history and learning_rate is None:
+            raise ValueError('history needs the learning_rate at its start.')
+        self.patience, self.monitor = patience, monitor
+        self._start, self._learning_rate = learning_rate, learning_rate
+        self._errors = [self._compute_error(value) for value in history]
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Sets the learning rate."""
+        del self._errors[epoch:]
+        optimizer = self.model.optimizer
+        if not self._errors:
+            current = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            self._learning_rate = current if self._start is None else self._start
+        learning_rate = self._compute_learning_rate()
+        if learning_rate is not None:
+            optimizer.learning_rate = learning_rate
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Notes the error, and stops training if the schedule is over."""
+        logs = {} if logs is None else logs
+        if self.monitor not in logs:
+            raise ValueError(
+                f'monitor={self.monitor!r}: fit logs {", ".join(sorted(logs))}. Give fit '
+                "validation_data and compile metrics=['accuracy'], or name another."
+            )
+        learning_rate = self.model.optimizer.learning_rate
+        logs['learning_rate'] = float(keras.ops.convert_to_numpy(learning_rate))
+        self._errors.append(self._compute_error(logs[self.monitor]))
+        if self._compute_learning_rate() is None:
+            self.model.stop_training = True
+
+    def _compute_error(self, value: float) -> float:
+        return -float(value) if 'acc' in self.monitor else float(value)
+
+    def _compute_learning_rate(self) -> float | None:
+        return schedule.plateau(self._learning_rate, self._errors, self.patience)
