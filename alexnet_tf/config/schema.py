@@ -28,6 +28,8 @@ _LOAD_RUN = ('evaluate', 'predict', 'export', 'report', 'plot', 'retrieve')
 _READ_DATA = tuple(mode for mode in MODES if mode not in ('predict', 'verify', 'data_service'))
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
+_AVERAGE = ('evaluate', 'predict')
+_NUMBER = r'\d+(\.\d+)?'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
 _SPLITS = ('train', 'validation', 'test')
 _DTYPES = ('float32', 'bfloat16', 'float16')
@@ -69,9 +71,7 @@ class Data(fields.Section):
         '', 'Split of it to hold out. Default: validation, else test.', metavar='SPLIT'
     )
     exif_orientation: str = fields.setting(
-        'auto',
-        'Rotate images as their EXIF tag says, in serving too: on, off, or auto (not ImageNet).',
-        choices=('auto', 'on', 'off'),
+        'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
     )
     validation_fraction: float = fields.setting(
         0.2, 'Share to hold out if the source has no split.', low=0.001, high=0.9
@@ -79,11 +79,7 @@ class Data(fields.Section):
     record_encoding: str = fields.setting('jpeg', 'Images in records:', choices=('jpeg', 'raw'))
     shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1)
     max_bad_fraction: float = fields.setting(
-        0.01,
-        'Share of unreadable images or records to accept.',
-        low=0,
-        high=1,
-        modes=('prepare', *_TRAIN),
+        0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
     )
     fail_on_leak: bool = fields.setting(False, 'Refuse training images in another split.')
     dry_run: bool = fields.setting(
@@ -218,7 +214,7 @@ class Training(fields.Section):
     layer_rates: tuple[str, ...] | None = fields.setting(
         None,
         'Multiples by layer, after some epochs: conv1=0@72.',
-        pattern=rf'{_LAYER}=\d+(\.\d+)?(@\d+)?',
+        pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
     )
     momentum: float | None = fields.setting(None, 'Momentum.', low=0, high=1, modes=_UPDATE)
@@ -278,7 +274,7 @@ class Training(fields.Section):
         1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
     )
     on_nonfinite: str = fields.setting(
-        'stop', 'At NaN or inf: stop, or rollback and skip a batch.', choices=('stop', 'rollback')
+        'stop', 'At NaN or inf: stop, or rollback past the batch.', choices=('stop', 'rollback')
     )
     checkpoint_secs: int = fields.setting(600, 'Seconds between checkpoints in an epoch.', low=1)
     keep_every_epochs: int = fields.setting(
@@ -324,24 +320,13 @@ class Evaluation(fields.Section):
         modes=(*_SCORE, 'report', 'plot'),
     )
     ensemble: tuple[str, ...] = fields.setting(
-        (),
-        'Runs to average; see also --save_probabilities.',
-        metavar='RUN,...',
-        modes=('evaluate', 'predict'),
+        (), 'Runs whose probabilities are averaged.', metavar='RUN,...', modes=_AVERAGE
     )
     ensemble_weights: tuple[str, ...] = fields.setting(
-        (),
-        'Weights of --ensemble, as 1,0.5. Default: equal.',
-        pattern=r'\d+(\.\d+)?',
-        metavar='WEIGHT,...',
-        modes=('evaluate', 'predict'),
+        (), 'Their weights, as 1,0.5.', pattern=_NUMBER, metavar='WEIGHT,...', modes=_AVERAGE
     )
     search_weights: str = fields.setting(
-        '',
-        'Another split, on which to search weights:',
-        choices=('', *_SPLITS),
-        metavar='SPLIT',
-        modes=('evaluate',),
+        '', 'Split to search weights:', choices=('', *_SPLITS), metavar='SPLIT', modes=('evaluate',)
     )
     eval_batch_size: int = fields.setting(
         128,
@@ -375,10 +360,7 @@ class Predict(fields.Section):
         '', 'Figure of the first results: .png, of similar images also .html.', metavar='FILE'
     )
     submission: str = fields.setting(
-        '',
-        'File for the ILSVRC server instead: five class ids a line, by file name.',
-        metavar='FILE',
-        modes=('predict',),
+        '', 'ILSVRC submission: five class ids a line.', metavar='FILE', modes=('predict',)
     )
 
 
@@ -454,11 +436,7 @@ class Retrieve(fields.Section):
         'numpy', 'What searches codes, to equal results:', choices=('numpy', 'faiss')
     )
     code_bits: tuple[int, ...] = fields.setting(
-        (),
-        'Search binary codes of this length, as 28,256 to compare, not feature vectors.',
-        low=1,
-        high=4096,
-        metavar='BITS,...',
+        (), 'Search binary codes of so many bits, as 28.', low=1, high=4096, metavar='BITS,...'
     )
 
 
@@ -476,10 +454,7 @@ class Export(fields.Section):
     )
     export_precision: str = fields.setting('float32', 'Dtype of stored weights:', choices=_DTYPES)
     export_also: tuple[str, ...] = fields.setting(
-        (),
-        'Other formats, which take pixels of 256 x 256 images:',
-        choices=('litert', 'onnx'),
-        metavar='FORMAT,...',
+        (), 'Other formats, which take pixels:', choices=('litert', 'onnx'), metavar='FORMAT,...'
     )
 
 
