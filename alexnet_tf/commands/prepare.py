@@ -49,7 +49,9 @@ def run(config: schema.Config) -> None:
         try:
             manifest = _prepare(config, _find_images(data, kind))
         finally:
-            _remove_copies(data)
+            tfds.remove_copies(_unfinished_dir(data))
+            with contextlib.suppress(OSError):  # unfinished shards are kept
+                _unfinished_dir(data).rmdir()
     _print_summary(manifest)
     print(f'prepare: records are in {data.data_dir}')
     if config.mode == 'prepare':
@@ -215,9 +217,3 @@ def _name_splits(data: schema.Data) -> dict[str, str]:
 
 def _unfinished_dir(data: schema.Data) -> pathlib.Path:
     return files.as_path(data.data_dir) / writing.UNFINISHED_DIR
-
-
-def _remove_copies(data: schema.Data) -> None:
-    tfds.remove_copies(_unfinished_dir(data))
-    with contextlib.suppress(OSError):  # unfinished shards are kept
-        _unfinished_dir(data).rmdir()

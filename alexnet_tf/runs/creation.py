@@ -16,8 +16,8 @@ from alexnet_tf.training import distribution
 from input_pipeline import errors, files, locks
 from input_pipeline.records import manifests
 
-# Settings of these sections that may change when a run resumes: how far, where, what it writes.
-_FIXED_SECTIONS = ('network', 'training')
+# Settings of network and training that may change when a run resumes: how far it trains, where, and
+# what it writes.
 _FREE_SETTINGS = {
     *('epochs', 'stop_train_error', 'checkpoint_secs', 'log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
@@ -67,7 +67,6 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
     if (directory / run_directory.DATA_FILE).exists():
         check_same_run(config, manifest)
     else:
-        directory.mkdir(parents=True, exist_ok=True)
         with (
             files.atomic_file(directory / run_directory.MEAN_IMAGE_FILE) as temporary,
             open(temporary, 'wb') as file,
@@ -119,11 +118,8 @@ def describe_differences(before: schema.Config, now: schema.Config) -> list[str]
 def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
     """Lists the settings, by flag name, that must not change when a run resumes."""
     values = serialization.to_settings(config)
-    names = {
-        field.name
-        for section in _FIXED_SECTIONS
-        for field in fields.list_settings(getattr(config, section))
-    }
+    sections = (config.network, config.training)
+    names = {field.name for section in sections for field in fields.list_settings(section)}
     fixed = {name: values[name] for name in (names | {'seed'}) - _FREE_SETTINGS}
     recipe = build.resolve_recipe(config)
     if recipe.schedule == 'geometric':

@@ -5,7 +5,7 @@ import pathlib
 
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.config import schema
-from alexnet_tf.evaluation import ensembles, error_analysis
+from alexnet_tf.evaluation import ensembles
 from alexnet_tf.reports import result_tables, tables
 from alexnet_tf.runs import results, run_directory
 from input_pipeline.records import manifests
@@ -57,21 +57,16 @@ def _evaluate_ensemble(
 
 
 def _evaluate_average(config, manifest, members, weights, views: int) -> dict[str, object]:
-    options, directory = config.evaluation, pathlib.Path(config.evaluation.ensemble[0])
+    options, split = config.evaluation, config.evaluation.split
+    directory = pathlib.Path(options.ensemble[0])
     formatted = ' '.join(f'{weight:g}' for weight in weights)
-    row = results.build_row(
-        manifest,
-        options.split,
-        views,
-        ensembles.compute_metrics(members, weights),
-        run_dir=results.MEMBER_SEPARATOR.join(options.ensemble),
-        weights=formatted,
-    )
+    scores = ensembles.compute_metrics(members, weights)
+    run_dir = results.MEMBER_SEPARATOR.join(options.ensemble)
+    row = results.build_row(manifest, split, views, scores, run_dir=run_dir, weights=formatted)
     results.append(directory, row)
     source = f', found on {options.search_weights}' if options.search_weights else ''
     print(f'evaluate: ensemble weights, {tables.format_views(views)}: {formatted}{source}')
-    analysis = error_analysis.analyse(members, weights, manifest.classes)
     scoring.write_errors(
-        directory / 'ensemble', analysis, manifest=manifest, split=options.split, views=views
+        directory / 'ensemble', members, weights, manifest=manifest, split=split, views=views
     )
     return row

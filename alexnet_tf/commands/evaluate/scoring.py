@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
@@ -55,8 +55,9 @@ class RunEvaluator:
         if dtype:
             scores = self._fill(self._open_cache(split, views, dtype), split, views)
             members, manifest = [self.predict(split, views)], self._manifest
-            analysis = error_analysis.analyse(members, [1.0], manifest.classes)
-            write_errors(self._directory, analysis, manifest=manifest, split=split, views=views)
+            write_errors(
+                self._directory, members, [1.0], manifest=manifest, split=split, views=views
+            )
         else:
             scores = self._score(split, views)
         row = self._build_row(split, views, scores)
@@ -102,14 +103,9 @@ class RunEvaluator:
             return self._score(split, views, writer.add)
 
     def _score(self, split: str, views: int, keep: Callable = lambda *_: None) -> dict[str, float]:
-        run, batch_size = self.run, self._config.evaluation.eval_batch_size
-        network_evaluator = evaluator.Evaluator(
-            run.model,
-            run.mean_image,
-            crop_size=run.recipe.crop_size,
-            views=views,
-            batch_size=batch_size,
-        )
+        trained, batch_size = self.run, self._config.evaluation.eval_batch_size
+        settings = {'crop_size': trained.recipe.crop_size, 'views': views, 'batch_size': batch_size}
+        network_evaluator = evaluator.Evaluator(trained.model, trained.mean_image, **settings)
         with progress.Progress(f'images, {tables.format_views(views)} each') as bar:
             evaluation = network_evaluator.evaluate(
                 self._manifest, split, report=bar.update, keep=keep
@@ -119,7 +115,8 @@ class RunEvaluator:
 
 def write_errors(
     directory: pathlib.Path,
-    analysis: error_analysis.ErrorAnalysis,
+    members: Sequence[prediction_cache.Predictions],
+    weights: Sequence[float],
     *,
     manifest: manifests.Manifest,
     split: str,
@@ -129,12 +126,14 @@ def write_errors(
 
     Args:
         directory: Gets the folder `errors`.
-        analysis: Of the split.
+        members: Predictions of a network, or of the members of an ensemble.
+        weights: One for each member.
         manifest: Of the records.
         split: Name of the split.
         views: Number of views of an image.
     """
     folder, stem = directory / 'errors', f'{split}-{views}'
+    analysis = error_analysis.analyse(members, weights, manifest.classes)
     plots = availability.load_plots()
     if plots and analysis.rank_mistakes():
         figure = plot_mistakes(plots, analysis, manifest, split)

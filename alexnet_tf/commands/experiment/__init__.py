@@ -31,7 +31,6 @@ def run(config: schema.Config) -> None:
     for trial in trials:
         if _find_row(directory, trial, manifest) is None:
             _check_trial(trial, manifest)
-    directory.mkdir(parents=True, exist_ok=True)
     with locks.acquire(directory):
         rows = []
         for number, trial in enumerate(trials, 1):

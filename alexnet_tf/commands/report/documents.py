@@ -109,9 +109,7 @@ def build_page(
     columns = kernels.get_kernels(trained.model, trained.recipe.columns)
     image = tf.io.encode_png(kernels.render_kernels(list(columns.values()))).numpy()
     blocks = [
-        html.paragraph(card.architecture),
-        html.paragraph(card.data),
-        html.paragraph(card.training),
+        *map(html.paragraph, (card.architecture, card.data, card.training)),
         html.heading('Results'),
         html.table(model_card.RESULTS_HEADER, card.results)
         if card.results

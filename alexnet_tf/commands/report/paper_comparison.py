@@ -17,10 +17,8 @@ _ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', '
 
 def run(config: schema.Config) -> None:
     """Prints the table that `--paper_tables` names, with `--compare_runs` or the runs beside it."""
-    name, source = (
-        config.report.paper_tables,
-        paper_tables.TABLES[config.report.paper_tables].source,
-    )
+    name = config.report.paper_tables
+    source = paper_tables.TABLES[name].source
     named = list(map(pathlib.Path, config.report.compare_runs))
     sources = {
         directory: run_directory.read_data(directory).get('source')

@@ -76,13 +76,11 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     """Resumes from the newest checkpoint, or creates the run directory of a new run."""
     config, log = training.config, training.monitor.log
     newest = training.find_newest_checkpoint()
-    messages = (
-        [f'train: resumes from {newest}']
-        if newest
-        else initial_weights.load_initial_weights(
-            config, training.learner.model, training.manifest.classes
-        )
-    )
+    if newest:
+        messages = [f'train: resumes from {newest}']
+    else:
+        model, classes = training.learner.model, training.manifest.classes
+        messages = initial_weights.load_initial_weights(config, model, classes)
     if training.replicas.is_chief:
         creation.create_or_check(config, training.manifest)
     if newest:

@@ -44,9 +44,8 @@ class Monitor:
         self._examples = manifest.count_examples(manifests.TRAIN)
         directory = pathlib.Path(config.run_dir)
         self._summary = directory / run_directory.SUMMARY_FILE
-        self._board = tensorboard.SummaryWriter(
-            directory / 'tensorboard' if replicas.is_chief else None
-        )
+        log_dir = directory / 'tensorboard' if replicas.is_chief else None
+        self._board = tensorboard.SummaryWriter(log_dir)
         self._progress = progress.Progress()
         self._compute_weight_squares = tf.function(self._sum_weight_squares, autograph=False)
 
@@ -75,12 +74,9 @@ class Monitor:
         Training from that state on gives the same ones again, to the bit.
         """
         if self._replicas.is_chief:
-            epochs = state.epoch if state else 0
+            epochs, step = (state.epoch, state.step) if state else (0, None)
             tables.drop_rows(self._summary, lambda row: int(row['epoch']) > epochs)
-            is_inside_epoch = state is not None and state.examples > 0
-            self._board.rewind(
-                state.step if state else None, _EPOCH_TAGS if is_inside_epoch else ()
-            )
+            self._board.rewind(step, _EPOCH_TAGS if state and state.examples else ())
 
     def write_start(self) -> None:
         """Writes the settings of a new run, and its initial kernels, to TensorBoard."""
@@ -149,11 +145,10 @@ class Monitor:
             self._board.write_scalars(split, scalars, state.step)
         self.write_kernels(state.step)
         errors = [tables.format_percent(metrics['top1_error']) for metrics in (train, validation)]
+        speed = f'  {images_per_sec:,.0f} images/s' if images_per_sec else ''
         self.log(
-            f'epoch {state.epoch}/{self._recipe.epochs}  '
-            f'loss {train["loss"]:.3f}, val {validation["loss"]:.3f}  '
-            f'error {errors[0]}, val {errors[1]}'
-            + (f'  {images_per_sec:,.0f} images/s' if images_per_sec else '')
+            f'epoch {state.epoch}/{self._recipe.epochs}  loss {train["loss"]:.3f}, '
+            f'val {validation["loss"]:.3f}  error {errors[0]}, val {errors[1]}{speed}'
         )
 
     def log_health(
@@ -162,15 +157,12 @@ class Monitor:
         """Writes the share of dead units by layer, and warns if the loss is at chance level."""
         if not self._replicas.is_chief:
             return
+        epoch, step = state.epoch, state.step
         scalars = {f'dead_units/{layer}': share for layer, share in dead_units.items()}
-        self._board.write_scalars('validation', scalars, state.step)
+        self._board.write_scalars('validation', scalars, step)
+        sd_middle = None if self._recipe.layers else self._recipe.initial_sd_middle
         warning = health.chance_level_warning(
-            state.epoch,
-            state.step,
-            loss,
-            self._num_classes,
-            initial_sd_middle=None if self._recipe.layers else self._recipe.initial_sd_middle,
-            dead_units=dead_units,
+            epoch, step, loss, self._num_classes, initial_sd_middle=sd_middle, dead_units=dead_units
         )
         if warning:
             self.log(f'train: warning: {warning}')
