@@ -11,6 +11,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import checkpoint
+from input_pipeline.batches import preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,24 @@ def load_run(
         epoch=state['epoch'],
         variables_sha256=checkpoint.read_variables_sha256(path),
     )
+
+
+def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
+    """Builds a run's network with all that comes before and after it, and its present weights.
+
+    Returns:
+        A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
+        (batch, classes) float32.
+    """
+    config = run_directory.read_config(trained.directory)
+    model = build.build_with_preprocessing(config, trained.recipe, len(trained.classes))
+    for layer in model.layers:
+        if layer.name == build.MEAN_IMAGE:
+            mean = preprocessing.central_crop(trained.mean_image, trained.recipe.crop_size)
+            layer.set_weights([mean])
+        elif layer.weights:
+            layer.set_weights(trained.model.get_layer(layer.name).get_weights())
+    return model
 
 
 def name_classes(classes: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:

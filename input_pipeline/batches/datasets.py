@@ -50,12 +50,15 @@ class TrainingDataset:
         """Number of examples in an epoch, of all shares."""
         return sum(records for _, records in self.shards)
 
-    def read_batches(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+    def read_batches(
+        self, *, start: tuple[int, int] = (0, 0), epochs: int | None
+    ) -> tf.data.Dataset:
         """Reads the rest of some epochs: records, decoding, augmentation, batches.
 
         Args:
             start: The first epoch, from 0, and the number of its examples that were already read.
-            epochs: Number of the last epoch, plus one.
+            epochs: Number of the last epoch, plus one; None for another epoch at each iteration,
+                see `shuffling.EpochReader.read_chunks`.
 
         Returns:
             (images, labels (batch,) int64, mask (batch,) float32). Images are (batch, crop, crop,
@@ -67,7 +70,9 @@ class TrainingDataset:
         batches = _rebatch(crops, self.batch_size // self.share[1])
         return batches.map(self.finish, num_parallel_calls=_PREFETCHED).prefetch(_PREFETCHED)
 
-    def read_chunks(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+    def read_chunks(
+        self, *, start: tuple[int, int] = (0, 0), epochs: int | None
+    ) -> tf.data.Dataset:
         """Reads serialized records in training order; see `shuffling.EpochReader.read_chunks`."""
         reader = shuffling.EpochReader(
             self.shards,
@@ -80,7 +85,7 @@ class TrainingDataset:
         )
         return reader.read_chunks(start=start, epochs=epochs)
 
-    def read_crops(self, *, start: tuple[int, int] = (0, 0), epochs: int) -> tf.data.Dataset:
+    def read_crops(self, *, start: tuple[int, int] = (0, 0), epochs: int | None) -> tf.data.Dataset:
         """Reads what a CPU must compute: (crops, mirrored, shifts, scales, labels, mask) chunks."""
         # Any number of cores gives the same order: map is deterministic.
         chunks = self.read_chunks(start=start, epochs=epochs)

@@ -66,12 +66,15 @@ class EpochReader:
     tolerant: bool = False
     share: tuple[int, int] = (0, 1)
 
-    def read_chunks(self, *, start: tuple[int, int] = (0, 0), epochs: int = 1) -> tf.data.Dataset:
+    def read_chunks(
+        self, *, start: tuple[int, int] = (0, 0), epochs: int | None = 1
+    ) -> tf.data.Dataset:
         """Reads the rest of some epochs.
 
         Args:
             start: The first epoch, from 0, and the number of its examples that were already read.
-            epochs: Number of the last epoch, plus one.
+            epochs: Number of the last epoch, plus one. None: each iteration over the data set reads
+                one whole epoch, the first one `start[0]`, and the next one the epoch after it.
 
         Returns:
             A data set of Chunk.
@@ -80,8 +83,11 @@ class EpochReader:
             tf.errors.InvalidArgumentError: While iterating, when a shard holds another number of
                 records than `shards` says.
         """
-        first = start[0] * self._groups + self._find_group(*start)
-        numbers = tf.data.Dataset.range(first, epochs * self._groups)
+        if epochs is None:
+            numbers = self._count_groups_of_next_epoch(start[0])
+        else:
+            first = start[0] * self._groups + self._find_group(*start)
+            numbers = tf.data.Dataset.range(first, epochs * self._groups)
 
         @tf.autograph.experimental.do_not_convert  # conversion takes a third of the start-up time
         def read_group(number):
@@ -89,6 +95,21 @@ class EpochReader:
 
         chunks = numbers.map(read_group, num_parallel_calls=1, deterministic=True).prefetch(1)
         return chunks.flat_map(lambda chunks: chunks)
+
+    def _count_groups_of_next_epoch(self, first_epoch: int) -> tf.data.Dataset:
+        """The groups' numbers, counted through all epochs, of another epoch at each iteration."""
+        with tf.device('CPU:0'):
+            next_epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+
+        @tf.autograph.experimental.do_not_convert
+        def count_groups(_):
+            # Not two operations, between which another iterator could count.
+            first = (next_epoch.assign_add(1, read_value=True) - 1) * self._groups
+            return tf.data.Dataset.range(first, first + self._groups)
+
+        numbers = tf.data.Dataset.range(1).flat_map(count_groups)
+        numbers.next_epoch = next_epoch  # functions hold variables by weak references only
+        return numbers
 
     @functools.cached_property
     def _counts(self) -> np.ndarray:

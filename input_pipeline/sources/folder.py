@@ -42,9 +42,9 @@ def find_images(source_dir: str, *, validation_fraction: float) -> entries_lib.S
             f'{root} has {train.name}/ but none of {", ".join(_VALIDATION_NAMES)}. Add one of '
             f'them, or pass --source_dir={train} to hold out a fraction of it.'
         )
-    classes = _check_classes(root)
+    classes, entries = list_class_images(root)
     splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
-    for entry in _list_entries(root, root, classes):
+    for entry in entries:
         digest = _hash_content(root / entry.name)
         splits[entries_lib.choose_split(digest, validation_fraction)].append(entry)
     return _make_source(root, classes, splits, split_rule=entries_lib.BY_CONTENT)
@@ -72,6 +72,18 @@ def find_split_images(
         _check_known(folder, train, classes)
     splits = {split: _list_entries(root, folder, classes) for split, folder in folders.items()}
     return _make_source(root, classes, splits)
+
+
+def list_class_images(
+    root: pathlib.Path,
+) -> tuple[tuple[str, ...], list[entries_lib.Entry]]:
+    """Lists the class folders of a folder, and the images in all of them.
+
+    Raises:
+        DataError: It has fewer than two class folders, or a class has no images.
+    """
+    classes = _check_classes(root)
+    return classes, _list_entries(root, root, classes)
 
 
 def list_files(folder: pathlib.Path) -> list[pathlib.Path]:

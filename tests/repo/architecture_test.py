@@ -22,14 +22,19 @@ LAYERS = [
         'alexnet_tf.fidelity',
     ),
     ('alexnet_tf.runs',),
-    ('alexnet_tf.commands', 'alexnet_tf.api'),
-    ('alexnet_tf.main',),
+    ('alexnet_tf.commands',),
+    ('alexnet_tf.main', 'alexnet_tf.api'),  # the two doors
 ]
 # Config is known here and nowhere below.
 CONFIG_READERS = ('alexnet_tf.runs', 'alexnet_tf.commands', 'alexnet_tf.api', 'alexnet_tf.main')
 LONGER = {'add_features': "the paper's section 3.5, in its order"}  # over 40 lines, and why
 # A module without a test file of its own, and the one that covers it.
 COVERED_BY = {
+    'alexnet_tf.api.images': 'alexnet_tf/api/classifier_test.py',
+    'alexnet_tf.api.inference': 'alexnet_tf/api/classifier_test.py',
+    'alexnet_tf.api.settings': 'alexnet_tf/api/commands_test.py',
+    'alexnet_tf.models.features': 'alexnet_tf/api/classifier_test.py',
+    'alexnet_tf.runs.predictor': 'alexnet_tf/commands/predict_test.py',
     'alexnet_tf': 'alexnet_tf/public_names_test.py',
     'alexnet_tf.api.layers': 'alexnet_tf/public_names_test.py',
     'alexnet_tf.commands.benchmark.*': 'alexnet_tf/commands/benchmark_test.py',

@@ -1,0 +1,293 @@
+"""A trained network as one object: `load_run` and `Classifier`."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.api import inference
+from alexnet_tf.api import settings as settings_lib
+from alexnet_tf.commands import export
+from alexnet_tf.config import fields
+from alexnet_tf.models import recipes
+from alexnet_tf.plots import availability
+from alexnet_tf.runs import build, loading, predictor, run_directory
+from input_pipeline import files
+
+_BATCH_SIZE = 128  # as --eval_batch_size
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network predicts for one image.
+
+    Attributes:
+        file: Path of the image; None if it came as pixels.
+        class_name: Name of the most probable class.
+        probability: Its probability, in [0, 1].
+        top: (class name, probability) of the five most probable classes, best first.
+        probabilities: (classes,) float32, of all classes in the order of `class_names`.
+    """
+
+    file: str | None
+    class_name: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    probabilities: np.ndarray = dataclasses.field(repr=False)
+
+
+def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Classifier':
+    """Loads the trained network of a run directory, on one device.
+
+    Args:
+        run_dir: The run directory that `train`, or `--mode=train`, wrote.
+        checkpoint: 'newest', or 'best' for the epoch with the best validation error.
+
+    Returns:
+        The network with everything that is needed to use it.
+
+    Raises:
+        UsageError: There is no such directory, or no such kind of checkpoint.
+        DataError: The directory holds no trained network, or all of its checkpoints are damaged.
+    """
+    directory = os.fspath(run_dir)
+    if not os.path.isdir(directory):
+        raise fields.UsageError(
+            f'run_dir={directory}: no such directory. Name one in which a network was trained.'
+        )
+    return Classifier(directory, checkpoint)
+
+
+class Classifier:
+    """A trained network, with its classes and the preprocessing that it was trained with.
+
+    Get one from `load_run` or `train`. Methods that take `images` take a path; a folder, for all
+    image files below it; a PIL image; an array or tensor (height, width, 3) or (n, height, width,
+    3) of uint8 RGB, of any size; a list of these; or a `tf.data.Dataset` of such arrays, batched or
+    not, with labels or not. Images are preprocessed as the command line does it: the central square
+    is resized to 256 x 256, its centre is cropped, and the mean image is subtracted. The EXIF
+    orientation of files counts if it did in training.
+
+    Args:
+        run_dir: The run directory.
+        checkpoint: 'newest' or 'best'.
+    """
+
+    def __init__(self, run_dir: str, checkpoint: str = 'newest'):
+        self._config = settings_lib.build_config(
+            'export', {'run_dir': run_dir, 'checkpoint': checkpoint}, name='load_run'
+        )
+        self._run = loading.load_run(self._config, compiled=True)
+        self._inference = inference.Inference(self._run)
+
+    def __repr__(self) -> str:
+        run = self._run
+        return (
+            f'<Classifier {str(run.directory)!r}: recipe {run.recipe.name}, {len(run.names)} '
+            f'classes, step {run.step}>'
+        )
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """The network as a Keras model.
+
+        It maps images, (batch, crop_size, crop_size, 3) float32 RGB minus the mean image, to
+        probabilities, (batch, classes) float32. It shares its weights with the classifier: after
+        `fit`, the methods predict with the new weights. Its inputs come from `dataset_from_records`
+        with the recipe of the run; `save` writes a model with the preprocessing inside.
+        """
+        network = self._run.model
+        return keras.Model(network.input, build.add_softmax(network.output), name=network.name)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in label order; of ImageNet's with their words."""
+        return self._run.names
+
+    @property
+    def recipe(self) -> recipes.Recipe:
+        """The hyperparameters of the network and its training."""
+        return self._run.recipe
+
+    @property
+    def mean_image(self) -> np.ndarray:
+        """(size, size, 3) float32 RGB in [0, 255], of the training images; usually 256 x 256."""
+        return self._run.mean_image
+
+    def predict(
+        self, images: Any, views: int = 1, *, batch_size: int = _BATCH_SIZE
+    ) -> list[Prediction]:
+        """Predicts the classes of images, as `--mode=predict` does.
+
+        Args:
+            images: See `Classifier`.
+            views: Views of each image whose probabilities are averaged: 1 for the centre, 10 for
+                the corners and the centre with their mirror images (section 4.1), 9 for the
+                positions of the paper's source.
+            batch_size: Views in a forward pass.
+
+        Returns:
+            A prediction for each image, in order.
+
+        Raises:
+            UsageError: An argument cannot be used; its message says what is expected.
+            DataError: A file does not exist, or is not a readable image; the message names it.
+        """
+        outputs = self._inference.compute_probabilities(images, views, batch_size)
+        return [self._describe(output) for output in outputs]
+
+    def features(
+        self,
+        images: Any,
+        layer: str = 'fc7',
+        *,
+        linear: bool = False,
+        batch_size: int = _BATCH_SIZE,
+    ) -> np.ndarray:
+        """Computes what a layer makes of the central crop of images.
+
+        Args:
+            images: See `Classifier`.
+            layer: A layer by the paper's name, without the column: 'conv1' to 'conv5', 'fc6',
+                'fc7', 'fc8', 'norm1', 'pool5', ... Layers with weights are taken after their
+                activation, 'fc7' as 'relu7'; 'fc8' are the logits. 'conv5_a' is one column alone.
+            linear: Whether to take a layer with weights before its activation.
+            batch_size: Images in a forward pass.
+
+        Returns:
+            (images, units) float32 of a fully-connected layer, 4096 units of fc6 and fc7 at width
+            1; (images, rows, columns, channels) of the others, such as (images, 13, 13, 256) of
+            conv5. Column a's come first, then column b's.
+
+        Raises:
+            UsageError: There is no such layer, or another argument cannot be used.
+            DataError: A file does not exist, or is not a readable image; the message names it.
+        """
+        outputs = self._inference.compute_features(images, layer, linear, batch_size)
+        return np.stack([output.values for output in outputs])
+
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | tf.data.Dataset,
+        split: str = 'validation',
+        *,
+        views: int = 1,
+        batch_size: int = _BATCH_SIZE,
+    ) -> dict[str, float]:
+        """Evaluates the network on records, as `--mode=evaluate` does, or on a data set.
+
+        Nothing is written to the run directory.
+
+        Args:
+            data: Directory of records that `prepare` wrote; or a `tf.data.Dataset` of (images,
+                labels), images as in `Classifier` and labels integers.
+            split: Split of the records: 'train', 'validation' or 'test'.
+            views: Views of each image whose probabilities are averaged: 1, 9 or 10.
+            batch_size: Views in a forward pass.
+
+        Returns:
+            'loss' in nats, 'top1_error' and 'top5_error' in [0, 1]: means over the examples.
+
+        Raises:
+            UsageError: An argument cannot be used; its message says what is expected.
+            DataError: There are no records, they have other classes, or one cannot be read.
+        """
+        if isinstance(data, tf.data.Dataset):
+            return self._inference.evaluate_dataset(data, views, batch_size)
+        return self._inference.evaluate_records(os.fspath(data), split, views, batch_size)
+
+    def plot(self, images: Any, views: int = 1) -> Any:
+        """Plots images above the probabilities of their top classes (figure 4).
+
+        Args:
+            images: See `Classifier`.
+            views: As of `predict`.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which a notebook shows.
+
+        Raises:
+            PackageMissing: matplotlib is not installed.
+            UsageError, DataError: As of `predict`.
+        """
+        charts = availability.require_plots('Classifier.plot')
+        outputs = self._inference.compute_probabilities(images, views, _BATCH_SIZE)
+        rows = [
+            (predictor.build_row(output, self.class_names), output.square) for output in outputs
+        ]
+        figure = charts.plot_predictions(rows)
+        # A notebook shows figures of pyplot by itself, and others if they can do this.
+        figure._repr_png_ = lambda: charts.encode_png(figure)
+        return figure
+
+    def export(self, directory: str | os.PathLike[str], **settings: Any) -> pathlib.Path:
+        """Writes a SavedModel that classifies image files, as `--mode=export` does.
+
+        The export is loaded and checked in a process of its own before it is kept.
+
+        Args:
+            directory: Gets a numbered version of the model, as model servers want it.
+            **settings: Of `--mode=export`, named as its flags: `export_version`,
+                `export_precision`, `export_also=('litert', 'onnx')`, or `data_dir` with the images
+                for the check.
+
+        Returns:
+            The directory of the version.
+
+        Raises:
+            UsageError: A setting cannot be used, or the version exists.
+        """
+        trained = run_directory.read_config(self._run.directory)
+        given = {
+            'run_dir': str(self._run.directory),
+            'data_dir': trained.data.data_dir,
+            **settings,
+            'export_dir': os.fspath(directory),
+        }
+        config = settings_lib.build_config('export', given, name='export')
+        return export.export(config, self._copy_network)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Saves the network as a Keras file with its preprocessing inside.
+
+        `keras.models.load_model` reads it in any process that has imported `alexnet_tf`. The model
+        maps images, (batch, crop_size, crop_size, 3) RGB in [0, 255] of any dtype, to
+        probabilities, (batch, classes) float32: it subtracts the mean image itself. Class names are
+        not in the file.
+
+        Args:
+            path: A file that ends in .keras.
+
+        Raises:
+            UsageError: The file name ends otherwise.
+        """
+        if not os.fspath(path).endswith('.keras'):
+            raise fields.UsageError(f'path={os.fspath(path)}: expected a name ending in .keras.')
+        path = pathlib.Path(path)
+        model = loading.build_with_preprocessing(self._run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
+            temporary = pathlib.Path(folder) / path.name
+            model.save(temporary)
+            with files.atomic_file(path) as unnamed:
+                temporary.replace(unnamed)
+
+    def _describe(self, output: predictor.ImageOutput) -> Prediction:
+        row = predictor.build_row(output, self.class_names)
+        top = tuple(zip(row['classes'], row['probabilities'], strict=True))
+        return Prediction(output.path or None, *top[0], top, output.values)
+
+    def _copy_network(
+        self, path: pathlib.Path | None = None, precision: str = ''
+    ) -> loading.TrainedRun:
+        """Builds the run's network again, for export, with the weights that it has now."""
+        path = path or self._run.checkpoint
+        copy = loading.load_run(self._config, path=path, precision=precision)
+        copy.model.set_weights(self._run.model.get_weights())
+        return copy

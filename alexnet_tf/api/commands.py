@@ -1,0 +1,70 @@
+"""The commands `--mode=prepare` and `--mode=train` as functions."""
+
+import os
+from typing import Any
+
+from alexnet_tf.api import classifier
+from alexnet_tf.api import settings as settings_lib
+from alexnet_tf.commands import prepare as prepare_command
+from alexnet_tf.commands import train as train_command
+
+
+def prepare(
+    source_dir: str | os.PathLike[str] | None,
+    data_dir: str | os.PathLike[str],
+    **settings: Any,
+) -> str:
+    """Converts images to records, with which `train` works, as `--mode=prepare` does.
+
+    If the records exist already, they are checked and kept. Many images are decoded by processes
+    that import the program's main module: in a script, call the function under
+    `if __name__ == '__main__':`, or give `workers=1`.
+
+    Args:
+        source_dir: Folder with one folder a class, or with train/ and val/ of such folders; a CSV
+            file; archives of ImageNet; see `source`. None for the sample images of scikit-image.
+        data_dir: Directory for the records.
+        **settings: Of `--mode=prepare`, named as its flags: `source`, `validation_fraction`, ...
+
+    Returns:
+        The directory of the records, for `train`.
+
+    Raises:
+        UsageError: A setting cannot be used; the message says what is expected.
+        DataError: The images cannot be used, or `data_dir` holds something else.
+        OSError: The disk is full or not writable.
+    """
+    given = {'source_dir': source_dir, 'data_dir': data_dir} | settings
+    config = settings_lib.build_config('prepare', given, name='prepare')
+    prepare_command.run(config)
+    return config.data.data_dir
+
+
+def train(
+    data_dir: str | os.PathLike[str], run_dir: str | os.PathLike[str], **settings: Any
+) -> classifier.Classifier:
+    """Trains a network on prepared records, as `--mode=train` does.
+
+    The same call resumes a run that was interrupted. It works in any thread; in the main thread the
+    first Ctrl-C, or a notebook's interrupt, saves a checkpoint before it stops.
+
+    Args:
+        data_dir: Directory of the records that `prepare` wrote.
+        run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
+        **settings: Of `--mode=train`, named as its flags: `recipe`, `epochs`, `batch_size`,
+            `learning_rate`, `init_weights`, `precision`, ...
+
+    Returns:
+        The trained network of the newest checkpoint.
+
+    Raises:
+        UsageError: A setting cannot be used, or the run was started with other settings.
+        DataError: The records cannot be used.
+        Stopped: Ctrl-C, or SIGTERM; the run can be resumed.
+        KeyboardInterrupt: A second Ctrl-C.
+        NonFiniteError, DivergedError: The loss is NaN or infinite.
+    """
+    given = {'data_dir': data_dir, 'run_dir': run_dir} | settings
+    config = settings_lib.build_config('train', given, name='train')
+    train_command.run(config)
+    return classifier.load_run(config.run_dir)

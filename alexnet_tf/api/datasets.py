@@ -1,0 +1,284 @@
+"""Data sets of (images, labels) for `fit`: from folders of images, and from prepared records."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from alexnet_tf.config import fields
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import build, loading, training_data
+from input_pipeline import errors, files
+from input_pipeline.batches import datasets, preprocessing
+from input_pipeline.images import decoding, graph_headers
+from input_pipeline.records import manifests
+from input_pipeline.sources import entries as entries_lib
+from input_pipeline.sources import folder
+
+_SUBSETS = {'training': manifests.TRAIN, 'validation': manifests.VALIDATION}
+_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
+_DTYPES = ('float32', 'bfloat16')
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    *,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    seed: int = 0,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    image_size: int | tuple[int, int] = (224, 224),
+    label_mode: str = 'int',
+    exif_orientation: bool = True,
+) -> Any:
+    """Reads a folder of images, one folder a class, as a data set for `fit`.
+
+    Arguments are those of `keras.utils.image_dataset_from_directory`, with three differences: the
+    hash of a file's content decides on which side of `validation_split` it is, so that an image
+    never changes sides when others are added; images are cropped to a square instead of squeezed;
+    and they are uint8.
+
+    Args:
+        directory: Folder of class folders; or, with `validation_split`, of train/ and val/ with
+            class folders, which then are the subsets.
+        validation_split: Share of the images to hold out, in (0, 1). None: all images are read.
+        subset: 'training', 'validation' or 'both', with `validation_split` only.
+        seed: Seed of the order.
+        batch_size: Images in a batch. None: single images.
+        shuffle: Whether each iteration has another order. Otherwise images are sorted by class.
+        image_size: Side of the images; the sides of a square if two. The central square is resized
+            to 8/7 of it, 256 for 224, and its centre is cropped, as in the paper.
+        label_mode: 'int' for labels int64, 'categorical' for one-hot float32 vectors.
+        exif_orientation: Whether images are rotated as their EXIF orientation says.
+
+    Returns:
+        A `tf.data.Dataset` of (images, labels): (batch, image_size, image_size, 3) uint8 RGB and
+        (batch,) int64. It has the attributes `class_names` and `file_paths`. With subset='both',
+        the two data sets. Train on it with `AlexNet(include_preprocessing=True)`, or map
+        `preprocess_input` over it.
+
+    Raises:
+        UsageError: An argument cannot be used; its message says what is expected.
+        DataError: There is no such folder, or it has fewer than two class folders with images.
+        tf.errors.InvalidArgumentError: While iterating, when a file is not a readable image; the
+            message names it.
+    """
+    size = _check_image_size(image_size)
+    _check_subset(validation_split, subset)
+    _check_choice('label_mode', label_mode, ('int', 'categorical'))
+    if batch_size is not None:
+        _check_batch_size(batch_size)
+    root = files.as_path(os.fspath(directory))
+    if not root.is_dir():
+        raise errors.DataError(f'directory={root}: no such folder. Name one with class folders.')
+    if validation_split is None:
+        classes, listed = folder.list_class_images(root)
+        subsets = [listed]
+    else:
+        source = folder.find_images(str(root), validation_fraction=validation_split)
+        names = _SUBSETS if subset == 'both' else [subset]
+        classes, subsets = source.classes, [source.splits[_SUBSETS[name]] for name in names]
+    created = [
+        _create_image_dataset(
+            entries,
+            classes,
+            size=size,
+            batch_size=batch_size,
+            shuffle_seed=seed if shuffle else None,
+            exif_orientation=exif_orientation,
+            is_categorical=label_mode == 'categorical',
+        )
+        for entries in subsets
+    ]
+    return tuple(created) if subset == 'both' else created[0]
+
+
+def dataset_from_records(
+    data_dir: str | os.PathLike[str],
+    split: str = 'train',
+    *,
+    batch_size: int = 128,
+    recipe: str | recipes.Recipe = 'source2012',
+    augment: bool | None = None,
+    seed: int = 0,
+    dtype: str = 'float32',
+    initial_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Reads records that `prepare` wrote as a data set for `fit`.
+
+    With augmentation it is the stream that `train` trains on: random crops, mirror images and
+    colour shifts (section 4.1), the same for the same seed on any machine. Each iteration over it,
+    such as an epoch of `fit`, reads the next epoch of that stream.
+
+    Args:
+        data_dir: Directory of the records.
+        split: 'train', 'validation' or 'test'.
+        batch_size: Images in a batch; an epoch's last batch may be smaller.
+        recipe: Whose crop size and augmentation are used: a name out of `recipes()`, or a `Recipe`.
+        augment: Whether images are augmented and shuffled. Otherwise they are the central crops in
+            the order of the files, as for evaluation. None: in the split 'train' only.
+        seed: Seed of order and augmentation.
+        dtype: Of the images, 'float32' or 'bfloat16'.
+        initial_epoch: Epoch that the first iteration reads, to resume with
+            `fit(initial_epoch=...)`.
+
+    Returns:
+        A `tf.data.Dataset` of (images, labels): (batch, crop_size, crop_size, 3) RGB minus the mean
+        image of the records, and (batch,) int64. Its length is known, and it has the attribute
+        `class_names`. It fits `AlexNet()` without preprocessing.
+
+    Raises:
+        UsageError: An argument cannot be used, or the images do not fit the recipe.
+        DataError: There are no records.
+        tf.errors.DataLossError, tf.errors.InvalidArgumentError: While iterating, when a record
+            cannot be read.
+    """
+    manifest = manifests.load(os.fspath(data_dir))
+    _check_batch_size(batch_size)
+    _check_choice('split', split, tuple(manifest.splits))
+    _check_choice('dtype', dtype, _DTYPES)
+    if isinstance(recipe, str):
+        _check_choice('recipe', recipe, tuple(recipes.RECIPES))
+        recipe = recipes.RECIPES[recipe]
+    training_data.check_image_size(recipe, manifest)
+    shards, statistics = manifest.list_shards(split), manifests.load_statistics(manifest)
+    if split == manifests.TRAIN if augment is None else augment:
+        stream = datasets.TrainingDataset(
+            shards,
+            manifest.layout,
+            build.build_augmentation(statistics, recipe),
+            batch_size,
+            seed=seed,
+            reshuffle=recipe.reshuffle,
+            dtype=dtype,
+        )
+        batches = stream.read_batches(start=(initial_epoch, 0), epochs=None)
+    else:
+        squares = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=batch_size)
+        crop = _create_cropper(statistics.mean_image, recipe.crop_size, dtype)
+        batches = squares.map(crop, num_parallel_calls=1).prefetch(1)
+    examples = manifest.count_examples(split)
+    # The last batch of an epoch is filled up with examples that were read already.
+    trim = _drop_mask if examples % batch_size == 0 else _drop_filler
+    dataset = batches.map(trim).apply(
+        tf.data.experimental.assert_cardinality(-(-examples // batch_size))
+    )
+    dataset.class_names = list(loading.name_classes(manifest.classes, manifest.words))
+    return dataset
+
+
+def _create_image_dataset(
+    entries: Sequence[entries_lib.Entry],
+    classes: Sequence[str],
+    *,
+    size: int,
+    batch_size: int | None,
+    shuffle_seed: int | None,
+    exif_orientation: bool,
+    is_categorical: bool,
+) -> tf.data.Dataset:
+    @tf.autograph.experimental.do_not_convert
+    def read(path, label):
+        label = tf.one_hot(label, len(classes)) if is_categorical else label
+        return _read_square_crop(path, size, exif_orientation), label
+
+    paths = [entry.read.path for entry in entries]
+    labels = tf.constant([entry.label for entry in entries], tf.int64)
+    dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
+    if shuffle_seed is not None:
+        dataset = dataset.shuffle(len(paths), seed=shuffle_seed, reshuffle_each_iteration=True)
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    if batch_size is not None:
+        dataset = dataset.batch(batch_size)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset.class_names, dataset.file_paths = list(classes), paths
+    return dataset
+
+
+def _read_square_crop(path, size: int, exif_orientation: bool):
+    """Reads a file as (size, size, 3) uint8 RGB; an error names it."""
+    encoded = tf.io.read_file(path)
+    square_size = round(size * 8 / 7)
+
+    def decode(encoded):
+        pixels = decoding.decode(encoded)
+        if exif_orientation:
+            pixels = decoding.apply_orientation(pixels, graph_headers.read_orientation(encoded))
+        square = decoding.resize_to_square(pixels, square_size)
+        return preprocessing.central_crop(square, size), ''
+
+    @tf.autograph.experimental.do_not_convert
+    def check(encoded):
+        problem = graph_headers.find_problem(encoded)
+        black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
+        return tf.cond(problem == '', lambda: decode(encoded), lambda: (black, problem))
+
+    # In a data set of its own, which an error of the decoder leaves empty.
+    black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
+    failed = tf.data.Dataset.from_tensors((black, _UNREADABLE))
+    image, problem = (
+        tf.data.Dataset.from_tensors(encoded)
+        .map(check)
+        .ignore_errors()
+        .concatenate(failed)
+        .take(1)
+        .get_single_element()
+    )
+    message = tf.strings.join([path, problem], ': ')
+    with tf.control_dependencies([tf.debugging.Assert(problem == '', [message])]):
+        return tf.ensure_shape(image, black.shape)
+
+
+def _create_cropper(mean_image, crop_size: int, dtype: str):
+    @tf.autograph.experimental.do_not_convert
+    def crop(squares, labels, mask):
+        crops = preprocessing.make_views(squares, mean_image, crop_size=crop_size, number=1)
+        return tf.cast(crops, dtype), labels, mask
+
+    return crop
+
+
+@tf.autograph.experimental.do_not_convert
+def _drop_mask(images, labels, _):
+    return images, labels
+
+
+@tf.autograph.experimental.do_not_convert
+def _drop_filler(images, labels, mask):
+    examples = tf.reduce_sum(tf.cast(mask, tf.int32))  # which come first
+    return images[:examples], labels[:examples]
+
+
+def _check_image_size(image_size: int | tuple[int, int]) -> int:
+    sides = (image_size,) if isinstance(image_size, int) else tuple(image_size)
+    if not all(isinstance(side, int) and side > 0 for side in sides) or len(set(sides)) != 1:
+        raise fields.UsageError(
+            f'image_size={image_size}: expected the side of a square in pixels, as 224 or (224, '
+            '224).'
+        )
+    return sides[0]
+
+
+def _check_subset(validation_split: float | None, subset: str | None) -> None:
+    if (validation_split is None) != (subset is None):
+        raise fields.UsageError(
+            f'validation_split={validation_split}, subset={subset}: give both or neither.'
+        )
+    if validation_split is not None:
+        _check_choice('subset', subset, (*_SUBSETS, 'both'))
+        if not 0 < validation_split < 1:
+            raise fields.UsageError(
+                f'validation_split={validation_split}: expected a share between 0 and 1.'
+            )
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise fields.UsageError(f'{name}={value!r}: expected one of {", ".join(choices)}.')

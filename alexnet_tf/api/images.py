@@ -1,0 +1,129 @@
+"""The images that a program has, whatever they are: paths, pixels, PIL images or data sets."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.config import fields
+from input_pipeline import errors, files
+from input_pipeline.images import decoding
+from input_pipeline.sources import folder
+
+Image = str | np.ndarray  # a path, or (height, width, 3) uint8 RGB
+
+_EXPECTED = (
+    'expected a path, a PIL image, (height, width, 3) or (n, height, width, 3) uint8 RGB, a list '
+    'of these, or a tf.data.Dataset of such arrays'
+)
+
+
+def list_images(images: Any, *, exif_orientation: bool) -> Iterable[Image]:
+    """Lists images one by one: a list, or of a data set an iterator.
+
+    Args:
+        images: A path of a file, or of a folder for all files below it; a PIL image; an array or
+            tensor (height, width, 3) or (n, height, width, 3) uint8 RGB; a list of these; or a
+            tf.data.Dataset of such arrays, or of tuples whose first element is one.
+        exif_orientation: Whether PIL images are rotated as their EXIF orientation says.
+
+    Returns:
+        Paths of files, and pixels (height, width, 3) uint8 RGB.
+
+    Raises:
+        UsageError: There are no images, or something else is given.
+        DataError: A path does not exist.
+    """
+    if isinstance(images, tf.data.Dataset):
+        return (image for image, _ in iterate_dataset(images))
+    listed = list(_flatten(images, exif_orientation))
+    if not listed:
+        raise fields.UsageError(f'images: there are none in {images!r}; {_EXPECTED}.')
+    return listed
+
+
+def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]]:
+    """Iterates over the images of a data set, each with its label.
+
+    Args:
+        dataset: Of images (height, width, 3) uint8 RGB, or of batches of them; or of (images,
+            labels, ...).
+
+    Yields:
+        The image and its label; None without labels.
+
+    Raises:
+        UsageError: The elements are something else.
+    """
+    spec = dataset.element_spec
+    has_labels = isinstance(spec, tuple) and len(spec) > 1
+    first = spec[0] if isinstance(spec, tuple) else spec
+    dtype, rank = (
+        getattr(first, 'dtype', None),
+        getattr(getattr(first, 'shape', None), 'rank', None),
+    )
+    if dtype != tf.uint8 or rank not in (3, 4):
+        raise fields.UsageError(f'images: a data set of {first}; {_EXPECTED}.')
+
+    def iterate():
+        for element in dataset.as_numpy_iterator():
+            pixels = element[0] if isinstance(spec, tuple) else element
+            labels = element[1] if has_labels else None
+            _check_pixels(pixels)
+            if rank == 3:
+                yield pixels, labels
+            else:
+                rows = range(len(pixels))
+                yield from ((pixels[row], labels[row] if has_labels else None) for row in rows)
+
+    return iterate()
+
+
+def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:
+    if isinstance(images, (str, os.PathLike)):
+        yield from _list_files(os.fspath(images))
+    elif isinstance(images, (list, tuple)):
+        for image in images:
+            yield from _flatten(image, exif_orientation)
+    elif _is_pil(images):
+        yield _read_pil(images, exif_orientation)
+    else:
+        pixels = np.asarray(images)
+        _check_pixels(pixels)
+        yield from pixels if pixels.ndim == 4 else (pixels,)
+
+
+def _list_files(path: str) -> list[str]:
+    found = files.as_path(path)
+    if not found.exists() and not os.path.islink(path):
+        raise errors.DataError(f'{path}: no such file or folder.')
+    return list(map(os.fspath, folder.list_files(found))) if found.is_dir() else [path]
+
+
+def _is_pil(image: Any) -> bool:
+    """Returns whether an image is PIL's, which then is imported already."""
+    pil = sys.modules.get('PIL.Image')
+    return pil is not None and isinstance(image, pil.Image)
+
+
+def _read_pil(image: Any, exif_orientation: bool) -> np.ndarray:
+    from PIL import ImageOps  # an image of PIL's is there, but PIL need not be
+
+    upright = ImageOps.exif_transpose(image) if exif_orientation else image
+    return np.asarray(upright.convert('RGB'))
+
+
+def _check_pixels(pixels: np.ndarray) -> None:
+    is_image = pixels.ndim in (3, 4) and pixels.shape[-1] == decoding.CHANNELS
+    if not is_image or 0 in pixels.shape[-3:]:
+        raise fields.UsageError(
+            f'images: an array of shape {pixels.shape} and dtype {pixels.dtype}; {_EXPECTED}.'
+        )
+    if pixels.dtype != np.uint8:
+        raise fields.UsageError(
+            f'images: an array of dtype {pixels.dtype}; expected uint8, RGB from 0 to 255. Convert '
+            'it, without subtracting a mean.'
+        )

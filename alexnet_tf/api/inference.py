@@ -1,0 +1,140 @@
+"""What a run's network computes for any images, and how well it does on records or data sets."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.api import images as images_lib
+from alexnet_tf.commands.evaluate import selection
+from alexnet_tf.config import fields
+from alexnet_tf.evaluation import ensembles, prediction_cache
+from alexnet_tf.models import features, outputs
+from alexnet_tf.runs import loading, predictor, run_directory
+from alexnet_tf.training import evaluator
+from input_pipeline import errors
+from input_pipeline.records import manifests
+
+
+class Inference:
+    """Computes with a run's network; arguments are checked, and each function is traced once.
+
+    Args:
+        trained: The run.
+    """
+
+    def __init__(self, trained: loading.TrainedRun):
+        self._run = trained
+        self._predictors: dict[tuple, predictor.Predictor] = {}
+
+    def compute_probabilities(
+        self, images: Any, views: int, batch_size: int
+    ) -> Iterator[predictor.ImageOutput]:
+        """Computes the probabilities of images; arguments and errors as of `Classifier.predict`."""
+        compute = self._get_probability_predictor(views, batch_size)
+        return self._iterate(compute, self._list_images(images))
+
+    def compute_features(
+        self, images: Any, layer: str, linear: bool, batch_size: int
+    ) -> Iterator[predictor.ImageOutput]:
+        """Computes the outputs of a layer; arguments and errors as of `Classifier.features`."""
+
+        def build_function():
+            try:
+                extractor = features.build_layer_extractor(self._run.model, layer, linear=linear)
+            except ValueError as error:
+                raise fields.UsageError(str(error)) from error
+            return predictor.build_crop_function(self._run, extractor)
+
+        compute = self._get_predictor((layer, linear), batch_size, build_function)
+        return self._iterate(compute, self._list_images(images))
+
+    def evaluate_records(
+        self, data_dir: str, split: str, views: int, batch_size: int
+    ) -> dict[str, float]:
+        """Computes the metrics of a split; arguments and errors as of `Classifier.evaluate`."""
+        self._get_probability_predictor(views, batch_size)  # which checks both
+        manifest = manifests.load(data_dir)
+        selection.check_split(manifest, split, 'split')
+        run_directory.check_same_classes(self._run.directory, manifest)
+        network_evaluator = evaluator.Evaluator(
+            self._run.model,
+            self._run.mean_image,
+            crop_size=self._run.recipe.crop_size,
+            views=views,
+            batch_size=batch_size,
+        )
+        return network_evaluator.evaluate(manifest, split).metrics
+
+    def evaluate_dataset(
+        self, dataset: tf.data.Dataset, views: int, batch_size: int
+    ) -> dict[str, float]:
+        """Computes the metrics of a data set of (images, labels), see `Classifier.evaluate`."""
+        compute = self._get_probability_predictor(views, batch_size)
+        labels, classes = [], len(self._run.classes)
+
+        def iterate_images(pairs):
+            for image, label in pairs:
+                if not _is_label(label, classes):
+                    raise fields.UsageError(
+                        'data: expected (images, labels), with an integer label from 0 to '
+                        f'{classes - 1} for each image.'
+                    )
+                labels.append(label)
+                yield image
+
+        examples = iterate_images(images_lib.iterate_dataset(dataset))
+        probabilities = [output.values for output in self._iterate(compute, examples)]
+        predictions = prediction_cache.Predictions(np.stack(probabilities), np.array(labels), [])
+        return ensembles.compute_metrics([predictions], [1.0])
+
+    def _list_images(self, images: Any):
+        return images_lib.list_images(images, exif_orientation=self._run.exif_orientation)
+
+    def _get_probability_predictor(self, views: int, batch_size: int) -> predictor.Predictor:
+        if views not in outputs.VIEWS.values():
+            expected = ', '.join(map(str, sorted(outputs.VIEWS.values())))
+            raise fields.UsageError(f'views={views!r}: expected one of {expected}.')
+
+        def build_function():
+            return predictor.build_probability_function([self._run], [1.0], views)
+
+        return self._get_predictor((views,), batch_size, build_function, views)
+
+    def _get_predictor(
+        self,
+        key: tuple,
+        batch_size: int,
+        build_function: Callable[[], predictor.Function],
+        views: int = 1,
+    ) -> predictor.Predictor:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
+        key = (*key, batch_size)
+        if key not in self._predictors:
+            images = max(1, batch_size // views)
+            self._predictors[key] = predictor.Predictor(
+                self._run, build_function(), batch_size=images
+            )
+        return self._predictors[key]
+
+    def _iterate(self, compute: predictor.Predictor, images) -> Iterator[predictor.ImageOutput]:
+        """Iterates over the outputs for images, at least one.
+
+        Raises:
+            DataError: An image cannot be read.
+            UsageError: There are no images.
+        """
+        output = None
+        for output in compute(images):
+            if output.error:
+                raise errors.DataError(f'{output.path}: {output.error}.')
+            yield output
+        if output is None:
+            raise fields.UsageError('images: the data set is empty.')
+
+
+def _is_label(label: Any, classes: int) -> bool:
+    value = np.asarray(label)
+    return value.shape == () and np.issubdtype(value.dtype, np.integer) and 0 <= value < classes

@@ -1,0 +1,52 @@
+"""What the layers of a built network compute: models from its input to a layer's outputs."""
+
+import difflib
+import re
+
+import keras
+
+from alexnet_tf.models import topology
+
+_WITH_WEIGHTS = re.compile(r'(conv|fc|local)(\d)(_[ab])?')
+
+
+def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = False) -> keras.Model:
+    """Builds the model from images to the outputs of a layer in both columns.
+
+    Args:
+        model: From `alexnet.build` or `cifar.build`, with which it shares its layers.
+        layer: The layer's name without the column, such as 'conv5', 'norm1' or 'fc7'; with the
+            column, as 'conv5_a', for one of them.
+        linear: Whether to take a layer with weights before its activation.
+
+    Returns:
+        A model from images to the outputs in float32, column a's then column b's on the last axis.
+
+    Raises:
+        ValueError: There is no such layer.
+    """
+    columns = {}
+    for name in [layer] if linear else [*_name_activations(layer), layer]:
+        columns = columns or topology.get_layer_outputs(model, name)
+    if not columns:
+        raise ValueError(_describe_unknown(layer, model))
+    values = [columns[column] for column in sorted(columns)]
+    join = keras.layers.Concatenate(dtype='float32')
+    features = join(values) if len(values) > 1 else values[0]
+    return keras.Model(model.input, keras.layers.Activation('linear', dtype='float32')(features))
+
+
+def _name_activations(layer: str) -> list[str]:
+    """Names the layers that may be the activation of a layer with weights; [] for another layer."""
+    if not (parts := _WITH_WEIGHTS.fullmatch(layer)):
+        return []
+    kind, number, column = parts.groups(default='')
+    number = '_conv6' if kind + number == 'conv6' else number  # relu6 follows fc6
+    return [f'relu{number}{column}', f'tanh{number}{column}']
+
+
+def _describe_unknown(layer: str, model: keras.Model) -> str:
+    names = [*topology.list_column_layers(model), topology.list_layer_names(model)[-1]]
+    close = difflib.get_close_matches(layer, names, n=1)
+    hint = f' Did you mean {close[0]}?' if close else ''
+    return f'layer={layer}: the network has no such layer.{hint} It has {", ".join(names)}.'

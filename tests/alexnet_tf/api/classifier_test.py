@@ -1,0 +1,266 @@
+"""A trained network as one object: the command line's results, for whatever holds images."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from alexnet_tf import main
+from alexnet_tf.api import classifier, errors
+from alexnet_tf.models import recipes
+from input_pipeline.batches import preprocessing
+
+
+@pytest.fixture(scope='module')
+def inputs(shared_folder, tmp_path_factory):
+    """A folder of two images; one has an EXIF orientation."""
+    folder = tmp_path_factory.mktemp('inputs')
+    with PIL.Image.open(shared_folder / 'cat' / '00.jpg') as image:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6
+        image.save(folder / 'a.jpg', exif=exif, quality=95)
+    with PIL.Image.open(shared_folder / 'dog' / '00.jpg') as image:
+        image.save(folder / 'b.png')
+    return folder
+
+
+def read_pixels(path, rotated=False):
+    """Reads an image by PIL, (height, width, 3) uint8."""
+    with PIL.Image.open(path) as image:
+        return np.asarray(image.transpose(PIL.Image.Transpose.ROTATE_270) if rotated else image)
+
+
+def stack(predictions):
+    return np.stack([prediction.probabilities for prediction in predictions])
+
+
+@pytest.mark.parametrize('views', [1, 10])
+def test_predictions_are_those_of_the_command_line_to_the_bit(
+    trained, run_dir, inputs, views, capsys
+):
+    flags = ('--mode=predict', f'--run_dir={run_dir}', f'--inputs={inputs}', f'--views={views}')
+    assert main.main(['alexnet_tf', *flags, '--output=json']) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    predictions = trained.predict(inputs, views=views)
+    assert [prediction.file for prediction in predictions] == [row['file'] for row in rows]
+    for prediction, row in zip(predictions, rows, strict=True):
+        names, probabilities = zip(*prediction.top, strict=True)
+        assert list(names) == row['classes']
+        assert list(probabilities) == row['probabilities']
+        assert (prediction.class_name, prediction.probability) == prediction.top[0]
+        assert prediction.probabilities.shape == (2,)
+        assert prediction.probabilities.sum() == pytest.approx(1)
+
+
+def test_exif_orientation_counts_as_in_training(trained, inputs):
+    (of_file,) = trained.predict(inputs / 'a.jpg')
+    (upright,) = trained.predict(read_pixels(inputs / 'a.jpg', rotated=True))
+    assert of_file.probabilities.tolist() == upright.probabilities.tolist()
+    assert of_file.file == str(inputs / 'a.jpg')
+    assert upright.file is None
+    with PIL.Image.open(inputs / 'a.jpg') as image:
+        (of_pil,) = trained.predict(image)
+    assert of_pil.probabilities.tolist() == of_file.probabilities.tolist()
+
+
+def test_images_may_be_anything_that_holds_pixels(trained, inputs):
+    paths = [inputs / 'a.jpg', str(inputs / 'b.png')]
+    pixels = np.stack([read_pixels(paths[1])] * 3)
+    (expected,) = stack(trained.predict(paths[1:]))
+    assert len(trained.predict(paths)) == 2
+    dataset = tf.data.Dataset.from_tensor_slices((pixels, [0, 1, 1]))
+    for images in (
+        pixels,
+        list(pixels),
+        tf.constant(pixels),
+        dataset,
+        dataset.batch(2),
+        dataset.batch(2).map(lambda images, _: images),
+    ):
+        probabilities = stack(trained.predict(images))
+        assert probabilities.shape == (3, 2)
+        np.testing.assert_allclose(probabilities, [expected] * 3, rtol=1e-5)
+
+
+def test_the_model_is_a_keras_model_of_centred_images(trained, inputs):
+    square = tf.image.resize(read_pixels(inputs / 'b.png')[10:290], [256, 256], 'area')
+    crop = preprocessing.central_crop(np.round(square.numpy()), 67)
+    centred = crop - preprocessing.central_crop(trained.mean_image, 67)
+    probabilities = trained.model.predict(centred[None], verbose=0)
+    np.testing.assert_allclose(probabilities, stack(trained.predict(inputs / 'b.png')), rtol=1e-3)
+    assert trained.model.get_layer('conv1_a').kernel.shape == (11, 11, 3, 5)
+
+
+def test_properties_describe_the_run(trained, run_dir):
+    assert trained.class_names == ('cat', 'dog')
+    assert trained.recipe == recipes.PAPER.replace(
+        crop_size=67, batch_size=8, schedule='list', epochs=2, learning_rate=0.001
+    )
+    assert trained.mean_image.shape == (256, 256, 3)
+    assert repr(trained) == f"<Classifier '{run_dir}': recipe paper, 2 classes, step 4>"
+
+
+def test_methods_predict_with_the_present_weights_of_the_model(run_dir, inputs):
+    loaded = classifier.load_run(run_dir)
+    before = stack(loaded.predict(inputs))
+    (fc8,) = (layer for layer in loaded.model.layers if layer.name == 'fc8')
+    fc8.set_weights([weights + 0.1 * np.arange(2) for weights in fc8.get_weights()])
+    assert np.abs(stack(loaded.predict(inputs)) - before).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ('layer', 'shape'),
+    [
+        ('fc7', (410,)),
+        ('fc8', (2,)),
+        ('pool5', (1, 1, 26)),
+        ('conv5', (3, 3, 26)),
+        ('conv5_b', (3, 3, 13)),
+        ('norm1', (15, 15, 10)),
+    ],
+)
+def test_features_of_a_layer_hold_both_columns(trained, inputs, layer, shape):
+    features = trained.features(inputs, layer)
+    assert features.shape == (2, *shape)
+    assert features.dtype == np.float32
+
+
+def test_features_come_after_the_activation_unless_they_shall_be_linear(trained, inputs):
+    after, linear = (trained.features(inputs, 'conv3', linear=linear) for linear in (False, True))
+    np.testing.assert_array_equal(after, np.maximum(linear, 0))
+    assert linear.min() < 0
+    np.testing.assert_array_equal(after, trained.features(inputs, 'relu3'))
+    names = ('relu3_a', 'relu3_b')
+    columns = [trained.features(inputs, name) for name in names]
+    np.testing.assert_array_equal(after, np.concatenate(columns, -1))
+
+
+@pytest.mark.parametrize('views', [1, 10])
+def test_metrics_are_those_of_the_command_line(trained, run_dir, records, views, capsys):
+    """The command appends its row to results.csv, the method writes nothing."""
+    results = run_dir / 'results.csv'
+    before = results.read_text() if results.exists() else ''
+    metrics = trained.evaluate(records, views=views)
+    assert (results.read_text() if results.exists() else '') == before
+    flags = ('--mode=evaluate', f'--run_dir={run_dir}', f'--data_dir={records}')
+    assert main.main(['alexnet_tf', *flags, f'--views={views}']) == 0
+    header, *_, row = (line.split(',') for line in results.read_text().splitlines())
+    values = dict(zip(header, row, strict=True))
+    assert metrics == {name: float(values[name]) for name in ('loss', 'top1_error', 'top5_error')}
+
+
+def test_a_data_set_of_images_and_labels_is_evaluated(trained, shared_folder):
+    paths = sorted(shared_folder.rglob('*.jpg'))
+    labels = [path.parent.name == 'dog' for path in paths]
+    images = np.stack([read_pixels(path) for path in paths])
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.array(labels, np.int64))).batch(7)
+    probabilities = stack(trained.predict(images))
+    expected = np.mean(probabilities.argmax(1) != labels)
+    metrics = trained.evaluate(dataset)
+    assert metrics['top1_error'] == pytest.approx(expected)
+    own = probabilities[np.arange(24), np.array(labels, int)]
+    assert metrics['loss'] == pytest.approx(-np.log(own).mean(), rel=1e-5)
+
+
+def test_a_plot_is_a_figure_that_a_notebook_shows(trained, inputs):
+    figure = trained.plot(inputs)
+    assert figure.axes[0].get_title() == 'a.jpg'
+    assert figure._repr_png_().startswith(b'\x89PNG')
+
+
+def test_an_export_has_the_present_weights(run_dir, inputs, tmp_path, capsys):
+    loaded = classifier.load_run(run_dir)
+    loaded.model.get_layer('fc8').set_weights([np.ones((410, 2)), np.array([0.0, 1.0])])
+    version = loaded.export(tmp_path / 'export')
+    assert version == tmp_path / 'export' / '1'
+    served = tf.saved_model.load(version).signatures['serving_default']
+    scores = served(images=tf.constant([(inputs / 'a.jpg').read_bytes()]))['scores'].numpy()
+    np.testing.assert_allclose(scores, stack(loaded.predict(inputs / 'a.jpg')), atol=1e-6)
+    assert scores[0, 1] == pytest.approx(1 / (1 + np.exp(-1)), rel=1e-5)
+
+
+_LOAD = """
+import sys
+import numpy as np
+import alexnet_tf
+import keras
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+def test_a_saved_network_subtracts_the_mean_image_in_another_process(trained, inputs, tmp_path):
+    path = tmp_path / 'new' / 'network.keras'
+    trained.save(path)
+    assert [file.name for file in path.parent.iterdir()] == ['network.keras']
+    square = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    np.save(tmp_path / 'images.npy', preprocessing.central_crop(square, 67)[None])
+    arguments = (path, tmp_path / 'images.npy', tmp_path / 'out.npy')
+    subprocess.run([sys.executable, '-c', _LOAD, *map(str, arguments)], check=True)
+    expected = stack(trained.predict(square))
+    np.testing.assert_allclose(np.load(tmp_path / 'out.npy'), expected, rtol=1e-5)
+    assert isinstance(trained.model, keras.Model)
+
+
+@pytest.mark.parametrize(
+    ('images', 'error', 'message'),
+    [
+        ('nowhere/cat.jpg', errors.DataError, 'nowhere/cat.jpg: no such file or folder'),
+        (np.zeros((3, 4)), errors.UsageError, r'an array of shape \(3, 4\)'),
+        (np.zeros((8, 8, 3)), errors.UsageError, 'dtype float64; expected uint8'),
+        (np.zeros((0, 8, 8, 3), np.uint8), errors.UsageError, 'there are none'),
+        ([], errors.UsageError, 'there are none'),
+        (7, errors.UsageError, r'an array of shape \(\)'),
+        (tf.data.Dataset.range(3), errors.UsageError, 'a data set of TensorSpec'),
+    ],
+)
+def test_other_images_are_refused_in_one_sentence(trained, images, error, message):
+    with pytest.raises(error, match=message):
+        trained.predict(images)
+
+
+def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
+    (tmp_path / 'text.jpg').write_text('a text')
+    message = 'text.jpg: not an image: neither JPEG, PNG, GIF, BMP nor WebP'
+    with pytest.raises(errors.DataError, match=message):
+        trained.predict([inputs / 'a.jpg', tmp_path / 'text.jpg'])
+
+
+@pytest.mark.parametrize(
+    ('call', 'message'),
+    [
+        (lambda run: run.predict('.', views=3), 'views=3: expected one of 1, 9, 10'),
+        (lambda run: run.predict('.', batch_size=0), 'batch_size=0: expected an integer from 1'),
+        (lambda run: run.features('.', 'conv55'), 'layer=conv55: .* Did you mean conv5'),
+        (lambda run: run.save('network.h5'), 'expected a name ending in .keras'),
+        (lambda run: run.export('x', export_versoin=1), 'Did you mean export_version'),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_named(trained, call, message):
+    with pytest.raises(errors.UsageError, match=message):
+        call(trained)
+
+
+def test_evaluation_names_a_missing_split_and_labels(trained, records):
+    with pytest.raises(errors.UsageError, match='split=test: the records in'):
+        trained.evaluate(records, 'test')
+    pixels = np.zeros((2, 8, 8, 3), np.uint8)
+    for labels in ([0.5, 0.5], [0, 2]):
+        dataset = tf.data.Dataset.from_tensor_slices((pixels, labels))
+        with pytest.raises(errors.UsageError, match='an integer label from 0 to 1'):
+            trained.evaluate(dataset)
+
+
+def test_a_directory_without_a_run_is_named(tmp_path, run_dir):
+    with pytest.raises(errors.UsageError, match='run_dir=nowhere: no such directory'):
+        classifier.load_run('nowhere')
+    with pytest.raises(errors.DataError, match='holds no trained network'):
+        classifier.load_run(tmp_path)
+    with pytest.raises(errors.UsageError, match='checkpoint=oldest: expected one of newest, best'):
+        classifier.load_run(pathlib.Path(run_dir), 'oldest')

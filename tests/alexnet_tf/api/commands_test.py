@@ -1,0 +1,102 @@
+"""`prepare` and `train`: the commands as functions, with settings named as the flags."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from alexnet_tf import main
+from alexnet_tf.api import commands as api_commands
+from alexnet_tf.api import errors
+from alexnet_tf.runs import training_data
+
+
+def read_variables(run_dir):
+    newest = max((run_dir / 'checkpoints').glob('step-*'))
+    with np.load(newest / 'variables.npz') as saved:
+        return dict(saved)
+
+
+def test_training_in_any_thread_gives_the_weights_of_the_command_line(
+    records, run_dir, tiny, tmp_path
+):
+    flags = [f'--{name}={value}' for name, value in tiny.items()]
+    flags += ['--mode=train', f'--data_dir={records}', f'--run_dir={tmp_path / "flags"}']
+    assert main.main(['alexnet_tf', *flags]) == 0
+    results = []
+
+    def train():
+        results.append(api_commands.train(records, tmp_path / 'thread', **tiny))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    expected = read_variables(run_dir)
+    for directory in ('flags', 'thread'):
+        variables = read_variables(tmp_path / directory)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(variables[name], values)
+    assert results[0].class_names == ('cat', 'dog')
+
+
+def test_the_same_call_keeps_what_is_done(records, run_dir, tiny, shared_folder, capsys):
+    settings = {'shard_examples': 8, 'validation_fraction': 0.4}
+    assert api_commands.prepare(shared_folder, records, **settings) == records
+    assert 'already prepared' in capsys.readouterr().out
+    assert 'step 4' in repr(api_commands.train(records, run_dir, **tiny))
+    assert 'train: resumes from' in capsys.readouterr().out
+
+
+def test_ctrl_c_saves_a_checkpoint_and_raises_stopped(records, tiny, tmp_path, monkeypatch):
+    read = training_data.BatchReader.read
+
+    def read_and_interrupt(self, position):
+        if position[1] == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(self, position)
+
+    monkeypatch.setattr(training_data.BatchReader, 'read', read_and_interrupt)
+    with pytest.raises(errors.Stopped, match='stopped by SIGINT'):
+        api_commands.train(records, tmp_path / 'run', **tiny)
+    monkeypatch.undo()
+    assert (tmp_path / 'run' / 'checkpoints').is_dir()
+    assert 'step 4' in repr(api_commands.train(records, tmp_path / 'run', **tiny))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'batchsize': 3}, r'train\(\) has no setting batchsize. Did you mean batch_size'),
+        ({'inputs': ['a']}, r'train\(\) does not use the setting inputs'),
+        ({'batch_size': 'big'}, "batch_size='big': expected an integer"),
+        ({'batch_size': True}, 'batch_size=True: expected an integer'),
+        ({'epochs': 0}, 'epochs=0: expected at least 1'),
+        ({'devices': '/GPU:0'}, "devices='/GPU:0': expected a list"),
+        ({'recipe': 'vgg'}, 'recipe=vgg: expected one of paper'),
+        ({'momentum': [0.9]}, r'momentum=\[0.9\]: expected a number'),
+        ({'lrn_n': 4}, 'lrn_n=4: expected an odd number'),
+        ({'devices': ['/CPU:0', '/CPU:1', '/CPU:2']}, 'expected one device, or one for each'),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(records, tmp_path, settings, message):
+    with pytest.raises(errors.UsageError, match=message):
+        api_commands.train(records, tmp_path / 'run', **settings)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_values_of_numpy_and_none_are_settings(records, tiny, run_dir):
+    settings = tiny | {'epochs': np.int64(2), 'learning_rate': np.float64(0.001), 'momentum': None}
+    assert 'step 4' in repr(api_commands.train(records, run_dir, **settings))
+
+
+def test_images_and_records_that_cannot_be_used_are_named(shared_folder, tmp_path):
+    with pytest.raises(errors.DataError, match='nowhere'):
+        api_commands.prepare('nowhere', tmp_path / 'records')
+    with pytest.raises(errors.UsageError, match='source=csv needs'):
+        api_commands.prepare(None, tmp_path / 'records', source='csv')
+    with pytest.raises(errors.DataError, match='holds no prepared data'):
+        api_commands.train(tmp_path, tmp_path / 'run')
+    with pytest.raises(errors.UsageError, match='lies in --source_dir'):
+        api_commands.prepare(shared_folder, shared_folder / 'records')
