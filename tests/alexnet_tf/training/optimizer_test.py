@@ -1,5 +1,7 @@
 """The update rule against a NumPy recurrence."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -123,3 +125,101 @@ def test_a_frozen_layer_coasts_to_a_stop():
     for _ in range(200):
         sgd.update_variables([tf.ones((1, 1))])
     assert dense.kernel.numpy().item() - before == pytest.approx(-0.9 / 0.1, rel=1e-4)
+
+
+def compile_plain(model, sgd):
+    model.compile(sgd, 'mse')
+
+
+def compile_scaled(model, sgd):
+    model.compile(keras.optimizers.LossScaleOptimizer(sgd), 'mse')
+
+
+def compile_by_xla(model, sgd):
+    model.compile(sgd, 'mse', jit_compile=True)
+
+
+@pytest.mark.parametrize(
+    ('compile_model', 'replicas'),
+    [(compile_plain, 1), (compile_scaled, 1), (compile_by_xla, 1), (compile_plain, 2)],
+    ids=['plain', 'loss scaling', 'XLA', 'two replicas'],
+)
+def test_twenty_steps_of_fit_match_the_recurrence(compile_model, replicas):
+    images, labels = RANDOM.normal(size=(4, 5)), RANDOM.normal(size=(4, 3))
+    scope = contextlib.nullcontext()
+    if replicas > 1:
+        scope = tf.distribute.MirroredStrategy(['/CPU:0', '/CPU:1']).scope()
+    with scope:
+        model = keras.Sequential([keras.Input([5]), keras.layers.Dense(3, name='fc8')])
+        sgd = optimizer.PaperSGD(0.1, bias_multiplier=2.0, layer_multipliers={'fc8': 0.5})
+        compile_model(model, sgd)
+    expected = Recurrence(model.get_weights())
+    model.fit(images, labels, epochs=20, batch_size=4, verbose=0)
+    for _ in range(20):
+        kernel, bias = expected.weights
+        errors = 2 / labels.size * (images @ kernel + bias - labels)
+        expected.update([images.T @ errors, errors.sum(0)], [0.05, 0.1], 0.9, [0.0005, 0])
+    for value, weight in zip(model.get_weights(), expected.weights, strict=True):
+        np.testing.assert_allclose(value, weight, atol=1e-5)
+
+
+def test_multipliers_change_between_two_fits():
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(3, name='fc8')])
+    sgd = optimizer.PaperSGD(0.1, momentum=0.0, weight_decay=None)
+    model.compile(sgd, 'mse')
+    batch = np.ones((2, 2)), np.ones((2, 3))
+    model.fit(*batch, verbose=0)
+    before = model.get_weights()
+    sgd.set_multipliers(bias_multiplier=0.0)
+    model.fit(*batch, verbose=0)
+    kernel, bias = model.get_weights()
+    assert not np.array_equal(kernel, before[0])
+    np.testing.assert_array_equal(bias, before[1])
+
+
+def test_a_name_with_its_column_counts_for_that_column():
+    names = ('fc6_a', 'fc6_b', 'my_head')
+    layers = [keras.layers.Dense(1, use_bias=False, name=name) for name in names]
+    for layer in layers:
+        layer.build((None, 1))
+    variables = [layer.kernel for layer in layers]
+    multipliers = {'fc6': 2.0, 'fc6_b': 3.0, 'my_head': 5.0}
+    sgd = build(variables, 1.0, momentum=0.0, weight_decay=0.0, layer_multipliers=multipliers)
+    before = [variable.numpy().item() for variable in variables]
+    sgd.update_variables([tf.ones((1, 1))] * 3)
+    moved = [old - variable.numpy().item() for old, variable in zip(before, variables, strict=True)]
+    assert moved == pytest.approx([2, 3, 5], rel=1e-6)
+
+
+@pytest.mark.parametrize('argument', ['layer_multipliers', 'layer_decays'])
+def test_a_layer_that_is_not_trained_is_an_error(argument):
+    dense = keras.layers.Dense(1, name='fc8')
+    dense.build((None, 1))
+    with pytest.raises(ValueError, match=rf"{argument}.*'fc_8'.*There are fc8\."):
+        build(dense.variables, **{argument: {'fc_8': 10.0}})
+
+
+def test_its_config_keeps_every_argument_and_the_current_learning_rate():
+    multiples = {'layer_multipliers': {'fc8': 3.0}, 'layer_decays': {'fc8': 2.0}}
+    sgd = optimizer.PaperSGD(0.1, momentum=0.8, weight_decay=0.01, clipnorm=1.0, **multiples)
+    sgd.learning_rate = 0.02
+    sgd.set_multipliers(bias_multiplier=4.0, layer_multipliers={'fc8': 5.0})
+    saved = keras.optimizers.serialize(sgd)
+    assert saved['registered_name'] == 'alexnet_tf>PaperSGD'
+    loaded = keras.optimizers.deserialize(saved)
+    expected = {
+        'learning_rate': 0.02,
+        'momentum': 0.8,
+        'weight_decay': 0.01,
+        'bias_multiplier': 4.0,
+        'layer_multipliers': {'fc8': 5.0},
+        'layer_decays': {'fc8': 2.0},
+        'clipnorm': 1.0,
+    }
+    assert expected.items() <= loaded.get_config().items()
+
+
+@pytest.mark.parametrize('momentum', [-0.1, 1.1])
+def test_a_momentum_out_of_range_is_an_error(momentum):
+    with pytest.raises(ValueError, match='momentum'):
+        optimizer.PaperSGD(momentum=momentum)
