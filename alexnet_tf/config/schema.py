@@ -41,9 +41,7 @@ class Data(fields.Section):
 
     modes: ClassVar = ('prepare', 'all')
 
-    data_dir: str = fields.setting(
-        'data/default', 'Directory of the prepared records.', modes=_READ_DATA
-    )
+    data_dir: str = fields.setting('data/default', 'The prepared records.', modes=_READ_DATA)
     source: str = fields.setting(
         'auto',
         'Where the images come from:',
@@ -82,9 +80,7 @@ class Data(fields.Section):
         0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
     )
     fail_on_leak: bool = fields.setting(False, 'Refuse training images in another split.')
-    dry_run: bool = fields.setting(
-        False, 'Print what would be written, and write nothing.', modes=('prepare',)
-    )
+    dry_run: bool = fields.setting(False, 'Print the plan, write nothing.', modes=('prepare',))
     verify_only: bool = fields.setting(
         False, 'Only check every byte of the records in --data_dir.', modes=('prepare',)
     )
@@ -105,24 +101,18 @@ class Input(fields.Section):
 
     modes: ClassVar = _UPDATE
 
-    augment_on: str = fields.setting(
-        'cpu', 'Device that finishes crops:', choices=('cpu', 'accelerator')
-    )
+    augment_on: str = fields.setting('cpu', 'What finishes crops:', choices=('cpu', 'accelerator'))
     on_bad_record: str = fields.setting(
         'stop', 'At an unreadable record: stop, or skip it (slower).', choices=('stop', 'skip')
     )
-    cache: str = fields.setting(
-        'none', 'Where to copy records first:', choices=('none', 'memory', 'disk')
-    )
+    cache: str = fields.setting('none', 'Copy the records to:', choices=('none', 'memory', 'disk'))
     data_service: str = fields.setting(
         '', 'Decode on grpc://HOST:PORT, in no fixed order.', metavar='ADDRESS', modes=_TRAIN
     )
     service_role: str = fields.setting(
         'worker', 'Part of the service:', choices=('dispatcher', 'worker'), modes=_SERVE
     )
-    service_port: int = fields.setting(
-        0, 'Port to listen on. 0: any free one.', low=0, high=65535, modes=_SERVE
-    )
+    service_port: int = fields.setting(0, 'Port. 0: any free one.', low=0, high=65535, modes=_SERVE)
     service_host: str = fields.setting(
         'localhost', 'Name at which trainers reach this worker.', modes=_SERVE
     )
@@ -190,15 +180,9 @@ class Network(fields.Section):
     initial_sd: float | None = fields.setting(None, 'Deviation of initial weights.', low=0)
     initial_sd_middle: float | None = fields.setting(None, 'The same for conv3 to conv6.', low=0)
     initial_sd_hidden: float | None = fields.setting(None, 'The same for fc6 and fc7.', low=0)
-    initial_bias: float | None = fields.setting(
-        None, 'Initial bias of conv2, conv4 to conv6, fc6 and fc7.'
-    )
-    dropout: float | None = fields.setting(
-        None, 'Share of the outputs of fc6 and fc7 set to 0.', low=0, high=0.99
-    )
-    dropout_inverted: bool | None = fields.setting(
-        None, 'Scale kept outputs in training, not in inference.'
-    )
+    initial_bias: float | None = fields.setting(None, 'Bias of conv2, conv4 to conv6, fc6, fc7.')
+    dropout: float | None = fields.setting(None, 'Share of fc6 and fc7 set to 0.', low=0, high=0.99)
+    dropout_inverted: bool | None = fields.setting(None, 'Scale in training, not in inference.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,9 +224,7 @@ class Training(fields.Section):
     )
     patience_epochs: int = fields.setting(5, 'Epochs that make a plateau.', low=1)
     reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
-    random_crops: bool | None = fields.setting(
-        None, 'Crop and mirror at random. false: the centre.', modes=_UPDATE
-    )
+    random_crops: bool | None = fields.setting(None, 'Crop and mirror at random.', modes=_UPDATE)
     crop_chunk: int | None = fields.setting(
         None, 'Consecutive images that share crop and mirroring.', low=1, modes=_UPDATE
     )
@@ -277,9 +259,7 @@ class Training(fields.Section):
         'stop', 'At NaN or inf: stop, or rollback past the batch.', choices=('stop', 'rollback')
     )
     checkpoint_secs: int = fields.setting(600, 'Seconds between checkpoints in an epoch.', low=1)
-    keep_every_epochs: int = fields.setting(
-        0, 'Keep the checkpoint of every Nth epoch. 0: none.', low=0
-    )
+    keep_every_epochs: int = fields.setting(0, 'Keep every Nth epoch, too. 0: none.', low=0)
     profile_steps: tuple[int, ...] = fields.setting(
         (), 'Steps to profile for TensorBoard, as 10,20.', low=1, metavar='FIRST,LAST'
     )
@@ -428,9 +408,7 @@ class Retrieve(fields.Section):
     index_dir: str = fields.setting(
         '', 'Index directory. Default: RUN_DIR/index.', metavar='DIR', modes=('retrieve', 'plot')
     )
-    database: str = fields.setting(
-        'train', 'Split to search:', choices=_SPLITS, modes=('retrieve', 'plot')
-    )
+    database: str = fields.setting('train', 'Search:', choices=_SPLITS, modes=('retrieve', 'plot'))
     neighbours: int = fields.setting(6, 'Similar images to find for each query.', low=1)
     search_engine: str = fields.setting(
         'numpy', 'What searches codes, to equal results:', choices=('numpy', 'faiss')
@@ -476,9 +454,7 @@ class Benchmark(fields.Section):
             'serving': 'an exported SavedModel beside the network',
         },
     )
-    num_classes: int = fields.setting(
-        1000, 'Classes of the network.', low=2, modes=('benchmark', 'plot')
-    )
+    num_classes: int = fields.setting(1000, 'Class count.', low=2, modes=('benchmark', 'plot'))
     runs: int = fields.setting(10, 'Measured repetitions, after a warm-up.', low=1)
     tf32: bool = fields.setting(True, 'Let a GPU round inputs of float32 products (TF32).')
     by_layer: bool = fields.setting(True, 'Measure each layer by itself too; with --output=table.')

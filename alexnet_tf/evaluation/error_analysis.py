@@ -100,16 +100,12 @@ class ErrorAnalysis:
     def rank_confusions(self) -> Rows:
         """Lists (class, predicted class, examples, share of the class), most examples first."""
         examples = self.confusion.sum(1)
-        rows = [
-            (
-                self._classes[label],
-                self._classes[predicted],
-                int(self.confusion[label, predicted]),
-                float(self.confusion[label, predicted] / examples[label]),
-            )
-            for label, predicted in zip(*np.nonzero(self.confusion), strict=True)
-            if label != predicted
-        ]
+        rows = []
+        for label, predicted in np.argwhere(self.confusion).tolist():
+            if label != predicted:
+                name, count = self._classes[label], self.confusion[label, predicted]
+                share = float(count / examples[label])
+                rows.append((name, self._classes[predicted], int(count), share))
         return sorted(rows, key=lambda row: (-row[2], row[:2]))
 
     def rank_mistakes(self) -> list[Mistake]:

@@ -122,9 +122,7 @@ def _count_parameters(model) -> dict[str, int]:
 
 def _count_neurons(model) -> dict[str, int]:
     counts = {
-        f'{name} neurons': sum(
-            math.prod(layer.output.shape[1:]) for layer in _get_columns(model, name)
-        )
+        f'{name} neurons': sum(math.prod(x.output.shape[1:]) for x in _get_columns(model, name))
         for name in reference.LAYERS
     }
     image = {'image neurons': math.prod(model.input.shape[1:])}

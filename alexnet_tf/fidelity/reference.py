@@ -100,9 +100,8 @@ def _counted(name: str, value: int, paper: str = '') -> ReferenceValue:
 def _list_connectivity() -> list[ReferenceValue]:
     own, both = 'own column', 'both columns'
     reads = ('the image', own, both, own, own, both, both, both)
-    return [
-        _agreed(f'{layer} reads', text, text) for layer, text in zip(LAYERS, reads, strict=True)
-    ]
+    pairs = zip(LAYERS, reads, strict=True)
+    return [_agreed(f'{layer} reads', text, text) for layer, text in pairs]
 
 
 def _list_windows() -> list[ReferenceValue]:

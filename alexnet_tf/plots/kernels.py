@@ -13,9 +13,7 @@ _KERNELS_PER_ROW, _GAP, _ENLARGEMENT = 16, 1, 4
 
 def get_kernels(model: keras.Model, columns: int) -> dict[str, np.ndarray]:
     """Returns the first layer's kernels, (size, size, 3, kernels) float by column, 'a' and 'b'."""
-    return {
-        column: np.asarray(model.get_layer(f'conv1_{column}').kernel) for column in 'ab'[:columns]
-    }
+    return {name: np.asarray(model.get_layer(f'conv1_{name}').kernel) for name in 'ab'[:columns]}
 
 
 def render_kernels(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -28,9 +28,7 @@ def plot_network(nodes: Sequence[topology.LayerNode], devices: Mapping[str, str]
     figure = charts.Figure(figsize=size, layout='constrained')
     axes = figure.subplots()
     axes.set_axis_off()
-    places = {
-        node.name: (_STEP * depths[node.name], heights.get(node.column, 0.0)) for node in nodes
-    }
+    places = {node.name: (_STEP * depths[node.name], heights.get(node.column, 0)) for node in nodes}
     crossings = set(topology.find_crossings(list(nodes)))
     for node in nodes:
         _plot_box(axes, node, *places[node.name])
@@ -55,19 +53,13 @@ def plot_network(nodes: Sequence[topology.LayerNode], devices: Mapping[str, str]
 def list_rows(nodes: Sequence[topology.LayerNode]) -> list[tuple]:
     """Lists the values of HEADER for each node."""
     crossings = set(topology.find_crossings(list(nodes)))
-    return [
-        (
-            node.name,
-            node.column,
-            node.device,
-            _format_shape(node.shape),
-            _format_shape(node.kernel),
-            node.parameters,
-            ' '.join(node.reads),
-            ' '.join(source for source in node.reads if (source, node.name) in crossings),
-        )
-        for node in nodes
-    ]
+    rows = []
+    for node in nodes:
+        crossing = ' '.join(source for source in node.reads if (source, node.name) in crossings)
+        place = node.name, node.column, node.device
+        size = _format_shape(node.shape), _format_shape(node.kernel), node.parameters
+        rows.append((*place, *size, ' '.join(node.reads), crossing))
+    return rows
 
 
 def _compute_depths(nodes) -> dict[str, int]:

@@ -29,9 +29,7 @@ def _create_table_writer(stream: TextIO):
             stream.write(f'{row["file"]}\n    error: {row["error"]}\n')
             return
         pairs = zip(row['classes'], row['probabilities'], strict=True)
-        lines = [
-            f'    {tables.format_percent(probability):>7}  {name}\n' for name, probability in pairs
-        ]
+        lines = [f'    {tables.format_percent(share):>7}  {name}\n' for name, share in pairs]
         stream.write(f'{row["file"]}\n{"".join(lines)}')
 
     return write

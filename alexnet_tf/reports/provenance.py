@@ -36,8 +36,9 @@ def _read_commit() -> str | None:
 
 def _run_git(directory: pathlib.Path, *arguments: str) -> str | None:
     try:
+        command = ['git', *arguments]
         process = subprocess.run(
-            ['git', *arguments], cwd=directory, capture_output=True, text=True, check=False
+            command, cwd=directory, capture_output=True, text=True, check=False
         )
     except OSError:  # git is not installed
         return None

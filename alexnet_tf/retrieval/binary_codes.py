@@ -58,9 +58,7 @@ class Autoencoder:
         self._autoencoder = keras.Model(vectors, decoded)
         self._encoder = keras.Model(vectors, probabilities)
 
-    def fit(
-        self, vectors: index.Vectors, report: Callable[[int, int], None] = lambda *_: None
-    ) -> float:
+    def fit(self, vectors: index.Vectors, report: Callable = lambda *_: None) -> float:
         """Trains with Adam and a cosine decay of the learning rate.
 
         Args:
@@ -177,9 +175,7 @@ class RandomProjections:
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Encodes (vectors, values) float32 as (vectors, bytes) uint8; see `pack_bits`."""
-        return _encode_in_chunks(
-            lambda chunk: (chunk - self._means) @ self._directions > 0, vectors
-        )
+        return _encode_in_chunks(lambda rows: (rows - self._means) @ self._directions > 0, vectors)
 
 
 def encode_all(coder: Autoencoder | RandomProjections, vectors: index.Vectors) -> np.ndarray:

@@ -143,11 +143,9 @@ class HammingSearch:
         """
         k = min(k, self._size)
         if self._faiss:
-            distances, indices = self._faiss.search(np.ascontiguousarray(queries), k)
-            order = np.lexsort((indices, distances))
-            return tuple(
-                np.take_along_axis(array, order, 1).astype(int) for array in (distances, indices)
-            )
+            results = self._faiss.search(np.ascontiguousarray(queries), k)
+            order = np.lexsort(results[::-1])
+            return tuple(np.take_along_axis(array, order, 1).astype(int) for array in results)
         distances, indices = np.empty((len(queries), k), int), np.empty((len(queries), k), int)
         for row, query in enumerate(_to_words(queries)):
             differing = np.zeros(self._size, np.int64)

@@ -158,8 +158,7 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
         arrays = np.load(path / VARIABLES_FILE, allow_pickle=False)
     except FileNotFoundError as error:
         raise errors.DataError(
-            f'{path} does not exist any more: a training run in progress removes old checkpoints. '
-            'Run this command again.'
+            f'{path} is gone: a run in progress removes old checkpoints. Run this command again.'
         ) from error
     with arrays:
         for variable in variables:
@@ -168,10 +167,8 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
 
 def _restore_variable(path: pathlib.Path, arrays, variable: keras.Variable) -> None:
     if variable.path not in arrays:
-        raise errors.DataError(
-            f'{path} has no {variable.path}: it is a checkpoint of another network. Give the '
-            'recipe that it was trained with.'
-        )
+        reason = f'has no {variable.path}: a checkpoint of another network'
+        raise errors.DataError(f'{path} {reason}. Give its recipe.')
     value = arrays[variable.path]
     if value.shape != tuple(variable.shape):
         raise errors.DataError(
@@ -230,9 +227,7 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
     return ends
 
 
-def _list_superfluous(
-    directory: pathlib.Path, newest: pathlib.Path, keep_every_epochs: int
-) -> list[pathlib.Path]:
+def _list_superfluous(directory, newest, keep_every_epochs: int) -> list[pathlib.Path]:
     ends = [end for end in _list_epoch_ends(directory) if end[0] <= newest]
     kept = set([path for path in _list_newest_first(directory) if path <= newest][:KEEP])
     if ends:

@@ -180,9 +180,8 @@ def agree_on_stop(replicas: SingleReplica, stop: signals.StopRequest) -> int | N
     """Returns the signal that asks any worker to stop: the same for all, after the same step."""
     if replicas.workers == 1:
         return stop.number if stop else None
-    requests = replicas.sum_over_workers(
-        [float(stop.number == number) for number in signals.STOP_SIGNALS]
-    )
+    flags = [float(stop.number == number) for number in signals.STOP_SIGNALS]
+    requests = replicas.sum_over_workers(flags)
     counts = zip(signals.STOP_SIGNALS, requests, strict=True)
     return next((number for number, count in counts if count), None)
 
@@ -227,6 +226,5 @@ def report_disconnected_peers(replicas: SingleReplica) -> Iterator[None]:
         if replicas.workers == 1:
             raise
         raise PeerDisconnected(
-            'another worker disconnected. Run the same command on every host to resume from the '
-            'newest checkpoint.'
+            'another worker disconnected. Run the same command on every host to resume.'
         ) from error

@@ -91,9 +91,8 @@ class Evaluator:
             active |= batch_active.numpy()
             done += int(mask.numpy().sum())
             report(done, total)
-        done, *sums_and_active = self._replicas.sum_over_workers(
-            [done, *sums, *np.atleast_1d(active).astype(float)]
-        )
+        counts = [done, *sums, *np.atleast_1d(active).astype(float)]
+        done, *sums_and_active = self._replicas.sum_over_workers(counts)
         sums, active = np.split(np.array(sums_and_active), [len(outputs.METRICS)])
         if done != total:
             raise errors.DataError(

@@ -1,7 +1,7 @@
 """Learning rates as functions of the epochs done and the validation errors so far."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from alexnet_tf.models import recipes
 
@@ -32,9 +32,7 @@ def compute_learning_rate(
     return plateau(recipe.learning_rate, validation_errors, patience_epochs)
 
 
-def compute_multipliers(
-    recipe: recipes.Recipe, epochs_done: int
-) -> tuple[float, Mapping[str, float]]:
+def compute_multipliers(recipe: recipes.Recipe, epochs_done: int) -> tuple[float, dict[str, float]]:
     """Computes the multiples of the learning rate in the next epoch: (of biases, by layer)."""
     biases = recipe.bias_rate_multiplier
     if recipe.schedule == 'geometric':

@@ -19,9 +19,7 @@ class Stopped(Exception):
 
     def __init__(self, number: int):
         name = signal.Signals(number).name
-        super().__init__(
-            f'stopped by {name} after saving a checkpoint. Run the same command to resume.'
-        )
+        super().__init__(f'stopped by {name} after a checkpoint. Run the same command to resume.')
         self.exit_code = 128 + number
 
 
