@@ -63,6 +63,29 @@ def train(
         Stopped: Ctrl-C, or SIGTERM; the run can be resumed.
         KeyboardInterrupt: A second Ctrl-C.
         NonFiniteError, DivergedError: The loss is NaN or infinite.
+
+    Example, with what the functions print left out:
+    >>> import contextlib, tempfile
+    >>> import tensorflow as tf
+    >>> folder = tempfile.mkdtemp()
+    >>> images = tf.random.stateless_uniform([16, 40, 40, 3], [0, 0], 0, 256, tf.int32)
+    >>> images = tf.cast(images, tf.uint8).numpy()
+    >>> for number, image in enumerate(images):
+    ...     path = f'{folder}/images/{"cat" if number % 2 else "dog"}/{number}.png'
+    ...     tf.io.write_file(path, tf.io.encode_png(image))
+    >>> tiny = {'width': 0.05, 'crop_size': 67, 'epochs': 1, 'batch_size': 4}
+    >>> with contextlib.redirect_stdout(None):
+    ...     data_dir = prepare(f'{folder}/images', f'{folder}/data', validation_fraction=0.5)
+    ...     classifier = train(data_dir, f'{folder}/run', **tiny)
+    >>> classifier.class_names
+    ('cat', 'dog')
+    >>> prediction = classifier.predict(images[0])[0]
+    >>> sorted(name for name, probability in prediction.top)
+    ['cat', 'dog']
+    >>> classifier.features(images, 'pool5').shape
+    (16, 1, 1, 12)
+    >>> classifier.evaluate(data_dir)['top5_error']
+    0.0
     """
     given = {'data_dir': data_dir, 'run_dir': run_dir} | settings
     config = settings_lib.build_config('train', given, name='train')

@@ -64,6 +64,18 @@ def image_dataset_from_directory(
         DataError: There is no such folder, or it has fewer than two class folders with images.
         tf.errors.InvalidArgumentError: While iterating, when a file is not a readable image; the
             message names it.
+
+    Example:
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for path in ('cat/0.png', 'cat/1.png', 'dog/2.png'):
+    ...     tf.io.write_file(f'{folder}/{path}', tf.io.encode_png(tf.zeros([40, 60, 3], tf.uint8)))
+    >>> dataset = image_dataset_from_directory(folder, image_size=28, batch_size=2)
+    >>> len(dataset), dataset.class_names
+    (2, ['cat', 'dog'])
+    >>> images, labels = next(iter(dataset))
+    >>> images.shape, images.dtype
+    (TensorShape([2, 28, 28, 3]), tf.uint8)
     """
     size = _check_image_size(image_size)
     _check_subset(validation_split, subset)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 _TERMINAL_SECS, _LOG_SECS = 0.2, 30.0
 _MIN_SECS = 1e-9
-_CLEAR_LINE = '\r\x1b[K'
+_COLUMNS = 80  # of a notebook, and where the width of a terminal is unknown
 
 
 class Progress:
     """Shows how far a count has come, how fast, and how much time is left.
 
-    A terminal's line is replaced several times a second. Anything else, as the log of a job, gets
-    a line every 30 seconds, and one at the end of the count.
+    A line of a terminal or a notebook is replaced several times a second. Anything else, as the log
+    of a job, gets a line every 30 seconds, and one at the end of the count.
 
     Args:
         unit: What is counted, in the plural.
@@ -24,7 +24,11 @@ class Progress:
 
     def __init__(self, unit: str = '', stream=None):
         self._unit, self._stream = unit, stream
-        self._is_terminal = (stream or sys.stderr).isatty()
+        shown_on = stream or sys.stderr
+        # A notebook's stream is no terminal, and knows \r but no escape sequences.
+        is_notebook = type(shown_on).__module__.startswith('ipykernel.')
+        self._is_terminal = is_notebook or shown_on.isatty()
+        self._clear_line = f'\r{" " * (_COLUMNS - 1)}\r' if is_notebook else '\r\x1b[K'
         self._interval = _TERMINAL_SECS if self._is_terminal else _LOG_SECS
         self._start = self._last = time.monotonic()
         self._is_line_open = False
@@ -52,8 +56,8 @@ class Progress:
         """Shows a line, in place of the last one on a terminal."""
         self._last = time.monotonic()
         if self._is_terminal:
-            columns = shutil.get_terminal_size().columns
-            self._write(f'{_CLEAR_LINE}{line[: columns - 1]}')
+            columns = shutil.get_terminal_size((_COLUMNS, 24)).columns
+            self._write(f'{self._clear_line}{line[: columns - 1]}')
         else:
             self._write(f'{line}\n')
         self._is_line_open = self._is_terminal
@@ -61,7 +65,7 @@ class Progress:
     def clear(self) -> None:
         """Removes a terminal's line, so that something else can be printed."""
         if self._is_line_open:
-            self._write(_CLEAR_LINE)
+            self._write(self._clear_line)
         self._is_line_open = False
 
     def close(self) -> None:

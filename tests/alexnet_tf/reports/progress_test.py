@@ -37,6 +37,17 @@ def test_a_log_gets_a_line_every_30_seconds_and_one_at_the_end(clock):
     ]
 
 
+def test_a_notebook_keeps_one_line_without_escape_sequences(clock):
+    stream = type('OutStream', (io.StringIO,), {'__module__': 'ipykernel.iostream'})()
+    with progress.Progress('images', stream) as bar:
+        for done in (1, 2):
+            clock[0] += 1
+            bar.update(done, 2)
+    blank = f'\r{" " * 79}\r'
+    expected = ['1/2 images  1/s  0:01 left', '2/2 images  1/s  0:00 left']
+    assert stream.getvalue() == f'{blank}{expected[0]}{blank}{expected[1]}\n'
+
+
 def test_a_terminal_keeps_one_line(clock):
     stream = Terminal()
     with progress.Progress('images', stream) as bar:
