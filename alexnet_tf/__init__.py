@@ -16,6 +16,7 @@ from alexnet_tf.api import registration as _registration
 from alexnet_tf.config import environment as _environment
 
 if TYPE_CHECKING:
+    from alexnet_tf.api import errors as errors
     from alexnet_tf.api import layers as layers
     from alexnet_tf.api.callbacks import PlateauSchedule as PlateauSchedule
     from alexnet_tf.api.classifier import Classifier as Classifier
@@ -46,6 +47,7 @@ _HOMES = {
     'UsageError': 'alexnet_tf.config.fields',
     'dataset_from_records': 'alexnet_tf.api.datasets',
     'decode_predictions': 'alexnet_tf.api.preprocessing',
+    'errors': 'alexnet_tf.api.errors',
     'image_dataset_from_directory': 'alexnet_tf.api.datasets',
     'layers': 'alexnet_tf.api.layers',
     'load_run': 'alexnet_tf.api.classifier',
@@ -62,14 +64,16 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 _registration.register_with_keras()
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    _environment.check_backend()
-    module = importlib.import_module(_HOMES[name])
-    is_module = module.__name__.endswith(f'.{name}')
-    globals()[name] = module if is_module else getattr(module, name)
-    return globals()[name]
+if not TYPE_CHECKING:  # a checker would take any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        _environment.check_backend()
+        module = importlib.import_module(_HOMES[name])
+        is_module = module.__name__.endswith(f'.{name}')
+        globals()[name] = module if is_module else getattr(module, name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -17,17 +17,16 @@ from alexnet_tf.training import signals
 from input_pipeline import startup
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
-_PATH_ERRORS = (
-    FileExistsError,
-    FileNotFoundError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-)
+_PATH_ERRORS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_PATH_ERRORS += (PermissionError,)
 _OBJECT_STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 _EXIT_TERMINATED = 143
+_OUT_OF_MEMORY = (
+    'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in another '
+    '--run_dir, a smaller --batch_size or --width.'
+)
 _HELP = ('--help', '-help', '-h')
 _FULL_HELP = ('--helpfull', '-helpfull')
 
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return _EXIT_PIPE
     except Exception as error:
-        return _fail(_describe(error), _get_exit_status(error), debug)
+        return _fail(*_explain(error), debug)
     return 0
 
 
@@ -72,6 +71,7 @@ def _run(config: schema.Config) -> None:
     with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
         command = importlib.import_module(f'alexnet_tf.commands.{config.mode}')
         importlib.import_module('tensorflow').config.list_physical_devices()
+    environment.reset_keras()
     with signals.raise_on(signal.SIGTERM, _Terminated):
         command.run(config)
 
@@ -111,39 +111,30 @@ def _fail(message: str, status: int, debug: bool) -> int:
     return status
 
 
-def _get_exit_status(error: Exception) -> int:
-    if _is_disk_error(error) or _is_object_store_error(error):
-        return _EXIT_DISK
-    if isinstance(error, _PATH_ERRORS) or _is_out_of_memory(error):
-        return _EXIT_USAGE
-    return getattr(error, 'exit_code', _EXIT_INTERNAL)
-
-
-def _describe(error: Exception) -> str:
+def _explain(error: Exception) -> tuple[str, int]:
+    """Returns a message that says what to do, and the exit status."""
     if _is_disk_error(error):
-        return f'{error}. Free space or name another directory, then run the same command again.'
+        advice = 'Free space or name another directory, then run the same command again.'
+        return f'{error}. {advice}', _EXIT_DISK
     if _is_object_store_error(error):
-        message = ' '.join(str(error).split())
-        return f'{message}. Check the name, the credentials, and that this TensorFlow reads it.'
+        advice = 'Check the name, the credentials, and that this TensorFlow reads it.'
+        return f'{" ".join(str(error).split())}. {advice}', _EXIT_DISK
     if isinstance(error, _PATH_ERRORS):
-        return f'{error}. Name another path, or remove what is in the way.'
+        return f'{error}. Name another path, or remove what is in the way.', _EXIT_USAGE
     if _is_out_of_memory(error):
-        return (
-            'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in '
-            'another --run_dir, a smaller --batch_size or --width.'
-        )
+        return _OUT_OF_MEMORY, _EXIT_USAGE
     if hasattr(error, 'exit_code'):
-        return str(error)
-    return f'{type(error).__name__}: {error} (internal error; run again with --debug)'
+        return str(error), error.exit_code
+    advice = '(internal error; run again with --debug)'
+    return f'{type(error).__name__}: {error} {advice}', _EXIT_INTERNAL
 
 
 def _is_disk_error(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _DISK_ERRORS
     # TensorFlow's writers give the reason in words only.
-    return _is_tensorflow_error(error) and any(
-        os.strerror(number) in str(error) for number in _DISK_ERRORS
-    )
+    reasons = map(os.strerror, _DISK_ERRORS)
+    return _is_tensorflow_error(error) and any(reason in str(error) for reason in reasons)
 
 
 def _is_object_store_error(error: Exception) -> bool:

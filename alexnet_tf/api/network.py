@@ -135,7 +135,7 @@ def _check_run(directory: pathlib.Path, num_classes: int | None, width: float) -
 def _resolve_precision(precision: str | None) -> str:
     """Returns the dtype of activations; None is that of Keras' global policy."""
     if precision is None:
-        policy = keras.config.dtype_policy().name
+        policy = str(keras.config.dtype_policy().name)
         # Without a policy of the program's, it is floatx, which a user's keras.json may set.
         precision = 'float32' if policy == keras.config.floatx() else policy
     dtype = precision.removeprefix('mixed_')

@@ -1,4 +1,4 @@
-"""The environment that a program starts in: which backend Keras runs on."""
+"""The environment that a program starts in: what a user has set for Keras."""
 
 import json
 import os
@@ -28,6 +28,17 @@ def check_backend() -> None:
             f'Keras is set to run on {backend} ({origin}), but alexnet_tf needs TensorFlow. Set '
             'KERAS_BACKEND=tensorflow before Python starts.'
         )
+
+
+def reset_keras() -> None:
+    """Undoes what a user's keras.json sets, if Keras is imported.
+
+    For the command line only: other programs may have set these themselves, for their own models.
+    """
+    if keras := sys.modules.get('keras'):
+        keras.config.set_floatx('float32')
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_image_data_format('channels_last')
 
 
 def _find_backend() -> tuple[str, str]:

@@ -19,6 +19,7 @@ NAMES = [
     'UsageError',
     'dataset_from_records',
     'decode_predictions',
+    'errors',
     'image_dataset_from_directory',
     'layers',
     'load_run',
@@ -66,7 +67,7 @@ def test_another_name_is_an_attribute_error():
 
 def test_type_checkers_know_the_same_names_in_the_same_modules():
     tree = ast.parse(pathlib.Path(alexnet_tf.__file__).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     imports = {
         alias.asname: f'{node.module}.{alias.name}' for node in block.body for alias in node.names
     }

@@ -7,12 +7,15 @@ follow through `tf.gradients`, which colocates each one with the operation that 
 
 import contextlib
 import functools
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
 
+_LayerClass = TypeVar('_LayerClass', bound=type[keras.Layer])
 
-def place(layer: type[keras.Layer]) -> type[keras.Layer]:
+
+def place(layer: _LayerClass) -> _LayerClass:
     """Makes and registers the subclass of a Keras layer that runs on a device.
 
     It has the name, the signature and the docstring of the layer, and one more argument: `device`,

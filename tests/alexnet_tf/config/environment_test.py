@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 import alexnet_tf
+from alexnet_tf.config import environment
 
 RECIPE = {'crop_size': 67, 'initial_sd': 0.05}
-# Prints nothing but the outputs of a small network after a step of training.
+# Saves the outputs of small networks, and a model.
 PROGRAM = """
 import sys
 import alexnet_tf, numpy
@@ -33,22 +35,22 @@ model.save(sys.argv[1] + '.keras')
 
 def run(program, *arguments, keras_json=None, tmp_path, **variables):
     """Runs a program with the Keras settings of a user who has only these."""
-    environment = {key: value for key, value in os.environ.items() if 'KERAS' not in key}
+    inherited = {key: value for key, value in os.environ.items() if 'KERAS' not in key}
     home = tmp_path / 'keras_home'
     home.mkdir(exist_ok=True)
     if keras_json is not None:
         (home / 'keras.json').write_text(json.dumps(keras_json))
     return subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
-        env=environment | {'KERAS_HOME': str(home)} | variables,
+        env=inherited | {'KERAS_HOME': str(home)} | variables,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def compute_outputs(tmp_path, **environment):
-    done = run(['-c', PROGRAM], tmp_path / 'outputs.npz', tmp_path=tmp_path, **environment)
+def compute_outputs(tmp_path, **settings):
+    done = run(['-c', PROGRAM], tmp_path / 'outputs.npz', tmp_path=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / 'outputs.npz') as outputs:
         return dict(outputs)
@@ -69,21 +71,41 @@ def expected():
     }
 
 
+ALL = {
+    'keras_json': {'image_data_format': 'channels_first', 'floatx': 'float16', 'epsilon': 1e-3},
+    'TF_USE_LEGACY_KERAS': '1',
+}
+ONE_BY_ONE = [
+    {'keras_json': {'image_data_format': 'channels_first'}},
+    {'keras_json': {'floatx': 'float16'}},
+    {'TF_USE_LEGACY_KERAS': '1'},
+]
+
+
 @pytest.mark.parametrize(
-    'keras_json',
-    [{'image_data_format': 'channels_first'}, {'floatx': 'float16'}],
-    ids=['image_data_format', 'floatx'],
+    'settings',
+    [ALL, *(pytest.param(one, marks=pytest.mark.slow) for one in ONE_BY_ONE)],
+    ids=['all', 'image_data_format', 'floatx', 'legacy keras'],
 )
-def test_settings_in_keras_json_have_no_effect(tmp_path, expected, keras_json):
-    outputs = compute_outputs(tmp_path, keras_json=keras_json)
+def test_what_a_user_sets_for_keras_has_no_effect_on_a_network(tmp_path, expected, settings):
+    outputs = compute_outputs(tmp_path, **settings)
     for name, value in expected.items():
         assert outputs[name].dtype == value.dtype
         np.testing.assert_array_equal(outputs[name], value, err_msg=name)
 
 
-def test_legacy_keras_is_not_needed(tmp_path, expected):
-    outputs = compute_outputs(tmp_path, TF_USE_LEGACY_KERAS='1')
-    np.testing.assert_array_equal(outputs['images'], expected['images'])
+def test_the_command_line_resets_keras():
+    try:
+        keras.config.set_floatx('float64')
+        keras.config.set_image_data_format('channels_first')
+        keras.config.set_epsilon(1e-3)
+        environment.reset_keras()
+        settings = keras.config.floatx(), keras.config.image_data_format(), keras.config.epsilon()
+    finally:
+        keras.config.set_floatx('float32')
+        keras.config.set_image_data_format('channels_last')
+        keras.config.set_epsilon(1e-7)
+    assert settings == ('float32', 'channels_last', 1e-7)
 
 
 FIRST_USE = (
@@ -98,26 +120,26 @@ BACKENDS = [
 ]
 
 
-@pytest.mark.parametrize(('environment', 'message'), BACKENDS)
-def test_another_backend_is_an_import_error_at_the_first_use(tmp_path, environment, message):
-    done = run(['-c', FIRST_USE], tmp_path=tmp_path, **environment)
+@pytest.mark.parametrize(('settings', 'message'), BACKENDS)
+def test_another_backend_is_an_import_error_at_the_first_use(tmp_path, settings, message):
+    done = run(['-c', FIRST_USE], tmp_path=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(message)
     assert done.stdout.endswith('Set KERAS_BACKEND=tensorflow before Python starts.')
     assert '\n' not in done.stdout
 
 
-@pytest.mark.parametrize(('environment', 'message'), BACKENDS)
-def test_another_backend_is_a_usage_error_of_the_command_line(tmp_path, environment, message):
+@pytest.mark.parametrize(('settings', 'message'), BACKENDS)
+def test_another_backend_is_a_usage_error_of_the_command_line(tmp_path, settings, message):
     command = ['-m', 'alexnet_tf.main', '--mode=report', f'--run_dir={tmp_path}']
-    done = run(command, tmp_path=tmp_path, **environment)
+    done = run(command, tmp_path=tmp_path, **settings)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f'alexnet_tf: error: {message}')
 
 
 @pytest.mark.parametrize(
-    'environment',
+    'settings',
     [
         {'KERAS_BACKEND': 'tensorflow', 'keras_json': {'backend': 'jax'}},
         {'KERAS_BACKEND': '', 'keras_json': {'floatx': 'float32'}},
@@ -125,9 +147,9 @@ def test_another_backend_is_a_usage_error_of_the_command_line(tmp_path, environm
     ],
     ids=['variable before file', 'empty variable', 'nothing set'],
 )
-def test_tensorflow_is_accepted(tmp_path, environment):
+def test_tensorflow_is_accepted(tmp_path, settings):
     program = 'from alexnet_tf.config import environment; environment.check_backend()'
-    assert run(['-c', program], tmp_path=tmp_path, **environment).returncode == 0
+    assert run(['-c', program], tmp_path=tmp_path, **settings).returncode == 0
 
 
 def test_help_needs_no_backend(tmp_path):
@@ -136,21 +158,13 @@ def test_help_needs_no_backend(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'environment',
-    [
-        {'TF_USE_LEGACY_KERAS': '1'},
-        {'keras_json': {'floatx': 'float16', 'image_data_format': 'channels_first'}},
-    ],
-    ids=['legacy keras', 'keras.json'],
-)
-def test_the_command_line_trains_the_same_weights(folder, tmp_path, environment):
-    """Prepares, trains and exports with and without, and compares the checkpoints to the bit."""
+def test_the_command_line_trains_the_same_weights(folder, tmp_path):
+    """Compares the checkpoints of runs with and without what a user sets for Keras."""
     flags = ['--mode=prepare', '--source=folder', f'--source_dir={folder}']
     records = f'--data_dir={tmp_path / "records"}'
     assert run(['-m', 'alexnet_tf.main', *flags, records], tmp_path=tmp_path).returncode == 0
     weights = []
-    for name, variables in (('plain', {}), ('set', environment)):
+    for name, variables in (('plain', {}), ('set', ALL)):
         (tmp_path / name).mkdir()
         network = ['--width=0.03', '--crop_size=67', '--batch_size=8', '--epochs=1']
         command = ['-m', 'alexnet_tf.main', '--mode=train', records, *network]
