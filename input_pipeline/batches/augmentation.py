@@ -89,15 +89,13 @@ class Augmentation:
             seed: Seed of all parameters.
             epochs: (n,) int64.
         """
-        rows, columns, mirrored = self._sample_crops(indices, positions, seed, epochs)
-        shifts, scales = self._sample_shifts(indices, seed, epochs)
-        return AugmentationParameters(rows, columns, mirrored, shifts, scales)
+        crops = self._sample_crops(indices, positions, seed, epochs)
+        return AugmentationParameters(*crops, *self._sample_shifts(indices, seed, epochs))
 
     def _sample_crops(self, indices, positions, seed, epochs):
         chunk = self._settings.crop_chunk
-        keys = random_bits.make_keys(
-            seed, epochs, _CROP_STREAM, indices if chunk == 1 else positions // chunk
-        )
+        owners = indices if chunk == 1 else positions // chunk
+        keys = random_bits.make_keys(seed, epochs, _CROP_STREAM, owners)
         uniform = random_bits.uniform(keys, 3)
         offsets, mirrored = uniform[:, :2] * (self._border + 1), uniform[:, 2] < 0.5
         if not self._settings.random_crops:

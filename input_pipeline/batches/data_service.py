@@ -127,8 +127,7 @@ def _check_port(port: int) -> None:
         socket.create_server(('', port), family=family, dualstack_ipv6=dualstack).close()
     except OSError as error:
         raise errors.DataError(
-            f'--service_port={port}: the port is not available ({error}). Name another, or 0 for '
-            'any free port.'
+            f'--service_port={port}: the port is not available ({error}). Name another, or 0.'
         ) from error
 
 

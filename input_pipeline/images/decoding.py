@@ -132,9 +132,8 @@ def _decode_to_square(encoded, orientation, size: int):
 def _decode_jpeg(encoded):
     shorter = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
     halvings = tf.reduce_sum(tf.cast(shorter >= _HALVED_FROM, tf.int32))
-    decode_ = functools.partial(
-        tf.io.decode_jpeg, encoded, channels=CHANNELS, dct_method=DCT_METHOD
-    )
+    options = {'channels': CHANNELS, 'dct_method': DCT_METHOD}
+    decode_ = functools.partial(tf.io.decode_jpeg, encoded, **options)
     branches = [functools.partial(decode_, ratio=ratio) for ratio in (1, 2, 4, 8)]
     return tf.switch_case(halvings, branches)
 

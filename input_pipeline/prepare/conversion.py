@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import dataclasses
 import hashlib
 import importlib.metadata
 import os
@@ -56,8 +55,7 @@ def load_if_current(
     if difference := _find_difference(manifest, source, settings):
         raise errors.DataError(
             f'{data_dir} holds another data set: it differs in its {difference} from what '
-            f'{source.description} gives with these flags. Name another --data_dir, or delete this '
-            'one.'
+            f'{source.description} gives. Name another --data_dir, or delete this one.'
         )
     total = sum(map(len, source.splits.values()))
     if manifest.quarantined > max_bad_fraction * total or (fail_on_leak and manifest.leaked):
@@ -201,8 +199,7 @@ def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: 
     path = directory / manifests.LEAKS
     path.unlink(missing_ok=True)
     if leaks:
-        rows = [dataclasses.astuple(leak) for leak in leaks]
-        files.write_csv(path, [('train', 'split', 'other'), *rows])
+        files.write_csv(path, [duplicates.Leak._fields, *leaks])
     if leaks and fail_on_leak:
         raise errors.DataError(
             f'{len(leaks)} images are in training and in another split, first {leaks[0].train} and '
@@ -211,13 +208,7 @@ def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: 
     return len(leaks)
 
 
-def _create_manifest(
-    directory: pathlib.Path,
-    source: entries_lib.Source,
-    settings: Mapping[str, Any],
-    by_split: Mapping[str, Summaries],
-    leaked: int,
-) -> manifests.Manifest:
+def _create_manifest(directory, source, settings, by_split, leaked) -> manifests.Manifest:
     kinds = {split: collections.Counter() for split in by_split}
     for split, counts in kinds.items():
         for summary in by_split[split]:

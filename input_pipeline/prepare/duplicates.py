@@ -1,12 +1,11 @@
 """Finds images that are in training and in another split, which makes errors look smaller."""
 
 import collections
-import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 
-@dataclasses.dataclass(frozen=True)
-class Leak:
+class Leak(NamedTuple):
     """An image of another split whose content is in training too.
 
     Attributes:

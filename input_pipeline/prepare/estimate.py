@@ -77,9 +77,7 @@ def estimate_preparation(
     )
 
 
-def check_disk_space(
-    source: entries_lib.Source, data_dir: str, settings: Mapping[str, Any]
-) -> None:
+def check_disk_space(source: entries_lib.Source, data_dir: str, settings: Mapping) -> None:
     """Checks that the records will fit on the disk, before they are written.
 
     Raises:

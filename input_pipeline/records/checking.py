@@ -16,9 +16,7 @@ from input_pipeline.records import manifests
 _PARSED = 1024  # records at a time
 
 
-def find_problems(
-    manifest: manifests.Manifest, report: Callable[[int, int], None] = lambda *_: None
-) -> list[str]:
+def find_problems(manifest: manifests.Manifest, report: Callable = lambda *_: None) -> list[str]:
     """Reads all files of a data directory and lists everything that is not as it was written.
 
     Args:
@@ -107,9 +105,7 @@ def read_names(shards: Sequence[tuple[str, int]]) -> list[str]:
         with explain_read_errors(path):
             for records in tf.data.TFRecordDataset(path).batch(_PARSED):
                 first = len(names)
-                names += [
-                    name or f'{first + row}' for row, name in enumerate(_parse_names(records))
-                ]
+                names += [name or f'{at}' for at, name in enumerate(_parse_names(records), first)]
     return names
 
 

@@ -19,6 +19,7 @@ FORMAT_VERSION = 3
 MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantine.csv'
 LEAKS = 'leaks.csv'
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
+_PREPARE_AGAIN = 'Delete the directory and prepare again.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,15 +196,9 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
             'Run --mode=prepare first, or name another --data_dir.'
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise errors.DataError(
-            f'{path} is not a manifest of prepared data ({error}). Delete {path.parent} and '
-            'prepare again.'
-        ) from error
+        raise errors.DataError(f'{path} is not a manifest ({error}). {_PREPARE_AGAIN}') from error
     if _hash_classes(manifest.classes) != class_hash:
-        raise errors.DataError(
-            f'{path}: the class names do not match their hash. Delete {path.parent} and prepare '
-            'again.'
-        )
+        raise errors.DataError(f'{path}: the class names do not match their hash. {_PREPARE_AGAIN}')
     return manifest
 
 
@@ -226,19 +221,15 @@ def _check_size(path: pathlib.Path, expected: int) -> None:
     _check_exists(path)
     size = files.get_size(path)
     if size != expected:
-        raise errors.DataError(
-            f'{path} has {size} bytes, the manifest says {expected}. Delete the directory and '
-            'prepare again.'
-        )
+        problem = f'{size} bytes, the manifest says {expected}'
+        raise errors.DataError(f'{path} has {problem}. {_PREPARE_AGAIN}')
 
 
 def _check_hash(path: pathlib.Path, expected: str) -> None:
     _check_exists(path)
     if files.compute_sha256(path) != expected:
-        raise errors.DataError(
-            f'{path} is not what prepare wrote: its sha256 differs from the manifest. Delete the '
-            'directory and prepare again.'
-        )
+        problem = 'is not what prepare wrote: its sha256 differs'
+        raise errors.DataError(f'{path} {problem}. {_PREPARE_AGAIN}')
 
 
 def _check_exists(path: pathlib.Path) -> None:

@@ -238,11 +238,8 @@ def _serialize(entry: entries_lib.Entry, stored: bytes, record_format: RecordFor
     }
     if record_format.ids:
         features['image/class/ilsvrc_id'] = record_format.ids[entry.label]
-    example = tf.train.Example(
-        features=tf.train.Features(
-            feature={key: _make_feature(value) for key, value in features.items()}
-        )
-    )
+    feature = {name: _make_feature(value) for name, value in features.items()}
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
 
 

@@ -106,7 +106,7 @@ def read_files(path: pathlib.Path, names: Collection[str]) -> dict[str, bytes]:
     data, contents = _read_whole(path), {}
     with _open(path, io.BytesIO(data)) as archive:
         for info in _iter_infos(archive, path):
-            base = _get_base(info.name)
+            base = info.name.rpartition('/')[2]
             if info.isreg() and not info.issparse() and base in names:
                 contents.setdefault(base, data[info.offset_data : info.offset_data + info.size])
     return contents
@@ -122,8 +122,7 @@ def _read_whole(path: pathlib.Path) -> bytes:
         raise _damaged(path, error) from error
     if data is None or len(data) > _MAX_UNPACKED:
         raise errors.DataError(
-            f'{path} has more than {_MAX_UNPACKED:,} bytes: it is not what its name says. Download '
-            'it again.'
+            f'{path} has more than {_MAX_UNPACKED:,} bytes, unlike the original. Download it again.'
         )
     return data
 
@@ -136,8 +135,8 @@ def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfil
             archive = stack.enter_context(tarfile.open(path, 'r:', fileobj=file))
         except _TAR_ERRORS as error:
             raise errors.DataError(
-                f'{path}: {subject} cannot be read as an uncompressed tar ({error}): it is damaged or '
-                'cut short, or compressed. Download it again, and leave it as it is.'
+                f'{path}: {subject} cannot be read as an uncompressed tar ({error}); it is damaged '
+                'or cut short, or compressed. Download it again, and leave it as it is.'
             ) from error
         yield archive
 
@@ -145,7 +144,7 @@ def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfil
 def _iter_expected(archive, path, expected) -> Iterator[tuple[str, tarfile.TarInfo]]:
     seen = set()
     for info in _iter_infos(archive, path):
-        base = _get_base(info.name)
+        base = info.name.rpartition('/')[2]
         if not expected.fullmatch(base):
             continue
         if base in seen:
@@ -181,10 +180,6 @@ def _iter_infos(archive: tarfile.TarFile, path: pathlib.Path) -> Iterator[tarfil
 
 def _damaged(path: pathlib.Path, error: Exception) -> errors.DataError:
     return errors.DataError(f'{path} is damaged or cut short ({error}). Download it again.')
-
-
-def _get_base(name: str) -> str:
-    return name.rpartition('/')[2]
 
 
 def _decompress(data: bytes) -> bytes:

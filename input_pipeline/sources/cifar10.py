@@ -98,7 +98,6 @@ def _parse_batch(path: str, name: str, pickles: dict[str, bytes]) -> tuple[np.nd
         if rows.shape != (len(labels), 3 * SIZE**2) or not set(labels) <= set(range(len(CLASSES))):
             raise ValueError(f'images of shape {rows.shape} and {len(labels)} labels')
     except Exception as error:  # a hostile pickle fails in any way
-        raise errors.DataError(
-            f'{path}: {name} cannot be used ({error}). Download the archive again.'
-        ) from error
+        message = f'{path}: {name} cannot be used ({error}). Download the archive again.'
+        raise errors.DataError(message) from error
     return rows.reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1), labels

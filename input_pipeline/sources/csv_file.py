@@ -50,9 +50,7 @@ def find_images(source_dir: str, *, validation_fraction: float) -> entries_lib.S
     images = entries_lib.describe_splits(splits)
     description = f'{file}: a list, {len(classes)} classes, {images}'
     rule = '' if rows[0].get('split') else entries_lib.BY_CONTENT
-    return entries_lib.Source(
-        NAME, description, classes, splits, split_rule=rule, exif_orientation=True
-    )
+    return entries_lib.Source(NAME, description, classes, splits, rule, exif_orientation=True)
 
 
 def _choose(entry: entries_lib.Entry, validation_fraction: float) -> str:
@@ -75,9 +73,8 @@ def _read_rows(file: pathlib.Path) -> list[dict[str, str]]:
         columns = reader.fieldnames or ()
         rows = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise errors.DataError(
-            f'{file} cannot be read as CSV ({error}). Save it as CSV in UTF-8.'
-        ) from error
+        message = f'{file} cannot be read as CSV ({error}). Save it as CSV in UTF-8.'
+        raise errors.DataError(message) from error
     if not {'path', 'label'} <= set(columns):
         raise errors.DataError(
             f'{file}: its first line names the columns {list(columns)}; expected path and label.'
@@ -90,10 +87,8 @@ def _check_rows(file: pathlib.Path, rows: list[dict[str, str]]) -> None:
     for number, row in enumerate(rows, 2):
         is_known = (row.get('split') or 'train') in _SPLITS
         if not row['path'] or not row['label'] or None in row or not is_known:
-            raise errors.DataError(
-                f'{file}, row {number}: expected a path, a label and, if there is a split column, '
-                'train, validation or test.'
-            )
+            expected = 'a path, a label and, in a split column, train, validation or test'
+            raise errors.DataError(f'{file}, row {number}: expected {expected}.')
     counts = collections.Counter(row['path'] for row in rows)
     repeated = next((path for path, count in counts.items() if count > 1), None)
     if repeated:

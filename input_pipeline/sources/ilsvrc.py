@@ -51,19 +51,14 @@ def list_training_images(path: pathlib.Path, classes: synsets.Classes) -> list[e
 
 
 def list_flat_images(
-    path: pathlib.Path,
-    expected: re.Pattern,
-    *,
-    folder: str,
-    classes: synsets.Classes,
-    truth: tuple[str, str],
+    path: pathlib.Path, expected: re.Pattern, *, classes: synsets.Classes, truth: tuple[str, str]
 ) -> list[entries.Entry]:
     """Lists the images of a tar without folders; labels are in the order of the images' names.
 
     Args:
         path: Path of the tar.
-        expected: Pattern of base names.
-        folder: Folder to put in front of names.
+        expected: Pattern of base names, such as ILSVRC2012_val_00000001.JPEG; their second part
+            becomes the folder of the entries' names.
         classes: Classes that the ground truth may name.
         truth: The labels; see `read_ground_truth`.
 
@@ -74,7 +69,7 @@ def list_flat_images(
     text, file = truth
     labels = synsets.parse_ground_truth(text, classes, len(members), file)
     return [
-        entries.Entry(f'{folder}/{base}', label, members[base])
+        entries.Entry(f'{base.split("_")[1]}/{base}', label, members[base])
         for base, label in zip(sorted(members), labels, strict=True)
     ]
 

@@ -49,21 +49,15 @@ def find_images(source_dir: str) -> entries.Source:
             raise errors.DataError(f'{root} has no {name}. Download it into the same folder.')
     classes = ilsvrc.read_classes(root / KIT, 2010)
     splits = {manifests.TRAIN: ilsvrc.list_training_images(root / TRAIN_TAR, classes)}
+    truth = ilsvrc.read_ground_truth(root / KIT, VALIDATION_TRUTH)
     splits[manifests.VALIDATION] = ilsvrc.list_flat_images(
-        root / VALIDATION_TAR,
-        _VALIDATION_IMAGE,
-        folder='val',
-        classes=classes,
-        truth=ilsvrc.read_ground_truth(root / KIT, VALIDATION_TRUTH),
+        root / VALIDATION_TAR, _VALIDATION_IMAGE, classes=classes, truth=truth
     )
     if has_test:
         path = root / TEST_TRUTH
+        truth = synsets.decode_text(path.read_bytes(), str(path)), str(path)
         splits[manifests.TEST] = ilsvrc.list_flat_images(
-            root / TEST_TAR,
-            _TEST_IMAGE,
-            folder='test',
-            classes=classes,
-            truth=(synsets.decode_text(path.read_bytes(), str(path)), str(path)),
+            root / TEST_TAR, _TEST_IMAGE, classes=classes, truth=truth
         )
     replaced = _apply_patch(root / PATCH_TAR, splits)
     return entries.Source(

@@ -71,17 +71,12 @@ def _read_tars(root: pathlib.Path) -> _Contents:
     kit = _find_file([root], KITS)
     for path, name in ((kit, KITS[0]), (_find_file([root], [VALIDATION_TAR]), VALIDATION_TAR)):
         if path is None:
-            raise errors.DataError(
-                f'{root} has {TRAIN_TAR} but no {name}. Download it into the same folder.'
-            )
+            raise errors.DataError(f'{root} has {TRAIN_TAR} but no {name}. Download it, too.')
     classes = ilsvrc.read_classes(kit, 2012)
     training = ilsvrc.list_training_images(root / TRAIN_TAR, classes)
+    truth = ilsvrc.read_ground_truth(kit, GROUND_TRUTH)
     validation = ilsvrc.list_flat_images(
-        root / VALIDATION_TAR,
-        _VALIDATION_IMAGE,
-        folder='val',
-        classes=classes,
-        truth=ilsvrc.read_ground_truth(kit, GROUND_TRUTH),
+        root / VALIDATION_TAR, _VALIDATION_IMAGE, classes=classes, truth=truth
     )
     return classes, training, validation, 'the tars of ILSVRC-2012'
 
@@ -108,8 +103,7 @@ def _list_training_images(train, classes: synsets.Classes) -> list[entries.Entry
         paths = _list_images(train / wnid, ilsvrc.TRAINING_IMAGE)
         if not paths:
             raise errors.DataError(
-                f'{train / wnid} holds no image with a name such as {wnid}_1.JPEG. Extract its '
-                'tar again.'
+                f'{train / wnid} holds no image such as {wnid}_1.JPEG. Extract its tar again.'
             )
         images += [_make_entry('train/' + wnid, path, label) for path in paths]
     return images
@@ -178,8 +172,7 @@ def _parse_kaggle_labels(text: str, file, paths: Sequence[pathlib.Path]) -> list
         wnids = {row['ImageId']: row['PredictionString'].split()[0] for row in rows}
     except (csv.Error, KeyError, IndexError, AttributeError) as error:
         raise errors.DataError(
-            f'{file}: each row needs an ImageId and a PredictionString ({error!r}). Download it '
-            'again.'
+            f'{file}: rows need ImageId and PredictionString ({error!r}). Download it again.'
         ) from error
     missing = next((path.stem for path in paths if path.stem not in wnids), None)
     if missing:
@@ -196,8 +189,7 @@ def _read_classes(root: pathlib.Path, folders: Sequence[str]) -> synsets.Classes
     wrong = next((name for name in folders if not synsets.WNID.fullmatch(name)), None)
     if wrong:
         raise errors.DataError(
-            f'{root}: the folder {wrong!r} in train/ is not named by a WordNet id. Remove it, or '
-            'pass --source=folder.'
+            f'{root}: {wrong!r} in train/ is no WordNet id. Remove it, or pass --source=folder.'
         )
     mapping = root / KAGGLE_WORDS
     if not mapping.is_file():
@@ -221,9 +213,8 @@ def _find_file(folders: Sequence[pathlib.Path], names: Sequence[str]) -> pathlib
 
 
 def _list_folders(folder: pathlib.Path) -> list[str]:
-    return (
-        sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    )
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in paths if path.is_dir())
 
 
 def _list_some_names(folder: pathlib.Path) -> list[str]:

@@ -117,8 +117,7 @@ def parse_words(text: str, file: str) -> dict[str, str]:
         wnid, _, meaning = line.strip().partition(' ')
         if not WNID.fullmatch(wnid):
             raise errors.DataError(
-                f'{file}, line {number}: {line[:40]!r} does not start with a WordNet id such as '
-                'n01440764.'
+                f'{file}, line {number}: {line[:40]!r} starts with no WordNet id, as n01440764.'
             )
         words[wnid] = meaning.strip()
     return words
@@ -164,6 +163,4 @@ def check_wnids(wnids: Sequence[str], classes: Classes, place: str) -> None:
         problem = f'{len(missing)} of {len(classes.wnids):,} classes are missing'
         problem += f' ({", ".join(missing[:3])})' if missing else ''
         problem += f', {len(unknown)} are unknown ({", ".join(unknown[:3])})' if unknown else ''
-        raise errors.DataError(
-            f'{place}: {problem}. It is incomplete, or the list of classes is of another year.'
-        )
+        raise errors.DataError(f'{place}: {problem}. It is incomplete, or of another year.')

@@ -141,9 +141,7 @@ def _describe_names(names: Mapping[str, str]) -> str:
     return ', '.join(f'{split}={name}' for split, name in names.items())
 
 
-def _copy(
-    builder, split: str, name: str, copies_dir: pathlib.Path
-) -> list[tuple[entries_lib.Entry, str]]:
+def _copy(builder, split: str, name: str, copies_dir) -> list[tuple[entries_lib.Entry, str]]:
     """Copies the images of a split and returns its entries, each with its content's sha256."""
     path, rows, offset = copies_dir / f'{split}{_SUFFIX}', [], 0
     classes = len(builder.info.features['label'].names)
@@ -151,9 +149,8 @@ def _copy(
         for index, (encoded, label) in enumerate(_read_examples(builder, name)):
             if not 0 <= label < classes:
                 raise errors.DataError(
-                    f'{builder.info.full_name}, split {name}: an image has a label of {label}, '
-                    f'which is none of its {classes:,} classes. Name another --train_split or '
-                    '--validation_split.'
+                    f'{builder.info.full_name}, split {name}: a label of {label} is none of its '
+                    f'{classes:,} classes. Name another --train_split or --validation_split.'
                 )
             member = archives.Member(str(path), offset, len(encoded))
             digest = hashlib.sha256(encoded).hexdigest()

@@ -255,10 +255,8 @@ def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     labels = {row.entry.label for row in rows}
     first, last = min(labels), max(labels)
     if first not in (0, 1):
-        raise errors.DataError(
-            f'{root}: labels start with {first}; expected 0 or 1. Check that every class has '
-            'records.'
-        )
+        expected = 'expected 0 or 1. Check that every class has records'
+        raise errors.DataError(f'{root}: labels start with {first}; {expected}.')
     classes = tuple(f'{label:0{len(str(last))}d}' for label in range(first, last + 1))
     return _Labels(first, classes, (), f'labels start with {first}, classes have no names')
 
