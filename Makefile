@@ -1,10 +1,11 @@
 # make quickstart: prepare, train, evaluate, export and report once, on images that need no download
 # make test:       the tests, in the same environment (.venv)
+# make docs:       the documentation site, notebooks run, in build/site
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart test lint wheel clean
+.PHONY: quickstart test lint docs wheel clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m alexnet_tf.main --flagfile=flags/quickstart.cfg
@@ -15,6 +16,10 @@ test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet
+	@echo 'build/site/index.html'
 
 wheel: $(VENV)/.test
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
@@ -27,6 +32,10 @@ $(VENV)/.quickstart: setup.cfg pyproject.toml
 
 $(VENV)/.test: $(VENV)/.quickstart
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.quickstart
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:

@@ -1,6 +1,5 @@
 """A trained network as one object: `load_run` and `Classifier`."""
 
-import dataclasses
 import functools
 import os
 import pathlib
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.api import inference
+from alexnet_tf.api import figures, inference
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import export
 from alexnet_tf.config import fields
@@ -21,25 +20,6 @@ from alexnet_tf.runs import build, loading, predictor, run_directory
 from input_pipeline import files
 
 _BATCH_SIZE = 128  # as --eval_batch_size
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a network predicts for one image.
-
-    Attributes:
-        file: Path of the image; None if it came as pixels.
-        class_name: Name of the most probable class.
-        probability: Its probability, in [0, 1].
-        top: (class name, probability) of the five most probable classes, best first.
-        probabilities: (classes,) float32, of all classes in the order of `class_names`.
-    """
-
-    file: str | None
-    class_name: str
-    probability: float
-    top: tuple[tuple[str, float], ...]
-    probabilities: np.ndarray = dataclasses.field(repr=False)
 
 
 def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Classifier':
@@ -122,7 +102,7 @@ class Classifier:
 
     def predict(
         self, images: Any, views: int = 1, *, batch_size: int = _BATCH_SIZE
-    ) -> list[Prediction]:
+    ) -> list[inference.Prediction]:
         """Predicts the classes of images, as `--mode=predict` does.
 
         Args:
@@ -140,7 +120,7 @@ class Classifier:
             DataError: A file does not exist, or is not a readable image; the message names it.
         """
         outputs = self._inference.compute_probabilities(images, views, batch_size)
-        return [self._describe(output) for output in outputs]
+        return [inference.describe(output, self.class_names) for output in outputs]
 
     def features(
         self,
@@ -221,10 +201,16 @@ class Classifier:
         rows = [
             (predictor.build_row(output, self.class_names), output.square) for output in outputs
         ]
-        figure = charts.plot_predictions(rows)
-        # A notebook shows figures of pyplot by itself, and others if they can do this.
-        figure._repr_png_ = lambda: charts.encode_png(figure)
-        return figure
+        return figures.show_in_notebooks(charts.plot_predictions(rows))
+
+    def plot_kernels(self) -> Any:
+        """Plots the kernels of conv1, column a's above column b's (figure 3).
+
+        Returns and raises: as `plot`.
+        """
+        return figures.plot_kernels(
+            self._run.model, columns=self.recipe.columns, title=self._run.directory.name
+        )
 
     def export(self, directory: str | os.PathLike[str], **settings: Any) -> pathlib.Path:
         """Writes a SavedModel that classifies image files, as `--mode=export` does.
@@ -277,11 +263,6 @@ class Classifier:
             model.save(temporary)
             with files.atomic_file(path) as unnamed:
                 temporary.replace(unnamed)
-
-    def _describe(self, output: predictor.ImageOutput) -> Prediction:
-        row = predictor.build_row(output, self.class_names)
-        top = tuple(zip(row['classes'], row['probabilities'], strict=True))
-        return Prediction(output.path or None, *top[0], top, output.values)
 
     def _copy_network(
         self, path: pathlib.Path | None = None, precision: str = ''

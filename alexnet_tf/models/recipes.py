@@ -30,7 +30,7 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The hyperparameters of a network and of its training. The defaults are the paper's.
+    """The hyperparameters of a network and of its training. The defaults are the paper's, P.
 
     Learning rates are per step. Pixels are 0 to 255.
 

@@ -35,8 +35,8 @@ class LocallyConnected2D(keras.layers.Layer):
         filters: int,
         kernel_size: int,
         *,
-        kernel_initializer='glorot_uniform',
-        bias_initializer='zeros',
+        kernel_initializer: str | keras.Initializer = 'glorot_uniform',
+        bias_initializer: str | keras.Initializer = 'zeros',
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -174,6 +174,15 @@ def test_a_plot_is_a_figure_that_a_notebook_shows(trained, inputs):
     assert figure._repr_png_().startswith(b'\x89PNG')
 
 
+def test_kernels_are_plotted_as_one_image_that_a_notebook_shows(trained):
+    figure = trained.plot_kernels()
+    (image,) = figure.axes[0].get_images()
+    kernels = trained.model.get_layer('conv1_a').kernel
+    rows = 2 * -(-kernels.shape[-1] // 16)  # of each column, 16 kernels in a row
+    assert image.get_array().shape[0] == 4 * (rows * (kernels.shape[0] + 1) + 2)
+    assert figure._repr_png_().startswith(b'\x89PNG')
+
+
 def test_an_export_has_the_present_weights(run_dir, inputs, tmp_path, capsys):
     loaded = classifier.load_run(run_dir)
     loaded.model.get_layer('fc8').set_weights([np.ones((410, 2)), np.array([0.0, 1.0])])

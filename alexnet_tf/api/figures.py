@@ -1,0 +1,35 @@
+"""Figures that a notebook shows."""
+
+from typing import Any
+
+import keras
+
+from alexnet_tf.plots import availability, kernels
+
+
+def plot_kernels(model: keras.Model, *, columns: int, title: str) -> Any:
+    """Plots the kernels of conv1, column a's above column b's (the paper's figure 3).
+
+    Args:
+        model: The network.
+        columns: The number of its columns.
+        title: What stands above the kernels.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        PackageMissing: matplotlib is not installed.
+    """
+    availability.require_plots('plot_kernels')
+    from alexnet_tf.plots import run_plots  # which imports matplotlib
+
+    image = kernels.render_kernels(list(kernels.get_kernels(model, columns).values()))
+    return show_in_notebooks(run_plots.plot_kernels({title: image}, ''))
+
+
+def show_in_notebooks(figure: Any) -> Any:
+    """Lets a notebook show a figure; only those of pyplot it shows by itself."""
+    charts = availability.require_plots('A figure')
+    figure._repr_png_ = lambda: charts.encode_png(figure)
+    return figure
