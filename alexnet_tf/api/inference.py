@@ -1,6 +1,7 @@
 """What a run's network computes for any images, and how well it does on records or data sets."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,25 @@ from alexnet_tf.runs import loading, predictor, run_directory
 from alexnet_tf.training import evaluator
 from input_pipeline import errors
 from input_pipeline.records import manifests
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network predicts for one image.
+
+    Attributes:
+        file: Path of the image; None if it came as pixels.
+        class_name: Name of the most probable class.
+        probability: Its probability, in [0, 1].
+        top: (class name, probability) of the five most probable classes, best first.
+        probabilities: (classes,) float32, of all classes in the order of `class_names`.
+    """
+
+    file: str | None
+    class_name: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    probabilities: np.ndarray = dataclasses.field(repr=False)
 
 
 class Inference:
@@ -133,6 +153,13 @@ class Inference:
             yield output
         if output is None:
             raise fields.UsageError('images: the data set is empty.')
+
+
+def describe(output: predictor.ImageOutput, class_names: Sequence[str]) -> Prediction:
+    """Describes the probabilities of an image by the names of the classes."""
+    row = predictor.build_row(output, class_names)
+    top = tuple(zip(row['classes'], row['probabilities'], strict=True))
+    return Prediction(output.path or None, *top[0], top, output.values)
 
 
 def _is_label(label: Any, classes: int) -> bool:
