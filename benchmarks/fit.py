@@ -4,7 +4,8 @@
 
 Both train the same network on one batch in memory, and take turns in one process, so that a change
 of the machine's speed affects both. Prints one JSON object: the median images per second of each,
-and the median of the ratios of each round, with their range.
+the median of their ratios, and the same of images per second of processor time, which other
+programs disturb less.
 """
 
 import json
@@ -53,11 +54,23 @@ def create_fit(recipe: recipes.Recipe, precision: str, images, labels) -> Callab
     return train
 
 
-def measure(train: Callable[[int], None], count: int, batch_size: int) -> float:
-    """Measures images per second of some steps."""
-    start = time.perf_counter()
+def measure(train: Callable[[int], None], count: int, batch_size: int) -> tuple[float, float]:
+    """Measures images per second of some steps, and per second of processor time."""
+    start, start_cpu = time.perf_counter(), time.process_time()
     train(count)
-    return count * batch_size / (time.perf_counter() - start)
+    images = count * batch_size
+    return images / (time.perf_counter() - start), images / (time.process_time() - start_cpu)
+
+
+def summarize(rounds: list[dict[str, tuple[float, float]]]) -> dict[str, float]:
+    """Computes medians over the rounds."""
+    result = {}
+    for index, unit in enumerate(('images_per_sec', 'images_per_cpu_sec')):
+        rates = {name: [values[name][index] for values in rounds] for name in rounds[0]}
+        result |= {f'{name}_{unit}': statistics.median(values) for name, values in rates.items()}
+        ratios = [fit / own for fit, own in zip(rates['fit'], rates['own'], strict=True)]
+        result[f'ratio_of_{unit}'] = statistics.median(ratios)
+    return result
 
 
 def main() -> None:
@@ -66,7 +79,7 @@ def main() -> None:
     parser.add_argument('--recipe', default='source2012', help='hyperparameters')
     parser.add_argument('--precision', default='float32', help='dtype of activations')
     parser.add_argument('--batch_size', type=int, default=128, help='images in a batch')
-    parser.add_argument('--steps', type=int, default=3, help='batches of a measurement')
+    parser.add_argument('--steps', type=int, default=5, help='batches of a measurement')
     parser.add_argument('--runs', type=int, default=5, help='rounds of one measurement of each')
     args = parser.parse_args()
     recipe = recipes.Recipe.from_name(args.recipe)
@@ -83,13 +96,8 @@ def main() -> None:
         {name: measure(train, args.steps, args.batch_size) for name, train in ways.items()}
         for _ in range(args.runs)
     ]
-    ratios = [rates['fit'] / rates['own'] for rates in rounds]
-    result = {
-        f'{name}_images_per_sec': statistics.median(rates[name] for rates in rounds)
-        for name in ways
-    }
-    result |= {'ratio': statistics.median(ratios), 'ratio_range': [min(ratios), max(ratios)]}
-    print(json.dumps(result | {'keras': keras.__version__}))
+    settings = {'precision': args.precision, 'batch_size': args.batch_size}
+    print(json.dumps(settings | summarize(rounds) | {'keras': keras.__version__}))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,5 @@
 """The update rule against a NumPy recurrence."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import alexnet, recipes, topology
 from alexnet_tf.models.layers import locally_connected
-from alexnet_tf.training import loss_scale, optimizer, steps
+from alexnet_tf.training import distribution, loss_scale, optimizer, steps
 
 RANDOM = np.random.default_rng(0)
 
@@ -146,10 +144,8 @@ def compile_by_xla(model, sgd):
 )
 def test_twenty_steps_of_fit_match_the_recurrence(compile_model, replicas):
     images, labels = RANDOM.normal(size=(4, 5)), RANDOM.normal(size=(4, 3))
-    scope = contextlib.nullcontext()
-    if replicas > 1:
-        scope = tf.distribute.MirroredStrategy(['/CPU:0', '/CPU:1']).scope()
-    with scope:
+    strategy, devices = ('mirrored', ['/CPU:0', '/CPU:1']) if replicas > 1 else ('none', [])
+    with distribution.create_replicas(strategy, devices).scope():
         model = keras.Sequential([keras.Input([5]), keras.layers.Dense(3, name='fc8')])
         sgd = optimizer.PaperSGD(0.1, bias_multiplier=2.0, layer_multipliers={'fc8': 0.5})
         compile_model(model, sgd)
