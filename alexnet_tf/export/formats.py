@@ -12,7 +12,6 @@ import numpy as np
 
 from input_pipeline import errors, files, startup
 from input_pipeline.batches import preprocessing
-from input_pipeline.images import decoding
 
 SUFFIXES = {'litert': '.tflite', 'onnx': '.onnx'}
 _PACKAGES = {'litert': ('ai_edge_litert.interpreter',), 'onnx': ('tf2onnx', 'onnxruntime')}
@@ -73,31 +72,13 @@ def write_model(
     return difference
 
 
-class CentralCrop(keras.layers.Layer):
-    """Crops the centre of squares and subtracts the mean image's centre.
-
-    Args:
-        mean_image: (size, size, 3) float32.
-        crop_size: Side of the crop in pixels.
-    """
-
-    def __init__(self, mean_image: np.ndarray, crop_size: int, **kwargs):
-        super().__init__(dtype='float32', trainable=False, autocast=False, **kwargs)
-        self._mean_image, self._crop_size = mean_image, crop_size
-
-    def call(self, squares):
-        """Returns crops (batch, crop_size, crop_size, 3) float32."""
-        return preprocessing.make_views(
-            squares, self._mean_image, crop_size=self._crop_size, number=1
-        )
-
-
-def _prepend_preprocessing(
-    model: keras.Model, mean_image: np.ndarray, crop_size: int
-) -> keras.Model:
-    size = len(mean_image)
-    squares = keras.Input((size, size, decoding.CHANNELS), dtype='uint8', name=_INPUT)
-    logits = model(CentralCrop(mean_image, crop_size, name='centred')(squares))
+def _prepend_preprocessing(model, mean_image: np.ndarray, crop_size: int) -> keras.Model:
+    options = {'mean_image': mean_image, 'crop_size': crop_size, 'number': 1}
+    centre = keras.layers.Lambda(
+        preprocessing.make_views, arguments=options, name='centred', dtype='float32'
+    )
+    squares = keras.Input(mean_image.shape, dtype='uint8', name=_INPUT)
+    logits = model(centre(squares))
     return keras.Model(squares, keras.layers.Softmax(dtype='float32', name='scores')(logits))
 
 

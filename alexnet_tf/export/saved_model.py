@@ -98,9 +98,8 @@ def write(
             difference = _measure_difference(unnamed, encoded, scores)
             if not difference <= TOLERANCE:
                 raise errors.DataError(
-                    f'the scores of the SavedModel differ from those of the network by '
-                    f'{difference:.2g}; at most {TOLERANCE:g} was expected. {path} was not '
-                    'written.'
+                    f'the scores of the SavedModel differ from the network by {difference:.2g}; at '
+                    f'most {TOLERANCE:g} was expected. {path} was not written.'
                 )
             _write_sidecars(path, requests.describe_signatures(unnamed, LIMITS), encoded[0])
             write_formats(unnamed, path)
@@ -125,9 +124,7 @@ def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
     return path
 
 
-def save(
-    path: pathlib.Path, served: signatures.ServedModel, functions: Mapping[str, Callable]
-) -> None:
+def save(path: pathlib.Path, served: signatures.ServedModel, functions: Mapping) -> None:
     """Writes a SavedModel into a directory, unchecked; the arguments are those of `write`."""
     module = tf.Module()
     module.held = list(served.variables)
@@ -196,9 +193,7 @@ def _clear_devices(path: pathlib.Path) -> None:
     (path / 'fingerprint.pb').unlink(missing_ok=True)
 
 
-def _measure_difference(
-    path: pathlib.Path, encoded: Sequence[bytes], expected: np.ndarray
-) -> float:
+def _measure_difference(path, encoded: Sequence[bytes], expected: np.ndarray) -> float:
     with tempfile.TemporaryDirectory() as folder:
         images, scores = (pathlib.Path(folder) / name for name in ('images.npz', 'scores.npy'))
         bounds = np.cumsum([0, *map(len, encoded)])

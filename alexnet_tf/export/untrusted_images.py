@@ -85,9 +85,8 @@ def _request_options() -> tf.data.Options:
 
 
 def _decode_or_explain(image, size: int, exif_orientation: bool):
-    problem = graph_headers.find_problem(
-        image, max_bytes=MAX_IMAGE_BYTES, max_pixels=MAX_IMAGE_PIXELS
-    )
+    limits = {'max_bytes': MAX_IMAGE_BYTES, 'max_pixels': MAX_IMAGE_PIXELS}
+    problem = graph_headers.find_problem(image, **limits)
 
     def decode():
         pixels = decoding.decode(image)
