@@ -6,18 +6,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from alexnet_tf.api import images as images_lib
 from alexnet_tf.config import fields
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, loading, training_data
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets, preprocessing
-from input_pipeline.images import decoding, graph_headers
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
 from input_pipeline.sources import folder
 
 _SUBSETS = {'training': manifests.TRAIN, 'validation': manifests.VALIDATION}
-_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 _DTYPES = ('float32', 'bfloat16')
 
 
@@ -82,16 +81,7 @@ def image_dataset_from_directory(
     _check_choice('label_mode', label_mode, ('int', 'categorical'))
     if batch_size is not None:
         _check_batch_size(batch_size)
-    root = files.as_path(os.fspath(directory))
-    if not root.is_dir():
-        raise errors.DataError(f'directory={root}: no such folder. Name one with class folders.')
-    if validation_split is None:
-        classes, listed = folder.list_class_images(root)
-        subsets = [listed]
-    else:
-        source = folder.find_images(str(root), validation_fraction=validation_split)
-        names = _SUBSETS if subset == 'both' else [subset]
-        classes, subsets = source.classes, [source.splits[_SUBSETS[name]] for name in names]
+    classes, subsets = _list_subsets(os.fspath(directory), validation_split, subset)
     created = [
         _create_image_dataset(
             entries,
@@ -151,9 +141,7 @@ def dataset_from_records(
     _check_batch_size(batch_size)
     _check_choice('split', split, tuple(manifest.splits))
     _check_choice('dtype', dtype, _DTYPES)
-    if isinstance(recipe, str):
-        _check_choice('recipe', recipe, tuple(recipes.RECIPES))
-        recipe = recipes.RECIPES[recipe]
+    recipe = _get_recipe(recipe)
     training_data.check_image_size(recipe, manifest)
     shards, statistics = manifest.list_shards(split), manifests.load_statistics(manifest)
     if split == manifests.TRAIN if augment is None else augment:
@@ -169,8 +157,7 @@ def dataset_from_records(
         batches = stream.read_batches(start=(initial_epoch, 0), epochs=None)
     else:
         squares = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=batch_size)
-        crop = _create_cropper(statistics.mean_image, recipe.crop_size, dtype)
-        batches = squares.map(crop, num_parallel_calls=1).prefetch(1)
+        batches = _crop_centres(squares, statistics.mean_image, recipe.crop_size, dtype)
     examples = manifest.count_examples(split)
     # The last batch of an epoch is filled up with examples that were read already.
     trim = _drop_mask if examples % batch_size == 0 else _drop_filler
@@ -179,6 +166,21 @@ def dataset_from_records(
     )
     dataset.class_names = list(loading.name_classes(manifest.classes, manifest.words))
     return dataset
+
+
+def _list_subsets(
+    directory: str, validation_split: float | None, subset: str | None
+) -> tuple[tuple[str, ...], list[Sequence[entries_lib.Entry]]]:
+    """Lists the classes of a folder, and the images of each subset that is asked for."""
+    root = files.as_path(directory)
+    if not root.is_dir():
+        raise errors.DataError(f'directory={root}: no such folder. Name one with class folders.')
+    if validation_split is None:
+        classes, entries = folder.list_class_images(root)
+        return classes, [entries]
+    source = folder.find_images(directory, validation_fraction=validation_split)
+    names = _SUBSETS if subset == 'both' else [subset]
+    return source.classes, [source.splits[_SUBSETS[name]] for name in names]
 
 
 def _create_image_dataset(
@@ -194,7 +196,7 @@ def _create_image_dataset(
     @tf.autograph.experimental.do_not_convert
     def read(path, label):
         label = tf.one_hot(label, len(classes)) if is_categorical else label
-        return _read_square_crop(path, size, exif_orientation), label
+        return images_lib.read_central_crop(path, size, exif_orientation), label
 
     paths = [entry.read.path for entry in entries]
     labels = tf.constant([entry.label for entry in entries], tf.int64)
@@ -209,47 +211,20 @@ def _create_image_dataset(
     return dataset
 
 
-def _read_square_crop(path, size: int, exif_orientation: bool):
-    """Reads a file as (size, size, 3) uint8 RGB; an error names it."""
-    encoded = tf.io.read_file(path)
-    square_size = round(size * 8 / 7)
-
-    def decode(encoded):
-        pixels = decoding.decode(encoded)
-        if exif_orientation:
-            pixels = decoding.apply_orientation(pixels, graph_headers.read_orientation(encoded))
-        square = decoding.resize_to_square(pixels, square_size)
-        return preprocessing.central_crop(square, size), ''
-
-    @tf.autograph.experimental.do_not_convert
-    def check(encoded):
-        problem = graph_headers.find_problem(encoded)
-        black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-        return tf.cond(problem == '', lambda: decode(encoded), lambda: (black, problem))
-
-    # In a data set of its own, which an error of the decoder leaves empty.
-    black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    failed = tf.data.Dataset.from_tensors((black, _UNREADABLE))
-    image, problem = (
-        tf.data.Dataset.from_tensors(encoded)
-        .map(check)
-        .ignore_errors()
-        .concatenate(failed)
-        .take(1)
-        .get_single_element()
-    )
-    message = tf.strings.join([path, problem], ': ')
-    with tf.control_dependencies([tf.debugging.Assert(problem == '', [message])]):
-        return tf.ensure_shape(image, black.shape)
+def _get_recipe(recipe: str | recipes.Recipe) -> recipes.Recipe:
+    if isinstance(recipe, recipes.Recipe):
+        return recipe
+    _check_choice('recipe', recipe, tuple(recipes.RECIPES))
+    return recipes.RECIPES[recipe]
 
 
-def _create_cropper(mean_image, crop_size: int, dtype: str):
+def _crop_centres(squares: tf.data.Dataset, mean_image, crop_size: int, dtype: str):
     @tf.autograph.experimental.do_not_convert
     def crop(squares, labels, mask):
         crops = preprocessing.make_views(squares, mean_image, crop_size=crop_size, number=1)
         return tf.cast(crops, dtype), labels, mask
 
-    return crop
+    return squares.map(crop, num_parallel_calls=1).prefetch(1)
 
 
 @tf.autograph.experimental.do_not_convert

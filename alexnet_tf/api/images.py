@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from alexnet_tf.config import fields
 from input_pipeline import errors, files
-from input_pipeline.images import decoding
+from input_pipeline.batches import preprocessing
+from input_pipeline.images import decoding, headers
 from input_pipeline.sources import folder
 
 Image = str | np.ndarray  # a path, or (height, width, 3) uint8 RGB
 
+_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 _EXPECTED = (
     'expected a path, a PIL image, (height, width, 3) or (n, height, width, 3) uint8 RGB, a list '
     'of these, or a tf.data.Dataset of such arrays'
@@ -80,6 +82,62 @@ def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]
                 yield from ((pixels[row], labels[row] if has_labels else None) for row in rows)
 
     return iterate()
+
+
+def read_central_crop(path: tf.Tensor, size: int, exif_orientation: bool) -> tf.Tensor:
+    """Reads the centre of an image file, in a graph.
+
+    Args:
+        path: Scalar string.
+        size: Side of the crop. The central square of the image is resized to 8/7 of it.
+        exif_orientation: Whether the image is rotated as its EXIF orientation says.
+
+    Returns:
+        (size, size, 3) uint8 RGB.
+
+    Raises:
+        tf.errors.InvalidArgumentError: The file is not a readable image; the message names it.
+    """
+    # Headers in Python, as in `prepare`: in the graph they cost more than decoding the image.
+    encoded = tf.io.read_file(path)
+    orientation, problem = tf.numpy_function(_inspect, [encoded], [tf.int32, tf.string])
+    orientation = tf.ensure_shape(orientation, []) if exif_orientation else tf.constant(1)
+
+    @tf.autograph.experimental.do_not_convert
+    def decode(encoded, orientation):
+        upright = decoding.apply_orientation(decoding.decode(encoded), orientation)
+        square = decoding.resize_to_square(upright, round(size * 8 / 7))
+        return preprocessing.central_crop(square, size), ''
+
+    # A data set, because it can drop what fails; the second element then stands in for it.
+    black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
+    failed = tf.data.Dataset.from_tensors((black, _UNREADABLE))
+    readable = tf.data.Dataset.from_tensors((encoded, orientation)).take(
+        tf.cast(problem == '', tf.int64)
+    )
+    decoded = readable.map(decode).ignore_errors().concatenate(failed).take(1)
+    image, failure = decoded.with_options(_create_options()).get_single_element()
+    problem = tf.where(problem == '', failure, problem)
+    message = tf.strings.join([path, ': ', problem])
+    with tf.control_dependencies([tf.debugging.Assert(problem == '', [message])]):
+        return tf.ensure_shape(image, black.shape)
+
+
+def _inspect(encoded: bytes) -> tuple[np.int32, bytes]:
+    """Returns the EXIF orientation of an image, and why it must not be decoded, if so."""
+    try:
+        headers.check(encoded)
+    except (tf.errors.OpError, ValueError) as error:
+        return np.int32(1), errors.describe(error).encode()
+    return np.int32(headers.read_orientation(encoded)), b''
+
+
+def _create_options() -> tf.data.Options:
+    # A data set of one element is not worth optimizing.
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    return options
 
 
 def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:

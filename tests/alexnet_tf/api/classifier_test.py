@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf import main
 from alexnet_tf.api import classifier, errors
+from alexnet_tf.commands import export
 from alexnet_tf.models import recipes
 from input_pipeline.batches import preprocessing
 
@@ -183,7 +182,8 @@ def test_kernels_are_plotted_as_one_image_that_a_notebook_shows(trained):
     assert figure._repr_png_().startswith(b'\x89PNG')
 
 
-def test_an_export_has_the_present_weights(run_dir, inputs, tmp_path, capsys):
+@pytest.mark.slow
+def test_an_export_predicts_with_the_present_weights(run_dir, inputs, tmp_path):
     loaded = classifier.load_run(run_dir)
     loaded.model.get_layer('fc8').set_weights([np.ones((410, 2)), np.array([0.0, 1.0])])
     version = loaded.export(tmp_path / 'export')
@@ -194,27 +194,31 @@ def test_an_export_has_the_present_weights(run_dir, inputs, tmp_path, capsys):
     assert scores[0, 1] == pytest.approx(1 / (1 + np.exp(-1)), rel=1e-5)
 
 
-_LOAD = """
-import sys
-import numpy as np
-import alexnet_tf
-import keras
-model = keras.models.load_model(sys.argv[1])
-np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
-"""
+def test_an_export_is_that_of_the_command_with_the_present_weights(
+    run_dir, records, tmp_path, monkeypatch
+):
+    loaded = classifier.load_run(run_dir)
+    weights = [np.ones((410, 2), np.float32), np.array([0, 1], np.float32)]
+    loaded.model.get_layer('fc8').set_weights(weights)
+    calls = []
+    monkeypatch.setattr(export, 'export', lambda config, load: calls.append((config, load())))
+    loaded.export(tmp_path, export_version=7)
+    ((config, copy),) = calls
+    assert (config.export.export_dir, config.export.export_version) == (str(tmp_path), 7)
+    assert (config.run_dir, config.data.data_dir) == (str(run_dir), records)
+    for copied, expected in zip(copy.model.get_layer('fc8').get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(copied, expected)
+    assert not copy.model.get_layer('norm1_a').compiled  # servers refuse XLA
 
 
-def test_a_saved_network_subtracts_the_mean_image_in_another_process(trained, inputs, tmp_path):
+def test_a_saved_network_subtracts_the_mean_image(trained, tmp_path):
     path = tmp_path / 'new' / 'network.keras'
     trained.save(path)
     assert [file.name for file in path.parent.iterdir()] == ['network.keras']
     square = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    np.save(tmp_path / 'images.npy', preprocessing.central_crop(square, 67)[None])
-    arguments = (path, tmp_path / 'images.npy', tmp_path / 'out.npy')
-    subprocess.run([sys.executable, '-c', _LOAD, *map(str, arguments)], check=True)
-    expected = stack(trained.predict(square))
-    np.testing.assert_allclose(np.load(tmp_path / 'out.npy'), expected, rtol=1e-5)
-    assert isinstance(trained.model, keras.Model)
+    images = preprocessing.central_crop(square, 67)[None]
+    probabilities = keras.models.load_model(path).predict(images, verbose=0)
+    np.testing.assert_allclose(probabilities, stack(trained.predict(square)), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
