@@ -145,14 +145,10 @@ def dataset_from_records(
     training_data.check_image_size(recipe, manifest)
     shards, statistics = manifest.list_shards(split), manifests.load_statistics(manifest)
     if split == manifests.TRAIN if augment is None else augment:
+        augmentation = build.build_augmentation(statistics, recipe)
+        options = {'seed': seed, 'reshuffle': recipe.reshuffle, 'dtype': dtype}
         stream = datasets.TrainingDataset(
-            shards,
-            manifest.layout,
-            build.build_augmentation(statistics, recipe),
-            batch_size,
-            seed=seed,
-            reshuffle=recipe.reshuffle,
-            dtype=dtype,
+            shards, manifest.layout, augmentation, batch_size, **options
         )
         batches = stream.read_batches(start=(initial_epoch, 0), epochs=None)
     else:
