@@ -10,7 +10,7 @@ from alexnet_tf.config import fields, schema
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob('*.md')) + sorted((ROOT / 'docs').rglob('*.md'))
 OTHER_PROGRAMS = {
-    # Docker, Beam and its runners, TensorFlow Serving, TensorBoard, pip, pytest, jupytext, the benchmarks
+    # Docker, Beam and its runners, TensorFlow Serving, TensorBoard, pip, pytest, jupytext, ...
     'runner', 'flink_master', 'project', 'region', 'temp_location', 'environment_type',
     'enable_batching', 'batching_parameters_file', 'logdir', 'server', 'slow', 'work', 'chain',
     'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'times', 'members', 'bits',
