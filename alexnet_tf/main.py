@@ -9,7 +9,8 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 from alexnet_tf.config import environment, flags, help_text, schema
 from alexnet_tf.models import recipes
@@ -17,8 +18,14 @@ from alexnet_tf.training import signals
 from input_pipeline import startup
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
-_PATH_ERRORS = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
-_PATH_ERRORS += (PermissionError,)
+_PATH_ADVICE = {
+    FileNotFoundError: 'Name another path, in a directory that exists.',
+    PermissionError: 'Name another path, or change its permissions.',
+    **dict.fromkeys(
+        (FileExistsError, IsADirectoryError, NotADirectoryError),
+        'Name another path, or remove what is in the way.',
+    ),
+}
 _OBJECT_STORE = re.compile(r'\b(gs|s3|az)://|HTTP request')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
@@ -72,8 +79,19 @@ def _run(config: schema.Config) -> None:
         command = importlib.import_module(f'alexnet_tf.commands.{config.mode}')
         importlib.import_module('tensorflow').config.list_physical_devices()
     environment.reset_keras()
-    with signals.raise_on(signal.SIGTERM, _Terminated):
+    with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
         command.run(config)
+
+
+@contextlib.contextmanager
+def _plain_warnings(mode: str) -> Iterator[None]:
+    """Shows Python's warnings as lines of a command, without the source that gave them."""
+    default = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f'{mode}: warning: {message}\n'
+    try:
+        yield
+    finally:
+        warnings.formatwarning = default
 
 
 class _Terminated(BaseException):
@@ -119,8 +137,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     if _is_object_store_error(error):
         advice = 'Check the name, the credentials, and that this TensorFlow reads it.'
         return f'{" ".join(str(error).split())}. {advice}', _EXIT_DISK
-    if isinstance(error, _PATH_ERRORS):
-        return f'{error}. Name another path, or remove what is in the way.', _EXIT_USAGE
+    if advice := _PATH_ADVICE.get(type(error)):
+        return f'{error}. {advice}', _EXIT_USAGE
     if _is_out_of_memory(error):
         return _OUT_OF_MEMORY, _EXIT_USAGE
     if hasattr(error, 'exit_code'):

@@ -2,7 +2,7 @@
 
 import re
 
-_NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]')
+_NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 
 
@@ -35,7 +35,7 @@ class WorkerProcessLost(Exception):
 def describe(error: Exception) -> str:
     """Describes an error of reading in one line, without TensorFlow's names of operations.
 
-    >>> describe(ValueError('Invalid PNG data [Op:DecodePng]'))
+    >>> describe(ValueError('Invalid PNG data [Op:DecodePng] name: '))
     'Invalid PNG data'
     """
     text = getattr(error, 'strerror', None) or str(error)

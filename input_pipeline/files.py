@@ -6,16 +6,19 @@ systems.
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
 from input_pipeline import errors
 
 _BLOCK_BYTES = 1 << 20
+_CUT_SHORT = re.compile(r'\d+ requested and \d+ written')  # by numpy, without an errno
 
 
 def as_path(path: str | os.PathLike) -> pathlib.Path:
@@ -72,8 +75,9 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
     try:
-        yield temporary
-        _flush(temporary)
+        with _name_in_errors(path):
+            yield temporary
+            _flush(temporary)
         temporary.replace(path)
         _flush(path.parent)
     finally:
@@ -94,14 +98,28 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = _temporary_path(path)
     temporary.mkdir()
     try:
-        yield temporary
-        for member in sorted(temporary.rglob('*'), reverse=True):
-            _flush(member)
-        _flush(temporary)
+        with _name_in_errors(path):
+            yield temporary
+            for member in sorted(temporary.rglob('*'), reverse=True):
+                _flush(member)
+            _flush(temporary)
         os.rename(temporary, path)
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _name_in_errors(path: pathlib.Path) -> Iterator[None]:
+    """Names a file in errors of writing, which name none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None and _CUT_SHORT.fullmatch(str(error)):
+            error.errno, error.strerror = errno.EIO, f'the disk took only a part ({error})'
+        if error.filename is None and error.errno is not None:
+            error.filename = os.fspath(path)
+        raise
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:

@@ -155,11 +155,13 @@ def _estimate(config: schema.Config, kind: str) -> None:
 
 def _verify(data_dir: str) -> None:
     manifest = manifests.read(data_dir)
-    with progress.Progress('bytes') as bar:
-        problems = checking.find_problems(manifest, bar.update)
+    with progress.Progress('MB') as bar:
+        problems = checking.find_problems(
+            manifest, lambda done, total: bar.update(done / 1e6, total / 1e6)
+        )
     if problems:
         raise errors.DataError(
-            f'{data_dir}: {len(problems)} files are not as they were written:\n'
+            f'{data_dir} is not as it was written. Problems: {len(problems)}\n'
             + '\n'.join(problems)
         )
     _print_summary(manifest)

@@ -24,9 +24,10 @@ def setting(default: Any, help: str, **metadata) -> Any:
         default: Its value if nothing is given. None: the recipe's value, or as `help` says.
         help: What the setting does, as `--help` shows it.
         **metadata: `low` and `high`, inclusive bounds; `choices`, the accepted values, or a dict
-            from each to what it means; `pattern`, a regular expression of the whole value;
-            `aliases`, a dict from old spellings of values to today's; `metavar`, a placeholder
-            for the value in messages and help; `modes`, where they are not its section's.
+            from each to what it means; `pattern`, a regular expression of the whole value, and
+            `expected`, what matches it; `aliases`, a dict from old spellings of values to today's;
+            `metavar`, a placeholder for the value in help; `modes`, where they are not its
+            section's.
     """
     return dataclasses.field(default=default, metadata={'help': help, **metadata})
 
@@ -50,16 +51,32 @@ def normalize(field: dataclasses.Field, value: Any) -> Any:
     """Returns a setting's value with today's spelling in place of an alias.
 
     Raises:
-        UsageError: The value is out of the setting's bounds.
+        UsageError: The value is of another type, or out of the setting's bounds.
     """
     value = tuple(value) if isinstance(value, list) else value
-    if value is None:
+    if value is None and type(None) in typing.get_args(field.type):
         return None
+    _check_type(field, value)
     if not isinstance(value, tuple):
         value = field.metadata.get('aliases', {}).get(value, value)
     for item in value if isinstance(value, tuple) else (value,):
         _check_bounds(field, item)
     return value
+
+
+def _check_type(field: dataclasses.Field, value: Any) -> None:
+    kind, is_list = value_type(field.type)
+    kinds = (int, float) if kind is float else kind
+    for item in value if isinstance(value, tuple) else (value,):
+        is_of_kind = isinstance(item, kinds) and isinstance(item, bool) == (kind is bool)
+        if not is_of_kind or isinstance(value, tuple) != is_list:
+            shown = format_value(value)
+            raise UsageError(f'--{field.name}={shown}: expected {_describe_type(field)}.')
+
+
+def _describe_type(field: dataclasses.Field) -> str:
+    kind, is_list = value_type(field.type)
+    return f'{"comma-separated values, each " if is_list else ""}{_TYPE_NAMES[kind]}'
 
 
 def _check_bounds(field: dataclasses.Field, value: Any) -> None:
@@ -70,7 +87,7 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
     elif choices is not None and value not in choices:
         expected = f'one of {", ".join(str(choice) or "an empty value" for choice in choices)}'
     elif pattern is not None and not re.fullmatch(pattern, value):
-        expected = field.metadata['metavar']
+        expected = field.metadata['expected']
     elif low is not None and value < low:
         expected = f'at least {format_bound(low)}'
     elif high is not None and value > high:
@@ -157,8 +174,7 @@ def parse_value(field: dataclasses.Field, text: str) -> Any:
     try:
         values = [_BOOLEANS[part.lower()] if kind is bool else kind(part) for part in parts]
     except (ValueError, KeyError) as error:
-        expected = f'{"comma-separated values, each " if is_list else ""}{_TYPE_NAMES[kind]}'
-        raise UsageError(f'--{field.name}={text}: expected {expected}.') from error
+        raise UsageError(f'--{field.name}={text}: expected {_describe_type(field)}.') from error
     return tuple(values) if is_list else values[0]
 
 

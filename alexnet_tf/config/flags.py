@@ -30,40 +30,35 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
         UsageError: An unknown flag, a value of another type, a positional argument, or a flagfile
             that does not exist.
     """
-    values = _define_flags()
+    values, located = _define_flags(), [_locate_flagfile(argument) for argument in argv]
     try:
-        positional = values(_locate_flagfiles(argv))[1:]
+        positional = values(located)[1:]
     except flags.UnrecognizedFlagError as error:
         raise fields.UsageError(_suggest(error.flagname, list(values))) from error
-    except flags.Error as error:
-        raise fields.UsageError(f'{error}. See --help.') from error
+    except (flags.Error, ValueError) as error:
+        raise fields.UsageError(_describe(error)) from error
     if positional:
         raise fields.UsageError(
             f'unexpected argument {positional[0]!r}: settings are given as --flag=value. See '
             '--help.'
         )
-    return {name: values[name].value for name in values if values[name].present}
+    return {
+        name: fields.parse_value(field, values[name].value)
+        for name, field in fields.map_settings(schema.Config).items()
+        if values[name].present
+    }
 
 
 def _define_flags() -> flags.FlagValues:
-    """Defines one flag for each setting, without a default, in a registry of its own."""
+    """Defines one flag for each setting, which keeps its text, in a registry of its own."""
     values = flags.FlagValues()
     for field in fields.map_settings(schema.Config).values():
-        if fields.value_type(field.type) == (bool, False):
-            flags.DEFINE_bool(field.name, None, '', values)  # --debug and --nodebug
-        else:
-            flags.DEFINE(_Parser(field), field.name, None, '', values)
+        is_switch = fields.value_type(field.type) == (bool, False)  # --debug and --nodebug
+        text = flags.ArgumentParser()
+        flags.DEFINE_flag(
+            flags.Flag(text, None, field.name, None, '', boolean=is_switch), flag_values=values
+        )
     return values
-
-
-class _Parser(flags.ArgumentParser):
-    """Reads the value of one setting."""
-
-    def __init__(self, field):
-        self._field = field
-
-    def parse(self, argument: str) -> Any:
-        return fields.parse_value(self._field, argument)
 
 
 def _suggest(name: str, known: Sequence[str]) -> str:
@@ -72,19 +67,26 @@ def _suggest(name: str, known: Sequence[str]) -> str:
     return f'unknown flag --{name}.{hint} See --help.'
 
 
-def _locate_flagfiles(argv: Sequence[str]) -> list[str]:
+def _describe(error: Exception) -> str:
+    """Says in this program's words what absl says."""
+    if isinstance(error, flags.CantOpenFlagFileError) and isinstance(error.__context__, OSError):
+        return f'--flagfile={error.__context__.filename}: {error.__context__.strerror}.'
+    if isinstance(error, UnicodeDecodeError):
+        return '--flagfile: expected a text file with one flag a line, but it is not UTF-8.'
+    flag = str(error).removeprefix('Missing value for flag ')
+    if flag != str(error):
+        return f'{flag}: expected a value, as {flag}=VALUE. See --help.'
+    return f'{error}. See --help.'
+
+
+def _locate_flagfile(argument: str) -> str:
     """Replaces `--flagfile=flags/X.cfg` by the installed file if the directory has none."""
-    return [_locate(flag) if flag.startswith('--flagfile=') else flag for flag in argv]
-
-
-def _locate(flag: str) -> str:
-    path = flag.partition('=')[2]
+    path = os.path.expanduser(argument.removeprefix('--flagfile='))
+    if path == argument or os.path.exists(path):
+        return argument
     installed = os.path.join(sys.prefix, 'share', 'alexnet_tf', path)
-    if os.path.exists(path):
-        return flag
-    if os.path.exists(installed):
+    if path and os.path.exists(installed):
         return f'--flagfile={installed}'
-    raise fields.UsageError(
-        f'--flagfile={path}: no such file, neither here nor among the installed ones in '
-        f'{os.path.dirname(installed)}.'
-    )
+    is_relative = path and not os.path.isabs(path)
+    places = f', neither here nor in {os.path.dirname(installed)}' if is_relative else ''
+    raise fields.UsageError(f'{argument}: no such file{places}.')

@@ -199,6 +199,7 @@ class Training(fields.Section):
         None,
         'Multiples by layer, after some epochs: conv1=0@72.',
         pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
+        expected='LAYER=MULTIPLE or LAYER=MULTIPLE@EPOCHS, as conv1=0@72',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
     )
     momentum: float | None = fields.setting(None, 'Momentum.', low=0, high=1, modes=_UPDATE)
@@ -247,6 +248,7 @@ class Training(fields.Section):
         None,
         'Layers that --init_weights sets. Default: all, without the last if classes differ.',
         pattern=_LAYER,
+        expected='names of layers, as conv1,fc6',
         metavar='LAYER,...',
     )
     init_missing: str = fields.setting(
@@ -303,7 +305,12 @@ class Evaluation(fields.Section):
         (), 'Runs whose probabilities are averaged.', metavar='RUN,...', modes=_AVERAGE
     )
     ensemble_weights: tuple[str, ...] = fields.setting(
-        (), 'Their weights, as 1,0.5.', pattern=_NUMBER, metavar='WEIGHT,...', modes=_AVERAGE
+        (),
+        'Their weights, as 1,0.5.',
+        pattern=_NUMBER,
+        expected='numbers of at least 0, as 1,0.5',
+        metavar='WEIGHT,...',
+        modes=_AVERAGE,
     )
     search_weights: str = fields.setting(
         '', 'Split to search weights:', choices=('', *_SPLITS), metavar='SPLIT', modes=('evaluate',)

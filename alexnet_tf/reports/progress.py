@@ -39,13 +39,13 @@ class Progress:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: float, total: float) -> None:
         """Shows `done` of `total`, unless something was shown a moment ago."""
         if done < total and not self.is_due:
             return
         rate = done / max(time.monotonic() - self._start, _MIN_SECS)
         left = format_duration((total - done) / max(rate, _MIN_SECS))
-        self.show(f'{done:,}/{total:,} {self._unit}  {rate:,.0f}/s  {left} left')
+        self.show(f'{done:,.0f}/{total:,.0f} {self._unit}  {rate:,.0f}/s  {left} left')
 
     @property
     def is_due(self) -> bool:

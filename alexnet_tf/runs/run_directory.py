@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet_tf.config import schema, serialization
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.records import manifests
@@ -16,26 +16,49 @@ MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
+_RESTORE = 'Restore the file from a copy, or train again in another --run_dir.'
 
 
 def read_config(directory: pathlib.Path) -> schema.Config:
-    """Reads the settings of a run."""
-    return serialization.from_json((directory / CONFIG_FILE).read_text())
+    """Reads the settings of a run.
+
+    Raises:
+        DataError: The directory holds no run, or the file is damaged.
+    """
+    settings = _read_json(directory, CONFIG_FILE)
+    try:
+        return serialization.from_settings(settings)
+    except fields.UsageError as error:
+        raise errors.DataError(f'{directory / CONFIG_FILE}: {error} {_RESTORE}') from error
 
 
 def read_data(directory: pathlib.Path) -> dict[str, Any]:
     """Reads what a run keeps about its training records: `manifest_sha256`, `classes`, ...
 
     Raises:
-        DataError: The directory holds no run.
+        DataError: The directory holds no run, or the file is damaged.
     """
-    path = directory / DATA_FILE
+    data = _read_json(directory, DATA_FILE)
+    for name in ('manifest_sha256', 'classes'):
+        if name not in data:
+            raise errors.DataError(f'{directory / DATA_FILE} has no {name}. {_RESTORE}')
+    return data
+
+
+def _read_json(directory: pathlib.Path, name: str) -> dict[str, Any]:
+    path = directory / name
     if not path.is_file():
         raise errors.DataError(
-            f'{directory} is not a run directory: it has no {path.name}. Run --mode=train first, '
-            'or name another --run_dir.'
+            f'{directory} is not a run directory: it has no {name}. Run --mode=train first, or '
+            'name another --run_dir.'
         )
-    return json.loads(path.read_text())
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise errors.DataError(f'{path} is not valid JSON ({error}). {_RESTORE}') from error
+    if not isinstance(content, dict):
+        raise errors.DataError(f'{path} holds no JSON object. {_RESTORE}')
+    return content
 
 
 def read_classes(directory: pathlib.Path) -> tuple[str, ...]:

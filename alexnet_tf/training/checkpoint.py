@@ -186,8 +186,8 @@ def _find_intact(directory: pathlib.Path, paths: list[pathlib.Path]) -> pathlib.
         warnings.warn(f'checkpoint {path} is skipped: {problem}.', stacklevel=3)
     if paths:
         raise errors.DataError(
-            f'all {len(paths)} checkpoints in {directory} are corrupt: their files do not match '
-            'their sha256.json. Remove the directory to train from the start.'
+            f'no checkpoint in {directory} is intact: their files do not match their sha256.json. '
+            'Remove the directory to train from the start.'
         )
     return None
 

@@ -23,12 +23,14 @@ class NonFiniteError(Exception):
 
     exit_code = 4
 
-    def __init__(self, step: int, epoch: int, learning_rate: float, file: str):
+    def __init__(self, step: int, epoch: int, learning_rate: float, *, file: str, rollbacks: int):
+        advice = 'Run again with --on_nonfinite=rollback, or'
+        if rollbacks:
+            advice = f'{rollbacks} rollbacks did not help. Run again'
         super().__init__(
             f'step {step:,} (epoch {epoch + 1}, learning rate {learning_rate:g}) gave a loss or '
             f'gradient that is NaN or inf; it was not applied. {file} lists the examples and the '
-            'norms by layer. Run again with --on_nonfinite=rollback, or with a lower '
-            '--learning_rate and another --run_dir.'
+            f'norms by layer. {advice} with a lower --learning_rate and another --run_dir.'
         )
 
 

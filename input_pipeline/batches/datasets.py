@@ -198,7 +198,7 @@ def read_squares(
 
 
 def iterate(
-    batches: tf.data.Dataset, data_dir: object, find_unreadable: Callable[[], str] = str
+    batches: tf.data.Dataset, data_dir: object, find_unreadable: Callable[[], str] | None = None
 ) -> Iterator:
     """Iterates over batches; an unreadable record becomes an error that names it.
 

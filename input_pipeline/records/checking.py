@@ -52,13 +52,13 @@ def find_first_unreadable(shards: Sequence[tuple[str, int]], layout: manifests.L
         layout: How records hold images.
 
     Returns:
-        A sentence.
+        A sentence; '' if all can be read.
     """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for problem in pool.map(lambda shard: _find_unreadable(*shard, layout), shards):
             if problem:
                 return problem
-    return 'Now all records can be read: the storage may fail from time to time.'
+    return ''
 
 
 def locate_examples(
@@ -110,11 +110,13 @@ def read_names(shards: Sequence[tuple[str, int]]) -> list[str]:
 
 
 @contextlib.contextmanager
-def explain_read_errors(location: str, find_unreadable: Callable[[], str] = str) -> Iterator[None]:
+def explain_read_errors(
+    location: object, find_unreadable: Callable[[], str] | None = None
+) -> Iterator[None]:
     """Turns TensorFlow's errors about a damaged record into one that says where it is.
 
     Args:
-        location: A file or directory of records; begins the message.
+        location: A file or directory of records.
         find_unreadable: Called when a record cannot be read; names it in a sentence.
 
     Raises:
@@ -126,10 +128,14 @@ def explain_read_errors(location: str, find_unreadable: Callable[[], str] = str)
     except tf.errors.ResourceExhaustedError:
         raise
     except tf.errors.OpError as error:
+        problem = find_unreadable and find_unreadable()
+        if not problem:
+            problem = f'{location}: a record cannot be read ({errors.describe(error)}).'
+            if find_unreadable:
+                problem += ' Now all can be: the storage may fail from time to time.'
         raise errors.DataError(
-            f'{location}: a record cannot be read ({errors.describe(error)}). {find_unreadable()} '
-            'Check all records with --mode=prepare --verify_only, or prepare them again with the '
-            'same flags in an empty directory.'
+            f'{problem} Check all records with --mode=prepare --verify_only, or prepare them again '
+            'with the same flags in an empty directory.'
         ) from error
 
 
@@ -173,7 +179,7 @@ def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = N
                 preprocessing.decode_squares(encoded, layout)
             row += 1
     except tf.errors.OpError as error:
-        return f'Record {row} (from 0) of {path} is damaged: {errors.describe(error)}.'
+        return f'Record {row} (from 0) of {path} is damaged ({errors.describe(error)}).'
     if row != number:
         return f'{path} ends after {row:,} records, the manifest counts {number:,}.'
     return ''

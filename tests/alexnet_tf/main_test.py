@@ -160,7 +160,27 @@ def test_training_without_records_is_bad_data(tmp_path, capsys):
 def test_a_file_where_a_directory_should_be(tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     assert call('--mode=prepare', f'--data_dir={tmp_path / "file"}') == 2
-    assert 'File exists' in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert 'File exists' in printed
+    assert 'remove what is in the way' in printed
+
+
+def test_a_path_in_a_directory_that_does_not_exist(monkeypatch, capsys):
+    monkeypatch.setattr('alexnet_tf.commands.report.run', lambda _: os.stat('/proc/x/y.csv'))
+    assert call('--mode=report') == 2
+    assert capsys.readouterr().err.endswith(
+        "'/proc/x/y.csv'. Name another path, in a directory that exists.\n"
+    )
+
+
+def test_a_python_warning_is_a_plain_line():
+    program = (
+        'import sys, warnings; from alexnet_tf import main; '
+        'from alexnet_tf.commands import report; '
+        'report.run = lambda _: warnings.warn("step 1 is skipped.", stacklevel=1); '
+        'sys.exit(main.main(["x", "--mode=report"]))'
+    )
+    assert run_program(program).endswith('\nreport: warning: step 1 is skipped.\n')
 
 
 @pytest.mark.slow

@@ -1,5 +1,9 @@
 """Files and directories: whole, or as before."""
 
+import errno
+import resource
+
+import numpy as np
 import pytest
 
 from input_pipeline import files
@@ -18,6 +22,41 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         fail_in(files.atomic_file(path))
     assert path.read_bytes() == b'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def small_disk():
+    """Lets this process write files of at most 1000 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def save_array(path):
+    with files.atomic_file(path) as temporary, open(temporary, 'wb') as file:
+        np.save(file, np.zeros(1000))
+
+
+def save_arrays(path):
+    with files.atomic_directory(path) as temporary:
+        np.savez(temporary / 'arrays.npz', zeros=np.zeros(1000))
+
+
+@pytest.mark.parametrize(
+    ('write', 'number'),
+    [
+        (lambda path: files.write_atomically(path, bytes(2000)), errno.EFBIG),
+        (save_array, errno.EIO),
+        (save_arrays, errno.EFBIG),
+    ],
+)
+def test_a_full_disk_gives_an_error_with_a_number_and_the_path(tmp_path, small_disk, write, number):
+    with pytest.raises(OSError, match='new') as raised:
+        write(tmp_path / 'new')
+    assert raised.value.errno == number
+    assert raised.value.filename == str(tmp_path / 'new')
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_write_replaces_the_file_and_creates_its_folder(tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from alexnet_tf.config import schema, serialization
+from alexnet_tf.config import schema
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, network_diagram, run_plots
 from alexnet_tf.plots import kernels as kernels_lib
@@ -54,7 +54,7 @@ def plot_network(config: schema.Config) -> charts.FigureWithData:
     path = pathlib.Path(config.run_dir) / run_directory.CONFIG_FILE
     num_classes = config.benchmark.num_classes
     if path.is_file():
-        config = serialization.from_json(path.read_text())
+        config = run_directory.read_config(path.parent)
         num_classes = len(run_directory.read_data(path.parent)['classes'])
     recipe = build.resolve_recipe(config)
     model = build.build_model(config, recipe, num_classes, devices=(), compiled=False)

@@ -29,7 +29,13 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             continue
         path = files.as_path(name)
         if not path.exists():
-            raise fields.UsageError(f'--inputs={name}: no such file or folder.')
+            commas = ''
+            if len(inputs) > 1:
+                commas = (
+                    ' Commas separate inputs: of a name with a comma, give the folder, or the path '
+                    'on stdin (--inputs=-).'
+                )
+            raise fields.UsageError(f'--inputs={name}: no such file or folder.{commas}')
         paths += map(os.fspath, folder.list_files(path)) if path.is_dir() else [name]
     if not paths:
         raise fields.UsageError(

@@ -5,7 +5,7 @@ import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import paper_tables
 from alexnet_tf.runs import build, results, run_directory
@@ -63,7 +63,7 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
             members = list(map(pathlib.Path, row['run_dir'].split(results.MEMBER_SEPARATOR)))
             if not all((member / run_directory.DATA_FILE).is_file() for member in members):
                 continue  # moved since
-        configs = list(map(_read_config, members))
+        configs = list(map(run_directory.read_config, members))
         changes = {_list_changes(config) for config in configs}
         yield paper_tables.Result(
             name=row['run_dir'] if row['weights'] else str(directory),
@@ -75,14 +75,6 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
             examples=int(row['examples']),
             errors=(float(row['top1_error']), float(row['top5_error'])),
         )
-
-
-def _read_config(directory: pathlib.Path) -> schema.Config:
-    try:
-        return run_directory.read_config(directory)
-    except (OSError, ValueError, fields.UsageError) as error:
-        path = directory / run_directory.CONFIG_FILE
-        raise errors.DataError(f'{path} cannot be read: {error}') from error
 
 
 def _list_changes(config: schema.Config) -> str:

@@ -216,13 +216,16 @@ class Trainer:
             files.write_atomically(file, json.dumps(diagnosis, indent=2).encode())
         is_rollback = self.config.training.on_nonfinite == 'rollback'
         if not is_rollback or len(state.passed_over) >= _MAX_ROLLBACKS:
-            raise health.NonFiniteError(state.step, state.epoch, learning_rate, str(file))
+            rollbacks = len(state.passed_over) if is_rollback else 0
+            raise health.NonFiniteError(
+                state.step, state.epoch, learning_rate, file=str(file), rollbacks=rollbacks
+            )
         newest = self.find_newest_checkpoint()
         restored = self.restore(newest)
         restored.passed_over = [*state.passed_over, [*state.position]]
         self.monitor.log(
             f'train: warning: step {state.step:,} gave a loss or gradient that is NaN or inf '
-            f'({file}); rolls back to {newest} and passes over that batch'
+            f'({file}); rolls back to {newest} and skips that batch'
         )
         return restored
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import shutil
 
 import pytest
@@ -58,8 +59,10 @@ def test_the_error_names_a_damaged_record(command, trained, folder, tmp_path, ca
     shard.write_bytes(bytes(data))
     assert command('evaluate', f'--data_dir={records}', f'--run_dir={trained}') == 3
     message = capsys.readouterr().err
-    assert 'a record cannot be read' in message
-    assert str(records) in message
+    pattern = rf'Record \d \(from 0\) of {shard} is damaged \(corrupted record at \d+\)\. Check'
+    assert re.search(pattern, message)
+    assert message.count('corrupted') == 1
+    assert 'name:' not in message
 
 
 def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_error(trained, tmp_path):

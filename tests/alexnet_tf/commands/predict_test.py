@@ -105,6 +105,13 @@ def test_ten_crop_predictions_equal_those_of_evaluation(
         assert predicted == pytest.approx(sorted(cached[at].tolist(), reverse=True), rel=1e-4)
 
 
+def test_a_comma_in_a_file_name_is_explained(command, trained, inputs, capsys):
+    assert command('predict', f'--run_dir={trained}', f'--inputs={inputs}/a,b.jpg') == 2
+    printed = capsys.readouterr().err
+    assert f'--inputs={inputs}/a: no such file or folder. Commas separate inputs' in printed
+    assert '--inputs=-' in printed
+
+
 def test_paths_are_read_from_stdin(command, trained, inputs, monkeypatch, capsys):
     names = [inputs / '=good.jpg', inputs, inputs / 'none.jpg', 'http://there/is.jpg']
     text = b'\n'.join(os.fsencode(name) for name in names) + b'\n\n'

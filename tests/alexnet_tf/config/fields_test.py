@@ -17,7 +17,7 @@ class Inner(fields.Section):
     share: float = fields.setting(0.5, 'A share.', low=0, high=1)
     sides: tuple[int, ...] | None = fields.setting(None, 'Sides.', low=1, modes=('a',))
     kind: str = fields.setting('new', 'A kind.', choices=('new', ''), aliases={'old': 'new'})
-    word: str = fields.setting('x', 'A word.', pattern='[a-z]+', metavar='LETTERS')
+    word: str = fields.setting('x', 'A word.', pattern='[a-z]+', expected='letters')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,16 @@ SETTINGS = fields.map_settings(Outer)
         ({'share': math.nan}, '--share=nan: expected a finite number.'),
         ({'sides': (3, 0)}, '--sides=0: expected at least 1.'),
         ({'kind': 'other'}, '--kind=other: expected one of new, an empty value.'),
-        ({'word': 'A1'}, '--word=A1: expected LETTERS.'),
+        ({'word': 'A1'}, '--word=A1: expected letters.'),
+        ({'share': 'much'}, '--share=much: expected a number.'),
+        ({'share': True}, '--share=true: expected a number.'),
+        ({'sides': (1, 'x')}, '--sides=1,x: expected comma-separated values, each an integer.'),
+        ({'sides': 7}, '--sides=7: expected comma-separated values, each an integer.'),
+        ({'kind': ['new']}, '--kind=new: expected text.'),
+        ({'kind': None}, '--kind=None: expected text.'),
     ],
 )
-def test_values_out_of_bounds_are_refused(values, message):
+def test_values_of_another_type_or_out_of_bounds_are_refused(values, message):
     with pytest.raises(fields.UsageError) as error:
         Inner(**values)
     assert str(error.value) == message

@@ -42,16 +42,42 @@ def test_later_flags_win():
     [
         ('--data_dri=x', 'unknown flag --data_dri. Did you mean --data_dir'),
         ('surplus', "unexpected argument 'surplus'"),
-        ('--flagfile=nowhere.cfg', '--flagfile=nowhere.cfg: no such file'),
-        ('--batch_size=many', '--batch_size=many: expected an integer'),
+        ('--flagfile=nowhere.cfg', '--flagfile=nowhere.cfg: no such file, neither here nor in /'),
+        ('--flagfile=/no/where.cfg', '--flagfile=/no/where.cfg: no such file.'),
+        ('--flagfile=', '--flagfile=: no such file.'),
+        ('--flagfile=/', '--flagfile=/: Is a directory.'),
+        ('--mode', '--mode: expected a value, as --mode=VALUE. See --help.'),
+        ('--nodebug=true', '--nodebug=true does not take an argument. See --help.'),
         ('--drop_epochs=1,x', '--drop_epochs=1,x: expected comma-separated values'),
-        ('--debug=maybe', '--debug=maybe'),
+        ('--layer_rates=conv1', '--layer_rates=conv1: expected LAYER=MULTIPLE or LAYER=MULTIPLE@'),
     ],
 )
 def test_flags_that_cannot_be_read_are_refused(argument, message):
     with pytest.raises(fields.UsageError) as error:
         parse(argument)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('argument', 'expected'),
+    [
+        ('--debug=maybe', 'true or false'),
+        ('--debug=', 'true or false'),
+        ('--reshuffle=yes', 'true or false'),
+        ('--batch_size=many', 'an integer'),
+        ('--ensemble_weights=x', 'numbers of at least 0, as 1,0.5'),
+    ],
+)
+def test_a_value_of_another_type_gives_one_sentence(argument, expected):
+    with pytest.raises(fields.UsageError) as error:
+        parse(argument)
+    assert str(error.value) == f'{argument}: expected {expected}.'
+
+
+def test_a_flagfile_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / 'x.cfg').write_bytes(b'\xff\xfe--seed=1')
+    with pytest.raises(fields.UsageError, match='expected a text file with one flag a line'):
+        parse(f'--flagfile={tmp_path / "x.cfg"}')
 
 
 def test_a_flagfile_that_is_installed_is_found(tmp_path, monkeypatch):

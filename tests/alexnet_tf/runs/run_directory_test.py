@@ -34,6 +34,34 @@ def test_a_directory_without_a_run_is_refused(tmp_path):
         run_directory.find_checkpoint(tmp_path, 'best', '--run_dir')
 
 
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{"crop_size": 2', r'config\.json is not valid JSON \(Expecting'),
+        ('[1]', r'config\.json holds no JSON object'),
+        ('{"crop_size": "abc"}', r'config\.json: --crop_size=abc: expected an integer'),
+        ('{"seed": null}', r'config\.json: --seed=None: expected an integer'),
+        ('{"crop_sise": 224}', r'config\.json: unknown settings: crop_sise'),
+    ],
+)
+def test_a_damaged_config_is_named_with_its_setting(create_run, text, message):
+    directory = create_run('run', 'a')
+    (directory / 'config.json').write_text(text)
+    with pytest.raises(errors.DataError, match=f'{message}.*Restore the file from a copy'):
+        run_directory.read_config(directory)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(b'{"classes": ["\xff', 'is not valid JSON'), (b'{}', 'has no manifest_sha256')],
+)
+def test_damaged_data_of_a_run_are_named(create_run, content, message):
+    directory = create_run('run', 'a')
+    (directory / 'data.json').write_bytes(content)
+    with pytest.raises(errors.DataError, match=rf'run/data\.json {message}.*Restore the file'):
+        run_directory.read_data(directory)
+
+
 def test_runs_on_different_records_are_refused(create_run):
     first, same, other = create_run('1', 'a'), create_run('2', 'a'), create_run('3', 'b')
     run_directory.check_same_data([str(first), str(same)])

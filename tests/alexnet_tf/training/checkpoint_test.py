@@ -75,7 +75,7 @@ def test_only_corrupt_checkpoints_are_an_error(tmp_path):
     flip(tmp_path / 'step-00000001' / 'variables.npz')
     with (
         pytest.warns(UserWarning, match='is skipped'),
-        pytest.raises(errors.DataError, match='all 1 checkpoints'),
+        pytest.raises(errors.DataError, match=r'no checkpoint in .* is intact'),
     ):
         checkpoint.find_newest(tmp_path)
 

@@ -122,8 +122,28 @@ def test_a_shard_of_unreadable_images_only_is_whole(prepare_folder, folder, tmp_
 
 def test_the_first_unreadable_record_is_named(copy):
     shards = copy.list_shards('train')
-    assert 'all records can be read' in checking.find_first_unreadable(shards, copy.layout)
+    assert checking.find_first_unreadable(shards, copy.layout) == ''
     damage_second_record(get_shard(copy, 1))
     problem = checking.find_first_unreadable(shards, copy.layout)
     assert problem.startswith('Record 1 (from 0) of')
     assert 'train-00001' in problem
+
+
+@pytest.mark.parametrize('name', ['one', ''])
+def test_a_damaged_record_is_one_sentence_and_what_to_do(copy, name):
+    path = get_shard(copy)
+    damage_second_record(path)
+    problem = f'Record 1 (from 0) of {path} is damaged.' if name else ''
+    with (
+        pytest.raises(errors.DataError) as raised,
+        checking.explain_read_errors('--data_dir=x', lambda: problem),
+    ):
+        list(tf.data.TFRecordDataset(str(path)))
+    sentence, advice = str(raised.value).split(' Check all records with --mode=prepare')
+    assert advice.startswith(' --verify_only')
+    if name:
+        assert sentence == problem
+    else:
+        assert sentence.startswith('--data_dir=x: a record cannot be read (corrupted record at ')
+        assert sentence.endswith('). Now all can be: the storage may fail from time to time.')
+        assert 'name:' not in sentence

@@ -18,7 +18,8 @@ def create_run(tmp_path):
         directory.mkdir(parents=True)
         config = flags_lib.parse(['alexnet_tf', *flags])
         (directory / 'config.json').write_text(serialization.to_json(config))
-        (directory / 'data.json').write_text(json.dumps({'source': source, 'manifest_sha256': sha}))
+        data = {'source': source, 'manifest_sha256': sha, 'classes': ['cat', 'dog']}
+        (directory / 'data.json').write_text(json.dumps(data))
         for row in rows:
             run_dir, weights, split, views, top1, top5 = row
             line = {
@@ -135,7 +136,7 @@ def test_runs_can_be_named_and_must_exist(create_run, print_table, tmp_path, com
     assert 'nowhere is not a run directory' in capsys.readouterr().err
     (run / 'config.json').write_text('{"a": 1}')
     assert command('report', '--paper_tables=ilsvrc2012', f'--compare_runs={run}') == 3
-    assert f'{run}/config.json cannot be read' in capsys.readouterr().err
+    assert f'{run}/config.json: unknown settings: a' in capsys.readouterr().err
     assert command('report', '--paper_tables=ilsvrc2012', '--run_dir=no/where') == 3
     assert '--run_dir=no/where: there is no ' in capsys.readouterr().err
     assert command('train', '--paper_tables=ilsvrc2012') == 2
