@@ -244,6 +244,18 @@ def test_other_settings_leave_no_shards_behind(images, expected_hashes, tmp_path
     assert main.main([*argv, '--verify_only']) == 0
 
 
+def test_a_damaged_data_set_is_refused_with_its_problems(images, tmp_path, capsys):
+    argv = make_argv(images, tmp_path / 'data')
+    assert main.main(argv) == 0
+    (tmp_path / 'data' / 'statistics.npz').unlink()
+    capsys.readouterr()
+    assert main.main([*argv, '--verify_only']) == 3
+    progress, error, problem = capsys.readouterr().err.splitlines()
+    assert ' MB ' in progress
+    assert error.endswith('/data is not as it was written. Problems: 1')
+    assert problem.endswith('statistics.npz is missing.')
+
+
 def test_a_prepared_data_set_must_be_as_good_as_the_flags_require(images, tmp_path, capsys):
     root = tmp_path / 'tree'
     for split in ('train', 'val'):

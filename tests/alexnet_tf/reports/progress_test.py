@@ -48,6 +48,14 @@ def test_a_notebook_keeps_one_line_without_escape_sequences(clock):
     assert stream.getvalue() == f'{blank}{expected[0]}{blank}{expected[1]}\n'
 
 
+def test_fractions_are_shown_as_whole_numbers(clock):
+    stream = io.StringIO()
+    bar = progress.Progress('MB', stream)
+    clock[0] += 2
+    bar.update(1234.567, 1234.567)
+    assert stream.getvalue() == '1,235/1,235 MB  617/s  0:00 left\n'
+
+
 def test_a_terminal_keeps_one_line(clock):
     stream = Terminal()
     with progress.Progress('images', stream) as bar:

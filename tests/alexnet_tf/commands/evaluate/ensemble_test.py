@@ -85,7 +85,11 @@ def test_saved_probabilities_give_the_metrics_of_a_run(command, data, pair):
     [
         (('--ensemble_weights=1,2,3',), 2, 'a weight for each of 2 networks'),
         (('--ensemble_weights=0,0',), 2, 'one of them above 0'),
-        (('--ensemble_weights=1,1', '--search_weights=train'), 2, 'finds the weights'),
+        (
+            ('--ensemble_weights=1,1', '--search_weights=train'),
+            2,
+            'finds what --ensemble',
+        ),
         (('--search_weights=test',), 2, '--search_weights=test: '),
     ],
 )
