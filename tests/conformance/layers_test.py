@@ -35,6 +35,7 @@ CASES = {
     lrn.LocalResponseNormalization: ({'k': 1.0, 'n': 3, 'alpha': 1e-3, 'beta': 0.5}, MAPS),
     lrn.SameMapNormalization: ({'alpha': 1e-3}, MAPS),
     mean_subtraction.MeanSubtraction: ({'mean': (1.0, 2.0, 3.0)}, (7, 7, 3)),
+    mean_subtraction.MeanImageSubtraction: ({}, (7, 7, 3)),
 }
 every_layer = pytest.mark.parametrize('kind', CASES, ids=lambda kind: kind.__name__)
 

@@ -1,5 +1,6 @@
 """Files and directories: whole, or as before."""
 
+import contextlib
 import errno
 import resource
 
@@ -24,13 +25,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk():
-    """Lets this process write files of at most 1000 bytes."""
+    """Lets this process write files of at most 1000 bytes. Pytest may not: keep it short."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def save_array(path):
@@ -51,8 +54,8 @@ def save_arrays(path):
         (save_arrays, errno.EFBIG),
     ],
 )
-def test_a_full_disk_gives_an_error_with_a_number_and_the_path(tmp_path, small_disk, write, number):
-    with pytest.raises(OSError, match='new') as raised:
+def test_a_full_disk_gives_an_error_with_a_number_and_the_path(tmp_path, write, number):
+    with pytest.raises(OSError, match='new') as raised, small_disk():
         write(tmp_path / 'new')
     assert raised.value.errno == number
     assert raised.value.filename == str(tmp_path / 'new')

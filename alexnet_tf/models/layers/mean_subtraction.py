@@ -59,7 +59,7 @@ class MeanImageSubtraction(keras.layers.Layer):
     Example:
     >>> layer = MeanImageSubtraction()
     >>> layer.build((None, 1, 1, 3))
-    >>> layer.set_weights([[[[123.0, 117.0, 104.0]]]])
+    >>> layer.set_weights([tf.constant([[[123.0, 117.0, 104.0]]])])
     >>> layer(tf.constant([[[[255, 117, 0]]]], tf.uint8)).numpy()
     array([[[[ 132.,    0., -104.]]]], dtype=float32)
     """
