@@ -230,13 +230,13 @@ class Classifier:
             UsageError: A setting cannot be used, or the version exists.
         """
         trained = run_directory.read_config(self._run.directory)
-        given = {
+        merged = {
             'run_dir': str(self._run.directory),
             'data_dir': trained.data.data_dir,
             **settings,
             'export_dir': os.fspath(directory),
         }
-        config = settings_lib.build_config('export', given, name='export')
+        config = settings_lib.build_config('export', merged, name='export')
         return export.export(config, self._copy_network)
 
     def save(self, path: str | os.PathLike[str]) -> None:

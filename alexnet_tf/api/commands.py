@@ -34,8 +34,8 @@ def prepare(
         DataError: The images cannot be used, or `data_dir` holds something else.
         OSError: The disk is full or not writable.
     """
-    given = {'source_dir': source_dir, 'data_dir': data_dir} | settings
-    config = settings_lib.build_config('prepare', given, name='prepare')
+    merged = {'source_dir': source_dir, 'data_dir': data_dir} | settings
+    config = settings_lib.build_config('prepare', merged, name='prepare')
     prepare_command.run(config)
     return config.data.data_dir
 
@@ -87,7 +87,7 @@ def train(
     >>> classifier.evaluate(data_dir)['top5_error']
     0.0
     """
-    given = {'data_dir': data_dir, 'run_dir': run_dir} | settings
-    config = settings_lib.build_config('train', given, name='train')
+    merged = {'data_dir': data_dir, 'run_dir': run_dir} | settings
+    config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)
     return classifier.load_run(config.run_dir)

@@ -155,10 +155,10 @@ def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:
 
 
 def _list_files(path: str) -> list[str]:
-    found = files.as_path(path)
-    if not found.exists() and not os.path.islink(path):
+    location = files.as_path(path)
+    if not location.exists() and not os.path.islink(path):
         raise errors.DataError(f'{path}: no such file or folder.')
-    return list(map(os.fspath, folder.list_files(found))) if found.is_dir() else [path]
+    return list(map(os.fspath, folder.list_files(location))) if location.is_dir() else [path]
 
 
 def _is_pil(image: Any) -> bool:

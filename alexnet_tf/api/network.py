@@ -38,7 +38,7 @@ def AlexNet(  # noqa: N802
     last ones are 'fc8', 'logits' and 'predictions'.
 
     Args:
-        weights: A run directory of `train`, of which the newest checkpoint is loaded, or a file:
+        weights: A run directory of `train`, whose newest checkpoint is loaded, or a file:
             .npy, .npz or .caffemodel, as of Caffe's AlexNet (with `recipe='caffe'`). None: random
             initialisation as in the paper.
         include_top: Whether the fully-connected layers are there. Without them the output is the

@@ -139,7 +139,7 @@ class PaperSGD(keras.optimizers.Optimizer):
     def update_variables(self, gradients: Sequence[tf.Tensor]) -> None:
         """Updates the variables that the optimizer was built with, and nothing else.
 
-        For a training step of one's own. `apply` sums the gradients over the replicas before, and
+        For a custom training step. `apply` sums the gradients over the replicas before, and
         counts iterations.
 
         Args:

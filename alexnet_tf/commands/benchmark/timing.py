@@ -56,7 +56,7 @@ def measure_calls(call: Callable[[], object], runs: int) -> list[float]:
 
 
 def measure_call(call: Callable[[], object], images: int, *, calls: int = 1) -> Rate:
-    """Measures some calls, each of which processes so many images."""
+    """Measures some calls that process `images` images each."""
     watch = Stopwatch()
     for _ in range(calls):
         call()
