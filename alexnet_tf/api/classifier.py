@@ -17,7 +17,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
 from alexnet_tf.runs import build, loading, predictor, run_directory
-from input_pipeline import files
+from input_pipeline import errors, files
 
 _BATCH_SIZE = 128  # as --eval_batch_size
 
@@ -179,6 +179,12 @@ class Classifier:
             DataError: There are no records, they have other classes, or one cannot be read.
         """
         if isinstance(data, tf.data.Dataset):
+            names = getattr(data, 'class_names', None)
+            if names is not None and tuple(names) != tuple(self.class_names):
+                raise errors.DataError(
+                    f'data: a data set of the classes {", ".join(names)}; the network knows '
+                    f'{", ".join(self.class_names)}. Labels must count the same classes.'
+                )
             return self._inference.evaluate_dataset(data, views, batch_size)
         return self._inference.evaluate_records(os.fspath(data), split, views, batch_size)
 

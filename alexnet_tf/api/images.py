@@ -170,6 +170,11 @@ def _is_pil(image: Any) -> bool:
 def _read_pil(image: Any, exif_orientation: bool) -> np.ndarray:
     from PIL import ImageOps  # an image of PIL's is there, but PIL need not be
 
+    if image.mode in ('F', 'I') or image.mode.startswith('I;'):
+        raise fields.UsageError(
+            f'images: a PIL image of mode {image.mode}; expected 8 bits, from 0 to 255. Convert '
+            'it, or give the path of its file.'
+        )
     upright = ImageOps.exif_transpose(image) if exif_orientation else image
     return np.asarray(upright.convert('RGB'))
 

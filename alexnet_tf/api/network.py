@@ -12,9 +12,15 @@ from alexnet_tf.models import alexnet, cifar, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.runs import initial_weights, run_directory
+from alexnet_tf.runs import build, initial_weights, run_directory
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
+# The hyperparameters that decide what a network computes from its weights.
+_NETWORK_FIELDS = (
+    *('layers', 'columns', 'conv6', 'removed_layer', 'activation', 'pool_size', 'crop_size'),
+    *('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns'),
+    *('lrn1_before_pool', 'same_map_alpha', 'dropout', 'dropout_inverted'),
+)
 
 
 def AlexNet(  # noqa: N802
@@ -63,8 +69,8 @@ def AlexNet(  # noqa: N802
         with `include_preprocessing`.
 
     Raises:
-        ValueError: An argument has no such value, arguments do not go together, or weights are of
-            another number of classes or another width.
+        ValueError: An argument has no such value, arguments do not go together, or weights are of a
+            run with another number of classes, another width or another network.
         DataError: The weights cannot be read, or do not fit the network.
 
     Example:
@@ -79,6 +85,7 @@ def AlexNet(  # noqa: N802
     source = None if weights is None else pathlib.Path(weights)
     if source and source.is_dir():
         _check_run(source, num_classes, width)
+        _check_recipe_of_run(source, recipe)
     placement.create_logical_cpus(devices)
     placement.check_devices(devices)
     columns = columns_lib.ColumnBuilder(
@@ -129,6 +136,25 @@ def _check_run(directory: pathlib.Path, num_classes: int | None, width: float) -
             f'weights={directory}: the run has {run_classes} classes and width {run_width:g}, this '
             f'network {num_classes or run_classes} and {width:g}. Give classes={run_classes}, '
             f'width={run_width:g}.'
+        )
+
+
+def _check_recipe_of_run(directory: pathlib.Path, recipe: recipes_lib.Recipe) -> None:
+    """Checks that a recipe describes the network of a run: other functions have the same weights.
+
+    Raises:
+        ValueError: It does not.
+    """
+    trained = build.resolve_recipe(run_directory.read_config(directory))
+    differing = [
+        f'{field}={getattr(trained, field)!r}'
+        for field in _NETWORK_FIELDS
+        if getattr(trained, field) != getattr(recipe, field)
+    ]
+    if differing:
+        raise ValueError(
+            f'weights={directory}: the run has another network than recipe={recipe.name}: '
+            f'{", ".join(differing)}. Give recipe=alexnet_tf.load_run({str(directory)!r}).recipe.'
         )
 
 

@@ -277,3 +277,18 @@ def test_a_directory_without_a_run_is_named(tmp_path, run_dir):
         classifier.load_run(tmp_path)
     with pytest.raises(errors.UsageError, match='checkpoint=oldest: expected one of newest, best'):
         classifier.load_run(pathlib.Path(run_dir), 'oldest')
+
+
+@pytest.mark.parametrize('mode', ['F', 'I', 'I;16'])
+def test_images_of_pil_with_more_than_8_bits_are_refused(trained, mode):
+    image = PIL.Image.new(mode, (80, 80))
+    with pytest.raises(errors.UsageError, match=f'a PIL image of mode {mode}; expected 8 bits'):
+        trained.predict(image)
+
+
+def test_a_data_set_of_other_classes_is_refused(trained):
+    images = tf.zeros([2, 80, 80, 3], tf.uint8)
+    dataset = tf.data.Dataset.from_tensors((images, [0, 1]))
+    dataset.class_names = ['dog', 'cat']
+    with pytest.raises(errors.DataError, match='the classes dog, cat; the network knows cat, dog'):
+        trained.evaluate(dataset)

@@ -160,6 +160,12 @@ def test_a_run_of_another_size_is_refused(run, like_run, change):
     assert '\n' not in str(raised.value)
 
 
+def test_a_run_of_another_network_is_refused(run, like_run):
+    other = like_run['recipe'].replace(activation='tanh', lrn_alpha=0.5)
+    with pytest.raises(ValueError, match=r"activation='relu', lrn_alpha=2e-05\. Give recipe="):
+        alexnet_tf.AlexNet(weights=run, **like_run | {'recipe': other})
+
+
 def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
     other = build(seed=3)
     arrays = {variable.path: variable.numpy() for variable in other.trainable_variables}
