@@ -83,7 +83,7 @@ class Classifier:
         with the recipe of the run; `save` writes a model with the preprocessing inside.
         """
         network = self._run.model
-        return keras.Model(network.input, build.add_softmax(network.output), name=network.name)
+        return keras.Model(network.input, build.add_predictions(network.output), name=network.name)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from alexnet_tf.api import images as images_lib
+from alexnet_tf.api import settings
 from alexnet_tf.config import fields
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, loading, training_data
@@ -78,9 +79,9 @@ def image_dataset_from_directory(
     """
     size = _check_image_size(image_size)
     _check_subset(validation_split, subset)
-    _check_choice('label_mode', label_mode, ('int', 'categorical'))
+    settings.check_choice('label_mode', label_mode, ('int', 'categorical'))
     if batch_size is not None:
-        _check_batch_size(batch_size)
+        settings.check_batch_size(batch_size)
     classes, subsets = _list_subsets(os.fspath(directory), validation_split, subset)
     created = [
         _create_image_dataset(
@@ -138,9 +139,9 @@ def dataset_from_records(
             cannot be read.
     """
     manifest = manifests.load(os.fspath(data_dir))
-    _check_batch_size(batch_size)
-    _check_choice('split', split, tuple(manifest.splits))
-    _check_choice('dtype', dtype, _DTYPES)
+    settings.check_batch_size(batch_size)
+    settings.check_choice('split', split, tuple(manifest.splits))
+    settings.check_choice('dtype', dtype, _DTYPES)
     recipe = _get_recipe(recipe)
     training_data.check_image_size(recipe, manifest)
     shards, statistics = manifest.list_shards(split), manifests.load_statistics(manifest)
@@ -210,7 +211,7 @@ def _create_image_dataset(
 def _get_recipe(recipe: str | recipes.Recipe) -> recipes.Recipe:
     if isinstance(recipe, recipes.Recipe):
         return recipe
-    _check_choice('recipe', recipe, tuple(recipes.RECIPES))
+    settings.check_choice('recipe', recipe, tuple(recipes.RECIPES))
     return recipes.RECIPES[recipe]
 
 
@@ -250,18 +251,8 @@ def _check_subset(validation_split: float | None, subset: str | None) -> None:
             f'validation_split={validation_split}, subset={subset}: give both or neither.'
         )
     if validation_split is not None:
-        _check_choice('subset', subset, (*_SUBSETS, 'both'))
+        settings.check_choice('subset', subset, (*_SUBSETS, 'both'))
         if not 0 < validation_split < 1:
             raise fields.UsageError(
                 f'validation_split={validation_split}: expected a share between 0 and 1.'
             )
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
-
-
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise fields.UsageError(f'{name}={value!r}: expected one of {", ".join(choices)}.')

@@ -16,7 +16,6 @@ from input_pipeline.sources import folder
 
 Image = str | np.ndarray  # a path, or (height, width, 3) uint8 RGB
 
-_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 _EXPECTED = (
     'expected a path, a PIL image, (height, width, 3) or (n, height, width, 3) uint8 RGB, a list '
     'of these, or a tf.data.Dataset of such arrays'
@@ -111,12 +110,12 @@ def read_central_crop(path: tf.Tensor, size: int, exif_orientation: bool) -> tf.
 
     # A data set, because it can drop what fails; the second element then stands in for it.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    failed = tf.data.Dataset.from_tensors((black, _UNREADABLE))
+    failed = tf.data.Dataset.from_tensors((black, decoding.UNREADABLE))
     readable = tf.data.Dataset.from_tensors((encoded, orientation)).take(
         tf.cast(problem == '', tf.int64)
     )
     decoded = readable.map(decode).ignore_errors().concatenate(failed).take(1)
-    image, failure = decoded.with_options(_create_options()).get_single_element()
+    image, failure = decoded.with_options(decoding.create_dataset_options()).get_single_element()
     problem = tf.where(problem == '', failure, problem)
     message = tf.strings.join([path, ': ', problem])
     with tf.control_dependencies([tf.debugging.Assert(problem == '', [message])]):
@@ -130,14 +129,6 @@ def _inspect(encoded: bytes) -> tuple[np.int32, bytes]:
     except (tf.errors.OpError, ValueError) as error:
         return np.int32(1), errors.describe(error).encode()
     return np.int32(headers.read_orientation(encoded)), b''
-
-
-def _create_options() -> tf.data.Options:
-    # A data set of one element is not worth optimizing.
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    options.autotune.enabled = False
-    return options
 
 
 def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:

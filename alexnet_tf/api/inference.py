@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.api import images as images_lib
+from alexnet_tf.api import settings
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import fields
 from alexnet_tf.evaluation import ensembles, prediction_cache
@@ -113,9 +114,7 @@ class Inference:
         return images_lib.list_images(images, exif_orientation=self._run.exif_orientation)
 
     def _get_probability_predictor(self, views: int, batch_size: int) -> predictor.Predictor:
-        if views not in outputs.VIEWS.values():
-            expected = ', '.join(map(str, sorted(outputs.VIEWS.values())))
-            raise fields.UsageError(f'views={views!r}: expected one of {expected}.')
+        settings.check_choice('views', views, sorted(outputs.VIEWS.values()))
 
         def build_function():
             return predictor.build_probability_function([self._run], [1.0], views)
@@ -129,8 +128,7 @@ class Inference:
         build_function: Callable[[], predictor.Function],
         views: int = 1,
     ) -> predictor.Predictor:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
+        settings.check_batch_size(batch_size)
         key = (*key, batch_size)
         if key not in self._predictors:
             images = max(1, batch_size // views)

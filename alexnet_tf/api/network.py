@@ -13,6 +13,7 @@ from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.runs import build, initial_weights, run_directory
+from input_pipeline.batches import preprocessing
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 # The hyperparameters that decide what a network computes from its weights.
@@ -84,8 +85,7 @@ def AlexNet(  # noqa: N802
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
     if source and source.is_dir():
-        _check_run(source, num_classes, width)
-        _check_recipe_of_run(source, recipe)
+        _check_run(source, recipe, num_classes, width)
     placement.create_logical_cpus(devices)
     placement.check_devices(devices)
     columns = columns_lib.ColumnBuilder(
@@ -99,7 +99,7 @@ def AlexNet(  # noqa: N802
     mean = _find_mean(source, recipe.crop_size) if include_preprocessing else None
     outputs = _add_layers(columns, images, mean, num_classes)
     if include_top and classifier_activation is not None:
-        outputs = _add_activation(outputs, classifier_activation)
+        outputs = build.add_predictions(outputs, classifier_activation)
     model = keras.Model(images, outputs, name=name)
     if source:
         file = initial_weights.find_weights(source, 'newest', 'weights')
@@ -117,11 +117,14 @@ def recipes() -> tuple[str, ...]:
     return tuple(recipes_lib.RECIPES)
 
 
-def _check_run(directory: pathlib.Path, num_classes: int | None, width: float) -> None:
-    """Checks that a network is as large as that of a run.
+def _check_run(
+    directory: pathlib.Path, recipe: recipes_lib.Recipe, num_classes: int | None, width: float
+) -> None:
+    """Checks that a network is that of a run: other functions may have weights of the same shapes.
 
     Args:
         directory: The run directory.
+        recipe: The hyperparameters of the network.
         num_classes: The number of classes of the network; None without its top.
         width: The width of the network.
 
@@ -130,22 +133,15 @@ def _check_run(directory: pathlib.Path, num_classes: int | None, width: float) -
         DataError: The directory holds no run.
     """
     run_classes = len(run_directory.read_classes(directory))
-    run_width = run_directory.read_config(directory).network.width
+    config = run_directory.read_config(directory)
+    run_width = config.network.width
     if (num_classes or run_classes, width) != (run_classes, run_width):
         raise ValueError(
             f'weights={directory}: the run has {run_classes} classes and width {run_width:g}, this '
             f'network {num_classes or run_classes} and {width:g}. Give classes={run_classes}, '
             f'width={run_width:g}.'
         )
-
-
-def _check_recipe_of_run(directory: pathlib.Path, recipe: recipes_lib.Recipe) -> None:
-    """Checks that a recipe describes the network of a run: other functions have the same weights.
-
-    Raises:
-        ValueError: It does not.
-    """
-    trained = build.resolve_recipe(run_directory.read_config(directory))
+    trained = build.resolve_recipe(config)
     differing = [
         f'{field}={getattr(trained, field)!r}'
         for field in _NETWORK_FIELDS
@@ -175,8 +171,7 @@ def _find_mean(source: pathlib.Path | None, crop_size: int) -> Sequence[float]:
     if source is None or not source.is_dir():
         return mean_subtraction.IMAGENET_MEAN
     mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
-    start = (len(mean_image) - crop_size) // 2
-    centre = mean_image[start : start + crop_size, start : start + crop_size]
+    centre = preprocessing.central_crop(mean_image, crop_size)
     return centre.mean(axis=(0, 1), dtype=np.float64).tolist()
 
 
@@ -195,7 +190,3 @@ def _add_layers(
     if num_classes is None:
         return columns.join_columns('features', features)
     return network.add_classifier(columns, features, num_classes=num_classes)
-
-
-def _add_activation(logits: keras.KerasTensor, activation: Any) -> keras.KerasTensor:
-    return keras.layers.Activation(activation, dtype='float32', name='predictions')(logits)

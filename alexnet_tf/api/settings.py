@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alexnet_tf.config import fields, schema, serialization
@@ -37,6 +37,27 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
         if value is not None
     }
     return serialization.from_settings({'mode': mode, **checked})
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Checks that an argument is one of some values.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if value not in choices:
+        expected = ', '.join(map(str, choices))
+        raise fields.UsageError(f'{name}={value!r}: expected one of {expected}.')
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Checks that a batch size is an integer from 1.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
 
 
 def _describe_unknown(setting: str, known: list[str], name: str) -> str:

@@ -10,7 +10,6 @@ from input_pipeline.images import decoding, graph_headers, headers
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 32 << 20, headers.MAX_PIXELS
 MAX_IMAGES = 256  # per request
 _PARALLEL_DECODES = 4  # each may hold 3 bytes per pixel twice
-_UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 
 
 def decode_squares(
@@ -40,14 +39,14 @@ def decode_squares(
 
     # A dataset, because it can drop the elements that fail. The last element stands in for them.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    stand_in = tf.data.Dataset.from_tensors((count, black, _UNREADABLE))
+    stand_in = tf.data.Dataset.from_tensors((count, black, decoding.UNREADABLE))
     indices, squares, problems = (
         tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
         .map(read, num_parallel_calls=_PARALLEL_DECODES)
         .ignore_errors(log_warning=True)
         .concatenate(stand_in)
         .batch(MAX_IMAGES + 1)
-        .with_options(_request_options())
+        .with_options(decoding.create_dataset_options())
         .get_single_element()
     )
     rows = tf.fill([count + 1], tf.size(indices) - 1)
@@ -74,14 +73,6 @@ def assert_request_size(count: tf.Tensor, limit: int = MAX_IMAGES) -> tf.Operati
         ['images: ', tf.as_string(count), f' images in a request; at most {limit} are accepted']
     )
     return tf.debugging.Assert(count <= limit, [message])
-
-
-def _request_options() -> tf.data.Options:
-    # A dataset that lives for one request is not worth optimizing.
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    options.autotune.enabled = False
-    return options
 
 
 def _decode_or_explain(image, size: int, exif_orientation: bool):

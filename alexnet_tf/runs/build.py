@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -140,12 +141,17 @@ def build_with_preprocessing(
     subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=MEAN_IMAGE)
     features = network.add_features(columns, subtract(images))
     logits = network.add_classifier(columns, features, num_classes=num_classes)
-    return keras.Model(images, add_softmax(logits), name=recipe.name)
+    return keras.Model(images, add_predictions(logits), name=recipe.name)
 
 
-def add_softmax(logits: keras.KerasTensor) -> keras.KerasTensor:
-    """Adds the layer 'predictions': logits -> probabilities (batch, classes) float32."""
-    return keras.layers.Activation('softmax', dtype='float32', name='predictions')(logits)
+def add_predictions(logits: keras.KerasTensor, activation: Any = 'softmax') -> keras.KerasTensor:
+    """Adds the layer 'predictions': logits -> probabilities (batch, classes) float32.
+
+    Args:
+        logits: (batch, classes).
+        activation: As of `keras.layers.Activation`.
+    """
+    return keras.layers.Activation(activation, dtype='float32', name='predictions')(logits)
 
 
 def resolve_recipe(config: schema.Config) -> recipes.Recipe:

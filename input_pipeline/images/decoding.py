@@ -15,6 +15,7 @@ CHANNELS = 3
 JPEG_QUALITY = 95
 DCT_METHOD = 'INTEGER_ACCURATE'  # Pillow's to the bit, which TensorFlow's default is not
 _HALVED_FROM = (1024, 2048, 4096)  # pixels of the shorter side
+UNREADABLE = 'it cannot be decoded: corrupt, truncated, or in an unsupported format'
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -141,3 +142,14 @@ def _decode_jpeg(encoded):
 def _resize(image, size: int, method: str):
     resized = tf.image.resize(image, [size, size], method)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+
+def create_dataset_options() -> tf.data.Options:
+    """Creates the options of a data set that decodes an image or a request, and then is dropped.
+
+    Such a data set can leave out what cannot be decoded; it is not worth optimizing.
+    """
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    return options
