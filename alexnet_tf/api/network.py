@@ -16,12 +16,6 @@ from alexnet_tf.runs import build, initial_weights, run_directory
 from input_pipeline.batches import preprocessing
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
-# The hyperparameters that decide what a network computes from its weights.
-_NETWORK_FIELDS = (
-    *('layers', 'columns', 'conv6', 'removed_layer', 'activation', 'pool_size', 'crop_size'),
-    *('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns'),
-    *('lrn1_before_pool', 'same_map_alpha', 'dropout', 'dropout_inverted'),
-)
 
 
 def AlexNet(  # noqa: N802
@@ -71,7 +65,7 @@ def AlexNet(  # noqa: N802
 
     Raises:
         ValueError: An argument has no such value, arguments do not go together, or weights are of a
-            run with another number of classes, another width or another network.
+            run with another network.
         DataError: The weights cannot be read, or do not fit the network.
 
     Example:
@@ -84,8 +78,12 @@ def AlexNet(  # noqa: N802
     recipe = recipes_lib.Recipe.from_name(recipe) if isinstance(recipe, str) else recipe
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
-    if source and source.is_dir():
-        _check_run(source, recipe, num_classes, width)
+    file = source and initial_weights.find_weights(source, 'newest', 'weights')
+    if source and file and source.is_dir():
+        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe and the width of the run'
+        initial_weights.check_same_network(
+            source, file, recipe=recipe, width=width, argument='weights', advice=advice
+        )
     placement.create_logical_cpus(devices)
     placement.check_devices(devices)
     columns = columns_lib.ColumnBuilder(
@@ -101,8 +99,7 @@ def AlexNet(  # noqa: N802
     if include_top and classifier_activation is not None:
         outputs = build.add_predictions(outputs, classifier_activation)
     model = keras.Model(images, outputs, name=name)
-    if source:
-        file = initial_weights.find_weights(source, 'newest', 'weights')
+    if file:
         initial_weights.load(model, file, advice='Give the same classes, or include_top=False.')
     return model
 
@@ -115,43 +112,6 @@ def recipes() -> tuple[str, ...]:
     ('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1')
     """
     return tuple(recipes_lib.RECIPES)
-
-
-def _check_run(
-    directory: pathlib.Path, recipe: recipes_lib.Recipe, num_classes: int | None, width: float
-) -> None:
-    """Checks that a network is that of a run: other functions may have weights of the same shapes.
-
-    Args:
-        directory: The run directory.
-        recipe: The hyperparameters of the network.
-        num_classes: The number of classes of the network; None without its top.
-        width: The width of the network.
-
-    Raises:
-        ValueError: It is not.
-        DataError: The directory holds no run.
-    """
-    run_classes = len(run_directory.read_classes(directory))
-    config = run_directory.read_config(directory)
-    run_width = config.network.width
-    if (num_classes or run_classes, width) != (run_classes, run_width):
-        raise ValueError(
-            f'weights={directory}: the run has {run_classes} classes and width {run_width:g}, this '
-            f'network {num_classes or run_classes} and {width:g}. Give classes={run_classes}, '
-            f'width={run_width:g}.'
-        )
-    trained = build.resolve_recipe(config)
-    differing = [
-        f'{field}={getattr(trained, field)!r}'
-        for field in _NETWORK_FIELDS
-        if getattr(trained, field) != getattr(recipe, field)
-    ]
-    if differing:
-        raise ValueError(
-            f'weights={directory}: the run has another network than recipe={recipe.name}: '
-            f'{", ".join(differing)}. Give recipe=alexnet_tf.load_run({str(directory)!r}).recipe.'
-        )
 
 
 def _resolve_precision(precision: str | None) -> str:

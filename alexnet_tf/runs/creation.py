@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,8 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         DataError: The records differ.
     """
     directory = pathlib.Path(config.run_dir)
-    if differences := describe_differences(run_directory.read_config(directory), config):
+    before = list_fixed_settings(run_directory.read_config(directory))
+    if differences := describe_differences(before, list_fixed_settings(config)):
         raise fields.UsageError(
             f'--run_dir={directory} was started with other settings ({"; ".join(differences)}). '
             'Give the same ones to resume, or another --run_dir to start a new run.'
@@ -105,13 +106,12 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         )
 
 
-def describe_differences(before: schema.Config, now: schema.Config) -> list[str]:
-    """Describes the settings that differ and must not change when a run resumes."""
-    old, new = list_fixed_settings(before), list_fixed_settings(now)
+def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describes the settings that differ, by name."""
     return [
-        f'{name}: {old.get(name)} then, {new.get(name)} now'
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
+        f'{name}: {before.get(name)} then, {now.get(name)} now'
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
     ]
 
 

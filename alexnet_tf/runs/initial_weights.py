@@ -2,16 +2,24 @@
 
 import pathlib
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import keras
 
 from alexnet_tf.config import fields, schema
-from alexnet_tf.models import topology
+from alexnet_tf.models import recipes, topology
 from alexnet_tf.models.weights import caffe, readers
-from alexnet_tf.runs import run_directory
+from alexnet_tf.runs import build, creation, run_directory
 from alexnet_tf.training import checkpoint
 
 _FLAG = '--init_weights'
+# The hyperparameters that decide what a network computes from its weights, dropout and the layers
+# of small networks apart.
+_NETWORK_FIELDS = (
+    *('columns', 'conv6', 'removed_layer', 'activation', 'pool_size', 'crop_size'),
+    *('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns'),
+    *('lrn1_before_pool', 'same_map_alpha'),
+)
 
 
 def load_initial_weights(
@@ -29,7 +37,8 @@ def load_initial_weights(
         Lines for the log: which layers were loaded, and which were not.
 
     Raises:
-        UsageError: The file format is not supported, or `--init_layers` names an unknown layer.
+        UsageError: The file format is not supported, `--init_layers` names an unknown layer, or
+            without it, the weights are of a run with another network.
         DataError: The weights do not fit the network.
     """
     if not config.training.init_weights:
@@ -42,8 +51,18 @@ def load_initial_weights(
         )
     source = pathlib.Path(config.training.init_weights)
     file = find_weights(source, config.evaluation.checkpoint, _FLAG)
-    if source.is_dir() and layers is None and run_directory.read_classes(source) != tuple(classes):
-        layers = names[:-1]
+    if source.is_dir() and layers is None:
+        check_same_network(
+            source,
+            file,
+            recipe=build.resolve_recipe(config),
+            width=config.network.width,
+            argument=_FLAG,
+            advice='Give the settings of the run',
+            trains=True,
+        )
+        if run_directory.read_classes(source) != tuple(classes):
+            layers = names[:-1]
     loaded, missing = load(
         model,
         file,
@@ -53,6 +72,54 @@ def load_initial_weights(
     )
     lines = [f'train: initialised from {file}: {", ".join(loaded)}']
     return lines + ([f'train: randomly initialised: {", ".join(missing)}'] if missing else [])
+
+
+def check_same_network(
+    directory: pathlib.Path,
+    file: pathlib.Path,
+    *,
+    recipe: recipes.Recipe,
+    width: float,
+    argument: str,
+    advice: str,
+    trains: bool = False,
+) -> None:
+    """Checks that a network is that of a run: others may have weights of the same shapes.
+
+    Args:
+        directory: The run directory.
+        file: Its file of weights, which the message offers to load without this check.
+        recipe: The hyperparameters of the network.
+        width: The width of the network.
+        argument: The flag or the argument that named the directory, for the message.
+        advice: What to do about a difference, for the message.
+        trains: Whether training goes before predictions, so that another dropout is fine.
+
+    Raises:
+        UsageError: It is not.
+        DataError: The directory holds no run.
+    """
+    config = run_directory.read_config(directory)
+    trained = build.resolve_recipe(config)
+    differences = creation.describe_differences(
+        _describe_network(trained, config.network.width, trains),
+        _describe_network(recipe, width, trains),
+    )
+    if differences:
+        raise fields.UsageError(
+            f'{argument}={directory}: the run, of recipe {trained.name}, has another network '
+            f'({"; ".join(differences)}). {advice}, or {argument}={file}, of which only shapes '
+            'are checked.'
+        )
+
+
+def _describe_network(recipe: recipes.Recipe, width: float, trains: bool) -> dict[str, Any]:
+    """Describes what a network computes from its weights."""
+    layers = ' '.join(part for layer in recipe.layers for part in (layer.name, *layer.after))
+    # Without inversion, fc6's and fc7's outputs are scaled at test time.
+    dropout = None if trains or recipe.dropout_inverted else recipe.dropout
+    network = {name: getattr(recipe, name) for name in _NETWORK_FIELDS}
+    return {'layers': layers, 'width': width, 'dropout': dropout} | network
 
 
 def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:

@@ -153,17 +153,41 @@ def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_image
     np.testing.assert_allclose(model.get_layer('mean_subtraction').mean, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize('change', [{'classes': 5}, {'width': 0.05}])
-def test_a_run_of_another_size_is_refused(run, like_run, change):
-    with pytest.raises(ValueError, match=r'Give classes=3, width=0\.021\.') as raised:
-        alexnet_tf.AlexNet(weights=run, **like_run | change)
-    assert '\n' not in str(raised.value)
+def test_a_run_with_other_classes_is_refused(run, like_run):
+    with pytest.raises(errors.DataError, match=r'fitting weights of fc8\. Give the same classes'):
+        alexnet_tf.AlexNet(weights=run, **like_run | {'classes': 5})
 
 
-def test_a_run_of_another_network_is_refused(run, like_run):
-    other = like_run['recipe'].replace(activation='tanh', lrn_alpha=0.5)
-    with pytest.raises(ValueError, match=r"activation='relu', lrn_alpha=2e-05\. Give recipe="):
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'activation': 'tanh'}, r'\(activation: relu then, tanh now\)\. Give recipe='),
+        ({'lrn_alpha': 0.5}, r'lrn_alpha: 2e-05 then, 0\.5 now'),
+        # The outputs of fc6 and fc7 are multiplied by 1 - dropout.
+        ({'dropout': 0.2}, r'dropout: 0\.5 then, 0\.2 now'),
+    ],
+)
+def test_a_run_of_another_network_is_refused(run, like_run, changes, message):
+    other = like_run['recipe'].replace(**changes)
+    with pytest.raises(ValueError, match=message):
         alexnet_tf.AlexNet(weights=run, **like_run | {'recipe': other})
+
+
+def test_a_run_of_another_width_is_refused(run, like_run):
+    with pytest.raises(ValueError, match=r'width: 0\.021 then, 0\.05 now'):
+        alexnet_tf.AlexNet(weights=run, **like_run | {'width': 0.05})
+
+
+def test_hyperparameters_of_training_may_differ_from_those_of_a_run(run, like_run):
+    other = like_run['recipe'].replace(momentum=0.5, initial_sd=0.3, epochs=1, crop_chunk=1)
+    assert alexnet_tf.AlexNet(weights=run, **like_run | {'recipe': other})
+
+
+def test_the_file_of_a_run_is_loaded_into_another_network(run, like_run):
+    other = like_run['recipe'].replace(activation='tanh')
+    (file,) = (run / 'checkpoints').glob('step-*/variables.npz')
+    model = alexnet_tf.AlexNet(weights=file, **like_run | {'recipe': other})
+    np.testing.assert_array_equal(model.get_layer('fc8').kernel, np.load(file)['fc8/kernel'])
 
 
 def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
@@ -194,7 +218,7 @@ def test_arguments_without_meaning_are_refused(options, message):
 def test_a_missing_file_and_a_folder_without_a_run_are_named(tmp_path):
     with pytest.raises(errors.DataError, match=r'gone\.npz: no such file'):
         build(weights=tmp_path / 'gone.npz')
-    with pytest.raises(errors.DataError, match='is not a run directory'):
+    with pytest.raises(errors.DataError, match='holds no trained network'):
         build(weights=tmp_path)
 
 

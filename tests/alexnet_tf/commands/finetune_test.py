@@ -94,6 +94,41 @@ def test_a_folder_that_is_not_a_run_is_refused(initialise, tmp_path):
         initialise(f'--init_weights={tmp_path}')
 
 
+@pytest.mark.parametrize(
+    ('flags', 'difference'),
+    [
+        (['--activation=tanh'], 'activation: relu then, tanh now'),
+        (['--lrn_alpha=0.5'], r'lrn_alpha: 0\.0001 then, 0\.5 now'),
+        (['--width=0.3'], r'width: [\d.]+ then, 0\.3 now'),
+    ],
+)
+def test_a_run_with_another_network_is_refused_before_anything_is_written(
+    first, initialise, tmp_path, flags, difference
+):
+    message = rf'--init_weights=.* another network \({difference}\)\. .*variables\.npz, of which'
+    with pytest.raises(fields.UsageError, match=message):
+        initialise(f'--init_weights={first}', *flags)
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(
+    'flags',
+    [
+        ['--dropout=0.2', '--dropout_inverted', '--momentum=0.8', '--weight_decay=0'],
+        ['--activation=tanh', '--init_layers=conv1,conv2'],
+    ],
+)
+def test_training_and_layers_named_one_by_one_may_differ(first, initialise, variables, flags):
+    initial = initialise(f'--init_weights={first}', *flags)
+    assert not list_differing(initial, first, variables) & {'conv1_a', 'conv2_b'}
+
+
+def test_the_file_of_a_run_is_loaded_into_another_network(first, initialise, variables):
+    file = checkpoint.find_newest(first / 'checkpoints') / 'variables.npz'
+    initial = initialise(f'--init_weights={file}', '--activation=tanh')
+    assert list_differing(initial, first, variables) == set()
+
+
 def test_layers_that_the_network_does_not_have_are_refused(first, initialise):
     with pytest.raises(fields.UsageError, match='--init_layers=conv6: this network has conv1'):
         initialise(f'--init_weights={first}', '--init_layers=conv1,conv6')

@@ -28,7 +28,8 @@ def parse(*arguments):
     ],
 )
 def test_differences_of_fixed_settings_are_described(before, now, differences):
-    assert creation.describe_differences(parse(*before), parse(*now)) == differences
+    then, now = (creation.list_fixed_settings(parse(*flags)) for flags in (before, now))
+    assert creation.describe_differences(then, now) == differences
 
 
 def test_a_directory_in_which_nothing_was_created_is_removed(tmp_path):
