@@ -9,7 +9,7 @@ import struct
 
 import tensorflow as tf
 
-from input_pipeline.images import gif
+from input_pipeline.images import foreign_formats, gif
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
@@ -117,7 +117,7 @@ def _read_header(encoded: bytes) -> tuple[str, int, int]:
             return 'WebP', *_read_webp_size(encoded)
     except struct.error as error:
         raise ValueError('the file is cut short in its header') from error
-    raise ValueError(NOT_AN_IMAGE)
+    raise ValueError(foreign_formats.describe(encoded) or NOT_AN_IMAGE)
 
 
 def _read_gif_size(encoded: bytes) -> tuple[int, int]:

@@ -4,13 +4,12 @@ import collections
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from input_pipeline import errors, files
+from input_pipeline import cores, errors, files
 from input_pipeline.prepare import beam_executor, duplicates, local_executor, sharding, statistics
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
@@ -128,7 +127,7 @@ def prepare(
 
 def choose_workers(images: int, requested: int = 0) -> int:
     """Chooses the number of processes; if 0 are requested, as many as are worth starting."""
-    return requested or min(os.cpu_count() or 1, 1 + images // _IMAGES_PER_WORKER)
+    return requested or min(cores.count_cores(), 1 + images // _IMAGES_PER_WORKER)
 
 
 def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, settings) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from input_pipeline import files
+from input_pipeline import cores, files
 from input_pipeline.prepare import conversion, sharding
 from input_pipeline.records import writing
 from input_pipeline.sources import entries as entries_lib
@@ -71,7 +71,7 @@ def estimate_preparation(
         bytes=0 if first.original else int(len(entries) * mean_bytes),
         free_bytes=_measure_free_space(data_dir),
         workers=workers,
-        secs=secs_per_image * len(entries) / min(workers, os.cpu_count() or 1),
+        secs=secs_per_image * len(entries) / min(workers, cores.count_cores()),
         sampled=len(sample),
         unreadable=len(sizes) - len(readable),
     )

@@ -2,14 +2,13 @@
 
 import concurrent.futures
 import contextlib
-import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import errors, files
+from input_pipeline import cores, errors, files
 from input_pipeline.batches import preprocessing
 from input_pipeline.records import manifests
 
@@ -29,7 +28,7 @@ def find_problems(manifest: manifests.Manifest, report: Callable = lambda *_: No
     shards = manifest.all_shards
     owners = {shard.sha256: shard.file for shard in shards}
     total, done, problems = sum(shard.bytes for shard in shards), 0, []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores.count_cores()) as pool:
         checks = pool.map(lambda shard: _check_shard(manifest.directory, shard, owners), shards)
         for shard, problem in zip(shards, checks, strict=True):
             done += shard.bytes
@@ -54,7 +53,7 @@ def find_first_unreadable(shards: Sequence[tuple[str, int]], layout: manifests.L
     Returns:
         A sentence; '' if all can be read.
     """
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores.count_cores()) as pool:
         for problem in pool.map(lambda shard: _find_unreadable(*shard, layout), shards):
             if problem:
                 return problem

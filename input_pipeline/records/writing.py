@@ -10,11 +10,12 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from input_pipeline import errors, files
-from input_pipeline.images import decoding, headers
+from input_pipeline import errors, files, tally
+from input_pipeline.images import decoding, foreign_formats, headers
 from input_pipeline.prepare import statistics
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
@@ -103,12 +104,15 @@ class ShardSummary:
         bad: (name, reason) of every image that could not be read.
         kinds: Number of readable images by kind; see `headers.check`.
         digests: The first digits of each image's sha256; '' for one that could not be read.
+        treatments: What was done to images beside decoding them, such as to turn them upright; by
+            kind, the number of images and the first one's name.
     """
 
     shard: manifests.Shard
     bad: list[tuple[str, str]]
     kinds: dict[str, int]
     digests: list[str]
+    treatments: tally.Counts
 
 
 def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
@@ -131,13 +135,13 @@ def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
     with files.atomic_file(task.path) as temporary:
         if task.original:
             temporary.symlink_to(task.original)
-            bad, kinds, digests = _convert_entries(task, sums, lambda _: None, count)
+            contents = _convert_entries(task, sums, lambda _: None, count)
         else:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
-                bad, kinds, digests = _convert_entries(task, sums, writer.write, count)
+                contents = _convert_entries(task, sums, writer.write, count)
         size, sha256 = files.get_size(temporary), files.compute_sha256(temporary)
-    shard = manifests.Shard(task.path.name, kinds.total(), size, sha256)
-    summary = ShardSummary(shard, bad, dict(kinds), digests)
+    shard = manifests.Shard(task.path.name, sum(contents['kinds'].values()), size, sha256)
+    summary = ShardSummary(shard, **contents)
     if sums is not None:
         manifests.save_arrays(task.sums_path, sums.to_arrays())
     note = {'identity': identity} | dataclasses.asdict(summary)
@@ -148,7 +152,7 @@ def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
 def measure_record(entry: entries_lib.Entry, record_format: RecordFormat) -> int:
     """Makes an image's record and returns its bytes in a file; 0 if the image cannot be read."""
     try:
-        return len(_make_record(entry, entry.read(), record_format, None)[1]) + _FRAME_BYTES
+        return len(_make_record(entry, entry.read(), record_format, None)[2]) + _FRAME_BYTES
     except _UNREADABLE:
         return 0
 
@@ -170,54 +174,64 @@ def decode_square(
         ValueError: Not an image, or one so large that decoding it could exhaust the memory.
         tf.errors.OpError: The image is damaged.
     """
-    return _decode_checked(encoded, exif_orientation, square_size)[1]
+    return _decode_checked(encoded, exif_orientation, square_size)[2]
 
 
 def _decode_checked(encoded: bytes, exif_orientation: bool, square_size: int):
-    """The kind of an image and its square."""
+    """The kind of an image, what was done to it beside decoding it, and its square."""
+    converted, encoded = foreign_formats.convert(encoded, headers.MAX_PIXELS)
     kind = headers.check(encoded)
     orientation = headers.read_orientation(encoded) if exif_orientation else 1
-    return kind, decoding.decode_to_square(encoded, orientation, square_size)
+    treatments = [f'converted: {converted}'] if converted else []
+    treatments += [f'turned: EXIF orientation {orientation}'] if orientation > 1 else []
+    square = decoding.decode_to_square(encoded, orientation, square_size)
+    return converted or kind, tuple(treatments), square
 
 
-def _convert_entries(task: ShardTask, sums, write: Callable[[bytes], None], count):
-    """Converts a task's images and writes their records: (bad, kinds, digests) of the summary."""
+def _convert_entries(
+    task: ShardTask, sums, write: Callable[[bytes], None], count
+) -> dict[str, Any]:
+    """Converts a task's images and writes their records; returns fields of the summary."""
     convert = _check_record if task.original else _make_record
-    bad, kinds, digests = [], collections.Counter(), []
+    bad, kinds, digests, counts = [], collections.Counter(), [], {}
     for entry in task.entries:
         try:
             encoded = entry.read()
-            kind, record = convert(entry, encoded, task.record_format, sums)
+            kind, treatments, record = convert(entry, encoded, task.record_format, sums)
         except _UNREADABLE as error:
             bad.append((entry.name, errors.describe(error)))
             digests.append('')
         else:
             write(record)
             kinds[kind] += 1
+            for treatment in treatments:
+                tally.add(counts, treatment, entry.name)
             digests.append(hashlib.sha256(encoded).hexdigest()[:_DIGEST_DIGITS])
         count()
-    return bad, kinds, digests
+    return {'bad': bad, 'kinds': dict(kinds), 'digests': digests, 'treatments': counts}
 
 
-def _check_record(_entry, encoded: bytes, _record_format, sums) -> tuple[str, bytes]:
+def _check_record(_entry, encoded: bytes, _record_format, sums) -> tuple[str, tuple, bytes]:
     """The kind of an image that stays in its record, and no record; adds to the sums, if any."""
     kind = headers.check(encoded)
     square = tf.io.decode_jpeg(encoded, channels=decoding.CHANNELS, dct_method=decoding.DCT_METHOD)
     if sums is not None:
         sums.add(square.numpy())
-    return kind, b''
+    return kind, (), b''
 
 
-def _make_record(entry, encoded: bytes, record_format: RecordFormat, sums) -> tuple[str, bytes]:
-    """The kind of an image and its record; adds the stored pixels to the sums, if any."""
+def _make_record(entry, encoded: bytes, record_format: RecordFormat, sums):
+    """The kind of an image, what was done to it, and its record; adds to the sums, if any."""
     layout, is_jpeg = record_format.layout, record_format.layout.encoding == 'jpeg'
-    kind, square = _decode_checked(encoded, record_format.exif_orientation, layout.square_size)
+    kind, treatments, square = _decode_checked(
+        encoded, record_format.exif_orientation, layout.square_size
+    )
     stored = decoding.encode_jpeg(square).numpy() if is_jpeg else square.numpy().tobytes()
     if sums is not None:
         if is_jpeg:  # which changes pixels
             square = tf.io.decode_jpeg(stored, dct_method=decoding.DCT_METHOD)
         sums.add(square.numpy())
-    return kind, _serialize(entry, stored, record_format)
+    return kind, treatments, _serialize(entry, stored, record_format)
 
 
 def _serialize(entry: entries_lib.Entry, stored: bytes, record_format: RecordFormat) -> bytes:

@@ -13,6 +13,7 @@ from alexnet_tf.commands.benchmark import network, timing
 from alexnet_tf.config import schema
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, training_data
+from input_pipeline import cores
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.images import decoding
 from input_pipeline.records import manifests
@@ -47,7 +48,7 @@ def measure(config: schema.Config) -> dict[str, Any]:
         'record_encoding': manifest.layout.encoding,
         'record_bytes': train_bytes / manifest.count_examples(manifests.TRAIN),
         'batch_size': stream.batch_size,
-        'cores': os.cpu_count(),
+        'cores': cores.count_cores(),
         'stages': rows,
         'share_of_limit': rows[_FINISHED]['images_per_sec'] / rows[_DECODER]['images_per_sec'],
     }
