@@ -30,7 +30,7 @@ def list_saved():
 def build(name, **options):
     if name in SMALL:
         return cifar.build(recipes.RECIPES[name], num_classes=CLASSES, width=0.125, **options)
-    recipe = recipes.resolve(name, crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
+    recipe = recipes.RECIPES[name].replace(crop_size=CROP, initial_sd=0.05, initial_sd_hidden=0.05)
     return alexnet.build(recipe, num_classes=CLASSES, width=0.125, **options)
 
 

@@ -32,7 +32,7 @@ def encode():
 def model():
     """A network with random weights."""
     return alexnet.build(
-        recipes.resolve('source2012', crop_size=67, initial_sd=0.1, initial_sd_hidden=0.1),
+        recipes.SOURCE2012.replace(crop_size=67, initial_sd=0.1, initial_sd_hidden=0.1),
         num_classes=len(CLASSES),
         width=0.1,
     )

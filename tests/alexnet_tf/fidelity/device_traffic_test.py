@@ -23,7 +23,7 @@ KERNELS = {
 
 @functools.cache
 def run_step(name, precision, compiled):
-    recipe = recipes.resolve(name, crop_size=67)
+    recipe = recipes.RECIPES[name].replace(crop_size=67)
     model = alexnet.build(
         recipe,
         num_classes=CLASSES,
@@ -162,7 +162,7 @@ def test_caffes_normalisation_sends_only_the_seam():
 @pytest.mark.slow
 def test_functions_that_ran_between_two_traces_are_not_taken_for_the_step():
     run_step('paper', 'float32', True)
-    recipe = recipes.resolve('paper', crop_size=67)
+    recipe = recipes.PAPER.replace(crop_size=67)
     larger = alexnet.build(
         recipe, num_classes=CLASSES, width=0.125, precision='float16', devices=('/CPU:0', '/CPU:1')
     )

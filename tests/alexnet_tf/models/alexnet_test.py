@@ -82,7 +82,7 @@ def test_padding_lets_the_last_window_begin_inside(crop, padding):
 
 def test_conv2_conv4_and_conv5_read_their_own_column_only():
     """Counts the channels that they read: conv3 joins both columns, the others do not."""
-    tiny = recipes.resolve('paper', crop_size=67)
+    tiny = recipes.PAPER.replace(crop_size=67)
     model = alexnet.build(tiny, num_classes=3, width=1 / 8)
     assert isinstance(model.get_layer('conv3_join_a').input, list)
     for name, channels in (('conv2_a', 6), ('conv4_a', 24), ('conv5_a', 24)):
@@ -109,25 +109,25 @@ VARIANTS = {
 @pytest.mark.parametrize(('overrides', 'parameters'), VARIANTS.values(), ids=VARIANTS)
 def test_variants_have_the_parameters_counted_by_hand(overrides, parameters, monkeypatch):
     monkeypatch.setattr(keras.initializers, 'RandomNormal', lambda **_: 'zeros')  # faster
-    model = alexnet.build(recipes.resolve('source2012', **overrides), num_classes=1000)
+    model = alexnet.build(recipes.SOURCE2012.replace(**overrides), num_classes=1000)
     assert count_parameters(model) == parameters
 
 
 def test_pooling_without_overlap_keeps_the_sizes():
-    model = alexnet.build(recipes.resolve('paper', pool_size=2), num_classes=10, width=0.1)
+    model = alexnet.build(recipes.PAPER.replace(pool_size=2), num_classes=10, width=0.1)
     sizes = [model.get_layer(f'{name}_a').output.shape[1] for name in ('pool1', 'pool2', 'pool5')]
     assert sizes == [27, 13, 6]
 
 
 def test_tanh_replaces_every_relu_and_no_normalisation_is_left():
-    recipe = recipes.resolve('source2012', activation='tanh', normalization=False)
+    recipe = recipes.SOURCE2012.replace(activation='tanh', normalization=False)
     names = {layer.name for layer in alexnet.build(recipe, num_classes=10, width=0.1).layers}
     assert not [name for name in names if name.startswith(('relu', 'norm'))]
     assert {f'tanh{at}_{column}' for at in range(1, 8) for column in 'ab'} <= names
 
 
 def test_conv6_reads_both_columns():
-    model = alexnet.build(recipes.resolve('paper', conv6=True), num_classes=10)
+    model = alexnet.build(recipes.PAPER.replace(conv6=True), num_classes=10)
     assert model.get_layer('conv6_b').kernel.shape == (3, 3, 256, 128)
     assert model.get_layer('conv6_b').output.shape == (None, 6, 6, 128)
 
@@ -143,7 +143,7 @@ def test_caffes_initial_values_are_its_own():
 
 
 def test_the_feature_extractor_gives_both_columns_of_the_last_hidden_layer():
-    model = alexnet.build(recipes.resolve('paper', crop_size=67), num_classes=3, width=1 / 64)
+    model = alexnet.build(recipes.PAPER.replace(crop_size=67), num_classes=3, width=1 / 64)
     images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
     features = alexnet.build_feature_extractor(model)(images).numpy()
     assert features.shape == (2, 64)

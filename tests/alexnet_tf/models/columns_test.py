@@ -17,9 +17,7 @@ def test_columns_have_different_initial_weights(name):
 
 def test_a_second_device_for_one_column_is_refused():
     with pytest.raises(ValueError, match='2 devices for 1 column'):
-        alexnet.build(
-            recipes.resolve('paper', columns=1), num_classes=2, devices=('/CPU:0', '/CPU:1')
-        )
+        alexnet.build(recipes.PAPER.replace(columns=1), num_classes=2, devices=('/CPU:0', '/CPU:1'))
 
 
 def test_a_width_without_filters_is_refused():
@@ -29,12 +27,12 @@ def test_a_width_without_filters_is_refused():
 
 def test_a_crop_too_small_for_the_pooling_is_refused():
     with pytest.raises(ValueError, match='crop_size=63'):
-        alexnet.build(recipes.resolve('paper', crop_size=63), num_classes=3, width=1 / 48)
+        alexnet.build(recipes.PAPER.replace(crop_size=63), num_classes=3, width=1 / 48)
 
 
 def test_caffes_normalisation_reaches_into_the_other_column():
     """Compares with TensorFlow's op over all feature maps, which does not divide alpha either."""
-    recipe = recipes.resolve('caffe', crop_size=67, lrn_alpha=1e-3)
+    recipe = recipes.CAFFE.replace(crop_size=67, lrn_alpha=1e-3)
     model = alexnet.build(recipe, num_classes=3, width=0.125)
     names = ('relu1_a', 'relu1_b', 'norm1_own_a', 'norm1_own_b')
     probe = keras.Model(model.input, [model.get_layer(name).output for name in names])

@@ -74,7 +74,7 @@ def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas,
         'drop_epochs': config.training.drop_epochs,
     }
     overrides = {name: value for name, value in overrides.items() if value}
-    recipe = recipes.resolve(config.network.recipe, **overrides)
+    recipe = recipes.RECIPES[config.network.recipe].replace(**overrides)
     with pytest.raises(fields.UsageError, match=message):
         training_data.check_settings(config, recipe, create_manifest(size), replicas)
 

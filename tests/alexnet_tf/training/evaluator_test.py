@@ -30,7 +30,7 @@ def manifest(shared_folder, tmp_path_factory):
 @pytest.fixture(scope='module')
 def model():
     keras.utils.set_random_seed(0)
-    recipe = recipes.resolve('paper', crop_size=CROP, initial_sd=0.1, initial_sd_hidden=0.1)
+    recipe = recipes.PAPER.replace(crop_size=CROP, initial_sd=0.1, initial_sd_hidden=0.1)
     return alexnet.build(recipe, num_classes=7, width=0.1)
 
 

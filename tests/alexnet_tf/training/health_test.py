@@ -70,7 +70,7 @@ def test_late_input_gives_one_warning_that_names_what_to_do():
 
 @pytest.fixture(scope='module')
 def model():
-    return alexnet.build(recipes.resolve('paper', crop_size=67), num_classes=3, width=0.1)
+    return alexnet.build(recipes.PAPER.replace(crop_size=67), num_classes=3, width=0.1)
 
 
 def test_units_with_biases_far_below_their_inputs_are_dead(model):
@@ -93,7 +93,7 @@ def test_units_with_biases_far_below_their_inputs_are_dead(model):
 
 def test_units_of_other_activations_are_not_watched():
     tanh = alexnet.build(
-        recipes.resolve('paper', crop_size=67, activation='tanh'), num_classes=3, width=0.1
+        recipes.PAPER.replace(crop_size=67, activation='tanh'), num_classes=3, width=0.1
     )
     units = health.ReluUnits(tanh)
     assert units.outputs == []

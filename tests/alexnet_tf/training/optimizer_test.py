@@ -75,7 +75,7 @@ def test_twenty_steps_of_the_whole_network_match_the_recurrence(precision):
 
     Weights are float32 whatever the activations are.
     """
-    recipe = recipes.resolve('paper', crop_size=67, dropout=0.0, initial_sd=0.05)
+    recipe = recipes.PAPER.replace(crop_size=67, dropout=0.0, initial_sd=0.05)
     images = RANDOM.normal(0, 60, (4, 67, 67, 3)).astype(np.float32)
     labels, mask = np.arange(4) % 3, np.ones(4, np.float32)
     trained, other = (

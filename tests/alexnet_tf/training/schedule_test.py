@@ -65,8 +65,7 @@ def test_the_geometric_schedule_over_95_epochs_has_the_authors_learning_rates():
 def test_the_recipe_decides_the_schedule_and_the_multipliers(
     schedule_name, epochs_done, rate, biases
 ):
-    recipe = recipes.resolve(
-        'paper',
+    recipe = recipes.PAPER.replace(
         schedule=schedule_name,
         epochs=8,
         drop_epochs=(3,),

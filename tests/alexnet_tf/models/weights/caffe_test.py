@@ -13,7 +13,7 @@ from input_pipeline import errors
 
 WIDTH, CLASSES = 1 / 16, 5
 CROP = 99  # pool5 has 2x2 positions, so that their order shows
-RECIPE = recipes.resolve('caffe', crop_size=CROP)
+RECIPE = recipes.CAFFE.replace(crop_size=CROP)
 # (out, in, rows, columns), and (out, in), of both columns.
 SHAPES = {
     'conv1': (6, 3, 11, 11),
