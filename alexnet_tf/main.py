@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 
-from alexnet_tf.config import environment, flags, help_text, schema
+from alexnet_tf.config import environment, flags, help_text, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
 from input_pipeline import startup
@@ -34,6 +34,7 @@ _OUT_OF_MEMORY = (
     'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in another '
     '--run_dir, a smaller --batch_size or --width.'
 )
+_NO_OUTPUT = 'standard output is closed. Send it to a file, or to /dev/null.'
 _HELP = ('--help', '-help', '-h')
 _FULL_HELP = ('--helpfull', '-helpfull')
 
@@ -44,10 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The program and its flags; those of the process if None.
     """
-    argv = sys.argv if argv is None else argv
+    argv, is_heard = sys.argv if argv is None else argv, sys.stdout is not None
+    startup.open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # file names may be invalid in every encoding
             stream.reconfigure(errors='backslashreplace')
+    try:
+        status = _run_command_line(argv) if is_heard else _fail(_NO_OUTPUT, _EXIT_USAGE)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # for the flush at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return _EXIT_PIPE
+    return status
+
+
+def _run_command_line(argv: Sequence[str]) -> int:
     debug = '--debug' in argv or '--debug=true' in argv
     try:
         if len(argv) == 1:
@@ -64,8 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail('interrupted. Run the same command again.', _EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        return _EXIT_PIPE
+        raise
     except Exception as error:
         return _fail(*_explain(error), debug)
     return 0
@@ -80,7 +92,9 @@ def _run(config: schema.Config) -> None:
         importlib.import_module('tensorflow').config.list_physical_devices()
     environment.reset_keras()
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
-        command.run(config)
+        next_mode = command.run(config)
+    if next_mode:
+        print(f'{config.mode}: next: {serialization.to_command(config, next_mode)}')
 
 
 @contextlib.contextmanager
@@ -122,10 +136,11 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 512 << 20)
 
 
-def _fail(message: str, status: int, debug: bool) -> int:
+def _fail(message: str, status: int, debug: bool = False) -> int:
     if debug:
         traceback.print_exc()
-    print(f'alexnet_tf: error: {message}', file=sys.stderr)
+    kind = '' if status in (_EXIT_INTERRUPTED, _EXIT_TERMINATED) else 'error: '
+    print(f'alexnet_tf: {kind}{message}', file=sys.stderr)
     return status
 
 

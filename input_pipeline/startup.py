@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up lines off the screen: its C++ writes them before any log level."""
+"""Standard streams of a program that starts: closed ones, and what TensorFlow's C++ writes there."""
 
 import contextlib
 import os
@@ -9,9 +9,28 @@ from collections.abc import Iterator
 _STDERR = 2
 
 
+def open_closed_streams() -> None:
+    """Opens /dev/null for standard streams that are closed, which Python leaves as None.
+
+    Otherwise the next file that is opened would get the number of such a stream, and with it what
+    C++ libraries write there.
+    """
+    for number, (name, mode) in enumerate({'stdin': 'r', 'stdout': 'w', 'stderr': 'w'}.items()):
+        if getattr(sys, name) is not None:
+            continue
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        setattr(sys, name, open(number, mode))  # noqa: SIM115
+
+
 @contextlib.contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Hides everything written to stderr; for TensorFlow's import and its search for GPUs."""
+    """Hides everything written to stderr; for TensorFlow's import and its search for GPUs.
+
+    Its C++ writes there before any log level holds.
+    """
     # Errors too: Python raises them, and oneDNN logs one for uint8 on any CPU without AVX-512.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with tempfile.TemporaryFile() as hidden:

@@ -1,34 +1,36 @@
 """Settings as command-line flags. A flag has the name and the type of its setting."""
 
-import difflib
+import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
-from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.config import fields, resolution, schema, serialization
+from input_pipeline import errors
 
 
 def parse(argv: Sequence[str]) -> schema.Config:
     """Builds the config that a command line gives.
 
     Args:
-        argv: The program and its arguments, each `--flag=value` or `--flagfile=FILE`.
+        argv: The program and its arguments: `--flag=value`, `--flagfile=FILE`, files of `--inputs`.
 
     Raises:
         UsageError: As of `parse_settings`, or settings that do not go together.
+        DataError: `--resume` without a run in `--run_dir`.
     """
-    return serialization.from_settings(parse_settings(argv))
+    return serialization.from_settings(resolution.complete(parse_settings(argv)))
 
 
 def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
     """Returns the settings that a command line gives, later ones winning, without the defaults.
 
     Raises:
-        UsageError: An unknown flag, a value of another type, a positional argument, or a flagfile
-            that does not exist.
+        UsageError: An unknown flag, a value of another type, a positional argument in a mode that
+            reads no `--inputs`, or a flagfile that does not exist.
     """
     values, located = _define_flags(), [_locate_flagfile(argument) for argument in argv]
     try:
@@ -37,21 +39,45 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
         raise fields.UsageError(_suggest(error.flagname, list(values))) from error
     except (flags.Error, ValueError) as error:
         raise fields.UsageError(_describe(error)) from error
-    if positional:
-        raise fields.UsageError(
-            f'unexpected argument {positional[0]!r}: settings are given as --flag=value. See '
-            '--help.'
-        )
-    return {
-        name: fields.parse_value(field, values[name].value)
+    settings = {
+        name: _parse_value(field, values[name].value)
         for name, field in fields.map_settings(schema.Config).items()
         if values[name].present
     }
+    return settings | _add_inputs(settings, positional)
+
+
+def _parse_value(field: dataclasses.Field, text: str) -> Any:
+    """Parses a flag's text. A ~ is the home directory, which shells do not see behind a '='."""
+    if field.name == 'inputs' and os.path.exists(text):
+        return (text,)  # its name may have commas
+    value = fields.parse_value(field, text)
+    if isinstance(value, tuple):
+        return tuple(map(_expand_home, value))
+    return _expand_home(value)
+
+
+def _expand_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+def _add_inputs(settings: Mapping[str, Any], positional: Sequence[str]) -> dict[str, Any]:
+    """Takes positional arguments, as shells make from `--inputs=*.jpg`, for further inputs."""
+    if not positional:
+        return {}
+    modes = fields.get_modes(schema.Predict, fields.map_settings(schema.Config)['inputs'])
+    if settings.get('mode') not in modes:
+        raise fields.UsageError(
+            f'unexpected argument {positional[0]!r}: settings are given as --flag=value, and files '
+            f'only with --mode={", ".join(modes)}. See --help.'
+        )
+    return {'inputs': (*settings.get('inputs', ()), *positional)}
 
 
 def _define_flags() -> flags.FlagValues:
     """Defines one flag for each setting, which keeps its text, in a registry of its own."""
     values = flags.FlagValues()
+    values.set_gnu_getopt()  # flags may follow positional arguments
     for field in fields.map_settings(schema.Config).values():
         is_switch = fields.value_type(field.type) == (bool, False)  # --debug and --nodebug
         text = flags.ArgumentParser()
@@ -62,9 +88,7 @@ def _define_flags() -> flags.FlagValues:
 
 
 def _suggest(name: str, known: Sequence[str]) -> str:
-    close = ' or '.join(f'--{other}' for other in difflib.get_close_matches(name, known, n=2))
-    hint = f' Did you mean {close}?' if close else ''
-    return f'unknown flag --{name}.{hint} See --help.'
+    return f'unknown flag --{name}.{errors.suggest(name, known, "--")} See --help.'
 
 
 def _describe(error: Exception) -> str:

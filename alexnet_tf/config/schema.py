@@ -29,7 +29,7 @@ _READ_DATA = tuple(mode for mode in MODES if mode not in ('predict', 'verify', '
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
 _AVERAGE = ('evaluate', 'predict')
-_NUMBER = r'\d+(\.\d+)?'
+_NUMBER = r'(\d+\.?\d*|\.\d+)'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
 _SPLITS = ('train', 'validation', 'test')
 _DTYPES = ('float32', 'bfloat16', 'float16')
@@ -167,7 +167,13 @@ class Network(fields.Section):
         None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
     )
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
+    batch_norm: bool | None = fields.setting(None, 'Batch normalisation instead of these.')
+    hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
     crop_size: int | None = fields.setting(None, 'Side of the training crop.', low=11, high=256)
+    view_size: int | None = fields.setting(
+        None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
+    )
+    input_scale: float | None = fields.setting(None, 'Factor of pixels minus the mean.', low=1e-6)
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
     lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
     lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
@@ -176,6 +182,9 @@ class Network(fields.Section):
     lrn1_before_pool: bool | None = fields.setting(None, 'Apply norm1 before pool1 and relu1.')
     same_map_alpha: float | None = fields.setting(
         None, "Alpha of the source's norm in a channel. 0: none.", low=0
+    )
+    he_initialization: bool | None = fields.setting(
+        None, "He's initial weights, instead of the following."
     )
     initial_sd: float | None = fields.setting(None, 'Deviation of initial weights.', low=0)
     initial_sd_middle: float | None = fields.setting(None, 'The same for conv3 to conv6.', low=0)
@@ -199,10 +208,11 @@ class Training(fields.Section):
         None,
         'Multiples by layer, after some epochs: conv1=0@72.',
         pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
-        expected='LAYER=MULTIPLE or LAYER=MULTIPLE@EPOCHS, as conv1=0@72',
+        expected='LAYER=MULTIPLE[@EPOCHS] with a layer from conv1 to fc8, as conv1=0@72',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
     )
     momentum: float | None = fields.setting(None, 'Momentum.', low=0, high=1, modes=_UPDATE)
+    nesterov: bool | None = fields.setting(None, "Nesterov's momentum.", modes=_UPDATE)
     weight_decay: float | None = fields.setting(None, 'Weight decay.', low=0, modes=_UPDATE)
     batch_size: int | None = fields.setting(
         None, 'Examples in a step.', low=1, high=1_000_000, modes=_UPDATE
@@ -218,7 +228,14 @@ class Training(fields.Section):
             'plateau': 'by 10 after --patience_epochs without gain',
             'list': 'by 10 after each of --drop_epochs',
             'geometric': 'by 250 in all, in quarters of --epochs',
+            'cosine': 'at every step, to 0 along half a cosine',
         },
+    )
+    warmup: float | None = fields.setting(
+        None, 'Share of a cosine schedule in which the rate rises.', low=0, high=0.9
+    )
+    label_smoothing: float | None = fields.setting(
+        None, 'Share of the targets for all classes alike.', low=0, high=0.9, modes=_UPDATE
     )
     drop_epochs: tuple[int, ...] | None = fields.setting(
         None, 'Epochs of --schedule=list, as 23,51,78.', low=1, metavar='N,...'
@@ -228,6 +245,15 @@ class Training(fields.Section):
     random_crops: bool | None = fields.setting(None, 'Crop and mirror at random.', modes=_UPDATE)
     crop_chunk: int | None = fields.setting(
         None, 'Consecutive images that share crop and mirroring.', low=1, modes=_UPDATE
+    )
+    min_crop_area: float | None = fields.setting(
+        None, 'Smallest share of the image in a resized crop. 0: none.', low=0, high=1, modes=_UPDATE
+    )
+    max_crop_aspect: float | None = fields.setting(
+        None, 'Largest ratio of sides of resized crops.', low=1, high=4, modes=_UPDATE
+    )
+    contrast: float | None = fields.setting(
+        None, 'Largest relative change of contrast. 0: none.', low=0, high=0.99, modes=_UPDATE
     )
     colour_shift_sd: float | None = fields.setting(
         None, 'Colour shift, in standard deviations. 0: none.', low=0, modes=_UPDATE
@@ -332,9 +358,12 @@ class Predict(fields.Section):
 
     inputs: tuple[str, ...] = fields.setting(
         (),
-        'Image files, folders with images, or - for a list of files on stdin.',
+        'Image files, folders with images, patterns as DIR/*.jpg, or - for a list on stdin.',
         metavar='FILE_OR_FOLDER,...',
         modes=('predict', 'retrieve', 'plot'),
+    )
+    top_k: int = fields.setting(
+        5, 'Classes of each image to show, the best first.', low=1, modes=('predict', 'plot')
     )
     output: str = fields.setting(
         'table',
@@ -502,6 +531,9 @@ class Config(fields.Section):
     )
     run_dir: str = fields.setting(
         'runs/default', "A run's config, checkpoints, reports.", modes=('train', *_LOAD_RUN, 'all')
+    )
+    resume: bool = fields.setting(
+        False, 'Resume --run_dir with the settings that it has.', modes=('train', 'all')
     )
     seed: int = fields.setting(0, 'Seed of every random number.', low=0, high=2**31 - 1)
     debug: bool = fields.setting(False, "Print tracebacks and TensorFlow's own log.")

@@ -1,11 +1,16 @@
 """Configs as settings by flag name, as JSON, and as command lines."""
 
 import json
+import pathlib
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from alexnet_tf.config import fields, schema
+from input_pipeline import errors
+
+CONFIG_FILE = 'config.json'  # of a run directory
+RESTORE = 'Restore the file from a copy, or train again in another --run_dir.'
 
 
 def from_settings(values: Mapping[str, Any]) -> schema.Config:
@@ -34,6 +39,27 @@ def from_json(text: str) -> schema.Config:
 def to_json(config: schema.Config) -> str:
     """Returns every setting as one JSON object, in the order of the schema."""
     return json.dumps(to_settings(config), indent=2) + '\n'
+
+
+def read_object(directory: pathlib.Path, name: str) -> dict[str, Any]:
+    """Reads a JSON object of a run directory, as the settings in CONFIG_FILE.
+
+    Raises:
+        DataError: The directory holds no run, or the file is damaged.
+    """
+    path = directory / name
+    if not path.is_file():
+        raise errors.DataError(
+            f'{directory} is not a run directory: it has no {name}. Run --mode=train first, or '
+            'name another --run_dir.'
+        )
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise errors.DataError(f'{path} is not valid JSON ({error}). {RESTORE}') from error
+    if not isinstance(content, dict):
+        raise errors.DataError(f'{path} holds no JSON object. {RESTORE}')
+    return content
 
 
 def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:

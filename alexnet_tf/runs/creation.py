@@ -63,7 +63,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         DataError: The existing run was trained on other records.
     """
     directory = pathlib.Path(config.run_dir)
-    contents = {run_directory.CONFIG_FILE: serialization.to_json(config)}
+    contents = {serialization.CONFIG_FILE: serialization.to_json(config)}
     if (directory / run_directory.DATA_FILE).exists():
         check_same_run(config, manifest)
     else:

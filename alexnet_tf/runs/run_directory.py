@@ -1,6 +1,5 @@
 """The files of a run directory, and what is read from them without building the network."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +9,11 @@ from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.records import manifests
 
-CONFIG_FILE = 'config.json'
 DATA_FILE = 'data.json'
 MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
-_RESTORE = 'Restore the file from a copy, or train again in another --run_dir.'
 
 
 def read_config(directory: pathlib.Path) -> schema.Config:
@@ -25,11 +22,12 @@ def read_config(directory: pathlib.Path) -> schema.Config:
     Raises:
         DataError: The directory holds no run, or the file is damaged.
     """
-    settings = _read_json(directory, CONFIG_FILE)
+    settings = serialization.read_object(directory, serialization.CONFIG_FILE)
     try:
         return serialization.from_settings(settings)
     except fields.UsageError as error:
-        raise errors.DataError(f'{directory / CONFIG_FILE}: {error} {_RESTORE}') from error
+        path = directory / serialization.CONFIG_FILE
+        raise errors.DataError(f'{path}: {error} {serialization.RESTORE}') from error
 
 
 def read_data(directory: pathlib.Path) -> dict[str, Any]:
@@ -38,27 +36,11 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
     Raises:
         DataError: The directory holds no run, or the file is damaged.
     """
-    data = _read_json(directory, DATA_FILE)
+    data = serialization.read_object(directory, DATA_FILE)
     for name in ('manifest_sha256', 'classes'):
         if name not in data:
-            raise errors.DataError(f'{directory / DATA_FILE} has no {name}. {_RESTORE}')
+            raise errors.DataError(f'{directory / DATA_FILE} has no {name}. {serialization.RESTORE}')
     return data
-
-
-def _read_json(directory: pathlib.Path, name: str) -> dict[str, Any]:
-    path = directory / name
-    if not path.is_file():
-        raise errors.DataError(
-            f'{directory} is not a run directory: it has no {name}. Run --mode=train first, or '
-            'name another --run_dir.'
-        )
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise errors.DataError(f'{path} is not valid JSON ({error}). {_RESTORE}') from error
-    if not isinstance(content, dict):
-        raise errors.DataError(f'{path} holds no JSON object. {_RESTORE}')
-    return content
 
 
 def read_classes(directory: pathlib.Path) -> tuple[str, ...]:

@@ -13,13 +13,18 @@ _POLL_SECS = 0.2
 class Stopped(Exception):
     """Training stopped because a signal asked for it, after a checkpoint was saved.
 
+    Args:
+        number: The number of the signal.
+        step: Of the checkpoint.
+
     Attributes:
         exit_code: 128 plus the number of the signal.
     """
 
-    def __init__(self, number: int):
-        name = signal.Signals(number).name
-        super().__init__(f'stopped by {name} after a checkpoint. Run the same command to resume.')
+    def __init__(self, number: int, step: int | None = None):
+        name = 'Ctrl-C' if number == signal.SIGINT else signal.Signals(number).name
+        place = '' if step is None else f' at step {step:,}'
+        super().__init__(f'stopped by {name}; saved{place}; the same command resumes')
         self.exit_code = 128 + number
 
 

@@ -45,7 +45,7 @@ def _predict_inputs(config: schema.Config) -> list[tuple[dict, np.ndarray]]:
     views = selection.select_views(config, default=('1',))[0]
     function = predictor.build_probability_function([trained], [1.0], views)
     return [
-        (predictor.build_row(prediction, trained.names), prediction.square)
+        (predictor.build_row(prediction, trained.names, config.predict.top_k), prediction.square)
         for prediction in _read_inputs(config, trained, function=function, limit=_PREDICTIONS)
     ]
 
@@ -180,8 +180,8 @@ def _read_crop(config: schema.Config) -> tuple[loading.TrainedRun, np.ndarray, t
         return tf.zeros([tf.shape(squares)[0], 1])
 
     square = _read_inputs(config, trained, function=skip, limit=1)[0].square
-    images = predictor.make_views(trained, tf.constant(square[None]), 1)
-    return trained, preprocessing.central_crop(square, trained.recipe.crop_size), images
+    preprocess = trained.preprocess
+    return trained, preprocess.cut_view(square), preprocess.make_views(square[None], 1)
 
 
 FIGURES = {

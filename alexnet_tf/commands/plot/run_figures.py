@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, network_diagram, run_plots
 from alexnet_tf.plots import kernels as kernels_lib
@@ -51,7 +51,7 @@ def _describe_specialisation(pairs) -> str:
 
 def plot_network(config: schema.Config) -> charts.FigureWithData:
     """Plots the layers of a run's network, or of the flags' if there is no run (figure 2)."""
-    path = pathlib.Path(config.run_dir) / run_directory.CONFIG_FILE
+    path = pathlib.Path(config.run_dir) / serialization.CONFIG_FILE
     num_classes = config.benchmark.num_classes
     if path.is_file():
         config = run_directory.read_config(path.parent)

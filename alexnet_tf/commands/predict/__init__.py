@@ -1,4 +1,4 @@
-"""`--mode=predict`: the five most probable classes of each image, or a submission to ILSVRC."""
+"""`--mode=predict`: the most probable classes of each image, or a submission to ILSVRC."""
 
 import dataclasses
 import functools
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import streams
 from alexnet_tf.config import fields, schema
-from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers, progress
 from alexnet_tf.runs import loading, predictor, run_directory
@@ -38,10 +37,11 @@ def run(config: schema.Config) -> None:
     if options.submission:
         return _write_submission(options.submission, members[0], paths, predict)
     names = members[0].names
-    k = min(outputs.TOP_K, len(names))
+    k = min(options.top_k, len(names))
     create_writer = functools.partial(prediction_writers.create_writer, k=k)
     entries = (
-        (predictor.build_row(prediction, names), prediction.square) for prediction in predict(paths)
+        (predictor.build_row(prediction, names, k), prediction.square)
+        for prediction in predict(paths)
     )
     plotted = streams.write_rows(
         config, entries, len(paths), create_writer=create_writer, limit=_PLOTTED

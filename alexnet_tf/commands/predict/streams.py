@@ -1,6 +1,7 @@
 """The input files of a command, and the rows that it writes for them."""
 
 import contextlib
+import glob
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,10 +17,11 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
     """Lists the files that `--inputs` names.
 
     Args:
-        inputs: Files; folders, for all files below them; '-' for paths on stdin, one a line.
+        inputs: Files; folders, for all files below them; patterns, as 'DIR/*.jpg' or '**/*.png';
+            '-' for paths on stdin, one a line.
 
     Raises:
-        UsageError: A name does not exist, or there are no files.
+        UsageError: A name does not exist, a pattern matches nothing, or there are no files.
     """
     paths: list[str] = []
     for name in inputs:
@@ -27,21 +29,35 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
             lines = sys.stdin.buffer.read().splitlines()  # a path may be any bytes
             paths += [os.fsdecode(line) for line in lines if line.strip()]
             continue
-        path = files.as_path(name)
-        if not path.exists():
-            commas = ''
-            if len(inputs) > 1:
-                commas = (
-                    ' Commas separate inputs: of a name with a comma, give the folder, or the path '
-                    'on stdin (--inputs=-).'
-                )
-            raise fields.UsageError(f'--inputs={name}: no such file or folder.{commas}')
-        paths += map(os.fspath, folder.list_files(path)) if path.is_dir() else [name]
+        matches = _match_names(name)
+        if not matches:
+            raise fields.UsageError(_describe_missing(name, is_one_of_several=len(inputs) > 1))
+        paths += dict.fromkeys(path for match in matches for path in _list_files(match))
     if not paths:
         raise fields.UsageError(
             f'--inputs={",".join(inputs)} names no files. Name images, or a folder with images.'
         )
     return paths
+
+
+def _match_names(name: str) -> list[str]:
+    """Lists the files and folders that a name or a pattern stands for."""
+    if files.as_path(name).exists():
+        return [name]
+    return sorted(glob.glob(name, recursive=True))
+
+
+def _list_files(name: str) -> list[str]:
+    path = files.as_path(name)
+    return list(map(os.fspath, folder.list_files(path))) if path.is_dir() else [name]
+
+
+def _describe_missing(name: str, *, is_one_of_several: bool) -> str:
+    reason = 'no file matches' if glob.has_magic(name) else 'no such file or folder'
+    advice = (
+        ' Commas separate inputs: give a file with a comma in its name alone, or after the flags.'
+    )
+    return f'--inputs={name}: {reason}.{advice if is_one_of_several else ""}'
 
 
 def write_rows(

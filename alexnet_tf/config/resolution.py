@@ -1,0 +1,59 @@
+"""Completes the settings that a command gives: a resumed run's own, directories named for a source.
+
+Both are settled here, once; the config of a command says what holds, not where it came from.
+"""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from alexnet_tf.config import fields, schema, serialization
+
+_PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
+_RESUMABLE = ('train', 'all')
+
+
+def complete(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that were given, with what follows from them.
+
+    With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
+    `data_dir` and a `run_dir` of its name, unless they were given.
+
+    Args:
+        given: Settings by flag name.
+
+    Raises:
+        UsageError: `resume` with a mode that does not train one run.
+        DataError: `resume` without a run in `run_dir`.
+    """
+    if given.get('resume'):
+        return _read_run(given) | given | {'resume': False}
+    return _name_directories(given) | given
+
+
+def _read_run(given: Mapping[str, Any]) -> dict[str, Any]:
+    directory = pathlib.Path(given.get('run_dir', schema.Config.run_dir))
+    if given.get('mode', 'train') not in _RESUMABLE:
+        raise fields.UsageError(f'--resume belongs to --mode=train or all, not to {given["mode"]}.')
+    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
+    mode = stored.get('mode')  # an experiment's runs are trained one by one
+    return stored | {'run_dir': str(directory), 'mode': mode if mode in _RESUMABLE else 'train'}
+
+
+def _name_directories(given: Mapping[str, Any]) -> dict[str, str]:
+    """Names directories for a source: data/photos and runs/photos for a folder photos."""
+    source, mode = given.get('source_dir'), given.get('mode', schema.Config.mode)
+    name = os.path.basename(os.path.abspath(source)) if source else ''
+    if not name or mode not in _PREPARING:
+        return {}
+    if os.path.isfile(source):
+        name = name.partition('.')[0] or name
+    data_dir = os.path.join('data', name)
+    if _is_within(data_dir, source):  # images in ./data: records are no place for more of them
+        data_dir += '-records'
+    return {'data_dir': data_dir, 'run_dir': os.path.join('runs', name)}
+
+
+def _is_within(path: str, directory: str) -> bool:
+    return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(directory).resolve())
