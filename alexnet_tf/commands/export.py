@@ -98,8 +98,7 @@ def _serve(trained: loading.TrainedRun, precision: str) -> signatures.ServedMode
     return signatures.ServedModel.from_keras(
         trained.model,
         trained.names,
-        trained.mean_image,
-        crop_size=trained.recipe.crop_size,
+        trained.preprocess,
         exif_orientation=trained.exif_orientation,
         precision=precision,
     )
@@ -134,8 +133,7 @@ def _write_formats(
         difference = formats.write_model(
             file,
             trained.model,
-            trained.mean_image,
-            crop_size=trained.recipe.crop_size,
+            trained.preprocess,
             reference=(squares, scores),
             tolerance=_TOLERANCE if is_exact else _NARROW_TOLERANCE,
         )

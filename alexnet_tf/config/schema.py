@@ -134,6 +134,7 @@ class Network(fields.Section):
             'paper': 'the text of the paper, to the letter',
             'source2012': "what the paper's source code ran",
             'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
+            'modern': 'two columns with batch norm, for images of your own',
             'cifar13': "footnote 3's CIFAR-10 network, 13 % error",
             'cifar11': 'the same with normalisation, 11 % error',
             'figure1': 'the four layers of figure 1, for CIFAR-10',
@@ -166,6 +167,7 @@ class Network(fields.Section):
     pool_size: int | None = fields.setting(
         None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
     )
+    global_pooling: bool | None = fields.setting(None, 'Let pool5 average whole feature maps.')
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
     batch_norm: bool | None = fields.setting(None, 'Batch normalisation instead of these.')
     hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
@@ -247,7 +249,11 @@ class Training(fields.Section):
         None, 'Consecutive images that share crop and mirroring.', low=1, modes=_UPDATE
     )
     min_crop_area: float | None = fields.setting(
-        None, 'Smallest share of the image in a resized crop. 0: none.', low=0, high=1, modes=_UPDATE
+        None,
+        'Smallest share of the image in a resized crop. 0: none.',
+        low=0,
+        high=1,
+        modes=_UPDATE,
     )
     max_crop_aspect: float | None = fields.setting(
         None, 'Largest ratio of sides of resized crops.', low=1, high=4, modes=_UPDATE

@@ -31,9 +31,8 @@ def find_missing_package(kind: str) -> str:
 def write_model(
     path: pathlib.Path,
     model: keras.Model,
-    mean_image: np.ndarray,
+    preprocess: preprocessing.Preprocessing,
     *,
-    crop_size: int,
     reference: tuple[np.ndarray, np.ndarray],
     tolerance: float,
 ) -> float:
@@ -45,8 +44,7 @@ def write_model(
     Args:
         path: File to write; its suffix selects the format.
         model: Images -> logits, in float32, without device scopes.
-        mean_image: (size, size, 3) float32.
-        crop_size: Side of the network's input in pixels.
+        preprocess: Makes its images from squares.
         reference: Squares (n, size, size, 3) uint8, and their scores (n, classes) float32.
         tolerance: Largest difference of a score.
 
@@ -59,7 +57,7 @@ def write_model(
     squares, expected = reference
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
         temporary = pathlib.Path(folder) / path.name
-        _export(temporary, _prepend_preprocessing(model, mean_image, crop_size), squares[:1])
+        _export(temporary, _prepend_preprocessing(model, preprocess), squares[:1])
         run = {'.tflite': _run_litert, '.onnx': _run_onnx}[path.suffix]
         difference = float(np.abs(run(temporary, squares) - expected).max())
         if not difference <= tolerance:
@@ -72,12 +70,11 @@ def write_model(
     return difference
 
 
-def _prepend_preprocessing(model, mean_image: np.ndarray, crop_size: int) -> keras.Model:
-    options = {'mean_image': mean_image, 'crop_size': crop_size, 'number': 1}
+def _prepend_preprocessing(model, preprocess: preprocessing.Preprocessing) -> keras.Model:
     centre = keras.layers.Lambda(
-        preprocessing.make_views, arguments=options, name='centred', dtype='float32'
+        preprocess.make_views, arguments={'number': 1}, name='centred', dtype='float32'
     )
-    squares = keras.Input(mean_image.shape, dtype='uint8', name=_INPUT)
+    squares = keras.Input(preprocess.mean_image.shape, dtype='uint8', name=_INPUT)
     logits = model(centre(squares))
     return keras.Model(squares, keras.layers.Softmax(dtype='float32', name='scores')(logits))
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.export import reduced_precision, untrusted_images
@@ -26,8 +25,7 @@ class ServedModel:
         compute_logits: Images (n, crop_size, crop_size, 3) float32 -> logits (n, classes).
         compute_features: The same images -> the last hidden layer, (n, 4096 at width 1) float32.
         class_names: Names in label order.
-        mean_image: (size, size, 3) float32, RGB, 0 to 255; size is 256 for ImageNet's recipes.
-        crop_size: Side of the network's input in pixels.
+        preprocess: Makes the images from squares, 256 x 256 for ImageNet's recipes.
         exif_orientation: Whether to apply the EXIF orientation of images.
         variables: What the two functions read.
     """
@@ -35,8 +33,7 @@ class ServedModel:
     compute_logits: Callable[[tf.Tensor], tf.Tensor]
     compute_features: Callable[[tf.Tensor], tf.Tensor]
     class_names: Sequence[str]
-    mean_image: np.ndarray
-    crop_size: int
+    preprocess: preprocessing.Preprocessing
     exif_orientation: bool = False
     variables: Sequence[tf.Variable] = ()
 
@@ -45,9 +42,8 @@ class ServedModel:
         cls,
         model: keras.Model,
         class_names: Sequence[str],
-        mean_image: np.ndarray,
+        preprocess: preprocessing.Preprocessing,
         *,
-        crop_size: int,
         exif_orientation: bool = False,
         precision: str = 'float32',
     ) -> Self:
@@ -56,8 +52,7 @@ class ServedModel:
         Args:
             model: Images (n, crop_size, crop_size, 3) float32 -> logits (n, classes).
             class_names: Names in label order.
-            mean_image: (size, size, 3) float32.
-            crop_size: Side of the network's input in pixels.
+            preprocess: Makes its images from squares.
             exif_orientation: Whether to apply the EXIF orientation of images.
             precision: Dtype of the stored weights: 'float32', 'bfloat16' or 'float16'.
         """
@@ -69,8 +64,7 @@ class ServedModel:
             _allow_empty(as_function(model)),
             _allow_empty(as_function(alexnet.build_feature_extractor(model))),
             class_names,
-            mean_image,
-            crop_size,
+            preprocess,
             exif_orientation,
             variables,
         )
@@ -118,7 +112,7 @@ class _SignatureFunctions:
     """The functions behind the signatures; four of them share the traced decoder."""
 
     def __init__(self, served: ServedModel):
-        self._served, self._size = served, len(served.mean_image)
+        self._served, self._size = served, served.preprocess.square_size
         self._decode = _trace(self._decode_squares, _ENCODED)
 
     def serving_default(self, images):
@@ -131,7 +125,7 @@ class _SignatureFunctions:
         return self._classify(self._read_squares(images), _TEN_CROP)
 
     def features(self, images):
-        views = self._make_views(self._read_squares(images), 1)
+        views = self._served.preprocess.make_views(self._read_squares(images), 1)
         return {'features': self._served.compute_features(views)}
 
     def tolerant(self, images):
@@ -169,13 +163,8 @@ class _SignatureFunctions:
         with tf.control_dependencies([untrusted_images.assert_readable(problems)]):
             return tf.identity(squares)
 
-    def _make_views(self, squares, number):
-        return preprocessing.make_views(
-            squares, self._served.mean_image, crop_size=self._served.crop_size, number=number
-        )
-
     def _classify(self, squares, views=1):
-        logits = self._served.compute_logits(self._make_views(squares, views))
+        logits = self._served.compute_logits(self._served.preprocess.make_views(squares, views))
         scores = outputs.average_probabilities(logits, views)
         top = tf.math.top_k(scores, min(outputs.TOP_K, len(self._served.class_names)))
         names = tf.gather(tf.constant(self._served.class_names), top.indices)

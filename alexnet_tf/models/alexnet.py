@@ -71,7 +71,7 @@ def add_features(
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image with a stride of 4; 48 in each column.
     # Paper: 224 pixels do not make the 55 windows of figure 2; padding does, as in its source.
-    x = columns.broadcast(images)
+    x = columns.broadcast(columns.scale_input('input_scale', images))
     x = columns.zero_padding('conv1_pad', x, after=compute_padding(recipe.crop_size))
     x = columns.convolution('conv1', x, filters=48, size=_CONV1_SIZE, stride=_CONV1_STRIDE, sd=sd)
     if recipe.lrn1_before_pool:
@@ -106,6 +106,8 @@ def add_features(
         filters = 256 // recipe.columns
         x = columns.convolution('conv5', x, filters=filters, size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu5', x)
+    if recipe.global_pooling:
+        return columns.global_pooling('pool5', x)
     x = columns.max_pooling('pool5', x)
 
     if recipe.conv6:  # section 7: a sixth convolution over the last pooling layer
@@ -133,10 +135,11 @@ def add_classifier(
     hidden_sd, bias = recipe.initial_sd_hidden, recipe.initial_bias
 
     # fc6 and fc7: 4096 neurons each, half of them in each column; both halves read both columns.
+    units = recipe.hidden_units // recipe.columns
     x = columns.flatten('pool5_flat', features)
     for fc, relu, drop in (('fc6', 'relu6', 'drop6'), ('fc7', 'relu7', 'drop7')):
         x = columns.concatenate_columns(fc, x)
-        x = columns.fully_connected(fc, x, units=4096 // recipe.columns, sd=hidden_sd, bias=bias)
+        x = columns.fully_connected(fc, x, units=units, sd=hidden_sd, bias=bias)
         x = columns.activation(relu, x)
         x = columns.dropout(drop, x)
 

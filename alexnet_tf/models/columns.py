@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from alexnet_tf.models import recipes
+from alexnet_tf.models.layers import batch_normalization, locally_connected, lrn, on_device
 from alexnet_tf.models.layers import dropout as dropout_lib
-from alexnet_tf.models.layers import locally_connected, lrn, on_device
 
 COLUMNS = ('a', 'b')
 CHANNELS = 3
@@ -76,6 +76,13 @@ class ColumnBuilder:
         dtype = self._dtype.compute_dtype if self._compiled else 'float32'
         return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
 
+    def scale_input(self, name: str, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Multiplies images by the recipe's scale, unless it is 1."""
+        if self.recipe.input_scale == 1:
+            return images
+        own = self._placement(name, COLUMNS[0]) | {'name': name}
+        return on_device.Rescaling(self.recipe.input_scale, **own)(images)
+
     def broadcast(self, tensor: keras.KerasTensor) -> ColumnOutputs:
         """Gives every column the same tensor."""
         return dict.fromkeys(COLUMNS[: self.recipe.columns], tensor)
@@ -98,6 +105,8 @@ class ColumnBuilder:
     ) -> ColumnOutputs:
         """Convolves: with zero padding that keeps the size at stride 1, else without padding.
 
+        Batch normalisation follows where the recipe has it.
+
         Args:
             name: The layer's name, without the column.
             x: Images or feature maps.
@@ -109,7 +118,8 @@ class ColumnBuilder:
         """
         padding = 'valid' if stride > 1 else 'same'
         arguments = self._scale(filters), size, stride, padding, _DATA_FORMAT
-        return self._add(on_device.Conv2D, name, x, *arguments, initial=(sd, bias))
+        x = self._add(on_device.Conv2D, name, x, *arguments, initial=(sd, bias))
+        return self._normalize_batch(name, x)
 
     def locally_connected(
         self, name: str, x: ColumnOutputs, *, filters: int, size: int, sd: float, bias: float
@@ -121,8 +131,12 @@ class ColumnBuilder:
     def fully_connected(
         self, name: str, x: ColumnOutputs, *, units: int, sd: float, bias: float
     ) -> ColumnOutputs:
-        """Adds a fully-connected layer of `units` units in each column, at width 1."""
-        return self._add(on_device.Dense, name, x, self._scale(units), initial=(sd, bias))
+        """Adds a fully-connected layer of `units` units in each column, at width 1.
+
+        Batch normalisation follows where the recipe has it.
+        """
+        x = self._add(on_device.Dense, name, x, self._scale(units), initial=(sd, bias))
+        return self._normalize_batch(name, x)
 
     def activation(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Applies the recipe's activation; where it is tanh, 'relu1' is called 'tanh1'."""
@@ -133,7 +147,7 @@ class ColumnBuilder:
 
     def normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Normalises across feature maps (section 3.3), unless the recipe leaves that out."""
-        if not self.recipe.normalization:
+        if not self._has_lrn:
             return x
         if self.recipe.lrn_across_columns and len(x) > 1:
             return self._normalize_across_columns(name, x)
@@ -144,7 +158,7 @@ class ColumnBuilder:
     def same_map_normalization(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Normalises within feature maps where the recipe does, as the 2012 source did."""
         alpha = self.recipe.same_map_alpha
-        if not (self.recipe.normalization and alpha):
+        if not (self._has_lrn and alpha):
             return x
         return self._add(lrn.SameMapNormalization, name, x, alpha=alpha)
 
@@ -172,6 +186,11 @@ class ColumnBuilder:
         """Averages over the recipe's windows, 2 apart, and at the edge over what exists of one."""
         arguments = self.recipe.pool_size, POOL_STRIDE, 'same', _DATA_FORMAT
         return self._add(on_device.AveragePooling2D, name, x, *arguments)
+
+    def global_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
+        """Averages each feature map: (batch, rows, columns, maps) -> (batch, 1, 1, maps)."""
+        size = x[COLUMNS[0]].shape[1]
+        return self._add(on_device.AveragePooling2D, name, x, size, size, data_format=_DATA_FORMAT)
 
     def join_columns(self, name: str, x: ColumnOutputs) -> keras.KerasTensor:
         """Joins the columns' outputs side by side, a then b, in a layer of exactly this name."""
@@ -202,11 +221,20 @@ class ColumnBuilder:
         first = COLUMNS[0]
         layer = on_device.Dense(
             num_classes,
-            **self._initializers(name, first, sd, bias),
+            **self._initializers(name, first, sd, bias, is_last=True),
             **self._placement(name, first) | {'name': name},
         )
         logits = layer(self._concatenate(name, first, x))
         return keras.layers.Activation('linear', dtype='float32', name='logits')(logits)
+
+    @property
+    def _has_lrn(self) -> bool:
+        return self.recipe.normalization and not self.recipe.batch_norm
+
+    def _normalize_batch(self, name, x):
+        if not self.recipe.batch_norm:
+            return x
+        return self._add(batch_normalization.BatchNormalization, f'{name}_batch_norm', x)
 
     def _normalize(self, name, x):
         constants = {key: getattr(self.recipe, f'lrn_{key}') for key in ('k', 'n', 'alpha', 'beta')}
@@ -251,12 +279,14 @@ class ColumnBuilder:
         device = self._devices[column]
         return {'name': f'{name}_{column}', 'device': device, 'dtype': self._dtype}
 
-    def _initializers(self, name, column, sd, bias) -> dict[str, keras.Initializer]:
+    def _initializers(self, name, column, sd, bias, *, is_last=False) -> dict[str, Any]:
         seed = self._layer_seed(name, column)
-        return {
-            'kernel_initializer': keras.initializers.RandomNormal(stddev=sd, seed=seed),
-            'bias_initializer': keras.initializers.Constant(bias),
-        }
+        options = {'kernel_initializer': keras.initializers.RandomNormal(stddev=sd, seed=seed)}
+        if self.recipe.he_initialization and not is_last:
+            options['kernel_initializer'] = keras.initializers.HeNormal(seed=seed)
+        if self.recipe.batch_norm and not is_last:  # which has an offset
+            return options | {'use_bias': False}
+        return options | {'bias_initializer': keras.initializers.Constant(bias)}
 
     def _layer_seed(self, name, column) -> int:
         return zlib.crc32(f'{self._seed}/{name}_{column}'.encode()) & 0x7FFFFFFF

@@ -7,6 +7,8 @@ value. P is the paper. S is the 2012 source, github.com/computerhistory/AlexNet-
 
 import dataclasses
 
+from input_pipeline import errors
+
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
@@ -46,8 +48,16 @@ class Recipe:
         activation: 'relu', or 'tanh' (P 3.1).
         pool_size: The side of the pooling windows, which are 2 apart: 3, or 2 for no overlap
             (P 3.4).
+        global_pooling: Whether pool5 averages each feature map, instead of taking the maxima of
+            windows (Lin et al., 2014).
         normalization: Whether norm1 and norm2 are there (P 3.3).
+        batch_norm: Whether batch normalisation (Ioffe and Szegedy, 2015) stands between each
+            convolution, fc6, fc7 and their activation, in place of norm1, norm2 and the biases.
+        hidden_units: The units of fc6, and of fc7, in both columns.
         crop_size: The side of the square that the network sees (P 4.1).
+        view_size: The side of the part of the 256x256 image that is resized to `crop_size` in
+            evaluation; 0 for `crop_size`, without resizing.
+        input_scale: What images minus the mean are multiplied by.
         lrn_k: The constant of the normalisation (P 3.3).
         lrn_n: The number of adjacent feature maps in its sum, an odd number (P 3.3).
         lrn_alpha: The coefficient of its sum of squares, not divided by n (P 3.3).
@@ -57,6 +67,8 @@ class Recipe:
             pooling and the ReLU, instead of the outputs of the ReLU, before the pooling.
         same_map_alpha: The coefficient of a further normalisation after the second one, over 5x5
             neighbours in the same feature map; 0 for none.
+        he_initialization: Whether initial weights have a standard deviation of sqrt(2 / inputs of a
+            unit), as of He et al. (2015), instead of the following three; but fc8's.
         initial_sd: The standard deviation of the Gaussian of the initial weights (P 5).
         initial_sd_middle: The same for conv3, conv4, conv5 (and conv6).
         initial_sd_hidden: The same for fc6 and fc7.
@@ -69,16 +81,24 @@ class Recipe:
         bias_rate_multiplier: The learning rate of biases, as a multiple of the weights'.
         layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER@EPOCHS'.
         momentum: The fraction of the velocity that is kept (P 5).
+        nesterov: Whether the momentum is Nesterov's (Sutskever et al., 2013).
         weight_decay: The weight decay (P 5). Biases have none.
         batch_size: Examples in a step (P 5).
         epochs: Passes over the training set (P 5).
         schedule: 'plateau', which divides the learning rate when the validation error stops
-            improving (P 5), 'list' or 'geometric'.
+            improving (P 5), 'list', 'geometric' or 'cosine'.
+        warmup: The share of a 'cosine' schedule in which the learning rate rises from 0.
+        label_smoothing: The probability that targets move from the label to all classes alike
+            (Szegedy et al., 2016).
         drop_epochs: The epochs after which the 'list' schedule divides the learning rate by 10.
         reshuffle: Whether every epoch has an order of its own.
         random_crops: Whether crops are at random places and mirrored at random (P 4.1), instead of
             in the middle of the image and never mirrored.
         crop_chunk: The number of consecutive images that share a crop and a mirroring.
+        min_crop_area: Above 0, random crops have areas from this share of the image up to all of it
+            and are resized to `crop_size` (Szegedy et al., 2015).
+        max_crop_aspect: Their largest ratio of sides.
+        contrast: The largest relative change of the contrast of a training image.
         colour_shift_sd: The standard deviation of the Gaussian that multiplies the standard
             deviation of each principal component of the colours (P 4.1); 0 for no shift.
         colour_shift_divisor: What images with a shift are divided by.
@@ -92,8 +112,13 @@ class Recipe:
     removed_layer: str = ''
     activation: str = 'relu'
     pool_size: int = 3
+    global_pooling: bool = False
     normalization: bool = True
+    batch_norm: bool = False
+    hidden_units: int = 4096
     crop_size: int = 224
+    view_size: int = 0
+    input_scale: float = 1.0
     lrn_k: float = 2.0
     lrn_n: int = 5
     lrn_alpha: float = 1e-4
@@ -101,6 +126,7 @@ class Recipe:
     lrn_across_columns: bool = False
     lrn1_before_pool: bool = False
     same_map_alpha: float = 0.0
+    he_initialization: bool = False
     initial_sd: float = 0.01
     initial_sd_middle: float = 0.01
     initial_sd_hidden: float = 0.01
@@ -111,14 +137,20 @@ class Recipe:
     bias_rate_multiplier: float = 1.0
     layer_rates: tuple[str, ...] = ()
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 0.0005
     batch_size: int = 128
     epochs: int = 90
     schedule: str = 'plateau'
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
     drop_epochs: tuple[int, ...] = ()
     reshuffle: bool = True
     random_crops: bool = True
     crop_chunk: int = 1
+    min_crop_area: float = 0.0
+    max_crop_aspect: float = 4 / 3
+    contrast: float = 0.0
     colour_shift_sd: float = 0.1
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0
@@ -148,6 +180,10 @@ class Recipe:
         >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha
         0.001
         """
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in set(changes) - set(known):
+            hint = errors.suggest(name, known)
+            raise TypeError(f'{name}: a recipe has no such hyperparameter.{hint}')
         return dataclasses.replace(self, **changes)
 
     def layer_decays(self) -> dict[str, float]:
@@ -195,6 +231,30 @@ CAFFE = dataclasses.replace(
     schedule='list',
     drop_epochs=(20, 40, 60, 80),
     colour_shift_sd=0.0,
+)
+
+# For people's own images, a few hundred to a hundred thousand: two columns with what was found in the
+# ten years after. docs/results/own_images.md has what each choice is worth.
+MODERN = dataclasses.replace(
+    PAPER,
+    name='modern',
+    global_pooling=True,
+    batch_norm=True,
+    hidden_units=2048,
+    crop_size=160,
+    view_size=256,
+    input_scale=1 / 64,
+    he_initialization=True,
+    dropout_inverted=True,
+    learning_rate=0.05,
+    nesterov=True,
+    batch_size=64,
+    epochs=70,
+    schedule='cosine',
+    warmup=0.05,
+    label_smoothing=0.1,
+    min_crop_area=0.25,
+    contrast=0.2,
 )
 
 # What the networks of cuda-convnet's example layers have in common.
@@ -265,23 +325,4 @@ FIGURE1 = dataclasses.replace(
     epochs=60,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, CIFAR13, CIFAR11, FIGURE1)}
-
-
-def resolve(name: str, **overrides) -> Recipe:
-    """Returns a recipe with some hyperparameters replaced.
-
-    Args:
-        name: A key of `RECIPES`.
-        **overrides: Values by field; None leaves the recipe's.
-
-    Raises:
-        KeyError: There is no such recipe.
-        TypeError: A recipe has no such field.
-
-    Example:
-    >>> resolve('paper', epochs=3, batch_size=None).epochs
-    3
-    """
-    values = {field: value for field, value in overrides.items() if value is not None}
-    return dataclasses.replace(RECIPES[name], **values)
+RECIPES = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, MODERN, CIFAR13, CIFAR11, FIGURE1)}

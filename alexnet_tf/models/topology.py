@@ -114,8 +114,8 @@ def get_layer_name(variable: keras.Variable, *, with_column: bool = False) -> st
 
 
 def is_bias(variable: keras.Variable) -> bool:
-    """Returns whether a variable is a layer's bias."""
-    return variable.path.endswith('bias')
+    """Returns whether a variable is a layer's bias, or the scale or offset of a batch norm."""
+    return variable.path.endswith(('bias', 'gamma', 'beta'))
 
 
 def _trace_sources(layer: keras.Layer) -> tuple[set[str], list[str]]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.training import distribution, loss_scale, optimizer, steps
-from input_pipeline.batches import augmentation
+from input_pipeline.batches import augmentation, preprocessing
 from input_pipeline.records import manifests
 
 MEAN_IMAGE = 'mean_image'  # name of the layer that subtracts it
@@ -68,6 +69,7 @@ def build_learner(
         sgd = optimizer.PaperSGD(
             recipe.learning_rate,
             momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay,
             bias_multiplier=recipe.bias_rate_multiplier,
             layer_decays=recipe.layer_decays(),
@@ -81,6 +83,7 @@ def build_learner(
         finish_on_device=finish_on_device,
         accumulate_steps=config.training.accumulate_steps,
         replicas=replicas,
+        label_smoothing=recipe.label_smoothing,
     )
     return Learner(model, sgd, scale, step)
 
@@ -165,7 +168,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     overrides = {
         name: settings[name] for name in names & set(settings) if settings[name] is not None
     }
-    recipe = recipes.resolve(config.network.recipe, **overrides)
+    recipe = recipes.Recipe.from_name(config.network.recipe).replace(**overrides)
     unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
     if unused:
         raise fields.UsageError(
@@ -197,6 +200,13 @@ def build_augmentation(
     names = [field.name for field in dataclasses.fields(augmentation.AugmentationSettings)]
     settings = augmentation.AugmentationSettings(**{name: getattr(recipe, name) for name in names})
     return augmentation.Augmentation(statistics, settings)
+
+
+def build_preprocessing(
+    mean_image: np.ndarray, recipe: recipes.Recipe
+) -> preprocessing.Preprocessing:
+    """Builds what makes a network's input from the squares of records, outside of training."""
+    return preprocessing.Preprocessing(mean_image, recipe.crop_size, recipe.view_size)
 
 
 def create_replicas(config: schema.Config) -> distribution.SingleReplica:

@@ -48,6 +48,11 @@ class TrainedRun:
     epoch: int
     variables_sha256: str
 
+    @property
+    def preprocess(self) -> preprocessing.Preprocessing:
+        """What makes the network's input from squares."""
+        return build.build_preprocessing(self.mean_image, self.recipe)
+
 
 def load_run(
     config: schema.Config,
@@ -107,8 +112,7 @@ def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
     model = build.build_with_preprocessing(config, trained.recipe, len(trained.classes))
     for layer in model.layers:
         if layer.name == build.MEAN_IMAGE:
-            mean = preprocessing.central_crop(trained.mean_image, trained.recipe.crop_size)
-            layer.set_weights([mean])
+            layer.set_weights([trained.preprocess.mean_view])
         elif layer.weights:
             layer.set_weights(trained.model.get_layer(layer.name).get_weights())
     return model

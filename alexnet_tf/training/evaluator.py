@@ -32,9 +32,8 @@ class Evaluator:
 
     Args:
         model: Images -> logits.
-        mean_image: (size, size, 3) float32 RGB in [0, 255].
-        crop_size: Side of a view.
-        views: Views of each image: 1, 9 or 10.
+        preprocess: Makes the model's images from squares.
+        views: Views of each image: 1, 2, 9 or 10.
         batch_size: Views in a batch, if it is at least `views`.
         replicas: Of the model. Each worker evaluates a share of the examples, and all get the
             result for all examples.
@@ -44,9 +43,8 @@ class Evaluator:
     def __init__(
         self,
         model: keras.Model,
-        mean_image: np.ndarray,
+        preprocess: preprocessing.Preprocessing,
         *,
-        crop_size: int,
         views: int,
         batch_size: int,
         replicas: distribution.SingleReplica | None = None,
@@ -57,7 +55,7 @@ class Evaluator:
         self._datasets: dict[tuple, tf.data.Dataset] = {}
 
         def make_views(squares):
-            return preprocessing.make_views(squares, mean_image, crop_size=crop_size, number=views)
+            return preprocess.make_views(squares, views)
 
         watched = relu_units.outputs if relu_units else ()
         self._step = steps.create_evaluation_step(model, make_views, views, watched)

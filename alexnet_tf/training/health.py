@@ -1,6 +1,7 @@
 """Signs that training goes wrong: NaN, chance level, dead ReLUs, slow arithmetic, late input."""
 
 import contextlib
+import dataclasses
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,8 +12,13 @@ import numpy as np
 from alexnet_tf.models import topology
 from alexnet_tf.models.layers import on_device
 
-_GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before the loss must be below chance level
+_GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before a network must be above chance level
 _CHANCE_SHARE = 0.97  # of the loss at chance level that counts as chance level
+_TOLERANCE = 1e-6  # of an accuracy
+_FEW_STEPS_ADVICE = (
+    'For few images give --batch_size=32 --width=0.25 --reshuffle --crop_chunk=1 and another '
+    '--run_dir, or start from the weights of a run with --init_weights.'
+)
 _MANY_DEAD = 0.5
 _GOOD_SD_MIDDLE = 0.03
 _LATE_SECS = 60.0
@@ -47,31 +53,64 @@ class DivergedError(Exception):
         )
 
 
-def chance_level_warning(
-    epoch: int,
+@dataclasses.dataclass(frozen=True)
+class Chance:
+    """What a network reaches that has learned nothing from images.
+
+    Attributes:
+        loss: Of equal probabilities for all classes, in nats.
+        accuracy: Of always predicting the commonest class, in [0, 1].
+    """
+
+    loss: float
+    accuracy: float
+
+    @classmethod
+    def from_labels(cls, labels: np.ndarray, num_classes: int) -> 'Chance':
+        """Computes it for the labels of a split, (examples,) int.
+
+        >>> Chance.from_labels(np.array([0, 1, 1, 1]), num_classes=2).accuracy
+        0.75
+        """
+        return cls(math.log(num_classes), float(np.bincount(labels).max() / len(labels)))
+
+    def is_reached(self, loss: float, accuracy: float) -> bool:
+        """Whether a training loss and a validation accuracy are no better than this."""
+        return loss > _CHANCE_SHARE * self.loss or accuracy < self.accuracy + _TOLERANCE
+
+
+def is_early(epoch: int, step: int, epochs: int) -> bool:
+    """Returns whether a run of `epochs` is too young to judge: a tenth of it, or 2,000 steps."""
+    return epoch < max(_GRACE_EPOCHS, epochs / 10) and step < _GRACE_STEPS
+
+
+def describe_chance_level(
     step: int,
     loss: float,
-    num_classes: int,
     *,
+    accuracy: float,
+    chance: Chance,
+    steps_in_all: float,
     initial_sd_middle: float | None,
     dead_units: Mapping[str, float],
-) -> str | None:
-    """Returns a warning if the training loss is still at chance level, else None.
+) -> str:
+    """Returns the warning that a network is still at chance level, and what helps.
 
     Args:
-        epoch: Epochs done.
         step: Steps done.
         loss: Mean training loss of the last epoch, in nats.
-        num_classes: Number of classes; chance level is its logarithm.
+        accuracy: Validation accuracy after it, in [0, 1].
+        chance: Of the validation images.
+        steps_in_all: Steps of the whole run.
         initial_sd_middle: Standard deviation of the initial weights of conv3 to conv5; None for a
             network without these layers.
         dead_units: Share of dead units, by layer.
     """
-    chance = math.log(num_classes)
-    early = epoch < _GRACE_EPOCHS and step < _GRACE_STEPS
-    if early or not loss > _CHANCE_SHARE * chance:
-        return None
-    warning = f'still at chance level after {step:,} steps (loss {loss:.3f}, chance {chance:.3f})'
+    warning = (
+        f'still at chance level after {step:,} steps: validation accuracy {100 * accuracy:.1f} % '
+        f'(always the commonest class: {100 * chance.accuracy:.1f} %), training loss {loss:.3f} '
+        f'(chance: {chance.loss:.3f})'
+    )
     if dead_units:
         shares = ', '.join(f'{layer} {100 * share:.0f} %' for layer, share in dead_units.items())
         warning += f'; dead units: {shares}'
@@ -83,6 +122,8 @@ def chance_level_warning(
             f'conv3 to conv5 pass on little signal; --initial_sd_middle={_GOOD_SD_MIDDLE} (as in '
             '--recipe=source2012) leaves this plateau sooner.'
         )
+    if steps_in_all < _GRACE_STEPS:
+        return f'{warning}. The whole run has only {steps_in_all:,.0f} steps. {_FEW_STEPS_ADVICE}'
     return f'{warning}. Check the labels, or try another --learning_rate.'
 
 

@@ -30,6 +30,8 @@ class PaperSGD(keras.optimizers.Optimizer):
         learning_rate: A float, or one of `keras.optimizers.schedules`. Callbacks can change a
             float. It is kept in float64, and rounded once it is multiplied.
         momentum: Share of the velocity that is kept, in [0, 1].
+        nesterov: Whether weights move by momentum * v - learning_rate * gradient, with the new
+            velocity, instead of by v.
         weight_decay: Coefficient of the decay; None for no decay.
         bias_multiplier: The learning rate of biases is this multiple of that of weights. It is 1
             in the paper, and 2 in the source of 2012.
@@ -59,6 +61,7 @@ class PaperSGD(keras.optimizers.Optimizer):
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.01,
         *,
         momentum: float = 0.9,
+        nesterov: bool = False,
         weight_decay: float | None = 0.0005,
         bias_multiplier: float = 1.0,
         layer_multipliers: Mapping[str, float] | None = None,
@@ -80,7 +83,7 @@ class PaperSGD(keras.optimizers.Optimizer):
                 aggregation='only_first_replica',
                 name='learning_rate',
             )
-        self.momentum, self.bias_multiplier = momentum, bias_multiplier
+        self.momentum, self.nesterov, self.bias_multiplier = momentum, nesterov, bias_multiplier
         self.layer_multipliers = dict(layer_multipliers or {})
         self.layer_decays = dict(layer_decays or {})
         self.velocities, self._multipliers, self._decays = [], [], []
@@ -169,12 +172,14 @@ class PaperSGD(keras.optimizers.Optimizer):
                 lr=rate,
                 grad=gradient,
                 momentum=tf.constant(self.momentum, variable.dtype),
+                use_nesterov=self.nesterov,
             )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments, with the current learning rate and multipliers."""
         return super().get_config() | {
             'momentum': self.momentum,
+            'nesterov': self.nesterov,
             'bias_multiplier': self.bias_multiplier,
             'layer_multipliers': dict(self.layer_multipliers),
             'layer_decays': dict(self.layer_decays),
@@ -206,7 +211,7 @@ class PaperSGD(keras.optimizers.Optimizer):
 
     def _decay(self, decay: float, variable, velocity, rate, gradient):
         """Applies weight decay, and returns the gradient for the momentum kernel."""
-        if not self.momentum:
+        if self.nesterov or not self.momentum:
             return gradient + decay * variable
         # v - (rate * decay / momentum) * w, which the kernel multiplies by the momentum: in place,
         # where a sum of gradient and weights would need memory for both.

@@ -1,5 +1,6 @@
 """Learning rates as functions of the epochs done and the validation errors so far."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -13,18 +14,26 @@ _LAYER_RATE = re.compile(r'(\w+)=([\d.]+)(?:@(\d+))?')
 
 
 def compute_learning_rate(
-    recipe: recipes.Recipe, validation_errors: Sequence[float], *, patience_epochs: int
+    recipe: recipes.Recipe,
+    validation_errors: Sequence[float],
+    *,
+    patience_epochs: int,
+    epoch_share: float = 0.0,
 ) -> float | None:
-    """Computes the learning rate of the next epoch; None if the schedule is over.
+    """Computes the learning rate of the next step; None if the schedule is over.
 
     Args:
         recipe: Names the schedule and its hyperparameters.
         validation_errors: Top-1 error in [0, 1] after each epoch done.
         patience_epochs: See `plateau`.
+        epoch_share: The share of the next epoch that is done; only 'cosine' changes within one.
     """
     epochs_done = len(validation_errors)
     if epochs_done >= recipe.epochs:
         return None
+    if recipe.schedule == 'cosine':
+        share_done = (epochs_done + epoch_share) / recipe.epochs
+        return cosine(recipe.learning_rate, share_done, recipe.warmup)
     if recipe.schedule == 'list':
         return step_decay(recipe.learning_rate, recipe.drop_epochs, epochs_done)
     if recipe.schedule == 'geometric':
@@ -67,6 +76,22 @@ def plateau(initial: float, validation_errors: Sequence[float], patience: int) -
         if waited == patience:
             waited, drops = 0, drops + 1
     return initial / FACTOR**drops if drops <= MAX_DROPS else None
+
+
+def cosine(peak: float, share_done: float, warmup: float = 0.0) -> float:
+    """Raises the learning rate from 0 along a line, then lowers it to 0 along half a cosine.
+
+    Args:
+        peak: The largest learning rate.
+        share_done: The share of training that is done, in [0, 1].
+        warmup: The share of training in which it rises.
+
+    >>> [round(cosine(1.0, share, warmup=0.2), 3) for share in (0.1, 0.2, 0.6, 1.0)]
+    [0.5, 1.0, 0.5, 0.0]
+    """
+    if share_done < warmup:
+        return peak * share_done / warmup
+    return peak * 0.5 * (1.0 + math.cos(math.pi * (share_done - warmup) / (1.0 - warmup)))
 
 
 def geometric(initial: float, epochs_done: int, epochs: int) -> float:

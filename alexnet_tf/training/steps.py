@@ -39,6 +39,7 @@ def create_training_step(
     finish_on_device: Callable | None = None,
     accumulate_steps: int = 1,
     replicas: distribution.SingleReplica | None = None,
+    label_smoothing: float = 0.0,
 ) -> Callable[..., StepResult]:
     """Creates the function that trains on one batch.
 
@@ -50,6 +51,8 @@ def create_training_step(
         accumulate_steps: Number of equal parts that a batch is processed in, one after the other;
             their gradients add up.
         replicas: Of the network; model, sgd and scale must have been created in their scope.
+        label_smoothing: The probability that targets move from the label to all classes alike. The
+            loss in the metrics is that without.
 
     Returns:
         A function (images, labels (batch,) int64, mask (batch,) float32, step=0) -> `StepResult`.
@@ -58,7 +61,9 @@ def create_training_step(
         and `replicas` change nothing but the rounding of sums.
     """
     replicas = replicas or distribution.SingleReplica()
-    replica = _Replica(model, sgd, scale, finish_on_device, accumulate_steps, replicas)
+    replica = _Replica(
+        model, sgd, scale, finish_on_device, accumulate_steps, replicas, label_smoothing
+    )
 
     @tf.function(jit_compile=False, autograph=False)
     def training_step(images, labels, mask, step=0):
@@ -78,6 +83,7 @@ class _Replica:
     finish_on_device: Callable | None
     accumulate_steps: int
     replicas: distribution.SingleReplica
+    label_smoothing: float
 
     def train(self, batch, step) -> StepResult:
         """Trains on this replica's share of a batch."""
@@ -110,7 +116,11 @@ class _Replica:
         logits = self.model(images, training=True, dropout_rows=mask_rows)
         values = [compute_cross_entropy(labels, logits), *compute_topk_errors(labels, logits)]
         metrics = [tf.reduce_sum(value * mask) / count for value in values]
-        loss = self.scale.multiply(metrics[0]) if self.scale else metrics[0]
+        loss = metrics[0]
+        if self.label_smoothing:
+            smooth = smooth_cross_entropy(values[0], logits, self.label_smoothing)
+            loss = tf.reduce_sum(smooth * mask) / count
+        loss = self.scale.multiply(loss) if self.scale else loss
         # Not a gradient tape: it would run the whole backward pass on the first device, while
         # `tf.gradients` colocates each gradient with its operation.
         return tf.gradients(loss, self._variables()), tf.stack(metrics)
@@ -197,6 +207,21 @@ def create_evaluation_step(
 def compute_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Computes the multinomial logistic loss of each example in nats, (batch,) float32."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
+
+
+def smooth_cross_entropy(
+    cross_entropy: tf.Tensor, logits: tf.Tensor, smoothing: float
+) -> tf.Tensor:
+    """Computes the loss for targets that are mixed with the uniform distribution, (batch,).
+
+    Args:
+        cross_entropy: (batch,) float32, the loss for the labels.
+        logits: (batch, classes).
+        smoothing: The share of the uniform distribution.
+    """
+    log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    uniform = -tf.reduce_mean(log_probabilities, 1)
+    return (1.0 - smoothing) * cross_entropy + smoothing * uniform
 
 
 def compute_topk_errors(labels: tf.Tensor, scores: tf.Tensor) -> list[tf.Tensor]:

@@ -5,6 +5,7 @@ after a resume; crops that neighbouring images share depend on the position in t
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,7 @@ import tensorflow as tf
 from input_pipeline.batches import preprocessing, random_bits
 from input_pipeline.records import manifests
 
-_CROP_STREAM, _COLOUR_STREAM = 0, 1  # of random numbers
+_CROP_STREAM, _COLOUR_STREAM, _CONTRAST_STREAM = range(3)  # of random numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,13 @@ class AugmentationSettings:
         colour_shift_epochs: Number of epochs with shift and division; 0: all.
         crop_chunk: Number of consecutive images that share crop and mirror: 1, or the 32 of the
             source, for speed.
-        random_crops: False for the central crop, never mirrored.
+        random_crops: False for the central view, never mirrored.
+        view_size: Side of the window that a crop shows, see `preprocessing.Preprocessing`.
+        min_crop_area: Above 0, windows have sizes and aspects of their own: areas from this share
+            of the square up to all of it are equally likely, and are resized to `crop_size`.
+        max_crop_aspect: Their largest ratio of width to height, and of height to width.
+        contrast: Images minus the mean are multiplied by a factor that is uniformly distributed
+            from 1 - contrast to 1 + contrast.
     """
 
     crop_size: int
@@ -38,6 +45,10 @@ class AugmentationSettings:
     colour_shift_epochs: int = 0
     crop_chunk: int = 1
     random_crops: bool = True
+    view_size: int = 0
+    min_crop_area: float = 0.0
+    max_crop_aspect: float = 4 / 3
+    contrast: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +56,25 @@ class AugmentationParameters:
     """The random parameters of n images in one epoch.
 
     Attributes:
-        rows, columns: (n,) int32: offset of the crop, 0 to the border inclusive.
+        rows, columns: (n,) int32: offset of the window that is cut from the square.
+        heights, widths: (n,) int32: its size, which is the crop's unless windows are resized.
         mirrored: (n,) bool.
         shifts: (n, 3) float32: added to every pixel's R, G and B, in grey levels.
-        scales: (n,) float32: factor of the shifted image; not random.
+        scales: (n,) float32: factor of the shifted image; only random with `contrast`.
     """
 
     rows: tf.Tensor
     columns: tf.Tensor
+    heights: tf.Tensor
+    widths: tf.Tensor
     mirrored: tf.Tensor
     shifts: tf.Tensor
     scales: tf.Tensor
+
+    @property
+    def windows(self) -> tf.Tensor:
+        """(n, 4) int32: offset from the top, offset from the left, height, width."""
+        return tf.stack([self.rows, self.columns, self.heights, self.widths], 1)
 
 
 class Augmentation:
@@ -75,8 +94,11 @@ class Augmentation:
         deviations = np.sqrt(np.maximum(statistics.eigenvalues, 0.0))
         sd = settings.colour_shift_sd
         self._components = np.asarray(statistics.eigenvectors * deviations * sd, np.float32)
-        self._border = len(statistics.mean_image) - settings.crop_size
-        self._mean_crop = preprocessing.central_crop(statistics.mean_image, settings.crop_size)
+        preprocess = preprocessing.Preprocessing(
+            statistics.mean_image, settings.crop_size, settings.view_size
+        )
+        self._side, self._square_size = preprocess.window_size, preprocess.square_size
+        self._mean_crop = preprocess.mean_view
         self._divisor = settings.colour_shift_divisor if sd else 1.0
         self._settings, self.crop_size = settings, settings.crop_size
 
@@ -89,19 +111,31 @@ class Augmentation:
             seed: Seed of all parameters.
             epochs: (n,) int64.
         """
-        crops = self._sample_crops(indices, positions, seed, epochs)
-        return AugmentationParameters(*crops, *self._sample_shifts(indices, seed, epochs))
-
-    def _sample_crops(self, indices, positions, seed, epochs):
         chunk = self._settings.crop_chunk
         owners = indices if chunk == 1 else positions // chunk
         keys = random_bits.make_keys(seed, epochs, _CROP_STREAM, owners)
-        uniform = random_bits.uniform(keys, 3)
-        offsets, mirrored = uniform[:, :2] * (self._border + 1), uniform[:, 2] < 0.5
+        crops = self._sample_crops(random_bits.uniform(keys, 5))
+        return AugmentationParameters(*crops, *self._sample_shifts(indices, seed, epochs))
+
+    def _sample_crops(self, uniform):
+        """Computes offsets, sizes and mirroring from five uniform values for each image."""
+        sizes = self._sample_sizes(uniform[:, 3], uniform[:, 4])
+        borders = self._square_size - sizes
+        offsets = tf.cast(uniform[:, :2] * tf.cast(borders + 1, tf.float64), tf.int32)
+        mirrored = uniform[:, 2] < 0.5
         if not self._settings.random_crops:
-            offsets, mirrored = tf.fill(tf.shape(offsets), self._border // 2), mirrored & False
-        offsets = tf.cast(offsets, tf.int32)
-        return offsets[:, 0], offsets[:, 1], mirrored
+            offsets, mirrored = borders // 2, mirrored & False
+        return *tf.unstack(offsets, axis=1), *tf.unstack(sizes, axis=1), mirrored
+
+    def _sample_sizes(self, area, aspect):
+        """Computes (n, 2) int32, the heights and widths of windows."""
+        smallest, widest = self._settings.min_crop_area, math.log(self._settings.max_crop_aspect)
+        if not smallest or not self._settings.random_crops:
+            return tf.fill([tf.size(area), 2], self._side)
+        side = self._square_size * tf.sqrt(smallest + area * (1 - smallest))
+        stretch = tf.exp(widest * (aspect - 0.5))  # the square root of the ratio
+        sizes = tf.cast(tf.round(tf.stack([side / stretch, side * stretch], 1)), tf.int32)
+        return tf.clip_by_value(sizes, 1, self._square_size)
 
     def _sample_shifts(self, indices, seed, epochs):
         normal = random_bits.normal(random_bits.make_keys(seed, epochs, _COLOUR_STREAM, indices), 3)
@@ -111,7 +145,16 @@ class Augmentation:
         if self._settings.colour_shift_epochs:
             late = epochs >= self._settings.colour_shift_epochs
             shifts, scales = tf.where(late[:, None], 0.0, shifts), tf.where(late, 1.0, scales)
+        if contrast := self._settings.contrast:
+            keys = random_bits.make_keys(seed, epochs, _CONTRAST_STREAM, indices)
+            spread = tf.cast(2.0 * random_bits.uniform(keys, 1)[:, 0] - 1.0, tf.float32)
+            scales *= 1.0 + contrast * spread
         return shifts, scales
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether windows are not of the crop's size."""
+        return self._settings.min_crop_area > 0 or self._side != self.crop_size
 
     def finish(self, crops, shifts, scales, dtype=tf.float32):
         """Computes (crops - mean + shifts) * scales, which XLA fuses into one pass.

@@ -111,14 +111,19 @@ class TrainingDataset:
         )
         crop_size = self.augment.crop_size
 
-        def decode(serialized, rows, columns, mirrored=None):
+        def decode(serialized, windows, mirrored=None):
             encoded, labels = preprocessing.parse_records(serialized, self.layout)
             crops = preprocessing.decode_crops(
-                encoded, rows, columns, mirrored, crop_size=crop_size, layout=self.layout
+                encoded,
+                windows,
+                mirrored,
+                crop_size=crop_size,
+                is_resized=self.augment.is_resized,
+                layout=self.layout,
             )
             return crops, labels
 
-        arguments = (chunk.records, parameters.rows, parameters.columns)
+        arguments = (chunk.records, parameters.windows)
         if not self.on_accelerator:
             arguments += (parameters.mirrored,)
         if self.tolerant:

@@ -1,5 +1,8 @@
 """From a stored image to the input of the network, without randomness."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -42,54 +45,70 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
     return _map_images(decode, encoded, layout.square_size)
 
 
-def decode_crops(encoded, rows, columns, mirrored, *, crop_size: int, layout: manifests.Layout):
-    """Decodes the crop of each image at (row, column), and no more than it needs.
+def decode_crops(
+    encoded: tf.Tensor,
+    windows: tf.Tensor,
+    mirrored: tf.Tensor | None,
+    *,
+    crop_size: int,
+    is_resized: bool,
+    layout: manifests.Layout,
+) -> tf.Tensor:
+    """Decodes a window of each image as a crop, and no more than it needs.
 
     Args:
         encoded: (n,) string.
-        rows: (n,) int32, offsets of the crop from the top.
-        columns: (n,) int32, offsets of the crop from the left.
+        windows: (n, 4) int32: offset from the top, offset from the left, height, width.
         mirrored: (n,) bool, which crops to mirror; or None for none.
         crop_size: Side of the crop.
+        is_resized: Whether windows may have another size than the crop.
         layout: How records hold images.
 
     Returns:
         (n, crop_size, crop_size, 3) uint8 RGB.
     """
+    size = None if is_resized else crop_size
     if layout.encoding == 'raw':
-        squares = _decode_raw(encoded, layout.square_size)
-        cut = _slice_crops(squares, rows, columns, crop_size)
+        cut = _slice_windows(_decode_raw(encoded, layout.square_size), windows, size)
     else:
-        cut = _decode_jpeg_crops(encoded, rows, columns, crop_size, layout.square_size)
+        cut = _decode_jpeg_windows(encoded, windows, size, layout.square_size)
 
     def cut_and_mirror(index):
         crop = cut(index)
+        if is_resized:
+            crop = resize(crop[None], crop_size)[0]
         if mirrored is None:
             return crop
         # As bytes: a quarter of the memory traffic that it would be later.
         return tf.cond(mirrored[index], lambda: tf.reverse(crop, [1]), lambda: crop)
 
-    return _map_images(cut_and_mirror, tf.range(tf.size(rows)), crop_size)
+    return _map_images(cut_and_mirror, tf.range(tf.shape(windows)[0]), crop_size)
 
 
-def _slice_crops(squares, rows, columns, size: int):
+def _slice_windows(squares, windows, size: int | None):
+    """Returns a function: index -> window; of one size, or of their own if it is None."""
+
     def cut(index):
-        corner = tf.stack([index, rows[index], columns[index], 0])
-        return tf.slice(squares, corner, [1, size, size, decoding.CHANNELS])[0]
+        row, column, height, width = tf.unstack(windows[index])
+        height, width = (height, width) if size is None else (size, size)
+        return tf.slice(squares, [index, row, column, 0], [1, height, width, decoding.CHANNELS])[0]
 
     return cut
 
 
-def _decode_jpeg_crops(encoded, rows, columns, size: int, square_size: int):
+def _decode_jpeg_windows(encoded, windows, size: int | None, square_size: int):
+    """Returns a function: index -> window; of one size, or of their own if it is None."""
     # To begin inside a block costs the decoder more than to decode it whole and cut afterwards.
+    rows, columns, heights, widths = tf.unstack(windows, axis=1)
     first = columns // _BLOCK * _BLOCK
-    width = tf.minimum(size + _BLOCK - 1, square_size - first)
-    windows = tf.stack([rows, first, tf.fill(tf.shape(rows), size), width], 1)
+    decoded_widths = tf.minimum(widths + _BLOCK - 1, square_size - first)
+    decoded = tf.stack([rows, first, heights, decoded_widths], 1)
     inside = columns - first
 
     def cut(index):
-        strip = tf.io.decode_and_crop_jpeg(encoded[index], windows[index], **_JPEG_OPTIONS)
-        return tf.slice(strip, tf.stack([0, inside[index], 0]), [size, size, decoding.CHANNELS])
+        strip = tf.io.decode_and_crop_jpeg(encoded[index], decoded[index], **_JPEG_OPTIONS)
+        height, width = (size, size) if size else (heights[index], widths[index])
+        return tf.slice(strip, [0, inside[index], 0], [height, width, decoding.CHANNELS])
 
     return cut
 
@@ -127,8 +146,9 @@ def get_view_offsets(
 
     Args:
         crop_size: Side of a view.
-        number: 1 for the centre; 10 for the four corners and the centre, each plain and mirrored
-            (paper, section 4.1); or 9 for three by three offsets, plain.
+        number: 1 for the centre; 2 for the centre and its mirror image; 10 for the four corners and
+            the centre, each plain and mirrored (paper, section 4.1); or 9 for three by three
+            offsets, plain.
         square_size: Side of the image.
 
     Raises:
@@ -141,35 +161,86 @@ def get_view_offsets(
     centre = (far // 2, far // 2)
     if number == 1:
         return [(*centre, False)]
+    if number == 2:
+        return [(*centre, False), (*centre, True)]
     if number == 10:
         corners = [(0, 0), (0, far), (far, 0), (far, far), centre]
         return [(*corner, mirrored) for mirrored in (False, True) for corner in corners]
     if number == 9:
         edges = (0, far // 2, far)
         return [(row, column, False) for row in edges for column in edges]
-    raise ValueError(f'{number} views: expected 1, 9 or 10.')
+    raise ValueError(f'{number} views: expected 1, 2, 9 or 10.')
 
 
-def make_views(
-    squares: tf.Tensor, mean_image: np.ndarray, *, crop_size: int, number: int
-) -> tf.Tensor:
-    """Cuts the views of evaluation and subtracts the mean.
+def resize(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes by bilinear interpolation: (n, rows, columns, 3) uint8 -> (n, size, size, 3) uint8.
 
-    Args:
-        squares: (batch, size, size, 3) uint8 RGB; usually 256 x 256.
-        mean_image: (size, size, 3) float32; its central crop is subtracted from every view.
-        crop_size: Side of a view.
-        number: 1, 9 or 10; see `get_view_offsets`.
-
-    Returns:
-        (batch * number, crop_size, crop_size, 3) float32; the views of an image are consecutive.
-
-    Raises:
-        ValueError: Another number of views.
+    Without a filter, as GPUs and servers compute it too: windows are at most twice as large.
     """
-    views = []
-    for row, column, mirrored in get_view_offsets(crop_size, number, len(mean_image)):
-        view = squares[:, row : row + crop_size, column : column + crop_size]
-        views.append(tf.reverse(view, [2]) if mirrored else view)
-    stacked = tf.reshape(tf.stack(views, axis=1), [-1, crop_size, crop_size, decoding.CHANNELS])
-    return tf.cast(stacked, tf.float32) - central_crop(mean_image, crop_size)
+    resized = tf.image.resize(images, [size, size])
+    return tf.cast(tf.round(resized), tf.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How the squares of records become the input of a network.
+
+    Attributes:
+        mean_image: (square_size, square_size, 3) float32 RGB in [0, 255].
+        crop_size: The side of the network's input.
+        view_size: The side of the part of the square that a view shows; where it is not
+            `crop_size`, the view is resized. 0 stands for `crop_size`.
+    """
+
+    mean_image: np.ndarray
+    crop_size: int
+    view_size: int = 0
+
+    @property
+    def square_size(self) -> int:
+        """The side of the squares."""
+        return len(self.mean_image)
+
+    @property
+    def window_size(self) -> int:
+        """The side of the part of the square that a view shows."""
+        return self.view_size or self.crop_size
+
+    @functools.cached_property
+    def mean_view(self) -> np.ndarray:
+        """The mean image's central view, (crop_size, crop_size, 3) float32."""
+        centre = central_crop(self.mean_image, self.window_size)
+        if self.window_size == self.crop_size:
+            return centre
+        with tf.init_scope():
+            return tf.image.resize(centre, [self.crop_size, self.crop_size]).numpy()
+
+    def cut_view(self, square: np.ndarray) -> np.ndarray:
+        """Cuts the central view of (square_size, square_size, 3) uint8 RGB, without the mean."""
+        centre = central_crop(square, self.window_size)
+        if self.window_size == self.crop_size:
+            return centre
+        return resize(centre[None], self.crop_size)[0].numpy()
+
+    def make_views(self, squares: tf.Tensor, number: int) -> tf.Tensor:
+        """Cuts the views of evaluation and subtracts the central view of the mean image.
+
+        Args:
+            squares: (batch, square_size, square_size, 3) uint8 RGB.
+            number: 1, 2, 9 or 10; see `get_view_offsets`.
+
+        Returns:
+            (batch * number, crop_size, crop_size, 3) float32; the views of an image are
+            consecutive.
+
+        Raises:
+            ValueError: Another number of views.
+        """
+        size, views = self.window_size, []
+        for row, column, mirrored in get_view_offsets(size, number, self.square_size):
+            view = squares[:, row : row + size, column : column + size]
+            views.append(tf.reverse(view, [2]) if mirrored else view)
+        stacked = tf.reshape(tf.stack(views, axis=1), [-1, size, size, decoding.CHANNELS])
+        if size != self.crop_size:
+            stacked = resize(stacked, self.crop_size)
+        return tf.cast(stacked, tf.float32) - self.mean_view

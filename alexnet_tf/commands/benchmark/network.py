@@ -213,10 +213,11 @@ def measure_evaluation(config: schema.Config) -> dict[str, Any]:
     model, infer = _create_inference(config, recipe, len(manifest.classes), batch_size)
     examples = manifest.count_examples(split)
     mean_image = manifests.load_statistics(manifest).mean_image
+    preprocess = build.build_preprocessing(mean_image, recipe)
     measurements = {_BARE: lambda: timing.measure_call(infer, batch_size, calls=_BARE_BATCHES)}
     for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
         network = evaluator.Evaluator(
-            model, mean_image, crop_size=recipe.crop_size, views=views, batch_size=batch_size
+            model, preprocess, views=views, batch_size=batch_size
         )
         evaluate = functools.partial(network.evaluate, manifest, split)
         measurements[name] = functools.partial(timing.measure_call, evaluate, examples)

@@ -15,7 +15,6 @@ from alexnet_tf.export import saved_model, signatures, untrusted_images
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
-from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding
 
 _IN_PROCESS, _PIXELS = 'in process, pixels', 'served, pixels'
@@ -79,7 +78,7 @@ def _create_calls(
     served: signatures.ServedModel, example: bytes
 ) -> dict[str, tuple[Callable, Callable[[int], Any]]]:
     """Returns, by way, the function that is called, and one that creates so many images for it."""
-    size = len(served.mean_image)
+    size = served.preprocess.square_size
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / '1'
         saved_model.save(path, served, signatures.build(served))
@@ -87,9 +86,7 @@ def _create_calls(
 
     @tf.function(autograph=False, jit_compile=False)
     def score_in_process(squares):
-        views = preprocessing.make_views(
-            squares, served.mean_image, crop_size=served.crop_size, number=1
-        )
+        views = served.preprocess.make_views(squares, 1)
         return outputs.average_probabilities(served.compute_logits(views), 1)
 
     @tf.function(autograph=False, jit_compile=False)

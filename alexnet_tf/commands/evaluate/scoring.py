@@ -1,8 +1,9 @@
 """The evaluation of one run's network, and the files of `errors/` that say where it errs."""
 
 import functools
+import itertools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
@@ -43,26 +44,38 @@ class RunEvaluator:
         """The run with its network."""
         return loading.load_run(self._config, path=self._checkpoint, compiled=True)
 
-    def evaluate(self, split: str, views: int) -> dict[str, object]:
-        """Evaluates a split and appends its row to `results.csv`.
-
-        With `--save_probabilities`, caches its probabilities and writes an error analysis.
+    def evaluate(
+        self, split: str, views: int
+    ) -> tuple[dict[str, object], error_analysis.ErrorAnalysis]:
+        """Evaluates a split; with `--save_probabilities`, caches its probabilities.
 
         Returns:
-            The row.
+            The row of `results.csv`, and the errors.
         """
-        dtype = self._config.evaluation.save_probabilities
+        dtype, classes = self._config.evaluation.save_probabilities, self._manifest.classes
         if dtype:
             scores = self._fill(self._open_cache(split, views, dtype), split, views)
-            members, manifest = [self.predict(split, views)], self._manifest
-            write_errors(
-                self._directory, members, [1.0], manifest=manifest, split=split, views=views
-            )
+            analysis = error_analysis.analyse([self.predict(split, views)], [1.0], classes)
         else:
-            scores = self._score(split, views)
-        row = self._build_row(split, views, scores)
+            analysis, ids = error_analysis.ErrorAnalysis(classes), iter(self._read_ids(split))
+
+            def keep(probabilities, labels):
+                analysis.add(probabilities, labels, list(itertools.islice(ids, len(labels))))
+
+            scores = self._score(split, views, keep)
+        return self._build_row(split, views, scores), analysis
+
+    def record(
+        self, row: dict[str, object], analysis: error_analysis.ErrorAnalysis, split: str, views: int
+    ) -> None:
+        """Appends a row to `results.csv`, and writes the errors.
+
+        With `--save_probabilities` and matplotlib, the errors have a plot.
+        """
         results.append(self._directory, row)
-        return row
+        has_plot = bool(self._config.evaluation.save_probabilities)
+        manifest = self._manifest if has_plot else None
+        write_errors(self._directory, analysis, split=split, views=views, plotted=manifest)
 
     def predict(self, split: str, views: int) -> prediction_cache.Predictions:
         """Predicts a split, or loads its predictions from the cache."""
@@ -98,14 +111,17 @@ class RunEvaluator:
         return prediction_cache.CachedPredictions(self._directory / 'probabilities', key)
 
     def _fill(self, cache, split: str, views: int) -> dict[str, float]:
-        ids = checking.read_names(self._manifest.list_shards(split))
-        with cache.write(ids, len(self._manifest.classes)) as writer:
+        with cache.write(self._read_ids(split), len(self._manifest.classes)) as writer:
             return self._score(split, views, writer.add)
+
+    def _read_ids(self, split: str) -> list[str]:
+        return checking.read_names(self._manifest.list_shards(split))
 
     def _score(self, split: str, views: int, keep: Callable = lambda *_: None) -> dict[str, float]:
         trained, batch_size = self.run, self._config.evaluation.eval_batch_size
-        settings = {'crop_size': trained.recipe.crop_size, 'views': views, 'batch_size': batch_size}
-        network_evaluator = evaluator.Evaluator(trained.model, trained.mean_image, **settings)
+        network_evaluator = evaluator.Evaluator(
+            trained.model, trained.preprocess, views=views, batch_size=batch_size
+        )
         with progress.Progress(f'images, {tables.format_views(views)} each') as bar:
             evaluation = network_evaluator.evaluate(
                 self._manifest, split, report=bar.update, keep=keep
@@ -115,28 +131,25 @@ class RunEvaluator:
 
 def write_errors(
     directory: pathlib.Path,
-    members: Sequence[prediction_cache.Predictions],
-    weights: Sequence[float],
+    analysis: error_analysis.ErrorAnalysis,
     *,
-    manifest: manifests.Manifest,
     split: str,
     views: int,
+    plotted: manifests.Manifest | None,
 ) -> None:
     """Writes tables of the errors and, with matplotlib, a plot of the most confident mistakes.
 
     Args:
         directory: Gets the folder `errors`.
-        members: Predictions of a network, or of the members of an ensemble.
-        weights: One for each member.
-        manifest: Of the records.
+        analysis: The errors.
         split: Name of the split.
         views: Number of views of an image.
+        plotted: Manifest of the records with the images of the plot; None for no plot.
     """
     folder, stem = directory / 'errors', f'{split}-{views}'
-    analysis = error_analysis.analyse(members, weights, manifest.classes)
-    plots = availability.load_plots()
+    plots = availability.load_plots() if plotted else None
     if plots and analysis.rank_mistakes():
-        figure = plot_mistakes(plots, analysis, manifest, split)
+        figure = plot_mistakes(plots, analysis, plotted, split)
         plots.save_figure(figure, folder / f'{stem}-mistakes.png')
     for name, (header, rows) in analysis.to_tables().items():
         tables.write_csv(folder / f'{stem}-{name}.csv', header, rows)

@@ -15,8 +15,12 @@ from alexnet_tf.training import state as state_lib
 from input_pipeline.records import manifests
 
 
-def run(config: schema.Config) -> None:
-    """Trains until the schedule ends, or a signal asks to stop."""
+def run(config: schema.Config) -> str:
+    """Trains until the schedule ends, or a signal asks to stop.
+
+    Returns:
+        The `--mode` that comes next; '' in all workers but the chief.
+    """
     training = create_trainer(config)
     with (
         creation.lock(pathlib.Path(config.run_dir), training.replicas),
@@ -26,6 +30,7 @@ def run(config: schema.Config) -> None:
     ):
         state = training.train(resume_or_create(training), stop)
         training.monitor.log_end(state)
+    return 'evaluate' if training.replicas.is_chief else ''
 
 
 def create_trainer(config: schema.Config) -> trainer.Trainer:
@@ -59,8 +64,7 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
         replicas=replicas,
         evaluator=evaluator.Evaluator(
             learner.model,
-            statistics.mean_image,
-            crop_size=recipe.crop_size,
+            build.build_preprocessing(statistics.mean_image, recipe),
             views=1,
             batch_size=config.evaluation.eval_batch_size,
             replicas=replicas,

@@ -75,8 +75,8 @@ class Trainer:
         reader = training_data.BatchReader(
             self.config, self.stream, self.recipe.epochs, is_cancelled=lambda: bool(stop)
         )
-        while (learning_rate := self.compute_learning_rate(state)) is not None:
-            state = self.train_one_epoch(state, learning_rate, reader, stop)
+        while self.compute_learning_rate(state) is not None:
+            state = self.train_one_epoch(state, reader, stop)
             if signal_number := distribution.agree_on_stop(self.replicas, stop):
                 if state.examples or not state.epoch:  # else `end_epoch` has just saved it
                     self.save_checkpoint(state)
@@ -84,18 +84,20 @@ class Trainer:
         return state
 
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
-        """Computes the learning rate of the next epoch; None if training is over."""
+        """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
         if state.train_error is not None and state.train_error <= training.stop_train_error:
             return None
         return schedule.compute_learning_rate(
-            self.recipe, state.validation_errors, patience_epochs=training.patience_epochs
+            self.recipe,
+            state.validation_errors,
+            patience_epochs=training.patience_epochs,
+            epoch_share=(state.examples + self.recipe.batch_size / 2) / self.examples,
         )
 
     def train_one_epoch(
         self,
         state: state_lib.TrainingState,
-        learning_rate: float,
         reader: training_data.BatchReader,
         stop: signals.StopRequest,
     ) -> state_lib.TrainingState:
@@ -105,12 +107,14 @@ class Trainer:
             The new state. It is inside the epoch if a signal asked to stop, or after a rollback.
         """
         bias_multiplier, layer_multipliers = schedule.compute_multipliers(self.recipe, state.epoch)
-        self.learner.optimizer.learning_rate = learning_rate
         self.learner.optimizer.set_multipliers(
             bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
         )
         meter, address = progress.Meter(), self.config.input.data_service
+        learning_rate = self.compute_learning_rate(state)
         while state.examples < self.examples:
+            learning_rate = self.compute_learning_rate(state)
+            self.learner.optimizer.learning_rate = learning_rate
             with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, address):
                 batch = reader.read(state.position)
             if batch is None:

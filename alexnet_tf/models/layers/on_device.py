@@ -71,6 +71,7 @@ Dense = place(keras.layers.Dense)
 Flatten = place(keras.layers.Flatten)
 MaxPooling2D = place(keras.layers.MaxPooling2D)
 ReLU = place(keras.layers.ReLU)
+Rescaling = place(keras.layers.Rescaling)
 ZeroPadding2D = place(keras.layers.ZeroPadding2D)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.training import evaluator
+from input_pipeline.batches import preprocessing
 from input_pipeline.prepare import conversion
 from input_pipeline.records import manifests
 from input_pipeline.sources import folder as folders
@@ -75,7 +76,8 @@ def test_each_example_is_evaluated_once(manifest, model, views):
         losses.append(-np.log(probabilities[label]))
         top1.append(label != ranked[0])
         top5.append(label not in ranked[:5])
-    evaluation = evaluator.Evaluator(model, mean, crop_size=CROP, views=views, batch_size=4 * views)
+    preprocess = preprocessing.Preprocessing(mean, CROP)
+    evaluation = evaluator.Evaluator(model, preprocess, views=views, batch_size=4 * views)
     assert len(losses) == manifest.count_examples('validation')
     assert len(losses) % 4  # so the last batch is padded
     metrics = evaluation.evaluate(manifest, 'validation').metrics

@@ -8,45 +8,72 @@ import pytest
 from alexnet_tf.models import alexnet, cifar, recipes
 from alexnet_tf.training import health, steps
 
-
-def warn(*arguments, dead_units=None, **more):
-    dead_units = {'conv1': 0.25, 'fc7': 0.0} if dead_units is None else dead_units
-    return health.chance_level_warning(*arguments, dead_units=dead_units, **more)
+CHANCE = health.Chance(np.log(5), 0.25)
 
 
-def test_the_papers_initial_weights_give_a_warning_that_names_better_ones():
-    losses = [2.5972, 1.6456, 1.5967, 1.5298]  # the first epochs of the flowers
-    warnings = [
-        warn(epoch, 23 * epoch, loss, 5, initial_sd_middle=0.01)
-        for epoch, loss in enumerate(losses, 1)
-    ]
-    assert [bool(warning) for warning in warnings] == [False, False, True, False]
-    assert '--initial_sd_middle=0.03' in warnings[2]
-    assert 'after 69 steps' in warnings[2]
+def describe(step=69, loss=1.6, accuracy=0.2, **changes):
+    values = {'chance': CHANCE, 'steps_in_all': 40_000, 'initial_sd_middle': 0.03}
+    values |= {'dead_units': {'conv1': 0.25, 'fc7': 0.0}} | changes
+    return health.describe_chance_level(step, loss, accuracy=accuracy, **values)
 
 
-def test_the_initial_weights_of_the_source_give_no_warning():
-    for epoch, loss in enumerate([2.8295, 1.6136, 1.3884], 1):
-        assert warn(epoch, 23 * epoch, loss, 5, initial_sd_middle=0.03) is None
+def test_chance_is_the_logarithm_of_the_classes_and_the_share_of_the_commonest():
+    labels = np.array([3, 0, 3, 1, 3, 3, 2, 3, 3, 3])
+    chance = health.Chance.from_labels(labels, 5)
+    assert chance.loss == pytest.approx(1.6094379)
+    assert chance.accuracy == pytest.approx(0.7)
 
 
-def test_with_good_initial_weights_the_warning_names_other_causes():
-    warning = warn(4, 40_000, 7.0, 1000, initial_sd_middle=0.03)
-    assert '--learning_rate' in warning
-    assert 'initial_sd_middle' not in warning
+def test_the_losses_of_real_runs_tell_a_plateau_from_learning():
+    """The first epochs of the flowers, whose commonest class is 24.5 % of the images."""
+    chance = health.Chance(np.log(5), 0.245)
+    paper = [(2.5972, 0.22), (1.6456, 0.3), (1.5967, 0.31), (1.5298, 0.34)]
+    assert [chance.is_reached(*pair) for pair in paper] == [True, True, True, False]
+    assert not chance.is_reached(1.3884, 0.42)
 
 
-def test_dead_units_are_listed_and_blamed_if_they_are_many():
-    warning = warn(4, 400, 7.0, 1000, initial_sd_middle=0.01)
+def test_a_network_that_predicts_the_commonest_class_is_at_chance_level():
+    """Its loss is far below that of equal probabilities: the entropy of 90 % and 10 %."""
+    labels = np.repeat([0, 1], [9, 1])
+    chance = health.Chance.from_labels(labels, 2)
+    assert chance.is_reached(0.325, 0.9)
+    assert chance.is_reached(0.325, 0.1)
+    assert not chance.is_reached(0.3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'step', 'epochs', 'is_early'),
+    [
+        *((2, 46, 30, True), (3, 69, 30, False)),  # three epochs at least
+        *((9, 27, 93, True), (10, 30, 93, False)),  # a tenth of the run
+        *((0, 1999, 90, True), (0, 2000, 90, False)),  # a long first epoch
+    ],
+)
+def test_a_run_is_judged_after_a_tenth_of_it(epoch, step, epochs, is_early):
+    assert health.is_early(epoch, step, epochs) == is_early
+
+
+def test_the_warning_says_what_was_reached_and_what_chance_gives():
+    warning = describe()
+    assert 'after 69 steps' in warning
+    assert 'accuracy 20.0 % (always the commonest class: 25.0 %)' in warning
+    assert 'loss 1.600 (chance: 1.609)' in warning
     assert 'conv1 25 %, fc7 0 %' in warning
-    warning = warn(4, 400, 7.0, 1000, initial_sd_middle=0.01, dead_units={'fc6': 0.9})
-    assert 'the learning rate was too high' in warning
-    assert 'dead' not in warn(4, 400, 7.0, 1000, initial_sd_middle=0.01, dead_units={})
+    assert 'dead' not in describe(dead_units={})
 
 
-def test_a_long_first_epoch_gives_a_warning_too():
-    assert warn(0, 2000, 6.9, 1000, initial_sd_middle=0.03)
-    assert warn(0, 1999, 6.9, 1000, initial_sd_middle=0.03) is None
+@pytest.mark.parametrize(
+    ('changes', 'cure'),
+    [
+        ({'dead_units': {'fc6': 0.9}}, 'the learning rate was too high'),
+        ({'initial_sd_middle': 0.01}, '--initial_sd_middle=0.03'),
+        ({'steps_in_all': 186}, 'only 186 steps. For few images give --batch_size=32'),
+        ({}, 'another --learning_rate'),
+        ({'initial_sd_middle': None}, 'another --learning_rate'),
+    ],
+)
+def test_the_warning_names_the_cure(changes, cure):
+    assert cure in describe(**changes)
 
 
 def test_late_input_gives_one_warning_that_names_what_to_do():

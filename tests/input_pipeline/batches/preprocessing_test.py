@@ -1,6 +1,7 @@
 """Views against explicit crops, and decoded crops against crops of whole images."""
 
 import io
+import itertools
 
 import numpy as np
 import PIL.Image
@@ -13,16 +14,17 @@ from input_pipeline.records import manifests
 RANDOM = np.random.default_rng(0)
 SQUARES = RANDOM.integers(0, 256, (3, 256, 256, 3), np.uint8)
 MEAN = RANDOM.uniform(0, 255, (256, 256, 3)).astype(np.float32)
+PREPROCESS = preprocessing.Preprocessing(MEAN, crop_size=224)
 
 
 def test_the_single_view_is_the_central_crop():
-    views = preprocessing.make_views(SQUARES, MEAN, crop_size=224, number=1)
+    views = PREPROCESS.make_views(SQUARES, 1)
     expected = SQUARES[:, 16:240, 16:240] - MEAN[16:240, 16:240]
     np.testing.assert_allclose(views, expected, atol=1e-4)
 
 
 def test_ten_views_are_corners_and_centre_plain_and_mirrored():
-    views = preprocessing.make_views(SQUARES, MEAN, crop_size=224, number=10).numpy()
+    views = PREPROCESS.make_views(SQUARES, 10).numpy()
     views = views.reshape(3, 10, 224, 224, 3)
     corners = [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)]
     for number, (row, column) in enumerate(corners):
@@ -33,7 +35,7 @@ def test_ten_views_are_corners_and_centre_plain_and_mirrored():
 
 
 def test_another_number_of_views_is_refused():
-    with pytest.raises(ValueError, match='7 views: expected 1, 9 or 10'):
+    with pytest.raises(ValueError, match='7 views: expected 1, 2, 9 or 10'):
         preprocessing.get_view_offsets(224, 7)
 
 
@@ -44,6 +46,55 @@ def encode(encoding):
     buffer = io.BytesIO()
     PIL.Image.fromarray(SQUARES[0]).save(buffer, 'JPEG', quality=95, subsampling=0)
     return buffer.getvalue(), np.asarray(PIL.Image.open(buffer))
+
+
+def stack_windows(rows, columns, heights, widths):
+    """(n, 4) int32."""
+    return tf.constant(np.stack(np.broadcast_arrays(rows, columns, heights, widths), 1), tf.int32)
+
+
+def resize_bilinearly(image, size):
+    """Resizes (rows, columns, 3) by loops, from the definition: samples at pixels' centres."""
+    resized = np.empty((size, size, 3))
+    for row, column in itertools.product(range(size), range(size)):
+        y = np.clip((row + 0.5) * image.shape[0] / size - 0.5, 0, image.shape[0] - 1)
+        x = np.clip((column + 0.5) * image.shape[1] / size - 0.5, 0, image.shape[1] - 1)
+        top, left = int(y), int(x)
+        bottom, right = min(top + 1, image.shape[0] - 1), min(left + 1, image.shape[1] - 1)
+        upper = image[top, left] * (1 - x + left) + image[top, right] * (x - left)
+        lower = image[bottom, left] * (1 - x + left) + image[bottom, right] * (x - left)
+        resized[row, column] = upper * (1 - y + top) + lower * (y - top)
+    return resized
+
+
+@pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
+def test_windows_of_any_size_are_resized_to_the_crop(encoding):
+    encoded, whole = encode(encoding)
+    windows = [(0, 0, 256, 256), (10, 57, 40, 100), (3, 8, 200, 31), (200, 255, 1, 1)]
+    crops = preprocessing.decode_crops(
+        tf.constant([encoded] * len(windows)),
+        tf.constant(windows),
+        tf.constant([False, True, False, True]),
+        crop_size=48,
+        is_resized=True,
+        layout=manifests.Layout(encoding),
+    )
+    for index, (row, column, height, width) in enumerate(windows):
+        window = whole[row : row + height, column : column + width].astype(float)
+        expected = resize_bilinearly(window, 48)
+        if index % 2:
+            expected = expected[:, ::-1]
+        np.testing.assert_allclose(crops[index], expected, atol=0.51)
+
+
+def test_a_view_larger_than_the_crop_is_resized_as_is_the_mean():
+    preprocess = preprocessing.Preprocessing(MEAN, crop_size=32, view_size=200)
+    plain, mirrored = preprocess.make_views(SQUARES[:1], 2)
+    view = resize_bilinearly(SQUARES[0, 28:228, 28:228].astype(float), 32)
+    mean = resize_bilinearly(MEAN[28:228, 28:228].astype(float), 32)
+    np.testing.assert_allclose(plain, view - mean, atol=0.51)
+    np.testing.assert_allclose(mirrored, view[:, ::-1] - mean, atol=0.51)
+    np.testing.assert_allclose(preprocess.cut_view(SQUARES[0]), view, atol=0.51)
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
@@ -57,10 +108,10 @@ def test_decoded_crops_are_crops_of_the_whole_image(encoding):
     for mirrored in (None, rows % 2 == 1):
         crops = preprocessing.decode_crops(
             tf.constant([encoded] * len(rows)),
-            tf.constant(rows),
-            tf.constant(columns),
+            stack_windows(rows, columns, 224, 224),
             None if mirrored is None else tf.constant(mirrored),
             crop_size=224,
+            is_resized=False,
             layout=layout,
         )
         for index, (row, column) in enumerate(zip(rows, columns, strict=True)):
@@ -73,14 +124,14 @@ def test_decoded_crops_are_crops_of_the_whole_image(encoding):
 @pytest.mark.parametrize('size', [1, 8, 63, 227, 256])
 def test_crops_have_any_size(size):
     encoded, whole = encode('jpeg')
-    offsets = tf.constant([256 - size, (256 - size) // 3])
+    offsets = np.array([256 - size, (256 - size) // 3])
     crops = preprocessing.decode_crops(
         tf.constant([encoded, encoded]),
-        offsets,
-        offsets[::-1],
+        stack_windows(offsets, offsets[::-1], size, size),
         None,
         crop_size=size,
+        is_resized=False,
         layout=manifests.Layout(),
     )
-    for crop, row, column in zip(crops, offsets.numpy(), offsets.numpy()[::-1], strict=True):
+    for crop, row, column in zip(crops, offsets, offsets[::-1], strict=True):
         np.testing.assert_array_equal(crop, whole[row : row + size, column : column + size])
