@@ -37,8 +37,7 @@ def _read_run(given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get('mode', 'train') not in _RESUMABLE:
         raise fields.UsageError(f'--resume belongs to --mode=train or all, not to {given["mode"]}.')
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
-    mode = stored.get('mode')  # an experiment's runs are trained one by one
-    return stored | {'run_dir': str(directory), 'mode': mode if mode in _RESUMABLE else 'train'}
+    return stored | {'run_dir': str(directory)}
 
 
 def _name_directories(given: Mapping[str, Any]) -> dict[str, str]:

@@ -82,20 +82,23 @@ class ErrorAnalysis:
 
         The class with the highest top-1 error comes first; classes without examples are left out.
         """
-        wrong = self.confusion.copy()
-        np.fill_diagonal(wrong, 0)
         examples = self.confusion.sum(1)
         rows = [
             (
                 name,
                 int(examples[at]),
                 *(self._errors[:, at] / examples[at]).tolist(),
-                self._classes[wrong[at].argmax()] if wrong[at].any() else '',
+                self._find_commonest_mistake(at),
             )
             for at, name in enumerate(self._classes)
             if examples[at]
         ]
         return sorted(rows, key=lambda row: (-row[2], row[0]))
+
+    def _find_commonest_mistake(self, label: int) -> str:
+        wrong = self.confusion[label].copy()
+        wrong[label] = 0
+        return self._classes[wrong.argmax()] if wrong.any() else ''
 
     def rank_confusions(self) -> Rows:
         """Lists (class, predicted class, examples, share of the class), most examples first."""

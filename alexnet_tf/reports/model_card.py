@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_tf.reports import result_tables
 
-RESULTS_HEADER = ('split', *result_tables.COLUMNS, 'step')
 _SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|~!&])')
 _MAX_CLASSES = 20  # that are listed
 
@@ -21,7 +20,7 @@ class ModelCard:
         classes: Names in label order.
         data: Sentences about the training records.
         training: A sentence.
-        results: Rows of the table under RESULTS_HEADER.
+        results: Rows of the table under `results_header`.
         calibration: A sentence about the confidence; '' if it was not measured.
         commands: Shell commands by their purpose.
         environment: Versions by the name of the package, and the commit.
@@ -36,6 +35,11 @@ class ModelCard:
     calibration: str
     commands: Mapping[str, str]
     environment: Mapping[str, object]
+
+    @property
+    def results_header(self) -> tuple[str, ...]:
+        """Names of the columns of `results`."""
+        return 'split', *result_tables.list_columns(len(self.classes)), 'step'
 
 
 def to_markdown(card: ModelCard) -> str:
@@ -72,9 +76,10 @@ def to_markdown(card: ModelCard) -> str:
 def _format_results(card: ModelCard) -> list[str]:
     if not card.results:
         return ['None yet. Run `--mode=evaluate`.']
-    rows = [map(_escape, row) for row in (RESULTS_HEADER, *card.results)]
+    header = card.results_header
+    rows = [map(_escape, row) for row in (header, *card.results)]
     lines = [f'| {" | ".join(row)} |' for row in rows]
-    lines.insert(1, f'| {" | ".join(["---"] * len(RESULTS_HEADER))} |')
+    lines.insert(1, f'| {" | ".join(["---"] * len(header))} |')
     note = (
         'The intervals are 95 % binomial confidence intervals. They cover the number of images '
         'only, not how networks of other seeds differ.'

@@ -33,6 +33,15 @@ def format_percent(share: float) -> str:
     return f'{100 * share:.1f} %'
 
 
+def format_accuracy(error: float) -> str:
+    """Returns the accuracy that belongs to a top-1 error, as percent.
+
+    >>> format_accuracy(0.2376)
+    '76.2 %'
+    """
+    return format_percent(1 - error)
+
+
 def format_views(number: int | str) -> str:
     """Returns a number of views.
 

@@ -39,7 +39,8 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
     data = serialization.read_object(directory, DATA_FILE)
     for name in ('manifest_sha256', 'classes'):
         if name not in data:
-            raise errors.DataError(f'{directory / DATA_FILE} has no {name}. {serialization.RESTORE}')
+            path = directory / DATA_FILE
+            raise errors.DataError(f'{path} has no {name}. {serialization.RESTORE}')
     return data
 
 

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -100,12 +101,25 @@ def read_names(shards: Sequence[tuple[str, int]]) -> list[str]:
         DataError: A record cannot be read.
     """
     names: list[str] = []
-    for path, _ in shards:
-        with explain_read_errors(path):
-            for records in tf.data.TFRecordDataset(path).batch(_PARSED):
-                first = len(names)
-                names += [name or f'{at}' for at, name in enumerate(_parse_names(records), first)]
+    for batch in _read_batches(shards):
+        names += [name or f'{at}' for at, name in enumerate(_parse_names(batch), len(names))]
     return names
+
+
+def read_labels(shards: Sequence[tuple[str, int]], layout: manifests.Layout) -> np.ndarray:
+    """Reads the labels of all examples, (examples,) int64 from 0, in the order of the files.
+
+    Args:
+        shards: (path, number of records) of each shard.
+        layout: How records hold images.
+
+    Raises:
+        DataError: A record cannot be read.
+    """
+    batches = [
+        preprocessing.parse_records(batch, layout)[1].numpy() for batch in _read_batches(shards)
+    ]
+    return np.concatenate(batches)
 
 
 @contextlib.contextmanager
@@ -136,6 +150,14 @@ def explain_read_errors(
             f'{problem} Check all records with --mode=prepare --verify_only, or prepare them again '
             'with the same flags in an empty directory.'
         ) from error
+
+
+def _read_batches(shards: Sequence[tuple[str, int]]) -> Iterator[tf.Tensor]:
+    """Reads all records, (n,) string at a time."""
+    for path, records in shards:
+        find_damaged = functools.partial(_find_unreadable, path, records)
+        with explain_read_errors(path, find_damaged):
+            yield from tf.data.TFRecordDataset(path).batch(_PARSED)
 
 
 def _parse_names(serialized: tf.Tensor) -> list[str]:

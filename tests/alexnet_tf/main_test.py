@@ -4,6 +4,7 @@ import os
 import pathlib
 import platform
 import resource
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,10 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import main
+from alexnet_tf.training import signals
+
+# Writes once the reader of a pipe, if it is `true`, has ended.
+SLOW_MAIN = 'import sys, time; from alexnet_tf import main; time.sleep(0.2); sys.exit(main.main())'
 
 
 def call(*flags):
@@ -238,19 +243,33 @@ def test_help_does_not_wait_for_tensorflow():
     assert '--learning_rate' in done.stdout
 
 
-def test_a_closed_pipe_is_no_error():
-    program = (
-        'import sys; from alexnet_tf import main; from alexnet_tf.config import flags; '
-        'flags.parse = lambda argv: sys.stdout.write("x" * 100_000); '
-        'sys.exit(main.main(["x", "--mode=report"]))'
+@pytest.mark.parametrize(
+    ('redirections', 'status', 'message'),
+    [
+        ('--helpfull | true', 141, ''),
+        ('--mode=zz 2>&1 | true', 141, ''),
+        ('--mode=zz 2>&-', 2, ''),
+        ('--help <&- >/dev/null', 0, ''),
+        ('--help >&-', 2, 'alexnet_tf: error: standard output is closed. Send it to a file, or to'),
+    ],
+)
+def test_closed_pipes_and_streams_end_without_a_traceback(redirections, status, message):
+    command = f'set -o pipefail; "{sys.executable}" -c "{SLOW_MAIN}" {redirections}'
+    done = subprocess.run(['bash', '-c', command], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stderr.startswith(message)
+    assert done.stderr.count('\n') == bool(message)
+
+
+def test_a_stop_after_a_checkpoint_is_no_error(monkeypatch, capsys):
+    def stop(_):
+        raise signals.Stopped(signal.SIGINT, 7)
+
+    monkeypatch.setattr('alexnet_tf.commands.report.run', stop)
+    assert call('--mode=report') == 130
+    assert capsys.readouterr().err == (
+        'alexnet_tf: stopped by Ctrl-C; saved at step 7; the same command resumes\n'
     )
-    process = subprocess.Popen(
-        [sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b''
-    process.stderr.close()
-    assert process.wait() == 141
 
 
 def test_nothing_but_the_message_is_on_stderr(tmp_path):

@@ -5,26 +5,48 @@ import pathlib
 
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.config import schema
-from alexnet_tf.evaluation import ensembles
+from alexnet_tf.evaluation import ensembles, error_analysis
 from alexnet_tf.reports import result_tables, tables
 from alexnet_tf.runs import results, run_directory
 from input_pipeline.records import manifests
 
 
 def run(config: schema.Config) -> None:
-    """Evaluates a split, prints a table and appends its rows to `results.csv`."""
+    """Evaluates a split, prints a table and appends its rows to `results.csv`.
+
+    Raises:
+        OSError: The results, which were printed, could not be written.
+    """
     manifest, split = manifests.load(config.data.data_dir), config.evaluation.split
     selection.check_split(manifest, split, '--split')
     if config.evaluation.ensemble:
         directory, rows = config.evaluation.ensemble[0], _evaluate_ensemble(config, manifest)
+        print(result_tables.format_results(rows, len(manifest.classes)))
     else:
-        directory, evaluator = config.run_dir, scoring.RunEvaluator(config, manifest)
-        rows = [evaluator.evaluate(split, views) for views in selection.select_views(config)]
-    print(result_tables.format_results(rows))
+        directory = config.run_dir
+        _evaluate_run(config, manifest)
     print(
         f'evaluate: appended to {pathlib.Path(directory) / results.RESULTS}; '
         f'--mode=report --run_dir={directory} shows the errors in detail'
     )
+
+
+def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
+    """Evaluates the run in `--run_dir`. What cannot be written is shown all the same."""
+    evaluator, split = scoring.RunEvaluator(config, manifest), config.evaluation.split
+    rows, problems = [], []
+    for views in selection.select_views(config):
+        row, analysis = evaluator.evaluate(split, views)
+        rows.append(row)
+        try:
+            evaluator.record(row, analysis, split, views)
+        except OSError as error:
+            problems.append(error)
+    print(result_tables.format_results(rows, len(manifest.classes)))
+    print(result_tables.format_classes(analysis.rank_classes(), views))
+    for error in problems:
+        reason = f'these results were not kept: {error.strerror}'
+        raise OSError(error.errno, reason, error.filename) from error
 
 
 def _evaluate_ensemble(
@@ -66,7 +88,8 @@ def _evaluate_average(config, manifest, members, weights, views: int) -> dict[st
     results.append(directory, row)
     source = f', found on {options.search_weights}' if options.search_weights else ''
     print(f'evaluate: ensemble weights, {tables.format_views(views)}: {formatted}{source}')
+    analysis = error_analysis.analyse(members, weights, manifest.classes)
     scoring.write_errors(
-        directory / 'ensemble', members, weights, manifest=manifest, split=split, views=views
+        directory / 'ensemble', analysis, split=split, views=views, plotted=manifest
     )
     return row

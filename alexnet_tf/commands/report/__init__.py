@@ -5,6 +5,7 @@ import pathlib
 from alexnet_tf.commands.report import documents, paper_comparison, validation
 from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
+from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import model_card, tables
 from alexnet_tf.runs import results, run_directory
@@ -28,7 +29,7 @@ def run(config: schema.Config) -> None:
         )
     analysis = validation.analyse(config)
     rows = results.read_newest(directory)
-    print(_summarise(config, epochs, rows, len(analysis.trained.classes)))
+    print(_summarise(config, epochs, rows, analysis))
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
     plots = availability.load_plots()
@@ -43,26 +44,32 @@ def run(config: schema.Config) -> None:
     print(f'report: wrote {directory / "report.html"} and {directory / "MODEL_CARD.md"}')
 
 
-def _summarise(config: schema.Config, epochs, rows, num_classes: int) -> str:
+def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:
     directory, last = pathlib.Path(config.run_dir), epochs[-1]
     lines = [
         f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
-        f'  training error    {tables.format_percent(float(last["train_top1_error"]))} top-1 '
+        f'  training accuracy    {tables.format_accuracy(float(last["train_top1_error"]))} '
         '(last epoch, random crops, with dropout)',
     ]
     manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
     for row in rows:
         same_records = row['manifest_sha256'] == manifest_sha256
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
-            top1 = tables.format_percent(float(row['top1_error']))
-            top5 = tables.format_percent(float(row['top5_error']))
-            views = tables.format_views(row['views'])
-            lines.append(
-                f'  validation error  {top1} top-1, {top5} top-5, {views}, {row["examples"]} images'
-            )
-    lines.append(f'  chance            {tables.format_percent(1 - 1 / num_classes)} top-1')
+            lines.append(f'  validation accuracy  {_describe_result(row, analysis)}')
+    if analysis.errors:
+        counts = analysis.errors.confusion.sum(1)
+        share = tables.format_percent(counts.max() / counts.sum())
+        lines.append(f'  chance               {share} (always the commonest class)')
     exports = run_directory.get_export_dir(config)
     if versions := saved_model.list_versions(exports):
-        lines.append(f'  SavedModel        {exports / str(versions[-1])}')
-    lines.append(f'  TensorBoard       tensorboard --logdir {directory / "tensorboard"}')
+        lines.append(f'  SavedModel           {exports / str(versions[-1])}')
+    lines.append(f'  TensorBoard          tensorboard --logdir {directory / "tensorboard"}')
     return '\n'.join(lines)
+
+
+def _describe_result(row, analysis: validation.ValidationAnalysis) -> str:
+    accuracy, views = tables.format_accuracy(float(row['top1_error'])), int(row['views'])
+    text = f'{accuracy}, {tables.format_views(views)}, {row["examples"]} images'
+    if len(analysis.trained.classes) > outputs.TOP_K:
+        text += f', top-5 error {tables.format_percent(float(row["top5_error"]))}'
+    return text

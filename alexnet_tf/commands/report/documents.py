@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import operator
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import tensorflow as tf
 from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.report import validation
 from alexnet_tf.config import schema, serialization
+from alexnet_tf.models import outputs
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, result_tables, tables
 from alexnet_tf.runs import loading, run_directory
@@ -83,7 +85,7 @@ def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, .
     split = row['split']
     if row['manifest_sha256'] != data['manifest_sha256']:
         split = f'{split} of other records ({row["manifest_sha256"][:8]})'
-    return split, *result_tables.format_cells(row), row['step']
+    return split, *result_tables.format_cells(row, len(data['classes'])), row['step']
 
 
 def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
@@ -106,12 +108,11 @@ def build_page(
         plots: What `availability.load_plots` returns; None leaves out the plots.
     """
     trained = analysis.trained
-    columns = kernels.get_kernels(trained.model, trained.recipe.columns)
-    image = tf.io.encode_png(kernels.render_kernels(list(columns.values()))).numpy()
+    image = tf.io.encode_png(kernels.render_first_layer(trained.model)).numpy()
     blocks = [
         *map(html.paragraph, (card.architecture, card.data, card.training)),
         html.heading('Results'),
-        html.table(model_card.RESULTS_HEADER, card.results)
+        html.table(card.results_header, card.results)
         if card.results
         else html.paragraph('None yet. Run --mode=evaluate.'),
         html.paragraph(card.calibration, note=True),
@@ -157,11 +158,15 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
     if plots and len(names) <= _MAX_PLOTTED_CLASSES:
         figure = plots.plot_confusion(errors.confusion, names)
         blocks.append(_embed(plots, figure, 'confusion matrix'))
-    header = ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead')
+    classes = ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead')
+    shown = [0, 1, 2, 3, 4] if len(names) > outputs.TOP_K else [0, 1, 2, 4]
     blocks += [
         html.table(('class', 'predicted', 'images', 'share'), _top(errors.rank_confusions(), 3)),
         html.heading('Errors by class'),
-        html.table(header, _top(errors.rank_classes(), 2, 3)),
+        html.table(
+            operator.itemgetter(*shown)(classes),
+            map(operator.itemgetter(*shown), _top(errors.rank_classes(), 2, 3)),
+        ),
     ]
     if plots and errors.rank_mistakes():
         figure = scoring.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)

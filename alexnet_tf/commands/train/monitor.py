@@ -1,5 +1,6 @@
 """What a training run shows: lines on the screen, `summary.csv` and TensorBoard."""
 
+import functools
 import pathlib
 from collections.abc import Mapping
 
@@ -13,7 +14,7 @@ from alexnet_tf.reports import progress, tables, tensorboard
 from alexnet_tf.runs import run_directory
 from alexnet_tf.training import distribution, health, steps
 from alexnet_tf.training import state as state_lib
-from input_pipeline.records import manifests
+from input_pipeline.records import checking, manifests
 
 # Prefixes of the tags that are written at the end of an epoch.
 _EPOCH_TAGS = ('epoch_', 'dead_units/', 'conv1_kernels')
@@ -40,13 +41,14 @@ class Monitor:
         replicas: distribution.SingleReplica,
     ):
         self._config, self._recipe, self._model, self._replicas = config, recipe, model, replicas
-        self._num_classes = len(manifest.classes)
+        self._manifest, self._num_classes = manifest, len(manifest.classes)
         self._examples = manifest.count_examples(manifests.TRAIN)
         directory = pathlib.Path(config.run_dir)
         self._summary = directory / run_directory.SUMMARY_FILE
         log_dir = directory / 'tensorboard' if replicas.is_chief else None
         self._board = tensorboard.SummaryWriter(log_dir)
         self._progress = progress.Progress()
+        self._has_warned = False  # of chance level
         self._compute_weight_squares = tf.function(self._sum_weight_squares, autograph=False)
 
     def log(self, line: str) -> None:
@@ -144,43 +146,56 @@ class Monitor:
             scalars = {f'epoch_{name}': value for name, value in metrics.items()}
             self._board.write_scalars(split, scalars, state.step)
         self.write_kernels(state.step)
-        errors = [tables.format_percent(metrics['top1_error']) for metrics in (train, validation)]
+        shown = [
+            f'{split} accuracy {tables.format_accuracy(metrics["top1_error"])}, '
+            f'loss {metrics["loss"]:.3f}'
+            for split, metrics in (('validation', validation), ('training', train))
+        ]
         speed = f'  {images_per_sec:,.0f} images/s' if images_per_sec else ''
-        self.log(
-            f'epoch {state.epoch}/{self._recipe.epochs}  loss {train["loss"]:.3f}, '
-            f'val {validation["loss"]:.3f}  error {errors[0]}, val {errors[1]}{speed}'
-        )
+        self.log(f'epoch {state.epoch}/{self._recipe.epochs}  {"  ".join(shown)}{speed}')
 
     def log_health(
         self, state: state_lib.TrainingState, loss: float, dead_units: Mapping[str, float]
     ) -> None:
-        """Writes the share of dead units by layer, and warns if the loss is at chance level."""
+        """Writes the share of dead units by layer; warns once if nothing has been learned."""
         if not self._replicas.is_chief:
             return
-        epoch, step = state.epoch, state.step
         scalars = {f'dead_units/{layer}': share for layer, share in dead_units.items()}
-        self._board.write_scalars('validation', scalars, step)
-        sd_middle = None if self._recipe.layers else self._recipe.initial_sd_middle
-        warning = health.chance_level_warning(
-            epoch, step, loss, self._num_classes, initial_sd_middle=sd_middle, dead_units=dead_units
+        self._board.write_scalars('validation', scalars, state.step)
+        recipe, accuracy = self._recipe, 1 - state.validation_errors[-1]
+        is_early = health.is_early(state.epoch, state.step, recipe.epochs)
+        if is_early or self._has_warned or not self._chance.is_reached(loss, accuracy):
+            return
+        has_other_initials = recipe.layers or recipe.he_initialization
+        warning = health.describe_chance_level(
+            state.step,
+            loss,
+            accuracy=accuracy,
+            chance=self._chance,
+            steps_in_all=state.step / state.epoch * recipe.epochs,
+            initial_sd_middle=None if has_other_initials else recipe.initial_sd_middle,
+            dead_units=dead_units,
         )
-        if warning:
-            self.log(f'train: warning: {warning}')
+        self.log(f'train: warning: {warning}')
+        self._has_warned = True
+
+    @functools.cached_property
+    def _chance(self) -> health.Chance:
+        shards = self._manifest.list_shards(manifests.VALIDATION)
+        labels = checking.read_labels(shards, self._manifest.layout)
+        return health.Chance.from_labels(labels, self._num_classes)
 
     def log_end(self, state: state_lib.TrainingState) -> None:
-        """Logs the result of the run, where it is, and the next command."""
-        error = tables.format_percent(state.validation_errors[-1])
+        """Logs the result of the run, and where it is."""
+        accuracy = tables.format_accuracy(state.validation_errors[-1])
         done = f'{state.epoch} epochs, {state.step:,} steps'
-        self.log(f'train: done, {done}, validation error {error}')
+        self.log(f'train: done, {done}, validation accuracy {accuracy}')
         self.log(f'train: the run is in {self._config.run_dir}')
-        if self._config.mode == 'train' and self._replicas.is_chief:
-            self.log(f'train: next: {serialization.to_command(self._config, "evaluate")}')
 
     def write_kernels(self, step: int) -> None:
         """Writes the first layer's kernels to TensorBoard as an image."""
         if self._replicas.is_chief:
-            columns = kernels.get_kernels(self._model, self._recipe.columns)
-            image = kernels.render_kernels(list(columns.values()))
+            image = kernels.render_first_layer(self._model)
             self._board.write_image('train', 'conv1_kernels', image, step)
             self._board.flush()
 
@@ -206,7 +221,7 @@ class Monitor:
         left = (epochs - state.epoch) * self._examples - state.examples
         return (
             f'epoch {state.epoch + 1}/{epochs}  {100 * state.examples / self._examples:.0f} %  '
-            f'loss {means["loss"]:.3f}  error {tables.format_percent(means["top1_error"])}  '
+            f'loss {means["loss"]:.3f}  accuracy {tables.format_accuracy(means["top1_error"])}  '
             f'{meter.images_per_sec:,.0f} images/s  '
             f'{progress.format_duration(left / meter.images_per_sec)} left'
         )

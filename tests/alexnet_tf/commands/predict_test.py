@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -109,7 +110,43 @@ def test_a_comma_in_a_file_name_is_explained(command, trained, inputs, capsys):
     assert command('predict', f'--run_dir={trained}', f'--inputs={inputs}/a,b.jpg') == 2
     printed = capsys.readouterr().err
     assert f'--inputs={inputs}/a: no such file or folder. Commas separate inputs' in printed
-    assert '--inputs=-' in printed
+
+
+def read_files(printed):
+    return [pathlib.Path(json.loads(line)['file']).name for line in printed.splitlines()]
+
+
+def test_patterns_and_files_after_the_flags_are_predicted(
+    command, trained, shared_folder, tmp_path, capsys
+):
+    names = ['a1.jpg', 'a2.jpg', 'b,c.jpg', 'x[1].jpg']
+    for name in names:
+        shutil.copy(shared_folder / 'cat' / '00.jpg', tmp_path / name)
+    (tmp_path / 'folder').mkdir()
+    shutil.copy(shared_folder / 'cat' / '00.jpg', tmp_path / 'folder' / 'd.jpg')
+    flags = (f'--run_dir={trained}', '--output=json', f'--inputs={tmp_path}/a*.jpg')
+    paths = [f'{tmp_path}/{name}' for name in ('b,c.jpg', 'x[1].jpg', 'fold*')]
+    assert command('predict', *flags, *paths) == 0
+    assert read_files(capsys.readouterr().out) == [*names, 'd.jpg']
+    assert command('predict', *flags[:2], f'--inputs={tmp_path}/**/*.jpg') == 0
+    assert sorted(read_files(capsys.readouterr().out)) == sorted([*names, 'd.jpg'])
+    assert command('predict', *flags[:2], f'--inputs={tmp_path}/*.png') == 2
+    assert f'--inputs={tmp_path}/*.png: no file matches.' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('top_k', 'shown'), [(1, 1), (2, 2), (9, 2)])
+def test_so_many_classes_are_shown(command, trained, inputs, top_k, shown, capsys):
+    flags = (f'--run_dir={trained}', f'--inputs={inputs / "=good.jpg"}', f'--top_k={top_k}')
+    assert command('predict', *flags, '--output=json') == 0
+    row = json.loads(capsys.readouterr().out)
+    assert len(row['classes']) == len(row['probabilities']) == shown
+    assert row['probabilities'][0] >= 0.5
+    assert command('predict', *flags, '--output=csv') == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.count('class_') == shown
+    assert header.count(',') == line.count(',')
+    assert command('predict', *flags) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + shown
 
 
 def test_paths_are_read_from_stdin(command, trained, inputs, monkeypatch, capsys):

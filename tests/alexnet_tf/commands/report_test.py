@@ -62,7 +62,7 @@ def test_a_damaged_record_is_named_and_the_rest_is_reported(
     shutil.rmtree(report_copy / 'probabilities')
     assert command('report', damaged('validation'), f'--run_dir={report_copy}') == 0
     path = min((tmp_path / 'records').glob('validation-*'))
-    assert f'{path}: a record cannot be read' in (report_copy / 'report.html').read_text()
+    assert f'of {path} is damaged' in (report_copy / 'report.html').read_text()
 
 
 def test_the_summary_has_errors_the_model_and_tensorboard(reported):
@@ -70,7 +70,7 @@ def test_the_summary_has_errors_the_model_and_tensorboard(reported):
     for part in (
         'after epoch 2, step 4',
         '10 views',
-        'chance            50.0 %',
+        'chance               50.0 %',
         'tensorboard --logdir',
     ):
         assert part in printed

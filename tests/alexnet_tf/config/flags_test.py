@@ -26,6 +26,35 @@ def test_no_flags_give_the_defaults():
     assert parse() == schema.Config()
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('--inputs=a.jpg', 'b, c.jpg', 'd.jpg'),  # as shells expand --inputs=*.jpg
+        ('--inputs', 'a.jpg', 'b, c.jpg', 'd.jpg'),
+        ('a.jpg', 'b, c.jpg', 'd.jpg'),
+    ],
+)
+@pytest.mark.parametrize('mode', ['predict', 'retrieve', 'plot'])
+def test_files_after_the_flags_are_inputs(mode, arguments):
+    settings = flags.parse_settings(['program', f'--mode={mode}', *arguments, '--seed=3'])
+    assert settings['inputs'] == ('a.jpg', 'b, c.jpg', 'd.jpg')
+    assert settings['seed'] == 3
+
+
+def test_a_file_whose_name_has_commas_is_one_input(tmp_path):
+    file = tmp_path / 'a, b.jpg'
+    assert parse('--mode=predict', f'--inputs={file}').predict.inputs == (f'{tmp_path}/a', 'b.jpg')
+    file.touch()
+    assert parse('--mode=predict', f'--inputs={file}').predict.inputs == (str(file),)
+
+
+def test_a_tilde_is_the_home_directory(monkeypatch):
+    monkeypatch.setenv('HOME', '/home/ann')
+    config = parse('--mode=predict', '--run_dir=~/run', '--inputs=~/a.jpg,b~.jpg')
+    assert config.run_dir == '/home/ann/run'
+    assert config.predict.inputs == ('/home/ann/a.jpg', 'b~.jpg')
+
+
 def test_only_given_flags_are_returned():
     assert flags.parse_settings(['program', '--seed=0', '--noreshuffle']) == {
         'seed': 0,
@@ -41,7 +70,7 @@ def test_later_flags_win():
     ('argument', 'message'),
     [
         ('--data_dri=x', 'unknown flag --data_dri. Did you mean --data_dir'),
-        ('surplus', "unexpected argument 'surplus'"),
+        ('surplus', "unexpected argument 'surplus': settings are given as --flag=value, and files"),
         ('--flagfile=nowhere.cfg', '--flagfile=nowhere.cfg: no such file, neither here nor in /'),
         ('--flagfile=/no/where.cfg', '--flagfile=/no/where.cfg: no such file.'),
         ('--flagfile=', '--flagfile=: no such file.'),
@@ -49,7 +78,10 @@ def test_later_flags_win():
         ('--mode', '--mode: expected a value, as --mode=VALUE. See --help.'),
         ('--nodebug=true', '--nodebug=true does not take an argument. See --help.'),
         ('--drop_epochs=1,x', '--drop_epochs=1,x: expected comma-separated values'),
-        ('--layer_rates=conv1', '--layer_rates=conv1: expected LAYER=MULTIPLE or LAYER=MULTIPLE@'),
+        (
+            '--layer_rates=conv1',
+            '--layer_rates=conv1: expected LAYER=MULTIPLE[@EPOCHS] with a layer',
+        ),
     ],
 )
 def test_flags_that_cannot_be_read_are_refused(argument, message):

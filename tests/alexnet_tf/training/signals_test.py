@@ -64,4 +64,10 @@ def test_outside_of_the_main_thread_no_handler_is_installed():
 def test_the_exit_status_is_128_plus_the_number_of_the_signal():
     stopped = signals.Stopped(signal.SIGTERM)
     assert stopped.exit_code == 143
-    assert 'stopped by SIGTERM' in str(stopped)
+    assert str(stopped) == 'stopped by SIGTERM; saved; the same command resumes'
+
+
+def test_a_stop_by_hand_names_the_key_and_the_step():
+    stopped = signals.Stopped(signal.SIGINT, 1200)
+    assert stopped.exit_code == 130
+    assert str(stopped) == 'stopped by Ctrl-C; saved at step 1,200; the same command resumes'

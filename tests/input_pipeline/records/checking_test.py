@@ -48,13 +48,26 @@ def swap_shards(manifest):
     second.write_bytes(data)
 
 
-def test_names_and_images_of_a_damaged_file_are_refused_with_its_name(copy):
+def test_names_labels_and_images_of_a_damaged_file_are_refused_with_its_name(copy):
     damage_second_record(get_shard(copy))
     shards = copy.list_shards('train')
-    with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
-        checking.read_names(shards)
+    for read in (checking.read_names, lambda shards: checking.read_labels(shards, copy.layout)):
+        with pytest.raises(errors.DataError, match=r'Record 1 .* of .*train-00000.* is damaged'):
+            read(shards)
     with pytest.raises(errors.DataError, match=r'train-00000.*: a record cannot be read'):
         datasets.read_squares(shards, copy.layout, [0, 1])
+
+
+def test_labels_are_read_in_the_order_of_the_files(prepared):
+    """TensorFlow's own parser of whole examples is the reference."""
+    expected = []
+    for path, _ in prepared.list_shards('train'):
+        for record in read_records(path):
+            features = tf.train.Example.FromString(record).features.feature
+            expected += features['image/class/label'].int64_list.value
+    labels = checking.read_labels(prepared.list_shards('train'), prepared.layout)
+    assert labels.tolist() == expected
+    assert len(set(expected)) > 1
 
 
 def test_examples_are_located_by_shard_record_and_name(prepared):

@@ -1,0 +1,86 @@
+"""What follows from given settings: a run's own, and directories named for a source."""
+
+import os
+
+import pytest
+
+from alexnet_tf.config import fields, resolution, schema, serialization
+from input_pipeline import errors
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory, so that names of directories are short."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_run(directory, **settings):
+    directory.mkdir()
+    text = serialization.to_json(serialization.from_settings(settings))
+    (directory / serialization.CONFIG_FILE).write_text(text)
+
+
+def resolve(**given):
+    return serialization.from_settings(resolution.complete(given))
+
+
+@pytest.mark.parametrize('mode', ['prepare', 'train', 'all'])
+def test_a_source_names_the_directories_of_records_and_run(here, mode):
+    (here / 'my photos').mkdir()
+    config = resolve(mode=mode, source_dir='my photos/')
+    assert (config.data.data_dir, config.run_dir) == ('data/my photos', 'runs/my photos')
+
+
+@pytest.mark.parametrize(
+    ('source', 'name'),
+    [('labels.csv', 'labels'), ('flowers.tar.gz', 'flowers'), ('.hidden', '.hidden')],
+)
+def test_of_a_file_the_suffixes_are_left_out(here, source, name):
+    (here / source).touch()
+    assert resolve(source_dir=source).run_dir == f'runs/{name}'
+
+
+def test_a_folder_keeps_its_whole_name_and_dots_are_followed(here):
+    (here / 'v1.2').mkdir()
+    assert resolve(source_dir='v1.2').data.data_dir == 'data/v1.2'
+    os.chdir(here / 'v1.2')
+    assert resolve(source_dir='.').run_dir == 'runs/v1.2'
+
+
+def test_directories_that_are_given_stay(here):
+    config = resolve(source_dir='photos', data_dir='mine')
+    assert (config.data.data_dir, config.run_dir) == ('mine', 'runs/photos')
+    assert resolve(source_dir='photos', run_dir='mine').data.data_dir == 'data/photos'
+
+
+def test_records_are_not_put_among_the_images_of_their_name(here):
+    (here / 'data' / 'photos').mkdir(parents=True)
+    config = resolve(source_dir='data/photos')
+    assert (config.data.data_dir, config.run_dir) == ('data/photos-records', 'runs/photos')
+
+
+def test_without_a_source_or_in_other_modes_nothing_is_named(here):
+    assert resolve(mode='train') == schema.Config(mode='train')
+    assert resolve(mode='evaluate', source_dir='photos').run_dir == 'runs/default'
+
+
+def test_a_run_resumes_with_its_own_settings(here):
+    settings = {'mode': 'train', 'width': 0.25, 'data_dir': 'mine', 'seed': 7, 'epochs': 9}
+    write_run(here / 'run', **settings, run_dir='/where/it/was')
+    config = resolve(run_dir='run', resume=True)
+    assert config == serialization.from_settings(settings | {'run_dir': 'run'})
+
+
+def test_settings_that_are_given_win_over_those_of_the_run(here):
+    write_run(here / 'run', mode='all', epochs=9, width=0.25)
+    config = resolve(run_dir='run', resume=True, epochs=12)
+    assert (config.mode, config.training.epochs, config.network.width) == ('all', 12, 0.25)
+    assert resolve(run_dir='run', resume=True, mode='train').mode == 'train'
+
+
+def test_resuming_nothing_or_in_another_mode_is_refused(here):
+    with pytest.raises(errors.DataError, match=r'^none is not a run directory: .* --mode=train'):
+        resolve(run_dir='none', resume=True)
+    with pytest.raises(fields.UsageError, match='--resume belongs to --mode=train or all, not to'):
+        resolve(run_dir='none', resume=True, mode='evaluate')
