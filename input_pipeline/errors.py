@@ -1,6 +1,8 @@
 """The package's exceptions, and one-line descriptions of those of others."""
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
@@ -30,6 +32,16 @@ class WorkerProcessLost(Exception):
     """
 
     exit_code = 1
+
+
+def suggest(name: str, known: Iterable[str], prefix: str = '') -> str:
+    """Suggests up to two known names that are like an unknown one, for the end of a sentence.
+
+    >>> suggest('batchsize', ['batch_size', 'epochs'], '--')
+    ' Did you mean --batch_size?'
+    """
+    close = difflib.get_close_matches(name, known, n=2)
+    return f' Did you mean {" or ".join(prefix + other for other in close)}?' if close else ''
 
 
 def describe(error: Exception) -> str:

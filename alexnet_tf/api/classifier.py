@@ -18,10 +18,12 @@ from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
 from alexnet_tf.runs import build, loading, predictor, run_directory
 from input_pipeline import errors, files
+from input_pipeline.records import manifests
 
 _BATCH_SIZE = 128  # as --eval_batch_size
 
 
+@settings_lib.name_arguments()
 def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Classifier':
     """Loads the trained network of a run directory, on one device.
 
@@ -100,8 +102,9 @@ class Classifier:
         """(size, size, 3) float32 RGB in [0, 255], of the training images; usually 256 x 256."""
         return self._run.mean_image
 
+    @settings_lib.name_arguments()
     def predict(
-        self, images: Any, views: int = 1, *, batch_size: int = _BATCH_SIZE
+        self, images: Any, views: int = 1, *, top: int = 5, batch_size: int = _BATCH_SIZE
     ) -> list[inference.Prediction]:
         """Predicts the classes of images, as `--mode=predict` does.
 
@@ -110,6 +113,7 @@ class Classifier:
             views: Views of each image whose probabilities are averaged: 1 for the centre, 10 for
                 the corners and the centre with their mirror images (section 4.1), 9 for the
                 positions of the paper's source.
+            top: The number of classes in `Prediction.top`.
             batch_size: Views in a forward pass.
 
         Returns:
@@ -119,9 +123,11 @@ class Classifier:
             UsageError: An argument cannot be used; its message says what is expected.
             DataError: A file does not exist, or is not a readable image; the message names it.
         """
+        settings_lib.check_count('top', top)
         outputs = self._inference.compute_probabilities(images, views, batch_size)
-        return [inference.describe(output, self.class_names) for output in outputs]
+        return [inference.describe(output, self.class_names, top) for output in outputs]
 
+    @settings_lib.name_arguments()
     def features(
         self,
         images: Any,
@@ -152,6 +158,7 @@ class Classifier:
         outputs = self._inference.compute_features(images, layer, linear, batch_size)
         return np.stack([output.values for output in outputs])
 
+    @settings_lib.name_arguments()
     def evaluate(
         self,
         data: str | os.PathLike[str] | tf.data.Dataset,
@@ -166,7 +173,9 @@ class Classifier:
 
         Args:
             data: Directory of records that `prepare` wrote; or a `tf.data.Dataset` of (images,
-                labels), images as in `Classifier` and labels integers.
+                labels), images as in `Classifier` and labels integers. The images of
+                `image_dataset_from_directory` are cropped already, so that their errors differ a
+                little from those on records of the same files.
             split: Split of the records: 'train', 'validation' or 'test'.
             views: Views of each image whose probabilities are averaged: 1, 9 or 10.
             batch_size: Views in a forward pass.
@@ -186,8 +195,15 @@ class Classifier:
                     f'{", ".join(self.class_names)}. Labels must count the same classes.'
                 )
             return self._inference.evaluate_dataset(data, views, batch_size)
-        return self._inference.evaluate_records(os.fspath(data), split, views, batch_size)
+        directory = os.fspath(data)
+        if not (files.as_path(directory) / manifests.MANIFEST).exists():
+            raise errors.DataError(
+                f'data={directory}: it holds no records. Give the directory that prepare() wrote; '
+                f'a folder of images is image_dataset_from_directory({directory!r}).'
+            )
+        return self._inference.evaluate_records(directory, split, views, batch_size)
 
+    @settings_lib.name_arguments()
     def plot(self, images: Any, views: int = 1) -> Any:
         """Plots images above the probabilities of their top classes (figure 4).
 
@@ -209,15 +225,15 @@ class Classifier:
         ]
         return figures.show_in_notebooks(charts.plot_predictions(rows))
 
+    @settings_lib.name_arguments()
     def plot_kernels(self) -> Any:
         """Plots the kernels of conv1, column a's above column b's (figure 3).
 
         Returns and raises: as `plot`.
         """
-        return figures.plot_kernels(
-            self._run.model, columns=self.recipe.columns, title=self._run.directory.name
-        )
+        return figures.plot_kernels(self._run.model, self._run.directory.name)
 
+    @settings_lib.name_arguments()
     def export(self, directory: str | os.PathLike[str], **settings: Any) -> pathlib.Path:
         """Writes a SavedModel that classifies image files, as `--mode=export` does.
 

@@ -9,6 +9,7 @@ from alexnet_tf.commands import prepare as prepare_command
 from alexnet_tf.commands import train as train_command
 
 
+@settings_lib.name_arguments()
 def prepare(
     source_dir: str | os.PathLike[str] | None,
     data_dir: str | os.PathLike[str],
@@ -40,6 +41,7 @@ def prepare(
     return config.data.data_dir
 
 
+@settings_lib.name_arguments()
 def train(
     data_dir: str | os.PathLike[str], run_dir: str | os.PathLike[str], **settings: Any
 ) -> classifier.Classifier:
@@ -51,7 +53,8 @@ def train(
     Args:
         data_dir: Directory of the records that `prepare` wrote.
         run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
-        **settings: Of `--mode=train`, named as its flags: `recipe`, `epochs`, `batch_size`,
+        **settings: Of `--mode=train`, named as its flags: `recipe` (a name or a `Recipe`),
+            `epochs` and `batch_size` (by default the recipe's, for 'source2012' 93 and 128),
             `learning_rate`, `init_weights`, `precision`, ...
 
     Returns:

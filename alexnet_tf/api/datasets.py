@@ -12,7 +12,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, loading, training_data
 from input_pipeline import errors, files
-from input_pipeline.batches import datasets, preprocessing
+from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
 from input_pipeline.sources import folder
@@ -21,6 +21,7 @@ _SUBSETS = {'training': manifests.TRAIN, 'validation': manifests.VALIDATION}
 _DTYPES = ('float32', 'bfloat16')
 
 
+@settings.name_arguments()
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     *,
@@ -81,7 +82,7 @@ def image_dataset_from_directory(
     _check_subset(validation_split, subset)
     settings.check_choice('label_mode', label_mode, ('int', 'categorical'))
     if batch_size is not None:
-        settings.check_batch_size(batch_size)
+        settings.check_count('batch_size', batch_size)
     classes, subsets = _list_subsets(os.fspath(directory), validation_split, subset)
     created = [
         _create_image_dataset(
@@ -98,6 +99,7 @@ def image_dataset_from_directory(
     return tuple(created) if subset == 'both' else created[0]
 
 
+@settings.name_arguments()
 def dataset_from_records(
     data_dir: str | os.PathLike[str],
     split: str = 'train',
@@ -139,10 +141,10 @@ def dataset_from_records(
             cannot be read.
     """
     manifest = manifests.load(os.fspath(data_dir))
-    settings.check_batch_size(batch_size)
+    settings.check_count('batch_size', batch_size)
     settings.check_choice('split', split, tuple(manifest.splits))
     settings.check_choice('dtype', dtype, _DTYPES)
-    recipe = _get_recipe(recipe)
+    recipe = settings.get_recipe(recipe)
     training_data.check_image_size(recipe, manifest)
     shards, statistics = manifest.list_shards(split), manifests.load_statistics(manifest)
     if split == manifests.TRAIN if augment is None else augment:
@@ -154,7 +156,8 @@ def dataset_from_records(
         batches = stream.read_batches(start=(initial_epoch, 0), epochs=None)
     else:
         squares = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=batch_size)
-        batches = _crop_centres(squares, statistics.mean_image, recipe.crop_size, dtype)
+        preprocess = build.build_preprocessing(statistics.mean_image, recipe)
+        batches = _crop_centres(squares, preprocess, dtype)
     examples = manifest.count_examples(split)
     # The last batch of an epoch is filled up with examples that were read already.
     trim = _drop_mask if examples % batch_size == 0 else _drop_filler
@@ -208,18 +211,10 @@ def _create_image_dataset(
     return dataset
 
 
-def _get_recipe(recipe: str | recipes.Recipe) -> recipes.Recipe:
-    if isinstance(recipe, recipes.Recipe):
-        return recipe
-    settings.check_choice('recipe', recipe, tuple(recipes.RECIPES))
-    return recipes.RECIPES[recipe]
-
-
-def _crop_centres(squares: tf.data.Dataset, mean_image, crop_size: int, dtype: str):
+def _crop_centres(squares: tf.data.Dataset, preprocess, dtype: str):
     @tf.autograph.experimental.do_not_convert
     def crop(squares, labels, mask):
-        crops = preprocessing.make_views(squares, mean_image, crop_size=crop_size, number=1)
-        return tf.cast(crops, dtype), labels, mask
+        return tf.cast(preprocess.make_views(squares, 1), dtype), labels, mask
 
     return squares.map(crop, num_parallel_calls=1).prefetch(1)
 

@@ -7,12 +7,11 @@ import keras
 from alexnet_tf.plots import availability, kernels
 
 
-def plot_kernels(model: keras.Model, *, columns: int, title: str) -> Any:
+def plot_kernels(model: keras.Model, title: str) -> Any:
     """Plots the kernels of conv1, column a's above column b's (the paper's figure 3).
 
     Args:
         model: The network.
-        columns: The number of its columns.
         title: What stands above the kernels.
 
     Returns:
@@ -24,8 +23,8 @@ def plot_kernels(model: keras.Model, *, columns: int, title: str) -> Any:
     availability.require_plots('plot_kernels')
     from alexnet_tf.plots import run_plots  # which imports matplotlib
 
-    image = kernels.render_kernels(list(kernels.get_kernels(model, columns).values()))
-    return show_in_notebooks(run_plots.plot_kernels({title: image}, ''))
+    figure = run_plots.plot_kernels({title: kernels.render_first_layer(model)}, '')
+    return show_in_notebooks(figure)
 
 
 def show_in_notebooks(figure: Any) -> Any:

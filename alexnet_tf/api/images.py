@@ -12,7 +12,7 @@ from alexnet_tf.config import fields
 from input_pipeline import errors, files
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, headers
-from input_pipeline.sources import folder
+from input_pipeline.sources import listing
 
 Image = str | np.ndarray  # a path, or (height, width, 3) uint8 RGB
 
@@ -67,7 +67,8 @@ def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]
         getattr(getattr(first, 'shape', None), 'rank', None),
     )
     if dtype != tf.uint8 or rank not in (3, 4):
-        raise fields.UsageError(f'images: a data set of {first}; {_EXPECTED}.')
+        kind = f'a data set of {getattr(dtype, "name", "other")} elements of rank {rank}'
+        raise fields.UsageError(f'images: {kind}; {_EXPECTED}.')
 
     def iterate():
         for element in dataset.as_numpy_iterator():
@@ -141,6 +142,8 @@ def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:
         yield _read_pil(images, exif_orientation)
     else:
         pixels = np.asarray(images)
+        if pixels.dtype == object:
+            raise fields.UsageError(f'images: a {type(images).__name__}; {_EXPECTED}.')
         _check_pixels(pixels)
         yield from pixels if pixels.ndim == 4 else (pixels,)
 
@@ -149,7 +152,7 @@ def _list_files(path: str) -> list[str]:
     location = files.as_path(path)
     if not location.exists() and not os.path.islink(path):
         raise errors.DataError(f'{path}: no such file or folder.')
-    return list(map(os.fspath, folder.list_files(location))) if location.is_dir() else [path]
+    return list(map(os.fspath, listing.list_files(location))) if location.is_dir() else [path]
 
 
 def _is_pil(image: Any) -> bool:

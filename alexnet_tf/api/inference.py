@@ -27,7 +27,7 @@ class Prediction:
         file: Path of the image; None if it came as pixels.
         class_name: Name of the most probable class.
         probability: Its probability, in [0, 1].
-        top: (class name, probability) of the five most probable classes, best first.
+        top: (class name, probability) of the most probable classes, five by default, best first.
         probabilities: (classes,) float32, of all classes in the order of `class_names`.
     """
 
@@ -68,6 +68,7 @@ class Inference:
                 raise fields.UsageError(str(error)) from error
             return predictor.build_crop_function(self._run, extractor)
 
+        layer = str(layer)  # so that None is no such layer, too
         compute = self._get_predictor((layer, linear), batch_size, build_function)
         return self._iterate(compute, self._list_images(images))
 
@@ -81,8 +82,7 @@ class Inference:
         run_directory.check_same_classes(self._run.directory, manifest)
         network_evaluator = evaluator.Evaluator(
             self._run.model,
-            self._run.mean_image,
-            crop_size=self._run.recipe.crop_size,
+            self._run.preprocess,
             views=views,
             batch_size=batch_size,
         )
@@ -128,7 +128,7 @@ class Inference:
         build_function: Callable[[], predictor.Function],
         views: int = 1,
     ) -> predictor.Predictor:
-        settings.check_batch_size(batch_size)
+        settings.check_count('batch_size', batch_size)
         key = (*key, batch_size)
         if key not in self._predictors:
             images = max(1, batch_size // views)
@@ -153,13 +153,14 @@ class Inference:
             raise fields.UsageError('images: the data set is empty.')
 
 
-def describe(output: predictor.ImageOutput, class_names: Sequence[str]) -> Prediction:
-    """Describes the probabilities of an image by the names of the classes."""
-    row = predictor.build_row(output, class_names)
-    top = tuple(zip(row['classes'], row['probabilities'], strict=True))
+def describe(output: predictor.ImageOutput, class_names: Sequence[str], number: int) -> Prediction:
+    """Describes the probabilities of an image by the names of the most probable classes."""
+    labels = predictor.select_top_k(output.values, number)
+    top = tuple((class_names[label], float(output.values[label])) for label in labels)
     return Prediction(output.path or None, *top[0], top, output.values)
 
 
 def _is_label(label: Any, classes: int) -> bool:
     value = np.asarray(label)
-    return value.shape == () and np.issubdtype(value.dtype, np.integer) and 0 <= value < classes
+    is_integer = value.shape == () and np.issubdtype(value.dtype, np.integer)
+    return bool(is_integer and 0 <= value < classes)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from alexnet_tf.api import settings
 from alexnet_tf.models import alexnet, cifar, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
@@ -18,6 +19,7 @@ from input_pipeline.batches import preprocessing
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
 
+@settings.name_arguments()
 def AlexNet(  # noqa: N802
     *,
     weights: str | os.PathLike[str] | None = None,
@@ -75,7 +77,7 @@ def AlexNet(  # noqa: N802
     (2, 10)
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
-    recipe = recipes_lib.Recipe.from_name(recipe) if isinstance(recipe, str) else recipe
+    recipe = settings.get_recipe(recipe)
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
     file = source and initial_weights.find_weights(source, 'newest', 'weights')

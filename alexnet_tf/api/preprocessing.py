@@ -72,6 +72,11 @@ def decode_predictions(
     """
     classes = _load_imagenet_classes() if class_names is None else tuple(enumerate(class_names))
     scores = np.asarray(preds)
+    if scores.dtype == object:
+        raise ValueError(
+            f'preds: a {type(preds).__name__} of objects; expected an array (batch, classes). What '
+            'Classifier.predict returns is decoded already: see its `top`.'
+        )
     if scores.ndim != 2 or scores.shape[1] != len(classes):
         advice = ' Give the class_names of the network.' if class_names is None else ''
         raise ValueError(

@@ -1,12 +1,20 @@
 """Settings as keyword arguments, named as the flags of the command line."""
 
-import difflib
+import contextlib
+import dataclasses
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from alexnet_tf.config import fields, schema, serialization
+import keras
 
+from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import recipes
+from input_pipeline import errors
+
+_FUNCTIONS = ('prepare', 'train')  # whose names are values of --mode
 _TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'True or False', str: 'a string'}
 
 
@@ -15,13 +23,17 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
 
     Args:
         mode: The `--mode` that reads the settings.
-        values: Settings by the names of their flags. None is the default.
+        values: Settings by the names of their flags. None is the default. A `Recipe` stands for
+            its name and the settings in which it differs from the recipe of that name.
         name: Of the Python function, for messages.
 
     Raises:
         UsageError: There is no such setting, its value cannot be used, or settings do not go
             together.
     """
+    if isinstance(recipe := values.get('recipe'), recipes.Recipe):
+        given = {setting: value for setting, value in values.items() if value is not None}
+        values = _list_changes(recipe) | given | {'recipe': recipe.name}
     known = {
         field.name: field
         for section in fields.get_sections(schema.Config).values()
@@ -30,13 +42,36 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
     }
     for setting in values:
         if setting not in known:
-            raise fields.UsageError(_describe_unknown(setting, sorted(known), name))
+            raise fields.UsageError(_describe_unknown(setting, known, mode, name))
     checked = {
         setting: _convert(known[setting], value)
         for setting, value in values.items()
         if value is not None
     }
     return serialization.from_settings({'mode': mode, **checked})
+
+
+@contextlib.contextmanager
+def name_arguments() -> Iterator[None]:
+    """Turns the flags in the messages of this package's errors into arguments of Python."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, 'exit_code'):
+            error.args = (_replace_flags(str(error)),)
+        raise
+
+
+def get_recipe(recipe: str | recipes.Recipe) -> recipes.Recipe:
+    """Returns the recipe that an argument names or is.
+
+    Raises:
+        UsageError: There is no such recipe.
+    """
+    if isinstance(recipe, recipes.Recipe):
+        return recipe
+    check_choice('recipe', recipe, tuple(recipes.RECIPES))
+    return recipes.RECIPES[recipe]
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
@@ -50,22 +85,52 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         raise fields.UsageError(f'{name}={value!r}: expected one of {expected}.')
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Checks that a batch size is an integer from 1.
+def check_count(name: str, value: Any) -> None:
+    """Checks that an argument is an integer from 1.
 
     Raises:
         UsageError: It is not.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise fields.UsageError(f'batch_size={batch_size!r}: expected an integer from 1.')
+    if not isinstance(value, int) or value < 1:
+        raise fields.UsageError(f'{name}={value!r}: expected an integer from 1.')
 
 
-def _describe_unknown(setting: str, known: list[str], name: str) -> str:
-    close = ' or '.join(difflib.get_close_matches(setting, known, n=2))
-    hint = f' Did you mean {close}?' if close else ''
+def _replace_flags(message: str) -> str:
+    """Replaces flags by arguments, and modes by functions.
+
+    >>> _replace_flags('Run --mode=train first, or name another --run_dir.')
+    'Run train() first, or name another run_dir.'
+    """
+    message = re.sub(
+        rf'--mode=({"|".join(_FUNCTIONS)})( --(\w+))?\b',
+        lambda match: f'{match[1]}({f"{match[3]}=True" if match[3] else ""})',
+        message,
+    )
+    flags = '|'.join(set(fields.map_settings(schema.Config)) - {'mode'})
+    return re.sub(rf'(?<![\w/-])--({flags})\b', r'\1', message)
+
+
+def _list_changes(recipe: recipes.Recipe) -> dict[str, Any]:
+    """Lists the hyperparameters in which a recipe differs from the one that it came from."""
+    original = get_recipe(recipe.name)
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if getattr(recipe, field.name) != getattr(original, field.name)
+    }
+
+
+def _describe_unknown(setting: str, known: Iterable[str], mode: str, name: str) -> str:
+    if mode == 'train':
+        for function in (keras.Model.fit, keras.Model.compile):
+            if setting in inspect.signature(function).parameters:
+                call = f'{function.__name__}({setting}=...)'
+                return f'{name}() does not take {setting}, but Keras does: AlexNet(...).{call}.'
+    hint = errors.suggest(setting, known)
     elsewhere = setting in fields.map_settings(schema.Config)
     reason = 'does not use the setting' if elsewhere else 'has no setting'
-    return f'{name}() {reason} {setting}.{hint} It takes {", ".join(known)}.'
+    more = f' `python -m alexnet_tf.main --mode={mode} --help` lists its settings.'
+    return f'{name}() {reason} {setting}.{hint or more}'
 
 
 def _convert(field: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import progress, tables
 from input_pipeline import errors, files, locks
 from input_pipeline.images import decoding
@@ -28,8 +28,11 @@ from input_pipeline.sources import (
 )
 
 
-def run(config: schema.Config) -> None:
+def run(config: schema.Config) -> str:
     """Prepares the data set, unless it is prepared; or only checks it, or estimates the work.
+
+    Returns:
+        The `--mode` that comes next; '' after a check or an estimate.
 
     Raises:
         DataError: The images cannot be used, or `--data_dir` holds something else.
@@ -39,12 +42,12 @@ def run(config: schema.Config) -> None:
     data = config.data
     if data.verify_only:
         _verify(data.data_dir)
-        return
+        return ''
     _check_separate(data)
     kind = _choose_source(data)
     if data.dry_run:
         _estimate(config, kind)
-        return
+        return ''
     with locks.acquire(files.as_path(data.data_dir)):
         try:
             manifest = _prepare(config, _find_images(data, kind))
@@ -54,8 +57,7 @@ def run(config: schema.Config) -> None:
                 _unfinished_dir(data).rmdir()
     _print_summary(manifest)
     print(f'prepare: records are in {data.data_dir}')
-    if config.mode == 'prepare':
-        print(f'prepare: next: {serialization.to_command(config, "train")}')
+    return 'train'
 
 
 def _choose_source(data: schema.Data) -> str:

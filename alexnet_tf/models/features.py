@@ -1,11 +1,11 @@
 """What the layers of a built network compute: models from its input to a layer's outputs."""
 
-import difflib
 import re
 
 import keras
 
 from alexnet_tf.models import topology
+from input_pipeline import errors
 
 _WITH_WEIGHTS = re.compile(r'(conv|fc|local)(\d)(_[ab])?')
 
@@ -47,6 +47,5 @@ def _name_activations(layer: str) -> list[str]:
 
 def _describe_unknown(layer: str, model: keras.Model) -> str:
     names = [*topology.list_column_layers(model), topology.list_layer_names(model)[-1]]
-    close = difflib.get_close_matches(layer, names, n=1)
-    hint = f' Did you mean {close[0]}?' if close else ''
+    hint = errors.suggest(layer, names)
     return f'layer={layer}: the network has no such layer.{hint} It has {", ".join(names)}.'

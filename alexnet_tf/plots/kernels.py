@@ -3,7 +3,7 @@
 Without matplotlib, since training renders them, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 import numpy as np
@@ -11,16 +11,22 @@ import numpy as np
 _KERNELS_PER_ROW, _GAP, _ENLARGEMENT = 16, 1, 4
 
 
-def get_kernels(model: keras.Model, columns: int) -> dict[str, np.ndarray]:
+def get_kernels(model: keras.Model) -> dict[str, np.ndarray]:
     """Returns the first layer's kernels, (size, size, 3, kernels) float by column, 'a' and 'b'."""
-    return {name: np.asarray(model.get_layer(f'conv1_{name}').kernel) for name in 'ab'[:columns]}
+    layers = [layer for layer in model.layers if layer.name in ('conv1_a', 'conv1_b')]
+    return {layer.name[-1]: np.asarray(layer.kernel) for layer in layers}
 
 
-def render_kernels(columns: Sequence[np.ndarray]) -> np.ndarray:
+def render_first_layer(model: keras.Model) -> np.ndarray:
+    """Renders a network's first layer; see `render_kernels`."""
+    return render_kernels(get_kernels(model).values())
+
+
+def render_kernels(columns: Collection[np.ndarray]) -> np.ndarray:
     """Renders column a's kernels above column b's, 16 in a row.
 
     Args:
-        columns: (size, size, 3, kernels) float arrays.
+        columns: (size, size, 3, kernels) float, of each column.
 
     Returns:
         (height, width, 3) uint8 RGB; one scale for all kernels, white gaps between them.

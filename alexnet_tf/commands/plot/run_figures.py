@@ -20,8 +20,8 @@ def plot_kernels(config: schema.Config) -> charts.FigureWithData:
     for name, directory in _name_runs(config).items():
         run_config = dataclasses.replace(config, run_dir=str(directory))
         trained = loading.load_run(run_config, compiled=True)
-        columns = kernels_lib.get_kernels(trained.model, trained.recipe.columns)
-        images[name] = kernels_lib.render_kernels(list(columns.values()))
+        columns = kernels_lib.get_kernels(trained.model)
+        images[name] = kernels_lib.render_kernels(columns.values())
         shares = {
             column: kernels_lib.compute_colourfulness(kernels)
             for column, kernels in columns.items()

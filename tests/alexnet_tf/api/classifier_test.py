@@ -230,7 +230,13 @@ def test_a_saved_network_subtracts_the_mean_image(trained, tmp_path):
         (np.zeros((0, 8, 8, 3), np.uint8), errors.UsageError, 'there are none'),
         ([], errors.UsageError, 'there are none'),
         (7, errors.UsageError, r'an array of shape \(\)'),
-        (tf.data.Dataset.range(3), errors.UsageError, 'a data set of TensorSpec'),
+        (None, errors.UsageError, 'images: a NoneType; expected a path'),
+        (tf.data.Dataset.range(3), errors.UsageError, 'a data set of int64 elements of rank 0'),
+        (
+            tf.data.Dataset.from_tensors(np.zeros((8, 8, 3))),
+            errors.UsageError,
+            'a data set of float64 elements of rank 3',
+        ),
     ],
 )
 def test_other_images_are_refused_in_one_sentence(trained, images, error, message):
@@ -250,7 +256,9 @@ def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
     [
         (lambda run: run.predict('.', views=3), 'views=3: expected one of 1, 9, 10'),
         (lambda run: run.predict('.', batch_size=0), 'batch_size=0: expected an integer from 1'),
+        (lambda run: run.predict('.', top=0), 'top=0: expected an integer from 1'),
         (lambda run: run.features('.', 'conv55'), 'layer=conv55: .* Did you mean conv5'),
+        (lambda run: run.features('.', None), 'layer=None: the network has no such layer'),
         (lambda run: run.save('network.h5'), 'expected a name ending in .keras'),
         (lambda run: run.export('x', export_versoin=1), 'Did you mean export_version'),
     ],
@@ -258,6 +266,20 @@ def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
 def test_arguments_that_cannot_be_used_are_named(trained, call, message):
     with pytest.raises(errors.UsageError, match=message):
         call(trained)
+
+
+def test_top_is_as_long_as_asked_for(trained, inputs):
+    ((name, probability),) = trained.predict(inputs / 'b.png', top=1)[0].top
+    whole = trained.predict(inputs / 'b.png')[0]
+    assert (name, probability) == whole.top[0]
+    assert len(whole.top) == 2
+
+
+def test_a_folder_of_images_is_no_records(trained, shared_folder):
+    with pytest.raises(
+        errors.DataError, match=r'holds no records.* image_dataset_from_directory\('
+    ):
+        trained.evaluate(shared_folder)
 
 
 def test_evaluation_names_a_missing_split_and_labels(trained, records):

@@ -9,7 +9,8 @@ import pytest
 
 from alexnet_tf import main
 from alexnet_tf.api import commands as api_commands
-from alexnet_tf.api import errors
+from alexnet_tf.api import errors, settings
+from alexnet_tf.models import recipes
 from alexnet_tf.runs import training_data
 
 
@@ -69,15 +70,19 @@ def test_ctrl_c_saves_a_checkpoint_and_raises_stopped(records, tiny, tmp_path, m
     ('settings', 'message'),
     [
         ({'batchsize': 3}, r'train\(\) has no setting batchsize. Did you mean batch_size'),
-        ({'inputs': ['a']}, r'train\(\) does not use the setting inputs'),
+        ({'inputs': ['a']}, r'train\(\) does not use the setting inputs\. `python -m'),
+        ({'callbacks': []}, r'train\(\) does not take callbacks, but Keras .*\.fit\(callbacks='),
+        ({'loss': 'mse'}, r'train\(\) does not take loss, but Keras .*\.compile\(loss='),
+        ({'recipe': recipes.PAPER.replace(name='mine')}, "recipe='mine': expected one of paper"),
+        ({'layer_rates': ['conv9=.1']}, '^layer_rates=conv9=.1: .* with a layer from conv1'),
         ({'batch_size': 'big'}, "batch_size='big': expected an integer"),
         ({'batch_size': True}, 'batch_size=True: expected an integer'),
-        ({'epochs': 0}, 'epochs=0: expected at least 1'),
+        ({'epochs': 0}, '^epochs=0: expected at least 1'),
         ({'devices': '/GPU:0'}, "devices='/GPU:0': expected a list"),
-        ({'recipe': 'vgg'}, 'recipe=vgg: expected one of paper'),
+        ({'recipe': 'vgg'}, '^recipe=vgg: expected one of paper'),
         ({'momentum': [0.9]}, r'momentum=\[0.9\]: expected a number'),
         ({'lrn_n': 4}, 'lrn_n=4: expected an odd number'),
-        ({'devices': ['/CPU:0', '/CPU:1', '/CPU:2']}, 'expected one device, or one for each'),
+        ({'devices': ['/CPU:0', '/CPU:1', '/CPU:2']}, r'give strategy=mirrored\.$'),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(records, tmp_path, settings, message):
@@ -91,12 +96,48 @@ def test_values_of_numpy_and_none_are_settings(records, tiny, run_dir):
     assert 'step 4' in repr(api_commands.train(records, run_dir, **settings))
 
 
+def test_a_recipe_stands_for_its_name_and_its_changes(records, tiny, run_dir):
+    recipe = recipes.PAPER.replace(crop_size=67, batch_size=8, schedule='list', epochs=90)
+    settings = {name: tiny[name] for name in ('width', 'epochs', 'learning_rate')}
+    # The same run, so the settings are the same; what is given beside the recipe counts.
+    assert 'step 4' in repr(api_commands.train(records, run_dir, recipe=recipe, **settings))
+
+
 def test_images_and_records_that_cannot_be_used_are_named(shared_folder, tmp_path):
     with pytest.raises(errors.DataError, match='nowhere'):
         api_commands.prepare('nowhere', tmp_path / 'records')
     with pytest.raises(errors.UsageError, match='source=csv needs'):
         api_commands.prepare(None, tmp_path / 'records', source='csv')
-    with pytest.raises(errors.DataError, match='holds no prepared data'):
+    message = r'holds no prepared data: .* Run prepare\(\) first, or name another data_dir\.'
+    with pytest.raises(errors.DataError, match=message):
         api_commands.train(tmp_path, tmp_path / 'run')
-    with pytest.raises(errors.UsageError, match='lies in --source_dir'):
+    with pytest.raises(errors.UsageError, match='lies in source_dir='):
         api_commands.prepare(shared_folder, shared_folder / 'records')
+
+
+@pytest.mark.parametrize(
+    ('message', 'expected'),
+    [
+        ('--mode=prepare --verify_only names them.', 'prepare(verify_only=True) names them.'),
+        ('Give --recipe=caffe, or a --run_dir.', 'Give recipe=caffe, or a run_dir.'),
+        (
+            '--mode=report shows it; a--run_dir --unknown',
+            '--mode=report shows it; a--run_dir --unknown',
+        ),
+    ],
+)
+def test_flags_in_messages_become_arguments(message, expected):
+    with pytest.raises(errors.DataError) as raised, settings.name_arguments():
+        raise errors.DataError(message)
+    assert str(raised.value) == expected
+
+
+def test_messages_of_other_errors_stay_as_they_are():
+    with pytest.raises(RuntimeError, match='--run_dir'), settings.name_arguments():
+        raise RuntimeError('--run_dir')
+
+
+def test_the_next_command_is_not_printed(records, run_dir, tiny, capsys):
+    api_commands.train(records, run_dir, **tiny)
+    assert 'train: done' in (printed := capsys.readouterr().out)
+    assert 'python' not in printed

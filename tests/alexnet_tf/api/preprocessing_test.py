@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf.api import preprocessing
+from alexnet_tf.api import inference, preprocessing
 
 MEAN = np.array([123, 117, 104], np.float32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)
@@ -93,3 +93,9 @@ def test_the_list_is_package_data():
     section = text.split('[options.package_data]')[1].split('[')[0].split()
     assert {'alexnet_tf', 'py.typed', 'data/*.txt'} <= set(section)
     assert os.access(preprocessing._CLASSES_FILE, os.R_OK)
+
+
+def test_predictions_of_a_classifier_are_decoded_already():
+    prediction = inference.Prediction('a.png', 'cat', 0.9, (('cat', 0.9),), np.float32([0.9]))
+    with pytest.raises(ValueError, match=r'a list of objects; .* see its `top`'):
+        alexnet_tf.decode_predictions([prediction])
