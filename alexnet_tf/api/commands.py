@@ -7,6 +7,7 @@ from alexnet_tf.api import classifier
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import prepare as prepare_command
 from alexnet_tf.commands import train as train_command
+from alexnet_tf.config import fields
 
 
 @settings_lib.name_arguments()
@@ -43,15 +44,19 @@ def prepare(
 
 @settings_lib.name_arguments()
 def train(
-    data_dir: str | os.PathLike[str], run_dir: str | os.PathLike[str], **settings: Any
+    data_dir: str | os.PathLike[str] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    **settings: Any,
 ) -> classifier.Classifier:
     """Trains a network on prepared records, as `--mode=train` does.
 
-    The same call resumes a run that was interrupted. It works in any thread; in the main thread the
+    The same call resumes a run that was interrupted, and so does `train(run_dir=..., resume=True)`
+    with the settings that the run has. It works in any thread; in the main thread the
     first Ctrl-C, or a notebook's interrupt, saves a checkpoint before it stops.
 
     Args:
-        data_dir: Directory of the records that `prepare` wrote.
+        data_dir: Directory of the records that `prepare` wrote. None, with `resume`, for those of
+            the run.
         run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
         **settings: Of `--mode=train`, named as its flags: `recipe` (a name or a `Recipe`),
             `epochs` and `batch_size` (by default the recipe's, for 'source2012' 93 and 128),
@@ -90,6 +95,8 @@ def train(
     >>> classifier.evaluate(data_dir)['top5_error']
     0.0
     """
+    if run_dir is None or (data_dir is None and not settings.get('resume')):
+        raise fields.UsageError('train() needs data_dir and run_dir, or run_dir and resume=True.')
     merged = {'data_dir': data_dir, 'run_dir': run_dir} | settings
     config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
 from input_pipeline import errors
 
@@ -48,7 +48,7 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
         for setting, value in values.items()
         if value is not None
     }
-    return serialization.from_settings({'mode': mode, **checked})
+    return serialization.from_settings(resolution.complete({'mode': mode, **checked}))
 
 
 @contextlib.contextmanager

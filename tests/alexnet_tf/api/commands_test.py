@@ -59,11 +59,17 @@ def test_ctrl_c_saves_a_checkpoint_and_raises_stopped(records, tiny, tmp_path, m
         return read(self, position)
 
     monkeypatch.setattr(training_data.BatchReader, 'read', read_and_interrupt)
-    with pytest.raises(errors.Stopped, match='stopped by SIGINT'):
+    with pytest.raises(errors.Stopped, match='stopped by Ctrl-C'):
         api_commands.train(records, tmp_path / 'run', **tiny)
     monkeypatch.undo()
     assert (tmp_path / 'run' / 'checkpoints').is_dir()
-    assert 'step 4' in repr(api_commands.train(records, tmp_path / 'run', **tiny))
+    assert 'step 4' in repr(api_commands.train(run_dir=tmp_path / 'run', resume=True))
+
+
+def test_without_records_or_run_there_is_nothing_to_train(records, run_dir):
+    for directories in ({'run_dir': run_dir}, {'data_dir': records}, {'resume': True}):
+        with pytest.raises(errors.UsageError, match=r'or run_dir and resume=True'):
+            api_commands.train(**directories)
 
 
 @pytest.mark.parametrize(

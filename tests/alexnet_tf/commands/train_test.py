@@ -1,7 +1,9 @@
 """Training runs: complete, interrupted and resumed, refused."""
 
 import csv
+import json
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.models import outputs, placement
 from alexnet_tf.training import signals
@@ -147,8 +150,27 @@ def test_a_run_is_not_resumed_with_other_settings(command, data, trained, capsys
 def test_a_run_is_not_resumed_on_other_records(command, trained, tmp_path, shared_folder, capsys):
     source = ('--source=folder', f'--source_dir={shared_folder}', f'--data_dir={tmp_path}')
     assert command('prepare', *source, '--validation_fraction=0.3') == 0
-    assert command('train', f'--data_dir={tmp_path}', f'--run_dir={trained}') == 3
-    assert 'was trained on other records' in capsys.readouterr().err
+    flags = (f'--data_dir={tmp_path}', f'--run_dir={trained}', '--seed=4', '--batch_size=4')
+    assert command('train', *flags) == 3
+    printed = capsys.readouterr().err
+    differences = f'--data_dir={tmp_path}, and started with other settings (batch_size: 8 then, 4 '
+    assert differences in printed
+    assert '; seed: 0 then, 4 now)' in printed
+
+
+def test_a_run_resumes_without_its_flags(trained, tmp_path, monkeypatch, capsys):
+    """From another directory, after it has moved, and further than it was to go."""
+    run = shutil.copytree(trained, tmp_path / 'moved')
+    monkeypatch.chdir(tmp_path)
+    assert main.main(['alexnet_tf', '--run_dir=moved', '--resume', '--epochs=3']) == 0
+    printed = capsys.readouterr().out
+    assert 'train: resumes from moved/checkpoints/step-00000004.epoch-0002' in printed
+    assert 'train: done, 3 epochs, 6 steps, validation accuracy ' in printed
+    config = json.loads((run / 'config.json').read_text())
+    kept = json.loads((trained / 'config.json').read_text())
+    assert config == kept | {'run_dir': 'moved', 'epochs': 3}
+    assert main.main(['alexnet_tf', '--run_dir=moved', '--resume', '--momentum=0.5']) == 2
+    assert 'momentum: None then, 0.5 now' in capsys.readouterr().err
 
 
 @pytest.mark.slow
