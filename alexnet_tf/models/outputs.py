@@ -4,7 +4,7 @@ import tensorflow as tf
 
 METRICS = ('loss', 'top1_error', 'top5_error')  # in the order of every array of metrics
 TOP_K = 5  # classes in a prediction, and in the top-5 error
-VIEWS = {'1': 1, '10': 10, 'nine': 9}  # name on the command line -> views of an image
+VIEWS = {'1': 1, '2': 2, '10': 10, 'nine': 9}  # name on the command line -> views of an image
 
 
 def average_probabilities(logits: tf.Tensor, views: int) -> tf.Tensor:

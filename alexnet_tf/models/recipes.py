@@ -233,8 +233,8 @@ CAFFE = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# For people's own images, a few hundred to a hundred thousand: two columns with what was found in the
-# ten years after. docs/results/own_images.md has what each choice is worth.
+# For people's own images, a few hundred to a hundred thousand: two columns with what was found in
+# the ten years after. docs/results/own_images.md has what each choice is worth.
 MODERN = dataclasses.replace(
     PAPER,
     name='modern',
@@ -325,4 +325,5 @@ FIGURE1 = dataclasses.replace(
     epochs=60,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (PAPER, SOURCE2012, CAFFE, MODERN, CIFAR13, CIFAR11, FIGURE1)}
+_ALL = (PAPER, SOURCE2012, CAFFE, MODERN, CIFAR13, CIFAR11, FIGURE1)
+RECIPES = {recipe.name: recipe for recipe in _ALL}

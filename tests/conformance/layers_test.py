@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import layers
 from alexnet_tf.models.layers import (
+    batch_normalization,
     dropout,
     locally_connected,
     lrn,
@@ -25,6 +26,8 @@ CASES = {
     on_device.MaxPooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
     on_device.AveragePooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
     on_device.ReLU: ({}, MAPS),
+    on_device.Rescaling: ({'scale': 0.5}, MAPS),
+    batch_normalization.BatchNormalization: ({'epsilon': 0.1}, MAPS),
     on_device.Activation: ({'activation': 'tanh'}, MAPS),
     on_device.Concatenate: ({}, [MAPS, MAPS]),
     on_device.ChannelSlice: ({'start': 1, 'stop': 3}, MAPS),
@@ -101,12 +104,12 @@ def test_a_saved_model_round_trip_keeps_the_outputs(kind, tmp_path):
 
 
 @every_layer
-def test_a_graph_takes_any_batch_size(kind):
+def test_a_graph_takes_any_batch_size_and_need_not_know_rows_and_columns(kind):
     layer = create(kind)
     layer(sample_inputs(kind))
     shapes = CASES[kind][1]
     many = shapes if isinstance(shapes, list) else [shapes]
-    specs = [tf.TensorSpec((None, *shape)) for shape in many]
+    specs = [tf.TensorSpec((*[None] * len(shape), shape[-1])) for shape in many]
     graph = tf.function(
         lambda *inputs: layer(list(inputs) if isinstance(shapes, list) else inputs[0]),
         input_signature=specs,

@@ -25,20 +25,28 @@ class Recurrence:
         self.weights = [np.array(weight, np.float64) for weight in weights]
         self.velocities = [np.zeros_like(weight) for weight in self.weights]
 
-    def update(self, gradients, rates, momentum, decays):
+    def update(self, gradients, rates, momentum, decays, nesterov=False):
         for at, (g, e, d) in enumerate(zip(gradients, rates, decays, strict=True)):
             v, w = self.velocities[at], self.weights[at]
             self.velocities[at] = momentum * v - d * e * w - e * g
-            self.weights[at] = w + self.velocities[at]
+            # Nesterov's: to where the new velocity leads from here, with the same gradient.
+            ahead = momentum * self.velocities[at] - e * (g + d * w)
+            self.weights[at] = w + (ahead if nesterov else self.velocities[at])
 
 
-@pytest.mark.parametrize(('momentum', 'decay'), [(0.9, 0.0005), (0.0, 0.1), (0.9, 0.0)])
-def test_twenty_steps_across_a_drop_of_the_learning_rate_match_the_recurrence(momentum, decay):
+@pytest.mark.parametrize(
+    ('momentum', 'decay', 'nesterov'),
+    [(0.9, 0.0005, False), (0.0, 0.1, False), (0.9, 0.0, False), (0.9, 0.1, True)],
+)
+def test_twenty_steps_across_a_drop_of_the_learning_rate_match_the_recurrence(
+    momentum, decay, nesterov
+):
     dense = keras.layers.Dense(3, name='fc8')
     dense.build((None, 4))
     variables = [dense.kernel, dense.bias]
     multipliers = {'bias_multiplier': 2.0, 'layer_multipliers': {'fc8': 0.5}}
-    sgd = build(variables, momentum=momentum, weight_decay=decay, **multipliers)
+    settings = {'momentum': momentum, 'weight_decay': decay, 'nesterov': nesterov}
+    sgd = build(variables, **settings, **multipliers)
     expected = Recurrence([variable.numpy() for variable in variables])
     update = tf.function(lambda *g: sgd.update_variables(g))
     for number in range(20):
@@ -46,7 +54,7 @@ def test_twenty_steps_across_a_drop_of_the_learning_rate_match_the_recurrence(mo
         sgd.learning_rate = rate
         gradients = [RANDOM.normal(size=variable.shape) for variable in variables]
         update(*(tf.constant(gradient, tf.float32) for gradient in gradients))
-        expected.update(gradients, [0.5 * rate, rate], momentum, [decay, 0])
+        expected.update(gradients, [0.5 * rate, rate], momentum, [decay, 0], nesterov)
     for variable, weight in zip(variables, expected.weights, strict=True):
         np.testing.assert_allclose(variable.numpy(), weight, atol=2e-6)
 

@@ -58,6 +58,45 @@ def test_colour_shifts_have_the_deviations_of_the_components():
     np.testing.assert_allclose(np.cov(shifts.T), np.diag(VARIANCES) / 100, rtol=0.05, atol=6)
 
 
+def sample_resized(number, **settings):
+    indices = tf.range(number, dtype=tf.int64)
+    augment = create(min_crop_area=0.25, crop_size=64, **settings)
+    parameters = augment.sample(indices, indices, seed=0, epochs=tf.zeros_like(indices))
+    return parameters, parameters.windows.numpy().T
+
+
+def test_resized_windows_have_every_area_aspect_and_place_alike():
+    parameters, (rows, columns, heights, widths) = sample_resized(20_000)
+    assert min(rows.min(), columns.min()) == 0
+    assert (rows + heights).max() == (columns + widths).max() == 256
+    ratio = widths / heights
+    inside = np.maximum(heights, widths) < 256  # windows that the image does not cut
+    area = heights * widths / 256**2
+    assert area.min() == pytest.approx(0.25, abs=0.01)
+    assert area[inside].max() < 1
+    # Of uniformly distributed areas a third lies below 0.5; of ratios, half below 1.
+    assert np.mean(area < 0.5) == pytest.approx(1 / 3, abs=0.02)
+    assert np.mean(np.log(ratio[inside]) < 0) == pytest.approx(0.5, abs=0.02)
+    assert ratio[inside].max() == pytest.approx(4 / 3, rel=0.02)
+    assert ratio[inside].min() == pytest.approx(3 / 4, rel=0.02)
+    share = rows[inside] / (256 - heights[inside])
+    assert np.histogram(share, 4, (0, 1))[0].min() > 0.22 * inside.sum()
+
+
+def test_without_random_crops_a_resized_window_is_the_view():
+    _, windows = sample_resized(10, random_crops=False, view_size=200)
+    assert np.unique(windows, axis=1).ravel().tolist() == [28, 28, 200, 200]
+
+
+def test_the_contrast_changes_by_up_to_its_share_and_only_then():
+    parameters, _ = sample_resized(4000, contrast=0.2, colour_shift_sd=0.0)
+    scales = parameters.scales.numpy()
+    assert scales.min() == pytest.approx(0.8, abs=0.01)
+    assert scales.max() == pytest.approx(1.2, abs=0.01)
+    assert scales.mean() == pytest.approx(1, abs=0.01)
+    assert set(sample_resized(10)[0].scales.numpy()) == {1}
+
+
 def test_parameters_depend_on_seed_and_epoch_and_nothing_else():
     first = sample(50)
     for repeated, expected in zip(sample(50), first, strict=True):
