@@ -6,13 +6,18 @@ arrays are made of them afterwards.
 """
 
 import pickle
+import pickletools
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
 _DTYPE = re.compile(r'[<>|=]?[fiub][1248]')
 _OBJECT_DTYPES = ('O', 'O8')
+# The unpickler allocates as many places as the highest index of its memo.
+_MEMO_OPCODES = ('PUT', 'BINPUT', 'LONG_BINPUT')
+_MAX_MEMO = 1_000_000
 
 
 class Refused(Exception):
@@ -37,18 +42,48 @@ def load(file: BinaryIO) -> Any:
         Refused: The pickle holds something else.
         Exception: Any kind, where a file is broken or hostile.
     """
-    return _build(_Unpickler(file, encoding='latin1').load())
+    return _build(unpickle(file, _STAND_INS), {})
 
 
-def _build(value: Any) -> Any:
-    """Replaces the stand-ins in an unpickled value by arrays."""
-    if isinstance(value, _Array):
-        return value.build()
-    if isinstance(value, dict):
-        return {key: _build(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_build(item) for item in value)
-    return value
+def unpickle(
+    file: BinaryIO,
+    stand_ins: Mapping[tuple[str, str], Callable],
+    persistent_load: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Reads a pickle that may name nothing but what has a stand-in.
+
+    Args:
+        file: Open file whose position is at the pickle; afterwards it is behind it.
+        stand_ins: What to call instead of a global, by its module and name.
+        persistent_load: Returns the object of a persistent id; None to refuse these.
+
+    Returns:
+        The pickled value; bytes of Python 2 become strings in Latin-1.
+
+    Raises:
+        Refused: The pickle names something else.
+        Exception: Any kind, where a file is broken or hostile.
+    """
+    start = file.tell()
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name in _MEMO_OPCODES and not 0 <= argument <= _MAX_MEMO:
+            raise Refused(f'a memo of {argument} values')
+    file.seek(start)
+    return _Unpickler(file, stand_ins, persistent_load).load()
+
+
+def _build(value: Any, built: dict[int, Any]) -> Any:
+    """Replaces the stand-ins in an unpickled value by arrays; what it refers to twice, once."""
+    if id(value) not in built:
+        if isinstance(value, _Array):
+            built[id(value)] = value.build(built)
+        elif isinstance(value, dict):
+            built[id(value)] = {key: _build(item, built) for key, item in value.items()}
+        elif isinstance(value, list | tuple):
+            built[id(value)] = type(value)(_build(item, built) for item in value)
+        else:
+            return value
+    return built[id(value)]
 
 
 class _Dtype:
@@ -74,12 +109,12 @@ class _Array:
     def __setstate__(self, state: tuple):
         self._state = state[-4:]  # a version may precede the shape
 
-    def build(self) -> Any:
+    def build(self, built: dict[int, Any]) -> Any:
         shape, dtype, is_fortran_order, data = self._state
         if dtype.name in _OBJECT_DTYPES:
             if shape != () or not isinstance(data, list) or len(data) != 1:
                 raise Refused('an array of objects')
-            return _build(data[0])
+            return _build(data[0], built)
         data = data.encode('latin1') if isinstance(data, str) else data
         flat = np.frombuffer(data, np.dtype(dtype.name))
         return flat.reshape(shape, order='F' if is_fortran_order else 'C')
@@ -106,8 +141,32 @@ _STAND_INS = {
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, file, stand_ins, persistent_load):
+        super().__init__(file, encoding='latin1')
+        self._stand_ins, self._persistent_load = stand_ins, persistent_load
+
     def find_class(self, module: str, name: str) -> Any:
-        stand_in = _STAND_INS.get((module.replace('numpy.core', 'numpy._core'), name))
+        stand_in = self._stand_ins.get((module.replace('numpy.core', 'numpy._core'), name))
         if stand_in is None:
-            raise Refused(f'{module}.{name}')
-        return stand_in
+            raise Refused(f'{module[:60]}.{name[:60]}')
+        return _Sealed(stand_in)
+
+    def persistent_load(self, pid: Any) -> Any:
+        if self._persistent_load is None:
+            raise Refused('an object outside the file')
+        return self._persistent_load(pid)
+
+
+class _Sealed:
+    """A stand-in that a pickle may call, but whose attributes it cannot set."""
+
+    __slots__ = ('stand_in',)
+
+    def __init__(self, stand_in: Callable):
+        self.stand_in = stand_in
+
+    def __call__(self, *arguments) -> Any:
+        return self.stand_in(*arguments)
+
+    def __setstate__(self, state: Any):
+        raise Refused('a change of the reader')

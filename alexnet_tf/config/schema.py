@@ -71,6 +71,12 @@ class Data(fields.Section):
     exif_orientation: str = fields.setting(
         'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
     )
+    color_profiles: str = fields.setting(
+        'auto', 'Convert ICC profiles to sRGB: as above.', choices=('auto', 'on', 'off')
+    )
+    background: str = fields.setting(
+        'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR'
+    )
     validation_fraction: float = fields.setting(
         0.2, 'Share to hold out if the source has no split.', low=0.001, high=0.9
     )
@@ -140,7 +146,9 @@ class Network(fields.Section):
             'figure1': 'the four layers of figure 1, for CIFAR-10',
         },
     )
-    width: float = fields.setting(1.0, "Multiple of the paper's layer sizes.", low=1 / 48, high=16)
+    width: float | None = fields.setting(
+        None, "Multiple of the paper's layer sizes.", low=1 / 48, high=16
+    )
     devices: tuple[str, ...] = fields.setting(
         (), "Such as /GPU:0,/GPU:1. Default: TensorFlow's first.", metavar='DEVICE,...'
     )
@@ -272,8 +280,8 @@ class Training(fields.Section):
     )
     init_weights: str = fields.setting(
         '',
-        "Weights to start from: a run, its variables.npz, or Caffe's AlexNet (.npy, .npz, "
-        '.caffemodel).',
+        "Weights to start from: a run, its variables.npz, or a file of another program's AlexNet "
+        '(.caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors, .tar).',
         metavar='RUN_OR_FILE',
     )
     init_layers: tuple[str, ...] | None = fields.setting(
@@ -314,6 +322,7 @@ class Evaluation(fields.Section):
         'Views whose predictions are averaged. Default: 1, in evaluation 1,10, one by one:',
         choices={
             '1': 'single-crop: the centre',
+            '2': 'the centre and its mirror image',
             '10': 'ten-crop: corners, centre and their mirror images',
             'nine': "the nine positions of the paper's source",
         },

@@ -8,7 +8,7 @@ import keras
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes, topology
-from alexnet_tf.models.weights import caffe, readers
+from alexnet_tf.models.weights import assignment, readers, recognition
 from alexnet_tf.runs import build, creation, run_directory
 from alexnet_tf.training import checkpoint
 
@@ -16,9 +16,10 @@ _FLAG = '--init_weights'
 # The hyperparameters that decide what a network computes from its weights, dropout and the layers
 # of small networks apart.
 _NETWORK_FIELDS = (
-    *('columns', 'conv6', 'removed_layer', 'activation', 'pool_size', 'crop_size'),
-    *('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns'),
-    *('lrn1_before_pool', 'same_map_alpha'),
+    *('width', 'columns', 'conv6', 'removed_layer', 'hidden_units', 'activation', 'pool_size'),
+    *('crop_size', 'global_pooling'),
+    *('input_scale', 'batch_norm', 'normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'),
+    *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
 )
 
 
@@ -56,7 +57,6 @@ def load_initial_weights(
             source,
             file,
             recipe=build.resolve_recipe(config),
-            width=config.network.width,
             argument=_FLAG,
             advice='Give the settings of the run',
             trains=True,
@@ -79,7 +79,6 @@ def check_same_network(
     file: pathlib.Path,
     *,
     recipe: recipes.Recipe,
-    width: float,
     argument: str,
     advice: str,
     trains: bool = False,
@@ -90,7 +89,6 @@ def check_same_network(
         directory: The run directory.
         file: Its file of weights, which the message offers to load without this check.
         recipe: The hyperparameters of the network.
-        width: The width of the network.
         argument: The flag or the argument that named the directory, for the message.
         advice: What to do about a difference, for the message.
         trains: Whether training goes before predictions, so that another dropout is fine.
@@ -102,8 +100,7 @@ def check_same_network(
     config = run_directory.read_config(directory)
     trained = build.resolve_recipe(config)
     differences = creation.describe_differences(
-        _describe_network(trained, config.network.width, trains),
-        _describe_network(recipe, width, trains),
+        _describe_network(trained, trains), _describe_network(recipe, trains)
     )
     if differences:
         raise fields.UsageError(
@@ -113,13 +110,13 @@ def check_same_network(
         )
 
 
-def _describe_network(recipe: recipes.Recipe, width: float, trains: bool) -> dict[str, Any]:
+def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
     """Describes what a network computes from its weights."""
     layers = ' '.join(part for layer in recipe.layers for part in (layer.name, *layer.after))
     # Without inversion, fc6's and fc7's outputs are scaled at test time.
     dropout = None if trains or recipe.dropout_inverted else recipe.dropout
     network = {name: getattr(recipe, name) for name in _NETWORK_FIELDS}
-    return {'layers': layers, 'width': width, 'dropout': dropout} | network
+    return {'layers': layers, 'dropout': dropout} | network
 
 
 def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:
@@ -153,19 +150,21 @@ def load(
     allow_missing: bool = False,
     advice: str = '',
 ) -> tuple[list[str], list[str]]:
-    """Loads a file from `find_weights` into a network; arguments as of `caffe.assign`.
+    """Loads a file from `find_weights` into a network; arguments as of `assignment.assign`.
 
     Returns:
         The names of the layers that were loaded, and of those that were not.
 
     Raises:
-        UsageError: A package that reads the format is missing.
+        PackageMissing: A package that reads the format is missing.
         DataError: The file is broken, or its weights do not fit the network.
     """
-    try:
-        weights = readers.read(file, topology.list_layer_names(model))
-    except ImportError as error:
-        raise fields.UsageError(str(error)) from error
-    return caffe.assign(
-        model, weights, file=file, layers=layers, allow_missing=allow_missing, advice=advice
+    weights = readers.read(file)
+    return assignment.assign(
+        model,
+        weights,
+        recognition.recognise(weights),
+        layers=layers,
+        allow_missing=allow_missing,
+        advice=advice,
     )

@@ -52,6 +52,7 @@ COVERED_BY = {
     'alexnet_tf.export.saved_model': 'alexnet_tf/commands/export_test.py',
     'alexnet_tf.fidelity.*': 'alexnet_tf/commands/verify_test.py',
     'alexnet_tf.models.layers.on_device': 'conformance/layers_test.py',
+    'alexnet_tf.models.weights.*': 'alexnet_tf/models/weights/readers_test.py',
     'alexnet_tf.plots.availability': 'alexnet_tf/commands/plot_test.py',
     'alexnet_tf.reports.paper_tables': 'alexnet_tf/commands/report/paper_comparison_test.py',
     'alexnet_tf.runs.initial_weights': 'alexnet_tf/commands/finetune_test.py',

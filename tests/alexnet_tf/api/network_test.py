@@ -120,6 +120,17 @@ def test_precision_follows_keras_policy():
     assert build().get_layer('conv1_a').compute_dtype == 'float32'
 
 
+@pytest.mark.parametrize(('precision', 'is_scaled'), [('float16', True), ('bfloat16', False)])
+def test_compile_scales_the_loss_of_float16_only(precision, is_scaled):
+    half = build(precision=precision)
+    loss = 'sparse_categorical_crossentropy'
+    half.compile(alexnet_tf.PaperSGD(1e-5), loss, run_eagerly=True)
+    assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer) == is_scaled
+    before = half.get_layer('conv1_b').kernel.numpy()
+    assert np.isfinite(half.fit(IMAGES, np.arange(3), verbose=0).history['loss']).all()
+    assert (half.get_layer('conv1_b').kernel.numpy() != before).any()
+
+
 def test_compile_does_not_use_xla_on_a_cpu(model):
     if tf.config.list_physical_devices('GPU'):
         pytest.skip('on a GPU, Keras uses XLA')
@@ -207,7 +218,7 @@ def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
         ({'precision': 'float64'}, 'precision=float64: expected one of'),
         ({'devices': ('/GPU:9',)}, '/GPU:9: no such device'),
         ({'width': 0.001}, 'leaves none of'),
-        ({'weights': 'weights.h5'}, r'weights=weights\.h5: expected a run directory or a file'),
+        ({'weights': 'weights.zip'}, r'weights=weights\.zip: expected a run directory or a file'),
     ],
 )
 def test_arguments_without_meaning_are_refused(options, message):

@@ -1,15 +1,22 @@
-"""Weight files of other programs, broken and hostile ones among them."""
+"""Weight files that are broken or hostile: one sentence each, whatever is wrong."""
 
+import io
 import os
+import pickle
 import struct
+import zipfile
 
+import h5py
 import numpy as np
+import onnx
 import pytest
 
-from alexnet_tf.models.weights import readers
+from alexnet_tf.models.weights import readers, weight_file
 from input_pipeline import errors
 
-LAYERS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
+KERNEL, BIAS = np.ones((4, 3, 2, 2), np.float32), np.ones(4, np.float32)
+STATE = {'features.0.weight': KERNEL, 'features.0.bias': BIAS}
+LIMIT = 1 << 20
 
 
 class HostilePickle:
@@ -20,12 +27,26 @@ class HostilePickle:
         return self.call, self.arguments
 
 
+def read(path, content):
+    path.write_bytes(content)
+    return readers.read(path)
+
+
 @pytest.mark.parametrize('call', [os.system, eval, getattr, np.load, np.fromfile])
-def test_a_pickle_that_calls_anything_is_refused(call, tmp_path):
-    path, trace = tmp_path / 'bad.npy', tmp_path / 'trace'
-    np.save(path, {'conv1': [HostilePickle(call, f'touch {trace}'), 1]}, allow_pickle=True)
-    with pytest.raises(errors.DataError, match='only arrays of numbers are admitted'):
-        readers.read(path, LAYERS)
+@pytest.mark.parametrize('name', ['bad.npy', 'zip.pth', 'legacy.pth'])
+def test_a_pickle_that_calls_anything_is_refused(name, call, tmp_path, encode):
+    trace = tmp_path / 'trace'
+    hostile = HostilePickle(call, f'touch {trace}')
+    buffer = io.BytesIO()
+    np.save(buffer, {'conv1': [hostile, 1]}, allow_pickle=True)
+    pickled = pickle.dumps(hostile, 2)
+    content = {
+        'bad.npy': buffer.getvalue(),
+        'zip.pth': encode.zip([('archive/data.pkl', pickled)]),
+        'legacy.pth': pickled,
+    }
+    with pytest.raises(errors.DataError, match=rf'{name}: its pickle asks for \w+\.\w+'):
+        read(tmp_path / name, content[name])
     assert not trace.exists()
 
 
@@ -35,10 +56,17 @@ def test_a_pickle_that_calls_anything_is_refused(call, tmp_path):
 )
 @pytest.mark.parametrize('suffix', readers.SUFFIXES)
 def test_broken_files_are_data_errors(suffix, content, tmp_path):
-    path = tmp_path / f'broken{suffix}'
-    path.write_bytes(content)
-    with pytest.raises(errors.DataError, match='broken'):
-        readers.read(path, LAYERS)
+    with pytest.raises(errors.DataError, match=f'broken{suffix}: '):
+        read(tmp_path / f'broken{suffix}', content)
+
+
+@pytest.mark.parametrize('suffix', readers.SUFFIXES)
+def test_a_file_over_the_limit_is_not_read(suffix, tmp_path):
+    path = tmp_path / f'huge{suffix}'
+    with path.open('wb') as file:
+        file.truncate(weight_file.MAX_BYTES + 1)
+    with pytest.raises(errors.DataError, match='huge'):
+        readers.read(path)
 
 
 def test_a_single_array_and_a_list_are_refused(tmp_path):
@@ -46,27 +74,249 @@ def test_a_single_array_and_a_list_are_refused(tmp_path):
     np.save(tmp_path / 'list.npy', np.array([1, 'a', None], dtype=object), allow_pickle=True)
     for name in ('one', 'list'):
         with pytest.raises(errors.DataError, match=f'{name}.npy'):
-            readers.read(tmp_path / f'{name}.npy', LAYERS)
+            readers.read(tmp_path / f'{name}.npy')
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
+    with pytest.raises(errors.DataError, match=r'/gone\.npy: no such file'):
+        readers.read(tmp_path / 'gone.npy')
+    with pytest.raises(errors.DataError, match=r'a\.zip: expected one of \.npy'):
+        read(tmp_path / 'a.zip', b'')
+
+
+# Archives.
+
+
+def deflate(*members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def change_directory(archive: bytes, offset: int, value: bytes) -> bytes:
+    """Replaces bytes of the first entry of an archive's directory."""
+    start = archive.index(b'PK\x01\x02') + offset
+    return archive[:start] + value + archive[start + len(value) :]
+
+
+ARCHIVES = {
+    r'its content has 4,194,\d+ bytes; weights of at most': lambda: deflate(
+        ('a.npy', bytes(4 * LIMIT + 100))
+    ),
+    'its members overlap': lambda: change_directory(
+        deflate(('a.npy', b'abc'), ('b.npy', b'abc')), 20, struct.pack('<I', 500)
+    ),
+    "its member '../a.npy' lies outside": lambda: deflate(('../a.npy', b'')),
+    "its member '/etc/a.npy' lies outside": lambda: deflate(('/etc/a.npy', b'')),
+    "its member 'a.npy' is encrypted": lambda: change_directory(
+        deflate(('a.npy', b'abc')), 8, b'\x01'
+    ),
+    'it has 10,001 members': lambda: deflate(*((f'{i}.npy', b'') for i in range(10_001))),
+}
+
+
+@pytest.mark.parametrize('message', ARCHIVES)
+@pytest.mark.parametrize('suffix', ['.npz', '.pth', '.keras'])
+def test_hostile_archives_are_refused(message, suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(weight_file, 'MAX_BYTES', LIMIT)
+    with pytest.raises(errors.DataError, match=message):
+        read(tmp_path / f'bad{suffix}', ARCHIVES[message]())
+
+
+@pytest.mark.filterwarnings('ignore:Duplicate name')
+def test_two_members_of_one_name_are_refused(tmp_path):
+    with pytest.raises(errors.DataError, match=r"it has two members 'a\.npy'"):
+        read(tmp_path / 'bad.npz', deflate(('a.npy', b''), ('a.npy', b'')))
+
+
+# Headers that claim what is not there.
+
+
+def make_npy(shape, data=b'1234', dtype='<f4') -> bytes:
+    buffer = io.BytesIO()
+    header = {'descr': dtype, 'fortran_order': False, 'shape': shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + data
 
 
 @pytest.mark.parametrize(
-    ('layer', 'kernel', 'message'),
+    ('shape', 'dtype', 'message'),
     [
-        ('conv1', np.array([['a']]), 'expected numbers'),
-        ('conv1', np.ones((3, 6)), 'expected 4 dimensions'),
-        ('conv2', np.float32(1), 'no layer of AlexNet has'),
-        ('fc6', np.float32(1), 'no layer of AlexNet has'),
-        ('fc7', np.ones((2, 3, 4)), 'no layer of AlexNet has'),
+        ((1 << 40, 2), '<f4', r'a.npy has 8,796,093,022,208 bytes; weights of at most'),
+        ((2,), '<f4', r'a.npy has 4 bytes, but its shape \(2,\) of float32 needs 8'),
+        ((-1,), '<f4', r'a.npy has the shape \(-1,\)'),
+        ((), 'O', 'a.npy holds objects'),
     ],
 )
-def test_arrays_that_are_no_kernels_are_refused_by_name(tmp_path, layer, kernel, message):
-    path = tmp_path / 'weights.npz'
-    fc7 = {'fc7/kernel': np.ones((6, 6)), 'fc7/bias': np.ones(6)}
-    np.savez(path, **fc7 | {f'{layer}/kernel': kernel, f'{layer}/bias': np.ones(6)})
-    with pytest.raises(errors.DataError, match=f'{layer}.*{message}'):
-        readers.read(path, LAYERS)
+def test_headers_of_numpy_are_checked(shape, dtype, message, tmp_path):
+    with pytest.raises(errors.DataError, match=message):
+        read(tmp_path / 'bad.npz', deflate(('a.npy', make_npy(shape, dtype=dtype))))
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(errors.DataError, match=r'/gone\.npy: no such file'):
-        readers.read(tmp_path / 'gone.npy', LAYERS)
+def test_both_byte_orders_of_numpy_are_read(tmp_path):
+    values = np.arange(3, dtype='>f4')
+    file = read(tmp_path / 'a.npz', deflate(('a.npy', make_npy((3,), values.tobytes(), '>f4'))))
+    np.testing.assert_array_equal(file.arrays['a'], [0, 1, 2])
+
+
+def test_headers_of_safetensors_are_checked(tmp_path, encode):
+    pytest.importorskip('safetensors')
+    good = encode.safetensors(STATE)
+    for name, content in {
+        'a header of terabytes': struct.pack('<Q', 1 << 45) + good[8:],
+        'data of terabytes': good.replace(b'[4, 3, 2, 2]', b'[4, 3, 2, 9]'),
+        'overlapping data': good.replace(b'[192, 208]', b'[100, 116]'),
+        'cut data': good[:-8],
+    }.items():
+        with pytest.raises(errors.DataError, match='not readable as weights'):
+            read(tmp_path / f'{name}.safetensors', content)
+
+
+# PyTorch.
+
+WRONG_TENSORS = {
+    r'of shape \(4, 3, 2, 3\) reaches number 72 of its storage, which has 48': (
+        (4, 3, 2, 3),
+        (18, 6, 3, 1),
+        {},
+    ),
+    r'reaches number 49': ((48,), (1,), {'offset': 1}),
+    r'reaches number 1,000,000,000,000': ((1_000_000, 1_000_000), (0, 0), {}),
+    'negative or unknown size': ((48,), (1,), {'offset': -1}),
+    'has 1 sizes, but 2 strides': ((48,), (1, 1), {}),
+    'storage 0 has 192 bytes, but its shape': ((49,), (1,), {'size': 49}),
+    r'it lacks archive/data/\.\./7': ((1,), (1,), {'key': '../7'}),
+    'storage 0 has a part outside itself': ((1,), (1,), {'size': -4}),
+}
+
+
+@pytest.mark.parametrize('message', WRONG_TENSORS)
+def test_tensors_outside_their_storages_are_refused(message, tmp_path, encode):
+    shape, strides, options = WRONG_TENSORS[message]
+    options = {'key': '0', 'size': 48} | options
+    tensors = {'features.0.weight': encode.tensor(options.pop('key'), shape, strides, **options)}
+    with pytest.raises(errors.DataError, match=message):
+        read(tmp_path / 'bad.pth', encode.torch({'a': KERNEL}, tensors=tensors))
+
+
+def test_archives_of_pytorch_without_tensors_are_refused(tmp_path, encode):
+    for content, message in {
+        encode.zip([('data/0', b'')]): 'it has 0 members data.pkl',
+        encode.torch(STATE, extra=[('other/data.pkl', b'N.')]): 'it has 2 members data.pkl',
+        encode.zip([('a/data.pkl', b'N.')]): 'it holds no dictionary of tensors',
+        encode.zip([('a/data.pkl', b'c__torch__\nNet\n.')]): 'asks for __torch__.Net',
+        encode.zip([('a/data.pkl', b'ctorch\nFloatStorage\n(I9\ntR.')]): 'a storage made by',
+        encode.zip([('a/data.pkl', b'\x80\x02Nr\xff\xff\xff\x7f.')]): 'a memo of 2147483647',
+    }.items():
+        with pytest.raises(errors.DataError, match=message):
+            read(tmp_path / 'bad.pth', content)
+
+
+def test_cut_files_of_old_pytorch_are_refused(tmp_path, encode):
+    content = encode.legacy_torch(STATE)
+    with pytest.raises(errors.DataError, match=r'storage 1 has 8 bytes, but its shape \(4,\)'):
+        read(tmp_path / 'cut.pth', content[:-8])
+    one, two = (b'X\x01\x00\x00\x00' + key for key in (b'0', b'1'))
+    twice = content.replace(one + two, one + one)  # the list of keys
+    assert twice != content
+    with pytest.raises(errors.DataError, match='it holds storage 0 twice'):
+        read(tmp_path / 'twice.pth', twice)
+
+
+# Caffe and ONNX.
+
+
+def test_wrong_blobs_of_caffe_are_refused(tmp_path, encode):
+    def make_layer(*blobs, name=b'conv1'):
+        layer = encode.field(1, name) + b''.join(encode.field(7, blob) for blob in blobs)
+        return encode.field(100, layer)
+
+    def make_blob(*dims):
+        data = encode.field(5, BIAS.tobytes())
+        return b''.join(encode.field(1 + i, size) for i, size in enumerate(dims)) + data
+
+    for content, message in {
+        make_layer(make_blob(1, 1, 1, 5)): r'conv1/0 has 16 bytes, but its shape \(1, 1, 1, 5\)',
+        make_layer(make_blob(1 << 30, 1 << 30, 1, 1)): 'conv1/0 has 4,611,686,018,427,387,904 by',
+        make_layer(make_blob(1, 1, 1, 4)) * 2: 'two arrays are called conv1/0',
+        make_layer(make_blob(1, 1, 1, 4))[:-1]: 'not readable as weights',
+        encode.field(1, b'empty'): 'it holds no layers',
+        make_layer(): 'it holds no arrays',
+    }.items():
+        with pytest.raises(errors.DataError, match=message):
+            read(tmp_path / 'bad.caffemodel', content)
+
+
+def test_wrong_initialisers_of_onnx_are_refused(tmp_path):
+    def make_model(*tensors):
+        graph = onnx.helper.make_graph([], 'graph', [], [], tensors)
+        return onnx.helper.make_model(graph).SerializeToString()
+
+    good = onnx.numpy_helper.from_array(BIAS, 'conv1_b_0')
+    external, huge = onnx.TensorProto(), onnx.TensorProto()
+    external.CopyFrom(good)
+    external.data_location = onnx.TensorProto.EXTERNAL
+    external.external_data.add(key='location', value='/etc/passwd')
+    huge.CopyFrom(good)
+    huge.dims[:] = [1 << 40]
+    for content, message in {
+        make_model(external): 'conv1_b_0 lies in another file',
+        make_model(huge): 'conv1_b_0 has 4,398,046,511,104 bytes',
+        make_model(good, good): 'two arrays are called conv1_b_0',
+        make_model(good)[:-3]: 'not readable as weights',
+    }.items():
+        with pytest.raises(errors.DataError, match=message):
+            read(tmp_path / 'bad.onnx', content)
+
+
+# Keras.
+
+
+def test_files_of_keras_that_refer_to_others_are_refused(tmp_path):
+    (tmp_path / 'secret').write_bytes(bytes(16))
+    layout = h5py.VirtualLayout((4,), 'f4')
+    with h5py.File(tmp_path / 'source.h5', 'w') as file:
+        file['a'] = BIAS
+    layout[:] = h5py.VirtualSource(str(tmp_path / 'source.h5'), 'a', (4,))
+    for kind in ('external', 'virtual', 'huge', 'link'):
+        path = tmp_path / f'{kind}.h5'
+        with h5py.File(path, 'w') as file:
+            if kind == 'external':
+                external = [(str(tmp_path / 'secret'), 0, 16)]
+                file.create_dataset('conv1/kernel', (4,), 'f4', external=external)
+            elif kind == 'virtual':
+                file.create_virtual_dataset('conv1/kernel', layout)
+            elif kind == 'huge':
+                file.create_dataset('conv1/kernel', (1 << 20, 1 << 20), 'f4', chunks=(1, 1024))
+            else:
+                file['kernel'] = h5py.ExternalLink(str(tmp_path / 'source.h5'), 'a')
+        message = {'huge': 'conv1/kernel has 4,398,046,511,104 bytes', 'link': 'no arrays'}
+        with pytest.raises(errors.DataError, match=message.get(kind, 'lies in another file')):
+            readers.read(path)
+
+
+def test_an_archive_of_keras_needs_weights_and_its_code_does_not_run(tmp_path, encode):
+    trace = tmp_path / 'trace'
+    layer = f'{{"class_name": "Lambda", "name": "x", "config": "open(\'{trace}\', \'w\')"}}'
+    config = f'{{"config": {{"layers": [{layer}]}}}}'
+    with pytest.raises(errors.DataError, match=r'it lacks model\.weights\.h5'):
+        read(tmp_path / 'bad.keras', encode.zip([('config.json', config)]))
+    buffer = io.BytesIO()
+    with h5py.File(buffer, 'w') as file:
+        file['layers/x/vars/0'] = BIAS
+    members = [('config.json', config), ('model.weights.h5', buffer.getvalue())]
+    file = read(tmp_path / 'lambda.keras', encode.zip(members))
+    assert [layer.kind for layer in file.layers] == ['Lambda']
+    assert not trace.exists()
+
+
+def test_doubled_references_of_a_pickle_cost_nothing(tmp_path):
+    """Lists that hold one list twice, 60 deep, would be 2 ** 60 lists."""
+    nested = [np.ones(2)]
+    for _ in range(60):
+        nested = [nested, nested]
+    np.save(tmp_path / 'laughs.npy', {'conv1': nested}, allow_pickle=True)
+    with pytest.raises(errors.DataError, match='conv1/0 is no array'):
+        readers.read(tmp_path / 'laughs.npy')

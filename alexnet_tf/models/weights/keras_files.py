@@ -1,0 +1,105 @@
+"""Reads the weights of Keras' files (`.h5`, `.weights.h5`, `.keras`) without building a model."""
+
+import contextlib
+import io
+import json
+import pathlib
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import h5py
+import ml_dtypes
+import numpy as np
+
+from alexnet_tf.models.weights import weight_file
+from input_pipeline import errors
+
+FORMAT = 'Keras'
+_WEIGHTS, _CONFIG = 'model.weights.h5', 'config.json'
+_VARIABLES, _NAME = 'vars', 'name'  # in a `.weights.h5`: a layer's group, and its name there
+_MODEL = 'model_weights'  # in an `.h5` of a whole model, beside the optimizer's
+_KINDS = {
+    'Conv2D': 'convolution',
+    'Dense': 'fully_connected',
+    'ReLU': 'relu',
+    'LocalResponseNormalization': 'normalization',
+    'MaxPooling2D': 'max_pool',
+    'Dropout': 'dropout',
+}
+
+
+def read(path: pathlib.Path) -> weight_file.WeightFile:
+    """Reads a file of `save_weights` or of `model.save`.
+
+    Returns:
+        Arrays by their paths, 'conv1/conv1/kernel'; in files of Keras 3 by layer and index,
+        'conv1/0'. Layers in their order for a `.keras` file.
+
+    Raises:
+        DataError: The file refers to other files.
+    """
+    if not zipfile.is_zipfile(path):
+        weight_file.check_size(path.stat().st_size, 'the file')
+        with path.open('rb') as file:
+            return weight_file.WeightFile(path, FORMAT, _read_arrays(file))
+    with zipfile.ZipFile(path) as archive:
+        names = weight_file.list_members(archive, path.stat().st_size)
+        if _WEIGHTS not in names:
+            raise errors.DataError(f'it lacks {_WEIGHTS}.')
+        config = json.loads(archive.read(_CONFIG)) if _CONFIG in names else {}
+        arrays = _read_arrays(io.BytesIO(archive.read(_WEIGHTS)))
+    return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config))
+
+
+def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    with h5py.File(file, 'r') as content:
+        root = content.get(_MODEL, content)
+        datasets = list(_list_datasets(root))
+        size = sum(
+            weight_file.count_bytes(name, dataset.shape, dataset.dtype.itemsize)
+            for name, dataset in datasets
+        )
+        weight_file.check_size(size, 'its content')
+        return weight_file.collect((name, _read(dataset)) for name, dataset in datasets)
+
+
+def _list_datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    datasets: list[h5py.Dataset] = []
+
+    def visit(_, item):
+        if isinstance(item, h5py.Dataset):
+            datasets.append(item)
+
+    root.visititems(visit)  # it does not follow links to other files
+    for dataset in datasets:
+        if dataset.external or dataset.is_virtual:
+            raise errors.DataError(f'{dataset.name} lies in another file.')
+        if dataset.shape is not None and weight_file.is_numeric(dataset.dtype):
+            yield _get_name(dataset, root), dataset
+
+
+def _get_name(dataset: h5py.Dataset, root: h5py.Group) -> str:
+    """Returns a variable's name: 'conv1/0' where its group has the layer's name, else its path."""
+    parent, _, key = dataset.name.rpartition('/')
+    layer = dataset.parent.attrs.get(_NAME)
+    if parent.endswith(f'/{_VARIABLES}') and isinstance(layer, str):
+        return f'{layer}/{key}'
+    return dataset.name.removeprefix(root.name).lstrip('/')
+
+
+def _read(dataset: h5py.Dataset) -> np.ndarray:
+    array = np.asarray(dataset[()])
+    if dataset.attrs.get('dtype') == 'bfloat16':
+        return array.view(ml_dtypes.bfloat16)
+    return array
+
+
+def _list_layers(config: dict) -> list[weight_file.Layer]:
+    with contextlib.suppress(AttributeError, KeyError, TypeError):
+        return [
+            weight_file.Layer(str(layer['name']), _KINDS.get(kind, str(kind)))
+            for layer in config['config']['layers']
+            for kind in [layer['class_name'].rpartition('>')[2]]
+        ]
+    return []

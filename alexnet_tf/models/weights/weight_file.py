@@ -1,0 +1,173 @@
+"""What a reader found in a weight file, and the limits that all readers keep."""
+
+import dataclasses
+import math
+import pathlib
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from input_pipeline import errors
+
+# AlexNet's weights are 250 MB in float32; with an optimizer's state three times as much.
+MAX_BYTES = 1 << 30
+_MAX_MEMBERS = 10_000
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+class Layer(NamedTuple):
+    """A layer of the network that a file describes.
+
+    Attributes:
+        name: The file's name of it.
+        kind: 'convolution', 'fully_connected', 'relu', 'normalization', 'max_pool', 'dropout',
+            'softmax', or the file's own word.
+    """
+
+    name: str
+    kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightFile:
+    """The arrays of a weight file, as the file has them.
+
+    Attributes:
+        path: The file.
+        format: The format that its content was read as, such as 'PyTorch (zip)'.
+        arrays: Numbers of any dtype, by the file's own names.
+        layers: The layers in order, with and without weights; () where the format has no list.
+        metadata: What else the file says about itself; {} where it says nothing.
+    """
+
+    path: pathlib.Path
+    format: str
+    arrays: Mapping[str, np.ndarray]
+    layers: Sequence[Layer] = ()
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def describe(self) -> list[str]:
+        """Describes the arrays, a line each.
+
+        Example:
+        >>> WeightFile(pathlib.Path('a.npz'), 'NumPy', {'fc8/bias': np.ones(3)}).describe()
+        ['fc8/bias: (3,) float64']
+        """
+        return [f'{name}: {array.shape} {array.dtype}' for name, array in self.arrays.items()]
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """Reads a whole file of at most `MAX_BYTES`.
+
+    Raises:
+        DataError: It is larger.
+        OSError: It cannot be read.
+    """
+    check_size(path.stat().st_size, 'the file')
+    return path.read_bytes()
+
+
+def check_size(size: int, what: str) -> None:
+    """Checks a number of bytes before they are read or allocated.
+
+    Raises:
+        DataError: There are more than `MAX_BYTES`.
+    """
+    if size > MAX_BYTES:
+        raise errors.DataError(
+            f'{what} has {size:,} bytes; weights of at most {MAX_BYTES:,} are read.'
+        )
+
+
+def count_bytes(name: str, shape: Sequence[int], itemsize: int) -> int:
+    """Computes the size of an array from a file's header.
+
+    Args:
+        name: The array's, for messages.
+        shape: As the header has it.
+        itemsize: Bytes of a number.
+
+    Raises:
+        DataError: A dimension is negative, or the array exceeds `MAX_BYTES`.
+    """
+    if any(dimension < 0 for dimension in shape):
+        raise errors.DataError(f'{name} has the shape {tuple(shape)}.')
+    size = math.prod(shape) * itemsize
+    check_size(size, name)
+    return size
+
+
+def from_bytes(
+    name: str, data: bytes | memoryview, dtype: np.dtype, shape: Sequence[int], order: str = 'C'
+) -> np.ndarray:
+    """Makes an array of exactly the bytes that a header claims.
+
+    Args:
+        name: The array's, for messages.
+        data: Its numbers.
+        dtype: Their type, with its byte order.
+        shape: As the header has it.
+        order: 'C', or 'F' where the first index runs fastest.
+
+    Raises:
+        DataError: There are more or fewer bytes than the shape and the dtype need.
+    """
+    size = count_bytes(name, shape, dtype.itemsize)
+    if len(data) != size:
+        raise errors.DataError(
+            f'{name} has {len(data):,} bytes, but its shape {tuple(shape)} of {dtype} needs '
+            f'{size:,}.'
+        )
+    return np.frombuffer(data, dtype).reshape(shape, order=order)
+
+
+def is_numeric(dtype: np.dtype) -> bool:
+    """Whether a dtype is of real numbers, bfloat16 among them."""
+    return dtype.kind in 'fiu' or dtype == _BFLOAT16
+
+
+def collect(pairs: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Collects arrays by name.
+
+    Raises:
+        DataError: Two arrays have one name.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, array in pairs:
+        if name in arrays:
+            raise errors.DataError(f'two arrays are called {name}.')
+        arrays[name] = array
+    return arrays
+
+
+def list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
+    """Lists the files of an archive, after checks that all of them can be read within the limits.
+
+    Args:
+        archive: Open for reading.
+        size: The archive's in bytes.
+
+    Raises:
+        DataError: Members have the same name or data, lie outside the archive's folder, are
+            encrypted, or are too many or too large.
+    """
+    members = archive.infolist()
+    if len(members) > _MAX_MEMBERS:
+        raise errors.DataError(f'it has {len(members):,} members, expected {_MAX_MEMBERS:,}.')
+    check_size(sum(member.file_size for member in members), 'its content')
+    if sum(member.compress_size for member in members) > size:
+        raise errors.DataError('its members overlap.')
+    names = set()
+    for member in members:
+        name = member.filename
+        if name.startswith(('/', '\\')) or '..' in pathlib.PurePosixPath(name).parts:
+            raise errors.DataError(f'its member {name!r} lies outside the archive.')
+        if name in names:
+            raise errors.DataError(f'it has two members {name!r}.')
+        if member.flag_bits & 1:
+            raise errors.DataError(f'its member {name!r} is encrypted.')
+        names.add(name)
+    return sorted(names)
