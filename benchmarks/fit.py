@@ -46,7 +46,11 @@ def create_fit(recipe: recipes.Recipe, precision: str, images, labels) -> Callab
     model = alexnet_tf.AlexNet(recipe=recipe, classes=_CLASSES, precision=precision)
     sgd = alexnet_tf.PaperSGD(_LEARNING_RATE)
     model.compile(sgd, 'sparse_categorical_crossentropy', metrics=['accuracy'])
-    dataset = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    # Before TensorFlow lets go of a data set that has not ended, it may wait for its tuner, which
+    # sleeps for up to as long as the data set has run: once a `fit`, which here is some steps only.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_tensors((images, labels)).repeat().with_options(options)
 
     def train(count: int) -> None:
         model.fit(dataset, steps_per_epoch=count, shuffle=False, verbose=0)

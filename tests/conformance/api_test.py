@@ -111,6 +111,17 @@ def test_fit_evaluate_and_predict_agree(name):
 
 
 @some_variants
+def test_a_graph_need_not_know_the_size_of_images(name):
+    model, batch = build(name), (get_images(name), LABELS)
+    signature = (tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None,), tf.int64))
+    batches = tf.data.Dataset.from_generator(lambda: [batch], output_signature=signature)
+    model.compile(loss='sparse_categorical_crossentropy')
+    loss = model.evaluate(batches.apply(tf.data.experimental.assert_cardinality(1)), verbose=0)
+    probabilities = model(batch[0]).numpy()[LABELS, LABELS]
+    np.testing.assert_allclose(loss, -np.log(probabilities).mean(), rtol=1e-4)
+
+
+@some_variants
 def test_a_keras_file_round_trip_keeps_the_outputs(name, tmp_path):
     model = build(name, include_preprocessing=True)
     model.save(tmp_path / 'model.keras')

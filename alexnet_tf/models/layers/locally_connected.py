@@ -60,6 +60,8 @@ class LocallyConnected2D(keras.layers.Layer):
 
     def call(self, inputs):
         """Multiplies the patch at each position by its kernel and adds its bias."""
+        # A graph of `fit` or `predict` may not know the size; there are kernels for this one only.
+        inputs = tf.ensure_shape(inputs, (None, *self.kernel.shape[:2], None))
         kernel = tf.cast(self.kernel, inputs.dtype)
         return _multiply_patches(inputs, kernel) + tf.cast(self.bias, inputs.dtype)
 

@@ -119,8 +119,9 @@ class SameMapNormalization(keras.layers.Layer):
 
     def _window_sum(self, x):
         # Average pooling counts existing neighbours only: times their number, it is the sum.
-        rows, columns = (_count_neighbours(size, self.WINDOW) for size in x.shape[1:3])
-        counts = tf.constant(rows[:, None, None] * columns[:, None], x.dtype)
+        sizes = keras.ops.shape(x)[1:3]  # which in `fit` and `predict` a graph may not know
+        rows, columns = (_count_neighbours(size, self.WINDOW) for size in sizes)
+        counts = tf.cast(rows[:, None, None] * columns[:, None], x.dtype)
         return tf.nn.avg_pool2d(x, self.WINDOW, strides=1, padding='SAME') * counts
 
 
@@ -194,8 +195,8 @@ def _shifted_sum(x, window: int):
     return tf.add_n([padded[..., shift : shift + x.shape[-1]] for shift in range(window)])
 
 
-def _count_neighbours(size: int, window: int) -> np.ndarray:
+def _count_neighbours(size: int | tf.Tensor, window: int) -> tf.Tensor:
     """How many of the `window` positions around each of `size` positions exist."""
-    index = np.arange(size)
+    index = tf.range(size)
     reach = window // 2
-    return np.minimum(index + reach, size - 1) - np.maximum(index - reach, 0) + 1
+    return tf.minimum(index + reach, size - 1) - tf.maximum(index - reach, 0) + 1
