@@ -64,3 +64,29 @@ def test_a_forged_dtype_does_no_harm(forged):
     )
     completed = subprocess.run([sys.executable, '-c', program], input=forged, capture_output=True)
     assert (completed.returncode, completed.stdout) == (0, b'refused\n'), completed.stderr
+
+
+def test_a_huge_memo_is_refused_before_it_is_allocated():
+    for put in (b'r\xff\xff\xff\x7f', b'p2147483647\n'):
+        with pytest.raises(array_pickle.Refused, match='a memo of 2147483647 values'):
+            array_pickle.load(io.BytesIO(b'\x80\x02N' + put + b'.'))
+
+
+def test_what_is_referred_to_twice_is_built_once():
+    nested = [np.ones(2)]
+    for _ in range(60):  # 2 ** 60 lists, if each were built anew
+        nested = [nested, nested]
+    loaded = array_pickle.load(io.BytesIO(pickle.dumps(nested, 2)))
+    assert loaded[0] is loaded[1]
+
+
+def test_a_pickle_cannot_change_what_reads_the_next_one():
+    """BUILD sets attributes of whatever is on the stack, such as a stand-in."""
+    for state in (b'}', b'N}X\x05\x00\x00\x00buildNs\x86'):
+        with pytest.raises(array_pickle.Refused, match='a change of the reader'):
+            array_pickle.load(io.BytesIO(b'\x80\x02cnumpy\nndarray\n' + state + b'b.'))
+
+
+def test_persistent_ids_are_refused_where_there_are_none():
+    with pytest.raises(array_pickle.Refused, match='outside the file'):
+        array_pickle.load(io.BytesIO(b'Pname\n.'))

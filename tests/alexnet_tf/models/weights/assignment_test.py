@@ -4,13 +4,14 @@ import pickle
 import warnings
 
 import h5py
+import keras
 import numpy as np
 import pytest
 import scipy.io
 import tensorflow as tf
 
 from alexnet_tf.models import alexnet, cifar, recipes
-from alexnet_tf.models.weights import assignment, readers, recognition
+from alexnet_tf.models.weights import assignment, readers, recognition, writers
 from input_pipeline import errors
 
 WIDTH, CLASSES = 1 / 16, 5
@@ -318,3 +319,60 @@ def test_an_ambiguous_layout_is_refused(caffe, path):
     save(path, {'fc7': caffe['fc7']})
     with pytest.raises(errors.DataError, match='square kernels alone'):
         assign(build(), path, allow_missing=True)
+
+
+def test_weights_of_the_other_byte_order_are_refused(caffe, path):
+    kernel, bias = caffe['conv2']
+    swapped = np.full_like(kernel, 0.1).byteswap()  # -4.3e8; others become NaN
+    save(path, caffe | {'conv2': (swapped, bias)})
+    with pytest.raises(errors.DataError, match=r'up to 4\.3e\+08, which trained weights have not'):
+        assign(build(), path)
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'float64', '>f4', 'bfloat16'])
+def test_other_dtypes_become_float32(dtype, tmp_path, encode):
+    kernel = np.arange(15 * 16, dtype=np.float32).reshape(15, 16) / 256  # exact in all of them
+    weights = {'fc8': (kernel.astype(dtype), np.ones(15, dtype))}
+    model = build(num_classes=15)
+    if dtype == 'bfloat16':
+        path = tmp_path / 'weights.safetensors'
+        arrays = dict(
+            zip(('classifier.6.weight', 'classifier.6.bias'), weights['fc8'], strict=True)
+        )
+        path.write_bytes(encode.safetensors(arrays))
+    else:
+        path = tmp_path / 'weights.npz'
+        save(path, weights)
+    file = readers.read(path)
+    assert {array.dtype for array in file.arrays.values()} == {np.dtype(dtype)}
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(15, name='fc8')])
+    assignment.assign(model, file, recognition.recognise(file))
+    np.testing.assert_array_equal(model.get_layer('fc8').kernel, kernel.T)
+
+
+def test_a_bias_that_the_network_has_not_is_refused(caffe, path):
+    save(path, caffe)
+    model = alexnet.build(RECIPE.replace(batch_norm=True), width=WIDTH, num_classes=CLASSES)
+    with pytest.raises(errors.DataError, match='conv1 has a bias, which this network has not'):
+        assign(model, path)
+
+
+@pytest.mark.parametrize('suffix', ['.npz', '.weights.h5', '.safetensors'])
+def test_batch_norm_is_read_with_its_moving_averages(suffix, tmp_path):
+    recipe = RECIPE.replace(batch_norm=True)
+    model, other = (
+        alexnet.build(recipe, width=WIDTH, num_classes=CLASSES, seed=seed) for seed in range(2)
+    )
+    for layer in other.layers:
+        if layer.name.endswith('_batch_norm_a'):
+            layer.set_weights([np.full_like(w, 1 + i) for i, w in enumerate(layer.get_weights())])
+    path = tmp_path / f'weights{suffix}'
+    if suffix == '.npz':
+        np.savez(path, **{variable.path: variable.numpy() for variable in other.weights})
+    elif suffix == '.safetensors':
+        writers.write_safetensors(path, other)
+    else:
+        other.save_weights(path)
+    assign(model, path)
+    for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
