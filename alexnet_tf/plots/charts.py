@@ -18,6 +18,7 @@ COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#0
 _BLUE, _ORANGE, _PALE_BLUE = *COLOURS[:2], '#a9cde8'
 _DPI = 120
 _COLUMNS = 4
+_MAX_BARS = 20  # below an image
 _TITLE_LENGTH = 30
 _ANNOTATED_CLASSES = 20  # most classes whose cells and axes have room for text
 
@@ -122,8 +123,10 @@ def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figur
     """
     columns = min(_COLUMNS, len(predictions))
     rows = -(-len(predictions) // columns)
-    figure = Figure(figsize=(3 * columns, 4.6 * rows), layout='constrained')
-    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[2, 1] * rows)
+    most = max(len(row['classes']) for row, _ in predictions)
+    share = max(1, min(most, _MAX_BARS) / 5)  # of the bars' height; that of five is 1
+    figure = Figure(figsize=(3 * columns, 4.6 * (2 + share) / 3 * rows), layout='constrained')
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[2, share] * rows)
     for axes in grid.flat:
         axes.set_axis_off()
     for number, (row, image) in enumerate(predictions):
@@ -136,7 +139,7 @@ def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figur
 
 
 def _plot_bars(axes: matplotlib.axes.Axes, row: Mapping) -> None:
-    names, probabilities = row['classes'], row['probabilities']
+    names, probabilities = (row[key][:_MAX_BARS] for key in ('classes', 'probabilities'))
     axes.set_axis_on()
     colours = [_ORANGE if name == row.get('label') else _PALE_BLUE for name in names]
     axes.barh(range(len(names)), probabilities, color=colours)

@@ -27,6 +27,40 @@ def test_results_are_appended_with_their_provenance(command, data, trained, caps
     assert 0 <= low < float(rows[0]['top1_error']) < high <= 1
 
 
+def test_errors_by_class_come_without_a_flag(command, data, trained, tmp_path, capsys):
+    """They add up to the row of results.csv, and are those of cached probabilities."""
+    run = shutil.copytree(trained, tmp_path / 'run', ignore=shutil.ignore_patterns('errors'))
+    flags = (data, f'--run_dir={run}', '--views=1')
+    assert command('evaluate', *flags) == 0
+    printed = capsys.readouterr().out
+    with open(run / 'results.csv') as file:
+        error = float(list(csv.DictReader(file))[-1]['top1_error'])
+    assert f'accuracy {100 * (1 - error):.1f} % (1 view); by class:' in printed
+    assert 'top-5' not in printed
+    with open(run / 'errors' / 'validation-1-by_class.csv') as file:
+        classes = list(csv.DictReader(file))
+    assert sorted(row['class'] for row in classes) == ['cat', 'dog']
+    wrong = sum(int(row['examples']) * float(row['top1_error']) for row in classes)
+    assert wrong / sum(int(row['examples']) for row in classes) == pytest.approx(error)
+    streamed = {path.name: path.read_text() for path in (run / 'errors').glob('*.csv')}
+    assert len(streamed) == 4
+    assert command('evaluate', *flags, '--save_probabilities=float32') == 0
+    assert {path.name: path.read_text() for path in (run / 'errors').glob('*.csv')} == streamed
+
+
+def test_results_that_cannot_be_kept_are_shown_before_the_error(
+    command, data, trained, tmp_path, capsys
+):
+    run = shutil.copytree(trained, tmp_path / 'run', ignore=shutil.ignore_patterns('*.csv'))
+    (run / 'results.csv').mkdir()
+    assert command('evaluate', data, f'--run_dir={run}', '--views=1') == 2
+    printed = capsys.readouterr()
+    assert 'accuracy ' in printed.out
+    assert 'appended' not in printed.out
+    assert 'these results were not kept: Is a directory' in printed.err
+    assert f"'{run / 'results.csv'}'" in printed.err
+
+
 @pytest.mark.slow
 def test_a_split_and_views_can_be_chosen(command, data, trained, capsys):
     flags = (data, f'--run_dir={trained}', '--split=train', '--views=nine,1,nine')

@@ -87,6 +87,8 @@ def test_the_page_is_well_formed_and_self_contained(reported):
     assert all(address.startswith('data:image/png;base64,') for address in page.addresses)
     assert not {'script', 'link', 'iframe'} & set(page.tags)
     text = ' '.join(page.words)
+    assert 'top-1 error' in text
+    assert 'top-5' not in text  # of two classes
     for part in ('207,256 parameters', '--width=0.1', 'keras', 'Calibration', 'most confident'):
         assert part in text
     probabilities = np.load(reported / 'probabilities' / 'validation-1.npy')

@@ -35,6 +35,17 @@ def test_the_bar_of_the_true_class_is_orange():
     assert share_of(known, orange) == pytest.approx(share_of(unknown, pale) / 4, rel=0.5)
 
 
+@pytest.mark.parametrize(('classes', 'bars'), [(2, 2), (5, 5), (12, 12), (300, 20)])
+def test_bars_of_many_classes_keep_their_height(classes, bars):
+    row = {'file': 'a.jpg', 'classes': ['c'] * classes, 'probabilities': [1 / classes] * classes}
+    figure = charts.plot_predictions([(row, RED)])
+    axes = figure.axes[1]
+    assert len(axes.patches) == bars
+    figure.draw_without_rendering()
+    height = axes.get_window_extent().height / max(bars, 5)
+    assert height == pytest.approx(27, rel=0.2)  # at 100 dots an inch
+
+
 def test_the_largest_cell_of_a_confusion_matrix_is_the_darkest():
     image = render(charts.plot_confusion(np.array([[10, 0], [10, 0]]), ['a', 'b'])).sum(-1)
     quarter = image.shape[1] // 4
