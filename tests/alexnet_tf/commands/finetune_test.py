@@ -1,5 +1,6 @@
 """Networks initialised from another run."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from alexnet_tf.commands import train
 from alexnet_tf.config import fields
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import initial_weights
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 
@@ -121,6 +124,20 @@ def test_a_run_with_another_network_is_refused_before_anything_is_written(
 def test_training_and_layers_named_one_by_one_may_differ(first, initialise, variables, flags):
     initial = initialise(f'--init_weights={first}', *flags)
     assert not list_differing(initial, first, variables) & {'conv1_a', 'conv2_b'}
+
+
+def test_every_hyperparameter_is_of_the_network_or_of_its_training():
+    of_training = {
+        *('name', 'view_size', 'initial_sd', 'initial_sd_middle', 'initial_sd_hidden'),
+        *('he_initialization', 'initial_bias', 'learning_rate', 'bias_rate_multiplier', 'momentum'),
+        *('layer_rates', 'nesterov', 'weight_decay', 'batch_size', 'epochs', 'schedule', 'warmup'),
+        *('label_smoothing', 'drop_epochs', 'reshuffle', 'random_crops', 'crop_chunk'),
+        *('min_crop_area', 'max_crop_aspect', 'contrast', 'colour_shift_sd'),
+        *('colour_shift_divisor', 'colour_shift_epochs'),
+    }
+    checked = {*initial_weights._NETWORK_FIELDS, 'layers', 'dropout', 'dropout_inverted'}
+    assert of_training | checked == {field.name for field in dataclasses.fields(recipes.Recipe)}
+    assert not of_training & checked
 
 
 def test_the_file_of_a_run_is_loaded_into_another_network(first, initialise, variables):
