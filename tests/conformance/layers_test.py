@@ -109,15 +109,21 @@ def test_a_graph_takes_any_batch_size_and_need_not_know_rows_and_columns(kind):
     layer(sample_inputs(kind))
     shapes = CASES[kind][1]
     many = shapes if isinstance(shapes, list) else [shapes]
+
+    def differentiate(*inputs):
+        outputs = layer(list(inputs) if isinstance(shapes, list) else inputs[0])
+        return outputs, tf.gradients(tf.square(outputs), inputs)
+
     specs = [tf.TensorSpec((*[None] * len(shape), shape[-1])) for shape in many]
-    graph = tf.function(
-        lambda *inputs: layer(list(inputs) if isinstance(shapes, list) else inputs[0]),
-        input_signature=specs,
-    )
+    graph = tf.function(differentiate, input_signature=specs)
     for batch in (1, 5):
         inputs = sample_inputs(kind, batch)
         arguments = inputs if isinstance(shapes, list) else [inputs]
-        np.testing.assert_allclose(graph(*arguments), layer(inputs), rtol=1e-6)
+        outputs, gradients = graph(*arguments)
+        np.testing.assert_allclose(outputs, layer(inputs), rtol=1e-6)
+        _, expected = tf.function(differentiate)(*map(tf.constant, arguments))
+        for gradient, value in zip(gradients, expected, strict=True):
+            np.testing.assert_allclose(gradient, value, rtol=1e-5, atol=1e-5)
 
 
 @every_layer
