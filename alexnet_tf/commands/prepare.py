@@ -5,27 +5,25 @@ import dataclasses
 import math
 import pathlib
 import shlex
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from alexnet_tf.config import fields, schema
-from alexnet_tf.reports import progress, tables
+from alexnet_tf.reports import preparation, progress, tables
 from input_pipeline import errors, files, locks
 from input_pipeline.images import decoding
-from input_pipeline.prepare import beam_executor, conversion, estimate, local_executor
-from input_pipeline.records import checking, manifests, writing
-from input_pipeline.sources import (
-    cifar10,
-    csv_file,
-    detection,
-    entries,
-    folder,
-    ilsvrc2010,
-    ilsvrc2012,
-    imagenet_releases,
-    sample_images,
-    tfds,
-    tfrecords,
+from input_pipeline.images import rendering as rendering_lib
+from input_pipeline.prepare import (
+    beam_executor,
+    class_checks,
+    conversion,
+    estimate,
+    local_executor,
+    outcomes,
 )
+from input_pipeline.records import checking, manifests, writing
+from input_pipeline.sources import detection, entries, splits, tfds
 
 
 def run(config: schema.Config) -> str:
@@ -50,12 +48,13 @@ def run(config: schema.Config) -> str:
         return ''
     with locks.acquire(files.as_path(data.data_dir)):
         try:
-            manifest = _prepare(config, _find_images(data, kind))
+            source = _find_images(data, kind, _unfinished_dir(data))
+            manifest = _prepare(config, source)
         finally:
-            tfds.remove_copies(_unfinished_dir(data))
+            entries.remove_copies(_unfinished_dir(data))
             with contextlib.suppress(OSError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()
-    _print_summary(manifest)
+    _print_summary(manifest, known_warnings=_list_warnings(source))
     print(f'prepare: records are in {data.data_dir}')
     return 'train'
 
@@ -68,30 +67,50 @@ def _choose_source(data: schema.Data) -> str:
     return kind
 
 
-def _find_images(data: schema.Data, kind: str) -> entries.Source:
-    root, splits = data.source_dir, _name_splits(data)
-    held_out = {'validation_fraction': data.validation_fraction}
-    find_images = {
-        'sample': sample_images.find_images,
-        'folder': lambda: folder.find_images(root, **held_out),
-        'csv': lambda: csv_file.find_images(root, **held_out),
-        'ilsvrc2010': lambda: ilsvrc2010.find_images(root),
-        'ilsvrc2012': lambda: ilsvrc2012.find_images(root),
-        'fall2011': lambda: imagenet_releases.find_images(kind, root, **held_out),
-        'imagenet10k': lambda: imagenet_releases.find_images(kind, root, **held_out),
-        'cifar10': lambda: cifar10.find_images(root),
-        'records': lambda: tfrecords.find_images(root),
-        'tfds': lambda: tfds.find_images(
-            data.dataset, root, splits=splits, copies_dir=_unfinished_dir(data), **held_out
-        ),
-    }
-    source = find_images[kind]()
+def _find_images(data: schema.Data, kind: str, copies_dir: pathlib.Path) -> entries.Source:
+    """Finds the images and prints what was found, before any of them is converted."""
+    request = detection.Request(
+        data.source_dir,
+        copies_dir,
+        data.validation_fraction,
+        split_rule=_find_split_rule(data.data_dir),
+        max_missing_fraction=data.max_bad_fraction,
+        dataset=data.dataset,
+        dataset_splits=_name_splits(data),
+    )
+    source = detection.find_images(kind, request)
     if files.is_remote(data.data_dir):  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
-    if data.exif_orientation != 'auto':
-        source = dataclasses.replace(source, exif_orientation=data.exif_orientation == 'on')
+    source = dataclasses.replace(source, rendering=_choose_rendering(data, source.rendering))
     print(f'prepare: {source.description}')
+    print(preparation.format_classes(class_checks.count_source(source)))
+    for warning in _list_warnings(source):
+        print(f'prepare: warning: {warning}')
     return source
+
+
+def _find_split_rule(data_dir: str) -> str:
+    """The rule by which an older version divided these images, which it is to repeat; or ''."""
+    if not (files.as_path(data_dir) / manifests.MANIFEST).exists():
+        return ''
+    rule = manifests.read(data_dir).settings.get('split_rule', '')
+    return rule if rule in splits.OLDER_RULES else ''
+
+
+def _list_warnings(source: entries.Source) -> list[str]:
+    found = class_checks.find_warnings(class_checks.count_source(source))
+    return [*source.warnings, *found]
+
+
+def _choose_rendering(data: schema.Data, usual: rendering_lib.Rendering) -> rendering_lib.Rendering:
+    """Overrides how a source's images usually become pixels, by the flags."""
+    choices = {name: getattr(data, name) for name in ('exif_orientation', 'color_profiles')}
+    flags = {name: choice == 'on' for name, choice in choices.items() if choice != 'auto'}
+    try:
+        background = rendering_lib.parse_color(data.background)
+    except ValueError as error:
+        raise fields.UsageError(f'--background={data.background}: {error}.') from error
+    return dataclasses.replace(usual, background=background, **flags)
 
 
 def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifest:
@@ -102,7 +121,7 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
         print('prepare: these images are already prepared and all hashes match')
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
-    executor = _create_executor(data, sum(map(len, source.splits.values())))
+    executor = _create_executor(config, sum(map(len, source.splits.values())))
     with progress.Progress('images') as bar:
         return conversion.prepare(
             source, data.data_dir, settings=settings, report=bar.update, executor=executor, **limits
@@ -120,9 +139,11 @@ def _collect_settings(config: schema.Config) -> dict[str, Any]:
     }
 
 
-def _create_executor(data: schema.Data, images: int) -> conversion.Executor:
+def _create_executor(config: schema.Config, images: int) -> conversion.Executor:
+    data = config.data
     if data.engine == 'local':
-        return local_executor.LocalExecutor(conversion.choose_workers(images, data.workers))
+        workers = conversion.choose_workers(images, data.workers)
+        return local_executor.LocalExecutor(workers, shows_stderr=config.debug)
     try:
         return beam_executor.BeamExecutor(shlex.split(data.beam_options))
     except ValueError as error:
@@ -135,19 +156,22 @@ def _estimate(config: schema.Config, kind: str) -> None:
     if kind == 'tfds':  # to list its images would download it
         print(f'prepare: {tfds.describe(data.dataset, data.source_dir, _name_splits(data))}')
     else:
-        source = _find_images(data, kind)
-        plan = estimate.estimate_preparation(
-            source, data.data_dir, _collect_settings(config), data.workers
-        )
+        with tempfile.TemporaryDirectory() as copies_dir:
+            source = _find_images(data, kind, pathlib.Path(copies_dir))
+            plan = estimate.estimate_preparation(
+                source, data.data_dir, _collect_settings(config), data.workers
+            )
         rows = [
-            (split, _format_count(len(members), source.expected.get(split)))
+            (split, preparation.format_count(len(members), source.expected.get(split)))
             for split, members in source.splits.items()
         ]
         print(tables.format_table(('split', 'images'), rows))
+        if source.ignored:
+            print(preparation.format_files(source.ignored))
         place = ', used in place' if plan.in_place else ''
         free = '' if plan.free_bytes == math.inf else f', {plan.free_bytes / 1e9:,.2f} GB free'
         print(
-            f'prepare: {len(source.classes):,} classes, {plan.files} {plan.encoding} files{place}\n'
+            f'prepare: {plan.files} {plan.encoding} files{place}\n'
             f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
             f'prepare: about {progress.format_duration(plan.secs)} with {plan.workers} processes, '
             f'from {plan.sampled} sampled images ({plan.unreadable} unreadable)'
@@ -166,23 +190,22 @@ def _verify(data_dir: str) -> None:
             f'{data_dir} is not as it was written. Problems: {len(problems)}\n'
             + '\n'.join(problems)
         )
+    outcome = outcomes.read(manifest.directory)
+    if outcome:
+        print(preparation.format_classes(outcome.classes))
     _print_summary(manifest)
     print(f'prepare: every byte in {data_dir} is as it was written')
 
 
-def _print_summary(manifest: manifests.Manifest) -> None:
-    rows = [
-        (
-            split,
-            _format_count(manifest.count_examples(split), manifest.expected.get(split)),
-            f'{len(shards):,}',
-            f'{sum(shard.bytes for shard in shards) / 1e6:,.1f}',
-            ', '.join(f'{number:,} {kind}' for kind, number in manifest.kinds[split].items()),
-        )
-        for split, shards in manifest.splits.items()
-    ]
-    print(tables.format_table(('split', 'images', 'files', 'MB', 'kinds'), rows))
-    print(f'prepare: {len(manifest.classes):,} classes')
+def _print_summary(manifest: manifests.Manifest, known_warnings: Sequence[str] = ()) -> None:
+    """Prints what the records hold, what became of the files, and warnings that are not known."""
+    print(preparation.format_records(manifest))
+    outcome = outcomes.read(manifest.directory)
+    if outcome and outcome.files:
+        print(preparation.format_files(outcome.files))
+    for warning in outcome.warnings if outcome else ():
+        if warning not in known_warnings:
+            print(f'prepare: warning: {warning}')
     if manifest.quarantined:
         print(
             f'prepare: warning: unreadable images left out: {manifest.quarantined:,}, see '
@@ -193,10 +216,6 @@ def _print_summary(manifest: manifests.Manifest) -> None:
             f'prepare: warning: {manifest.leaked:,} images are in training and in another split, '
             f'so errors on them mean nothing, see {manifest.directory / manifests.LEAKS}'
         )
-
-
-def _format_count(images: int, published: int | None) -> str:
-    return f'{images:,}' if published is None else f'{images:,} of {published:,} published'
 
 
 def _check_separate(data: schema.Data) -> None:

@@ -2,15 +2,23 @@
 
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from input_pipeline import cores, errors, files
-from input_pipeline.prepare import beam_executor, duplicates, local_executor, sharding, statistics
+from input_pipeline.prepare import (
+    beam_executor,
+    duplicates,
+    local_executor,
+    outcomes,
+    sharding,
+    statistics,
+)
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
@@ -81,7 +89,7 @@ def prepare(
     executor: Executor | None = None,
     fail_on_leak: bool = False,
 ) -> manifests.Manifest:
-    """Writes the records of every split, their statistics, and last the manifest.
+    """Writes the records of every split, their statistics and outcome, and last the manifest.
 
     Shards that an interrupted call has finished are kept. The caller holds the directory's lock.
 
@@ -97,7 +105,7 @@ def prepare(
         fail_on_leak: Whether images in training and in another split are an error.
 
     Raises:
-        DataError: Too many images are unreadable, or a split has none left.
+        DataError: Too many images are unreadable, or a split or a class has none left.
         OSError: The disk is full or not writable.
     """
     directory = files.as_path(data_dir)
@@ -116,7 +124,10 @@ def prepare(
                 f'{source.description}: no image of the {split} split can be read. '
                 f'{directory / manifests.QUARANTINE} says why.'
             )
+    outcome, conflicts = outcomes.collect(source, tasks, summaries)
+    _write_rows(directory / manifests.CONFLICTS, conflicts)
     leaked = _list_leaks(directory, tasks, summaries, fail_on_leak=fail_on_leak)
+    outcomes.write(outcome, directory)
     sums = (manifests.load_arrays(task.sums_path) for task in tasks if task.is_training)
     manifests.save_arrays(directory / manifests.STATISTICS, vars(statistics.combine(sums)))
     manifest = _create_manifest(directory, source, settings, by_split, leaked)
@@ -137,16 +148,22 @@ def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, s
         'source': manifest.source != source.name,
         'classes': manifest.classes != source.classes,
         'record layout': manifest.layout != layout,
-        'settings': manifest.settings != _collect_settings(source, settings),
+        'settings': _differs(manifest.settings, _collect_settings(source, settings)),
         'images': manifest.entries_sha256 != _hash_entries(source),
     }
     return next((name for name, differs in differences.items() if differs), '')
 
 
+def _differs(kept: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Returns whether settings are not those of a manifest; an older one lacks some of them."""
+    return any(kept.get(name, value) != value for name, value in settings.items())
+
+
 def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the manifest keeps beside the layout, with those of the source."""
     kept = {name: value for name, value in settings.items() if name != 'record_encoding'}
-    return kept | {'exif_orientation': source.exif_orientation, 'split_rule': source.split_rule}
+    rendering = dataclasses.asdict(source.rendering)
+    return kept | rendering | {'split_rule': source.split_rule}
 
 
 def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:
@@ -196,15 +213,20 @@ def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: 
         images[task.split] += zip(names, summary.digests, strict=True)
     leaks = duplicates.find_leaks(images, manifests.TRAIN)
     path = directory / manifests.LEAKS
-    path.unlink(missing_ok=True)
-    if leaks:
-        files.write_csv(path, [duplicates.Leak._fields, *leaks])
+    _write_rows(path, leaks)
     if leaks and fail_on_leak:
         raise errors.DataError(
             f'{len(leaks)} images are in training and in another split, first {leaks[0].train} and '
             f'{leaks[0].other}; {path} lists them. Remove them, or leave out --fail_on_leak.'
         )
     return len(leaks)
+
+
+def _write_rows(path: pathlib.Path, rows: Sequence[NamedTuple]) -> None:
+    """Writes named tuples as CSV; without any there is no file."""
+    path.unlink(missing_ok=True)
+    if rows:
+        files.write_csv(path, [rows[0]._fields, *rows])
 
 
 def _create_manifest(directory, source, settings, by_split, leaked) -> manifests.Manifest:

@@ -1,4 +1,4 @@
-"""Finds images that are in training and in another split, which makes errors look smaller."""
+"""Finds images with the same content: in two splits, or with two labels."""
 
 import collections
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Leak(NamedTuple):
-    """An image of another split whose content is in training too.
+    """An image of another split whose content is in training too, so that errors look smaller.
 
     Attributes:
         train: Its first name in training.
@@ -17,6 +17,22 @@ class Leak(NamedTuple):
     train: str
     split: str
     other: str
+
+
+class Conflict(NamedTuple):
+    """An image whose content has another label, too, so that one of the two is wrong.
+
+    Attributes:
+        name: The first name of the content.
+        class_name: Its class.
+        other: Another name of the content.
+        other_class: The class there.
+    """
+
+    name: str
+    class_name: str
+    other: str
+    other_class: str
 
 
 def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]], train: str) -> list[Leak]:
@@ -38,3 +54,25 @@ def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]], train: str) -> l
             first[digest] = min(name, first.get(digest, name))
     leaks = [Leak(name, *other) for digest, name in first.items() for other in held_out[digest]]
     return sorted(leaks, key=lambda leak: (leak.split, leak.other))
+
+
+def find_copies(images: Iterable[tuple[str, str, str]]) -> tuple[list[str], list[Conflict]]:
+    """Finds images whose content occurs before, in the order of their names.
+
+    Args:
+        images: (name, class, digest) of each image of all splits; the digest is '' for an image
+            that could not be read.
+
+    Returns:
+        Names of those with the class that the content had at first, and conflicts of the others.
+    """
+    by_digest = collections.defaultdict(list)
+    for name, class_name, digest in images:
+        by_digest[digest].append((name, class_name))
+    by_digest.pop('', None)
+    copies, conflicts = [], []
+    for group in by_digest.values():
+        first, *others = sorted(group)
+        copies += [name for name, class_name in others if class_name == first[1]]
+        conflicts += [Conflict(*first, *other) for other in others if other[1] != first[1]]
+    return sorted(copies), sorted(conflicts)

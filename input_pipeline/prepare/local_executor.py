@@ -1,6 +1,7 @@
 """Runs tasks one after the other in this process, or on several processes of this machine."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import importlib
 import itertools
@@ -22,9 +23,11 @@ class LocalExecutor:
 
     Attributes:
         workers: Number of processes; 1: this process only.
+        shows_stderr: Whether what TensorFlow writes when a process starts is shown.
     """
 
     workers: int = 1
+    shows_stderr: bool = False
 
     def run(
         self,
@@ -64,7 +67,7 @@ class LocalExecutor:
                 report(reported)
 
         with concurrent.futures.ProcessPoolExecutor(
-            self.workers, context, _start_worker, (counter,)
+            self.workers, context, _start_worker, (counter, self.shows_stderr)
         ) as pool:
             try:
                 for future in [pool.submit(_run_task, function, task) for task in tasks]:
@@ -88,14 +91,14 @@ class _Terminated(BaseException):
     """SIGTERM during a task, as an exception so that the task cleans up."""
 
 
-def _start_worker(counter) -> None:
+def _start_worker(counter, shows_stderr: bool) -> None:
     """Prepares a worker process."""
     _count_one.counter = counter
     # A terminal's Ctrl-C reaches all processes; the first one decides, and terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    with startup.suppress_stderr():
+    with contextlib.nullcontext() if shows_stderr else startup.suppress_stderr():
         tensorflow = importlib.import_module('tensorflow')
         tensorflow.config.threading.set_intra_op_parallelism_threads(1)  # a process for each core
         tensorflow.config.list_logical_devices()

@@ -6,8 +6,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from input_pipeline.prepare import class_checks
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
+from input_pipeline.sources import splits
 
 
 def choose_layout(source: entries_lib.Source, encoding: str) -> manifests.Layout:
@@ -26,7 +28,7 @@ def choose_layout(source: entries_lib.Source, encoding: str) -> manifests.Layout
 def uses_records_in_place(source: entries_lib.Source, encoding: str) -> bool:
     """Returns whether a source's own records are linked to instead of written again."""
     layout = source.in_place_layout
-    return layout is not None and layout.encoding == encoding and not source.exif_orientation
+    return layout is not None and layout.encoding == encoding and not source.rendering.uses_metadata
 
 
 def plan_shards(
@@ -42,16 +44,18 @@ def plan_shards(
         settings: `record_encoding`, `shard_examples` and `seed` are used.
 
     Raises:
-        DataError: A split is empty.
+        DataError: A split is empty, or a class has no training image.
     """
-    entries_lib.check_splits(source.splits, source.description)
+    splits.check(source.splits, source.description)
+    found = class_checks.count_source(source)
+    class_checks.check_training_images(found, found, source.description)
     encoding = settings['record_encoding']
     record_format = writing.RecordFormat(
         source.classes,
         source.words,
         source.ids,
         choose_layout(source, encoding),
-        source.exif_orientation,
+        source.rendering,
     )
     divide = _keep_files if uses_records_in_place(source, encoding) else _shuffle_and_cut
     tasks = []

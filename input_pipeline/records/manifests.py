@@ -17,7 +17,8 @@ from input_pipeline import errors, files
 
 FORMAT_VERSION = 3
 MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantine.csv'
-LEAKS = 'leaks.csv'
+LEAKS, CONFLICTS = 'leaks.csv', 'conflicts.csv'
+PREPARATION = 'preparation.json'
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
 _PREPARE_AGAIN = 'Delete the directory and prepare again.'
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from input_pipeline import errors, files, tally
 from input_pipeline.images import decoding, foreign_formats, headers
+from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.prepare import statistics
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
@@ -35,14 +36,14 @@ class RecordFormat:
         words: Meanings of the classes, if their names do not say it.
         ids: ILSVRC ids of the classes, if they have some.
         layout: How records hold images.
-        exif_orientation: Whether images are rotated as their EXIF orientation says.
+        rendering: How files become pixels.
     """
 
     classes: tuple[str, ...]
     words: tuple[str, ...]
     ids: tuple[int, ...]
     layout: manifests.Layout
-    exif_orientation: bool
+    rendering: rendering_lib.Rendering
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,13 +159,13 @@ def measure_record(entry: entries_lib.Entry, record_format: RecordFormat) -> int
 
 
 def decode_square(
-    encoded: bytes, *, exif_orientation: bool, square_size: int = decoding.SQUARE_SIZE
+    encoded: bytes, rendering: rendering_lib.Rendering, square_size: int = decoding.SQUARE_SIZE
 ) -> tf.Tensor:
     """Decodes an image as records hold it.
 
     Args:
         encoded: The encoded image, of any kind that `headers.check` accepts.
-        exif_orientation: Whether the image is rotated as its EXIF orientation says.
+        rendering: How it becomes pixels.
         square_size: Side of the result.
 
     Returns:
@@ -174,18 +175,16 @@ def decode_square(
         ValueError: Not an image, or one so large that decoding it could exhaust the memory.
         tf.errors.OpError: The image is damaged.
     """
-    return _decode_checked(encoded, exif_orientation, square_size)[2]
+    return _decode_checked(encoded, rendering, square_size)[2]
 
 
-def _decode_checked(encoded: bytes, exif_orientation: bool, square_size: int):
+def _decode_checked(encoded: bytes, rendering: rendering_lib.Rendering, square_size: int):
     """The kind of an image, what was done to it beside decoding it, and its square."""
     converted, encoded = foreign_formats.convert(encoded, headers.MAX_PIXELS)
     kind = headers.check(encoded)
-    orientation = headers.read_orientation(encoded) if exif_orientation else 1
-    treatments = [f'converted: {converted}'] if converted else []
-    treatments += [f'turned: EXIF orientation {orientation}'] if orientation > 1 else []
-    square = decoding.decode_to_square(encoded, orientation, square_size)
-    return converted or kind, tuple(treatments), square
+    square, treatments = rendering_lib.render_square(encoded, rendering, square_size)
+    treatments = (f'converted: {converted}', *treatments) if converted else treatments
+    return converted or kind, treatments, square
 
 
 def _convert_entries(
@@ -223,9 +222,7 @@ def _check_record(_entry, encoded: bytes, _record_format, sums) -> tuple[str, tu
 def _make_record(entry, encoded: bytes, record_format: RecordFormat, sums):
     """The kind of an image, what was done to it, and its record; adds to the sums, if any."""
     layout, is_jpeg = record_format.layout, record_format.layout.encoding == 'jpeg'
-    kind, treatments, square = _decode_checked(
-        encoded, record_format.exif_orientation, layout.square_size
-    )
+    kind, treatments, square = _decode_checked(encoded, record_format.rendering, layout.square_size)
     stored = decoding.encode_jpeg(square).numpy() if is_jpeg else square.numpy().tobytes()
     if sums is not None:
         if is_jpeg:  # which changes pixels

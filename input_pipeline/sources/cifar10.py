@@ -48,12 +48,19 @@ def find_images(source_dir: str) -> entries.Source:
             'CIFAR-10. Download the archive into it.'
         )
     if (root / ARCHIVE).is_file():
-        splits, form = _list_archive(root / ARCHIVE), ARCHIVE
+        splits, ignored, form = _list_archive(root / ARCHIVE), {}, ARCHIVE
     else:
-        splits = folder.find_split_images(root, root / 'train', root / 'test').splits
-        form = 'a folder of images'
-    description = f'{root}: CIFAR-10, {form}'
-    return entries.Source(NAME, description, CLASSES, splits, expected=EXPECTED, square_size=SIZE)
+        source = folder.find_images(source_dir, validation_fraction=0)
+        splits, ignored, form = source.splits, source.ignored, 'a folder of images'
+    return entries.Source(
+        NAME,
+        f'{root}: CIFAR-10, {form}',
+        CLASSES,
+        splits,
+        expected=EXPECTED,
+        square_size=SIZE,
+        ignored=ignored,
+    )
 
 
 def _has_classes(path: pathlib.Path) -> bool:

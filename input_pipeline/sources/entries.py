@@ -3,15 +3,15 @@
 import dataclasses
 import errno
 import os
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import errors, files
+from input_pipeline import files, tally
 from input_pipeline.images import headers
+from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.records import manifests
 
-# How a source was split, as manifests keep it.
-BY_CONTENT = "validation where the content's sha256, as a fraction, is below validation_fraction"
-BY_NAME = "validation where the name's sha256, as a fraction, is below validation_fraction"
+COPY_SUFFIX = '.images'  # of files that a source copies, since they cannot be read in any order
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,11 +79,13 @@ class Source:
         split_rule: How images were assigned to splits, if the source does not say it.
         words: Meanings of the classes in label order, if their names do not say it.
         ids: ILSVRC ids of the classes in label order, if they have some.
-        exif_orientation: Whether images are rotated as their EXIF orientation says.
+        rendering: How files become pixels: as they are, or as own images should be shown.
         expected: Published numbers of images by split, if there are some.
         square_size: Side of a stored image in pixels. Images of exactly this size are not resized.
         in_place_layout: Layout of the source's own records, if it consists of records whose images
             have that size. Its entries then read from the file `read.path`, all of it in its order.
+        ignored: What was left out since it is no image of a class, by kind, with an example.
+        warnings: Sentences on what looks like a mistake.
     """
 
     name: str
@@ -93,40 +95,15 @@ class Source:
     split_rule: str = ''
     words: tuple[str, ...] = ()
     ids: tuple[int, ...] = ()
-    exif_orientation: bool = False
+    rendering: rendering_lib.Rendering = rendering_lib.PLAIN
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)
     square_size: int = 256
     in_place_layout: manifests.Layout | None = None
+    ignored: tally.Counts = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
-def choose_split(sha256: str, validation_fraction: float) -> str:
-    """Chooses 'validation' for a fraction of all hashes, always the same, and 'train' otherwise.
-
-    >>> choose_split('00' * 32, 0.1), choose_split('ff' * 32, 0.1)
-    ('validation', 'train')
-
-    Args:
-        sha256: 64 hexadecimal digits.
-        validation_fraction: Fraction of the images to hold out, in [0, 1].
-    """
-    is_held_out = int(sha256[:13], 16) / 16**13 < validation_fraction
-    return manifests.VALIDATION if is_held_out else manifests.TRAIN
-
-
-def describe_splits(splits: Mapping[str, Sequence[Entry]]) -> str:
-    """Describes splits by their numbers of images, such as '10 train, 2 validation images'."""
-    return ', '.join(f'{len(entries):,} {split}' for split, entries in splits.items()) + ' images'
-
-
-def check_splits(splits: Mapping[str, Sequence[Entry]], source_dir: str | os.PathLike) -> None:
-    """Checks that no split is empty.
-
-    Raises:
-        DataError: One is.
-    """
-    for split, entries in splits.items():
-        if not entries:
-            raise errors.DataError(
-                f'{source_dir}: no image falls into the {split} split. Add images or change '
-                '--validation_fraction.'
-            )
+def remove_copies(copies_dir: pathlib.Path) -> None:
+    """Removes the files that a source copied, as it does each time its images are listed."""
+    for path in copies_dir.glob(f'*{COPY_SUFFIX}'):
+        path.unlink()

@@ -6,11 +6,11 @@ the paper's section 6: "half of the images for training and half for testing".
 
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from input_pipeline import errors, files
 from input_pipeline.records import manifests
-from input_pipeline.sources import archives, entries, ilsvrc, synsets
+from input_pipeline.sources import archives, entries, ilsvrc, splits, synsets
 
 FALL2011, IMAGENET10K = 'fall2011', 'imagenet10k'
 TARS = {
@@ -31,38 +31,47 @@ def recognize(root: pathlib.Path) -> tuple[str, str]:
     return '', ''
 
 
-def find_images(source: str, source_dir: str, *, validation_fraction: float) -> entries.Source:
+def find_images(
+    source: str, source_dir: str, *, validation_fraction: float, split_rule: str = ''
+) -> entries.Source:
     """Finds the images of a release, and the words of its classes if `words.txt` is beside it.
 
     Args:
         source: FALL2011 or IMAGENET10K.
         source_dir: Folder of the tar.
-        validation_fraction: Fraction of FALL2011 to hold out, by the hash of an image's name, for
-            its content is a terabyte. Of IMAGENET10K always a half is held out, by content.
+        validation_fraction: Fraction of each class of FALL2011 to hold out, by the hash of an
+            image's name, for its content is a terabyte. Of IMAGENET10K always a half is held out,
+            by content.
+        split_rule: Of FALL2011; see `splits.hold_out`; '' for the present rule.
 
     Raises:
         DataError: There is no such tar, or it is damaged.
     """
     root = files.as_path(source_dir)
     path = _find_tar(root, source)
-    is_halved = source == IMAGENET10K
-    choose = _choose_by_content if is_halved else _name_chooser(validation_fraction)
     members = archives.iter_nested_members(path, ilsvrc.CLASS_TAR, ilsvrc.TRAINING_IMAGE)
-    rows = [(wnid, base, member, choose(base, member)) for wnid, base, member in members]
+    rows = list(members)
     if not rows:
         raise errors.DataError(f'{path} holds no tars of images. Download it again.')
     classes = synsets.Classes.from_wnids({wnid for wnid, *_ in rows}, _read_words(root))
     labels = classes.labels_by_wnid()
-    splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
-    for wnid, base, member, split in rows:
-        splits[split].append(entries.Entry(f'{wnid}/{base}', labels[wnid], member))
-    rule = 'halves by content' if is_halved else 'held out by name'
+    images = [
+        (entries.Entry(f'{wnid}/{base}', labels[wnid], member), base) for wnid, base, member in rows
+    ]
+    is_halved = source == IMAGENET10K
+    if is_halved:
+        found, rule = _halve([entry for entry, _ in images]), _HALVES
+    else:
+        rule = split_rule or splits.BY_CLASS_AND_NAME
+        digests = ((entry, splits.hash_name(base)) for entry, base in images)
+        found = splits.hold_out(digests, validation_fraction, rule=rule)
+    how = 'halves by content' if is_halved else 'held out by name'
     return entries.Source(
         source,
-        f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {rule}',
+        f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {how}',
         classes.wnids,
-        splits,
-        split_rule=_HALVES if is_halved else entries.BY_NAME,
+        found,
+        split_rule=rule,
         words=classes.words,
     )
 
@@ -78,20 +87,19 @@ def _find_tar(root: pathlib.Path, source: str) -> pathlib.Path:
 
 # Paper: it does not say which half of the images is for testing. The hash of the content decides
 # here, so that everybody gets the same halves.
-def _choose_by_content(_: str, member: archives.Member) -> str:
+def _halve(images: Sequence[entries.Entry]) -> splits.Splits:
+    halves: splits.Splits = {manifests.TRAIN: [], manifests.VALIDATION: []}
+    for entry in images:
+        halves[_choose_half(entry.read)].append(entry)
+    return halves
+
+
+def _choose_half(member: archives.Member) -> str:
     try:
         is_held_out = hashlib.sha256(member()).digest()[0] >= 0x80
     except (OSError, ValueError):
         is_held_out = False  # it will be quarantined anyway
     return manifests.VALIDATION if is_held_out else manifests.TRAIN
-
-
-def _name_chooser(validation_fraction: float) -> Callable[[str, archives.Member], str]:
-    def choose(base: str, _: archives.Member) -> str:
-        digest = hashlib.sha256(base.encode()).hexdigest()
-        return entries.choose_split(digest, validation_fraction)
-
-    return choose
 
 
 def _read_words(root: pathlib.Path) -> dict[str, str]:

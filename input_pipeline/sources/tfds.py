@@ -15,9 +15,9 @@ from input_pipeline import errors, files
 from input_pipeline.records import manifests
 from input_pipeline.sources import archives, cifar10
 from input_pipeline.sources import entries as entries_lib
+from input_pipeline.sources import splits as splits_lib
 
 NAME = 'tfds'
-_SUFFIX = '.images'
 _HELD_OUT = ('validation', 'test')  # the first that exists is the validation split
 
 
@@ -62,6 +62,7 @@ def find_images(
     *,
     splits: Mapping[str, str],
     validation_fraction: float,
+    split_rule: str = '',
     copies_dir: pathlib.Path,
 ) -> entries_lib.Source:
     """Finds the images of a data set and copies them.
@@ -73,7 +74,8 @@ def find_images(
             ('train[:80%]'). If one is missing or '', see `choose_splits`.
         validation_fraction: Fraction of the training images to hold out, by content, if the data
             set has no other split.
-        copies_dir: Folder for the copies, which is created; see `remove_copies`.
+        split_rule: See `splits.hold_out`; '' for the present rule.
+        copies_dir: Folder for the copies, which is created; see `entries.remove_copies`.
 
     Raises:
         DataError: See `load_builder`; or a split does not exist, has no labels or is damaged.
@@ -81,28 +83,22 @@ def find_images(
     """
     builder = load_builder(dataset, source_dir)
     names = choose_splits(builder, splits)
-    is_split = manifests.VALIDATION in names
-    entries = {manifests.TRAIN: [], manifests.VALIDATION: []}
-    for split, name in names.items():
-        for entry, digest in _copy(builder, split, name, copies_dir):
-            held = split if is_split else entries_lib.choose_split(digest, validation_fraction)
-            entries[held].append(entry)
-    images = entries_lib.describe_splits(entries)
+    copies = {split: _copy(builder, split, name, copies_dir) for split, name in names.items()}
+    if manifests.VALIDATION in names:
+        found, rule = {split: [entry for entry, _ in copies[split]] for split in copies}, ''
+    else:
+        rule = split_rule or splits_lib.BY_CLASS_AND_CONTENT
+        found = splits_lib.hold_out(copies[manifests.TRAIN], validation_fraction, rule=rule)
     is_cifar10 = builder.name == cifar10.NAME
     return entries_lib.Source(
         NAME,
-        f'tensorflow-datasets {builder.info.full_name} ({_describe_names(names)}): {images}',
+        f'tensorflow-datasets {builder.info.full_name} ({_describe_names(names)}): '
+        f'{splits_lib.describe(found)}',
         tuple(builder.info.features['label'].names),
-        entries,
-        split_rule='' if is_split else entries_lib.BY_CONTENT,
+        found,
+        split_rule=rule,
         square_size=cifar10.SIZE if is_cifar10 else entries_lib.Source.square_size,
     )
-
-
-def remove_copies(copies_dir: pathlib.Path) -> None:
-    """Removes the images that `find_images` copied, as it does each time it is called."""
-    for path in copies_dir.glob(f'*{_SUFFIX}'):
-        path.unlink()
 
 
 def describe(dataset: str, source_dir: str, splits: Mapping[str, str]) -> str:
@@ -143,7 +139,7 @@ def _describe_names(names: Mapping[str, str]) -> str:
 
 def _copy(builder, split: str, name: str, copies_dir) -> list[tuple[entries_lib.Entry, str]]:
     """Copies the images of a split and returns its entries, each with its content's sha256."""
-    path, rows, offset = copies_dir / f'{split}{_SUFFIX}', [], 0
+    path, rows, offset = copies_dir / f'{split}{entries_lib.COPY_SUFFIX}', [], 0
     classes = len(builder.info.features['label'].names)
     with files.atomic_file(path) as temporary, temporary.open('wb') as file:
         for index, (encoded, label) in enumerate(_read_examples(builder, name)):

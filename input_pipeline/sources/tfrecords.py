@@ -12,11 +12,9 @@ from google.protobuf import message
 from input_pipeline import errors, files
 from input_pipeline.images import headers
 from input_pipeline.records import manifests
-from input_pipeline.sources import entries, synsets
+from input_pipeline.sources import entries, record_files, splits, synsets
 
 NAME = 'records'
-_SLIM = re.compile(r'(train|validation|test)-(\d{5})-of-(\d{5})')
-_TFDS = re.compile(r'\w+-(train|validation|test)\.tfrecord-(\d{5})-of-(\d{5})')
 _CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
 _SIZE = manifests.Layout.square_size
 _MAX_IN_PLACE = 8192  # records of a shard
@@ -77,13 +75,10 @@ class _Labels:
 
 def recognize(root: pathlib.Path) -> str:
     """Says why a folder is taken for such records; '' if it is not."""
-    for path in root.iterdir():
-        if _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name):
-            return f'{path.name} is in it'
-    return ''
+    return record_files.recognize(root)
 
 
-def find_images(source_dir: str) -> entries.Source:
+def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
     """Finds the images in a folder of records.
 
     Labels that start with 1, as TF-slim's do, are shifted to start with 0; the WNIDs in the records
@@ -91,13 +86,16 @@ def find_images(source_dir: str) -> entries.Source:
 
     Args:
         source_dir: Folder of files such as 'train-00000-of-01024' or
-            'flowers-train.tfrecord-00000-of-00002', of training and of another split.
+            'flowers-train.tfrecord-00000-of-00002', of training and of another split. They may be
+            compressed.
+        copies_dir: Folder for copies of compressed files; see `entries.remove_copies`.
 
     Raises:
         DataError: There are no such files, one is damaged, or the labels make no sense.
     """
     root = files.as_path(source_dir)
-    rows = [row for path, split in _list_shards(root) for row in _read_rows(path, split)]
+    shards, ignored = record_files.list_shards(root)
+    rows = [row for shard in shards for row in _read_shard(shard, copies_dir)]
     if not rows:
         raise errors.DataError(
             f'{root} holds no records that --source=records reads. Their files are named such as '
@@ -107,29 +105,30 @@ def find_images(source_dir: str) -> entries.Source:
     layout = None
     if not files.is_remote(root) and _fit_in_place(rows, len(labels.classes)):
         layout = dataclasses.replace(rows[0].layout, first_label=labels.first)
+    found, note = _split(root, rows, labels.first)
     return entries.Source(
         NAME,
-        f'{root}: records of another program, {labels.description}',
+        f'{root}: records of another program, {labels.description}{note}',
         labels.classes,
-        _split(root, rows, labels.first),
+        found,
         words=labels.words,
         in_place_layout=layout,
+        ignored=ignored,
     )
 
 
-def _split(root, rows: Sequence[_Row], first_label: int) -> dict[str, list[entries.Entry]]:
-    splits = collections.defaultdict(list)
+def _split(root, rows: Sequence[_Row], first_label: int) -> tuple[splits.Splits, str]:
+    found = collections.defaultdict(list)
     for row in rows:
         label = row.entry.label - first_label
-        splits[row.split].append(dataclasses.replace(row.entry, label=label))
-    if manifests.TRAIN not in splits or len(splits) < 2:
+        found[row.split].append(dataclasses.replace(row.entry, label=label))
+    if manifests.TRAIN not in found or len(found) < 2:
         raise errors.DataError(
-            f'{root} holds records of {", ".join(splits)} only; expected train and another split. '
+            f'{root} holds records of {", ".join(found)} only; expected train and another split. '
             'Put both into it, or prepare from the images.'
         )
-    if manifests.VALIDATION not in splits:
-        splits[manifests.VALIDATION] = splits.pop(manifests.TEST)
-    return dict(splits)
+    note = splits.name_validation(found)
+    return dict(found), note
 
 
 def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
@@ -151,36 +150,23 @@ def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
     return True
 
 
-def _list_shards(root: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
-    """Lists (path, split) of the shards; of each split all must be there."""
-    matches = {
-        path: match
-        for path in sorted(root.iterdir())
-        if (match := _SLIM.fullmatch(path.name) or _TFDS.fullmatch(path.name))
-    }
-    for split in sorted({match.group(1) for match in matches.values()}):
-        numbers = [match.group(2, 3) for match in matches.values() if match.group(1) == split]
-        total = int(numbers[0][1])
-        if numbers != [(f'{index:05d}', f'{total:05d}') for index in range(total)]:
-            raise errors.DataError(
-                f'{root} holds {len(numbers)} shards of {split} where their names say {total}. '
-                'Fetch the others, and keep shards of other data sets elsewhere.'
-            )
-    return [(path, match.group(1)) for path, match in matches.items()]
-
-
-def _read_rows(path: pathlib.Path, split: str) -> Iterator[_Row]:
-    offset = 0
+def _read_shard(shard: record_files.Shard, copies_dir: pathlib.Path) -> Iterator[_Row]:
+    """Reads the rows of a file; those of a compressed one are in a copy, not used in place."""
+    offset, plain = 0, shard.path
     try:
-        for index, record in enumerate(tf.data.TFRecordDataset(str(path))):
+        compression = record_files.find_compression(shard.path)
+        if compression:
+            plain = record_files.decompress(shard.path, compression, copies_dir)
+        for index, record in enumerate(tf.data.TFRecordDataset(str(plain))):
             data = record.numpy()
-            name, start = f'{path.name}/{index:06d}', offset + _FRAME_HEAD_BYTES
-            yield _parse_row(data, split=split, name=name, path=str(path), offset=start)
+            name, start = f'{shard.path.name}/{index:06d}', offset + _FRAME_HEAD_BYTES
+            row = _parse_row(data, split=shard.split, name=name, path=str(plain), offset=start)
+            yield dataclasses.replace(row, layout=None) if compression else row
             offset += _FRAME_BYTES + len(data)
     except (tf.errors.OpError, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
-            f'{path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). Download '
-            'it again.'
+            f'{shard.path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). '
+            'Download it again.'
         ) from error
 
 

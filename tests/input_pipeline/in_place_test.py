@@ -50,7 +50,7 @@ def write_records(root, *, features=SLIM, first_label=1, encode=encode_jpeg):
 
 def prepare(root, data_dir, **settings):
     return conversion.prepare(
-        tfrecords.find_images(str(root)),
+        tfrecords.find_images(str(root), copies_dir=root / 'copies'),
         str(data_dir),
         settings=SETTINGS | settings,
         max_bad_fraction=1,
@@ -159,7 +159,9 @@ def test_a_broken_image_among_them_is_refused(tmp_path):
 @pytest.mark.parametrize('first_label', [0, 1])
 def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label):
     root = write_records(tmp_path / 'theirs', first_label=first_label)
-    source = dataclasses.replace(tfrecords.find_images(str(root)), exif_orientation=True)
+    source = dataclasses.replace(
+        tfrecords.find_images(str(root), copies_dir=root / 'copies'), exif_orientation=True
+    )
     tasks = sharding.plan_shards(tmp_path / 'ours', source, SETTINGS)
     assert not any(task.original for task in tasks)
 
@@ -167,7 +169,7 @@ def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label
 def test_records_that_moved_are_linked_again(tmp_path):
     before = prepare(write_records(tmp_path / 'theirs'), tmp_path / 'ours')
     (tmp_path / 'theirs').rename(tmp_path / 'moved')
-    source = tfrecords.find_images(str(tmp_path / 'moved'))
+    source = tfrecords.find_images(str(tmp_path / 'moved'), copies_dir=tmp_path)
     assert conversion.load_if_current(str(tmp_path / 'ours'), source, SETTINGS) is None
     assert estimate.check_disk_space(source, str(tmp_path / 'ours'), SETTINGS) is None
     after = prepare(tmp_path / 'moved', tmp_path / 'ours')
@@ -189,7 +191,7 @@ def test_links_of_an_interrupted_prepare_are_replaced(tmp_path, monkeypatch):
 
 def test_records_that_change_during_prepare_are_named(tmp_path):
     root = write_records(tmp_path / 'theirs')
-    source = tfrecords.find_images(str(root))
+    source = tfrecords.find_images(str(root), copies_dir=root / 'copies')
     (root / 'train-00001-of-00003').write_bytes(b'short')
     with pytest.raises(errors.DataError, match='has changed since it was listed'):
         conversion.prepare(

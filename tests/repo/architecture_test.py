@@ -59,6 +59,7 @@ COVERED_BY = {
     'alexnet_tf.runs.loading': 'alexnet_tf/commands/compatibility_test.py',
     'input_pipeline.prepare.*': 'input_pipeline/prepare/conversion_test.py',
     'input_pipeline.records.writing': 'input_pipeline/prepare/conversion_test.py',
+    'input_pipeline.sources.record_files': 'input_pipeline/sources/tfrecords_test.py',
     'input_pipeline.sources.ilsvrc': 'input_pipeline/sources/ilsvrc2012_test.py',
 }
 MODULES = sorted((ROOT / 'alexnet_tf').rglob('*.py')) + sorted(

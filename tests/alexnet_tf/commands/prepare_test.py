@@ -1,5 +1,7 @@
 """`--mode=prepare` by its command line: interrupted anywhere, dry, leaking, twice at once."""
 
+import dataclasses
+import gzip
 import hashlib
 import pathlib
 import random
@@ -13,6 +15,9 @@ import PIL.Image
 import pytest
 
 from alexnet_tf import main
+from alexnet_tf.config import schema
+from input_pipeline.prepare import outcomes
+from input_pipeline.sources import detection, splits
 
 IMAGES_PER_CLASS, CLASSES = 60, ('cat', 'dog', 'eel')
 
@@ -58,6 +63,9 @@ PROGRAM = """
 import os, signal, sys
 import tensorflow
 from alexnet_tf import main
+from alexnet_tf.config import schema
+from input_pipeline.prepare import outcomes
+from input_pipeline.sources import detection, splits
 from input_pipeline import files
 from input_pipeline.sources import entries
 remaining = 0
@@ -98,7 +106,9 @@ def test_a_preparation_killed_at_any_moment_resumes(images, expected_hashes, tmp
         parent.stdin.write(f'{moments.randint(1, 120)}\n')
         parent.stdin.flush()
         while (line := parent.stdout.readline()) not in ('killed\n', 'done\n'):
-            assert line.startswith(('prepare:', 'split', '---', 'train', 'validation'))
+            assert line.startswith(
+                ('prepare:', 'class', 'split', '---', *CLASSES, 'train', 'valid')
+            )
         kills += line == 'killed\n'
         noted = {path.name.removesuffix('.json') for path in data_dir.glob('.unfinished/*.json')}
         shards = {
@@ -133,7 +143,12 @@ def test_a_dry_run_touches_nothing(images, tmp_path, capsys):
     assert read_stats() == before
     out = capsys.readouterr().out
     assert '--source=folder, since it is like no other source' in out
-    assert re.search(r'prepare: 3 classes, \d+ jpeg files\n', out)
+    assert [line.split() for line in out.splitlines()[2:7]] == [
+        ['class', 'train', 'validation'],
+        ['-----', '-----', '----------'],
+        *([name, '48', '12'] for name in CLASSES),
+    ]
+    assert re.search(r'prepare: \d+ jpeg files\n', out)
     assert 'GB needed' in out
     assert 'nothing was written' in out
 
@@ -206,11 +221,11 @@ def test_classes_counts_kinds_and_the_next_command_are_printed(images, tmp_path,
     assert 'CMYK JPEG' in out
     assert 'PNG' in out
     assert 'grey JPEG' in out
-    assert 'prepare: 3 classes' in out
     assert f'unreadable images left out: 1, see {data_dir}/quarantine.csv' in out
     *_, place, following = out.splitlines()
     assert place == f'prepare: records are in {data_dir}'
-    assert f'--mode=train --data_dir={data_dir}' in following
+    assert '--mode=train' in following
+    assert f'--data_dir={data_dir}' in following
 
 
 def test_too_small_a_disk_is_noticed_before_writing(images, tmp_path, monkeypatch, capsys):
@@ -271,3 +286,56 @@ def test_a_prepared_data_set_must_be_as_good_as_the_flags_require(images, tmp_pa
         assert main.main([*argv, flag]) == 3
         message = 'is prepared, but with 6 images left out and 3 training images in another split'
         assert message in capsys.readouterr().err
+
+
+def test_what_looks_like_a_mistake_is_said_before_the_work_and_once(images, tmp_path, capsys):
+    root = tmp_path / 'years'
+    for year in ('2022', '2023'):
+        for name in CLASSES[:2]:
+            (root / year / name).mkdir(parents=True)
+            for number in range(3):
+                copy = root / year / name / f'{number}.png'
+                original = images / name / f'{number + 10 * int(year[-1]):03d}.png'
+                copy.write_bytes(original.read_bytes())
+    argv = make_argv(root, tmp_path / 'data')
+    assert main.main(argv) == 0
+    out = capsys.readouterr().out
+    assert out.count('each of 2022, 2023 holds folders named cat, dog') == 1
+    assert out.index('each of 2022') < out.index('split  ')
+
+
+def test_records_of_an_older_split_rule_are_still_current(images, tmp_path, capsys, monkeypatch):
+    argv = make_argv(images, tmp_path / 'data')
+    with monkeypatch.context() as patched:
+        older = splits.OLDER_RULES[0]
+        patched.setattr(splits, 'BY_CLASS_AND_CONTENT', older)
+        assert main.main(argv) == 0
+    (tmp_path / 'data' / 'preparation.json').unlink()
+    before = hash_files(tmp_path / 'data')
+    for flags in ([], ['--verify_only']):
+        assert main.main([*argv, *flags]) == 0
+    assert 'already prepared and all hashes match' in capsys.readouterr().out
+    assert hash_files(tmp_path / 'data') == before
+
+
+def test_compressed_records_are_prepared_and_a_dry_run_copies_nothing(images, tmp_path, capsys):
+    assert main.main(make_argv(images, tmp_path / 'records')) == 0
+    source = tmp_path / 'source'
+    source.mkdir()
+    for path in (tmp_path / 'records').glob('*.tfrecord'):
+        (source / f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes(), 1))
+    argv = make_argv(source, tmp_path / 'data')
+    assert main.main([*argv, '--dry_run']) == 0
+    assert not (tmp_path / 'data').exists()
+    assert main.main(argv) == 0
+    assert not list((tmp_path / 'data').rglob('*.images'))
+    totals = [
+        sum(sum(counts.values()) for counts in outcomes.read(tmp_path / name).classes.values())
+        for name in ('records', 'data')
+    ]
+    assert totals == [len(CLASSES) * IMAGES_PER_CLASS] * 2
+
+
+def test_every_source_of_the_flag_has_its_finder():
+    source = next(field for field in dataclasses.fields(schema.Data) if field.name == 'source')
+    assert set(source.metadata['choices']) == {'auto', *detection.KINDS}

@@ -18,3 +18,17 @@ def test_images_of_other_splits_that_training_holds_are_found():
 
 def test_different_images_are_no_leak():
     assert duplicates.find_leaks({'train': [('a', '1')], 'validation': [('b', '2')]}, 'train') == []
+
+
+def test_copies_and_images_of_two_labels_are_found_in_all_splits():
+    images = [
+        ('b/1', 'b', '11'),
+        ('a/2', 'a', '11'),
+        ('a/1', 'a', '11'),
+        ('a/3', 'a', '22'),
+        ('b/4', 'b', ''),
+        ('b/5', 'b', ''),
+    ]
+    copies, conflicts = duplicates.find_copies(images)
+    assert copies == ['a/2']
+    assert conflicts == [('a/1', 'a', 'b/1', 'b')]

@@ -27,6 +27,9 @@ from input_pipeline.sources import detection
         (['cifar-10-python.tar.gz'], 'cifar10'),
         (['train-00000-of-00001'], 'records'),
         (['x-train.tfrecord-00000-of-00002'], 'records'),
+        (['flowers_train_00000-of-00005.tfrecord', 'labels.txt'], 'records'),
+        (['train.tfrecords', 'val.tfrecords'], 'records'),
+        (['train.tfrecord/a.jpg'], 'folder'),
         (['train/n01440764/a.jpg', 'val/n01440764/b.jpg'], 'folder'),
         (['cats/a.jpg'], 'folder'),
     ],
@@ -43,7 +46,11 @@ def test_folders_are_detected_by_their_files(tmp_path, files, source):
 def test_names_files_and_nothing_are_detected(tmp_path):
     assert detection.detect_source('', '')[0] == 'sample'
     assert detection.detect_source('', 'mnist')[0] == 'tfds'
-    (tmp_path / 'list.csv').write_text('path,label\n')
-    assert detection.detect_source(str(tmp_path / 'list.csv'), '')[0] == 'csv'
+    for name in ('list.csv', 'LIST.CSV'):
+        (tmp_path / name).write_text('path,label\n')
+        assert detection.detect_source(str(tmp_path / name), '')[0] == 'csv'
+    (tmp_path / 'photos.zip').write_bytes(b'')
+    with pytest.raises(errors.DataError, match='is a file, whose name'):
+        detection.detect_source(str(tmp_path / 'photos.zip'), '')
     with pytest.raises(errors.DataError, match='no such folder, nor a CSV'):
         detection.detect_source(str(tmp_path / 'nowhere'), '')

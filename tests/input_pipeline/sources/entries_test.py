@@ -1,10 +1,7 @@
-"""Checks entries that read files, and how hashes choose a split."""
-
-import hashlib
+"""Checks entries that read files."""
 
 import pytest
 
-from input_pipeline import errors
 from input_pipeline.images import headers
 from input_pipeline.sources import entries
 
@@ -29,14 +26,8 @@ def test_a_file_that_is_too_large_is_not_read_whole(tmp_path):
     assert len(entries.ImageFile.from_path(str(tmp_path / 'a.jpg'))()) == headers.MAX_BYTES + 1
 
 
-def test_about_the_fraction_of_hashes_is_held_out():
-    hashes = [hashlib.sha256(bytes([index])).hexdigest() for index in range(256)]
-    splits = [entries.choose_split(sha256, 0.25) for sha256 in hashes]
-    assert splits == ['validation' if int(sha256[:2], 16) < 64 else 'train' for sha256 in hashes]
-
-
-def test_an_empty_split_is_refused():
-    entry = entries.Entry('a', 0, bytes)
-    entries.check_splits({'train': [entry], 'validation': [entry]}, 'photos')
-    with pytest.raises(errors.DataError, match='photos: no image falls into the validation split'):
-        entries.check_splits({'train': [entry], 'validation': []}, 'photos')
+def test_copies_are_removed_and_other_files_are_not(tmp_path):
+    for name in ('train.images', 'note.json'):
+        (tmp_path / name).write_bytes(b'x')
+    entries.remove_copies(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['note.json']

@@ -50,12 +50,11 @@ def test_splits_hold_every_image_once(root):
     assert 5 <= len(validation) <= 30
 
 
-def test_renamed_and_added_images_do_not_move_others_to_another_split(root):
+def test_renamed_images_do_not_move_to_another_split(root):
     before = folder.find_images(str(root), validation_fraction=0.3)
     held_out = {(root / name).read_bytes() for name in names(before, 'validation')}
     for path in list(root.rglob('*.png')):
         path.rename(path.with_name(f'renamed-{path.name}'))
-    shutil.copy(root / 'a' / 'renamed-3.png', root / 'a' / 'twin.png')
     after = folder.find_images(str(root), validation_fraction=0.3)
     assert {(root / name).read_bytes() for name in names(after, 'validation')} == held_out
 
@@ -118,9 +117,19 @@ def test_bad_folders_are_refused(root, damage, message):
         folder.find_images(str(root), validation_fraction=0.3)
 
 
-def test_an_empty_split_is_refused(root):
+def test_the_fraction_of_each_class_is_held_out(root):
+    for index in range(25):
+        (root / 'b' / f'{index}.png').unlink()
+    source = folder.find_images(str(root), validation_fraction=0.2)
+    held_out = [name.split('/')[0] for name in names(source, 'validation')]
+    assert sorted(held_out) == ['a'] * 6 + ['b']
+
+
+def test_images_that_cannot_be_divided_are_refused(root):
+    for path in root.rglob('*.png'):
+        path.write_bytes((root / 'a' / '0.png').read_bytes())
     with pytest.raises(errors.DataError, match='validation split'):
-        folder.find_images(str(root), validation_fraction=1e-9)
+        folder.find_images(str(root), validation_fraction=0.2)
 
 
 def test_pipes_are_skipped_and_broken_links_are_not(root):
@@ -154,6 +163,47 @@ def test_a_train_folder_alone_is_refused(root):
     copy_classes(root, 'train')
     with pytest.raises(errors.DataError, match=r'has train/ but none of val'):
         folder.find_images(str(root), validation_fraction=0.3)
+
+
+def test_folders_that_are_left_out_are_counted(root):
+    copy_classes(root, 'train', 'test')
+    for path in ('pred/1.png', 'train/loose.png', '@eaDir/a.png', 'train/a/@eaDir/b.png'):
+        (root / path).parent.mkdir(exist_ok=True)
+        shutil.copy(root / 'train' / 'a' / '0.png', root / path)
+    (root / 'train' / 'a' / 'README.txt').write_text('read me')
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert source.ignored == {
+        'ignored: folders beside those of splits': (1, 'pred'),
+        'ignored: images outside class folders': (1, 'train/loose.png'),
+        'ignored: system folders': (2, '@eaDir'),
+        'ignored: .txt files': (1, 'train/a/README.txt'),
+    }
+    assert 'the test images are used as validation' in source.description
+
+
+def test_class_folders_match_across_splits_however_their_letters_are_composed(root):
+    copy_classes(root, 'train', 'val')
+    (root / 'train' / 'a').rename(root / 'train' / 'caf\u00e9')
+    (root / 'val' / 'a').rename(root / 'val' / 'cafe\u0301 ')
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert source.classes == ('b', 'caf\u00e9')
+    assert [entry.label for entry in source.splits['validation']] == [0] * 30 + [1] * 30
+
+
+def test_a_folder_without_classes_names_the_one_that_has_some(root):
+    copy_classes(root, 'photos')
+    for damage in (lambda: None, lambda: (root / 'logs').mkdir()):
+        damage()
+        with pytest.raises(errors.DataError, match=f'Perhaps --source_dir={root}/photos is meant'):
+            folder.find_images(str(root), validation_fraction=0.3)
+
+
+def test_a_class_named_train_with_folders_of_its_own_is_a_class_among_others(root):
+    for name in ('2022', '2023'):
+        (root / 'train' / name).mkdir(parents=True)
+        shutil.copy(root / 'a' / '0.png', root / 'train' / name / 'c.png')
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert source.classes == ('a', 'b', 'train')
 
 
 def test_linked_folders_are_followed_but_not_in_circles(root, tmp_path_factory):

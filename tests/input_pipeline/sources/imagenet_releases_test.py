@@ -26,7 +26,13 @@ def test_fall_2011_is_split_by_name(tmp_path, train, imitate):
     assert source.words == ('tench, Tinca tinca', '', '', '')
     entries = entries_by_name(source)
     assert len(entries) == 80
-    assert 10 < len(source.splits['validation']) < 40
+    for wnid in source.classes:  # the lowest hashes of each 20 names
+        names = sorted(
+            (name for name in train if name.startswith(wnid)),
+            key=lambda name: hashlib.sha256(name.encode()).hexdigest(),
+        )
+        held_out = [entries[f'{wnid}/{name}'][0] for name in names]
+        assert held_out == ['validation'] * 6 + ['train'] * 14
     for name, (_, entry) in entries.items():
         wnid, base = name.split('/')
         assert source.classes[entry.label] == wnid

@@ -1,10 +1,13 @@
 """Checks records as TF-slim and tensorflow-datasets write them."""
 
+import gzip
+import zlib
+
 import pytest
 import tensorflow as tf
 
 from input_pipeline import errors
-from input_pipeline.sources import tfrecords
+from input_pipeline.sources import entries, tfrecords
 
 
 def serialize(features):
@@ -53,7 +56,7 @@ def test_labels_of_tf_slim_follow_the_wnids(tmp_path, imitate, first_label):
     for shard in range(2):
         write(tmp_path / f'train-0000{shard}-of-00002', rows[10 * shard : 10 * shard + 10])
     write(tmp_path / 'validation-00000-of-00001', rows[:6])
-    source = tfrecords.find_images(str(tmp_path))
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert source.classes == tuple(sorted(imitate.IDS))
     assert source.words == tuple(imitate.WORDS[wnid] for wnid in source.classes)
     assert [len(source.splits[split]) for split in ('train', 'validation')] == [20, 6]
@@ -65,7 +68,7 @@ def test_labels_of_tf_slim_follow_the_wnids(tmp_path, imitate, first_label):
 
 def test_labels_that_start_with_1_are_shifted_to_0(tmp_path, imitate):
     write_splits(tmp_path, [unnamed_row(imitate, 1 + index % 11) for index in range(22)])
-    source = tfrecords.find_images(str(tmp_path))
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert source.classes[0] == '01'
     assert [entry.label for entry in source.splits['train']] == [index % 11 for index in range(22)]
 
@@ -75,7 +78,7 @@ def test_records_of_tensorflow_datasets_are_read(tmp_path, imitate):
         rows = [tfds_row(imitate, index) for index in range(9)]
         write(tmp_path / f'flowers-{split}.tfrecord-00000-of-00001', rows)
     (tmp_path / 'label.labels.txt').write_text('rose\ntulip\naster\n')
-    source = tfrecords.find_images(str(tmp_path))
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert source.classes == ('rose', 'tulip', 'aster')
     assert set(source.splits) == {'train', 'validation'}
     assert [entry.label for entry in source.splits['validation']] == [0, 1, 2] * 3
@@ -121,20 +124,20 @@ def test_bad_records_are_refused(tmp_path, imitate, damage, message):
     write_splits(tmp_path, [slim_row(imitate, index) for index in range(8)])
     damage(tmp_path, imitate)
     with pytest.raises(errors.DataError, match=message):
-        tfrecords.find_images(str(tmp_path))
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
 
 
 def test_unlabelled_records_are_refused(tmp_path, imitate):
     write_splits(tmp_path, [slim_row(imitate, index) for index in range(8)])
     write(tmp_path / 'test-00000-of-00001', [unnamed_row(imitate, 0)])
     with pytest.raises(errors.DataError, match='test-00000-of-00001/000000 has the label 0'):
-        tfrecords.find_images(str(tmp_path))
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
 
 
 def test_class_names_of_tf_slim_start_with_label_0(tmp_path, imitate):
     write_splits(tmp_path, [unnamed_row(imitate, 1 + index % 2) for index in range(4)])
     (tmp_path / 'labels.txt').write_text('0:cat\n1:dog\n2:emu\n')
-    source = tfrecords.find_images(str(tmp_path))
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert source.classes == ('cat', 'dog', 'emu')
     assert [entry.label for entry in source.splits['train']] == [1, 2, 1, 2]
 
@@ -151,11 +154,84 @@ def test_incomplete_data_sets_are_refused(tmp_path, imitate, files, message):
     for name in files:
         write(tmp_path / name, [slim_row(imitate, index) for index in range(8)])
     with pytest.raises(errors.DataError, match=message):
-        tfrecords.find_images(str(tmp_path))
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
 
 
 def test_records_of_something_else_than_examples_are_refused(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / 'train-00000-of-00001')) as writer:
         writer.write(b'\xff no example')
     with pytest.raises(errors.DataError, match=r'holds no tf\.train\.Example'):
-        tfrecords.find_images(str(tmp_path))
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        '{}-00000-of-00001',
+        'flowers_{}_00000-of-00001.tfrecord',
+        'my-flowers-{}.tfrecord-00000-of-00001',
+        '{}.tfrecords',
+        'pets.{}.00000-of-00001.tfrecord',
+    ],
+)
+@pytest.mark.parametrize(
+    'splits', [('train', 'validation'), ('Train', 'val'), ('training', 'test')]
+)
+def test_shards_are_named_in_many_ways(tmp_path, imitate, name, splits):
+    for split in splits:
+        write(
+            tmp_path / name.format(split), [unnamed_row(imitate, index % 2) for index in range(4)]
+        )
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+    assert {split: len(images) for split, images in source.splits.items()} == {
+        'train': 4,
+        'validation': 4,
+    }
+    assert ('test images are used as validation' in source.description) == ('test' in splits)
+
+
+def test_records_of_several_data_sets_are_refused(tmp_path, imitate):
+    for name in ('mine-train', 'yours-val'):
+        write(tmp_path / f'{name}.tfrecord-00000-of-00001', [unnamed_row(imitate, 0)])
+    with pytest.raises(errors.DataError, match='several data sets: mine-train, yours-val'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+def test_records_of_no_known_split_are_counted(tmp_path, imitate):
+    write_splits(tmp_path, [unnamed_row(imitate, index % 2) for index in range(4)])
+    write(tmp_path / 'holdout-00000-of-00001', [unnamed_row(imitate, 0)])
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+    assert source.ignored == {
+        'ignored: records whose name has no split': (1, 'holdout-00000-of-00001')
+    }
+
+
+@pytest.mark.parametrize(
+    ('compress', 'ending'),
+    [(gzip.compress, ''), (gzip.compress, '.gz'), (zlib.compress, ''), (lambda data: data, '')],
+)
+def test_compressed_records_are_read(tmp_path, imitate, compress, ending):
+    """As TensorFlow's writer and as other programs compress them."""
+    rows = [unnamed_row(imitate, index % 2) for index in range(6)]
+    write_splits(tmp_path, rows)
+    for path in list(tmp_path.iterdir()):
+        data = path.read_bytes()
+        path.unlink()
+        path.with_name(path.name + ending).write_bytes(compress(data))
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+    contents = [entry.read() for entry in source.splits['train']]
+    assert contents == [row['image/encoded'] for row in rows]
+    assert [entry.label for entry in source.splits['train']] == [0, 1] * 3
+    assert source.in_place_layout is None
+    entries.remove_copies(tmp_path / 'copies')
+    assert not any((tmp_path / 'copies').glob('*'))
+
+
+def test_damaged_compressed_records_are_refused(tmp_path, imitate):
+    write_splits(tmp_path, [unnamed_row(imitate, index % 2) for index in range(60)])
+    path = tmp_path / 'train-00000-of-00001'
+    data = bytearray(gzip.compress(path.read_bytes()))
+    data[len(data) // 2 :] = bytes(len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(errors.DataError, match='train-00000-of-00001 is damaged'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
