@@ -10,7 +10,7 @@ from typing import TextIO
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import progress
 from input_pipeline import errors, files
-from input_pipeline.sources import folder
+from input_pipeline.sources import listing
 
 
 def list_inputs(inputs: Sequence[str]) -> list[str]:
@@ -49,7 +49,7 @@ def _match_names(name: str) -> list[str]:
 
 def _list_files(name: str) -> list[str]:
     path = files.as_path(name)
-    return list(map(os.fspath, folder.list_files(path))) if path.is_dir() else [name]
+    return list(map(os.fspath, listing.list_files(path))) if path.is_dir() else [name]
 
 
 def _describe_missing(name: str, *, is_one_of_several: bool) -> str:
