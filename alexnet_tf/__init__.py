@@ -5,7 +5,7 @@ first used, so that `import alexnet_tf` itself imports neither TensorFlow nor Ke
 
 >>> import alexnet_tf
 >>> alexnet_tf.recipes()
-('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1')
+('paper', 'source2012', 'caffe', 'modern', 'cifar13', 'cifar11', 'figure1')
 """
 
 import importlib

@@ -110,9 +110,9 @@ class Classifier:
 
         Args:
             images: See `Classifier`.
-            views: Views of each image whose probabilities are averaged: 1 for the centre, 10 for
-                the corners and the centre with their mirror images (section 4.1), 9 for the
-                positions of the paper's source.
+            views: Views of each image whose probabilities are averaged: 1 for the centre, 2 for it
+                and its mirror image, 10 for the corners and the centre with their mirror images
+                (section 4.1), 9 for the positions of the paper's source.
             top: The number of classes in `Prediction.top`.
             batch_size: Views in a forward pass.
 
@@ -177,7 +177,7 @@ class Classifier:
                 `image_dataset_from_directory` are cropped already, so that their errors differ a
                 little from those on records of the same files.
             split: Split of the records: 'train', 'validation' or 'test'.
-            views: Views of each image whose probabilities are averaged: 1, 9 or 10.
+            views: Views of each image whose probabilities are averaged: 1, 2, 9 or 10.
             batch_size: Views in a forward pass.
 
         Returns:

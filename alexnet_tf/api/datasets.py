@@ -1,5 +1,6 @@
 """Data sets of (images, labels) for `fit`: from folders of images, and from prepared records."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, loading, training_data
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets
+from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
 from input_pipeline.sources import folder
@@ -37,9 +39,9 @@ def image_dataset_from_directory(
     """Reads a folder of images, one folder a class, as a data set for `fit`.
 
     Arguments are those of `keras.utils.image_dataset_from_directory`, with three differences: the
-    hash of a file's content decides on which side of `validation_split` it is, so that an image
-    never changes sides when others are added; images are cropped to a square instead of squeezed;
-    and they are uint8.
+    hash of a file's content decides on which side of `validation_split` it is, within its class, so
+    that few images change sides when others are added; images are cropped to a square instead of
+    squeezed; and they are uint8.
 
     Args:
         directory: Folder of class folders; or, with `validation_split`, of train/ and val/ with
@@ -91,7 +93,9 @@ def image_dataset_from_directory(
             size=size,
             batch_size=batch_size,
             shuffle_seed=seed if shuffle else None,
-            exif_orientation=exif_orientation,
+            rendering=dataclasses.replace(
+                rendering_lib.OWN_IMAGES, exif_orientation=exif_orientation
+            ),
             is_categorical=label_mode == 'categorical',
         )
         for entries in subsets
@@ -190,13 +194,13 @@ def _create_image_dataset(
     size: int,
     batch_size: int | None,
     shuffle_seed: int | None,
-    exif_orientation: bool,
+    rendering: rendering_lib.Rendering,
     is_categorical: bool,
 ) -> tf.data.Dataset:
     @tf.autograph.experimental.do_not_convert
     def read(path, label):
         label = tf.one_hot(label, len(classes)) if is_categorical else label
-        return images_lib.read_central_crop(path, size, exif_orientation), label
+        return images_lib.read_central_crop(path, size, rendering), label
 
     paths = [entry.read.path for entry in entries]
     labels = tf.constant([entry.label for entry in entries], tf.int64)

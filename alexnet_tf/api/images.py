@@ -11,7 +11,8 @@ import tensorflow as tf
 from alexnet_tf.config import fields
 from input_pipeline import errors, files
 from input_pipeline.batches import preprocessing
-from input_pipeline.images import decoding, headers
+from input_pipeline.images import decoding, headers, jpeg
+from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.sources import listing
 
 Image = str | np.ndarray  # a path, or (height, width, 3) uint8 RGB
@@ -22,14 +23,14 @@ _EXPECTED = (
 )
 
 
-def list_images(images: Any, *, exif_orientation: bool) -> Iterable[Image]:
+def list_images(images: Any, *, rendering: rendering_lib.Rendering) -> Iterable[Image]:
     """Lists images one by one: a list, or of a data set an iterator.
 
     Args:
         images: A path of a file, or of a folder for all files below it; a PIL image; an array or
             tensor (height, width, 3) or (n, height, width, 3) uint8 RGB; a list of these; or a
             tf.data.Dataset of such arrays, or of tuples whose first element is one.
-        exif_orientation: Whether PIL images are rotated as their EXIF orientation says.
+        rendering: How PIL images become pixels.
 
     Returns:
         Paths of files, and pixels (height, width, 3) uint8 RGB.
@@ -40,7 +41,7 @@ def list_images(images: Any, *, exif_orientation: bool) -> Iterable[Image]:
     """
     if isinstance(images, tf.data.Dataset):
         return (image for image, _ in iterate_dataset(images))
-    listed = list(_flatten(images, exif_orientation))
+    listed = list(_flatten(images, rendering))
     if not listed:
         raise fields.UsageError(f'images: there are none in {images!r}; {_EXPECTED}.')
     return listed
@@ -84,13 +85,13 @@ def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]
     return iterate()
 
 
-def read_central_crop(path: tf.Tensor, size: int, exif_orientation: bool) -> tf.Tensor:
+def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rendering) -> tf.Tensor:
     """Reads the centre of an image file, in a graph.
 
     Args:
         path: Scalar string.
         size: Side of the crop. The central square of the image is resized to 8/7 of it.
-        exif_orientation: Whether the image is rotated as its EXIF orientation says.
+        rendering: How the file becomes pixels.
 
     Returns:
         (size, size, 3) uint8 RGB.
@@ -100,19 +101,20 @@ def read_central_crop(path: tf.Tensor, size: int, exif_orientation: bool) -> tf.
     """
     # Headers in Python, as in `prepare`: in the graph they cost more than decoding the image.
     encoded = tf.io.read_file(path)
-    orientation, problem = tf.numpy_function(_inspect, [encoded], [tf.int32, tf.string])
-    orientation = tf.ensure_shape(orientation, []) if exif_orientation else tf.constant(1)
+    inspected = tf.numpy_function(_inspect, [encoded], [tf.int32, tf.string, tf.string])
+    *metadata, problem = (tf.ensure_shape(value, []) for value in inspected)
 
     @tf.autograph.experimental.do_not_convert
-    def decode(encoded, orientation):
-        upright = decoding.apply_orientation(decoding.decode(encoded), orientation)
-        square = decoding.resize_to_square(upright, round(size * 8 / 7))
-        return preprocessing.central_crop(square, size), ''
+    def decode(encoded, *metadata):
+        rendered = rendering_lib.render(
+            encoded, rendering, round(size * 8 / 7), jpeg_metadata=jpeg.Metadata(*metadata)
+        )
+        return preprocessing.central_crop(rendered.square, size), ''
 
     # A data set, because it can drop what fails; the second element then stands in for it.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
     failed = tf.data.Dataset.from_tensors((black, decoding.UNREADABLE))
-    readable = tf.data.Dataset.from_tensors((encoded, orientation)).take(
+    readable = tf.data.Dataset.from_tensors((encoded, *metadata)).take(
         tf.cast(problem == '', tf.int64)
     )
     decoded = readable.map(decode).ignore_errors().concatenate(failed).take(1)
@@ -123,23 +125,24 @@ def read_central_crop(path: tf.Tensor, size: int, exif_orientation: bool) -> tf.
         return tf.ensure_shape(image, black.shape)
 
 
-def _inspect(encoded: bytes) -> tuple[np.int32, bytes]:
-    """Returns the EXIF orientation of an image, and why it must not be decoded, if so."""
+def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes]:
+    """Returns the metadata of a JPEG, and why an image must not be decoded, if so."""
     try:
         headers.check(encoded)
     except (tf.errors.OpError, ValueError) as error:
-        return np.int32(1), errors.describe(error).encode()
-    return np.int32(headers.read_orientation(encoded)), b''
+        return np.int32(1), b'', errors.describe(error).encode()
+    orientation, profile = jpeg.read_metadata(encoded)
+    return np.int32(orientation), profile, b''
 
 
-def _flatten(images: Any, exif_orientation: bool) -> Iterator[Image]:
+def _flatten(images: Any, rendering: rendering_lib.Rendering) -> Iterator[Image]:
     if isinstance(images, (str, os.PathLike)):
         yield from _list_files(os.fspath(images))
     elif isinstance(images, (list, tuple)):
         for image in images:
-            yield from _flatten(image, exif_orientation)
+            yield from _flatten(image, rendering)
     elif _is_pil(images):
-        yield _read_pil(images, exif_orientation)
+        yield _read_pil(images, rendering)
     else:
         pixels = np.asarray(images)
         if pixels.dtype == object:
@@ -161,7 +164,7 @@ def _is_pil(image: Any) -> bool:
     return pil is not None and isinstance(image, pil.Image)
 
 
-def _read_pil(image: Any, exif_orientation: bool) -> np.ndarray:
+def _read_pil(image: Any, rendering: rendering_lib.Rendering) -> np.ndarray:
     from PIL import ImageOps  # an image of PIL's is there, but PIL need not be
 
     if image.mode in ('F', 'I') or image.mode.startswith('I;'):
@@ -169,8 +172,9 @@ def _read_pil(image: Any, exif_orientation: bool) -> np.ndarray:
             f'images: a PIL image of mode {image.mode}; expected 8 bits, from 0 to 255. Convert '
             'it, or give the path of its file.'
         )
-    upright = ImageOps.exif_transpose(image) if exif_orientation else image
-    return np.asarray(upright.convert('RGB'))
+    upright = ImageOps.exif_transpose(image) if rendering.exif_orientation else image
+    rgba = np.asarray(upright.convert('RGBA'))
+    return rendering_lib.render_pixels(rgba, image.info.get('icc_profile', b''), rendering)
 
 
 def _check_pixels(pixels: np.ndarray) -> None:

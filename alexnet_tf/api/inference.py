@@ -111,7 +111,7 @@ class Inference:
         return ensembles.compute_metrics([predictions], [1.0])
 
     def _list_images(self, images: Any):
-        return images_lib.list_images(images, exif_orientation=self._run.exif_orientation)
+        return images_lib.list_images(images, rendering=self._run.rendering)
 
     def _get_probability_predictor(self, views: int, batch_size: int) -> predictor.Predictor:
         settings.check_choice('views', views, sorted(outputs.VIEWS.values()))

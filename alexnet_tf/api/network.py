@@ -27,7 +27,7 @@ def AlexNet(  # noqa: N802
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
     recipe: str | recipes_lib.Recipe = 'source2012',
-    width: float = 1.0,
+    width: float | None = None,
     devices: Sequence[str] = (),
     precision: str | None = None,
     seed: int = 0,
@@ -49,10 +49,12 @@ def AlexNet(  # noqa: N802
         classes: The number of classes.
         classifier_activation: The activation of the last layer. None returns the logits.
         recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`.
-        width: Filters and units as a multiple of the paper's.
-        devices: None, one for both columns, or one for each, such as ('/GPU:0', '/GPU:1').
+        width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
+        devices: None, one for both columns, or one for each, such as ('/GPU:0', '/GPU:1'). `fit`
+            computes all gradients on one of them; `alexnet_tf.train` each column's on its own.
         precision: The dtype of activations: 'float32', 'bfloat16' or 'float16'; weights are
-            float32. None follows `keras.config.dtype_policy()`.
+            float32. None follows `keras.config.dtype_policy()`. With float16 `compile` scales the
+            loss, as with Keras' policy 'mixed_float16'.
         seed: The seed of the initial weights and of the dropout masks.
         name: The name of the model.
         include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
@@ -63,7 +65,8 @@ def AlexNet(  # noqa: N802
         A model from images to class probabilities, (batch, classes) float32. Images are (batch,
         crop_size, crop_size, 3), RGB; crop_size is that of the recipe, 224 in the paper. They are
         float32 minus the mean, about [-130, 150], see `preprocess_input`; or any dtype in [0, 255]
-        with `include_preprocessing`.
+        with `include_preprocessing`. Without it, it takes [0, 255] too, which it cannot tell from
+        images minus the mean, but classifies them badly.
 
     Raises:
         ValueError: An argument has no such value, arguments do not go together, or weights are of a
@@ -78,19 +81,20 @@ def AlexNet(  # noqa: N802
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
     recipe = settings.get_recipe(recipe)
+    if width is not None:
+        recipe = recipe.replace(width=width)
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
     file = source and initial_weights.find_weights(source, 'newest', 'weights')
     if source and file and source.is_dir():
-        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe and the width of the run'
+        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe'
         initial_weights.check_same_network(
-            source, file, recipe=recipe, width=width, argument='weights', advice=advice
+            source, file, recipe=recipe, argument='weights', advice=advice
         )
     placement.create_logical_cpus(devices)
     placement.check_devices(devices)
     columns = columns_lib.ColumnBuilder(
         recipe,
-        width=width,
         devices=tuple(devices),
         precision=_resolve_precision(precision),
         seed=seed,
@@ -101,17 +105,18 @@ def AlexNet(  # noqa: N802
     if include_top and classifier_activation is not None:
         outputs = build.add_predictions(outputs, classifier_activation)
     model = keras.Model(images, outputs, name=name)
+    model.dtype_policy = columns.dtype_policy  # `compile` scales the loss if it is float16
     if file:
         initial_weights.load(model, file, advice='Give the same classes, or include_top=False.')
     return model
 
 
 def recipes() -> tuple[str, ...]:
-    """Returns the names of the recipes: the paper's, of its source, of Caffe, and for CIFAR-10.
+    """Returns the names of the recipes: of the paper, its source, Caffe, today, and CIFAR-10.
 
     Example:
     >>> recipes()
-    ('paper', 'source2012', 'caffe', 'cifar13', 'cifar11', 'figure1')
+    ('paper', 'source2012', 'caffe', 'modern', 'cifar13', 'cifar11', 'figure1')
     """
     return tuple(recipes_lib.RECIPES)
 

@@ -12,13 +12,14 @@ from alexnet_tf.config import environment
 PACKAGE = 'alexnet_tf'  # as the classes are registered
 # Module -> its classes that saved models may hold.
 CLASSES = {
+    'alexnet_tf.models.layers.batch_normalization': ('BatchNormalization',),
     'alexnet_tf.models.layers.dropout': ('Dropout',),
     'alexnet_tf.models.layers.locally_connected': ('LocallyConnected2D',),
     'alexnet_tf.models.layers.lrn': ('LocalResponseNormalization', 'SameMapNormalization'),
     'alexnet_tf.models.layers.mean_subtraction': ('MeanImageSubtraction', 'MeanSubtraction'),
     'alexnet_tf.models.layers.on_device': (
         *('Activation', 'AveragePooling2D', 'ChannelSlice', 'Concatenate', 'Conv2D', 'Dense'),
-        *('Flatten', 'MaxPooling2D', 'ReLU', 'ZeroPadding2D'),
+        *('Flatten', 'MaxPooling2D', 'ReLU', 'Rescaling', 'ZeroPadding2D'),
     ),
     'alexnet_tf.training.optimizer': ('PaperSGD',),
 }

@@ -126,11 +126,10 @@ def _describe_unknown(setting: str, known: Iterable[str], mode: str, name: str) 
             if setting in inspect.signature(function).parameters:
                 call = f'{function.__name__}({setting}=...)'
                 return f'{name}() does not take {setting}, but Keras does: AlexNet(...).{call}.'
-    hint = errors.suggest(setting, known)
-    elsewhere = setting in fields.map_settings(schema.Config)
-    reason = 'does not use the setting' if elsewhere else 'has no setting'
     more = f' `python -m alexnet_tf.main --mode={mode} --help` lists its settings.'
-    return f'{name}() {reason} {setting}.{hint or more}'
+    if setting in fields.map_settings(schema.Config):
+        return f'{name}() does not use the setting {setting}.{more}'
+    return f'{name}() has no setting {setting}.{errors.suggest(setting, known) or more}'
 
 
 def _convert(field: Any, value: Any) -> Any:

@@ -99,7 +99,7 @@ def test_the_model_is_a_keras_model_of_centred_images(trained, inputs):
 def test_properties_describe_the_run(trained, run_dir):
     assert trained.class_names == ('cat', 'dog')
     assert trained.recipe == recipes.PAPER.replace(
-        crop_size=67, batch_size=8, schedule='list', epochs=2, learning_rate=0.001
+        width=0.1, crop_size=67, batch_size=8, schedule='list', epochs=2, learning_rate=0.001
     )
     assert trained.mean_image.shape == (256, 256, 3)
     assert repr(trained) == f"<Classifier '{run_dir}': recipe paper, 2 classes, step 4>"
@@ -254,7 +254,7 @@ def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda run: run.predict('.', views=3), 'views=3: expected one of 1, 9, 10'),
+        (lambda run: run.predict('.', views=3), 'views=3: expected one of 1, 2, 9, 10'),
         (lambda run: run.predict('.', batch_size=0), 'batch_size=0: expected an integer from 1'),
         (lambda run: run.predict('.', top=0), 'top=0: expected an integer from 1'),
         (lambda run: run.features('.', 'conv55'), 'layer=conv55: .* Did you mean conv5'),
