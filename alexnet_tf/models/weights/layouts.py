@@ -144,13 +144,6 @@ NETWORKS = (
         order=('max_pool', 'normalization'),
     ),
     Network(
-        recipe='one_weird_trick',
-        layouts=_CAFFES,
-        filters=ONE_COLUMN_FILTERS,
-        is_grouped=False,
-        order=('normalization', 'max_pool'),
-    ),
-    Network(
         recipe='torchvision',
         layouts=(TORCHVISION, TF2CV),  # tf2cv calls it alexnetb
         filters=ONE_COLUMN_FILTERS,

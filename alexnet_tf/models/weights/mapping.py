@@ -4,8 +4,6 @@ In between, kernels are (rows, columns, in, out) and (in, out) with all columns 
 reads RGB, and fc6 reads the last feature maps position by position.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from alexnet_tf.models.weights import layouts
@@ -77,18 +75,6 @@ def split(
         kernel = divided.transpose(2, 0, 1, 3, 4).reshape(kernel.shape)
     parts = (np.split(array, columns, axis=-1) for array in (kernel, bias))
     return list(zip(*parts, strict=True))
-
-
-def join(
-    layer: str, parts: Sequence[tuple[np.ndarray, np.ndarray]], maps: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Joins the columns of a layer, the inverse of `split`."""
-    kernel, bias = (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
-    if layer == 'fc6' and len(parts) > 1:
-        rows, across, channels = maps
-        divided = kernel.reshape(len(parts), rows, across, channels // len(parts), -1)
-        kernel = divided.transpose(1, 2, 0, 3, 4).reshape(kernel.shape)
-    return kernel, bias
 
 
 def _find_axes(axes: str, wanted: str) -> list[int]:

@@ -31,9 +31,9 @@ class Recognition:
         arrays: The file's names of arrays by layer and variable: 'conv1' for both columns with
             'kernel' and 'bias'. In this package's layout 'conv1_a', also with 'gamma' and so on, or
             with indices.
-        recipes: The recipes whose networks have these weights: none where only the weights of the
-            paper's layers are known, several where the file does not tell them apart.
-        reasons: Sentences that say why.
+        recipes: The recipes whose networks have such weights: none for other filters and for this
+            package's layout, several where the file does not tell them apart.
+        reasons: Why, a phrase each.
     """
 
     layout: layouts.Layout | None
@@ -51,7 +51,7 @@ def recognise(file: weight_file.WeightFile) -> Recognition:
     """
     own = _find_own(file)
     if any(layer.endswith(_OWN_COLUMN) for layer in own):
-        reason = f'{file.format} with the names of alexnet_tf, such as {next(iter(own))}'
+        reason = f'{file.format} file with the names of alexnet_tf, such as {next(iter(own))}'
         return Recognition(None, own, (), (reason,))
     candidates = [layout for layout in layouts.LAYOUTS if file.format in layout.formats]
     found = [(layout, _find_pairs(file, layout.keys)) for layout in candidates]
@@ -66,7 +66,7 @@ def recognise(file: weight_file.WeightFile) -> Recognition:
     layout, pairs = _choose_by_shapes(file, named)
     recipes, reasons = _find_recipes(file, layout, pairs)
     kernel = next(iter(pairs.values()))['kernel']
-    reason = f'{file.format} with the names and axes of {layout.name}, such as {kernel}'
+    reason = f'{file.format} file with the names and axes of {layout.name}, such as {kernel}'
     return Recognition(layout, pairs, recipes, (reason, *reasons))
 
 
@@ -160,7 +160,7 @@ def _find_recipes(
     file: weight_file.WeightFile, layout: layouts.Layout, pairs: Mapping[str, Mapping[str, str]]
 ) -> tuple[tuple[str, ...], list[str]]:
     if not set(_CONVOLUTIONS) <= set(pairs):
-        return (), ['it lacks convolutional layers']
+        return (), ['convolutional layers are missing']
     shapes = [file.arrays[pairs[layer]['kernel']].shape for layer in _CONVOLUTIONS]
     filters = [shape[layout.convolution.index('O')] for shape in shapes]
     inputs = shapes[1][layout.convolution.index('I')]
@@ -175,8 +175,8 @@ def _find_recipes(
         and order in ((), network.order)
     ]
     listed = ', '.join(map(str, filters))
-    reasons = [f'filters {listed}; conv2 reads {inputs} of {filters[0]}']
-    reasons += [f'after conv1 {", then ".join(order)}' if order else 'no list of layers']
+    reasons = [f'{listed} filters; conv2 reads {inputs} of the {filters[0]} of conv1']
+    reasons += [f'after conv1: {", ".join(order)}' if order else 'no list of layers']
     return tuple(network.recipe for network in networks), reasons
 
 

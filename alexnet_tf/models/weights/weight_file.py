@@ -49,15 +49,6 @@ class WeightFile:
     layers: Sequence[Layer] = ()
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def describe(self) -> list[str]:
-        """Describes the arrays, a line each.
-
-        Example:
-        >>> WeightFile(pathlib.Path('a.npz'), 'NumPy', {'fc8/bias': np.ones(3)}).describe()
-        ['fc8/bias: (3,) float64']
-        """
-        return [f'{name}: {array.shape} {array.dtype}' for name, array in self.arrays.items()]
-
 
 def read_bytes(path: pathlib.Path) -> bytes:
     """Reads a whole file of at most `MAX_BYTES`.

@@ -188,7 +188,12 @@ WRONG_TENSORS = {
     'has 1 sizes, but 2 strides': ((48,), (1, 1), {}),
     'storage 0 has 192 bytes, but its shape': ((49,), (1,), {'size': 49}),
     r'it lacks archive/data/\.\./7': ((1,), (1,), {'key': '../7'}),
-    'storage 0 has a part outside itself': ((1,), (1,), {'size': -4}),
+    r'part outside itself: \(-4': ((1,), (1,), {'size': -4}),
+    r'part outside itself: \(48, 9, 40\)': (
+        (1,),
+        (1,),
+        {'view': b'(X\x01\x00\x00\x00vI9\nI40\nt'},
+    ),
 }
 
 
@@ -295,6 +300,16 @@ def test_files_of_keras_that_refer_to_others_are_refused(tmp_path):
         message = {'huge': 'conv1/kernel has 4,398,046,511,104 bytes', 'link': 'no arrays'}
         with pytest.raises(errors.DataError, match=message.get(kind, 'lies in another file')):
             readers.read(path)
+
+
+def test_arrays_that_are_too_large_together_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(weight_file, 'MAX_BYTES', LIMIT)
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        for name in 'ab':  # compressed, so that the file itself is small
+            values = np.zeros(LIMIT * 3 // 16, np.float32)
+            file.create_dataset(name, data=values, compression='gzip')
+    with pytest.raises(errors.DataError, match='its content has 1,572,864 bytes'):
+        readers.read(tmp_path / 'a.h5')
 
 
 def test_an_archive_of_keras_needs_weights_and_its_code_does_not_run(tmp_path, encode):

@@ -84,6 +84,7 @@ KNOWN = {
         ('safetensors', make_arrays(TORCHVISION, [n // 4 for n in ONE_COLUMN], suffixes=TORCH)),
         ('torchvision',),
     ),
+    'the paper without columns': (('NumPy', make_arrays(CAFFE, PAPER)), ()),
     'other filters': (
         ('safetensors', make_arrays(TORCHVISION, (64, 128, 256, 256, 256), suffixes=TORCH)),
         (),
