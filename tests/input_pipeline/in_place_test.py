@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from input_pipeline import errors
 from input_pipeline.batches import datasets
+from input_pipeline.images import rendering
 from input_pipeline.prepare import conversion, estimate, sharding
 from input_pipeline.records import checking, manifests
 from input_pipeline.sources import tfrecords
@@ -160,7 +161,7 @@ def test_a_broken_image_among_them_is_refused(tmp_path):
 def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label):
     root = write_records(tmp_path / 'theirs', first_label=first_label)
     source = dataclasses.replace(
-        tfrecords.find_images(str(root), copies_dir=root / 'copies'), exif_orientation=True
+        tfrecords.find_images(str(root), copies_dir=root / 'copies'), rendering=rendering.OWN_IMAGES
     )
     tasks = sharding.plan_shards(tmp_path / 'ours', source, SETTINGS)
     assert not any(task.original for task in tasks)

@@ -51,6 +51,9 @@ PROGRAM = """
 
     if __name__ == '__main__':
         executor = local_executor.LocalExecutor(2)
+        if sys.argv[1:] == ['show']:
+            shown = local_executor.LocalExecutor(2, shows_stderr=True)
+            sys.exit(len(list(shown.run(square, range(2)))) != 2)
         if sys.argv[1:]:
             list(executor.run(wait, sys.argv[1:]))
         counts = []
@@ -75,7 +78,9 @@ def start(tmp_path):
     program = tmp_path / 'program.py'
     # Instead of TensorFlow, which each process imports for seconds; conversion_test has the real
     # one.
-    (tmp_path / 'tensorflow.py').write_text('from unittest import mock\nconfig = mock.Mock()\n')
+    (tmp_path / 'tensorflow.py').write_text(
+        'import os\nfrom unittest import mock\nconfig = mock.Mock()\nos.write(2, b"it starts\\n")\n'
+    )
     program.write_text(textwrap.dedent(PROGRAM))
     root = str(pathlib.Path(local_executor.__file__).parents[2])
 
@@ -113,6 +118,14 @@ def test_results_are_in_order_and_errors_and_lost_processes_are_raised(start):
     out, err = start().communicate(timeout=120)
     assert '7 is bad' in out, err
     assert 'a worker process ended before its task' in out
+    assert 'it starts' not in err
+
+
+def test_what_tensorflow_writes_when_processes_start_is_shown_on_demand(start):
+    program = start('show')
+    _, err = program.communicate(timeout=120)
+    assert program.returncode == 0, err
+    assert 'it starts' in err
 
 
 @pytest.mark.parametrize('name', ['SIGKILL', 'SIGINT'])

@@ -75,7 +75,7 @@ def check_entries(source, images, labels):
         for name, entry in entries.items():
             assert entry.label == labels[images.wnids[name]]
             assert entry.read() == contents[name]
-    assert not source.exif_orientation
+    assert not source.rendering.uses_metadata
     assert source.expected == {'train': 1281167, 'validation': 50000}
 
 
