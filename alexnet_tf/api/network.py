@@ -42,8 +42,9 @@ def AlexNet(  # noqa: N802
 
     Args:
         weights: A run directory of `train`, whose newest checkpoint is loaded, or a file:
-            .npy, .npz or .caffemodel, as of Caffe's AlexNet (with `recipe='caffe'`). None: random
-            initialisation as in the paper.
+            .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or .tar, of
+            Caffe's AlexNet (with `recipe='caffe'`) or another. None: random initialisation as in
+            the paper.
         include_top: Whether the fully-connected layers are there. Without them the output is the
             last feature maps of both columns, (batch, 6, 6, 256), in a layer 'features'.
         classes: The number of classes.

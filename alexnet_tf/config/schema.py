@@ -78,7 +78,7 @@ class Data(fields.Section):
         'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR'
     )
     validation_fraction: float = fields.setting(
-        0.2, 'Share to hold out if the source has no split.', low=0.001, high=0.9
+        0.2, 'Share of each class to hold out if the source has no split.', low=0.001, high=0.9
     )
     record_encoding: str = fields.setting('jpeg', 'Images in records:', choices=('jpeg', 'raw'))
     shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1)
@@ -228,6 +228,10 @@ class Training(fields.Section):
         None, 'Examples in a step.', low=1, high=1_000_000, modes=_UPDATE
     )
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
+    max_steps: int | None = fields.setting(
+        None, 'Steps after which training ends, if --epochs are not done. 0: none.', low=0
+    )
+    validate_every_epochs: int = fields.setting(1, 'Epochs between two validations.', low=1)
     stop_train_error: float = fields.setting(
         -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
     )

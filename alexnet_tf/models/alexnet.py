@@ -12,7 +12,7 @@ def build(
     recipe: recipes.Recipe,
     *,
     num_classes: int,
-    width: float = 1.0,
+    width: float | None = None,
     devices: tuple[str, ...] = (),
     precision: str = 'float32',
     seed: int = 0,
@@ -25,7 +25,7 @@ def build(
     Args:
         recipe: The hyperparameters.
         num_classes: The number of classes, the size of fc8.
-        width: Filters and units as a multiple of the paper's.
+        width: Of the recipe, if it is another.
         devices: None, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.

@@ -28,7 +28,7 @@ def build(
     recipe: recipes.Recipe,
     *,
     num_classes: int,
-    width: float = 1.0,
+    width: float | None = None,
     devices: tuple[str, ...] = (),
     precision: str = 'float32',
     seed: int = 0,
@@ -42,7 +42,7 @@ def build(
     Args:
         recipe: The hyperparameters, but for those that `list_unused_fields` names.
         num_classes: The number of classes, the size of the last layer.
-        width: Filters as a multiple of the recipe's.
+        width: Of the recipe, if it is another.
         devices: None, or one.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights.

@@ -29,7 +29,8 @@ class ColumnBuilder:
     Args:
         recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2. A small network
             (see `cifar`) has 1.
-        width: Filters and units as a multiple of the numbers that the methods are given.
+        width: Filters and units as a multiple of the numbers that the methods are given; None for
+            the recipe's.
         devices: None, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
@@ -37,6 +38,7 @@ class ColumnBuilder:
 
     Attributes:
         recipe: The hyperparameters.
+        dtype_policy: The dtypes of activations and weights.
 
     Raises:
         ValueError: There are more devices than columns.
@@ -53,7 +55,7 @@ class ColumnBuilder:
         self,
         recipe: recipes.Recipe,
         *,
-        width: float = 1.0,
+        width: float | None = None,
         devices: tuple[str, ...] = (),
         precision: str = 'float32',
         seed: int = 0,
@@ -62,18 +64,17 @@ class ColumnBuilder:
         if recipe.layers:
             recipe = recipe.replace(columns=1)
         if len(devices) > recipe.columns:
-            raise ValueError(
-                f'{len(devices)} devices for {recipe.columns} column. Give one device.'
-            )
-        self.recipe, self._width, self._seed, self._compiled = recipe, width, seed, compiled
+            raise ValueError(f'{len(devices)} devices for {recipe.columns} column. Give one.')
+        self.recipe = recipe if width is None else recipe.replace(width=width)
+        self._seed, self._compiled = seed, compiled
         policy = precision if precision == 'float32' else f'mixed_{precision}'
-        self._dtype = keras.DTypePolicy(policy)
+        self.dtype_policy = keras.DTypePolicy(policy)
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self) -> keras.KerasTensor:
         """Creates the input, (batch, crop_size, crop_size, 3)."""
         size = self.recipe.crop_size
-        dtype = self._dtype.compute_dtype if self._compiled else 'float32'
+        dtype = self.dtype_policy.compute_dtype if self._compiled else 'float32'
         return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
 
     def scale_input(self, name: str, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -179,8 +180,7 @@ class ColumnBuilder:
                 f'crop_size={self.recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
                 f'pixels; its windows are {size}x{size}. Give a larger crop.'
             )
-        arguments = size, POOL_STRIDE, padding, _DATA_FORMAT
-        return self._add(on_device.MaxPooling2D, name, x, *arguments)
+        return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding, _DATA_FORMAT)
 
     def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Averages over the recipe's windows, 2 apart, and at the edge over what exists of one."""
@@ -195,8 +195,8 @@ class ColumnBuilder:
     def join_columns(self, name: str, x: ColumnOutputs) -> keras.KerasTensor:
         """Joins the columns' outputs side by side, a then b, in a layer of exactly this name."""
         if len(x) == 1:
-            return on_device.Activation('linear', name=name, dtype=self._dtype)(x[COLUMNS[0]])
-        return on_device.Concatenate(name=name, dtype=self._dtype)(list(x.values()))
+            return on_device.Activation('linear', name=name, dtype=self.dtype_policy)(x[COLUMNS[0]])
+        return on_device.Concatenate(name=name, dtype=self.dtype_policy)(list(x.values()))
 
     def concatenate_columns(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Gives every column the outputs of all columns side by side, a then b."""
@@ -277,7 +277,7 @@ class ColumnBuilder:
 
     def _placement(self, name, column) -> dict[str, Any]:
         device = self._devices[column]
-        return {'name': f'{name}_{column}', 'device': device, 'dtype': self._dtype}
+        return {'name': f'{name}_{column}', 'device': device, 'dtype': self.dtype_policy}
 
     def _initializers(self, name, column, sd, bias, *, is_last=False) -> dict[str, Any]:
         seed = self._layer_seed(name, column)
@@ -292,9 +292,9 @@ class ColumnBuilder:
         return zlib.crc32(f'{self._seed}/{name}_{column}'.encode()) & 0x7FFFFFFF
 
     def _scale(self, number: int) -> int:
-        scaled = round(number * self._width)
+        scaled = round(number * self.recipe.width)
         if scaled < 1:
             raise ValueError(
-                f'width={self._width} leaves none of {number} filters. Give a larger width.'
+                f'width={self.recipe.width} leaves none of {number} filters. Give a larger width.'
             )
         return scaled

@@ -40,6 +40,7 @@ class Recipe:
         name: The recipe it came from, for tables and records.
         layers: The layers of a small network (see `cifar`), in order; () for the paper's eight. A
             small network has one column and no use for what only those eight have.
+        width: The filters and units of each layer as a multiple of the paper's.
         columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
             conv4, then as many as both columns have.
         conv6: Whether a sixth convolution follows the last pooling layer (P 7, table 2).
@@ -85,6 +86,7 @@ class Recipe:
         weight_decay: The weight decay (P 5). Biases have none.
         batch_size: Examples in a step (P 5).
         epochs: Passes over the training set (P 5).
+        max_steps: The steps after which training ends before that; 0 for no such number.
         schedule: 'plateau', which divides the learning rate when the validation error stops
             improving (P 5), 'list', 'geometric' or 'cosine'.
         warmup: The share of a 'cosine' schedule in which the learning rate rises from 0.
@@ -107,6 +109,7 @@ class Recipe:
 
     name: str
     layers: tuple[Layer, ...] = ()
+    width: float = 1.0
     columns: int = 2
     conv6: bool = False
     removed_layer: str = ''
@@ -141,6 +144,7 @@ class Recipe:
     weight_decay: float = 0.0005
     batch_size: int = 128
     epochs: int = 90
+    max_steps: int = 0
     schedule: str = 'plateau'
     warmup: float = 0.0
     label_smoothing: float = 0.0
@@ -238,6 +242,7 @@ CAFFE = dataclasses.replace(
 MODERN = dataclasses.replace(
     PAPER,
     name='modern',
+    width=0.5,
     global_pooling=True,
     batch_norm=True,
     hidden_units=2048,

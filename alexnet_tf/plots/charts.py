@@ -84,12 +84,13 @@ def plot_by_epoch(
     Args:
         axes: The axes; `finish_epoch_axes` finishes them.
         epochs: Rows of `summary.csv`; a single one is shown as a dot.
-        values: (epochs,) values.
+        values: (epochs,) values; NaN where there is none.
         style: Line style.
         options: Options of `matplotlib.axes.Axes.plot`.
     """
-    marker = 'o' if len(epochs) < 2 else None
-    axes.plot(get_column(epochs, 'epoch'), values, style, marker=marker, **options)
+    marker, shown = 'o' if len(epochs) < 2 else None, np.isfinite(values)
+    numbers = get_column(epochs, 'epoch')
+    axes.plot(numbers[shown], values[shown], style, marker=marker, **options)
 
 
 def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
@@ -101,16 +102,21 @@ def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
 
 
 def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, color: str) -> None:
-    """Adds a dotted line at the end of each epoch after which the learning rate changed."""
-    learning_rates = get_column(epochs, 'learning_rate')
-    for row, changed in zip(epochs, np.diff(learning_rates) != 0, strict=False):
+    """Adds a dotted line at the end of each epoch after which the learning rate changed.
+
+    A schedule that changes it all the time, as the cosine, gets none.
+    """
+    is_changed = np.diff(get_column(epochs, 'learning_rate')) != 0
+    if is_changed.sum() > len(epochs) / 2:
+        return
+    for row, changed in zip(epochs, is_changed, strict=False):
         if changed:
             axes.axvline(int(row['epoch']), color=color, linestyle=':', linewidth=1)
 
 
 def get_column(epochs: Epochs, name: str) -> np.ndarray:
-    """Returns a column of `summary.csv`, (epochs,) float64."""
-    return np.array([float(row[name]) for row in epochs])
+    """Returns a column of `summary.csv`, (epochs,) float64; NaN where it is empty."""
+    return np.array([float(row[name] or 'nan') for row in epochs])
 
 
 def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figure:

@@ -114,7 +114,6 @@ def build_model(
         return build(
             recipe,
             num_classes=num_classes,
-            width=config.network.width,
             devices=devices,
             precision=config.network.precision,
             seed=config.seed,
@@ -138,7 +137,7 @@ def build_with_preprocessing(
     """
     network = cifar if recipe.layers else alexnet
     columns = columns_lib.ColumnBuilder(
-        recipe, width=config.network.width, precision=config.network.precision, seed=config.seed
+        recipe, precision=config.network.precision, seed=config.seed
     )
     images = columns.create_input()
     subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=MEAN_IMAGE)

@@ -1,6 +1,7 @@
 """Creates a run directory, and checks that a command which resumes a run fits it."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -14,12 +15,14 @@ from alexnet_tf.reports import provenance
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import distribution
 from input_pipeline import errors, files, locks
+from input_pipeline.images import rendering
 from input_pipeline.records import manifests
 
 # Settings of network and training that may change when a run resumes: how far it trains, where, and
 # what it writes.
 _FREE_SETTINGS = {
-    *('epochs', 'stop_train_error', 'checkpoint_secs', 'log_every_steps', 'keep_every_epochs'),
+    *('epochs', 'max_steps', 'validate_every_epochs', 'stop_train_error', 'checkpoint_secs'),
+    *('log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
 }
 
@@ -59,8 +62,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         manifest: Of the training records.
 
     Raises:
-        UsageError: The existing run has other settings.
-        DataError: The existing run was trained on other records.
+        UsageError, DataError: As of `check_same_run`.
     """
     directory = pathlib.Path(config.run_dir)
     contents = {serialization.CONFIG_FILE: serialization.to_json(config)}
@@ -77,7 +79,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         data = {
             'manifest_sha256': manifest.sha256,
             **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
-            'exif_orientation': manifest.settings['exif_orientation'],
+            **dataclasses.asdict(rendering.Rendering.from_settings(manifest.settings)),
         }
         # Last: with it the directory is a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
@@ -89,30 +91,38 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Checks that settings and records are those that the run in `run_dir` was started with.
 
     Raises:
-        UsageError: The settings differ.
-        DataError: The records differ.
+        DataError: The records differ; the message names settings that do, too.
+        UsageError: The settings alone differ.
     """
     directory = pathlib.Path(config.run_dir)
+    has_other_records = run_directory.read_data(directory)['manifest_sha256'] != manifest.sha256
     before = list_fixed_settings(run_directory.read_config(directory))
-    if differences := describe_differences(before, list_fixed_settings(config)):
-        raise fields.UsageError(
-            f'--run_dir={directory} was started with other settings ({"; ".join(differences)}). '
-            'Give the same ones to resume, or another --run_dir to start a new run.'
-        )
-    if run_directory.read_data(directory)['manifest_sha256'] != manifest.sha256:
-        raise errors.DataError(
-            f'--run_dir={directory} was trained on other records than those in --data_dir='
-            f'{config.data.data_dir}. Name those, or another --run_dir.'
-        )
+    differences = describe_differences(before, list_fixed_settings(config))
+    if not differences and not has_other_records:
+        return
+    problems = []
+    if has_other_records:
+        problems += [f'trained on other records than those in --data_dir={config.data.data_dir}']
+    if differences:
+        problems += [f'started with other settings ({"; ".join(differences)})']
+    kind = errors.DataError if has_other_records else fields.UsageError
+    raise kind(
+        f'--run_dir={directory} was {", and ".join(problems)}. Give --run_dir and --resume alone '
+        'to resume it as it was, or another --run_dir to start a new run.'
+    )
 
 
 def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describes the settings that differ, by name."""
     return [
-        f'{name}: {before.get(name)} then, {now.get(name)} now'
+        f'{name}: {_show(before.get(name))} then, {_show(now.get(name))} now'
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     ]
+
+
+def _show(value: Any) -> str:
+    return 'default' if value is None else fields.format_value(value) or 'none'
 
 
 def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
@@ -121,10 +131,11 @@ def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
     sections = (config.network, config.training)
     names = {field.name for section in sections for field in fields.list_settings(section)}
     fixed = {name: values[name] for name in (names | {'seed'}) - _FREE_SETTINGS}
-    recipe = build.resolve_recipe(config)
-    if recipe.schedule == 'geometric':
-        fixed['epochs'] = recipe.epochs  # every learning rate depends on it
-    return fixed
+    recipe = dataclasses.asdict(build.resolve_recipe(config))
+    if recipe['schedule'] in ('geometric', 'cosine'):  # every learning rate depends on the end
+        fixed |= {'epochs': None, 'max_steps': None}
+    # A flag with the recipe's own value changes nothing.
+    return fixed | {name: recipe[name] for name in fixed.keys() & recipe}
 
 
 def compute_identity(

@@ -12,6 +12,7 @@ from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import checkpoint
 from input_pipeline.batches import preprocessing
+from input_pipeline.images import rendering as rendering_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TrainedRun:
         names: Class labels for people: followed by the class's words, where it has some.
         ids: ILSVRC ids of the classes, in label order; () where they have none.
         mean_image: (size, size, 3) float32 RGB in [0, 255], of the training images.
-        exif_orientation: Whether the training images were turned as their EXIF says.
+        rendering: How the files of the training images became pixels.
         precision: Dtype of the activations, as 'float32'.
         checkpoint: The checkpoint that the weights are from.
         step: Training steps done.
@@ -41,7 +42,7 @@ class TrainedRun:
     names: tuple[str, ...]
     ids: tuple[int, ...]
     mean_image: np.ndarray
-    exif_orientation: bool
+    rendering: rendering_lib.Rendering
     precision: str
     checkpoint: pathlib.Path
     step: int
@@ -92,7 +93,7 @@ def load_run(
         names=name_classes(data['classes'], data.get('words', ())),
         ids=tuple(data.get('ids', ())),
         mean_image=np.load(directory / run_directory.MEAN_IMAGE_FILE, allow_pickle=False),
-        exif_orientation=data.get('exif_orientation', False),
+        rendering=rendering_lib.Rendering.from_settings(data),
         precision=trained.network.precision,
         checkpoint=path,
         step=state['step'],

@@ -5,7 +5,6 @@ import concurrent.futures
 import dataclasses
 import itertools
 import operator
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,8 +14,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import alexnet, outputs
 from alexnet_tf.runs import loading
-from input_pipeline import errors
-from input_pipeline.batches import preprocessing
+from input_pipeline import cores, errors
 from input_pipeline.images import decoding
 from input_pipeline.records import writing
 from input_pipeline.sources import entries
@@ -53,7 +51,7 @@ class Predictor:
     """
 
     def __init__(self, trained: loading.TrainedRun, function: Function, *, batch_size: int):
-        self._exif, self._size = trained.exif_orientation, len(trained.mean_image)
+        self._rendering, self._size = trained.rendering, len(trained.mean_image)
         self._batch_size = batch_size
         squares = tf.TensorSpec([None, self._size, self._size, 3], tf.uint8)
         self._compute = tf.function(
@@ -79,7 +77,7 @@ class Predictor:
 
     def _read_ahead(self, images, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
         """Yields each path with its square or its error; threads read some files ahead."""
-        pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        pool = concurrent.futures.ThreadPoolExecutor(cores.count_cores())
         reads = (
             (image if isinstance(image, str) else '', pool.submit(self._read, image))
             for image in images
@@ -99,8 +97,8 @@ class Predictor:
         try:
             return writing.decode_square(
                 entries.ImageFile(image, -1)(),
-                exif_orientation=self._exif,
-                square_size=self._size,
+                self._rendering,
+                self._size,
             ).numpy()
         except (tf.errors.OpError, OSError, ValueError, errors.DataError) as error:
             return errors.describe(error)
@@ -124,12 +122,12 @@ def build_probability_function(
     Args:
         members: Networks that were trained on the same records.
         weights: One for each member. Only their proportions count.
-        views: Of an image: 1, 9 or 10.
+        views: Of an image: 1, 2, 9 or 10.
     """
     shares = (np.asarray(weights) / np.sum(weights)).tolist()
 
     def predict(trained, squares):
-        logits = trained.model(make_views(trained, squares, views), training=False)
+        logits = trained.model(trained.preprocess.make_views(squares, views), training=False)
         return outputs.average_probabilities(logits, views)
 
     def average(squares):
@@ -146,14 +144,8 @@ def build_feature_function(trained: loading.TrainedRun) -> Function:
 
 def build_crop_function(trained: loading.TrainedRun, model: keras.Model) -> Function:
     """Returns a function: squares -> what a model computes for the central crop minus the mean."""
-    return lambda squares: model(make_views(trained, squares, 1), training=False)
-
-
-def make_views(trained: loading.TrainedRun, squares: tf.Tensor, number: int) -> tf.Tensor:
-    """Makes the views of a network's input from squares; see `preprocessing.make_views`."""
-    return preprocessing.make_views(
-        squares, trained.mean_image, crop_size=trained.recipe.crop_size, number=number
-    )
+    preprocess = trained.preprocess
+    return lambda squares: model(preprocess.make_views(squares, 1), training=False)
 
 
 def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:
@@ -165,16 +157,17 @@ def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:
     return np.argsort(-probabilities, kind='stable')[:k].tolist()
 
 
-def build_row(output: ImageOutput, names: Sequence[str]) -> dict[str, Any]:
-    """Builds a row of output: the file with its top-5 classes and probabilities, or its error.
+def build_row(output: ImageOutput, names: Sequence[str], k: int = outputs.TOP_K) -> dict[str, Any]:
+    """Builds a row of output: the file with its top-k classes and probabilities, or its error.
 
     Args:
         output: Its values are probabilities.
         names: Of the classes, in label order.
+        k: Number of classes, if there are as many.
     """
     if output.error:
         return {'file': output.path, 'error': output.error}
-    labels = select_top_k(output.values, outputs.TOP_K)
+    labels = select_top_k(output.values, k)
     return {
         'file': output.path,
         'classes': [names[label] for label in labels],

@@ -129,6 +129,11 @@ def check_settings(
             f'--drop_epochs belongs to --schedule=list, but the schedule is {recipe.schedule}. '
             'Leave one of the flags out.'
         )
+    if recipe.schedule == 'plateau' and config.training.validate_every_epochs > 1:
+        raise fields.UsageError(
+            f'--validate_every_epochs={config.training.validate_every_epochs}: --schedule=plateau '
+            'needs the validation error of every epoch. Leave one of the flags out.'
+        )
     parts = replicas * config.training.accumulate_steps
     if recipe.batch_size % parts:
         raise fields.UsageError(

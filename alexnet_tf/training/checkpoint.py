@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import pathlib
 import shutil
 import warnings
@@ -221,7 +222,8 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
             continue
         try:
             state = read_state(path)
-            ends.append((path, state['validation_errors'][-1], state['epoch']))
+            error = state['validation_errors'][-1]
+            ends.append((path, math.inf if math.isnan(error) else error, state['epoch']))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             continue  # corrupt
     return ends

@@ -111,7 +111,7 @@ def describe_chance_level(
         f'(always the commonest class: {100 * chance.accuracy:.1f} %), training loss {loss:.3f} '
         f'(chance: {chance.loss:.3f})'
     )
-    if dead_units:
+    if any(dead_units.values()):
         shares = ', '.join(f'{layer} {100 * share:.0f} %' for layer, share in dead_units.items())
         warning += f'; dead units: {shares}'
     if any(share > _MANY_DEAD for share in dead_units.values()):

@@ -18,7 +18,7 @@ def compute_learning_rate(
     validation_errors: Sequence[float],
     *,
     patience_epochs: int,
-    epoch_share: float = 0.0,
+    share_done: float = 0.0,
 ) -> float | None:
     """Computes the learning rate of the next step; None if the schedule is over.
 
@@ -26,19 +26,28 @@ def compute_learning_rate(
         recipe: Names the schedule and its hyperparameters.
         validation_errors: Top-1 error in [0, 1] after each epoch done.
         patience_epochs: See `plateau`.
-        epoch_share: The share of the next epoch that is done; only 'cosine' changes within one.
+        share_done: The share of all steps that is done; only 'cosine' changes within an epoch.
     """
     epochs_done = len(validation_errors)
     if epochs_done >= recipe.epochs:
         return None
     if recipe.schedule == 'cosine':
-        share_done = (epochs_done + epoch_share) / recipe.epochs
         return cosine(recipe.learning_rate, share_done, recipe.warmup)
     if recipe.schedule == 'list':
         return step_decay(recipe.learning_rate, recipe.drop_epochs, epochs_done)
     if recipe.schedule == 'geometric':
         return geometric(recipe.learning_rate, epochs_done, recipe.epochs)
     return plateau(recipe.learning_rate, validation_errors, patience_epochs)
+
+
+def count_steps(recipe: recipes.Recipe, examples: int) -> int:
+    """Counts the steps of a whole run, at most.
+
+    >>> count_steps(recipes.PAPER.replace(epochs=3, batch_size=4), examples=9)
+    9
+    """
+    steps = recipe.epochs * -(-examples // recipe.batch_size)
+    return min(steps, recipe.max_steps or steps)
 
 
 def compute_multipliers(recipe: recipes.Recipe, epochs_done: int) -> tuple[float, dict[str, float]]:

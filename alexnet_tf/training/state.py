@@ -23,7 +23,7 @@ class TrainingState:
         counted: How many of them were trained on.
         unreadable: How many of them could not be read.
         sums: Sums of METRICS over the examples counted.
-        validation_errors: Top-1 error in [0, 1] after each epoch.
+        validation_errors: Top-1 error in [0, 1] after each epoch; NaN after one without validation.
         train_error: Top-1 error of the last epoch; None in the first one.
         overflows: Steps skipped because their gradients overflowed float16.
         passed_over: [epoch, examples] where the batches start that gave a non-finite loss or
@@ -50,6 +50,12 @@ class TrainingState:
     def is_passed_over(self) -> bool:
         """Whether the next batch is one to skip."""
         return [self.epoch, self.examples] in self.passed_over
+
+    @property
+    def validation_error(self) -> float:
+        """The newest top-1 error in validation; NaN before the first one."""
+        errors = [error for error in self.validation_errors if not math.isnan(error)]
+        return errors[-1] if errors else math.nan
 
     def add_metrics(self, means: np.ndarray, count: int) -> None:
         """Counts the examples of a batch, whose means of METRICS are `means`, (3,)."""

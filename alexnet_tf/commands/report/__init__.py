@@ -2,7 +2,14 @@
 
 import pathlib
 
-from alexnet_tf.commands.report import documents, paper_comparison, validation
+from alexnet_tf.commands.report import (
+    documents,
+    findings,
+    next_steps,
+    paper_comparison,
+    step,
+    validation,
+)
 from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
 from alexnet_tf.models import outputs
@@ -32,13 +39,17 @@ def run(config: schema.Config) -> None:
     print(_summarise(config, epochs, rows, analysis))
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
+    steps = []
+    if analysis.errors:
+        steps = next_steps.collect(findings.gather(config, analysis, epochs))
+        print(step.to_text(steps))
     plots = availability.load_plots()
     if plots:
         plots.save_figure(plots.plot_curves(epochs), directory / 'curves.png')
     else:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
     card = documents.build_card(directory, analysis, rows)
-    page = documents.build_page(card, analysis, epochs, plots)
+    page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
     for name, text in (('MODEL_CARD.md', model_card.to_markdown(card)), ('report.html', page)):
         files.write_atomically(directory / name, text.encode())
     print(f'report: wrote {directory / "report.html"} and {directory / "MODEL_CARD.md"}')

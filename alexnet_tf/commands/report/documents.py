@@ -11,8 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from alexnet_tf.commands.evaluate import scoring
-from alexnet_tf.commands.report import validation
-from alexnet_tf.config import schema, serialization
+from alexnet_tf.commands.report import step, validation
+from alexnet_tf.config import serialization
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, result_tables, tables
@@ -44,7 +44,7 @@ def build_card(
     data = run_directory.read_data(directory)
     return model_card.ModelCard(
         name=directory.resolve().name,
-        architecture=_describe_network(trained, config),
+        architecture=_describe_network(trained),
         classes=trained.names,
         data=_describe_data(analysis, data),
         training=f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
@@ -61,8 +61,8 @@ def build_card(
     )
 
 
-def _describe_network(trained: loading.TrainedRun, config: schema.Config) -> str:
-    recipe, width = trained.recipe, config.network.width
+def _describe_network(trained: loading.TrainedRun) -> str:
+    recipe, width = trained.recipe, trained.recipe.width
     network = 'A small network of the AlexNet paper' if recipe.layers else 'AlexNet'
     columns = 'two columns' if recipe.columns == 2 else 'one column'
     narrow = '' if width == 1 else f' and {width:g} times its channels'
@@ -97,7 +97,12 @@ def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
 
 
 def build_page(
-    card: model_card.ModelCard, analysis: validation.ValidationAnalysis, epochs: _Epochs, plots
+    card: model_card.ModelCard,
+    analysis: validation.ValidationAnalysis,
+    *,
+    epochs: _Epochs,
+    steps: Sequence[step.Step],
+    plots,
 ) -> str:
     """Builds the page.
 
@@ -105,6 +110,7 @@ def build_page(
         card: The model card.
         analysis: Of the validation records.
         epochs: Rows of `summary.csv`.
+        steps: What to do next.
         plots: What `availability.load_plots` returns; None leaves out the plots.
     """
     trained = analysis.trained
@@ -116,6 +122,7 @@ def build_page(
         if card.results
         else html.paragraph('None yet. Run --mode=evaluate.'),
         html.paragraph(card.calibration, note=True),
+        *step.to_blocks(steps),
         *_build_training(epochs, plots),
         html.heading('Kernels of the first layer'),
         html.image(image, 'kernels of conv1', kind='kernels'),

@@ -80,7 +80,7 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
 def _list_changes(config: schema.Config) -> str:
     """Lists how the network differs from the recipe's, as `name=value`."""
     settings = dataclasses.asdict(build.resolve_recipe(config))
-    defaults = dataclasses.asdict(recipes.resolve(config.network.recipe))
+    defaults = dataclasses.asdict(recipes.RECIPES[config.network.recipe])
     return ' '.join(
         f'{name}={settings[name]}' for name in _ABLATED if settings[name] != defaults[name]
     )
@@ -89,8 +89,8 @@ def _list_changes(config: schema.Config) -> str:
 def _classify(config: schema.Config) -> str:
     """Returns one of `paper_tables`' kinds, or how else the network differs from the paper's."""
     changes, pretrained = _list_changes(config), bool(config.training.init_weights)
-    if config.network.width != 1:
-        return f'width={config.network.width:g} {changes}'
+    if (width := build.resolve_recipe(config).width) != 1:
+        return f'width={width:g} {changes}'
     kinds = {
         (False, paper_tables.UNCHANGED): paper_tables.CNN,
         (True, paper_tables.UNCHANGED): paper_tables.PRETRAINED,
@@ -104,6 +104,8 @@ def _list_other_settings(config: schema.Config) -> str:
     """Lists every hyperparameter that is not ablated, and where the weights are from, as JSON."""
     settings = dataclasses.asdict(build.resolve_recipe(config))
     others = {name: value for name, value in settings.items() if name not in _ABLATED}
-    others |= {'width': config.network.width, 'init_weights': config.training.init_weights}
-    others |= {'precision': config.network.precision}
+    others |= {
+        'init_weights': config.training.init_weights,
+        'precision': config.network.precision,
+    }
     return json.dumps(others, sort_keys=True)

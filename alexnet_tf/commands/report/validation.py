@@ -7,7 +7,7 @@ import numpy as np
 
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.config import schema
-from alexnet_tf.evaluation import error_analysis
+from alexnet_tf.evaluation import error_analysis, prediction_cache
 from alexnet_tf.runs import loading, predictor
 from input_pipeline import errors
 from input_pipeline.batches import datasets
@@ -27,7 +27,8 @@ class ValidationAnalysis:
         manifest: Of the records; None if they were not analysed.
         skipped: Why they were not analysed; '' if they were.
         views: Number of views of an image in `errors` and `samples`.
-        errors: None if the records were not analysed.
+        predictions: None if the records were not analysed.
+        errors: Of these predictions; None without them.
         samples: (row with file, classes, probabilities and label; square uint8 RGB) each.
     """
 
@@ -35,6 +36,7 @@ class ValidationAnalysis:
     manifest: manifests.Manifest | None = None
     skipped: str = ''
     views: int = 1
+    predictions: prediction_cache.Predictions | None = None
     errors: error_analysis.ErrorAnalysis | None = None
     samples: tuple = ()
 
@@ -62,7 +64,7 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
     except errors.DataError as error:  # a damaged record
         return ValidationAnalysis(trained, skipped=str(error))
     analysis = error_analysis.analyse([predictions], [1.0], trained.names)
-    return ValidationAnalysis(trained, manifest, '', views, analysis, samples)
+    return ValidationAnalysis(trained, manifest, '', views, predictions, analysis, samples)
 
 
 def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tuple]:

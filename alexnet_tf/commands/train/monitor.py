@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.models import placement, recipes, topology
+from alexnet_tf.models import outputs, placement, recipes, topology
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import progress, tables, tensorboard
 from alexnet_tf.runs import run_directory
-from alexnet_tf.training import distribution, health, steps
+from alexnet_tf.training import distribution, health, schedule, steps
 from alexnet_tf.training import state as state_lib
 from input_pipeline.records import checking, manifests
 
@@ -133,14 +133,14 @@ class Monitor:
             state: At the end of the epoch.
             learning_rate: Of the epoch.
             train: Metrics in training, with augmentation and dropout.
-            validation: Metrics on the validation split, single-crop.
+            validation: Metrics on the validation split, single-crop; {} without validation.
             images_per_sec: Speed of training; None if too little of the epoch was measured.
         """
         if not self._replicas.is_chief:
             return
         row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': learning_rate}
         row |= {f'train_{name}': value for name, value in train.items()}
-        row |= {f'validation_{name}': value for name, value in validation.items()}
+        row |= {f'validation_{name}': validation.get(name, '') for name in outputs.METRICS}
         tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec or ''})
         for split, metrics in (('train', train), ('validation', validation)):
             scalars = {f'epoch_{name}': value for name, value in metrics.items()}
@@ -150,6 +150,7 @@ class Monitor:
             f'{split} accuracy {tables.format_accuracy(metrics["top1_error"])}, '
             f'loss {metrics["loss"]:.3f}'
             for split, metrics in (('validation', validation), ('training', train))
+            if metrics
         ]
         speed = f'  {images_per_sec:,.0f} images/s' if images_per_sec else ''
         self.log(f'epoch {state.epoch}/{self._recipe.epochs}  {"  ".join(shown)}{speed}')
@@ -162,7 +163,7 @@ class Monitor:
             return
         scalars = {f'dead_units/{layer}': share for layer, share in dead_units.items()}
         self._board.write_scalars('validation', scalars, state.step)
-        recipe, accuracy = self._recipe, 1 - state.validation_errors[-1]
+        recipe, accuracy = self._recipe, 1 - state.validation_error
         is_early = health.is_early(state.epoch, state.step, recipe.epochs)
         if is_early or self._has_warned or not self._chance.is_reached(loss, accuracy):
             return
@@ -187,7 +188,7 @@ class Monitor:
 
     def log_end(self, state: state_lib.TrainingState) -> None:
         """Logs the result of the run, and where it is."""
-        accuracy = tables.format_accuracy(state.validation_errors[-1])
+        accuracy = tables.format_accuracy(state.validation_error)
         done = f'{state.epoch} epochs, {state.step:,} steps'
         self.log(f'train: done, {done}, validation accuracy {accuracy}')
         self.log(f'train: the run is in {self._config.run_dir}')
@@ -218,7 +219,8 @@ class Monitor:
 
     def _describe_progress(self, state: state_lib.TrainingState, meter: progress.Meter) -> str:
         means, epochs = state.compute_means(), self._recipe.epochs
-        left = (epochs - state.epoch) * self._examples - state.examples
+        steps_left = schedule.count_steps(self._recipe, self._examples) - state.step
+        left = steps_left * self._recipe.batch_size
         return (
             f'epoch {state.epoch + 1}/{epochs}  {100 * state.examples / self._examples:.0f} %  '
             f'loss {means["loss"]:.3f}  accuracy {tables.format_accuracy(means["top1_error"])}  '

@@ -62,6 +62,11 @@ class Trainer:
         """Number of training examples, of all workers."""
         return self.stream.num_examples
 
+    @functools.cached_property
+    def total_steps(self) -> int:
+        """Number of steps of the whole run, at most."""
+        return schedule.count_steps(self.recipe, self.examples)
+
     def train(
         self, state: state_lib.TrainingState, stop: signals.StopRequest
     ) -> state_lib.TrainingState:
@@ -86,13 +91,15 @@ class Trainer:
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
         """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
+        if state.step >= self.total_steps:
+            return None
         if state.train_error is not None and state.train_error <= training.stop_train_error:
             return None
         return schedule.compute_learning_rate(
             self.recipe,
             state.validation_errors,
             patience_epochs=training.patience_epochs,
-            epoch_share=(state.examples + self.recipe.batch_size / 2) / self.examples,
+            share_done=(state.step + 0.5) / self.total_steps,
         )
 
     def train_one_epoch(
@@ -112,7 +119,7 @@ class Trainer:
         )
         meter, address = progress.Meter(), self.config.input.data_service
         learning_rate = self.compute_learning_rate(state)
-        while state.examples < self.examples:
+        while state.examples < self.examples and state.step < self.total_steps:
             learning_rate = self.compute_learning_rate(state)
             self.learner.optimizer.learning_rate = learning_rate
             with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, address):
@@ -173,19 +180,25 @@ class Trainer:
         # In less of an epoch, tracing would take most of the time.
         is_representative = meter.examples > self.examples / 2
         images_per_sec = meter.images_per_sec if is_representative else None
-        evaluation = self.validate(state)
-        validation = evaluation.metrics
-        if math.isnan(validation['loss']):
+        evaluation = self.validate(state) if self.is_validated(state) else None
+        validation = evaluation.metrics if evaluation else {}
+        if math.isnan(validation.get('loss', 0.0)):
             raise health.DivergedError(state.step, state.epoch, learning_rate)
         if state.unreadable:
             skipped = f'{state.unreadable:,} records could not be read and were skipped'
             self.monitor.log(f'train: {skipped}')
-        state.end_epoch(train['top1_error'], validation['top1_error'])
-        self.monitor.log_health(state, train['loss'], evaluation.dead_units)
+        state.end_epoch(train['top1_error'], validation.get('top1_error', math.nan))
+        if evaluation:
+            self.monitor.log_health(state, train['loss'], evaluation.dead_units)
         self.monitor.log_epoch(
             state, learning_rate, train=train, validation=validation, images_per_sec=images_per_sec
         )
         self.save_checkpoint(state, ends_epoch=True)
+
+    def is_validated(self, state: state_lib.TrainingState) -> bool:
+        """Returns whether validation follows the present epoch, as it does the last one."""
+        epochs_done, is_last = state.epoch + 1, state.step >= self.total_steps
+        return is_last or epochs_done % self.config.training.validate_every_epochs == 0
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""

@@ -83,10 +83,8 @@ def test_the_recipe_decides_the_schedule_and_the_multipliers(
 def test_a_cosine_schedule_follows_the_share_of_all_steps():
     recipe = recipes.PAPER.replace(schedule='cosine', epochs=4, learning_rate=2.0, warmup=0.25)
     rates = [
-        schedule.compute_learning_rate(
-            recipe, [0.5] * epoch, patience_epochs=5, epoch_share=share
-        )
-        for epoch, share in [(0, 0.0), (0, 0.5), (1, 0.0), (2, 0.5), (3, 0.999999), (4, 0.0)]
+        schedule.compute_learning_rate(recipe, [0.5] * epoch, patience_epochs=5, share_done=share)
+        for epoch, share in [(0, 0.0), (0, 0.125), (1, 0.25), (2, 0.625), (3, 1.0), (4, 1.0)]
     ]
     assert rates[:-1] == pytest.approx([0, 1, 2, 1, 0], abs=1e-4)
     assert rates[-1] is None

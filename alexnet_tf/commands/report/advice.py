@@ -1,0 +1,225 @@
+"""What the findings about a run mean, in sentences for people who know their images."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from alexnet_tf.evaluation import error_analysis, trends
+from alexnet_tf.reports import intervals, tables
+
+_UNFINISHED, _MEMORISED = 0.7, 0.3  # training error, as a share of that of held-out images
+_UNSURE = 0.15  # error above which most suspicious labels are right
+_MAX_LISTED = 3
+_MIN_CLASSES, _MAX_P = 5, 0.05  # of a rank correlation
+
+
+class ErrorRate(NamedTuple):
+    """An error rate and what it was measured on.
+
+    Attributes:
+        error: In [0, 1].
+        images: Number of images.
+    """
+
+    error: float
+    images: int
+
+    @property
+    def accuracy(self) -> str:
+        """The accuracy in percent."""
+        return tables.format_accuracy(self.error)
+
+
+def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
+    """Says whether more minutes or more images would help.
+
+    Args:
+        training: On images that the network learnt from, seen as the held-out ones are.
+        held_out: On other images.
+    """
+    measured = (
+        f'It recognises {training.accuracy} of the images that it learnt from and '
+        f'{held_out.accuracy} of {held_out.images:,} held-out images. '
+    )
+    if not held_out.error:
+        return measured + 'Only more held-out images could show what is left to gain.'
+    share, is_clear = training.error / held_out.error, _differs(training, held_out)
+    if share >= _UNFINISHED:
+        return measured + (
+            'It has not finished learning: more minutes (--epochs) should help most, then a wider '
+            'network (--width); more images of the same kind should help less.'
+        )
+    if not is_clear:
+        return measured + (
+            'These are too few to tell whether more minutes or more images would help more.'
+        )
+    if share <= _MEMORISED:
+        return measured + (
+            'It nearly knows its images by heart: more images should help most; more minutes alone '
+            'should help little.'
+        )
+    return measured + 'More images should help, and more minutes (--epochs) as well.'
+
+
+def _differs(first: ErrorRate, second: ErrorRate) -> bool:
+    """Whether two error rates differ by more than chance (95 %)."""
+    variance = sum(rate.error * (1 - rate.error) / rate.images for rate in (first, second))
+    return abs(first.error - second.error) > intervals.Z_95 * math.sqrt(variance)
+
+
+def describe_extrapolation(
+    left: trends.Interval | None, held_out: ErrorRate, *, decayed: bool
+) -> str:
+    """Says which accuracy twice the epochs might reach, and why that is doubtful.
+
+    Args:
+        left: From `trends.extrapolate_error`.
+        held_out: The error rate today.
+        decayed: Whether the learning rate has fallen.
+    """
+    if left is None:
+        return 'After so few epochs, the curve cannot tell what more of them would bring.'
+    accuracies = [tables.format_accuracy(held_out.error * share) for share in left[::-1]]
+    low, middle, high = (text.removesuffix(' %') for text in accuracies)
+    if decayed:
+        return (
+            f'Twice the epochs would give between {held_out.accuracy}, as now, and at best '
+            f'{middle} % ({low} to {high}), if the error went on falling as in this run. The curve '
+            'cannot tell more: the learning rate fell during the run, which by itself lets the '
+            'error fall towards the end.'
+        )
+    return (
+        f'Twice the epochs would give {middle} % ({low} to {high}), if the error went on falling '
+        'as in this run; a lower learning rate may give more.'
+    )
+
+
+def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error_analysis.Rows:
+    """Lists those rows of `ErrorAnalysis.rank_classes` that are surely worse than the mean."""
+    return [
+        row
+        for row in ranked
+        if intervals.compute_wilson_interval(1 - row[2], row[1])[1] < 1 - held_out.error
+    ]
+
+
+def describe_weak_classes(weak: error_analysis.Rows, counts: Mapping[str, int]) -> str:
+    """Says of which classes more images are needed first.
+
+    Args:
+        weak: From `list_weak_classes`.
+        counts: Training images by class; those of missing classes are left out.
+    """
+    parts = []
+    for name, images, error, *_ in weak[:_MAX_LISTED]:
+        learnt = f', learnt from {counts[name]:,}' if name in counts else ''
+        accuracy = tables.format_accuracy(error)
+        parts.append(f'{name} ({accuracy} of {images:,} recognised{learnt})')
+    return (
+        f'Recognised less well than the rest: {_join(parts)}. If you add images, add theirs first.'
+    )
+
+
+def describe_counts(ranked: error_analysis.Rows, counts: Mapping[str, int]) -> str:
+    """Says whether classes with more training images are recognised better; '' if not.
+
+    Args:
+        ranked: From `ErrorAnalysis.rank_classes`.
+        counts: Training images by class.
+    """
+    rows = [row for row in ranked if row[0] in counts]
+    if len(rows) < _MIN_CLASSES:
+        return ''
+    correlation, p = trends.compute_rank_correlation(
+        np.array([counts[row[0]] for row in rows]), np.array([-row[2] for row in rows])
+    )
+    if correlation <= 0 or p > _MAX_P:
+        return ''
+    return (
+        'Classes with more training images are recognised better (rank correlation '
+        f'{correlation:.2f} over {len(rows):,} classes, p = {p:.2g}).'
+    )
+
+
+def describe_confusions(pairs: error_analysis.Rows, sizes: Mapping[str, int]) -> tuple[str, str]:
+    """Says which classes are confused most, and what to do; and how often each way.
+
+    Args:
+        pairs: From `ErrorAnalysis.rank_confused_pairs`.
+        sizes: Held-out images by class.
+    """
+    most, ways = [], []
+    for first, second, there, back in pairs[:_MAX_LISTED]:
+        images = sizes.get(first, 0) + sizes.get(second, 0)
+        most.append(f'{first} with {second} (in {there + back:,} of {images:,} images)')
+        ways.append(f'{there:,} {first} as {second}, {back:,} {second} as {first}')
+    text = (
+        f'It most often confuses {_join(most)}. If people tell them apart, add images that show '
+        'the difference; if not, make them one class.'
+    )
+    return text, f'Predicted: {"; ".join(ways)}.'
+
+
+def describe_label_errors(suspects: int, training: int | None, held_out: ErrorRate) -> str:
+    """Says how many labels to check, and how far to trust that.
+
+    Args:
+        suspects: Held-out images with a suspicious label.
+        training: Training images with one; None if they were not looked at.
+        held_out: The error rate on held-out images.
+    """
+    reason = 'most of them are' if held_out.error > _UNSURE else 'some of them are'
+    text = (
+        f'Check the labels of {suspects:,} of {held_out.images:,} held-out images: the network is '
+        f'sure of another class. Since it errs in {tables.format_percent(held_out.error)} of all, '
+        f'{reason} its own mistakes; the first are the most suspicious.'
+    )
+    if training:
+        text += (
+            f' It doubts {training:,} training labels, too, although it learnt from them; other '
+            'wrong ones it may have learnt by heart.'
+        )
+    return text
+
+
+def describe_copies(counts: Mapping[str, int]) -> str:
+    """Says how many images are exact copies; '' if none is.
+
+    Args:
+        counts: Number of images by what they are copies of, in words.
+    """
+    if not counts:
+        return ''
+    found = _join([f'{number:,} {kind}' for kind, number in counts.items()])
+    return f'Images that are there twice, of all that were prepared: {found}.'
+
+
+def describe_near_duplicates(
+    held_out: ErrorRate, *, pairs: int, leaked: int, differing: int, without: ErrorRate | None
+) -> str:
+    """Says how many images are there twice, and what that means.
+
+    Args:
+        held_out: The error rate on held-out images, and how many of them were compared.
+        pairs: Held-out images that look nearly like another image.
+        leaked: Those of them whose other image is a training image.
+        differing: Those of them whose other image has another label.
+        without: The error rate without the leaked ones, if it is known.
+    """
+    looks = 'looks' if pairs == 1 else 'look'
+    parts = [f'{pairs:,} of {held_out.images:,} held-out images {looks} nearly like another image.']
+    if leaked:
+        rest = f': without them it is {without.accuracy}' if without else ''
+        parts.append(
+            f'{leaked:,} like a training image, which may make the accuracy of '
+            f'{held_out.accuracy} look too good{rest}.'
+        )
+    if differing:
+        parts.append(f'{differing:,} with another label than the other image: check both labels.')
+    return ' '.join(parts)
+
+
+def _join(parts: Sequence[str]) -> str:
+    return ' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]]))
