@@ -20,16 +20,17 @@ def test_recipes_have_the_published_hyperparameters(name):
     assert recipe.name == name
 
 
-def test_overrides_replace_fields_and_none_leaves_them():
-    recipe = recipes.resolve('source2012', epochs=3, batch_size=None)
+def test_replace_changes_some_fields_of_a_copy():
+    recipe = recipes.SOURCE2012.replace(epochs=3)
     assert (recipe.epochs, recipe.batch_size, recipe.crop_chunk) == (3, 128, 32)
+    assert recipes.SOURCE2012.epochs == 93
 
 
 def test_unknown_recipes_and_fields_are_refused():
-    with pytest.raises(KeyError):
-        recipes.resolve('2012')
-    with pytest.raises(TypeError):
-        recipes.resolve('paper', rate=1)
+    with pytest.raises(ValueError, match="recipe='2012': expected one of paper, source2012"):
+        recipes.Recipe.from_name('2012')
+    with pytest.raises(TypeError, match=r'alpha: .* Did you mean lrn_alpha'):
+        recipes.PAPER.replace(alpha=1)
 
 
 def test_weight_decay_multiples_are_the_small_networks_layers():
