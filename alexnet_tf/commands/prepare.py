@@ -173,7 +173,8 @@ def _estimate(config: schema.Config, kind: str) -> None:
         print(
             f'prepare: {plan.files} {plan.encoding} files{place}\n'
             f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
-            f'prepare: about {progress.format_duration(plan.secs)} with {plan.workers} processes, '
+            f'prepare: about {progress.format_duration(plan.secs)} with '
+            f'{plan.workers} {"process" if plan.workers == 1 else "processes"}, '
             f'from {plan.sampled} sampled images ({plan.unreadable} unreadable)'
         )
     print('prepare: dry run: nothing was written')

@@ -54,9 +54,9 @@ def check_training_images(found: ClassCounts, readable: ClassCounts, place: str)
         unreadable = any(found[name][manifests.TRAIN] for name in missing)
         problem = 'that can be read' if unreadable else 'but some in other splits'
         raise errors.DataError(
-            f'{place}: there is no training image {problem} of the '
-            f'{"class" if len(missing) == 1 else "classes"} {_join(missing)}. Add training images, '
-            'or remove all images of what cannot be learned.'
+            f'there is no training image {problem} of the '
+            f'{"class" if len(missing) == 1 else "classes"} {_join(missing)} ({place}). Add '
+            'training images, or remove all images of what cannot be learned.'
         )
 
 

@@ -1,7 +1,7 @@
 """Finds images with the same content: in two splits, or with two labels."""
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -56,7 +56,7 @@ def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]], train: str) -> l
     return sorted(leaks, key=lambda leak: (leak.split, leak.other))
 
 
-def find_copies(images: Iterable[tuple[str, str, str]]) -> tuple[list[str], list[Conflict]]:
+def find_copies(images: Sequence[tuple[str, str, str]]) -> tuple[list[str], list[Conflict]]:
     """Finds images whose content occurs before, in the order of their names.
 
     Args:
@@ -66,10 +66,11 @@ def find_copies(images: Iterable[tuple[str, str, str]]) -> tuple[list[str], list
     Returns:
         Names of those with the class that the content had at first, and conflicts of the others.
     """
-    by_digest = collections.defaultdict(list)
+    counts = collections.Counter(digest for _, _, digest in images)
+    by_digest = collections.defaultdict(list)  # only of what is there twice: they may be millions
     for name, class_name, digest in images:
-        by_digest[digest].append((name, class_name))
-    by_digest.pop('', None)
+        if digest and counts[digest] > 1:
+            by_digest[digest].append((name, class_name))
     copies, conflicts = [], []
     for group in by_digest.values():
         first, *others = sorted(group)

@@ -5,6 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from input_pipeline.records import manifests
 from input_pipeline.sources import listing, splits
 
 _NAMED = 4  # folders in a message
@@ -18,11 +19,12 @@ def find_warning(root: pathlib.Path, classes: Mapping[str, Sequence[pathlib.Path
         root: Folder of the class folders, on a disk.
         classes: Its folders by class.
     """
-    kinds = {split for name in classes if (split := _find_split(name))}
-    if len(kinds) > 1:
+    named = {split: paths[0] for name, paths in classes.items() if (split := _find_split(name))}
+    if len(named) > 1:
         return (
             f'{root}: the classes {_join(filter(_find_split, classes))} are named like splits. If '
             'they are, rename them to train and val, with class folders in each.'
+            f'{suggest_folder(named.get(manifests.TRAIN, root))}'
         )
     inner = {path: _list_folders(path) for paths in classes.values() for path in paths}
     for path, names in inner.items():
@@ -66,8 +68,9 @@ def _find_split(name: str) -> str:
 
 
 def _list_folders(folder: pathlib.Path) -> set[str]:
-    with os.scandir(folder) as found:
-        return {item.name for item in found if item.is_dir() and not listing.is_hidden(item.name)}
+    with os.scandir(folder) as found:  # links may lead up again
+        folders = {item.name for item in found if item.is_dir(follow_symlinks=False)}
+    return {name for name in folders if not listing.is_hidden(name)}
 
 
 def _has_files(folder: pathlib.Path) -> bool:

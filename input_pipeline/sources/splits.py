@@ -94,8 +94,8 @@ def check(splits: Mapping[str, Sequence[entries_lib.Entry]], source_dir: str | o
     for split, entries in splits.items():
         if not entries:
             raise errors.DataError(
-                f'{source_dir}: no image falls into the {split} split. Add images, of which two '
-                'of a class differ, or name the split of some.'
+                f'{source_dir}: no image falls into the {split} split. To hold out a fraction '
+                'takes two different images of a class that no other class holds.'
             )
 
 

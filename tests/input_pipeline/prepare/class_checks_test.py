@@ -69,7 +69,7 @@ def test_a_class_whose_training_images_cannot_be_read_is_refused():
         ['ape', 'bee', 'cow'], {'train': [0, 1], 'validation': [0, 1]}
     )
     readable = class_checks.count_labels(['ape', 'bee', 'cow'], {'train': [1], 'validation': []})
-    message = r'photos: there is no training image that can be read of the class ape\.'
+    message = r'there is no training image that can be read of the class ape \(photos\)\.'
     with pytest.raises(errors.DataError, match=message):
         class_checks.check_training_images(found, readable, 'photos')
     class_checks.check_training_images(found, found, 'photos')  # cow is only a name

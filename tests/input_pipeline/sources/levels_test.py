@@ -33,7 +33,15 @@ def make(root, *paths):
         ),
         (
             ['seg_train/cats/a', 'seg_test/cats/b', 'seg_pred/c'],
-            'the classes seg_test, seg_train are named like splits',
+            'the classes seg_test, seg_train are named like splits.*in each.$',
+        ),
+        (
+            [
+                'seg_train/seg_train/cats/a',
+                'seg_train/seg_train/dogs/a',
+                'seg_test/seg_test/cats/b',
+            ],
+            'in each. Perhaps --source_dir={root}/seg_train/seg_train is meant',
         ),
         (['test_positive/a', 'test_negative/b'], ''),
         (['cats/@eaDir/a', 'dogs/@eaDir/a'], ''),
@@ -57,5 +65,6 @@ def test_what_does_not_look_like_classes_is_noticed(tmp_path, paths, warning):
 )
 def test_the_folder_that_is_meant_is_named(tmp_path, paths, folder):
     make(tmp_path, *paths)
+    (tmp_path / 'link').symlink_to(tmp_path)
     expected = f' Perhaps --source_dir={tmp_path / folder} is meant.' if folder else ''
     assert levels.suggest_folder(tmp_path) == expected
