@@ -170,7 +170,7 @@ def test_a_run_resumes_without_its_flags(trained, tmp_path, monkeypatch, capsys)
     kept = json.loads((trained / 'config.json').read_text())
     assert config == kept | {'run_dir': 'moved', 'epochs': 3}
     assert main.main(['alexnet_tf', '--run_dir=moved', '--resume', '--momentum=0.5']) == 2
-    assert 'momentum: None then, 0.5 now' in capsys.readouterr().err
+    assert 'momentum: 0.9 then, 0.5 now' in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ def parse(*arguments):
     ('before', 'now', 'differences'),
     [
         ((), ('--epochs=3', '--data_dir=elsewhere', '--devices=/CPU:0'), []),
-        ((), ('--momentum=0.5',), ['momentum: None then, 0.5 now']),
-        (('--seed=1', '--width=0.5'), (), ['seed: 1 then, 0 now', 'width: 0.5 then, 1.0 now']),
+        ((), ('--momentum=0.5',), ['momentum: 0.9 then, 0.5 now']),
+        (('--seed=1', '--width=0.5'), (), ['seed: 1 then, 0 now', 'width: 0.5 then, 1 now']),
         (
             ('--schedule=geometric', '--epochs=8'),
             ('--schedule=geometric', '--epochs=9'),
