@@ -124,10 +124,12 @@ def collect(pairs: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Collects arrays by name.
 
     Raises:
-        DataError: Two arrays have one name.
+        DataError: Two arrays have one name, or a name is not UTF-8.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, array in pairs:
+        if not isinstance(name, str):  # the parser of protobuf leaves such names as bytes
+            raise errors.DataError(f'the name {name!r} is not UTF-8.')
         if name in arrays:
             raise errors.DataError(f'two arrays are called {name}.')
         arrays[name] = array

@@ -271,6 +271,7 @@ def test_wrong_initialisers_of_onnx_are_refused(tmp_path):
         make_model(huge): 'conv1_b_0 has 4,398,046,511,104 bytes',
         make_model(good, good): 'two arrays are called conv1_b_0',
         make_model(good)[:-3]: 'not readable as weights',
+        make_model(good).replace(b'conv1_b_0', b'conv1_b_\xff'): 'is not UTF-8',
     }.items():
         with pytest.raises(errors.DataError, match=message):
             read(tmp_path / 'bad.onnx', content)
