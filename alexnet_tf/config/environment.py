@@ -4,6 +4,21 @@ import json
 import os
 import pathlib
 import sys
+import time
+
+
+_started = time.monotonic()
+
+
+def measure_age() -> float:
+    """Returns the seconds since the command started, before TensorFlow was imported."""
+    return time.monotonic() - _started
+
+
+def restart_clock() -> None:
+    """Lets a command start now that is called in a program, not by a command line."""
+    global _started
+    _started = time.monotonic()
 
 
 class BackendError(ImportError):

@@ -228,12 +228,20 @@ class Training(fields.Section):
         None, 'Examples in a step.', low=1, high=1_000_000, modes=_UPDATE
     )
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
+    minutes: float = fields.setting(
+        0.0,
+        'Choose width, crop, batch, steps so that the command ends in so many minutes. 0: no.',
+        low=0,
+    )
     max_steps: int | None = fields.setting(
         None, 'Steps after which training ends, if --epochs are not done. 0: none.', low=0
     )
     validate_every_epochs: int = fields.setting(1, 'Epochs between two validations.', low=1)
     stop_train_error: float = fields.setting(
         -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
+    )
+    stop_after_worse_epochs: int = fields.setting(
+        0, 'Stop after so many validations without a lower error. 0: never.', low=0
     )
     schedule: str | None = fields.setting(
         None,
@@ -297,6 +305,9 @@ class Training(fields.Section):
     )
     init_missing: str = fields.setting(
         'refuse', 'If a layer has no such weights: refuse, or fresh.', choices=('refuse', 'fresh')
+    )
+    linear_head: bool = fields.setting(
+        False, 'Fit the last layer to the others as loaded, before the first step.'
     )
     accumulate_steps: int = fields.setting(
         1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024

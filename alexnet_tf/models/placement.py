@@ -70,6 +70,18 @@ def is_emulated(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = 
     return bool(flags) and not flags & _ARITHMETIC[precision]
 
 
+def computes_bfloat16(devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
+    """Returns whether all devices are known to compute in bfloat16, faster than in float32.
+
+    Args:
+        devices: Names, such as '/device:CPU:0'.
+        cpuinfo: Linux' list of the processor's features; without it, a CPU is not known to.
+    """
+    if not all('CPU' in name.upper() for name in devices):
+        return all('CPU' not in name.upper() for name in devices)
+    return cpuinfo.exists() and not is_emulated('bfloat16', devices, cpuinfo)
+
+
 def _parse(device: str) -> tuple[str, int]:
     spec = tf.DeviceSpec.from_string(device)
     return spec.device_type, spec.device_index or 0

@@ -250,8 +250,10 @@ MODERN = dataclasses.replace(
     view_size=256,
     input_scale=1 / 64,
     he_initialization=True,
+    dropout=0.2,
     dropout_inverted=True,
     learning_rate=0.05,
+    layer_rates=('fc8=0.1',),  # its inputs are large, and batch norm does not follow
     nesterov=True,
     batch_size=64,
     epochs=70,

@@ -84,13 +84,12 @@ def plot_by_epoch(
     Args:
         axes: The axes; `finish_epoch_axes` finishes them.
         epochs: Rows of `summary.csv`; a single one is shown as a dot.
-        values: (epochs,) values; NaN where there is none.
+        values: (epochs,) values.
         style: Line style.
         options: Options of `matplotlib.axes.Axes.plot`.
     """
-    marker, shown = 'o' if len(epochs) < 2 else None, np.isfinite(values)
-    numbers = get_column(epochs, 'epoch')
-    axes.plot(numbers[shown], values[shown], style, marker=marker, **options)
+    marker = 'o' if len(epochs) < 2 else None
+    axes.plot(get_column(epochs, 'epoch'), values, style, marker=marker, **options)
 
 
 def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
@@ -115,8 +114,8 @@ def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, colo
 
 
 def get_column(epochs: Epochs, name: str) -> np.ndarray:
-    """Returns a column of `summary.csv`, (epochs,) float64; NaN where it is empty."""
-    return np.array([float(row[name] or 'nan') for row in epochs])
+    """Returns a column of `summary.csv`, (epochs,) float64."""
+    return np.array([float(row[name]) for row in epochs])
 
 
 def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figure:

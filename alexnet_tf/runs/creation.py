@@ -21,7 +21,8 @@ from input_pipeline.records import manifests
 # Settings of network and training that may change when a run resumes: how far it trains, where, and
 # what it writes.
 _FREE_SETTINGS = {
-    *('epochs', 'max_steps', 'validate_every_epochs', 'stop_train_error', 'checkpoint_secs'),
+    *('minutes', 'epochs', 'max_steps', 'validate_every_epochs', 'stop_train_error'),
+    *('checkpoint_secs', 'stop_after_worse_epochs'),
     *('log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
 }
@@ -150,6 +151,7 @@ def compute_identity(
     """
     training = config.training
     end = (build.resolve_recipe(config).epochs, training.on_nonfinite, training.stop_train_error)
+    end += (training.stop_after_worse_epochs,)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
         'settings': json.dumps(list_fixed_settings(config), sort_keys=True),

@@ -122,7 +122,7 @@ def find_newest(directory: pathlib.Path) -> pathlib.Path | None:
 def find_best(directory: pathlib.Path) -> pathlib.Path | None:
     """Returns the intact checkpoint with the lowest validation error; else the newest.
 
-    Only checkpoints at the end of an epoch have a validation error.
+    Only checkpoints at the end of an epoch, or before the first one, have a validation error.
 
     Raises:
         DataError: All checkpoints are corrupt, or one has another version.
@@ -222,7 +222,7 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
             continue
         try:
             state = read_state(path)
-            error = state['validation_errors'][-1]
+            error = [state.get('initial_error'), *state['validation_errors']][-1]
             ends.append((path, math.inf if math.isnan(error) else error, state['epoch']))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             continue  # corrupt

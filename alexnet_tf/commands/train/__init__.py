@@ -7,7 +7,7 @@ one step), `training/optimizer.py` (the update).
 import contextlib
 import pathlib
 
-from alexnet_tf.commands.train import monitor, trainer
+from alexnet_tf.commands.train import budget, linear_head, monitor, trainer
 from alexnet_tf.config import schema
 from alexnet_tf.runs import build, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
@@ -21,6 +21,10 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next; '' in all workers but the chief.
     """
+    build.create_replicas(config)  # before TensorFlow runs anything
+    config, lines = budget.choose_settings(config)
+    for line in lines:
+        print(line, flush=True)
     training = create_trainer(config)
     with (
         creation.lock(pathlib.Path(config.run_dir), training.replicas),
@@ -28,7 +32,10 @@ def run(config: schema.Config) -> str:
         distribution.report_disconnected_peers(training.replicas),
         contextlib.closing(training.monitor),
     ):
-        state = training.train(resume_or_create(training), stop)
+        state = resume_or_create(training)
+        if config.training.minutes and training.replicas.is_chief:
+            training.monitor.log(f'train: {budget.write_flagfile(config)} has these settings')
+        state = training.train(state, stop)
         training.monitor.log_end(state)
     return 'evaluate' if training.replicas.is_chief else ''
 
@@ -84,7 +91,7 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
         messages = [f'train: resumes from {newest}']
     else:
         model, classes = training.learner.model, training.manifest.classes
-        messages = initial_weights.load_initial_weights(config, model, classes)
+        messages, missing = initial_weights.load_initial_weights(config, model, classes)
     if training.replicas.is_chief:
         creation.create_or_check(config, training.manifest)
     if newest:
@@ -96,6 +103,8 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     for message in messages:
         log(message)
     training.monitor.log_start()
-    if config.training.on_nonfinite == 'rollback' and not newest:
+    if config.training.linear_head and not newest:
+        linear_head.initialise(training, state, missing)
+    elif config.training.on_nonfinite == 'rollback' and not newest:
         training.save_checkpoint(state)  # to roll back to
     return state

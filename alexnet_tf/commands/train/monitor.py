@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.models import outputs, placement, recipes, topology
+from alexnet_tf.models import placement, recipes, topology
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import progress, tables, tensorboard
 from alexnet_tf.runs import run_directory
@@ -133,14 +133,14 @@ class Monitor:
             state: At the end of the epoch.
             learning_rate: Of the epoch.
             train: Metrics in training, with augmentation and dropout.
-            validation: Metrics on the validation split, single-crop; {} without validation.
+            validation: Metrics on the validation split, single-crop.
             images_per_sec: Speed of training; None if too little of the epoch was measured.
         """
         if not self._replicas.is_chief:
             return
         row = {'epoch': state.epoch, 'step': state.step, 'learning_rate': learning_rate}
         row |= {f'train_{name}': value for name, value in train.items()}
-        row |= {f'validation_{name}': validation.get(name, '') for name in outputs.METRICS}
+        row |= {f'validation_{name}': value for name, value in validation.items()}
         tables.append_csv(self._summary, row | {'images_per_sec': images_per_sec or ''})
         for split, metrics in (('train', train), ('validation', validation)):
             scalars = {f'epoch_{name}': value for name, value in metrics.items()}
@@ -150,7 +150,6 @@ class Monitor:
             f'{split} accuracy {tables.format_accuracy(metrics["top1_error"])}, '
             f'loss {metrics["loss"]:.3f}'
             for split, metrics in (('validation', validation), ('training', train))
-            if metrics
         ]
         speed = f'  {images_per_sec:,.0f} images/s' if images_per_sec else ''
         self.log(f'epoch {state.epoch}/{self._recipe.epochs}  {"  ".join(shown)}{speed}')

@@ -95,6 +95,8 @@ class Trainer:
             return None
         if state.train_error is not None and state.train_error <= training.stop_train_error:
             return None
+        if 0 < training.stop_after_worse_epochs <= state.worse_validations:
+            return None
         return schedule.compute_learning_rate(
             self.recipe,
             state.validation_errors,
@@ -171,25 +173,27 @@ class Trainer:
     def end_epoch(
         self, state: state_lib.TrainingState, learning_rate: float, meter: progress.Meter
     ) -> None:
-        """Validates, reports the epoch, and saves it.
+        """Validates, reports the epoch, and saves it; an epoch without validation is only counted.
 
         Raises:
             DivergedError: The validation loss is NaN; nothing is saved.
         """
         train = state.compute_means()
+        if not self.is_validated(state):
+            state.end_epoch(train['top1_error'], math.nan)
+            return
         # In less of an epoch, tracing would take most of the time.
         is_representative = meter.examples > self.examples / 2
         images_per_sec = meter.images_per_sec if is_representative else None
-        evaluation = self.validate(state) if self.is_validated(state) else None
-        validation = evaluation.metrics if evaluation else {}
-        if math.isnan(validation.get('loss', 0.0)):
+        evaluation = self.validate(state)
+        validation = evaluation.metrics
+        if math.isnan(validation['loss']):
             raise health.DivergedError(state.step, state.epoch, learning_rate)
         if state.unreadable:
             skipped = f'{state.unreadable:,} records could not be read and were skipped'
             self.monitor.log(f'train: {skipped}')
-        state.end_epoch(train['top1_error'], validation.get('top1_error', math.nan))
-        if evaluation:
-            self.monitor.log_health(state, train['loss'], evaluation.dead_units)
+        state.end_epoch(train['top1_error'], validation['top1_error'])
+        self.monitor.log_health(state, train['loss'], evaluation.dead_units)
         self.monitor.log_epoch(
             state, learning_rate, train=train, validation=validation, images_per_sec=images_per_sec
         )

@@ -1,0 +1,212 @@
+"""Turns `--minutes` into settings: the network and the schedule that fit the time on this machine.
+
+Training then depends on these settings alone, which the run directory keeps: they train the same
+network again, whatever the clock says.
+"""
+
+import dataclasses
+import math
+import pathlib
+import time
+from typing import Any
+
+import tensorflow as tf
+
+from alexnet_tf.config import environment, fields, schema, serialization
+from alexnet_tf.models import alexnet, flops, placement, recipes
+from alexnet_tf.runs import build, run_directory, training_data
+from input_pipeline.records import manifests
+
+FLAGFILE = 'settings.cfg'  # in the run directory
+# Networks from the slowest to the fastest: (width, crop_size).
+_NETWORKS = ((1.0, 192), (0.75, 160), (0.5, 160), (0.5, 128), (0.375, 128), (0.25, 128), (0.25, 96))
+_EPOCHS = 10  # that the slower of two networks needs to become the better one
+_MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
+_WARM_STEPS, _MEASURED_SECS = 3, 2.5
+_EVALUATION_COST = 0.45  # of an image, as a multiple of its training
+_VALIDATION_SHARE = 0.04  # of the time, at most
+_MODEL_SECS = 30.0  # to evaluate, export and report, apart from the images of the evaluation
+_MARGIN = 0.97  # of the time is planned
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """How fast a network trains here.
+
+    Attributes:
+        step_secs: Seconds of a step, with its input.
+        start_secs: Seconds until the first steps were done.
+    """
+
+    step_secs: float
+    start_secs: float
+
+
+def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
+    """Chooses the settings that `--minutes` leaves open, by measuring this machine.
+
+    A run that exists keeps its settings.
+
+    Args:
+        config: Settings of the command.
+
+    Returns:
+        The config with the settings, and lines that say what was chosen and why.
+
+    Raises:
+        UsageError: The schedule has no given end, several hosts train, or the time is too short.
+        DataError: There are no records.
+    """
+    if not config.training.minutes:
+        return config, []
+    recipe = build.resolve_recipe(config)
+    if recipe.schedule != 'cosine':
+        raise fields.UsageError(
+            f'--minutes needs --schedule=cosine, as --recipe=modern has it; that of '
+            f'--recipe={recipe.name} is {recipe.schedule}.'
+        )
+    if config.network.strategy == 'multi_worker':
+        raise fields.UsageError(
+            '--minutes measures one host. Give --epochs to --strategy=multi_worker.'
+        )
+    directory = pathlib.Path(config.run_dir)
+    if (directory / run_directory.DATA_FILE).exists():
+        saved = serialization.to_settings(run_directory.read_config(directory))
+        return _replace(config, {name: saved[name] for name in _list_open(config)}), []
+    return _measure_and_choose(config, training_data.load_manifest(config))
+
+
+def write_flagfile(config: schema.Config) -> pathlib.Path:
+    """Writes the flagfile that trains with the settings of a run, and no clock."""
+    training = dataclasses.replace(config.training, minutes=0.0)
+    path = pathlib.Path(config.run_dir) / FLAGFILE
+    lines = serialization.to_flags(dataclasses.replace(config, training=training), 'train')
+    path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+    return path
+
+
+def _measure_and_choose(
+    config: schema.Config, manifest: manifests.Manifest
+) -> tuple[schema.Config, list[str]]:
+    examples = manifest.count_examples(manifests.TRAIN)
+    config = _replace(config, _choose_batch(config, examples))
+    if config.network.width is None and config.network.crop_size is None:
+        config, epochs = _choose_network(config, manifest, examples)
+    speed = measure_speed(config, manifest)
+    recipe = build.resolve_recipe(config)
+    seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
+    validated = manifest.count_examples(manifests.VALIDATION)
+    epoch_secs = math.ceil(examples / recipe.batch_size) * speed.step_secs
+    validation_secs = _EVALUATION_COST * validated * speed.step_secs / recipe.batch_size
+    every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
+    secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
+    steps = int(_MARGIN * seconds / secs_by_step)
+    if steps < 1:
+        raise fields.UsageError(
+            f'--minutes={config.training.minutes:g} is too short: not a single step fits in. Give '
+            'more minutes, or a smaller --width and --crop_size.'
+        )
+    epochs = math.ceil(steps * recipe.batch_size / examples)
+    chosen = {'max_steps': steps, 'epochs': epochs, 'validate_every_epochs': min(every, epochs)}
+    speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
+    return _replace(config, chosen), [
+        f'train: {config.training.minutes:g} minutes for {examples:,} images of '
+        f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
+        f'train: chosen: {steps:,} steps of {recipe.batch_size} images, {epochs} epochs, in '
+        f'{config.network.precision}, validation every {min(every, epochs)}',
+    ]
+
+
+def _choose_batch(config: schema.Config, examples: int) -> dict[str, Any]:
+    """Chooses precision, batch size, and the learning rate that goes with it."""
+    recipe, chosen = build.resolve_recipe(config), {}
+    devices = config.network.devices or [placement.get_default_device()]
+    if config.network.precision == 'float32' and placement.computes_bfloat16(devices):
+        chosen['precision'] = 'bfloat16'
+    if config.training.batch_size is None and examples < _MANY_EXAMPLES:
+        chosen['batch_size'] = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
+        if config.training.learning_rate is None:
+            share = chosen['batch_size'] / recipe.batch_size
+            chosen['learning_rate'] = recipe.learning_rate * share
+    return chosen
+
+
+def _choose_network(
+    config: schema.Config, manifest: manifests.Manifest, examples: int
+) -> tuple[schema.Config, float]:
+    """Chooses the slowest network that still sees every image often enough.
+
+    The time of a network is estimated from one that is measured and the operations of both.
+    """
+    first = _replace(config, dict(zip(('width', 'crop_size'), _NETWORKS[3], strict=True)))
+    speed = measure_speed(first, manifest)
+    recipe = build.resolve_recipe(first)
+    seconds = _compute_seconds_left(first, manifest, speed)
+    operations_in_all = (
+        seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
+    )
+    for width, crop_size in _NETWORKS:
+        candidate = _replace(config, {'width': width, 'crop_size': crop_size})
+        operations = _count_operations(build.resolve_recipe(candidate), manifest)
+        epochs = operations_in_all / operations / examples
+        if epochs >= _EPOCHS:
+            break
+    return candidate, epochs
+
+
+def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:
+    model = alexnet.build(recipe, num_classes=len(manifest.classes))
+    return flops.count_operations(model, training=True)
+
+
+def measure_speed(config: schema.Config, manifest: manifests.Manifest) -> Speed:
+    """Measures some steps of a network that is then forgotten, with their input.
+
+    Args:
+        config: Settings of the command.
+        manifest: Of the records.
+    """
+    begin = time.monotonic()
+    recipe, replicas = build.resolve_recipe(config), build.create_replicas(config)
+    augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
+    stream = training_data.create_stream(config, recipe, manifest, augment)
+    finish = augment.finish_on_device if stream.on_accelerator else None
+    learner = build.build_learner(
+        config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
+    )
+    batches = iter(stream.read_batches(epochs=None))
+    for number in range(_WARM_STEPS):
+        learner.step(*next(batches), tf.constant(number)).finite.numpy()
+    warm, steps = time.monotonic(), 0
+    while time.monotonic() - warm < _MEASURED_SECS:
+        learner.step(*next(batches), tf.constant(steps)).finite.numpy()
+        steps += 1
+    return Speed((time.monotonic() - warm) / steps, warm - begin)
+
+
+def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) -> float:
+    """Computes the seconds for training, if what follows it is to end in time, too."""
+    seconds = 60 * config.training.minutes - environment.measure_age()
+    if config.mode == 'all':
+        views = sum(map(int, config.evaluation.views or ('1', '10')))
+        images = views * manifest.count_examples(manifests.VALIDATION)
+        batch_size = build.resolve_recipe(config).batch_size
+        seconds -= _MODEL_SECS + images * _EVALUATION_COST * speed.step_secs / batch_size
+    return seconds
+
+
+def _list_open(config: schema.Config) -> list[str]:
+    """Lists the settings that are the budget's to choose."""
+    settings = serialization.to_settings(config)
+    names = ('width', 'crop_size', 'batch_size', 'learning_rate')
+    free = [name for name in names if settings[name] is None]
+    return [*free, 'precision', 'max_steps', 'epochs', 'validate_every_epochs']
+
+
+def _replace(config: schema.Config, settings: dict[str, Any]) -> schema.Config:
+    return serialization.from_settings(serialization.to_settings(config) | settings)
+
+
+def _describe(recipe: recipes.Recipe) -> str:
+    size = f'{recipe.crop_size} x {recipe.crop_size} pixels'
+    return f'recipe {recipe.name} at width {recipe.width:g} and {size}'
