@@ -48,10 +48,12 @@ def _name_directories(given: Mapping[str, Any]) -> dict[str, str]:
         return {}
     if os.path.isfile(source):
         name = name.partition('.')[0] or name
-    data_dir = os.path.join('data', name)
-    if _is_within(data_dir, source):  # images in ./data: records are no place for more of them
+    # Never among the images, where they would be taken for classes.
+    base = os.path.relpath(os.path.join(source, '..')) if _is_within('.', source) else ''
+    data_dir = os.path.join(base, 'data', name)
+    if _is_within(data_dir, source):  # images in data/photos
         data_dir += '-records'
-    return {'data_dir': data_dir, 'run_dir': os.path.join('runs', name)}
+    return {'data_dir': data_dir, 'run_dir': os.path.join(base, 'runs', name)}
 
 
 def _is_within(path: str, directory: str) -> bool:

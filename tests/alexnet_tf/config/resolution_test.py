@@ -1,7 +1,5 @@
 """What follows from given settings: a run's own, and directories named for a source."""
 
-import os
-
 import pytest
 
 from alexnet_tf.config import fields, resolution, schema, serialization
@@ -41,11 +39,9 @@ def test_of_a_file_the_suffixes_are_left_out(here, source, name):
     assert resolve(source_dir=source).run_dir == f'runs/{name}'
 
 
-def test_a_folder_keeps_its_whole_name_and_dots_are_followed(here):
+def test_a_folder_keeps_its_whole_name(here):
     (here / 'v1.2').mkdir()
     assert resolve(source_dir='v1.2').data.data_dir == 'data/v1.2'
-    os.chdir(here / 'v1.2')
-    assert resolve(source_dir='.').run_dir == 'runs/v1.2'
 
 
 def test_directories_that_are_given_stay(here):
@@ -58,6 +54,14 @@ def test_records_are_not_put_among_the_images_of_their_name(here):
     (here / 'data' / 'photos').mkdir(parents=True)
     config = resolve(source_dir='data/photos')
     assert (config.data.data_dir, config.run_dir) == ('data/photos-records', 'runs/photos')
+
+
+@pytest.mark.parametrize('source', ['.', '../photos', '{here}/photos/'])
+def test_from_among_the_images_both_directories_are_beside_them(here, source, monkeypatch):
+    (here / 'photos').mkdir()
+    monkeypatch.chdir(here / 'photos')
+    config = resolve(source_dir=source.format(here=here))
+    assert (config.data.data_dir, config.run_dir) == ('../data/photos', '../runs/photos')
 
 
 def test_without_a_source_or_in_other_modes_nothing_is_named(here):
