@@ -99,7 +99,7 @@ def _serve(trained: loading.TrainedRun, precision: str) -> signatures.ServedMode
         trained.model,
         trained.names,
         trained.preprocess,
-        exif_orientation=trained.exif_orientation,
+        rendering=trained.rendering,
         precision=precision,
     )
 

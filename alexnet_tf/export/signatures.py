@@ -11,6 +11,7 @@ from alexnet_tf.export import reduced_precision, untrusted_images
 from alexnet_tf.models import alexnet, outputs
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, graph_headers
+from input_pipeline.images import rendering as rendering_lib
 
 MAX_TEN_CROP_IMAGES = 32  # per request
 _TEN_CROP = outputs.VIEWS['10']
@@ -26,7 +27,7 @@ class ServedModel:
         compute_features: The same images -> the last hidden layer, (n, 4096 at width 1) float32.
         class_names: Names in label order.
         preprocess: Makes the images from squares, 256 x 256 for ImageNet's recipes.
-        exif_orientation: Whether to apply the EXIF orientation of images.
+        rendering: How the files of images become pixels.
         variables: What the two functions read.
     """
 
@@ -34,7 +35,7 @@ class ServedModel:
     compute_features: Callable[[tf.Tensor], tf.Tensor]
     class_names: Sequence[str]
     preprocess: preprocessing.Preprocessing
-    exif_orientation: bool = False
+    rendering: rendering_lib.Rendering = rendering_lib.PLAIN
     variables: Sequence[tf.Variable] = ()
 
     @classmethod
@@ -44,7 +45,7 @@ class ServedModel:
         class_names: Sequence[str],
         preprocess: preprocessing.Preprocessing,
         *,
-        exif_orientation: bool = False,
+        rendering: rendering_lib.Rendering = rendering_lib.PLAIN,
         precision: str = 'float32',
     ) -> Self:
         """Wraps a Keras model whose outputs are logits and that has no device scopes.
@@ -53,7 +54,7 @@ class ServedModel:
             model: Images (n, crop_size, crop_size, 3) float32 -> logits (n, classes).
             class_names: Names in label order.
             preprocess: Makes its images from squares.
-            exif_orientation: Whether to apply the EXIF orientation of images.
+            rendering: How the files of images become pixels.
             precision: Dtype of the stored weights: 'float32', 'bfloat16' or 'float16'.
         """
         variables, as_function = [weight.value for weight in model.weights], _run_inference
@@ -65,7 +66,7 @@ class ServedModel:
             _allow_empty(as_function(alexnet.build_feature_extractor(model))),
             class_names,
             preprocess,
-            exif_orientation,
+            rendering,
             variables,
         )
 
@@ -155,7 +156,7 @@ class _SignatureFunctions:
 
     def _decode_squares(self, images):
         return untrusted_images.decode_squares(
-            images, size=self._size, exif_orientation=self._served.exif_orientation
+            images, size=self._size, rendering=self._served.rendering
         )
 
     def _read_squares(self, images):

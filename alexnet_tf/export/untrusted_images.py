@@ -3,24 +3,28 @@
 A model server does not limit what an image may cost to decode, so the exported graph must.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from input_pipeline.images import decoding, graph_headers, headers
+from input_pipeline.images import rendering as rendering_lib
 
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 32 << 20, headers.MAX_PIXELS
 MAX_IMAGES = 256  # per request
+_LIMITS = {'max_bytes': MAX_IMAGE_BYTES, 'max_pixels': MAX_IMAGE_PIXELS}
 _PARALLEL_DECODES = 4  # each may hold 3 bytes per pixel twice
 
 
 def decode_squares(
-    encoded: tf.Tensor, *, size: int, exif_orientation: bool
+    encoded: tf.Tensor, *, size: int, rendering: rendering_lib.Rendering
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes the central square of each image, as records hold it.
 
     Args:
         encoded: (n,) string: JPEG, PNG, GIF, BMP or WebP files.
         size: Side of a square in pixels.
-        exif_orientation: Whether to apply EXIF orientations, as for the training records.
+        rendering: How files become pixels, as for the training records.
 
     Returns:
         Squares (n, size, size, 3) uint8 RGB, black where an image cannot be read; and what is
@@ -29,30 +33,14 @@ def decode_squares(
     Raises:
         tf.errors.InvalidArgumentError: There are more than MAX_IMAGES images.
     """
-    count = tf.size(encoded)
-    with tf.control_dependencies([assert_request_size(count)]):
+    with tf.control_dependencies([assert_request_size(tf.size(encoded))]):
         encoded = tf.identity(encoded)
-
-    @tf.autograph.experimental.do_not_convert
-    def read(index, image):
-        return index, *_decode_or_explain(image, size, exif_orientation)
-
-    # A dataset, because it can drop the elements that fail. The last element stands in for them.
-    black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    stand_in = tf.data.Dataset.from_tensors((count, black, decoding.UNREADABLE))
-    indices, squares, problems = (
-        tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
-        .map(read, num_parallel_calls=_PARALLEL_DECODES)
-        .ignore_errors(log_warning=True)
-        .concatenate(stand_in)
-        .batch(MAX_IMAGES + 1)
-        .with_options(decoding.create_dataset_options())
-        .get_single_element()
+    # A request builds the function that reads its images: most need that for JPEGs only.
+    return tf.cond(
+        tf.reduce_all(tf.strings.substr(encoded, 0, len(headers.JPEG)) == headers.JPEG),
+        lambda: _read_squares(encoded, size, lambda image: _read_jpeg(image, size, rendering)),
+        lambda: _read_squares(encoded, size, lambda image: _read_any(image, size, rendering)),
     )
-    rows = tf.fill([count + 1], tf.size(indices) - 1)
-    rows = tf.tensor_scatter_nd_update(rows, indices[:, None], tf.range(tf.size(indices)))
-    rows = rows[:count]
-    return tf.gather(squares, rows), tf.gather(problems, rows)
 
 
 def assert_readable(problems: tf.Tensor) -> tf.Operation:
@@ -75,15 +63,50 @@ def assert_request_size(count: tf.Tensor, limit: int = MAX_IMAGES) -> tf.Operati
     return tf.debugging.Assert(count <= limit, [message])
 
 
-def _decode_or_explain(image, size: int, exif_orientation: bool):
-    limits = {'max_bytes': MAX_IMAGE_BYTES, 'max_pixels': MAX_IMAGE_PIXELS}
-    problem = graph_headers.find_problem(image, **limits)
+def _read_squares(encoded: tf.Tensor, size: int, read_square: Callable):
+    """Reads the square of each image, and what is wrong with it."""
+    count = tf.size(encoded)
 
-    def decode():
-        pixels = decoding.decode(image)
-        if exif_orientation:
-            pixels = decoding.apply_orientation(pixels, graph_headers.read_orientation(image))
-        return decoding.resize_to_square(pixels, size)
+    @tf.autograph.experimental.do_not_convert
+    def read(index, image):
+        return index, *read_square(image)
 
+    # A dataset, because it can drop the elements that fail. The last element stands in for them.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
-    return tf.cond(problem == '', decode, lambda: black), problem
+    stand_in = tf.data.Dataset.from_tensors((count, black, decoding.UNREADABLE))
+    indices, squares, problems = (
+        tf.data.Dataset.from_tensor_slices((tf.range(count), encoded))
+        .map(read, num_parallel_calls=_PARALLEL_DECODES)
+        .ignore_errors(log_warning=True)
+        .concatenate(stand_in)
+        .batch(MAX_IMAGES + 1)
+        .with_options(decoding.create_dataset_options())
+        .get_single_element()
+    )
+    rows = tf.fill([count + 1], tf.size(indices) - 1)
+    rows = tf.tensor_scatter_nd_update(rows, indices[:, None], tf.range(tf.size(indices)))
+    rows = rows[:count]
+    return tf.gather(squares, rows), tf.gather(problems, rows)
+
+
+def _read_any(image: tf.Tensor, size: int, rendering: rendering_lib.Rendering):
+    return tf.cond(
+        tf.io.is_jpeg(image),
+        lambda: _read_jpeg(image, size, rendering),
+        lambda: _read_other(image, size, rendering),
+    )
+
+
+def _read_jpeg(image: tf.Tensor, size: int, rendering: rendering_lib.Rendering):
+    problem = graph_headers.find_jpeg_problem(image, **_LIMITS)
+    return _render_unless(problem, lambda: rendering_lib.render_jpeg(image, rendering, size), size)
+
+
+def _read_other(image: tf.Tensor, size: int, rendering: rendering_lib.Rendering):
+    problem = graph_headers.find_other_problem(image, **_LIMITS)
+    return _render_unless(problem, lambda: rendering_lib.render_other(image, rendering, size), size)
+
+
+def _render_unless(problem: tf.Tensor, render: Callable, size: int):
+    black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
+    return tf.cond(problem == '', lambda: render().square, lambda: black), problem

@@ -1,4 +1,4 @@
-"""Reads an image's format, size and orientation from its header, whatever the file is called.
+"""Reads an image's format and size from its header, whatever the file is called.
 
 An image of a few kilobytes can claim billions of pixels, and decoders allocate what it claims: one
 that is too large is refused before it is decoded. `graph_headers` does the same in TensorFlow
@@ -9,13 +9,10 @@ import struct
 
 import tensorflow as tf
 
-from input_pipeline.images import foreign_formats, gif
+from input_pipeline.images import bitmap, foreign_formats, gif, jpeg
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
-MAX_SEGMENTS = 1024  # of a JPEG before its pixels
-MAX_SCANS = 100  # of a JPEG: each is a pass over all its pixels; encoders make about ten
-MAX_EXIF_BYTES = 1 << 18  # EXIF data comes before pixels
 
 JPEG, GIF, BMP = b'\xff\xd8\xff', b'GIF8', b'BM'
 # The size is in the first chunk, IHDR: libpng would skip another chunk before it.
@@ -24,19 +21,14 @@ PNG = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'
 # whose size is elsewhere.
 WEBPS = (((b'VP8 ', 12), (b'\x9d\x01\x2a', 23)), ((b'VP8L', 12), (b'\x2f', 20)), ((b'VP8X', 12),))
 WEBP_ANIMATION = 2  # bit of the flags
-BMP_HEADER_BYTES = 40  # at least
-ORIENTATION_TAG, SHORT_TYPE = 0x0112, 3  # of EXIF
 
 NOT_AN_IMAGE = 'not an image: neither JPEG, PNG, GIF, BMP nor WebP'
 TOO_MANY_BYTES = 'too many bytes; at most {:,} are read'
 TOO_MANY_PIXELS = ' pixels; from 1 to {:,} are read'
-TOO_MANY_SCANS = f'a JPEG of more than {MAX_SCANS} scans is not read'
-ANIMATED_WEBP = 'an animated WebP is not read'
-OS2_BITMAP = 'an OS/2 bitmap is not read'
-BITS_PER_PIXEL = ' bits per pixel of a BMP; 24 and 32 are read'  # TensorFlow ignores palettes
+TOO_MANY_SCANS = f'a JPEG of more than {jpeg.MAX_SCANS} scans is not read'
+ANIMATED_WEBP = 'an animated WebP is not read; save its first frame as an image of its own'
 
 _JPEG_KINDS = {1: 'grey JPEG', 4: 'CMYK JPEG'}  # by channels
-_APP1 = 0xE1
 
 
 def check(encoded: bytes) -> str:
@@ -70,36 +62,6 @@ def read_size(encoded: bytes) -> tuple[int, int]:
     return _read_header(encoded)[1:]
 
 
-def read_orientation(encoded: bytes) -> int:
-    """Reads the EXIF orientation of a JPEG, 1 to 8; of everything else, it is 1 (upright)."""
-    offset, head = 2, encoded[:MAX_EXIF_BYTES]
-    try:
-        for _ in range(MAX_SEGMENTS):
-            if not head.startswith(b'\xff', offset) or head.startswith(b'\xff\xda', offset):
-                break
-            if head.startswith(b'\xff\xff', offset):  # a fill byte
-                offset += 1
-                continue
-            (length,) = struct.unpack_from('>H', head, offset + 2)
-            if head[offset + 1] == _APP1 and head.startswith(b'Exif\0\0', offset + 4):
-                return _read_tiff_orientation(head[offset + 10 : offset + 2 + length])
-            offset += 2 + length
-    except (struct.error, IndexError):
-        pass
-    return 1
-
-
-def _read_tiff_orientation(tiff: bytes) -> int:
-    order = '<' if tiff.startswith(b'II*\0') else '>'
-    (directory,) = struct.unpack_from(f'{order}I', tiff, 4)
-    (entries,) = struct.unpack_from(f'{order}H', tiff, directory)
-    for offset in range(directory + 2, directory + 2 + 12 * entries, 12):
-        tag, type_, count, value = struct.unpack_from(f'{order}HHIH', tiff, offset)
-        if (tag, type_, count) == (ORIENTATION_TAG, SHORT_TYPE, 1):
-            return value if 1 <= value <= 8 else 1
-    return 1
-
-
 def _read_header(encoded: bytes) -> tuple[str, int, int]:
     """Reads (kind, width, height)."""
     try:
@@ -121,15 +83,18 @@ def _read_header(encoded: bytes) -> tuple[str, int, int]:
 
 
 def _read_gif_size(encoded: bytes) -> tuple[int, int]:
-    """The size of the screen or of the first frame, whichever is larger."""
-    screen_width, screen_height, *_ = struct.unpack_from('<HHBBB', encoded, 6)
-    _, width, height = _extract_first_frame(tf.constant(encoded))
-    return max(screen_width, int(width)), max(screen_height, int(height))
+    """The size of the screen, or of what it takes to hold the first frame."""
+    struct.unpack_from('<HHBBB', encoded, 6)  # a whole header
+    return tuple(_read_gif_canvas(encoded).numpy().tolist())
 
 
-_extract_first_frame = tf.function(
-    gif.extract_first_frame, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+_SIGNATURE = [tf.TensorSpec([], tf.string)]
+_read_gif_canvas = tf.function(
+    lambda encoded: gif.extract_first_frame(encoded).canvas,
+    input_signature=_SIGNATURE,
+    autograph=False,
 )
+_find_bitmap_problem = tf.function(bitmap.find_problem, input_signature=_SIGNATURE, autograph=False)
 
 
 def _is_known_webp(encoded: bytes) -> bool:
@@ -151,12 +116,8 @@ def _read_webp_size(encoded: bytes) -> tuple[int, int]:
 def _find_unsupported_kind(encoded: bytes, kind: str) -> str:
     """Says what is not read although its format is; '' if there is nothing."""
     if kind == 'BMP':
-        header_bytes = int.from_bytes(encoded[14:18], 'little')
-        bits = int.from_bytes(encoded[28:30], 'little')
-        if header_bytes < BMP_HEADER_BYTES:
-            return OS2_BITMAP
-        return '' if bits in (24, 32) else f'{bits}{BITS_PER_PIXEL}'
+        return _find_bitmap_problem(encoded).numpy().decode()
     if kind == 'WebP' and encoded[12:16] == b'VP8X' and encoded[20] & WEBP_ANIMATION:
         return ANIMATED_WEBP
-    too_many_scans = 'JPEG' in kind and encoded.count(b'\xff\xda') > MAX_SCANS
+    too_many_scans = 'JPEG' in kind and jpeg.has_too_many_scans(encoded)
     return TOO_MANY_SCANS if too_many_scans else ''

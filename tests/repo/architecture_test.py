@@ -57,6 +57,7 @@ COVERED_BY = {
     'alexnet_tf.reports.paper_tables': 'alexnet_tf/commands/report/paper_comparison_test.py',
     'alexnet_tf.runs.initial_weights': 'alexnet_tf/commands/finetune_test.py',
     'alexnet_tf.runs.loading': 'alexnet_tf/commands/compatibility_test.py',
+    'input_pipeline.images.graph_bytes': 'input_pipeline/images/graph_headers_test.py',
     'input_pipeline.prepare.*': 'input_pipeline/prepare/conversion_test.py',
     'input_pipeline.records.writing': 'input_pipeline/prepare/conversion_test.py',
     'input_pipeline.sources.record_files': 'input_pipeline/sources/tfrecords_test.py',

@@ -15,7 +15,7 @@ from alexnet_tf.export import saved_model, signatures, untrusted_images
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
-from input_pipeline.images import decoding
+from input_pipeline.images import decoding, rendering
 
 _IN_PROCESS, _PIXELS = 'in process, pixels', 'served, pixels'
 _ENCODED, _DECODING = 'served, encoded', 'decoding alone'
@@ -91,7 +91,8 @@ def _create_calls(
 
     @tf.function(autograph=False, jit_compile=False)
     def decode(encoded):
-        return untrusted_images.decode_squares(encoded, size=size, exif_orientation=False)[0]
+        squares, _ = untrusted_images.decode_squares(encoded, size=size, rendering=rendering.PLAIN)
+        return squares
 
     def score(signature):
         return lambda images: loaded[signature](images=images)['scores']

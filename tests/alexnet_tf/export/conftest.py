@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from alexnet_tf.export import saved_model, signatures
 from alexnet_tf.models import alexnet, recipes
 from input_pipeline.batches import preprocessing
+from input_pipeline.images import rendering
 
 CLASSES = ('cat', 'dog', 'n01440764 tench, Tinca tinca')
 
@@ -43,7 +44,7 @@ def model():
 def served(model):
     mean_image = np.full((80, 80, 3), 120.0, np.float32)
     return signatures.ServedModel.from_keras(
-        model, CLASSES, preprocessing.Preprocessing(mean_image, 67), exif_orientation=True
+        model, CLASSES, preprocessing.Preprocessing(mean_image, 67), rendering=rendering.OWN_IMAGES
     )
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.export import signatures
 from input_pipeline.batches import datasets, preprocessing
+from input_pipeline.images import rendering
 from input_pipeline.prepare import conversion
 from input_pipeline.records import checking, manifests
 from input_pipeline.sources import folder as folders
@@ -42,23 +43,21 @@ def prepare(images, directory, encoding):
             'record_encoding': encoding,
             'shard_examples': 8,
             'seed': 0,
-            'exif_orientation': True,
         },
         max_bad_fraction=0,
         report=lambda *_: None,
     )
 
 
-def create_identity(mean_image, exif_orientation=True):
+def create_identity(mean_image, shown=rendering.OWN_IMAGES):
     """Creates a served network whose logits and features are its input pixels."""
     flat = keras.Sequential([keras.Input((CROP, CROP, 3)), keras.layers.Flatten()])
     return signatures.ServedModel(
         compute_logits=flat,
         compute_features=flat,
         class_names=[str(label) for label in range(CROP * CROP * 3)],
-        mean_image=mean_image,
-        crop_size=CROP,
-        exif_orientation=exif_orientation,
+        preprocess=preprocessing.Preprocessing(mean_image, CROP),
+        rendering=shown,
     )
 
 
@@ -71,7 +70,7 @@ def read_evaluation_views(manifest, mean_image):
     """Returns what the network sees of each held-out image in evaluation, by the image's name."""
     shards = manifest.list_shards('validation')
     views = [
-        preprocessing.make_views(squares, mean_image, crop_size=CROP, number=1)[0]
+        preprocessing.Preprocessing(mean_image, CROP).make_views(squares, 1)[0]
         for squares, _, _ in datasets.evaluation_dataset(
             shards, layout=manifest.layout, batch_size=1
         )
@@ -106,8 +105,8 @@ def test_exif_orientations_are_applied_as_in_training(images):
     mean_image = np.zeros((SIDE, SIDE, 3), np.float32)
     encoded = (images / 'cat' / '2.jpg').read_bytes()  # upside down
     upright, upside_down = (
-        compute_inputs(create_identity(mean_image, exif_orientation), [encoded])
-        for exif_orientation in (True, False)
+        compute_inputs(create_identity(mean_image, shown), [encoded])
+        for shown in (rendering.OWN_IMAGES, rendering.PLAIN)
     )
     square = upright.reshape(CROP, CROP, 3)
     np.testing.assert_array_equal(square[::-1, ::-1], upside_down.reshape(CROP, CROP, 3))

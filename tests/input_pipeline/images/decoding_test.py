@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
@@ -17,6 +16,10 @@ def smooth_image(height, width, channels=3):
     small = random.integers(0, 256, (5, 7, channels), np.uint8)
     large = np.asarray(PIL.Image.fromarray(small).resize((width, height), PIL.Image.BICUBIC))
     return np.clip(large + random.integers(-9, 10, large.shape), 0, 255).astype(np.uint8)
+
+
+def decode_to_square(encoded):
+    return decoding.resize_to_square(decoding.decode(tf.constant(encoded)))
 
 
 def encode(image, kind, mode='RGB', **options):
@@ -34,7 +37,7 @@ def test_jpegs_decode_to_the_pixels_that_pillow_decodes(options):
     np.testing.assert_array_equal(decoding.decode(tf.constant(data)), expected)
 
 
-@pytest.mark.parametrize('mode', ['L', 'RGBA', 'P'])
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'P'])
 def test_png_of_any_mode_becomes_rgb(mode):
     data = encode(smooth_image(40, 50), 'PNG', mode)
     expected = np.asarray(PIL.Image.open(io.BytesIO(data)).convert('RGB'))
@@ -47,7 +50,7 @@ def test_png_of_any_mode_becomes_rgb(mode):
 )
 def test_other_kinds_become_rgb(kind, mode):
     image = smooth_image(300, 260)
-    square = decoding.decode_to_square(tf.constant(encode(image, kind, mode))).numpy()
+    square = decode_to_square(encode(image, kind, mode)).numpy()
     assert square.shape == (256, 256, 3)
     assert square.std() > 10
 
@@ -92,7 +95,7 @@ def test_large_jpegs_are_shrunk_by_the_decoder(shorter, ratio):
     data = tf.constant(encode(image, 'JPEG', quality=95, subsampling=0))
     assert decoding.decode(data).shape == (-(-shorter // ratio), -(-(shorter + 50) // ratio), 3)
     direct = decoding.resize_to_square(tf.constant(image)).numpy().astype(float)
-    assert np.abs(decoding.decode_to_square(data).numpy() - direct).mean() < 2
+    assert np.abs(decode_to_square(data).numpy() - direct).mean() < 2
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 300), (257, 255), (2000, 100)])
@@ -103,7 +106,7 @@ def test_images_of_every_shape_become_squares(size):
 def test_a_truncated_jpeg_is_refused():
     data = encode(smooth_image(300, 300), 'JPEG')
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decoding.decode_to_square(tf.constant(data[: len(data) // 2]))
+        decode_to_square(data[: len(data) // 2])
 
 
 def test_encoded_jpegs_have_full_colour_resolution():
@@ -112,20 +115,73 @@ def test_encoded_jpegs_have_full_colour_resolution():
     assert [layer[1:3] for layer in layers] == [(1, 1)] * 3
 
 
-@pytest.mark.parametrize('orientation', range(1, 9))
-def test_orientations_are_applied_as_pillow_applies_them(orientation):
-    image = smooth_image(300, 260)
-    exif = PIL.Image.Exif()
-    exif[0x0112] = orientation
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(image).save(buffer, 'PNG', exif=exif)
-    upright = np.asarray(PIL.ImageOps.exif_transpose(PIL.Image.open(buffer)))
-    square = decoding.apply_orientation(tf.constant(image), tf.constant(orientation))
-    np.testing.assert_array_equal(square, upright)
-    square = decoding.decode_to_square(encode(image, 'PNG'), orientation)
-    np.testing.assert_array_equal(square, decoding.resize_to_square(tf.constant(upright)))
-
-
 def test_images_of_the_right_size_are_unchanged():
     image = smooth_image(32, 32)
     np.testing.assert_array_equal(decoding.resize_to_square(tf.constant(image), 32), image)
+
+
+def paste(rgba, background):
+    """Pillow's own composition."""
+    canvas = PIL.Image.new('RGB', rgba.size, background)
+    canvas.paste(rgba, mask=rgba.getchannel('A'))
+    return np.asarray(canvas)
+
+
+@pytest.mark.parametrize('background', [(255, 255, 255), (0, 0, 0), (18, 171, 159)])
+def test_every_colour_is_composited_with_every_opacity_as_by_pillow(background):
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256))
+    rgba = np.stack([colour, 255 - colour, colour // 2, alpha], -1).astype(np.uint8)
+    image = tf.constant(rgba)
+    composited = decoding.composite(image[..., :3], image[..., 3:], background).numpy()
+    pillow = PIL.Image.fromarray(rgba)
+    np.testing.assert_array_equal(composited, paste(pillow, background))
+    opaque = PIL.Image.new('RGBA', pillow.size, background)
+    over = np.asarray(PIL.Image.alpha_composite(opaque, pillow))[..., :3]
+    np.testing.assert_array_equal(composited, over)
+
+
+def encode_transparent(kind, mode, **options):
+    rgba = smooth_image(24, 31, 4)
+    image = PIL.Image.fromarray(rgba)
+    image = image.convert('RGB').quantize(16) if mode == 'P' else image.convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+TRANSPARENT = {
+    'PNG of RGB and alpha': ('PNG', 'RGBA', {}),
+    'PNG of grey and alpha': ('PNG', 'LA', {}),
+    'PNG of a palette with opacities': ('PNG', 'P', {'transparency': bytes(range(0, 256, 16))}),
+    'PNG of a palette with a transparent color': ('PNG', 'P', {'transparency': 3}),
+    'PNG with a transparent grey': ('PNG', 'L', {'transparency': 130}),
+    'PNG of one bit with transparent white': ('PNG', '1', {'transparency': 1}),
+    'GIF': ('GIF', 'P', {'transparency': 3}),
+    'WebP, lossy': ('WEBP', 'RGBA', {}),
+    'WebP, lossless': ('WEBP', 'RGBA', {'lossless': True}),
+}
+
+
+@pytest.mark.parametrize('name', TRANSPARENT)
+def test_transparency_of_every_format_is_composited(name):
+    kind, mode, options = TRANSPARENT[name]
+    encoded = encode_transparent(kind, mode, **options)
+    expected = PIL.Image.open(io.BytesIO(encoded)).convert('RGBA')
+    assert np.asarray(expected)[..., 3].min() < 255
+    decoded = decoding.decode(tf.constant(encoded), (9, 99, 199))
+    np.testing.assert_array_equal(decoded, paste(expected, (9, 99, 199)))
+
+
+def test_cmyk_without_adobes_mark_is_read_as_with_it():
+    image = PIL.Image.fromarray(smooth_image(16, 24, 4), 'CMYK')
+    buffer = io.BytesIO()
+    image.save(buffer, 'JPEG')
+    marked = buffer.getvalue()
+    start = marked.index(b'\xff\xee')
+    length = 2 + int.from_bytes(marked[start + 2 : start + 4], 'big')
+    unmarked = marked[:start] + marked[start + length :]
+    with PIL.Image.open(io.BytesIO(unmarked)) as opened:
+        expected = np.asarray(opened.convert('RGB'))
+    decoded = decoding.decode(tf.constant(unmarked)).numpy()
+    np.testing.assert_array_equal(decoded, decoding.decode(tf.constant(marked)))
+    assert np.abs(decoded.astype(int) - expected).max() <= 1

@@ -58,33 +58,6 @@ def test_data_that_is_not_an_image_is_refused(data, message):
         headers.check(data)
 
 
-def encode_with_orientation(orientation, order):
-    exif = PIL.Image.Exif()
-    exif.endian = order
-    exif[0x0110], exif[0x0112] = 'a camera', orientation
-    buffer = io.BytesIO()
-    PIL.Image.new('RGB', (30, 20)).save(buffer, 'JPEG', exif=exif.tobytes())
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize('order', ['<', '>'])
-@pytest.mark.parametrize('orientation', range(1, 9))
-def test_exif_orientations_are_read(orientation, order):
-    assert headers.read_orientation(encode_with_orientation(orientation, order)) == orientation
-
-
-def test_invalid_orientations_are_upright():
-    assert headers.read_orientation(encode_with_orientation(99, '<')) == 1
-    assert headers.read_orientation(encode('PNG', {})) == 1
-    assert headers.read_orientation(encode('JPEG', {})) == 1
-    whole = encode_with_orientation(6, '<')
-    for length in range(len(whole)):
-        assert headers.read_orientation(whole[:length]) in (1, 6)
-    for at in range(2, 120):
-        damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
-        assert 1 <= headers.read_orientation(damaged) <= 8
-
-
 @pytest.mark.parametrize(
     ('mode', 'kind'), [('RGB', 'JPEG'), ('L', 'grey JPEG'), ('CMYK', 'CMYK JPEG')]
 )

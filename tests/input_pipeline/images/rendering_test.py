@@ -1,0 +1,107 @@
+"""Renders files as Pillow shows them, on any background, in Python and in served graphs alike."""
+
+import io
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pytest
+import tensorflow as tf
+
+from alexnet_tf.export import untrusted_images
+from input_pipeline.images import decoding, rendering
+
+GREEN = rendering.Rendering(exif_orientation=True, color_profiles=True, background='#0080ff')
+SIZE = 32
+
+
+def make_exif(orientation):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def encode(kind, mode='RGB', size=(48, 40), **options):
+    noise = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    image = PIL.Image.fromarray(noise).resize(size)
+    image = image.convert('RGB').quantize(16) if mode == 'P' else image.convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+IMAGES = {
+    'JPEG': (encode('JPEG'), ()),
+    'JPEG, turned': (encode('JPEG', exif=make_exif(6)), ('turned: EXIF orientation 6',)),
+    'JPEG of CMYK': (encode('JPEG', 'CMYK'), ()),
+    'PNG': (encode('PNG'), ()),
+    'PNG, transparent': (encode('PNG', 'RGBA'), ('composited on the background',)),
+    'PNG, turned': (
+        encode('PNG', 'RGBA', exif=make_exif(5)),
+        ('composited on the background', 'turned: EXIF orientation 5'),
+    ),
+    'WebP, turned': (
+        encode('WEBP', 'RGBA', exif=make_exif(7)),
+        ('composited on the background', 'turned: EXIF orientation 7'),
+    ),
+    'GIF': (encode('GIF', 'P', transparency=2), ('composited on the background',)),
+    'BMP': (encode('BMP', 'P'), ()),
+}
+
+
+def show_by_pillow(encoded, background):
+    image = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(encoded)))
+    if not image.has_transparency_data:
+        return np.asarray(image.convert('RGB'))
+    image, canvas = image.convert('RGBA'), PIL.Image.new('RGB', image.size, background)
+    canvas.paste(image, mask=image.getchannel('A'))
+    return np.asarray(canvas)
+
+
+_serve = tf.function(
+    lambda encoded: untrusted_images.decode_squares(encoded, size=SIZE, rendering=GREEN),
+    input_signature=[tf.TensorSpec([None], tf.string)],
+    autograph=False,
+)
+
+
+@pytest.mark.parametrize('name', IMAGES)
+def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(name):
+    encoded, expected = IMAGES[name]
+    square, treatments = rendering.render_square(encoded, GREEN, SIZE)
+    assert treatments == expected
+    shown = decoding.resize_to_square(tf.constant(show_by_pillow(encoded, '#0080ff')), SIZE)
+    tolerance = 1 if 'CMYK' in name else 0
+    assert np.abs(square.numpy().astype(int) - shown.numpy()).max() <= tolerance
+    plain, treatments = rendering.render_square(encoded, rendering.PLAIN, SIZE)
+    assert not any(treatment.startswith('turned') for treatment in treatments)
+    assert plain.shape == square.shape
+
+
+def test_a_served_graph_shows_the_same_to_the_bit():
+    encoded = [encoded for encoded, _ in IMAGES.values()]
+    squares, problems = _serve(tf.constant(encoded))
+    assert not any(problems.numpy())
+    for image, square in zip(encoded, squares, strict=True):
+        np.testing.assert_array_equal(square, rendering.render_square(image, GREEN, SIZE)[0])
+    jpegs = [image for image in encoded if image.startswith(b'\xff\xd8')]
+    for image, square in zip(jpegs, _serve(tf.constant(jpegs))[0], strict=True):
+        np.testing.assert_array_equal(square, rendering.render_square(image, GREEN, SIZE)[0])
+
+
+def test_profiles_are_converted_or_named():
+    profile = b'junk'
+    square, treatments = rendering.render_square(encode('JPEG', icc_profile=profile), GREEN, SIZE)
+    assert treatments == ('not converted: color profile a color profile',)
+    np.testing.assert_array_equal(square, rendering.render_square(encode('JPEG'), GREEN, SIZE)[0])
+
+
+def test_a_rendering_of_older_settings_is_that_of_their_time():
+    old = rendering.Rendering.from_settings({'exif_orientation': True, 'seed': 3})
+    assert old == rendering.Rendering(True, False, '#ffffff')
+
+
+@pytest.mark.parametrize('text', ['', 'red-ish', '#12', '#12345', 'ffffff', '#gggggg', '#ffffff\n'])
+def test_what_is_no_color_is_refused(text):
+    with pytest.raises(ValueError, match='#rrggbb'):
+        rendering.parse_color(text)
