@@ -117,7 +117,7 @@ def _choose_digests(images: Sequence[tuple[entries_lib.Entry, str]], fraction: f
 
 def _choose_of_class(candidates: Sequence[tuple[str, int]], total: int, fraction: float) -> set:
     """Chooses digests, each with its number of images, out of the sorted ones of a class."""
-    wanted = min(max(1, round(fraction * total)), total - 1)
+    wanted = min(round(fraction * total), total - 1)
     chosen, number = set(), 0
     for digest, images in candidates:
         if number + images <= wanted:

@@ -1,6 +1,7 @@
 """Checks that another program's records are used in place if their images have the right size."""
 
 import dataclasses
+import gzip
 import io
 import itertools
 import os
@@ -165,6 +166,14 @@ def test_images_that_must_be_rotated_are_not_used_in_place(tmp_path, first_label
     )
     tasks = sharding.plan_shards(tmp_path / 'ours', source, SETTINGS)
     assert not any(task.original for task in tasks)
+
+
+def test_compressed_records_are_not_used_in_place(tmp_path):
+    root, copies_dir = write_records(tmp_path / 'theirs'), tmp_path / 'copies'
+    assert tfrecords.find_images(str(root), copies_dir=copies_dir).in_place_layout
+    for path in root.glob('*-of-*'):
+        path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    assert tfrecords.find_images(str(root), copies_dir=copies_dir).in_place_layout is None
 
 
 def test_records_that_moved_are_linked_again(tmp_path):
