@@ -111,6 +111,18 @@ class ErrorAnalysis:
                 rows.append((name, self._classes[predicted], int(count), share))
         return sorted(rows, key=lambda row: (-row[2], row[:2]))
 
+    def rank_confused_pairs(self) -> Rows:
+        """Lists (class, other class, how often it was taken for the other, and the reverse).
+
+        The pair that was confused most often, in both directions together, comes first.
+        """
+        both = np.triu(self.confusion + self.confusion.T, 1)
+        pairs = sorted(np.argwhere(both).tolist(), key=lambda pair: (-both[tuple(pair)], pair))
+        return [
+            (self._classes[a], self._classes[b], *map(int, self.confusion[[a, b], [b, a]]))
+            for a, b in pairs
+        ]
+
     def rank_mistakes(self) -> list[Mistake]:
         """Lists the mistakes, the most confident first."""
         return sorted(self._mistakes, key=lambda mistake: (-mistake.probability, mistake.id))

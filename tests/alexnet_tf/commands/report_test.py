@@ -84,7 +84,7 @@ def test_the_page_is_well_formed_and_self_contained(reported):
     page = Page((reported / 'report.html').read_text())
     assert page.open == []
     assert page.addresses
-    assert all(address.startswith('data:image/png;base64,') for address in page.addresses)
+    assert all(address.startswith('data:image/') for address in page.addresses)
     assert not {'script', 'link', 'iframe'} & set(page.tags)
     text = ' '.join(page.words)
     assert 'top-1 error' in text
@@ -97,12 +97,24 @@ def test_the_page_is_well_formed_and_self_contained(reported):
     assert f'{100 * wrong:.1f} % (' in text
 
 
+def test_the_summary_and_the_page_say_what_to_do_next(reported):
+    printed = (reported / 'printed.txt').read_text()
+    text = ' '.join(Page((reported / 'report.html').read_text()).words)
+    assert 'what to do next' in printed
+    assert 'What to do next' in text
+    for part in ('of the images that it learnt from', 'It most often confuses'):
+        assert part in ' '.join(printed.split())
+        assert part in text
+    assert 'the curve cannot tell' in text  # of two epochs
+
+
 def test_the_card_has_the_values_of_results_csv(reported):
     card = (reported / 'MODEL_CARD.md').read_text()
     rows = [line.split(' | ') for line in card.splitlines() if line.startswith('| validation')]
     assert [row[2] for row in rows] == ['1', '10']
     assert all('% (' in row[3] for row in rows)
-    assert '12 in train, 12 in validation' in card
+    held_out = len(np.load(reported / 'probabilities' / 'validation-1.labels.npy'))
+    assert f'{24 - held_out} in train, {held_out} in validation' in card
     assert 'expected calibration error' in card
     assert '--mode=train' in card
 

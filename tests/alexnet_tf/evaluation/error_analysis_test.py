@@ -97,3 +97,15 @@ def test_every_row_of_a_table_has_a_cell_for_each_column(analysis):
     for header, rows in analysis.to_tables().values():
         assert rows
         assert {len(row) for row in rows} == {len(header)}
+
+
+def test_confused_pairs_are_ranked_by_both_directions(analysis):
+    counts = collections.Counter(pairs())
+    rows = analysis.rank_confused_pairs()
+    for first, second, there, back in rows:
+        a, b = CLASSES.index(first), CLASSES.index(second)
+        assert a < b
+        assert (there, back) == (counts[a, b], counts[b, a])
+    totals = [row[2] + row[3] for row in rows]
+    assert totals == sorted(totals, reverse=True)
+    assert sum(totals) == sum(n for (a, b), n in counts.items() if a != b)

@@ -1,0 +1,105 @@
+"""Trends in results, and how sure they are: error curves, and ranks."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_EXPONENTS = np.geomspace(0.05, 2, 40)
+_SAMPLES, _PERMUTATIONS = 200, 2000
+_MIN_POINTS = 5
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % interval.
+
+    Attributes:
+        low: Lower end.
+        middle: The estimate.
+        high: Upper end.
+    """
+
+    low: float
+    middle: float
+    high: float
+
+
+def extrapolate_error(
+    steps: np.ndarray, errors: np.ndarray, *, now: float, images: int, factor: float = 2.0
+) -> Interval | None:
+    """Extrapolates an error curve to more steps.
+
+    Fits error = a + b * steps^-c, with a and b not negative and c from 0.05 to 2, by least
+    squares; the error of now falls as the fitted one. The interval is from curves sampled with
+    the binomial errors of so many images. It holds if the curve goes on as it went, which it does
+    not strictly where a schedule lowers the learning rate: runs of the modern recipe at 0.25 times
+    its channels and 96 pixels had 65.9, 66.4, 73.4 and 77.4 % accuracy on the flowers after 5, 10,
+    20 and 40 epochs; the first three predicted 71.7, 69.8 and 77.4 % of the next.
+
+    Args:
+        steps: (points,) increasing, positive.
+        errors: (points,) error rates.
+        now: The error rate after the last step, which may be measured more exactly.
+        images: That the error rates were measured on.
+        factor: Steps of the prediction, in multiples of the last.
+
+    Returns:
+        The predicted error rate; None for fewer than 5 points or errors that are not finite.
+    """
+    if len(steps) < _MIN_POINTS or not np.isfinite(errors).all():
+        return None
+    random = np.random.default_rng(0)
+    samples = random.binomial(images, np.clip(errors, 0, 1), (_SAMPLES, len(errors))) / images
+    shares = _predict_shares(steps / steps[-1], np.stack([errors, *samples]), factor)
+    ends = random.binomial(images, now, _SAMPLES) / images
+    low, high = np.percentile(shares[1:] * ends, [2.5, 97.5])
+    return Interval(float(low), float(shares[0] * now), float(high))
+
+
+def _predict_shares(positions: np.ndarray, curves: np.ndarray, factor: float) -> np.ndarray:
+    """Fits every curve (curves, points); returns the predicted share of its fitted end."""
+    powers = positions ** -_EXPONENTS[:, None]  # (exponents, points)
+    centred = powers - powers.mean(1, keepdims=True)
+    slopes = np.maximum(centred @ curves.T / (centred**2).sum(1, keepdims=True), 0)
+    ends = curves.mean(1) - slopes * powers.mean(1, keepdims=True)  # (exponents, curves)
+    from_zero = powers @ curves.T / (powers**2).sum(1, keepdims=True)
+    slopes, ends = np.where(ends < 0, from_zero, slopes), np.maximum(ends, 0)
+    fitted = ends[..., None] + slopes[..., None] * powers[:, None]
+    best = ((fitted - curves) ** 2).sum(-1).argmin(0)
+    slope, end = slopes[best, np.arange(len(best))], ends[best, np.arange(len(best))]
+    now, later = end + slope, end + slope * factor ** -_EXPONENTS[best]
+    return np.where(now > 0, later / np.maximum(now, 1e-12), 1)
+
+
+def compute_rank_correlation(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Computes Spearman's rank correlation and how often chance has one as great.
+
+    Args:
+        first: (values,).
+        second: (values,).
+
+    Returns:
+        The correlation in [-1, 1], 0 if one of both is constant, and the two-sided p-value from
+        2,000 random permutations.
+
+    Example:
+        >>> compute_rank_correlation(np.arange(9), np.arange(9) ** 2)[0]
+        1.0
+    """
+    x, y = (_normalise(_rank(values)) for values in (first, second))
+    random = np.random.default_rng(0)
+    permuted = np.stack([random.permutation(y) for _ in range(_PERMUTATIONS)]) @ x
+    correlation = float(x @ y)
+    as_great = (np.abs(permuted) >= abs(correlation) - 1e-12).sum()
+    return round(correlation, 12), float((1 + as_great) / (1 + _PERMUTATIONS))
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """Ranks values from 0; those that tie share the mean of their ranks."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return ((ends - counts + ends - 1) / 2)[which]
+
+
+def _normalise(values: np.ndarray) -> np.ndarray:
+    centred = values - values.mean()
+    return centred / max(np.linalg.norm(centred), 1e-12)

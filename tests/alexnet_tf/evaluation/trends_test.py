@@ -1,0 +1,88 @@
+"""Extrapolations of curves with a known end, and rank correlations by counting."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alexnet_tf.evaluation import trends
+
+STEPS = np.arange(1, 31) * 46.0
+
+
+def curve(steps):
+    return 0.1 + 1.2 * steps**-0.4
+
+
+def extrapolate(errors, images):
+    return trends.extrapolate_error(STEPS, errors, now=errors[-1], images=images)
+
+
+def test_a_curve_without_noise_is_continued():
+    predicted = extrapolate(curve(STEPS), 10**9)
+    assert predicted.middle == pytest.approx(curve(2 * STEPS[-1]), abs=0.001)
+    assert predicted.low <= predicted.middle <= predicted.high
+    assert predicted.high - predicted.low < 0.01
+
+
+def test_the_interval_holds_the_truth_in_about_19_of_20_curves():
+    random, images = np.random.default_rng(1), 2000
+    truth, inside = curve(2 * STEPS[-1]), 0
+    for _ in range(40):
+        low, _, high = extrapolate(random.binomial(images, curve(STEPS)) / images, images)
+        inside += low <= truth <= high
+    assert inside >= 34
+
+
+def test_fewer_images_give_a_wider_interval():
+    widths = []
+    for images in (100, 10_000):
+        low, _, high = extrapolate(curve(STEPS), images)
+        widths.append(high - low)
+    assert widths[0] > 4 * widths[1]
+
+
+def test_the_error_of_now_falls_as_the_curve_does():
+    predicted = trends.extrapolate_error(STEPS, curve(STEPS), now=0.05, images=500)
+    share = curve(2 * STEPS[-1]) / curve(STEPS[-1])
+    assert predicted.middle == pytest.approx(0.05 * share, abs=0.001)
+
+
+@pytest.mark.parametrize('error', [0.0, 0.3, 1.0])
+def test_a_curve_that_does_not_fall_stays(error):
+    assert extrapolate(np.full(30, error), 500).middle == error
+
+
+def test_a_rising_curve_is_not_said_to_rise_for_ever():
+    assert extrapolate(curve(STEPS)[::-1], 500).middle == curve(STEPS)[0]
+
+
+@pytest.mark.parametrize('errors', [[0.4, 0.3, 0.2, 0.1], [0.4, 0.3, 0.2, 0.1, np.nan]])
+def test_too_few_points_or_nan_tell_nothing(errors):
+    steps = STEPS[: len(errors)]
+    assert trends.extrapolate_error(steps, np.array(errors), now=0.1, images=100) is None
+
+
+def test_spearmans_correlation_and_its_p_value_by_counting_permutations():
+    first, second = np.array([3, 1, 4, 1, 5, 9]), np.array([2, 7, 1, 8, 2, 8])
+
+    def rank(values):  # the mean place among equals
+        places = sorted(values)
+        return [
+            np.mean([at for at, other in enumerate(places) if other == value]) for value in values
+        ]
+
+    def correlate(a, b):
+        return np.corrcoef(a, b)[0, 1]
+
+    ranks = rank(first), rank(second)
+    expected = correlate(*ranks)
+    permutations = [correlate(ranks[0], order) for order in itertools.permutations(ranks[1])]
+    p = np.mean(np.abs(permutations) >= abs(expected) - 1e-9)
+    correlation, estimate = trends.compute_rank_correlation(first, second)
+    assert correlation == pytest.approx(expected)
+    assert estimate == pytest.approx(p, abs=0.04)
+
+
+def test_a_constant_has_no_correlation():
+    assert trends.compute_rank_correlation(np.ones(6), np.arange(6)) == (0.0, 1.0)
