@@ -77,7 +77,6 @@ def _add_inputs(settings: Mapping[str, Any], positional: Sequence[str]) -> dict[
 def _define_flags() -> flags.FlagValues:
     """Defines one flag for each setting, which keeps its text, in a registry of its own."""
     values = flags.FlagValues()
-    values.set_gnu_getopt()  # flags may follow positional arguments
     for field in fields.map_settings(schema.Config).values():
         is_switch = fields.value_type(field.type) == (bool, False)  # --debug and --nodebug
         text = flags.ArgumentParser()

@@ -246,6 +246,7 @@ def test_help_does_not_wait_for_tensorflow():
 @pytest.mark.parametrize(
     ('redirections', 'status', 'message'),
     [
+        ('--help | true', 141, ''),
         ('--helpfull | true', 141, ''),
         ('--mode=zz 2>&1 | true', 141, ''),
         ('--mode=zz 2>&-', 2, ''),
@@ -255,7 +256,10 @@ def test_help_does_not_wait_for_tensorflow():
 )
 def test_closed_pipes_and_streams_end_without_a_traceback(redirections, status, message):
     command = f'set -o pipefail; "{sys.executable}" -c "{SLOW_MAIN}" {redirections}'
-    done = subprocess.run(['bash', '-c', command], capture_output=True, text=True, check=False)
+    buffered = {key: text for key, text in os.environ.items() if key != 'PYTHONUNBUFFERED'}
+    done = subprocess.run(
+        ['bash', '-c', command], capture_output=True, text=True, check=False, env=buffered
+    )
     assert done.returncode == status
     assert done.stderr.startswith(message)
     assert done.stderr.count('\n') == bool(message)

@@ -76,6 +76,13 @@ def test_a_run_resumes_with_its_own_settings(here):
     assert config == serialization.from_settings(settings | {'run_dir': 'run'})
 
 
+def test_without_a_directory_the_default_run_resumes(here):
+    (here / 'runs').mkdir()
+    write_run(here / 'runs' / 'default', mode='train', seed=7, run_dir='/where/it/was')
+    config = resolve(resume=True)
+    assert (config.run_dir, config.seed) == ('runs/default', 7)
+
+
 def test_settings_that_are_given_win_over_those_of_the_run(here):
     write_run(here / 'run', mode='all', epochs=9, width=0.25)
     config = resolve(run_dir='run', resume=True, epochs=12)
