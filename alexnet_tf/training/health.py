@@ -15,8 +15,9 @@ from alexnet_tf.models.layers import on_device
 _GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before a network must be above chance level
 _CHANCE_SHARE = 0.97  # of the loss at chance level that counts as chance level
 _TOLERANCE = 1e-6  # of an accuracy
+_NEAR_CHANCE = 0.2  # of the way from chance to 1
 _FEW_STEPS_ADVICE = (
-    'For few images give --batch_size=32 --width=0.25 --reshuffle --crop_chunk=1 and another '
+    'For few images give --recipe=modern --minutes=10 and another '
     '--run_dir, or start from the weights of a run with --init_weights.'
 )
 _MANY_DEAD = 0.5
@@ -76,7 +77,10 @@ class Chance:
 
     def is_reached(self, loss: float, accuracy: float) -> bool:
         """Whether a training loss and a validation accuracy are no better than this."""
-        return loss > _CHANCE_SHARE * self.loss or accuracy < self.accuracy + _TOLERANCE
+        # Strong augmentation keeps the training loss high in a network that has learned well.
+        is_low = accuracy < self.accuracy + _NEAR_CHANCE * (1.0 - self.accuracy)
+        has_chance_loss = loss > _CHANCE_SHARE * self.loss
+        return accuracy < self.accuracy + _TOLERANCE or (has_chance_loss and is_low)
 
 
 def is_early(epoch: int, step: int, epochs: int) -> bool:
