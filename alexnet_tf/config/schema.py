@@ -9,7 +9,7 @@ MODES = {
     'prepare': 'Convert images to records of 256 x 256 pixels, with statistics.',
     'train': 'Train the network; the same command resumes a stopped run.',
     'evaluate': 'Compute errors of runs and ensembles, single-crop and ten-crop.',
-    'predict': 'Predict the five most probable classes of image files.',
+    'predict': 'Predict the most probable classes of image files.',
     'export': 'Write a SavedModel for serving, on request LiteRT and ONNX too.',
     'report': "Write an HTML page and a model card, or print the paper's tables.",
     'plot': 'Plot kernels, predictions, similar images, curves and more.',
