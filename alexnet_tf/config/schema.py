@@ -281,6 +281,9 @@ class Training(fields.Section):
     contrast: float | None = fields.setting(
         None, 'Largest relative change of contrast. 0: none.', low=0, high=0.99, modes=_UPDATE
     )
+    cutmix: float | None = fields.setting(
+        None, 'Share of batches with parts of other images.', low=0, high=1, modes=_UPDATE
+    )
     colour_shift_sd: float | None = fields.setting(
         None, 'Colour shift, in standard deviations. 0: none.', low=0, modes=_UPDATE
     )

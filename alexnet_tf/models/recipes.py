@@ -101,6 +101,8 @@ class Recipe:
             and are resized to `crop_size` (Szegedy et al., 2015).
         max_crop_aspect: Their largest ratio of sides.
         contrast: The largest relative change of the contrast of a training image.
+        cutmix: The share of batches whose images get a rectangle of another image, and the targets
+            the share of its label (Yun et al., 2019).
         colour_shift_sd: The standard deviation of the Gaussian that multiplies the standard
             deviation of each principal component of the colours (P 4.1); 0 for no shift.
         colour_shift_divisor: What images with a shift are divided by.
@@ -155,6 +157,7 @@ class Recipe:
     min_crop_area: float = 0.0
     max_crop_aspect: float = 4 / 3
     contrast: float = 0.0
+    cutmix: float = 0.0
     colour_shift_sd: float = 0.1
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0

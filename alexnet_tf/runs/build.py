@@ -12,7 +12,7 @@ from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.training import distribution, loss_scale, optimizer, steps
+from alexnet_tf.training import distribution, loss_scale, optimizer, steps, targets
 from input_pipeline.batches import augmentation, preprocessing
 from input_pipeline.records import manifests
 
@@ -83,9 +83,15 @@ def build_learner(
         finish_on_device=finish_on_device,
         accumulate_steps=config.training.accumulate_steps,
         replicas=replicas,
-        label_smoothing=recipe.label_smoothing,
+        targets=_build_targets(recipe, config.seed),
     )
     return Learner(model, sgd, scale, step)
+
+
+def _build_targets(recipe: recipes.Recipe, seed: int) -> targets.Targets | None:
+    if not (recipe.label_smoothing or recipe.cutmix):
+        return None
+    return targets.Targets(recipe.label_smoothing, recipe.cutmix, seed)
 
 
 def build_model(

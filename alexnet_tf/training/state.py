@@ -24,6 +24,7 @@ class TrainingState:
         unreadable: How many of them could not be read.
         sums: Sums of METRICS over the examples counted.
         validation_errors: Top-1 error in [0, 1] after each epoch; NaN after one without validation.
+        initial_error: The same before the first step; None if it was not measured.
         train_error: Top-1 error of the last epoch; None in the first one.
         overflows: Steps skipped because their gradients overflowed float16.
         passed_over: [epoch, examples] where the batches start that gave a non-finite loss or
@@ -37,6 +38,7 @@ class TrainingState:
     unreadable: int = 0
     sums: list[float] = dataclasses.field(default_factory=_zero_sums)
     validation_errors: list[float] = dataclasses.field(default_factory=list)
+    initial_error: float | None = None
     train_error: float | None = None
     overflows: int = 0
     passed_over: list[list[int]] = dataclasses.field(default_factory=list)
@@ -56,6 +58,14 @@ class TrainingState:
         """The newest top-1 error in validation; NaN before the first one."""
         errors = [error for error in self.validation_errors if not math.isnan(error)]
         return errors[-1] if errors else math.nan
+
+    @property
+    def worse_validations(self) -> int:
+        """Validations since the one with the lowest error."""
+        errors = [error for error in self.validation_errors if not math.isnan(error)]
+        if self.initial_error is not None:
+            errors.insert(0, self.initial_error)
+        return len(errors) - 1 - errors.index(min(errors)) if errors else 0
 
     def add_metrics(self, means: np.ndarray, count: int) -> None:
         """Counts the examples of a batch, whose means of METRICS are `means`, (3,)."""

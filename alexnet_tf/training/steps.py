@@ -10,6 +10,7 @@ import tensorflow as tf
 from alexnet_tf.models import outputs
 from alexnet_tf.models.layers import dropout
 from alexnet_tf.training import distribution, loss_scale, optimizer
+from alexnet_tf.training import targets as targets_lib
 
 _SMALLEST_PROBABILITY = 1e-30
 
@@ -39,7 +40,7 @@ def create_training_step(
     finish_on_device: Callable | None = None,
     accumulate_steps: int = 1,
     replicas: distribution.SingleReplica | None = None,
-    label_smoothing: float = 0.0,
+    targets: targets_lib.Targets | None = None,
 ) -> Callable[..., StepResult]:
     """Creates the function that trains on one batch.
 
@@ -51,8 +52,7 @@ def create_training_step(
         accumulate_steps: Number of equal parts that a batch is processed in, one after the other;
             their gradients add up.
         replicas: Of the network; model, sgd and scale must have been created in their scope.
-        label_smoothing: The probability that targets move from the label to all classes alike. The
-            loss in the metrics is that without.
+        targets: What is predicted; None: the labels. The metrics are of the labels in any case.
 
     Returns:
         A function (images, labels (batch,) int64, mask (batch,) float32, step=0) -> `StepResult`.
@@ -61,9 +61,7 @@ def create_training_step(
         and `replicas` change nothing but the rounding of sums.
     """
     replicas = replicas or distribution.SingleReplica()
-    replica = _Replica(
-        model, sgd, scale, finish_on_device, accumulate_steps, replicas, label_smoothing
-    )
+    replica = _Replica(model, sgd, scale, finish_on_device, accumulate_steps, replicas, targets)
 
     @tf.function(jit_compile=False, autograph=False)
     def training_step(images, labels, mask, step=0):
@@ -83,7 +81,7 @@ class _Replica:
     finish_on_device: Callable | None
     accumulate_steps: int
     replicas: distribution.SingleReplica
-    label_smoothing: float
+    targets: targets_lib.Targets | None
 
     def train(self, batch, step) -> StepResult:
         """Trains on this replica's share of a batch."""
@@ -113,13 +111,16 @@ class _Replica:
         """Computes the gradients of the loss, and METRICS, as sums divided by `count`."""
         if self.finish_on_device:
             images = self.finish_on_device(*images)
+        own_share = None
+        if self.targets:
+            images, own_share = self.targets.mix(images, mask_rows.step)
         logits = self.model(images, training=True, dropout_rows=mask_rows)
         values = [compute_cross_entropy(labels, logits), *compute_topk_errors(labels, logits)]
         metrics = [tf.reduce_sum(value * mask) / count for value in values]
         loss = metrics[0]
-        if self.label_smoothing:
-            smooth = smooth_cross_entropy(values[0], logits, self.label_smoothing)
-            loss = tf.reduce_sum(smooth * mask) / count
+        if self.targets:
+            loss = self.targets.compute_loss(labels, logits, own_share)
+            loss = tf.reduce_sum(loss * mask) / count
         loss = self.scale.multiply(loss) if self.scale else loss
         # Not a gradient tape: it would run the whole backward pass on the first device, while
         # `tf.gradients` colocates each gradient with its operation.
@@ -207,21 +208,6 @@ def create_evaluation_step(
 def compute_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Computes the multinomial logistic loss of each example in nats, (batch,) float32."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
-
-
-def smooth_cross_entropy(
-    cross_entropy: tf.Tensor, logits: tf.Tensor, smoothing: float
-) -> tf.Tensor:
-    """Computes the loss for targets that are mixed with the uniform distribution, (batch,).
-
-    Args:
-        cross_entropy: (batch,) float32, the loss for the labels.
-        logits: (batch, classes).
-        smoothing: The share of the uniform distribution.
-    """
-    log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-    uniform = -tf.reduce_mean(log_probabilities, 1)
-    return (1.0 - smoothing) * cross_entropy + smoothing * uniform
 
 
 def compute_topk_errors(labels: tf.Tensor, scores: tf.Tensor) -> list[tf.Tensor]:

@@ -85,7 +85,7 @@ class Trainer:
             if signal_number := distribution.agree_on_stop(self.replicas, stop):
                 if state.examples or not state.epoch:  # else `end_epoch` has just saved it
                     self.save_checkpoint(state)
-                raise signals.Stopped(signal_number)
+                raise signals.Stopped(signal_number, state.step)
         return state
 
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.models import alexnet, recipes
-from alexnet_tf.training import distribution, loss_scale, optimizer, steps
+from alexnet_tf.training import distribution, loss_scale, optimizer, steps, targets
 
 RANDOM = np.random.default_rng(2)
 ROWS, CLASSES = 8, 3
@@ -85,20 +85,10 @@ def test_non_finite_gradients_change_no_weight(precision):
         assert train(IMAGES, LABELS, MASK).finite.numpy()
 
 
-def test_label_smoothing_mixes_the_targets_with_the_uniform_distribution():
-    logits = RANDOM.normal(0, 2, (ROWS, CLASSES))
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    targets = 0.9 * np.eye(CLASSES)[LABELS] + 0.1 / CLASSES
-    expected = -(targets * np.log(probabilities)).sum(1)
-    cross_entropy = steps.compute_cross_entropy(LABELS, tf.constant(logits))
-    smooth = steps.smooth_cross_entropy(cross_entropy, tf.constant(logits), 0.1)
-    np.testing.assert_allclose(smooth, expected, rtol=1e-5)
-
-
 def test_the_step_follows_the_smoothed_loss_and_reports_the_plain_one():
     rows = []
     for smoothing in (0.0, 0.3):
-        model, sgd, train = build(label_smoothing=smoothing)
+        model, sgd, train = build(targets=targets.Targets(label_smoothing=smoothing))
         before = [variable.numpy() for variable in model.trainable_variables]
         sgd.learning_rate = 0.0
         result = train(IMAGES, LABELS, MASK)
