@@ -57,8 +57,8 @@ class BatchNormalization(keras.layers.Layer):
     def call(self, inputs, training=False):
         """Normalises by the batch in training, and by the moving averages in inference."""
         inputs = tf.cast(inputs, self.compute_dtype)
-        # Other numbers of channels go through kernels that take four times as long in bfloat16,
-        # padding included; in float32 they are as fast.
+        # In bfloat16, other numbers of channels go through kernels that take four times as long as
+        # these and the padding together; in float32 they are about as fast.
         padding = 0 if inputs.dtype == tf.float32 else -inputs.shape[-1] % _LANES
         images = inputs if len(inputs.shape) == 4 else inputs[:, None, None, :]
         moving = {} if training else {'mean': self.moving_mean, 'variance': self.moving_variance}
