@@ -17,7 +17,7 @@ MODES = {
     'benchmark': 'Measure the speed of training, inference, input and serving.',
     'verify': 'Check the network against values from the paper and its source.',
     'data_service': 'Serve decoded batches to training runs on other hosts.',
-    'experiment': 'Train and evaluate one run for each combination of --grid.',
+    'experiment': 'Train one run for each combination of --grid, or search for --minutes.',
     'all': 'Prepare, train, evaluate, export and report, in this order.',
 }
 
@@ -72,7 +72,9 @@ class Data(fields.Section):
         'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
     )
     color_profiles: str = fields.setting(
-        'auto', 'Convert ICC profiles to sRGB: as above.', choices=('auto', 'on', 'off')
+        'auto',
+        'Convert ICC profiles to sRGB: on, off or auto (not ImageNet).',
+        choices=('auto', 'on', 'off'),
     )
     background: str = fields.setting(
         'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR'
@@ -540,7 +542,7 @@ class Verify(fields.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(fields.Section):
-    """Settings of grids of runs."""
+    """Settings of grids of runs; without --grid, --minutes are searched."""
 
     modes: ClassVar = ('experiment',)
 

@@ -29,7 +29,7 @@ every_variant = pytest.mark.parametrize('name', VARIANTS)
 some_variants = pytest.mark.parametrize(
     'name',
     [
-        pytest.param(name, marks=[] if name in ('source2012', 'cifar11') else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name in ('source2012', 'modern', 'cifar11') else [pytest.mark.slow])
         for name in VARIANTS
     ],
 )

@@ -151,3 +151,21 @@ def test_training_stops_after_max_steps_inside_an_epoch_and_validates(config_of,
     errors = checkpoint.read_state(newest)['validation_errors']
     assert np.isnan(errors[0])
     assert 0 <= errors[1] <= 1
+
+
+@pytest.mark.parametrize(
+    'devices', [pytest.param('', marks=pytest.mark.slow), '--devices=/CPU:0,/CPU:1']
+)
+def test_modern_resumes_to_the_same_bits(data, train_steps, tmp_path, variables, devices):
+    """Inside an epoch, after one that was not validated: batch norm, resized crops, CutMix."""
+    flags = (*TINY, '--epochs=3', '--validate_every_epochs=3', '--cutmix=0.5')
+    flags += (devices,) if devices else ()
+    whole, parts = (parse(data, tmp_path / name, *flags) for name in ('whole', 'parts'))
+    train.run(whole)
+    saved = train_steps(parts, 5)
+    assert (saved['epoch'], saved['step']) == (1, 5)
+    train.run(parts)
+    expected = variables(tmp_path / 'whole')
+    assert np.ptp(expected['conv1_batch_norm_a/moving_mean']) > 0
+    for name, value in variables(tmp_path / 'parts').items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
