@@ -151,6 +151,9 @@ class Network(fields.Section):
     width: float | None = fields.setting(
         None, "Multiple of the paper's layer sizes.", low=1 / 48, high=16
     )
+    channel_multiple: int | None = fields.setting(
+        None, 'Round channels of a column to multiples of this.', low=1, high=64
+    )
     devices: tuple[str, ...] = fields.setting(
         (), "Such as /GPU:0,/GPU:1. Default: TensorFlow's first.", metavar='DEVICE,...'
     )

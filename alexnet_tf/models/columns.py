@@ -29,8 +29,7 @@ class ColumnBuilder:
     Args:
         recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2. A small network
             (see `cifar`) has 1.
-        width: Filters and units as a multiple of the numbers that the methods are given; None for
-            the recipe's.
+        width: Of the recipe, if it is another.
         devices: None, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
@@ -292,7 +291,8 @@ class ColumnBuilder:
         return zlib.crc32(f'{self._seed}/{name}_{column}'.encode()) & 0x7FFFFFFF
 
     def _scale(self, number: int) -> int:
-        scaled = round(number * self.recipe.width)
+        multiple = self.recipe.channel_multiple
+        scaled = multiple * max(round(number * self.recipe.width / multiple), int(multiple > 1))
         if scaled < 1:
             raise ValueError(
                 f'width={self.recipe.width} leaves none of {number} filters. Give a larger width.'

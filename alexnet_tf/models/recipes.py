@@ -41,6 +41,8 @@ class Recipe:
         layers: The layers of a small network (see `cifar`), in order; () for the paper's eight. A
             small network has one column and no use for what only those eight have.
         width: The filters and units of each layer as a multiple of the paper's.
+        channel_multiple: What the channels and units of a column are rounded to multiples of: the
+            kernels of a processor compute 16 at once, and as many for 12.
         columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
             conv4, then as many as both columns have.
         conv6: Whether a sixth convolution follows the last pooling layer (P 7, table 2).
@@ -112,6 +114,7 @@ class Recipe:
     name: str
     layers: tuple[Layer, ...] = ()
     width: float = 1.0
+    channel_multiple: int = 1
     columns: int = 2
     conv6: bool = False
     removed_layer: str = ''
@@ -246,6 +249,7 @@ MODERN = dataclasses.replace(
     PAPER,
     name='modern',
     width=0.5,
+    channel_multiple=16,
     global_pooling=True,
     batch_norm=True,
     hidden_units=2048,

@@ -105,12 +105,16 @@ def list_column_layers(model: keras.Model) -> list[str]:
 def get_layer_name(variable: keras.Variable, *, with_column: bool = False) -> str:
     """Returns the paper's name of a variable's layer: 'conv1' for the kernel of conv1_b.
 
+    The scale and offset of a batch normalisation are of the layer before it.
+
     Args:
         variable: A variable of any Keras model.
         with_column: Return the layer's own name: 'conv1_b'.
     """
     name = variable.path.split('/')[-2:][0]
-    return name if with_column else name.removesuffix(f'_{_get_column(name)}')
+    if with_column:
+        return name
+    return name.removesuffix(f'_{_get_column(name)}').removesuffix('_batch_norm')
 
 
 def is_bias(variable: keras.Variable) -> bool:

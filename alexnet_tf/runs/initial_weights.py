@@ -15,9 +15,9 @@ from alexnet_tf.training import checkpoint
 _FLAG = '--init_weights'
 # The hyperparameters that decide what a network computes from its weights, dropout and the layers
 # of small networks apart.
-_NETWORK_FIELDS = (
-    *('width', 'columns', 'conv6', 'removed_layer', 'hidden_units', 'activation', 'pool_size'),
-    *('crop_size', 'global_pooling'),
+NETWORK_FIELDS = (
+    *('width', 'channel_multiple', 'columns', 'conv6', 'removed_layer', 'hidden_units'),
+    *('activation', 'pool_size', 'crop_size', 'global_pooling'),
     *('input_scale', 'batch_norm', 'normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'),
     *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
 )
@@ -25,7 +25,7 @@ _NETWORK_FIELDS = (
 
 def load_initial_weights(
     config: schema.Config, model: keras.Model, classes: Sequence[str]
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Loads the weights that `--init_weights` names, if any, into a network.
 
     Args:
@@ -35,17 +35,17 @@ def load_initial_weights(
             other classes is not loaded.
 
     Returns:
-        Lines for the log: which layers were loaded, and which were not.
+        Lines for the log: which layers were loaded, and which were not. The names of the latter.
 
     Raises:
         UsageError: The file format is not supported, `--init_layers` names an unknown layer, or
             without it, the weights are of a run with another network.
         DataError: The weights do not fit the network.
     """
-    if not config.training.init_weights:
-        return []
-    layers = config.training.init_layers
     names = topology.list_layer_names(model)
+    if not config.training.init_weights:
+        return [], names
+    layers = config.training.init_layers
     if unknown := sorted(set(layers or ()) - set(names)):
         raise fields.UsageError(
             f'--init_layers={",".join(unknown)}: this network has {", ".join(names)}.'
@@ -71,7 +71,9 @@ def load_initial_weights(
         advice='Give --init_missing=fresh to initialise these layers randomly.',
     )
     lines = [f'train: initialised from {file}: {", ".join(loaded)}']
-    return lines + ([f'train: randomly initialised: {", ".join(missing)}'] if missing else [])
+    if missing:
+        lines.append(f'train: randomly initialised: {", ".join(missing)}')
+    return lines, missing
 
 
 def check_same_network(
@@ -115,7 +117,7 @@ def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
     layers = ' '.join(part for layer in recipe.layers for part in (layer.name, *layer.after))
     # Without inversion, fc6's and fc7's outputs are scaled at test time.
     dropout = None if trains or recipe.dropout_inverted else recipe.dropout
-    network = {name: getattr(recipe, name) for name in _NETWORK_FIELDS}
+    network = {name: getattr(recipe, name) for name in NETWORK_FIELDS}
     return {'layers': layers, 'dropout': dropout} | network
 
 

@@ -5,8 +5,6 @@ import tensorflow as tf
 
 from alexnet_tf.models.layers import on_device
 
-_LANES = 16  # channels that the CPU's kernels take at once
-
 
 @on_device.place
 class BatchNormalization(keras.layers.Layer):
@@ -57,23 +55,20 @@ class BatchNormalization(keras.layers.Layer):
     def call(self, inputs, training=False):
         """Normalises by the batch in training, and by the moving averages in inference."""
         inputs = tf.cast(inputs, self.compute_dtype)
-        # In bfloat16, other numbers of channels go through kernels that take four times as long as
-        # these and the padding together; in float32 they are about as fast.
-        padding = 0 if inputs.dtype == tf.float32 else -inputs.shape[-1] % _LANES
-        images = inputs if len(inputs.shape) == 4 else inputs[:, None, None, :]
-        moving = {} if training else {'mean': self.moving_mean, 'variance': self.moving_variance}
+        as_images = inputs if len(inputs.shape) == 4 else inputs[:, None, None, :]
+        moving = {'mean': self.moving_mean.value, 'variance': self.moving_variance.value}
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            _widen(images, padding),
-            _widen(self.gamma.value, padding),
-            _widen(self.beta.value, padding),
-            **{name: _widen(average.value, padding) for name, average in moving.items()},
+            as_images,
+            self.gamma.value,
+            self.beta.value,
+            **({} if training else moving),
             epsilon=self.epsilon,
             is_training=training,
         )
         if training:
-            self._update(self.moving_mean, _narrow(mean, padding))
-            self._update(self.moving_variance, _narrow(variance, padding))
-        return tf.reshape(_narrow(outputs, padding), tf.shape(inputs))
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, variance)
+        return tf.reshape(outputs, tf.shape(inputs))
 
     def _update(self, average, value):
         average.assign(self.momentum * average.value + (1.0 - self.momentum) * value)
@@ -85,15 +80,3 @@ class BatchNormalization(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments."""
         return super().get_config() | {'momentum': self.momentum, 'epsilon': self.epsilon}
-
-
-def _widen(x, padding: int):
-    """Appends channels of zeros; on a CPU several times as fast as `tf.pad`."""
-    if not padding:
-        return x
-    return tf.concat([x, tf.zeros([*tf.unstack(tf.shape(x)[:-1]), padding], x.dtype)], -1)
-
-
-def _narrow(x, padding: int):
-    """Removes them; on a CPU several times as fast as a slice."""
-    return tf.split(x, [-1, padding], -1)[0] if padding else x

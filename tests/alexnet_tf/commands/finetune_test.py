@@ -131,11 +131,12 @@ def test_every_hyperparameter_is_of_the_network_or_of_its_training():
         *('name', 'view_size', 'initial_sd', 'initial_sd_middle', 'initial_sd_hidden'),
         *('he_initialization', 'initial_bias', 'learning_rate', 'bias_rate_multiplier', 'momentum'),
         *('layer_rates', 'nesterov', 'weight_decay', 'batch_size', 'epochs', 'schedule', 'warmup'),
-        *('label_smoothing', 'drop_epochs', 'reshuffle', 'random_crops', 'crop_chunk'),
+        *('max_steps', 'cutmix', 'label_smoothing', 'drop_epochs', 'reshuffle', 'random_crops'),
+        'crop_chunk',
         *('min_crop_area', 'max_crop_aspect', 'contrast', 'colour_shift_sd'),
         *('colour_shift_divisor', 'colour_shift_epochs'),
     }
-    checked = {*initial_weights._NETWORK_FIELDS, 'layers', 'dropout', 'dropout_inverted'}
+    checked = {*initial_weights.NETWORK_FIELDS, 'layers', 'dropout', 'dropout_inverted'}
     assert of_training | checked == {field.name for field in dataclasses.fields(recipes.Recipe)}
     assert not of_training & checked
 

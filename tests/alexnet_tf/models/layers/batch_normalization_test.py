@@ -63,25 +63,3 @@ def test_its_scale_and_offset_are_trained_in_float32_and_its_averages_are_not():
     assert {variable.dtype for variable in layer.variables} == {'float32'}
     outputs = layer(keras.ops.cast(IMAGES, 'bfloat16'), training=True)
     assert outputs.dtype == tf.bfloat16
-
-
-@pytest.mark.parametrize('channels', [6, 16])
-@pytest.mark.parametrize('training', [True, False])
-def test_bfloat16_normalises_any_number_of_channels_as_float32_does(channels, training):
-    images = RANDOM.normal(3, 5, (4, 3, 2, channels)).astype(np.float32)
-    images = tf.cast(images, tf.bfloat16)
-    half, single = (
-        batch_normalization.BatchNormalization(dtype=dtype)
-        for dtype in ('mixed_bfloat16', 'float32')
-    )
-    upstream = RANDOM.normal(0, 1, images.shape)
-    results = []
-    for layer in (half, single):
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            outputs = layer(images, training=training)
-            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * upstream)
-        gradients = tape.gradient(loss, [images, *layer.trainable_variables])
-        results.append([outputs, *gradients, *layer.non_trainable_variables])
-    for actual, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(np.float32(actual), np.float32(expected), rtol=0.02, atol=0.02)
