@@ -23,7 +23,7 @@ def imitate(root, groups, files):
         ('0::/\n', {}, 8),
         ('0::/\n', {'cpu.max': 'max 100000\n'}, 8),
         ('0::/\n', {'cpu.max': '300000 100000\n'}, 3),
-        ('0::/a/b\n', {'a/b/cpu.max': 'max 100000\n', 'a/cpu.max': '150000 100000\n'}, 2),
+        ('0::/a/b\n', {'a/b/cpu.max': 'max 100000\n', 'a/cpu.max': '140000 100000\n'}, 2),
         ('0::/of/the/host\n', {'cpu.max': '20000 100000\n'}, 1),  # without a namespace of its own
         (
             '9:memory:/m\n4:cpuset,cpu,cpuacct:/job\n0::/\n',
