@@ -84,6 +84,13 @@ def test_statistics_equal_a_plain_computation(prepared):
     np.testing.assert_allclose(vectors * values @ vectors.T, covariance, rtol=1e-9)
 
 
+def test_settings_that_an_older_manifest_lacks_do_not_differ():
+    settings = {'seed': 0, 'background': '#ffffff'}
+    assert not conversion._differs({'seed': 0}, settings)
+    assert conversion._differs({'seed': 1}, settings)
+    assert conversion._differs({'seed': 0, 'background': '#000000'}, settings)
+
+
 def test_unreadable_images_are_quarantined_with_their_reason(prepare_folder, folder, tmp_path):
     (folder / 'cat' / 'text.jpg').write_text('this is a text')
     (folder / 'dog' / 'cut.jpg').write_bytes((folder / 'dog' / '00.jpg').read_bytes()[:400])
