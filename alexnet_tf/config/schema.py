@@ -184,7 +184,10 @@ class Network(fields.Section):
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
     batch_norm: bool | None = fields.setting(None, 'Batch normalisation instead of these.')
     hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
-    crop_size: int | None = fields.setting(None, 'Side of the training crop.', low=11, high=256)
+    crop_size: int | None = fields.setting(None, 'Side of the crop.', low=11, high=256)
+    training_crop_size: int | None = fields.setting(
+        None, 'Side in training, with --global_pooling. 0: --crop_size.', low=0, high=256
+    )
     view_size: int | None = fields.setting(
         None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
     )

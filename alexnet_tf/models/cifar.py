@@ -12,7 +12,7 @@ _UNUSED = frozenset(
         *('columns', 'conv6', 'removed_layer', 'dropout', 'dropout_inverted'),
         *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
         *('initial_sd_middle', 'initial_sd_hidden', 'hidden_units'),
-        *('global_pooling', 'input_scale'),
+        *('global_pooling', 'input_scale', 'training_crop_size'),
     )
 )
 _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'))

@@ -27,8 +27,7 @@ class ColumnBuilder:
     their names are the keys of checkpoints, and with the seed they decide the initial weights.
 
     Args:
-        recipe: The hyperparameters; its `columns` is the number of columns, 1 or 2. A small network
-            (see `cifar`) has 1.
+        recipe: The hyperparameters; a small network (see `cifar`) has one column.
         width: Of the recipe, if it is another.
         devices: None, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
@@ -71,8 +70,9 @@ class ColumnBuilder:
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self) -> keras.KerasTensor:
-        """Creates the input, (batch, crop_size, crop_size, 3)."""
-        size = self.recipe.crop_size
+        """Creates the input, (batch, crop_size, crop_size, 3), or of any size."""
+        is_open = self._compiled and self.recipe.training_crop_size
+        size = None if is_open else self.recipe.crop_size
         dtype = self.dtype_policy.compute_dtype if self._compiled else 'float32'
         return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
 
@@ -174,7 +174,7 @@ class ColumnBuilder:
             ValueError: The feature maps are smaller than a window.
         """
         size, rows = self.recipe.pool_size, x[COLUMNS[0]].shape[1]
-        if padding == 'valid' and rows < size:
+        if padding == 'valid' and rows and rows < size:
             raise ValueError(
                 f'crop_size={self.recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
                 f'pixels; its windows are {size}x{size}. Give a larger crop.'
@@ -188,8 +188,8 @@ class ColumnBuilder:
 
     def global_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
         """Averages each feature map: (batch, rows, columns, maps) -> (batch, 1, 1, maps)."""
-        size = x[COLUMNS[0]].shape[1]
-        return self._add(on_device.AveragePooling2D, name, x, size, size, data_format=_DATA_FORMAT)
+        options = {'data_format': _DATA_FORMAT, 'keepdims': True}
+        return self._add(on_device.GlobalAveragePooling2D, name, x, **options)
 
     def join_columns(self, name: str, x: ColumnOutputs) -> keras.KerasTensor:
         """Joins the columns' outputs side by side, a then b, in a layer of exactly this name."""

@@ -58,6 +58,9 @@ class Recipe:
             convolution, fc6, fc7 and their activation, in place of norm1, norm2 and the biases.
         hidden_units: The units of fc6, and of fc7, in both columns.
         crop_size: The side of the square that the network sees (P 4.1).
+        training_crop_size: The side of training crops, where they are smaller: objects look larger
+            in resized crops than in the whole image (Touvron et al., 2019). 0 for `crop_size`. Only
+            with `global_pooling`.
         view_size: The side of the part of the 256x256 image that is resized to `crop_size` in
             evaluation; 0 for `crop_size`, without resizing.
         input_scale: What images minus the mean are multiplied by.
@@ -125,6 +128,7 @@ class Recipe:
     batch_norm: bool = False
     hidden_units: int = 4096
     crop_size: int = 224
+    training_crop_size: int = 0
     view_size: int = 0
     input_scale: float = 1.0
     lrn_k: float = 2.0
@@ -196,6 +200,16 @@ class Recipe:
             raise TypeError(f'{name}: a recipe has no such hyperparameter.{hint}')
         return dataclasses.replace(self, **changes)
 
+    def resize_for_training(self) -> 'Recipe':
+        """Returns the recipe with the side of training crops as its `crop_size`.
+
+        Example:
+        >>> MODERN.resize_for_training().crop_size
+        128
+        """
+        size = self.training_crop_size or self.crop_size
+        return self.replace(crop_size=size, training_crop_size=0)
+
     def layer_decays(self) -> dict[str, float]:
         """Returns the multiples of the weight decay by layer; none of the paper's eight has one."""
         return {layer.name: layer.decay for layer in self.layers}
@@ -254,6 +268,7 @@ MODERN = dataclasses.replace(
     batch_norm=True,
     hidden_units=2048,
     crop_size=160,
+    training_crop_size=128,
     view_size=256,
     input_scale=1 / 64,
     he_initialization=True,

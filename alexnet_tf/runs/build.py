@@ -174,6 +174,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
         name: settings[name] for name in names & set(settings) if settings[name] is not None
     }
     recipe = recipes.Recipe.from_name(config.network.recipe).replace(**overrides)
+    _check_training_size(recipe)
     unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
     if unused:
         raise fields.UsageError(
@@ -181,6 +182,16 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
             'flag out.'
         )
     return recipe
+
+
+def _check_training_size(recipe: recipes.Recipe) -> None:
+    size = recipe.training_crop_size
+    if size and not (recipe.global_pooling and (recipe.crop_size - size) % 4 == 0):
+        raise fields.UsageError(
+            f'--training_crop_size={size}: only a network with --global_pooling takes images of '
+            'two sizes, and they must differ by a multiple of 4; --crop_size is '
+            f'{recipe.crop_size}.'
+        )
 
 
 def check_layer_rates(recipe: recipes.Recipe, model: keras.Model) -> None:
@@ -202,6 +213,7 @@ def build_augmentation(
     statistics: manifests.ImageStatistics, recipe: recipes.Recipe
 ) -> augmentation.Augmentation:
     """Builds the training augmentation of a recipe, for images with these statistics."""
+    recipe = recipe.resize_for_training()
     names = [field.name for field in dataclasses.fields(augmentation.AugmentationSettings)]
     settings = augmentation.AugmentationSettings(**{name: getattr(recipe, name) for name in names})
     return augmentation.Augmentation(statistics, settings)

@@ -25,6 +25,7 @@ CASES = {
     on_device.ZeroPadding2D: ({'padding': ((0, 3), (0, 3))}, MAPS),
     on_device.MaxPooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
     on_device.AveragePooling2D: ({'pool_size': 3, 'strides': 2}, MAPS),
+    on_device.GlobalAveragePooling2D: ({'keepdims': True}, MAPS),
     on_device.ReLU: ({}, MAPS),
     on_device.Rescaling: ({'scale': 0.5}, MAPS),
     batch_normalization.BatchNormalization: ({'epsilon': 0.1}, MAPS),

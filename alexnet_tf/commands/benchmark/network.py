@@ -34,6 +34,8 @@ def measure(config: schema.Config) -> dict[str, Any]:
     """
     is_training = config.benchmark.benchmark == 'train_step'
     recipe = build.resolve_recipe(config)
+    if is_training:
+        recipe = recipe.resize_for_training()
     create = _create_train_step if is_training else _create_inference
     model, call = create(config, recipe, config.benchmark.num_classes, recipe.batch_size)
     operations = flops.count_operations(model, training=is_training)
