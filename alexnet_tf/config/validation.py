@@ -53,8 +53,11 @@ def _check_required(config) -> Iterator[str]:
         yield '--retrieve=query needs --inputs=FILE_OR_FOLDER,...'
     if mode == 'plot' and config.plot.figure in ('activations', 'gradient') and not inputs:
         yield f'--figure={config.plot.figure} needs --inputs=IMAGE.'
-    if mode == 'experiment' and not config.experiment.grid:
-        yield '--mode=experiment needs --grid=SETTING=VALUE|VALUE;...'
+    if mode == 'experiment' and bool(config.experiment.grid) == bool(config.training.minutes):
+        yield (
+            '--mode=experiment needs one of --grid=SETTING=VALUE|VALUE;... and --minutes, with '
+            'which it searches.'
+        )
 
 
 def _check_local_directories(config) -> Iterator[str]:
@@ -75,8 +78,11 @@ def _check_training(config) -> Iterator[str]:
     training, lrn_n = config.training, config.network.lrn_n
     if lrn_n is not None and lrn_n % 2 == 0:
         yield f'--lrn_n={lrn_n}: expected an odd number of channels.'
-    if training.init_layers and not training.init_weights:
-        yield '--init_layers needs --init_weights=RUN_OR_FILE.'
+    for name in ('init_layers', 'linear_head'):
+        if getattr(training, name) and not training.init_weights:
+            yield f'--{name} needs --init_weights=RUN_OR_FILE.'
+    if training.linear_head and config.network.strategy == 'multi_worker':
+        yield '--linear_head is fitted on one host. Leave it or --strategy=multi_worker out.'
     steps = training.profile_steps
     if len(steps) not in (0, 2) or list(steps) != sorted(steps):
         shown = ','.join(map(str, steps))

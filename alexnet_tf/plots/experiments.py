@@ -48,6 +48,35 @@ def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.F
     return figure
 
 
+def plot_search(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> charts.Figure:
+    """Plots the top-1 errors of a search's runs over each hyperparameter, a colour a rung.
+
+    Args:
+        rows: Rows of `runs.csv`, each with the hyperparameters, 'rung' and 'minutes'. Runs that
+            diverged have no error and are left out.
+        names: Of the hyperparameters, whose axes are logarithmic.
+    """
+    figure = charts.Figure(figsize=(3.2 * len(names), 3.4), layout='constrained')
+    rungs = {row['rung']: row['minutes'] for row in rows}
+    every_axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for name, axes in zip(names, every_axes, strict=True):
+        for rung, minutes in rungs.items():
+            done = [row for row in rows if row['rung'] == rung and row['top1_error_1']]
+            axes.plot(
+                [float(row[name]) for row in done],
+                [100 * float(row['top1_error_1']) for row in done],
+                'o',
+                alpha=0.8,
+                color=charts.COLOURS[int(rung)],
+                label=f'{minutes} minutes',
+            )
+        axes.set(xlabel=name, xscale='log')
+        axes.grid(alpha=0.3)
+    every_axes[0].set_ylabel('validation top-1 error, %')
+    every_axes[0].legend(fontsize=8)
+    return figure
+
+
 def _wrap(group: str) -> str:
     r"""Wraps a group's name between settings.
 

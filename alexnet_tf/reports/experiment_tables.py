@@ -56,8 +56,8 @@ def group_rows(rows: Rows) -> dict[str, list[Mapping[str, str]]]:
 
 
 def get_values(rows: Rows, name: str) -> list[float]:
-    """Returns the values of a column, without the rows where it is empty."""
-    return [float(row[name]) for row in rows if row[name] != '']
+    """Returns the values of a column, without the rows where it is empty or missing."""
+    return [float(row[name]) for row in rows if row.get(name)]
 
 
 def format_spread(values: Sequence[float], *, scale: float = 1.0, digits: int = 1) -> str:
@@ -105,6 +105,22 @@ def format_table(rows: Rows) -> str:
         'Mean and standard deviation over runs. Differences from the first line are in percentage '
         'points, between runs of one seed.\n\n' + tables.format_table(header, lines)
     )
+
+
+def format_search(rows: Rows, names: Sequence[str]) -> str:
+    """Formats a table with a line for each run of a search, by rung, the best first.
+
+    Args:
+        rows: Rows of `runs.csv`, each with the hyperparameters, 'rung' and 'minutes'.
+        names: Of the hyperparameters.
+    """
+    columns, lines = ('rung', 'minutes', *names, 'epochs', 'images_per_sec'), []
+    for row in sorted(rows, key=lambda row: (int(row['rung']), float(row['top1_error_1'] or 1))):
+        error = row['top1_error_1']
+        result = tables.format_percent(float(error)) if error else row['status']
+        lines.append([*(row[name] for name in columns), result])
+    header = ['rung', 'minutes', *names, 'epochs', 'images/s', 'validation error']
+    return tables.format_table(header, lines)
 
 
 def _format_level(rows: Rows) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from alexnet_tf.config import fields, schema, serialization
@@ -67,15 +68,20 @@ def _create_trial(config: schema.Config, texts: Texts) -> Trial:
     # In the order of the schema, so that a run has one name however the grid is ordered.
     settings = serialization.to_settings(changed)
     values = {name: value for name, value in settings.items() if name in texts}
-    name = _format_name(values)
+    name = format_name(values)
     if '/' in name or len(name) > _MAX_NAME_LENGTH:
         raise fields.UsageError(f'--grid: {name} cannot be the name of a directory.')
-    group = _format_name({key: value for key, value in values.items() if key != _SEED})
+    group = format_name({key: value for key, value in values.items() if key != _SEED})
     run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)
     return Trial(group, name, dataclasses.replace(changed, run_dir=run_dir))
 
 
-def _format_name(values: dict[str, Any]) -> str:
+def format_name(values: Mapping[str, Any]) -> str:
+    """Formats settings as the name of a directory.
+
+    >>> format_name({'width': 0.5, 'drop_epochs': (7, 9)})
+    'width=0.5+drop_epochs=7-9'
+    """
     texts = {name: fields.format_value(value) for name, value in values.items()}
     # A comma would split the name in flags that list directories.
     return '+'.join(f'{name}={text.replace(",", "-")}' for name, text in texts.items()) or BASE

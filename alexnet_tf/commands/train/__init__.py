@@ -7,7 +7,7 @@ one step), `training/optimizer.py` (the update).
 import contextlib
 import pathlib
 
-from alexnet_tf.commands.train import budget, linear_head, monitor, trainer
+from alexnet_tf.commands.train import budget, fine_tuning, linear_head, monitor, trainer
 from alexnet_tf.config import schema
 from alexnet_tf.runs import build, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
@@ -22,7 +22,7 @@ def run(config: schema.Config) -> str:
         The `--mode` that comes next; '' in all workers but the chief.
     """
     build.create_replicas(config)  # before TensorFlow runs anything
-    config, lines = budget.choose_settings(config)
+    config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
         print(line, flush=True)
     training = create_trainer(config)

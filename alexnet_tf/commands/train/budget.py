@@ -26,6 +26,7 @@ _WARM_STEPS, _MEASURED_SECS = 3, 2.5
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
 _MODEL_SECS = 30.0  # to evaluate, export and report, apart from the images of the evaluation
+_HEAD_SECS = 10.0  # to fit the last layer, apart from the features
 _MARGIN = 0.97  # of the time is planned
 
 
@@ -187,12 +188,15 @@ def measure_speed(config: schema.Config, manifest: manifests.Manifest) -> Speed:
 def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) -> float:
     """Computes the seconds for training, if what follows it is to end in time, too."""
     seconds = 60 * config.training.minutes - environment.measure_age()
+    validated, images = manifest.count_examples(manifests.VALIDATION), 0
+    if config.training.linear_head:
+        images += 2 * manifest.count_examples(manifests.TRAIN) + validated
+        seconds -= _HEAD_SECS
     if config.mode == 'all':
-        views = sum(map(int, config.evaluation.views or ('1', '10')))
-        images = views * manifest.count_examples(manifests.VALIDATION)
-        batch_size = build.resolve_recipe(config).batch_size
-        seconds -= _MODEL_SECS + images * _EVALUATION_COST * speed.step_secs / batch_size
-    return seconds
+        images += validated * sum(map(int, config.evaluation.views or ('1', '10')))
+        seconds -= _MODEL_SECS
+    batch_size = build.resolve_recipe(config).batch_size
+    return seconds - images * _EVALUATION_COST * speed.step_secs / batch_size
 
 
 def _list_open(config: schema.Config) -> list[str]:

@@ -1,0 +1,267 @@
+"""Searches hyperparameters by successive halving (Jamieson and Talwalkar, 2016).
+
+Many short runs come first; the best third of each rung is trained anew, three times as long. Anew,
+since a schedule belongs to its length: runs can be compared when their learning rate has come down,
+and a run whose rate is at 0 cannot go on. What a rung could take over from the one before it is at
+most a third of its time.
+"""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from alexnet_tf.commands.experiment import grid, trials
+from alexnet_tf.config import environment, fields, schema, serialization
+from alexnet_tf.models import recipes
+from alexnet_tf.plots import availability
+from alexnet_tf.reports import experiment_tables, tables
+from alexnet_tf.runs import build, run_directory, training_data
+from input_pipeline import files, locks
+from input_pipeline.records import manifests
+
+TABLE, FIGURE = 'table.txt', 'search.svg'
+# What is searched, and the factor by which it may be larger or smaller than the budget's choice.
+RANGES = {'learning_rate': 4.0, 'width': 2.0, 'crop_size': 1.5, 'weight_decay': 5.0}
+_CROP_STEP = 16  # pixels
+_FACTOR = 3
+_MOST_RUNS = 27  # of the first rung
+_LEAST_MINUTES = 2.0  # of a run
+_END_MINUTES = 0.1  # for table and figure
+
+Candidate = dict[str, float]  # settings that differ from the budget's choice, by name
+
+
+@dataclasses.dataclass(frozen=True)
+class Rung:
+    """Runs of equal length.
+
+    Attributes:
+        number: From 0.
+        runs: Number of runs.
+        minutes: Of each run.
+    """
+
+    number: int
+    runs: int
+    minutes: float
+
+
+@dataclasses.dataclass
+class Clock:
+    """Counts what is left of `--minutes`, over all commands that continued a search.
+
+    Attributes:
+        minutes: Of the search.
+        spent: By earlier commands.
+    """
+
+    minutes: float
+    spent: float = 0.0
+
+    def compute_left(self) -> float:
+        """Computes the minutes that are left for the last run."""
+        return self.minutes - self.spent - environment.measure_age() / 60 - _END_MINUTES
+
+
+def run(config: schema.Config) -> None:
+    """Searches, then writes the table and the figure, and names the best run.
+
+    Raises:
+        UsageError: There are too few minutes, or the schedule has no given end.
+        TrialFailedError: A run failed for another reason than a non-finite loss.
+    """
+    rungs = plan_rungs(config.training.minutes)
+    manifest = manifests.load(config.data.data_dir)
+    recipe = build.resolve_recipe(config)
+    if recipe.schedule != 'cosine':
+        raise fields.UsageError(
+            '--mode=experiment without --grid needs --schedule=cosine, as --recipe=modern has it; '
+            f'that of --recipe={recipe.name} is {recipe.schedule}.'
+        )
+    training_data.check_settings(config, recipe, manifest, 1)
+    for rung in rungs:
+        print(f'experiment: rung {rung.number}: {_describe_rung(rung)}', flush=True)
+    directory = pathlib.Path(config.experiment.experiment_dir)
+    with locks.acquire(directory):
+        rows = _run_rungs(config, rungs, manifest)
+        _write_results(directory, rows)
+
+
+def plan_rungs(minutes: float) -> list[Rung]:
+    """Divides minutes evenly among rungs, each with a third of the runs of the one before it.
+
+    Raises:
+        UsageError: The runs would be too short.
+
+    >>> [(rung.runs, round(rung.minutes, 1)) for rung in plan_rungs(120)]
+    [(9, 4.4), (3, 13.3), (1, 40.0)]
+    """
+    plans = [
+        [
+            Rung(number, runs, minutes / rungs / runs)
+            for number in range(rungs)
+            for runs in [_FACTOR ** (rungs - 1 - number)]
+        ]
+        for rungs in range(2, 2 + round(math.log(_MOST_RUNS, _FACTOR)))
+    ]
+    fitting = [plan for plan in plans if plan[0].minutes >= _LEAST_MINUTES]
+    if not fitting:
+        least = 2 * _FACTOR * _LEAST_MINUTES
+        raise fields.UsageError(
+            f'--minutes={minutes:g}: a search needs at least {least:g}. For fewer give '
+            '--mode=train, which chooses settings without a search.'
+        )
+    return fitting[-1]
+
+
+def sample_candidates(
+    centre: recipes.Recipe, number: int, *, seed: int, largest_crop: int
+) -> list[Candidate]:
+    """Samples settings around those of a recipe: on a log scale, one in each of `number` strata.
+
+    Args:
+        centre: The recipe.
+        number: How many to sample.
+        seed: Seed of the sampling.
+        largest_crop: Side of the images.
+
+    Returns:
+        Values by the names in RANGES.
+    """
+    random = np.random.default_rng(seed)
+    exponents = {
+        name: 2 * (random.permutation(number) + random.random(number)) / number - 1
+        for name in RANGES
+    }
+    candidates = []
+    for at in range(number):
+        values = {
+            name: getattr(centre, name) * factor ** exponents[name][at]
+            for name, factor in RANGES.items()
+        }
+        rounded = {name: float(f'{value:.2g}') for name, value in values.items()}
+        crop_size = _CROP_STEP * round(values['crop_size'] / _CROP_STEP)
+        candidates.append(rounded | {'crop_size': min(crop_size, largest_crop)})
+    return candidates
+
+
+def _run_rungs(
+    config: schema.Config, rungs: Sequence[Rung], manifest: manifests.Manifest
+) -> list[dict[str, str]]:
+    """Runs the trials of all rungs that are not done, and returns their rows in order."""
+    clock, rows = Clock(config.training.minutes), []
+    candidates: list[Candidate] = [{}]  # first the budget's own choice
+    for rung in rungs:
+        errors = []
+        for place in range(rung.runs):
+            if place == len(candidates):
+                candidates += _sample_others(config, rungs, manifest)
+            trial = create_trial(config, candidates[place], rung)
+            row = _run_or_read(trial, rung, clock, manifest, title=f'{place + 1}/{rung.runs}')
+            rows.append(row | _describe_trial(trial, rung))
+            errors.append(_read_error(row))
+        order = sorted(range(rung.runs), key=errors.__getitem__)
+        candidates = [candidates[place] for place in order]
+    return rows
+
+
+def _sample_others(
+    config: schema.Config, rungs: Sequence[Rung], manifest: manifests.Manifest
+) -> list[Candidate]:
+    """Samples the candidates of the first rung but the first, around what the budget chose for it.
+
+    A setting that the command gives holds for all runs.
+    """
+    first = create_trial(config, {}, rungs[0])
+    centre = build.resolve_recipe(run_directory.read_config(pathlib.Path(first.config.run_dir)))
+    settings = serialization.to_settings(config)
+    sampled = sample_candidates(
+        centre,
+        rungs[0].runs - 1,
+        seed=config.seed,
+        largest_crop=manifest.layout.square_size,
+    )
+    return [
+        {name: value for name, value in candidate.items() if settings[name] is None}
+        for candidate in sampled
+    ]
+
+
+def create_trial(config: schema.Config, candidate: Candidate, rung: Rung) -> grid.Trial:
+    """Creates the run of a candidate in a rung."""
+    changes = candidate | {'mode': 'train', 'minutes': rung.minutes}
+    changed = serialization.from_settings(serialization.to_settings(config) | changes)
+    group = grid.format_name(candidate) if candidate else grid.BASE
+    name = f'minutes={config.training.minutes:g}+rung={rung.number}+{group}'
+    run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)
+    return grid.Trial(group, name, dataclasses.replace(changed, run_dir=run_dir))
+
+
+def _run_or_read(
+    trial: grid.Trial, rung: Rung, clock: Clock, manifest: manifests.Manifest, *, title: str
+) -> dict[str, str]:
+    """Returns the row of a trial, after it was run if there is none."""
+    directory = pathlib.Path(trial.config.experiment.experiment_dir)
+    title = f'experiment: rung {rung.number}, {title} {trial.group}'
+    if (row := trials.find_row(directory, trial, manifest)) is None:
+        if rung.runs == 1:  # what is left, not more and not less
+            minutes = max(clock.compute_left(), 0.5 * rung.minutes)
+            training = dataclasses.replace(trial.config.training, minutes=minutes)
+            changed = dataclasses.replace(trial.config, training=training)
+            trial = dataclasses.replace(trial, config=changed)
+        is_resumed, begin = pathlib.Path(trial.config.run_dir).exists(), environment.measure_age()
+        print(f'{title} (log: {trials.get_log_path(trial)})', flush=True)
+        new_row = trials.run_trial(trial, manifest, modes=['train'])
+        if is_resumed:  # an earlier command began it
+            minutes = (environment.measure_age() - begin) / 60
+            clock.spent += max(rung.minutes - minutes, 0.0)
+        tables.append_csv(directory / trials.RUNS, new_row | _read_validation(trial, new_row))
+        row = trials.find_row(directory, trial, manifest)
+    else:
+        clock.spent += rung.minutes
+    print(f'{title}: {trials.summarize_row(row)}', flush=True)
+    return row
+
+
+def _read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:
+    """Reads the last validation of a run, which is of the centre of the images."""
+    if row['status'] != experiment_tables.DONE:
+        return {}
+    last = trials.read_epochs(trial)[-1]
+    return {f'{name}_1': last[f'validation_{name}'] for name in ('top1_error', 'loss')}
+
+
+def _read_error(row: Mapping[str, str]) -> float:
+    return float(row['top1_error_1'] or math.inf)
+
+
+def _describe_trial(trial: grid.Trial, rung: Rung) -> dict[str, str]:
+    """Describes what the figure and the table show of a trial besides its row."""
+    directory = pathlib.Path(trial.config.run_dir)
+    recipe = build.resolve_recipe(run_directory.read_config(directory))
+    values = {name: fields.format_value(getattr(recipe, name)) for name in RANGES}
+    return values | {'rung': str(rung.number), 'minutes': f'{rung.minutes:.1f}'}
+
+
+def _describe_rung(rung: Rung) -> str:
+    return f'{rung.runs} {"run" if rung.runs == 1 else "runs"} of {rung.minutes:.1f} minutes'
+
+
+def _write_results(directory: pathlib.Path, rows: Sequence[dict[str, str]]) -> None:
+    table = experiment_tables.format_search(rows, list(RANGES))
+    print(f'\n{table}')
+    files.write_atomically(directory / TABLE, f'{table}\n'.encode())
+    names = [trials.RUNS, TABLE]
+    if charts := availability.load_plots():
+        from alexnet_tf.plots import experiments
+
+        charts.save_figure(experiments.plot_search(rows, list(RANGES)), directory / FIGURE)
+        names.append(FIGURE)
+    print(f'experiment: {directory}: {", ".join(names)}')
+    best = min(rows, key=_read_error)
+    config = schema.Config(run_dir=str(directory / best['run']))
+    print(f'experiment: the best run is in {config.run_dir}')
+    print(f'experiment: next: {serialization.to_command(config, "evaluate")}')

@@ -1,0 +1,93 @@
+"""Chooses the settings that fine-tune known weights within `--minutes`."""
+
+import pathlib
+from typing import Any
+
+from alexnet_tf.config import schema, serialization
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import build, initial_weights, run_directory
+
+# Of `modern`, whatever recipe the network is of.
+_FROM_MODERN = (
+    *('learning_rate', 'bias_rate_multiplier', 'nesterov', 'batch_size', 'schedule', 'warmup'),
+    *('label_smoothing', 'reshuffle', 'random_crops', 'crop_chunk', 'min_crop_area', 'contrast'),
+    *('colour_shift_divisor', 'colour_shift_epochs'),
+)
+_OF_FINE_TUNING = ('layer_rates', 'init_missing', 'linear_head', 'stop_after_worse_epochs')
+_OF_FINE_TUNING += ('checkpoint',)
+_LAST_RATE = 0.4  # of the last layer, as a multiple of the learning rate from scratch
+_RATE_BY_LAYER = 0.7  # of a layer, as a multiple of the next one's
+_WORSE_EPOCHS = 10
+
+
+def choose_settings(config: schema.Config) -> schema.Config:
+    """Chooses the settings that `--init_weights` with `--minutes` leaves open.
+
+    The network is that of the run whose weights are loaded. A run that exists keeps its settings.
+
+    Args:
+        config: Settings of the command.
+
+    Raises:
+        DataError: `--init_weights` names a directory that holds no run.
+    """
+    if not (config.training.minutes and config.training.init_weights):
+        return config
+    directory = pathlib.Path(config.run_dir)
+    if (directory / run_directory.DATA_FILE).exists():
+        return _complete(config, _list_chosen(run_directory.read_config(directory)))
+    config = _complete(config, _list_network_settings(config))
+    return _complete(config, _choose_training(build.resolve_recipe(config)))
+
+
+def _list_network_settings(config: schema.Config) -> dict[str, Any]:
+    """Lists the settings of the network that `--init_weights` is of.
+
+    A file does not tell; its network is that of the flags.
+    """
+    source = pathlib.Path(config.training.init_weights)
+    trained = run_directory.read_config(source) if source.is_dir() else config
+    settings, recipe = serialization.to_settings(trained), build.resolve_recipe(trained)
+    names = initial_weights.NETWORK_FIELDS
+    known = {name: settings[name] for name in ('recipe', *names) if name in settings}
+    # Explicit, so that they are not the budget's to choose.
+    return known | {'width': recipe.width, 'crop_size': recipe.crop_size}
+
+
+def _list_chosen(config: schema.Config) -> dict[str, Any]:
+    """Lists what was chosen for a run that exists."""
+    settings = serialization.to_settings(config)
+    names = ('recipe', *initial_weights.NETWORK_FIELDS, *_FROM_MODERN, *_OF_FINE_TUNING)
+    return {name: settings[name] for name in names if name in settings}
+
+
+def _choose_training(recipe: recipes.Recipe) -> dict[str, Any]:
+    modern = {name: getattr(recipes.MODERN, name) for name in _FROM_MODERN}
+    # The rest is left to the budget.
+    chosen = {name: value for name, value in modern.items() if value != getattr(recipe, name)}
+    layers = reversed(_list_layers(recipe))
+    rates = {layer: _LAST_RATE * _RATE_BY_LAYER**depth for depth, layer in enumerate(layers)}
+    return chosen | {
+        'layer_rates': tuple(f'{layer}={rate:.2g}' for layer, rate in rates.items()),
+        'init_missing': 'fresh',
+        'linear_head': True,
+        'stop_after_worse_epochs': _WORSE_EPOCHS,
+        'checkpoint': 'best',
+    }
+
+
+def _list_layers(recipe: recipes.Recipe) -> list[str]:
+    """Lists the layers with weights, from the lowest to the highest."""
+    if recipe.layers:
+        return [layer.name for layer in recipe.layers]
+    convolutions = [f'conv{number}' for number in range(1, 7 if recipe.conv6 else 6)]
+    return [name for name in convolutions if name != recipe.removed_layer] + ['fc6', 'fc7', 'fc8']
+
+
+def _complete(config: schema.Config, chosen: dict[str, Any]) -> schema.Config:
+    """Returns the config with the settings that were not given."""
+    settings, defaults = (serialization.to_settings(whole) for whole in (config, schema.Config()))
+    open_settings = {
+        name: value for name, value in chosen.items() if settings[name] == defaults[name]
+    }
+    return serialization.from_settings(settings | open_settings)

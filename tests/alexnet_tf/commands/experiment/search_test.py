@@ -1,0 +1,158 @@
+"""A search by successive halving: its plan, its samples, what it keeps, and how it resumes."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+
+from alexnet_tf import main
+from alexnet_tf.commands.experiment import processes, search
+from alexnet_tf.config import environment, fields, serialization
+from alexnet_tf.models import recipes
+from alexnet_tf.reports import tables
+
+
+@pytest.mark.parametrize(
+    ('minutes', 'runs'),
+    [(12, (3, 1)), (53, (3, 1)), (54, (9, 3, 1)), (215, (9, 3, 1)), (216, (27, 9, 3, 1))],
+)
+def test_minutes_are_divided_evenly_among_rungs(minutes, runs):
+    rungs = search.plan_rungs(minutes)
+    assert tuple(rung.runs for rung in rungs) == runs
+    for rung in rungs:
+        assert rung.runs * rung.minutes == pytest.approx(minutes / len(runs))
+
+
+def test_more_minutes_than_any_plan_needs_make_runs_longer():
+    assert search.plan_rungs(1080)[0] == search.Rung(0, 27, 10.0)
+
+
+def test_too_few_minutes_for_a_search_are_refused():
+    with pytest.raises(fields.UsageError, match='--minutes=11: a search needs at least 12'):
+        search.plan_rungs(11)
+
+
+def test_each_hyperparameter_has_one_sample_in_each_part_of_its_range():
+    sampled = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=256)
+    for name, factor in search.RANGES.items():
+        centre = getattr(recipes.MODERN, name)
+        logs = sorted(math.log(each[name] / centre, factor) for each in sampled)
+        edges = np.linspace(-1, 1, 9)
+        tolerance = 0.06 if name != 'crop_size' else math.log(1 + 8 / 96, 1.5)
+        for value, low, high in zip(logs, edges[:-1], edges[1:], strict=True):
+            assert low - tolerance <= value <= high + tolerance
+    assert all(each['crop_size'] % 16 == 0 for each in sampled)
+    again = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=256)
+    other = search.sample_candidates(recipes.MODERN, 8, seed=4, largest_crop=256)
+    assert sampled == again != other
+
+
+def test_crops_are_no_larger_than_the_images():
+    sampled = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=160)
+    assert max(each['crop_size'] for each in sampled) == 160
+
+
+class FakeTraining:
+    """Stands for a process that trains: its error is known, and it moves the clock."""
+
+    def __init__(self):
+        self.calls, self.age, self.stop_at = [], 0.0, None
+
+    def __call__(self, config, mode, log):
+        training, network = config.training, config.network
+        if len(self.calls) == self.stop_at:
+            self.stop_at = None
+            pathlib.Path(config.run_dir).mkdir()
+            self.age += 30 * training.minutes
+            raise KeyboardInterrupt
+        self.calls.append((config.run_dir, training.minutes))
+        self.age += 60 * training.minutes
+        learning_rate = training.learning_rate or 0.05
+        error = 0.2 + abs(math.log(learning_rate / 0.1)) / 20 + 0.1 / training.minutes
+        chosen = {'width': network.width or 0.25, 'crop_size': network.crop_size or 96}
+        settings = serialization.to_settings(config) | chosen | {'learning_rate': learning_rate}
+        directory = pathlib.Path(config.run_dir)
+        directory.mkdir(exist_ok=True)
+        (directory / 'config.json').write_text(json.dumps(settings))
+        row = {'epoch': 3, 'learning_rate': 0, 'train_top1_error': 0.1, 'train_loss': 1}
+        row |= {'validation_top1_error': error, 'validation_loss': 1, 'images_per_sec': 100}
+        tables.append_csv(directory / 'summary.csv', row)
+        return 0
+
+
+@pytest.fixture
+def training(monkeypatch):
+    fake = FakeTraining()
+    monkeypatch.setattr(processes, 'run_mode', fake)
+    monkeypatch.setattr(environment, 'measure_age', lambda: fake.age)
+    return fake
+
+
+@pytest.fixture
+def run_search(data, tmp_path):
+    def run(*flags):
+        where = f'--experiment_dir={tmp_path}'
+        return main.main(['a', '--mode=experiment', '--recipe=modern', data, where, *flags])
+
+    return run
+
+
+def test_the_best_third_of_each_rung_is_trained_longer_and_the_last_run_gets_what_is_left(
+    training, run_search, tmp_path, capsys
+):
+    assert run_search('--minutes=60') == 0
+    minutes = [minutes for _, minutes in training.calls]
+    assert minutes[:12] == pytest.approx([60 / 27] * 9 + [60 / 9] * 3)
+    assert minutes[12] == pytest.approx(20, abs=0.2)
+    rows = tables.read_csv(tmp_path / 'runs.csv')
+    groups = [row['group'] for row in rows]
+    by_error = sorted(rows[:9], key=lambda row: float(row['top1_error_1']))
+    assert groups[0] == 'base'
+    assert groups[9:12] == [row['group'] for row in by_error[:3]]
+    assert groups[12] == groups[9]
+    printed = capsys.readouterr().out
+    best = f'{tmp_path}/minutes=60+rung=2+{groups[12]}'
+    assert f'experiment: the best run is in {best}\n' in printed
+    assert f'--mode=evaluate --run_dir={best}' in printed.replace("'", '')
+    table = (tmp_path / 'table.txt').read_text().splitlines()
+    assert len(table) == 2 + 13
+    assert table[-1].startswith('2     20.0')
+    assert (tmp_path / 'search.svg').read_text().startswith('<?xml')
+
+
+def test_a_search_that_was_interrupted_resumes_where_it_was(training, run_search, tmp_path, capsys):
+    training.stop_at = 5
+    assert run_search('--minutes=60') == 130
+    done = tables.read_csv(tmp_path / 'runs.csv')
+    assert len(done) == 5
+    training.age = 0.0  # a new command
+    assert run_search('--minutes=60') == 0
+    assert tables.read_csv(tmp_path / 'runs.csv')[:5] == done
+    directories = [run_dir for run_dir, _ in training.calls]
+    assert len(directories) == len(set(directories)) == 13
+    # The whole of the interrupted run is counted once.
+    assert training.calls[-1][1] == pytest.approx(20, abs=0.2)
+    training.calls.clear()
+    assert run_search('--minutes=60') == 0
+    assert training.calls == []
+
+
+def test_settings_that_are_given_hold_for_all_runs(training, run_search, tmp_path):
+    assert run_search('--minutes=12', '--width=0.1', '--crop_size=67', '--weight_decay=0') == 0
+    groups = [row['group'] for row in tables.read_csv(tmp_path / 'runs.csv')]
+    assert [group.partition('=')[0] for group in groups[:3]] == [
+        'base',
+        'learning_rate',
+        'learning_rate',
+    ]
+    assert not any('+' in group for group in groups)
+
+
+def test_a_search_is_refused_without_a_schedule_of_known_length(run_search, tmp_path, capsys):
+    assert run_search('--minutes=60', '--schedule=plateau') == 2
+    assert 'needs --schedule=cosine' in capsys.readouterr().err
+    assert run_search('--minutes=60', '--grid=seed=1') == 2
+    assert 'needs one of --grid' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
