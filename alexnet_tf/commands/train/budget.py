@@ -18,9 +18,19 @@ from alexnet_tf.runs import build, run_directory, training_data
 from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
-# Networks from the slowest to the fastest: (width, crop_size).
-_NETWORKS = ((1.0, 192), (0.75, 160), (0.5, 160), (0.5, 128), (0.375, 128), (0.25, 128), (0.25, 96))
-_EPOCHS = 10  # that the slower of two networks needs to become the better one
+_SIZES = ('width', 'training_crop_size', 'crop_size')
+# Networks from the slowest to the fastest, and the epochs that each needs to be better than the
+# next one: docs/results/own_images.md.
+_NETWORKS = {
+    (1.0, 176, 224): 80,
+    (0.75, 160, 192): 60,
+    (0.5, 160, 192): 40,
+    (0.5, 128, 160): 8,
+    (0.375, 128, 160): 6,
+    (0.25, 128, 160): 4,
+    (0.25, 96, 112): 0,
+}
+_FIRST = (0.5, 128, 160)  # is measured, to estimate the others
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
 _WARM_STEPS, _MEASURED_SECS = 3, 2.5
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
@@ -91,14 +101,14 @@ def _measure_and_choose(
 ) -> tuple[schema.Config, list[str]]:
     examples = manifest.count_examples(manifests.TRAIN)
     config = _replace(config, _choose_batch(config, examples))
-    if config.network.width is None and config.network.crop_size is None:
-        config, epochs = _choose_network(config, manifest, examples)
+    if all(getattr(config.network, name) is None for name in _SIZES):
+        config = _choose_network(config, manifest, examples)
     speed = measure_speed(config, manifest)
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
     epoch_secs = math.ceil(examples / recipe.batch_size) * speed.step_secs
-    validation_secs = _EVALUATION_COST * validated * speed.step_secs / recipe.batch_size
+    validation_secs = validated * _compute_evaluation_secs(recipe, speed)
     every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
     steps = int(_MARGIN * seconds / secs_by_step)
@@ -134,29 +144,28 @@ def _choose_batch(config: schema.Config, examples: int) -> dict[str, Any]:
 
 def _choose_network(
     config: schema.Config, manifest: manifests.Manifest, examples: int
-) -> tuple[schema.Config, float]:
+) -> schema.Config:
     """Chooses the slowest network that still sees every image often enough.
 
     The time of a network is estimated from one that is measured and the operations of both.
     """
-    first = _replace(config, dict(zip(('width', 'crop_size'), _NETWORKS[3], strict=True)))
+    first = _replace(config, dict(zip(_SIZES, _FIRST, strict=True)))
     speed = measure_speed(first, manifest)
     recipe = build.resolve_recipe(first)
     seconds = _compute_seconds_left(first, manifest, speed)
     operations_in_all = (
         seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
     )
-    for width, crop_size in _NETWORKS:
-        candidate = _replace(config, {'width': width, 'crop_size': crop_size})
+    for sizes, epochs in _NETWORKS.items():
+        candidate = _replace(config, dict(zip(_SIZES, sizes, strict=True)))
         operations = _count_operations(build.resolve_recipe(candidate), manifest)
-        epochs = operations_in_all / operations / examples
-        if epochs >= _EPOCHS:
+        if operations_in_all / operations / examples >= epochs:
             break
-    return candidate, epochs
+    return candidate
 
 
 def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:
-    model = alexnet.build(recipe, num_classes=len(manifest.classes))
+    model = alexnet.build(recipe.resize_for_training(), num_classes=len(manifest.classes))
     return flops.count_operations(model, training=True)
 
 
@@ -195,14 +204,19 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) ->
     if config.mode == 'all':
         images += validated * sum(map(int, config.evaluation.views or ('1', '10')))
         seconds -= _MODEL_SECS
-    batch_size = build.resolve_recipe(config).batch_size
-    return seconds - images * _EVALUATION_COST * speed.step_secs / batch_size
+    return seconds - images * _compute_evaluation_secs(build.resolve_recipe(config), speed)
+
+
+def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
+    """Estimates the seconds to evaluate one view of an image."""
+    pixels = (recipe.crop_size / recipe.resize_for_training().crop_size) ** 2
+    return _EVALUATION_COST * pixels * speed.step_secs / recipe.batch_size
 
 
 def _list_open(config: schema.Config) -> list[str]:
     """Lists the settings that are the budget's to choose."""
     settings = serialization.to_settings(config)
-    names = ('width', 'crop_size', 'batch_size', 'learning_rate')
+    names = (*_SIZES, 'batch_size', 'learning_rate')
     free = [name for name in names if settings[name] is None]
     return [*free, 'precision', 'max_steps', 'epochs', 'validate_every_epochs']
 
@@ -212,5 +226,5 @@ def _replace(config: schema.Config, settings: dict[str, Any]) -> schema.Config:
 
 
 def _describe(recipe: recipes.Recipe) -> str:
-    size = f'{recipe.crop_size} x {recipe.crop_size} pixels'
-    return f'recipe {recipe.name} at width {recipe.width:g} and {size}'
+    size = recipe.resize_for_training().crop_size
+    return f'recipe {recipe.name} at width {recipe.width:g} and {size} x {size} pixels'

