@@ -94,7 +94,8 @@ def _run(config: schema.Config) -> None:
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
         next_mode = command.run(config)
     if next_mode:
-        print(f'{config.mode}: next: {serialization.to_command(config, next_mode)}')
+        files = ' IMAGE.jpg' if next_mode == 'predict' else ''
+        print(f'{config.mode}: next: {serialization.to_command(config, next_mode)}{files}')
 
 
 @contextlib.contextmanager

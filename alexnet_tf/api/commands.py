@@ -7,7 +7,7 @@ from alexnet_tf.api import classifier
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import prepare as prepare_command
 from alexnet_tf.commands import train as train_command
-from alexnet_tf.config import fields
+from alexnet_tf.config import environment, fields
 
 
 @settings_lib.name_arguments()
@@ -60,7 +60,8 @@ def train(
         run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
         **settings: Of `--mode=train`, named as its flags: `recipe` (a name or a `Recipe`),
             `epochs` and `batch_size` (by default the recipe's, for 'source2012' 93 and 128),
-            `learning_rate`, `init_weights`, `precision`, ...
+            `learning_rate`, `init_weights`, `precision`, ... With `recipe='modern'` and `minutes`,
+            it chooses what this machine trains best in that time.
 
     Returns:
         The trained network of the newest checkpoint.
@@ -95,6 +96,7 @@ def train(
     >>> classifier.evaluate(data_dir)['top5_error']
     0.0
     """
+    environment.restart_clock()  # of `minutes`
     if run_dir is None or (data_dir is None and not settings.get('resume')):
         raise fields.UsageError('train() needs data_dir and run_dir, or run_dir and resume=True.')
     merged = {'data_dir': data_dir, 'run_dir': run_dir} | settings

@@ -48,7 +48,7 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
     share, is_clear = training.error / held_out.error, _differs(training, held_out)
     if share >= _UNFINISHED:
         return measured + (
-            'It has not finished learning: more minutes (--epochs) should help most, then a wider '
+            'It has not finished learning: more minutes (--minutes) should help most, then a wider '
             'network (--width); more images of the same kind should help less.'
         )
     if not is_clear:
@@ -60,7 +60,7 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
             'It nearly knows its images by heart: more images should help most; more minutes alone '
             'should help little.'
         )
-    return measured + 'More images should help, and more minutes (--epochs) as well.'
+    return measured + 'More images should help, and more minutes (--minutes) as well.'
 
 
 def _differs(first: ErrorRate, second: ErrorRate) -> bool:
