@@ -15,11 +15,12 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests' / 'repo'), str(pathlib.Path(__file__).parent)]
 
 import fuzzing  # noqa: E402 - its place is known from here on
-import image_formats_test  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 with fuzzing.import_atheris().instrument_imports(include=['input_pipeline.images']):
+    import image_formats_test  # its imports, too, must be instrumented
+
     from alexnet_tf.export import untrusted_images
     from input_pipeline.images import headers, rendering
 

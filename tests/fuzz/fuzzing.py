@@ -54,6 +54,7 @@ def run(target: Callable[[bytes], None], seeds: Iterable[bytes], description: st
         f'-rss_limit_mb={_MAX_MEGABYTES}',
         f'-seed={flags.seed}',
         f'-artifact_prefix={flags.findings}/',
+        '-len_control=0',
         '-print_final_stats=1',
     ]
     atheris = import_atheris()
