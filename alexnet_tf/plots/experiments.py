@@ -54,7 +54,7 @@ def plot_search(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> char
     Args:
         rows: Rows of `runs.csv`, each with the hyperparameters, 'rung' and 'minutes'. Runs that
             diverged have no error and are left out.
-        names: Of the hyperparameters, whose axes are logarithmic.
+        names: Of the hyperparameters. Their axes are logarithmic, but where one is 0.
     """
     figure = charts.Figure(figsize=(3.2 * len(names), 3.4), layout='constrained')
     rungs = {row['rung']: row['minutes'] for row in rows}
@@ -70,7 +70,8 @@ def plot_search(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> char
                 color=charts.COLOURS[int(rung)],
                 label=f'{minutes} minutes',
             )
-        axes.set(xlabel=name, xscale='log')
+        is_positive = all(float(row[name]) > 0 for row in rows)
+        axes.set(xlabel=name, xscale='log' if is_positive else 'linear')
         axes.grid(alpha=0.3)
     every_axes[0].set_ylabel('validation top-1 error, %')
     every_axes[0].legend(fontsize=8)

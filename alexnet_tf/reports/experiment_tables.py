@@ -8,7 +8,7 @@ from alexnet_tf.models import outputs
 from alexnet_tf.reports import tables
 
 Rows = Sequence[Mapping[str, str]]
-DONE, DIVERGED = 'done', 'diverged'
+DONE, DIVERGED, FAILED = 'done', 'diverged', 'failed'
 LEVEL = 0.25  # training error, as in the paper's figure 1
 CURVE_COLUMNS = ('run', 'epoch', 'learning_rate', 'train_top1_error', 'validation_top1_error')
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alexnet_tf.commands.experiment import grid, trials
+from alexnet_tf.commands.experiment import grid, processes, trials
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
@@ -25,10 +25,12 @@ from input_pipeline.records import manifests
 TABLE, FIGURE = 'table.txt', 'search.svg'
 # What is searched, and the factor by which it may be larger or smaller than the budget's choice.
 RANGES = {'learning_rate': 4.0, 'width': 2.0, 'crop_size': 1.5, 'weight_decay': 5.0}
+_SIZES = ('crop_size', 'training_crop_size')  # grow together
 _CROP_STEP = 16  # pixels
 _FACTOR = 3
 _MOST_RUNS = 27  # of the first rung
 _LEAST_MINUTES = 2.0  # of a run
+_SKIPPED_EXITS = (2, 137)  # settings that do not fit, or memory that does not suffice
 _END_MINUTES = 0.1  # for table and figure
 
 Candidate = dict[str, float]  # settings that differ from the budget's choice, by name
@@ -129,7 +131,7 @@ def sample_candidates(
         largest_crop: Side of the images.
 
     Returns:
-        Values by the names in RANGES.
+        Values by the names in RANGES, and the training crop's if it has a size of its own.
     """
     random = np.random.default_rng(seed)
     exponents = {
@@ -143,9 +145,17 @@ def sample_candidates(
             for name, factor in RANGES.items()
         }
         rounded = {name: float(f'{value:.2g}') for name, value in values.items()}
-        crop_size = _CROP_STEP * round(values['crop_size'] / _CROP_STEP)
-        candidates.append(rounded | {'crop_size': min(crop_size, largest_crop)})
+        sizes = {
+            name: min(_round_size(values['crop_size'] * size / centre.crop_size), largest_crop)
+            for name in _SIZES
+            if (size := getattr(centre, name))
+        }
+        candidates.append(rounded | sizes)
     return candidates
+
+
+def _round_size(pixels: float) -> int:
+    return _CROP_STEP * round(pixels / _CROP_STEP)
 
 
 def _run_rungs(
@@ -178,6 +188,8 @@ def _sample_others(
     first = create_trial(config, {}, rungs[0])
     centre = build.resolve_recipe(run_directory.read_config(pathlib.Path(first.config.run_dir)))
     settings = serialization.to_settings(config)
+    given = {name for name in (*RANGES, *_SIZES) if settings[name] is not None}
+    given |= set(_SIZES) if given & set(_SIZES) else set()
     sampled = sample_candidates(
         centre,
         rungs[0].runs - 1,
@@ -185,7 +197,7 @@ def _sample_others(
         largest_crop=manifest.layout.square_size,
     )
     return [
-        {name: value for name, value in candidate.items() if settings[name] is None}
+        {name: value for name, value in candidate.items() if name not in given}
         for candidate in sampled
     ]
 
@@ -214,7 +226,7 @@ def _run_or_read(
             trial = dataclasses.replace(trial, config=changed)
         is_resumed, begin = pathlib.Path(trial.config.run_dir).exists(), environment.measure_age()
         print(f'{title} (log: {trials.get_log_path(trial)})', flush=True)
-        new_row = trials.run_trial(trial, manifest, modes=['train'])
+        new_row = _run_trial(trial, manifest)
         if is_resumed:  # an earlier command began it
             minutes = (environment.measure_age() - begin) / 60
             clock.spent += max(rung.minutes - minutes, 0.0)
@@ -224,6 +236,17 @@ def _run_or_read(
         clock.spent += rung.minutes
     print(f'{title}: {trials.summarize_row(row)}', flush=True)
     return row
+
+
+def _run_trial(trial: grid.Trial, manifest: manifests.Manifest) -> dict[str, object]:
+    """Trains a trial; a sampled one that cannot be is only the worst of its rung."""
+    try:
+        return trials.run_trial(trial, manifest, modes=['train'])
+    except processes.TrialFailedError as error:
+        if trial.group == grid.BASE or error.exit_code not in _SKIPPED_EXITS:
+            raise
+        print(f'experiment: warning: {error}', flush=True)
+        return trials.build_row(trial, manifest, experiment_tables.FAILED)
 
 
 def _read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:
@@ -241,7 +264,9 @@ def _read_error(row: Mapping[str, str]) -> float:
 def _describe_trial(trial: grid.Trial, rung: Rung) -> dict[str, str]:
     """Describes what the figure and the table show of a trial besides its row."""
     directory = pathlib.Path(trial.config.run_dir)
-    recipe = build.resolve_recipe(run_directory.read_config(directory))
+    was_created = (directory / run_directory.DATA_FILE).exists()
+    config = run_directory.read_config(directory) if was_created else trial.config
+    recipe = build.resolve_recipe(config)
     values = {name: fields.format_value(getattr(recipe, name)) for name in RANGES}
     return values | {'rung': str(rung.number), 'minutes': f'{rung.minutes:.1f}'}
 

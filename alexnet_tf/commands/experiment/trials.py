@@ -94,7 +94,7 @@ def run_trial(
             break
         if code:
             raise processes.TrialFailedError(trial.name, log, code)
-    return _build_row(trial, manifest, status)
+    return build_row(trial, manifest, status)
 
 
 def get_log_path(trial: grid.Trial) -> pathlib.Path:
@@ -126,7 +126,8 @@ def summarize_row(row: Mapping[str, str]) -> str:
     return f'{row["epochs"]} epochs in {duration}, top-1 error {", ".join(errors)}'
 
 
-def _build_row(trial: grid.Trial, manifest: manifests.Manifest, status: str) -> dict[str, object]:
+def build_row(trial: grid.Trial, manifest: manifests.Manifest, status: str) -> dict[str, object]:
+    """Builds the row of a trial in `runs.csv`; without scores if its status is not DONE."""
     is_done, epochs = status == experiment_tables.DONE, read_epochs(trial)
     last = epochs[-1] if epochs and is_done else {}
     stop_error = trial.config.training.stop_train_error

@@ -6,16 +6,18 @@ from typing import Any
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, initial_weights, run_directory
+from alexnet_tf.training import schedule
 
+_SIZES = ('width', 'crop_size', 'training_crop_size')
 # Of `modern`, whatever recipe the network is of.
 _FROM_MODERN = (
-    *('learning_rate', 'bias_rate_multiplier', 'nesterov', 'batch_size', 'schedule', 'warmup'),
-    *('label_smoothing', 'reshuffle', 'random_crops', 'crop_chunk', 'min_crop_area', 'contrast'),
+    *('nesterov', 'batch_size', 'schedule', 'warmup', 'label_smoothing', 'reshuffle'),
+    *('random_crops', 'crop_chunk', 'min_crop_area', 'contrast'),
     *('colour_shift_divisor', 'colour_shift_epochs'),
 )
 _OF_FINE_TUNING = ('layer_rates', 'init_missing', 'linear_head', 'stop_after_worse_epochs')
 _OF_FINE_TUNING += ('checkpoint',)
-_LAST_RATE = 0.4  # of the last layer, as a multiple of the learning rate from scratch
+_LAST_RATE = 0.4  # of the last layer, as a multiple of its learning rate from scratch
 _RATE_BY_LAYER = 0.7  # of a layer, as a multiple of the next one's
 _WORSE_EPOCHS = 10
 
@@ -51,13 +53,13 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     names = initial_weights.NETWORK_FIELDS
     known = {name: settings[name] for name in ('recipe', *names) if name in settings}
     # Explicit, so that they are not the budget's to choose.
-    return known | {'width': recipe.width, 'crop_size': recipe.crop_size}
+    return known | {name: getattr(recipe, name) for name in _SIZES}
 
 
 def _list_chosen(config: schema.Config) -> dict[str, Any]:
     """Lists what was chosen for a run that exists."""
     settings = serialization.to_settings(config)
-    names = ('recipe', *initial_weights.NETWORK_FIELDS, *_FROM_MODERN, *_OF_FINE_TUNING)
+    names = ('recipe', *initial_weights.NETWORK_FIELDS, *_SIZES, *_FROM_MODERN, *_OF_FINE_TUNING)
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -65,8 +67,11 @@ def _choose_training(recipe: recipes.Recipe) -> dict[str, Any]:
     modern = {name: getattr(recipes.MODERN, name) for name in _FROM_MODERN}
     # The rest is left to the budget.
     chosen = {name: value for name, value in modern.items() if value != getattr(recipe, name)}
-    layers = reversed(_list_layers(recipe))
-    rates = {layer: _LAST_RATE * _RATE_BY_LAYER**depth for depth, layer in enumerate(layers)}
+    from_scratch = schedule.layer_multipliers(recipe.layer_rates, 0)
+    rates = {
+        layer: _LAST_RATE * _RATE_BY_LAYER**depth * from_scratch.get(layer, 1.0)
+        for depth, layer in enumerate(reversed(_list_layers(recipe)))
+    }
     return chosen | {
         'layer_rates': tuple(f'{layer}={rate:.2g}' for layer, rate in rates.items()),
         'init_missing': 'fresh',

@@ -15,3 +15,19 @@ def test_colours_are_explained_although_the_first_group_is_an_outlier():
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ['1 view', '10 views']
     assert [text.get_text() for text in axes.texts] == ['90.0 →', '90.0 →']
+
+
+def test_a_search_has_a_plot_for_each_hyperparameter_without_runs_that_diverged():
+    rows = [
+        {'rung': rung, 'minutes': minutes, 'width': width, 'top1_error_1': error}
+        for rung, minutes, width, error in (
+            ('0', '2.0', '0.25', '0.4'),
+            ('0', '2.0', '0.5', ''),
+            ('1', '6.0', '0.25', '0.3'),
+        )
+    ]
+    (axes,) = experiments.plot_search(rows, ['width']).axes
+    points = [(line.get_xdata(), line.get_ydata()) for line in axes.lines]
+    assert [(list(x), list(y)) for x, y in points] == [([0.25], [40]), ([0.25], [30])]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ['2.0 minutes', '6.0 minutes']

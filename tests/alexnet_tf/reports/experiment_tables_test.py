@@ -59,3 +59,21 @@ def test_a_nan_error_is_shown_as_nan():
 def test_the_number_of_runs_that_reached_the_level_is_shown():
     rows = [row('a', 1, '0.2', reached='4'), row('a', 2, '0.3')]
     assert '4.0 (1 of 2)' in experiment_tables.format_table(rows)
+
+
+def test_a_search_is_a_table_by_rung_the_best_run_first():
+    def run(rung, rate, error, status='done'):
+        values = {'rung': rung, 'minutes': '2.0', 'learning_rate': rate, 'epochs': '3'}
+        return values | {'images_per_sec': '50', 'top1_error_1': error, 'status': status}
+
+    rows = [run('1', '0.2', '0.1'), run('0', '9', '', 'diverged'), run('0', '0.1', '0.25')]
+    lines = experiment_tables.format_search(rows, ['learning_rate']).splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ['0', '2.0', '0.1', '3', '50', '25.0', '%'],
+        ['0', '2.0', '9', '3', '50', 'diverged'],
+        ['1', '2.0', '0.2', '3', '50', '10.0', '%'],
+    ]
+
+
+def test_rows_of_an_older_version_may_lack_a_column():
+    assert experiment_tables.get_values([{'a': '0.0'}, {'a': ''}, {}], 'a') == [0.0]

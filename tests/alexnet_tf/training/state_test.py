@@ -32,3 +32,18 @@ def test_a_position_to_pass_over_is_recognised():
     assert state.position == (1, 8)
     state.examples = 0
     assert not state.is_passed_over
+
+
+@pytest.mark.parametrize(
+    ('initial', 'errors', 'worse'),
+    [
+        (None, [], 0),
+        (0.3, [], 0),
+        (0.3, [0.4, 0.35], 2),
+        (0.3, [0.4, 0.2, 0.2, 0.25], 2),
+        (None, [0.4, math.nan, 0.5, math.nan], 1),
+    ],
+)
+def test_validations_since_the_best_one_are_counted(initial, errors, worse):
+    state = state_lib.TrainingState(initial_error=initial, validation_errors=errors)
+    assert state.worse_validations == worse

@@ -49,6 +49,18 @@ def test_each_hyperparameter_has_one_sample_in_each_part_of_its_range():
     assert sampled == again != other
 
 
+def test_training_crops_keep_their_share_of_the_crop():
+    centre = recipes.MODERN.replace(crop_size=160, training_crop_size=128)
+    sampled = search.sample_candidates(centre, 8, seed=3, largest_crop=256)
+    for each in sampled:
+        assert each['training_crop_size'] / each['crop_size'] == pytest.approx(0.8, abs=0.1)
+        assert each['training_crop_size'] % 16 == 0
+    without = search.sample_candidates(
+        centre.replace(training_crop_size=0), 8, seed=3, largest_crop=256
+    )
+    assert 'training_crop_size' not in without[0]
+
+
 def test_crops_are_no_larger_than_the_images():
     sampled = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=160)
     assert max(each['crop_size'] for each in sampled) == 160
@@ -58,7 +70,7 @@ class FakeTraining:
     """Stands for a process that trains: its error is known, and it moves the clock."""
 
     def __init__(self):
-        self.calls, self.age, self.stop_at = [], 0.0, None
+        self.calls, self.age, self.stop_at, self.failing = [], 0.0, None, ()
 
     def __call__(self, config, mode, log):
         training, network = config.training, config.network
@@ -68,6 +80,9 @@ class FakeTraining:
             self.age += 30 * training.minutes
             raise KeyboardInterrupt
         self.calls.append((config.run_dir, training.minutes))
+        if len(self.calls) - 1 in self.failing:
+            pathlib.Path(log).write_text('out of memory')
+            return 2
         self.age += 60 * training.minutes
         learning_rate = training.learning_rate or 0.05
         error = 0.2 + abs(math.log(learning_rate / 0.1)) / 20 + 0.1 / training.minutes
@@ -76,6 +91,7 @@ class FakeTraining:
         directory = pathlib.Path(config.run_dir)
         directory.mkdir(exist_ok=True)
         (directory / 'config.json').write_text(json.dumps(settings))
+        (directory / 'data.json').write_text('{}')
         row = {'epoch': 3, 'learning_rate': 0, 'train_top1_error': 0.1, 'train_loss': 1}
         row |= {'validation_top1_error': error, 'validation_loss': 1, 'images_per_sec': 100}
         tables.append_csv(directory / 'summary.csv', row)
@@ -139,8 +155,24 @@ def test_a_search_that_was_interrupted_resumes_where_it_was(training, run_search
     assert training.calls == []
 
 
+def test_a_sampled_run_that_fails_is_the_worst_and_the_first_one_ends_the_search(
+    training, run_search, tmp_path, capsys
+):
+    training.failing = (0,)
+    assert run_search('--minutes=12') == 2
+    assert 'rung=0+base failed: out of memory' in capsys.readouterr().err
+    training.failing = (2,)
+    training.age = 0.0
+    assert run_search('--minutes=12') == 0
+    rows = tables.read_csv(tmp_path / 'runs.csv')
+    assert [row['status'] for row in rows] == ['done', 'failed', 'done', 'done']
+    assert rows[3]['group'] != rows[1]['group']
+    assert 'warning: minutes=12+rung=0+' in capsys.readouterr().out
+
+
 def test_settings_that_are_given_hold_for_all_runs(training, run_search, tmp_path):
-    assert run_search('--minutes=12', '--width=0.1', '--crop_size=67', '--weight_decay=0') == 0
+    given = ('--width=0.1', '--crop_size=67', '--training_crop_size=0', '--weight_decay=0')
+    assert run_search('--minutes=12', *given) == 0
     groups = [row['group'] for row in tables.read_csv(tmp_path / 'runs.csv')]
     assert [group.partition('=')[0] for group in groups[:3]] == [
         'base',

@@ -27,8 +27,8 @@ def test_classes_that_a_hyperplane_separates_are_separated():
 def test_the_fit_is_at_the_minimum_of_the_smoothed_cross_entropy():
     """At the minimum, gradients vanish: the mean prediction of a class is its mean target."""
     random = np.random.default_rng(2)
-    features = random.normal(0, 1, (400, 1, 3)).astype(np.float32)
-    labels = (features[:, 0, 0] + random.normal(0, 1, 400) > 0.5).astype(int)
+    features = random.normal(3, 1, (400, 1, 3)).astype(np.float32)
+    labels = (features[:, 0, 0] + random.normal(0, 1, 400) > 3.5).astype(int)
     kernel, bias, decay = linear_head.fit(features, labels, num_classes=2, label_smoothing=0.2)
     rows = features[:, 0].astype(float)
     logits = rows @ kernel + bias
