@@ -1,4 +1,4 @@
-"""Standard streams of a program that starts: closed ones, and what TensorFlow's C++ writes there."""
+"""Standard streams when a program starts: closed ones, and what C++ writes to them."""
 
 import contextlib
 import os

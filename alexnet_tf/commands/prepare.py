@@ -104,7 +104,7 @@ def _list_warnings(source: entries.Source) -> list[str]:
 
 def _choose_rendering(data: schema.Data, usual: rendering_lib.Rendering) -> rendering_lib.Rendering:
     """Overrides how a source's images usually become pixels, by the flags."""
-    choices = {name: getattr(data, name) for name in ('exif_orientation', 'color_profiles')}
+    choices = {name: getattr(data, name) for name in ('exif_orientation', 'colour_profiles')}
     flags = {name: choice == 'on' for name, choice in choices.items() if choice != 'auto'}
     try:
         background = rendering_lib.parse_color(data.background)

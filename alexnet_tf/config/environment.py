@@ -6,7 +6,6 @@ import pathlib
 import sys
 import time
 
-
 _started = time.monotonic()
 
 

@@ -71,7 +71,7 @@ class Data(fields.Section):
     exif_orientation: str = fields.setting(
         'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
     )
-    color_profiles: str = fields.setting(
+    colour_profiles: str = fields.setting(
         'auto',
         'Convert ICC profiles to sRGB: on, off or auto (not ImageNet).',
         choices=('auto', 'on', 'off'),

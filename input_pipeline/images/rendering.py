@@ -10,8 +10,8 @@ the image, for tables that count it:
 (255, ('composited on the background',))
 
 Each treatment is a short phrase that counts as a kind of its own, with `tally.add`: 'composited on
-the background', 'turned: EXIF orientation 6', 'converted: color profile Adobe RGB (1998)', 'not
-converted: color profile ...'. An ordinary image has none. The kind of a file ('JPEG', 'PNG', ...)
+the background', 'turned: EXIF orientation 6', 'converted: colour profile Adobe RGB (1998)', 'not
+converted: colour profile ...'. An ordinary image has none. The kind of a file ('JPEG', 'PNG', ...)
 is another matter: see `headers.check`, which comes first.
 """
 
@@ -24,10 +24,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline.images import color_profiles, decoding, headers, jpeg, orientation
+from input_pipeline.images import colour_profiles, decoding, headers, jpeg, orientation
 
 COMPOSITED, TURNED = 'composited on the background', 'turned: EXIF orientation'
-CONVERTED, NOT_CONVERTED = 'converted: color profile', 'not converted: color profile'
+CONVERTED, NOT_CONVERTED = 'converted: colour profile', 'not converted: colour profile'
 _ORDINARY = jpeg.Metadata(orientation.UPRIGHT, b'')
 _NAMED_COLORS = {'white': '#ffffff', 'black': '#000000', 'gray': '#808080', 'grey': '#808080'}
 _HEX_COLOR = re.compile('#[0-9a-f]{6}')
@@ -39,12 +39,12 @@ class Rendering:
 
     Attributes:
         exif_orientation: Whether images are turned as EXIF (or XMP) says.
-        color_profiles: Whether images with an ICC profile are converted to sRGB.
+        colour_profiles: Whether images with an ICC profile are converted to sRGB.
         background: Color behind transparent pixels, '#rrggbb'.
     """
 
     exif_orientation: bool = False
-    color_profiles: bool = False
+    colour_profiles: bool = False
     background: str = '#ffffff'
 
     @classmethod
@@ -61,11 +61,11 @@ class Rendering:
     @property
     def uses_metadata(self) -> bool:
         """Whether files may be shown in another way than their pixels are."""
-        return self.exif_orientation or self.color_profiles
+        return self.exif_orientation or self.colour_profiles
 
 
 PLAIN = Rendering()
-OWN_IMAGES = Rendering(exif_orientation=True, color_profiles=True)  # not those of ImageNet
+OWN_IMAGES = Rendering(exif_orientation=True, colour_profiles=True)  # not those of ImageNet
 
 
 def parse_color(text: str) -> str:
@@ -167,14 +167,14 @@ def _select_metadata(metadata: jpeg.Metadata | None, rendering: Rendering) -> jp
     turn, profile = metadata or (None, None)
     return jpeg.Metadata(
         turn if rendering.exif_orientation else tf.constant(orientation.UPRIGHT),
-        profile if rendering.color_profiles else tf.constant(''),
+        profile if rendering.colour_profiles else tf.constant(''),
     )
 
 
 def _show(rgb, metadata: jpeg.Metadata, rendering: Rendering, alpha=None) -> tf.Tensor:
     """Makes an image opaque and upright, in sRGB: (height, width, 3) uint8."""
-    if rendering.color_profiles:
-        rgb = color_profiles.convert(rgb, metadata.profile)
+    if rendering.colour_profiles:
+        rgb = colour_profiles.convert(rgb, metadata.profile)
     if alpha is not None:
         rgb = decoding.composite(rgb, alpha, rendering.background_rgb)
     return orientation.apply(rgb, metadata.orientation) if rendering.exif_orientation else rgb
@@ -221,7 +221,7 @@ def _list_treatments(
     metadata: jpeg.Metadata, rendering: Rendering, is_composited: bool = False
 ) -> tuple[str, ...]:
     treatments = []
-    if rendering.color_profiles and metadata.profile:
+    if rendering.colour_profiles and metadata.profile:
         treatments.append(_describe_profile(metadata.profile))
     if is_composited:
         treatments.append(COMPOSITED)
@@ -234,12 +234,12 @@ def _list_treatments(
 def _describe_profile(profile: bytes) -> str:
     """Says what is done to images with a profile; '' if nothing."""
     conversion = _read_conversion(profile)
-    name = color_profiles.read_name(profile)
+    name = colour_profiles.read_name(profile)
     if conversion.is_needed:
         return f'{CONVERTED} {name}'
     return '' if conversion.is_possible else f'{NOT_CONVERTED} {name}'
 
 
 _read_conversion = tf.function(
-    color_profiles.read_conversion, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    colour_profiles.read_conversion, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
 )

@@ -24,12 +24,13 @@ VARIANTS = {
     'without normalisation': {'normalization': False},
     'normalisation across columns': {'lrn_across_columns': True},
 }
+_DISTINCT = ('source2012', 'modern', 'cifar11')
 every_variant = pytest.mark.parametrize('name', VARIANTS)
 # The others differ in layers that these hold, too.
 some_variants = pytest.mark.parametrize(
     'name',
     [
-        pytest.param(name, marks=[] if name in ('source2012', 'modern', 'cifar11') else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name in _DISTINCT else [pytest.mark.slow])
         for name in VARIANTS
     ],
 )

@@ -218,9 +218,7 @@ def measure_evaluation(config: schema.Config) -> dict[str, Any]:
     preprocess = build.build_preprocessing(mean_image, recipe)
     measurements = {_BARE: lambda: timing.measure_call(infer, batch_size, calls=_BARE_BATCHES)}
     for name, views in ((_SINGLE_CROP, outputs.VIEWS['1']), (_TEN_CROP, outputs.VIEWS['10'])):
-        network = evaluator.Evaluator(
-            model, preprocess, views=views, batch_size=batch_size
-        )
+        network = evaluator.Evaluator(model, preprocess, views=views, batch_size=batch_size)
         evaluate = functools.partial(network.evaluate, manifest, split)
         measurements[name] = functools.partial(timing.measure_call, evaluate, examples)
     for measure_once in measurements.values():

@@ -13,7 +13,7 @@ from alexnet_tf.plots import charts, run_plots
 from alexnet_tf.retrieval import search
 from alexnet_tf.runs import loading, predictor
 from input_pipeline import errors
-from input_pipeline.batches import datasets, preprocessing
+from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
 
 _PREDICTIONS, _QUERIES, _NEIGHBOURS = 8, 5, 6

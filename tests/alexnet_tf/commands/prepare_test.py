@@ -344,7 +344,7 @@ def test_every_source_of_the_flag_has_its_finder():
 
 
 def test_flags_override_how_images_are_shown():
-    data = schema.Data(background='#0f0', color_profiles='off')
+    data = schema.Data(background='#0f0', colour_profiles='off')
     shown = prepare._choose_rendering(data, rendering.OWN_IMAGES)
     assert shown == rendering.Rendering(True, False, '#00ff00')
     assert prepare._choose_rendering(schema.Data(), rendering.PLAIN) == rendering.PLAIN

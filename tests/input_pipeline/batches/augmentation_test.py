@@ -66,7 +66,7 @@ def sample_resized(number, **settings):
 
 
 def test_resized_windows_have_every_area_aspect_and_place_alike():
-    parameters, (rows, columns, heights, widths) = sample_resized(20_000)
+    _, (rows, columns, heights, widths) = sample_resized(20_000)
     assert min(rows.min(), columns.min()) == 0
     assert (rows + heights).max() == (columns + widths).max() == 256
     ratio = widths / heights

@@ -11,7 +11,7 @@ import tensorflow as tf
 from alexnet_tf.export import untrusted_images
 from input_pipeline.images import decoding, rendering
 
-GREEN = rendering.Rendering(exif_orientation=True, color_profiles=True, background='#0080ff')
+GREEN = rendering.Rendering(exif_orientation=True, colour_profiles=True, background='#0080ff')
 SIZE = 32
 
 
@@ -92,7 +92,7 @@ def test_a_served_graph_shows_the_same_to_the_bit():
 def test_profiles_are_converted_or_named():
     profile = b'junk'
     square, treatments = rendering.render_square(encode('JPEG', icc_profile=profile), GREEN, SIZE)
-    assert treatments == ('not converted: color profile a color profile',)
+    assert treatments == ('not converted: colour profile without a name',)
     np.testing.assert_array_equal(square, rendering.render_square(encode('JPEG'), GREEN, SIZE)[0])
 
 

@@ -62,9 +62,8 @@ def test_records_hold_the_pixels_unchanged(tmp_path, batches, imitate):
     rows = np.concatenate([data for name, (data, _) in batches.items() if name != 'test_batch'])
     expected = rows.astype(float).mean(0).reshape(3, 32, 32).transpose(1, 2, 0)
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
-    views = preprocessing.make_views(
-        np.zeros((1, 32, 32, 3), np.uint8), mean, crop_size=24, number=10
-    )
+    preprocess = preprocessing.Preprocessing(mean, crop_size=24)
+    views = preprocess.make_views(np.zeros((1, 32, 32, 3), np.uint8), 10)
     assert views.shape == (10, 24, 24, 3)
 
 

@@ -9,7 +9,7 @@ import PIL.ImageCms
 import pytest
 import tensorflow as tf
 
-from input_pipeline.images import color_profiles
+from input_pipeline.images import colour_profiles
 
 D50 = np.array([0.9642, 1.0, 0.8249])
 # x and y of red, green and blue, and the white point.
@@ -99,12 +99,12 @@ def convert_by_lcms(pixels, profile):
 
 
 _convert = tf.function(
-    color_profiles.convert,
+    colour_profiles.convert,
     input_signature=[tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([], tf.string)],
     autograph=False,
 )
 _read = tf.function(
-    color_profiles.read_conversion, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    colour_profiles.read_conversion, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
 )
 PIXELS = np.random.default_rng(0).integers(0, 256, (90, 110, 3), np.uint8)
 
@@ -144,10 +144,10 @@ def test_srgb_is_left_as_it_is():
 
 
 def test_more_pixels_than_a_block_are_converted_alike(monkeypatch):
-    monkeypatch.setattr(color_profiles, '_BLOCK_PIXELS', 1000)
+    monkeypatch.setattr(colour_profiles, '_BLOCK_PIXELS', 1000)
     profile = tf.constant(build(compute_colorants('Display P3'), CURVES['formula 3']))
     conversion = _read(profile)
-    blocks = color_profiles._convert_blocks(tf.constant(PIXELS), conversion)
+    blocks = colour_profiles._convert_blocks(tf.constant(PIXELS), conversion)
     np.testing.assert_array_equal(blocks, convert(PIXELS, profile.numpy()))
 
 
@@ -188,7 +188,7 @@ def test_damaged_profiles_never_fail():
 @pytest.mark.parametrize('version', [2, 4])
 def test_names_are_read(version):
     profile = build(compute_colorants('sRGB'), CURVES['linear'], version=version, name='Wide 1')
-    assert color_profiles.read_name(profile) == 'Wide 1'
-    assert color_profiles.read_name(profile.replace(b'desc', b'xxxx', 1)) == 'a color profile'
+    assert colour_profiles.read_name(profile) == 'Wide 1'
+    assert colour_profiles.read_name(profile.replace(b'desc', b'xxxx', 1)) == 'without a name'
     for length in range(0, len(profile), 7):
-        color_profiles.read_name(profile[:length])
+        colour_profiles.read_name(profile[:length])

@@ -80,7 +80,7 @@ def read_conversion(profile: tf.Tensor) -> Conversion:
 
 
 def read_name(profile: bytes) -> str:
-    """Reads the name of a profile; 'a color profile' if it has none that can be read."""
+    """Reads the name of a profile; 'without a name' if it has none that can be read."""
     data = profile[: 1 << 20]
     try:
         (number,) = struct.unpack_from('>I', data, _HEADER_BYTES)
@@ -96,7 +96,7 @@ def read_name(profile: bytes) -> str:
     except (struct.error, StopIteration):
         name = ''
     name = ''.join(filter(str.isprintable, name)).strip()[:_MAX_NAME]
-    return name or 'a color profile'
+    return name or 'without a name'
 
 
 def convert(image: tf.Tensor, profile: tf.Tensor) -> tf.Tensor:
