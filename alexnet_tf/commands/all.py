@@ -1,6 +1,7 @@
 """Prepares, trains, evaluates, exports and reports, one after the other."""
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
+from alexnet_tf.commands.train import fine_tuning
 from alexnet_tf.config import schema
 
 
@@ -10,6 +11,8 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next.
     """
-    for command in (prepare, train, evaluate, export, report):
+    prepare.run(config)
+    config = fine_tuning.choose_settings(config)  # which checkpoint is used, for one
+    for command in (train, evaluate, export, report):
         command.run(config)
     return 'predict'

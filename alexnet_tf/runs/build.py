@@ -173,7 +173,10 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     overrides = {
         name: settings[name] for name in names & set(settings) if settings[name] is not None
     }
-    recipe = recipes.Recipe.from_name(config.network.recipe).replace(**overrides)
+    recipe = recipes.Recipe.from_name(config.network.recipe)
+    if 'crop_size' in overrides:  # of training, too, unless that is given
+        recipe = recipe.replace(training_crop_size=0)
+    recipe = recipe.replace(**overrides)
     _check_training_size(recipe)
     unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
     if unused:

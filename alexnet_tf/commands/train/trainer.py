@@ -15,16 +15,9 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import build, creation, run_directory, training_data
-from alexnet_tf.training import (
-    checkpoint,
-    distribution,
-    evaluator,
-    health,
-    schedule,
-    signals,
-    steps,
-)
+from alexnet_tf.training import checkpoint, distribution, evaluator, health, schedule, signals
 from alexnet_tf.training import state as state_lib
+from alexnet_tf.training import steps as steps_lib
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
@@ -94,9 +87,9 @@ class Trainer:
         training = self.config.training
         if state.step >= self.total_steps:
             return None
-        if state.train_error is not None and state.train_error <= training.stop_train_error:
-            return None
-        if 0 < training.stop_after_worse_epochs <= state.worse_validations:
+        error, limit = state.train_error, training.stop_train_error
+        is_learned = error is not None and error <= limit
+        if is_learned or 0 < training.stop_after_worse_epochs <= state.worse_validations:
             return None
         return schedule.compute_learning_rate(
             self.recipe,
@@ -130,7 +123,7 @@ class Trainer:
             if batch is None:
                 return state  # a signal came while it waited
             result = None if state.is_passed_over else self.train_one_step(state, batch)
-            if result and is_non_finite(result):
+            if result and result.is_non_finite:
                 return self.handle_non_finite(state, result, learning_rate)
             self.count_batch(state, result, batch, meter)
             self.monitor.log_step(state, learning_rate, result, meter)
@@ -141,7 +134,7 @@ class Trainer:
         self.end_epoch(state, learning_rate, meter)
         return state
 
-    def train_one_step(self, state: state_lib.TrainingState, batch: tuple) -> steps.StepResult:
+    def train_one_step(self, state: state_lib.TrainingState, batch: tuple) -> steps_lib.StepResult:
         """Trains on one batch."""
         self.monitor.update_profile(state.step + 1)
         images, labels, mask = batch
@@ -150,7 +143,7 @@ class Trainer:
     def count_batch(
         self,
         state: state_lib.TrainingState,
-        result: steps.StepResult | None,
+        result: steps_lib.StepResult | None,
         batch: tuple,
         meter: progress.Meter,
     ) -> None:
@@ -180,9 +173,11 @@ class Trainer:
             DivergedError: The validation loss is NaN; nothing is saved.
         """
         train = state.compute_means()
+        if state.unreadable:
+            skipped = f'{state.unreadable:,} records could not be read and were skipped'
+            self.monitor.log(f'train: {skipped}')
         if not self.is_validated(state):
-            state.end_epoch(train['top1_error'], math.nan)
-            return
+            return state.end_epoch(train['top1_error'], math.nan)
         # In less of an epoch, tracing would take most of the time.
         is_representative = meter.examples > self.examples / 2
         images_per_sec = meter.images_per_sec if is_representative else None
@@ -190,9 +185,6 @@ class Trainer:
         validation = evaluation.metrics
         if math.isnan(validation['loss']):
             raise health.DivergedError(state.step, state.epoch, learning_rate)
-        if state.unreadable:
-            skipped = f'{state.unreadable:,} records could not be read and were skipped'
-            self.monitor.log(f'train: {skipped}')
         state.end_epoch(train['top1_error'], validation['top1_error'])
         self.monitor.log_health(state, train['loss'], evaluation.dead_units)
         self.monitor.log_epoch(
@@ -202,8 +194,8 @@ class Trainer:
 
     def is_validated(self, state: state_lib.TrainingState) -> bool:
         """Returns whether validation follows the present epoch, as it does the last one."""
-        epochs_done, is_last = state.epoch + 1, state.step >= self.total_steps
-        return is_last or epochs_done % self.config.training.validate_every_epochs == 0
+        every = self.config.training.validate_every_epochs
+        return state.step >= self.total_steps or (state.epoch + 1) % every == 0
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""
@@ -214,7 +206,7 @@ class Trainer:
             raise
 
     def handle_non_finite(
-        self, state: state_lib.TrainingState, result: steps.StepResult, learning_rate: float
+        self, state: state_lib.TrainingState, result: steps_lib.StepResult, learning_rate: float
     ) -> state_lib.TrainingState:
         """Writes `nonfinite.json`, and rolls back if `--on_nonfinite=rollback`.
 
@@ -303,8 +295,3 @@ class Trainer:
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
         if self.config.input.data_service:
             state.restart_epoch()  # its order is random: which examples were read is unknown
-
-
-def is_non_finite(result: steps.StepResult) -> bool:
-    """Returns whether loss or gradients are NaN or inf, other than by an overflow of float16."""
-    return not result.finite.numpy() and bool(result.loss_scale.numpy() <= 1)

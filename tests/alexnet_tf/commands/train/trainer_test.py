@@ -125,12 +125,12 @@ def test_an_overflow_of_float16_is_skipped_and_counted_down_to_a_loss_scale_of_1
         scale.assign(start)
         batch = reader.read(state.position)
         result = training.train_one_step(state, batch)
-        assert not train.trainer.is_non_finite(result)
+        assert not result.is_non_finite
         training.count_batch(state, result, batch, meter)
         assert state.examples == 4 * number
         assert scale.numpy() == start / 2
     result = training.train_one_step(state, reader.read(state.position))
-    assert train.trainer.is_non_finite(result)
+    assert result.is_non_finite
     with pytest.raises(health.NonFiniteError, match='step 2 '):
         training.handle_non_finite(state, result, 0.01)
     training.save_checkpoint(state)
