@@ -8,16 +8,14 @@ arrays are made of them afterwards.
 import pickle
 import pickletools
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
 _DTYPE = re.compile(r'[<>|=]?[fiub][1248]')
 _OBJECT_DTYPES = ('O', 'O8')
-# The unpickler allocates as many places as the highest index of its memo.
-_MEMO_OPCODES = ('PUT', 'BINPUT', 'LONG_BINPUT')
-_MAX_MEMO = 1_000_000
+_MAX_OPCODES = 1_000_000  # an opcode of one byte may take 100 in memory
 
 
 class Refused(Exception):
@@ -65,9 +63,10 @@ def unpickle(
         Exception: Any kind, where a file is broken or hostile.
     """
     start = file.tell()
-    for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in _MEMO_OPCODES and not 0 <= argument <= _MAX_MEMO:
-            raise Refused(f'a memo of {argument} values')
+    # This also finds what is longer than the file before it is allocated.
+    for number, _ in enumerate(pickletools.genops(file)):
+        if number == _MAX_OPCODES:
+            raise Refused(f'more than {_MAX_OPCODES:,} operations')
     file.seek(start)
     return _Unpickler(file, stand_ins, persistent_load).load()
 
@@ -140,7 +139,15 @@ _STAND_INS = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The unpickler in Python, whose operations can be changed, and whose memo is a dictionary.
+
+    Keys are plain values: of tuples that hold a tuple twice, and so on, a hash takes forever, and
+    of those that are nested deep it overflows the stack.
+    """
+
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+
     def __init__(self, file, stand_ins, persistent_load):
         super().__init__(file, encoding='latin1')
         self._stand_ins, self._persistent_load = stand_ins, persistent_load
@@ -155,6 +162,38 @@ class _Unpickler(pickle.Unpickler):
         if self._persistent_load is None:
             raise Refused('an object outside the file')
         return self._persistent_load(pid)
+
+    def load_setitem(self):
+        _check_keys(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self):
+        _check_keys(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self):
+        _check_keys(self.stack[::2])
+        super().load_dict()
+
+    def load_additems(self):
+        _check_keys(self.stack)
+        super().load_additems()
+
+    def load_frozenset(self):
+        _check_keys(self.stack)
+        super().load_frozenset()
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.ADDITEMS[0]] = load_additems
+    dispatch[pickle.FROZENSET[0]] = load_frozenset
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+    for key in keys:
+        if not isinstance(key, str | bytes | int | float | None):
+            raise Refused(f'a key that is a {type(key).__name__}')
 
 
 class _Sealed:

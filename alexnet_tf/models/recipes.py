@@ -267,7 +267,7 @@ MODERN = dataclasses.replace(
     global_pooling=True,
     batch_norm=True,
     hidden_units=2048,
-    crop_size=160,
+    crop_size=176,
     training_crop_size=128,
     view_size=256,
     input_scale=1 / 64,
@@ -277,6 +277,7 @@ MODERN = dataclasses.replace(
     learning_rate=0.05,
     layer_rates=('fc8=0.1',),  # its inputs are large, and batch norm does not follow
     nesterov=True,
+    weight_decay=0.002,
     batch_size=64,
     epochs=70,
     schedule='cosine',

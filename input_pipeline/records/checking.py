@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from input_pipeline import cores, errors, files
 from input_pipeline.batches import preprocessing
-from input_pipeline.records import manifests
+from input_pipeline.records import framing, manifests
 
 _PARSED = 1024  # records at a time
 
@@ -194,12 +194,12 @@ def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = N
     """The first problem of a file's records, or ''; without a layout, images are not decoded."""
     row = 0
     try:
-        for record in tf.data.TFRecordDataset(path):
+        for record in framing.iter_records(path):
             if layout:
                 encoded, _ = preprocessing.parse_records(record[None], layout)
                 preprocessing.decode_squares(encoded, layout)
             row += 1
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, ValueError) as error:  # the latter for an image of another size
         return f'Record {row} (from 0) of {path} is damaged ({errors.describe(error)}).'
     if row != number:
         return f'{path} ends after {row:,} records, the manifest counts {number:,}.'

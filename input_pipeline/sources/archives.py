@@ -12,12 +12,14 @@ import re
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
+from typing import BinaryIO
 
 from input_pipeline import errors, files
 from input_pipeline.images import headers
 
 _GZIP = b'\x1f\x8b'
 _MAX_UNPACKED = 512 << 20  # bytes of a compressed archive: development kits, CIFAR-10
+_MAX_HEADER = 8192  # bytes of an extended header, or of a block of a member that is a tar itself
 _TAR_ERRORS = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError)
 
 
@@ -127,12 +129,25 @@ def _read_whole(path: pathlib.Path) -> bytes:
     return data
 
 
+class _HeaderReader:
+    """What tarfile reads headers from: large ones take it hours, and huge ones all memory."""
+
+    def __init__(self, file: BinaryIO):
+        self.tell, self.seek, self._file = file.tell, file.seek, file
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_HEADER:
+            raise tarfile.ReadError(f'a header of {size:,} bytes')
+        return self._file.read(size)
+
+
 @contextlib.contextmanager
 def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
         file = file or stack.enter_context(path.open('rb'))
         try:
-            archive = stack.enter_context(tarfile.open(path, 'r:', fileobj=file))
+            reader = _HeaderReader(file)
+            archive = stack.enter_context(tarfile.open(path, 'r:', fileobj=reader))
         except _TAR_ERRORS as error:
             raise errors.DataError(
                 f'{path}: {subject} cannot be read as an uncompressed tar ({error}); it is damaged '

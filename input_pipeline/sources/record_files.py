@@ -3,11 +3,14 @@
 import collections
 import pathlib
 import re
-from typing import NamedTuple
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 import tensorflow as tf
 
 from input_pipeline import errors, files, tally
+from input_pipeline.records import framing
 from input_pipeline.sources import entries, splits
 
 # 'train-00000-of-01024' of TF-slim and the TPU models, 'flowers_train_00000-of-00005.tfrecord' of
@@ -20,7 +23,8 @@ _SHARD = re.compile(
 )
 _NUMBER = re.compile(r'(\d+)-of-(\d+)')
 _OTHER = re.compile(r'tf_?records?|\d{5}-of-\d{5}', re.IGNORECASE)  # of no split
-_COMPRESSIONS = {'GZIP': re.compile(rb'\x1f\x8b'), 'ZLIB': re.compile(rb'\x78[\x01\x5e\x9c\xda]')}
+_COMPRESSED = re.compile(rb'\x1f\x8b|\x78[\x01\x5e\x9c\xda]')  # gzip, zlib
+_ANY_WINDOW, _BLOCK_BYTES = 32 + zlib.MAX_WBITS, 1 << 20
 
 
 class Shard(NamedTuple):
@@ -80,29 +84,45 @@ def _check_numbers(root: pathlib.Path, numbers) -> None:
             )
 
 
-def find_compression(path: pathlib.Path) -> str:
-    """Finds how a file of records is compressed: 'GZIP', 'ZLIB', or '' if it is not."""
+def is_compressed(path: pathlib.Path) -> bool:
+    """Whether a file of records is compressed, with gzip or zlib."""
     with path.open('rb') as file:
         start = file.read(2)
-    kind = next((kind for kind, mark in _COMPRESSIONS.items() if mark.match(start)), '')
-    return kind if kind and not _can_read(path, '') and _can_read(path, kind) else ''
+    return bool(_COMPRESSED.match(start)) and not _can_read(path)
 
 
-def decompress(path: pathlib.Path, compression: str, copies_dir: pathlib.Path) -> pathlib.Path:
+def decompress(path: pathlib.Path, copies_dir: pathlib.Path) -> pathlib.Path:
     """Copies compressed records, which cannot be read in any order, to a file that can.
 
     Raises:
-        tf.errors.OpError: They are damaged.
+        zlib.error: They are damaged.
     """
     copy = copies_dir / f'{path.name}{entries.COPY_SUFFIX}'
-    with files.atomic_file(copy) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for record in tf.data.TFRecordDataset(str(path), compression):
-            writer.write(record.numpy())
+    with (
+        files.atomic_file(copy) as temporary,
+        path.open('rb') as file,
+        temporary.open('wb') as plain,
+    ):
+        plain.writelines(_iter_decompressed(file))
     return copy
 
 
-def _can_read(path: pathlib.Path, compression: str) -> bool:
+def _iter_decompressed(file: BinaryIO) -> Iterator[bytes]:
+    """Decompresses gzip, of one part or of several, and zlib."""
+    decompressor = zlib.decompressobj(_ANY_WINDOW)
+    data = file.read(_BLOCK_BYTES)
+    while data:
+        yield decompressor.decompress(data, _BLOCK_BYTES)
+        data = decompressor.unconsumed_tail
+        if decompressor.eof and (data := decompressor.unused_data or file.read(_BLOCK_BYTES)):
+            decompressor = zlib.decompressobj(_ANY_WINDOW)
+        data = data or file.read(_BLOCK_BYTES)
+    if not decompressor.eof:
+        raise zlib.error('it is cut short')
+
+
+def _can_read(path: pathlib.Path) -> bool:
     try:
-        return sum(1 for _ in tf.data.TFRecordDataset(str(path), compression).take(1)) == 1
+        return next(framing.iter_records(path), None) is not None
     except tf.errors.OpError:
         return False

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import pathlib
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from google.protobuf import message
 
 from input_pipeline import errors, files
 from input_pipeline.images import headers
-from input_pipeline.records import manifests
+from input_pipeline.records import framing, manifests
 from input_pipeline.sources import entries, record_files, splits, synsets
 
 NAME = 'records'
@@ -154,16 +155,16 @@ def _read_shard(shard: record_files.Shard, copies_dir: pathlib.Path) -> Iterator
     """Reads the rows of a file; those of a compressed one are in a copy, not used in place."""
     offset, plain = 0, shard.path
     try:
-        compression = record_files.find_compression(shard.path)
-        if compression:
-            plain = record_files.decompress(shard.path, compression, copies_dir)
-        for index, record in enumerate(tf.data.TFRecordDataset(str(plain))):
+        is_compressed = record_files.is_compressed(shard.path)
+        if is_compressed:
+            plain = record_files.decompress(shard.path, copies_dir)
+        for index, record in enumerate(framing.iter_records(plain)):
             data = record.numpy()
             name, start = f'{shard.path.name}/{index:06d}', offset + _FRAME_HEAD_BYTES
             row = _parse_row(data, split=shard.split, name=name, path=str(plain), offset=start)
-            yield dataclasses.replace(row, layout=None) if compression else row
+            yield dataclasses.replace(row, layout=None) if is_compressed else row
             offset += _FRAME_BYTES + len(data)
-    except (tf.errors.OpError, message.DecodeError, UnicodeDecodeError) as error:
+    except (tf.errors.OpError, zlib.error, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
             f'{shard.path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). '
             'Download it again.'

@@ -25,12 +25,12 @@ _NETWORKS = {
     (1.0, 176, 224): 80,
     (0.75, 160, 192): 60,
     (0.5, 160, 192): 40,
-    (0.5, 128, 160): 8,
-    (0.375, 128, 160): 6,
-    (0.25, 128, 160): 4,
-    (0.25, 96, 112): 0,
+    (0.5, 128, 176): 8,
+    (0.375, 128, 176): 6,
+    (0.25, 128, 176): 4,
+    (0.25, 96, 128): 0,
 }
-_FIRST = (0.5, 128, 160)  # is measured, to estimate the others
+_FIRST = (0.5, 128, 176)  # is measured, to estimate the others
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
 _WARM_STEPS, _MEASURED_SECS = 3, 2.5
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training

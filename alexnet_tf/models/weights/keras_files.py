@@ -47,8 +47,8 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         names = weight_file.list_members(archive, path.stat().st_size)
         if _WEIGHTS not in names:
             raise errors.DataError(f'it lacks {_WEIGHTS}.')
-        config = json.loads(archive.read(_CONFIG)) if _CONFIG in names else {}
-        arrays = _read_arrays(io.BytesIO(archive.read(_WEIGHTS)))
+        config = json.loads(weight_file.read_member(archive, _CONFIG)) if _CONFIG in names else {}
+        arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
     return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config))
 
 

@@ -3,7 +3,6 @@
 SciPy's reader is not used: a file of deeply nested cells makes it overflow the stack.
 """
 
-import math
 import zlib
 from typing import Any
 
@@ -21,7 +20,7 @@ _DTYPES = {
     **{1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8', 13: 'u8'},
     **{16: 'u1', 17: 'u2', 18: 'u4'},  # text
 }
-_MAX_DEPTH = 20
+_MAX_DEPTH, _MAX_ELEMENTS, _MAX_TEXT = 20, 100_000, 1_000_000
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -32,8 +31,8 @@ def parse(content: bytes) -> dict[str, Any]:
 
     Returns:
         Variables by name: arrays, strings, lists for cells and for arrays of structs, dictionaries
-        for structs, and None for anything else. Numbers have the type that they are stored as,
-        which may be smaller than the variable's.
+        for structs, and None for anything else, such as text of over a megabyte. Numbers have the
+        type that they are stored as, which may be smaller than the variable's.
 
     Raises:
         DataError: The content is of another version or broken, or unpacks to more than the limit.
@@ -59,7 +58,7 @@ class _Parser:
     """Parses elements of one byte order: a type and a size in 8 bytes, or in 4 for small data."""
 
     def __init__(self, order: str):
-        self._order = order
+        self._order, self._elements = order, 0
 
     def split(self, data: memoryview) -> list[tuple[int, memoryview]]:
         """Splits data into elements, (type, content)."""
@@ -67,6 +66,9 @@ class _Parser:
         while position < len(data):
             kind, content, position = self._read(data, position)
             elements.append((kind, content))
+            self._elements += 1
+            if self._elements > _MAX_ELEMENTS:
+                raise errors.DataError(f'it has more than {_MAX_ELEMENTS:,} elements.')
         return elements
 
     def unpack(self, data: memoryview, limit: int) -> tuple[int, memoryview]:
@@ -93,7 +95,7 @@ class _Parser:
             value = self._parse_all(parts, depth)
         elif kind == _STRUCT:
             value = self._parse_struct(parts, shape, depth)
-        elif kind == _CHAR and parts:
+        elif kind == _CHAR and parts and len(parts[0][1]) <= _MAX_TEXT:
             value = ''.join(map(chr, self._to_numbers(*parts[0])))
         elif kind in _NUMBERS and parts and not flags & _IS_COMPLEX:
             element, numbers = parts[0]
@@ -109,7 +111,7 @@ class _Parser:
             for start in range(0, len(names), length)
         ]
         values = self._parse_all(parts, depth)
-        if len(values) != math.prod(shape) * len(fields):
+        if len(values) != weight_file.count_bytes('a struct', shape, len(fields)):
             raise errors.DataError(f'a struct of {shape} has {len(values)} values.')
         structs = [
             dict(zip(fields, values[start : start + len(fields)], strict=True))

@@ -74,7 +74,7 @@ def read_npz(path: pathlib.Path) -> weight_file.WeightFile:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    file = io.BytesIO(archive.read(name))
+    file = io.BytesIO(weight_file.read_member(archive, name))
     shape, is_fortran_order, dtype = _read_header(file)
     if dtype.hasobject:
         raise errors.DataError(f'{name} holds objects, expected numbers.')

@@ -40,14 +40,14 @@ def _read_zip(path: pathlib.Path) -> weight_file.WeightFile:
         folder = pickles[0].removesuffix(_PICKLE)
         is_big_endian = False
         if f'{folder}byteorder' in names:
-            is_big_endian = archive.read(f'{folder}byteorder').strip() == b'big'
-        root, _ = torch_pickle.load(io.BytesIO(archive.read(pickles[0])))
+            is_big_endian = weight_file.read_member(archive, f'{folder}byteorder').strip() == b'big'
+        root, _ = torch_pickle.load(io.BytesIO(weight_file.read_member(archive, pickles[0])))
 
         def read_storage(storage: torch_pickle.Storage) -> np.ndarray:
             member = f'{folder}data/{storage.key}'
             if member not in names:
                 raise errors.DataError(f'it lacks {member}, which holds a tensor.')
-            return _read_numbers(storage, archive.read(member), is_big_endian)
+            return _read_numbers(storage, weight_file.read_member(archive, member), is_big_endian)
 
         return weight_file.WeightFile(path, ZIP_FORMAT, _build_arrays(root, read_storage))
 
@@ -76,6 +76,8 @@ def _split_storages(
     """Splits what follows the pickles: for each key a count of 8 bytes, and the numbers."""
     parts = {}
     for key in keys:
+        if not isinstance(key, str):
+            raise errors.DataError('it lists a storage that has no name.')
         if key not in storages or key in parts:
             raise errors.DataError(f'it holds storage {key!s:.20} twice, or for no tensor.')
         size = storages[key].size * storages[key].dtype.itemsize

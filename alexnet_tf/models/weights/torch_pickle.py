@@ -5,14 +5,13 @@ the pickle refers to by persistent ids. Stand-ins keep what a tensor is made of;
 the storages afterwards.
 """
 
-import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
 
+from alexnet_tf.models.weights import weight_file
 from input_pipeline import array_pickle, errors
 
 # What the storages of PyTorch hold, without the byte order.
@@ -32,8 +31,7 @@ _DTYPES = {
 _WRAPPERS = ('state_dict', 'model_state_dict', 'model', 'net', 'weights')
 
 
-@dataclasses.dataclass(frozen=True)
-class Storage:
+class Storage(NamedTuple):  # a pickle can set the attributes of a frozen dataclass
     """A storage that a pickle refers to.
 
     Attributes:
@@ -51,8 +49,7 @@ class Storage:
     length: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A tensor: a storage and which of its numbers it has, in which order.
 
     Attributes:
@@ -83,7 +80,9 @@ class Tensor:
         if len(self.shape) != len(self.strides):
             sizes = f'{len(self.shape)} sizes, but {len(self.strides)} strides'
             raise errors.DataError(f'{name} has {sizes}.')
-        count, length = math.prod(self.shape), self.storage.length
+        itemsize = self.storage.dtype.itemsize
+        count = weight_file.count_bytes(name, self.shape, itemsize) // itemsize
+        length = self.storage.length
         last = self.offset + sum(
             (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
         )
@@ -187,13 +186,13 @@ class _StorageType:
 
 def _parse_storage(pid: Any) -> Storage:
     kind, storage_type, key, _, size, *view = pid
-    if kind != 'storage':
-        raise array_pickle.Refused(f'a {str(kind)[:20]}')
+    if kind != 'storage' or not isinstance(key, str):
+        raise array_pickle.Refused('an object outside the file that is no storage')
     start, length = view[0][1:] if view and view[0] else (0, size)
     numbers = (size, start, length)
     if any(type(number) is not int or number < 0 for number in numbers) or start + length > size:
         raise errors.DataError(f'storage {key} has a part outside itself: {numbers}.')
-    return Storage(str(key), storage_type.stand_in.dtype, size, start, length)
+    return Storage(key, storage_type.stand_in.dtype, size, start, length)
 
 
 _STAND_INS: Mapping[tuple[str, str], Callable] = {

@@ -14,7 +14,9 @@ from input_pipeline import errors
 
 # AlexNet's weights are 250 MB in float32; with an optimizer's state three times as much.
 MAX_BYTES = 1 << 30
-_MAX_MEMBERS = 10_000
+_MAX_MEMBERS, _MAX_DIMENSIONS = 10_000, 64
+# Of others, zipfile decompresses all that there is, whatever size the archive claims.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
@@ -82,8 +84,10 @@ def count_bytes(name: str, shape: Sequence[int], itemsize: int) -> int:
         itemsize: Bytes of a number.
 
     Raises:
-        DataError: A dimension is negative, or the array exceeds `MAX_BYTES`.
+        DataError: A dimension is negative, there are too many, or the array exceeds `MAX_BYTES`.
     """
+    if len(shape) > _MAX_DIMENSIONS:  # their product alone may take hours
+        raise errors.DataError(f'{name} has {len(shape):,} dimensions.')
     if any(dimension < 0 for dimension in shape):
         raise errors.DataError(f'{name} has the shape {tuple(shape)}.')
     size = math.prod(shape) * itemsize
@@ -145,7 +149,7 @@ def list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
 
     Raises:
         DataError: Members have the same name or data, lie outside the archive's folder, are
-            encrypted, or are too many or too large.
+            encrypted or compressed in an unusual way, or are too many or too large.
     """
     members = archive.infolist()
     if len(members) > _MAX_MEMBERS:
@@ -162,5 +166,18 @@ def list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
             raise errors.DataError(f'it has two members {name!r}.')
         if member.flag_bits & 1:
             raise errors.DataError(f'its member {name!r} is encrypted.')
+        if member.compress_type not in _COMPRESSIONS:
+            raise errors.DataError(f'its member {name!r} is compressed in an unusual way.')
         names.add(name)
     return sorted(names)
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Reads a file of an archive whose members `list_members` has checked.
+
+    Raises:
+        zipfile.BadZipFile: It is damaged.
+    """
+    with archive.open(name) as file:
+        # Without a size, zipfile decompresses more than the member claims to have.
+        return file.read(archive.getinfo(name).file_size)
