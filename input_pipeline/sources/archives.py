@@ -140,6 +140,9 @@ class _HeaderReader:
             raise tarfile.ReadError(f'a header of {size:,} bytes')
         return self._file.read(size)
 
+    def seekable(self) -> bool:
+        return True
+
 
 @contextlib.contextmanager
 def _open(path: pathlib.Path, file=None, subject: str = 'it') -> Iterator[tarfile.TarFile]:

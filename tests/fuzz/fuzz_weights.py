@@ -22,12 +22,13 @@ sys.path[:0] = [str(ROOT), str(WEIGHTS_TESTS), str(pathlib.Path(__file__).parent
 import conftest as encoding  # noqa: E402 - its place is known from here on
 import fuzzing  # noqa: E402
 import h5py  # noqa: E402
-import matconvnet_test as matlab  # noqa: E402
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 
 FUZZED = ['alexnet_tf.models.weights', 'input_pipeline.array_pickle']
 with fuzzing.import_atheris().instrument_imports(include=FUZZED):
+    import matconvnet_test as matlab  # its imports, too, must be instrumented
+
     from alexnet_tf.models.weights import readers, recognition
     from input_pipeline import errors
 

@@ -4,6 +4,7 @@ import io
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -66,10 +67,57 @@ def test_a_forged_dtype_does_no_harm(forged):
     assert (completed.returncode, completed.stdout) == (0, b'refused\n'), completed.stderr
 
 
-def test_a_huge_memo_is_refused_before_it_is_allocated():
+def test_a_memo_takes_no_more_memory_than_what_is_in_it():
     for put in (b'r\xff\xff\xff\x7f', b'p2147483647\n'):
-        with pytest.raises(array_pickle.Refused, match='a memo of 2147483647 values'):
-            array_pickle.load(io.BytesIO(b'\x80\x02N' + put + b'.'))
+        tracemalloc.start()
+        assert array_pickle.load(io.BytesIO(b'\x80\x02N' + put + b'.')) is None
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+
+
+def test_a_program_of_too_many_operations_is_refused():
+    """Each of these bytes would be a list of 56."""
+    with pytest.raises(array_pickle.Refused, match='more than 1,000,000 operations'):
+        array_pickle.load(io.BytesIO(b']' * 1_000_001 + b'.'))
+
+
+TUPLES = {
+    'nested deep, whose hash overflows the stack': b')' + b'\x85' * 200_000,
+    'of a tuple twice, and so on, whose hash takes forever': b')' + b'2\x86' * 60,
+}
+
+
+@pytest.mark.parametrize('key', TUPLES.values(), ids=TUPLES)
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [(b'}', b'Ns'), (b'}(', b'Nu'), (b'(', b'Nd'), (b'\x8f(', b'\x90'), (b'(', b'\x91')],
+    ids=['SETITEM', 'SETITEMS', 'DICT', 'ADDITEMS', 'FROZENSET'],
+)
+def test_a_tuple_is_no_key(key, before, after):
+    """Runs in a process of its own, which could crash or never end."""
+    program = (
+        'import io, sys\n'
+        'from input_pipeline import array_pickle\n'
+        'try:\n'
+        '    array_pickle.load(io.BytesIO(sys.stdin.buffer.read()))\n'
+        'except array_pickle.Refused as error:\n'
+        '    print(error)\n'
+    )
+    completed = subprocess.run(
+        [sys.executable, '-c', program],
+        input=b'\x80\x02' + before + key + after + b'.',
+        capture_output=True,
+        timeout=60,
+    )
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout == b'a key that is a tuple\n'
+
+
+def test_plain_values_are_keys():
+    saved = {'a': 1, b'b': 2, 3: 3, 4.5: {5, 'a'}, None: frozenset([6]), True: 7}
+    for protocol in (2, 4):  # sets are calls in the first
+        stored = saved if protocol > 2 else saved | {4.5: 0, None: 0}
+        assert array_pickle.load(io.BytesIO(pickle.dumps(stored, protocol)))[3] == 3
 
 
 def test_what_is_referred_to_twice_is_built_once():

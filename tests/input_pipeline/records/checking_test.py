@@ -1,5 +1,6 @@
 """Every kind of damage to records is found and reported in a sentence that names the file."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -140,6 +141,12 @@ def test_the_first_unreadable_record_is_named(copy):
     problem = checking.find_first_unreadable(shards, copy.layout)
     assert problem.startswith('Record 1 (from 0) of')
     assert 'train-00001' in problem
+
+
+def test_a_record_of_an_image_of_another_size_is_named(copy):
+    layout = dataclasses.replace(copy.layout, square_size=16)
+    problem = checking.find_first_unreadable(copy.list_shards('train'), layout)
+    assert problem.startswith('Record 0 (from 0) of')
 
 
 @pytest.mark.parametrize('name', ['one', ''])

@@ -62,9 +62,16 @@ def absurd_size(path, imitate):
         imitate.add_member(archive, '9.jpg', b'', pax_headers={'size': '9' * 30})
 
 
+def huge_header(path, imitate):
+    """Searching in so many digits takes hours."""
+    with tarfile.open(path, 'a') as archive:
+        imitate.add_member(archive, '9.jpg', b'', pax_headers={'comment': '9' * 10_000_000})
+
+
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
+        (huge_header, r'a header of 10,000,\d+ bytes'),
         (cut_short, 'damaged or cut short'),
         (no_end, 'damaged or cut short'),
         (compressed, 'cannot be read as an uncompressed tar'),

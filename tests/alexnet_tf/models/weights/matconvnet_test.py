@@ -87,6 +87,15 @@ def test_every_kind_of_value_is_read(encode):
     assert variables == {'x': np.array([[7]]), 't': 'héllo', 'f': None, 'c': []}
 
 
+def test_memory_is_bounded_by_what_a_file_unpacks_to(encode):
+    """An element without data takes 8 bytes of a file, and far more as a value."""
+    text = make_matrix(4, make_element(1, bytes(1_000_001)), dims=(1, 1_000_001), name=b't')
+    assert matlab.parse(encode.matlab(text)) == {'t': None}
+    empty = struct.pack('<II', 2, 0)
+    with pytest.raises(errors.DataError, match='more than 100,000 elements'):
+        matlab.parse(encode.matlab(make_matrix(6, empty * 100_001), compressed=True))
+
+
 def test_hostile_files_are_refused(encode, monkeypatch):
     monkeypatch.setattr(weight_file, 'MAX_BYTES', 1 << 20)
     number = make_element(9, struct.pack('<d', 1))

@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 import h5py
@@ -87,9 +88,9 @@ def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
 # Archives.
 
 
-def deflate(*members):
+def deflate(*members, compression=zipfile.ZIP_DEFLATED):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, 'w', compression) as archive:
         for name, content in members:
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -110,6 +111,9 @@ ARCHIVES = {
     ),
     "its member '../a.npy' lies outside": lambda: deflate(('../a.npy', b'')),
     "its member '/etc/a.npy' lies outside": lambda: deflate(('/etc/a.npy', b'')),
+    "its member 'a.npy' is compressed in an unusual way": lambda: deflate(
+        ('a.npy', b'abc'), compression=zipfile.ZIP_BZIP2
+    ),
     "its member 'a.npy' is encrypted": lambda: change_directory(
         deflate(('a.npy', b'abc')), 8, b'\x01'
     ),
@@ -123,6 +127,17 @@ def test_hostile_archives_are_refused(message, suffix, tmp_path, monkeypatch):
     monkeypatch.setattr(weight_file, 'MAX_BYTES', LIMIT)
     with pytest.raises(errors.DataError, match=message):
         read(tmp_path / f'bad{suffix}', ARCHIVES[message]())
+
+
+def test_a_member_is_not_decompressed_beyond_the_size_that_it_claims(tmp_path):
+    archive = deflate(('a.npy', bytes(256 * LIMIT)))
+    path = tmp_path / 'bad.npz'
+    path.write_bytes(change_directory(archive, 24, struct.pack('<I', 100)))
+    tracemalloc.start()
+    with pytest.raises(errors.DataError, match='not readable as weights'):
+        readers.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 16 * LIMIT
+    tracemalloc.stop()
 
 
 @pytest.mark.filterwarnings('ignore:Duplicate name')
@@ -176,6 +191,8 @@ def test_headers_of_safetensors_are_checked(tmp_path, encode):
 
 # PyTorch.
 
+# A persistent id whose key holds a tuple twice, and so on: 2 ** 60 times as text.
+LAUGHS = b'\x80\x02(X\x07\0\0\0storageN)' + b'2\x86' * 60 + b'NI1\ntQ.'
 WRONG_TENSORS = {
     r'of shape \(4, 3, 2, 3\) reaches number 72 of its storage, which has 48': (
         (4, 3, 2, 3),
@@ -183,7 +200,7 @@ WRONG_TENSORS = {
         {},
     ),
     r'reaches number 49': ((48,), (1,), {'offset': 1}),
-    r'reaches number 1,000,000,000,000': ((1_000_000, 1_000_000), (0, 0), {}),
+    r'features.0.weight has 4,000,000,000,000 bytes': ((1_000_000, 1_000_000), (0, 0), {}),
     'negative or unknown size': ((48,), (1,), {'offset': -1}),
     'has 1 sizes, but 2 strides': ((48,), (1, 1), {}),
     'storage 0 has 192 bytes, but its shape': ((49,), (1,), {'size': 49}),
@@ -206,6 +223,25 @@ def test_tensors_outside_their_storages_are_refused(message, tmp_path, encode):
         read(tmp_path / 'bad.pth', encode.torch({'a': KERNEL}, tensors=tensors))
 
 
+def test_a_pickle_cannot_change_a_storage_or_a_tensor_that_was_checked(tmp_path, encode):
+    """BUILD would set the length, and the reader follow it out of the file's memory."""
+    tensor = encode.tensor('0', (1,), (1,), size=48)
+    change = b'}X\x06\x00\x00\x00lengthJ\xff\xff\xff\x7fsb'
+    storage, call = tensor.split(b'Q')
+    for changed in (storage + b'Q' + change + call, tensor + change):
+        content = encode.torch({'a': KERNEL}, tensors={'features.0.weight': changed})
+        with pytest.raises(errors.DataError, match='not readable as weights'):
+            read(tmp_path / 'bad.pth', content)
+
+
+def test_a_tensor_of_too_many_dimensions_is_refused(tmp_path, encode):
+    """The product of 100,000 sizes would have a million digits."""
+    sizes = (1 << 60,) * 100
+    tensors = {'a': encode.tensor('0', sizes, sizes, size=48)}
+    with pytest.raises(errors.DataError, match='a has 100 dimensions'):
+        read(tmp_path / 'bad.pth', encode.torch({'b': KERNEL}, tensors=tensors))
+
+
 def test_archives_of_pytorch_without_tensors_are_refused(tmp_path, encode):
     for content, message in {
         encode.zip([('data/0', b'')]): 'it has 0 members data.pkl',
@@ -213,7 +249,7 @@ def test_archives_of_pytorch_without_tensors_are_refused(tmp_path, encode):
         encode.zip([('a/data.pkl', b'N.')]): 'it holds no dictionary of tensors',
         encode.zip([('a/data.pkl', b'c__torch__\nNet\n.')]): 'asks for __torch__.Net',
         encode.zip([('a/data.pkl', b'ctorch\nFloatStorage\n(I9\ntR.')]): 'a storage made by',
-        encode.zip([('a/data.pkl', b'\x80\x02Nr\xff\xff\xff\x7f.')]): 'a memo of 2147483647',
+        encode.zip([('a/data.pkl', LAUGHS)]): 'an object outside the file that is no storage',
     }.items():
         with pytest.raises(errors.DataError, match=message):
             read(tmp_path / 'bad.pth', content)
@@ -226,6 +262,8 @@ def test_cut_files_of_old_pytorch_are_refused(tmp_path, encode):
     one, two = (b'X\x01\x00\x00\x00' + key for key in (b'0', b'1'))
     twice = content.replace(one + two, one + one)  # the list of keys
     assert twice != content
+    with pytest.raises(errors.DataError, match='it lists a storage that has no name'):
+        read(tmp_path / 'unnamed.pth', content.replace(one + two, b'))'))
     with pytest.raises(errors.DataError, match='it holds storage 0 twice'):
         read(tmp_path / 'twice.pth', twice)
 
