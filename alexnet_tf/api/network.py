@@ -82,16 +82,10 @@ def AlexNet(  # noqa: N802
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
     recipe = settings.get_recipe(recipe)
-    if width is not None:
-        recipe = recipe.replace(width=width)
+    recipe = recipe if width is None else recipe.replace(width=width)
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
-    file = source and initial_weights.find_weights(source, 'newest', 'weights')
-    if source and file and source.is_dir():
-        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe'
-        initial_weights.check_same_network(
-            source, file, recipe=recipe, argument='weights', advice=advice
-        )
+    file = source and _find_weights(source, recipe)
     placement.create_logical_cpus(devices)
     placement.check_devices(devices)
     columns = columns_lib.ColumnBuilder(
@@ -120,6 +114,17 @@ def recipes() -> tuple[str, ...]:
     ('paper', 'source2012', 'caffe', 'modern', 'cifar13', 'cifar11', 'figure1')
     """
     return tuple(recipes_lib.RECIPES)
+
+
+def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.Path:
+    """Finds the file of weights, which must be of this network if it is a run's."""
+    file = initial_weights.find_weights(source, 'newest', 'weights')
+    if source.is_dir():
+        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe'
+        initial_weights.check_same_network(
+            source, file, recipe=recipe, argument='weights', advice=advice
+        )
+    return file
 
 
 def _resolve_precision(precision: str | None) -> str:

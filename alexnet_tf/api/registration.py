@@ -19,7 +19,8 @@ CLASSES = {
     'alexnet_tf.models.layers.mean_subtraction': ('MeanImageSubtraction', 'MeanSubtraction'),
     'alexnet_tf.models.layers.on_device': (
         *('Activation', 'AveragePooling2D', 'ChannelSlice', 'Concatenate', 'Conv2D', 'Dense'),
-        *('Flatten', 'MaxPooling2D', 'ReLU', 'Rescaling', 'ZeroPadding2D'),
+        *('Flatten', 'GlobalAveragePooling2D', 'MaxPooling2D', 'ReLU', 'Rescaling'),
+        'ZeroPadding2D',
     ),
     'alexnet_tf.training.optimizer': ('PaperSGD',),
 }

@@ -129,7 +129,7 @@ def no_folder(folder):
     [
         (no_folder, 'no such folder'),
         (empty_class, 'bird holds no images'),
-        (one_class, 'has 1 class folders; a classifier needs at least two'),
+        (one_class, 'has one class folder'),
         (class_without_training_images, 'lacks: wolf'),
         (text_as_jpg, 'cat/text.jpg: not an image'),
         (dangling_link, 'cat/gone.jpg: No such file or directory'),

@@ -202,7 +202,8 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) ->
         images += 2 * manifest.count_examples(manifests.TRAIN) + validated
         seconds -= _HEAD_SECS
     if config.mode == 'all':
-        images += validated * sum(map(int, config.evaluation.views or ('1', '10')))
+        views = serialization.to_settings(config)['views'] or ('1', '10')
+        images += validated * sum(map(int, views))
         seconds -= _MODEL_SECS
     return seconds - images * _compute_evaluation_secs(build.resolve_recipe(config), speed)
 

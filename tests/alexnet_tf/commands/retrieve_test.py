@@ -39,7 +39,7 @@ def query(data, tmp_path):
 
 def test_features_are_the_last_hidden_layer_of_the_central_view(command, data, indexed, config_of):
     manifest = manifests.load(data.partition('=')[2])
-    squares = datasets.read_squares(manifest.list_shards('train'), manifest.layout, range(12))
+    squares = datasets.read_squares(manifest.list_shards('train'), manifest.layout, range(14))
     trained = loading.load_run(config_of(indexed))
     size, offset = 67, (256 - 67) // 2
     window = slice(offset, offset + size)
@@ -116,7 +116,7 @@ def test_evaluation_compares_exact_search_codes_and_pixels(
     monkeypatch.setattr(binary_codes, '_STEP_BOUNDS', (3, 3))
     flags = (f'--run_dir={indexed}', '--retrieve=evaluate', '--code_bits=12')
     assert command('retrieve', data, *flags, '--search_engine=faiss') == 0
-    assert '12 queries of validation among 12 images of train' in capsys.readouterr().out
+    assert '10 queries of validation among 14 images of train' in capsys.readouterr().out
     with open(indexed / 'index' / 'retrieval.csv') as file:
         rows = {row['way']: row for row in csv.DictReader(file)}
     assert len(rows) == 6

@@ -100,7 +100,7 @@ def test_a_precision_that_the_processor_emulates_gives_a_warning(
     assert 'no float16 arithmetic' in warning
     assert '--precision=float32' in warning
     assert 'parameters, on /' in network
-    assert '12 images of 2 classes' in images
+    assert '14 images of 2 classes' in images
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,13 @@ def test_records_of_no_known_split_are_counted(tmp_path, imitate):
 
 @pytest.mark.parametrize(
     ('compress', 'ending'),
-    [(gzip.compress, ''), (gzip.compress, '.gz'), (zlib.compress, ''), (lambda data: data, '')],
+    [
+        (gzip.compress, ''),
+        (gzip.compress, '.gz'),
+        (zlib.compress, ''),
+        (lambda data: data, ''),
+        (lambda data: gzip.compress(data[:99]) + gzip.compress(data[99:]), ''),
+    ],
 )
 def test_compressed_records_are_read(tmp_path, imitate, compress, ending):
     """As TensorFlow's writer and as other programs compress them."""
@@ -224,6 +230,16 @@ def test_compressed_records_are_read(tmp_path, imitate, compress, ending):
     assert [entry.label for entry in source.splits['train']] == [0, 1] * 3
     assert source.in_place_layout is None
     entries.remove_copies(tmp_path / 'copies')
+    assert not any((tmp_path / 'copies').glob('*'))
+
+
+@pytest.mark.parametrize('compress', [gzip.compress, zlib.compress])
+def test_compressed_records_that_are_cut_short_are_refused(tmp_path, imitate, compress):
+    write_splits(tmp_path, [unnamed_row(imitate, index % 2) for index in range(6)])
+    path = tmp_path / 'train-00000-of-00001'
+    path.write_bytes(compress(path.read_bytes())[:-1])
+    with pytest.raises(errors.DataError, match='is damaged, .*cut short'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert not any((tmp_path / 'copies').glob('*'))
 
 

@@ -43,14 +43,14 @@ def test_a_nan_stops_training_with_4_and_a_file_names_the_examples(
     nan_batches((1, 4))
     config = config_of(tmp_path, '--learning_rate=0.001')
     with pytest.raises(
-        health.NonFiniteError, match=r'step 4 \(epoch 2, learning rate 0\.001\)'
+        health.NonFiniteError, match=r'step 5 \(epoch 2, learning rate 0\.001\)'
     ) as raised:
         train.run(config)
     assert raised.value.exit_code == 4
     assert 'Run again with --on_nonfinite=rollback, or with a lower' in str(raised.value)
-    assert checkpoint.find_newest(tmp_path / 'checkpoints').name == 'step-00000003.epoch-0001'
+    assert checkpoint.find_newest(tmp_path / 'checkpoints').name == 'step-00000004.epoch-0001'
     diagnosis = json.loads((tmp_path / 'nonfinite.json').read_text())
-    assert (diagnosis['step'], diagnosis['epoch'], diagnosis['learning_rate']) == (4, 1, 0.001)
+    assert (diagnosis['step'], diagnosis['epoch'], diagnosis['learning_rate']) == (5, 1, 0.001)
     assert diagnosis['norms']['gradient_norm/conv1'] == 'nan'
     assert float(diagnosis['norms']['weight_norm/conv1']) > 0
     stream = train.create_trainer(config).stream
@@ -71,7 +71,7 @@ def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, tmp_path):
         evaluator=types.SimpleNamespace(evaluate=lambda *_: diverged),
     )
     with pytest.raises(
-        health.DivergedError, match=r'after step 3 \(epoch 1, learning rate 0.01\)'
+        health.DivergedError, match=r'after step 4 \(epoch 1, learning rate 0.01\)'
     ) as raised:
         training.train(train.resume_or_create(training), signals.StopRequest())
     assert raised.value.exit_code == 4
