@@ -72,7 +72,7 @@ def read_examples(content: bytes) -> None:
 
 
 def read_forged(content: bytes) -> None:
-    """Reads records of which the first claims a length that has the right checksum."""
+    """Reads records whose first length has the right checksum, whatever it claims."""
     head = content[:8].ljust(8, b'\0')
     read_records(head + struct.pack('<I', compute_crc(head)) + content[8:])
 
@@ -87,11 +87,11 @@ def read_tar(content: bytes) -> None:
     path.write_bytes(content)
     with contextlib.suppress(errors.DataError):
         for _, member in archives.iter_members(path, ANY):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OSError):  # documented
                 member()
     with contextlib.suppress(errors.DataError):
         for *_, member in archives.iter_nested_members(path, TAR, ANY):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OSError):  # documented
                 member()
     read_kit(content)
 

@@ -51,12 +51,12 @@ def test_records_are_read(path):
 
 
 @pytest.mark.parametrize(
-    'head', [make_head(1 << 60), make_head((1 << 64) - 1), make_head(5), bytes(7)]
+    'damage', [make_head(1 << 60) + b'abc', make_head((1 << 64) - 1), make_head(5), bytes(7)]
 )
-def test_a_record_beyond_the_end_of_the_file_is_damaged(path, head):
-    """TensorFlow would allocate the first two, whose checksum is right, and end the process."""
+def test_a_record_beyond_the_end_of_the_file_is_damaged(path, damage):
+    """TensorFlow would allocate the first, whose checksum is right, and end the process."""
     assert make_head(3) == path.read_bytes()[:12]
-    path.write_bytes(path.read_bytes() + head)
+    path.write_bytes(path.read_bytes() + damage)
     assert read(path) == (RECORDS, True)
 
 

@@ -238,7 +238,7 @@ def test_compressed_records_that_are_cut_short_are_refused(tmp_path, imitate, co
     write_splits(tmp_path, [unnamed_row(imitate, index % 2) for index in range(6)])
     path = tmp_path / 'train-00000-of-00001'
     path.write_bytes(compress(path.read_bytes())[:-1])
-    with pytest.raises(errors.DataError, match='is damaged, .*cut short'):
+    with pytest.raises(errors.DataError, match=r'is damaged, .*cut short'):
         tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
     assert not any((tmp_path / 'copies').glob('*'))
 
