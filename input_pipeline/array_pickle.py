@@ -114,14 +114,16 @@ class _Array:
             if shape != () or not isinstance(data, list) or len(data) != 1:
                 raise Refused('an array of objects')
             return _build(data[0], built)
-        data = data.encode('latin1') if isinstance(data, str) else data
+        if isinstance(data, str):  # encoded once, however many arrays refer to it
+            text, data = data, built.get(id(data)) or data.encode('latin1')
+            built[id(text)] = data
         flat = np.frombuffer(data, np.dtype(dtype.name))
         return flat.reshape(shape, order='F' if is_fortran_order else 'C')
 
 
 def _from_buffer(data, dtype, shape, order) -> _Array:
     array = _Array()
-    array.__setstate__((shape, dtype, order == 'F', bytes(data)))
+    array.__setstate__((shape, dtype, order == 'F', data))
     return array
 
 

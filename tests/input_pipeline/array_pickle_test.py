@@ -1,5 +1,6 @@
 """Checks that arrays are read, and that forged ones are refused without harm."""
 
+import contextlib
 import io
 import pickle
 import subprocess
@@ -73,6 +74,24 @@ def test_a_memo_takes_no_more_memory_than_what_is_in_it():
         assert array_pickle.load(io.BytesIO(b'\x80\x02N' + put + b'.')) is None
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        pytest.param(b'J\0\0\0\x20', id='a number, of which Python makes as many zeros'),
+        pytest.param(b'X\0\0\x10\0' + bytes(1 << 20), id='one text for many arrays'),
+    ],
+)
+def test_arrays_take_no_more_memory_than_their_file(data):
+    array = b'cnumpy._core.numeric\n_frombuffer\n(h\0h\1(J\0\0\x10\0tX\1\0\0\0CtR'
+    dtype = b'cnumpy\ndtype\n(X\2\0\0\0u1tRq\1'
+    program = b'\x80\x02' + data + b'q\0' + dtype + b'](' + 99 * array + b'e.'
+    tracemalloc.start()
+    with contextlib.suppress(TypeError):  # of the number
+        assert len(array_pickle.load(io.BytesIO(program))) == 99
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
 
 
 def test_a_program_of_too_many_operations_is_refused():
