@@ -41,7 +41,7 @@ def _read_quotas(root: pathlib.Path) -> Iterator[float]:
 
 
 def _read_quota(folder: pathlib.Path) -> list[float]:
-    with contextlib.suppress(OSError, ValueError):  # 'max' is no number: there is no quota
+    with contextlib.suppress(OSError, ValueError):  # 'max' raises ValueError: there is no quota
         if (folder / 'cpu.max').is_file():
             quota, period = map(int, (folder / 'cpu.max').read_text().split())
         else:

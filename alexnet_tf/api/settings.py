@@ -32,8 +32,8 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
             together.
     """
     if isinstance(recipe := values.get('recipe'), recipes.Recipe):
-        given = {setting: value for setting, value in values.items() if value is not None}
-        values = _list_changes(recipe) | given | {'recipe': recipe.name}
+        settings = {setting: value for setting, value in values.items() if value is not None}
+        values = _list_changes(recipe) | settings | {'recipe': recipe.name}
     known = {
         field.name: field
         for section in fields.get_sections(schema.Config).values()

@@ -98,8 +98,8 @@ def _find_split_rule(data_dir: str) -> str:
 
 
 def _list_warnings(source: entries.Source) -> list[str]:
-    found = class_checks.find_warnings(class_checks.count_source(source))
-    return [*source.warnings, *found]
+    warnings = class_checks.find_warnings(class_checks.count_source(source))
+    return [*source.warnings, *warnings]
 
 
 def _choose_rendering(data: schema.Data, usual: rendering_lib.Rendering) -> rendering_lib.Rendering:

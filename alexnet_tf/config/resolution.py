@@ -14,35 +14,37 @@ _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --sou
 _RESUMABLE = ('train', 'all')
 
 
-def complete(given: Mapping[str, Any]) -> dict[str, Any]:
+def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings that were given, with what follows from them.
 
     With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
     `data_dir` and a `run_dir` of its name, unless they were given.
 
     Args:
-        given: Settings by flag name.
+        settings: Settings by flag name.
 
     Raises:
         UsageError: `resume` with a mode that does not train one run.
         DataError: `resume` without a run in `run_dir`.
     """
-    if given.get('resume'):
-        return _read_run(given) | given | {'resume': False}
-    return _name_directories(given) | given
+    if settings.get('resume'):
+        return _read_run(settings) | settings | {'resume': False}
+    return _name_directories(settings) | settings
 
 
-def _read_run(given: Mapping[str, Any]) -> dict[str, Any]:
-    directory = pathlib.Path(given.get('run_dir', schema.Config.run_dir))
-    if given.get('mode', 'train') not in _RESUMABLE:
-        raise fields.UsageError(f'--resume belongs to --mode=train or all, not to {given["mode"]}.')
+def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
+    directory = pathlib.Path(settings.get('run_dir', schema.Config.run_dir))
+    if settings.get('mode', 'train') not in _RESUMABLE:
+        raise fields.UsageError(
+            f'--resume belongs to --mode=train or all, not to {settings["mode"]}.'
+        )
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
     return stored | {'run_dir': str(directory)}
 
 
-def _name_directories(given: Mapping[str, Any]) -> dict[str, str]:
+def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:
     """Names directories for a source: data/photos and runs/photos for a folder photos."""
-    source, mode = given.get('source_dir'), given.get('mode', schema.Config.mode)
+    source, mode = settings.get('source_dir'), settings.get('mode', schema.Config.mode)
     name = os.path.basename(os.path.abspath(source)) if source else ''
     if not name or mode not in _PREPARING:
         return {}

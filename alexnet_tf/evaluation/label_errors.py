@@ -44,9 +44,9 @@ def find_label_errors(
         likely, highest = confident.argmax(1), confident.max(1)
         for at in np.flatnonzero((highest > 0) & (likely != labels)).tolist():
             position, names = rows.start + at, (classes[labels[at]], classes[likely[at]])
-            found = predictions.ids[position], *names, float(highest[at]), position
+            fields = predictions.ids[position], *names, float(highest[at]), position
             margin = highest[at] - probabilities[at, labels[at]]
-            suspects.append((margin, error_analysis.Mistake(*found)))
+            suspects.append((margin, error_analysis.Mistake(*fields)))
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: (-pair[0], pair[1].id))]
 
 

@@ -61,7 +61,7 @@ def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
     Returns:
         The pairs with the highest correlation first.
     """
-    found = []
+    pairs = []
     for start in range(0, number, _ROWS):
         stop = min(start + _ROWS, number)
         rows, others = np.arange(start, stop), edges[start:]
@@ -69,9 +69,9 @@ def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
         correlations[np.tri(*correlations.shape, dtype=bool)] = -1  # itself and earlier images
         best = correlations.argmax(1)
         highest = correlations[np.arange(len(best)), best]
-        found += [
+        pairs += [
             NearDuplicate(int(row), start + int(other), float(correlation))
             for row, other, correlation in zip(rows, best, highest, strict=True)
             if correlation >= _MIN_CORRELATION
         ]
-    return sorted(found, key=lambda pair: (-pair.correlation, pair))
+    return sorted(pairs, key=lambda pair: (-pair.correlation, pair))

@@ -30,7 +30,7 @@ def extrapolate_error(
 
     Fits error = a + b * steps^-c, with a and b not negative and c from 0.05 to 2, by least
     squares; the error of now falls as the fitted one. The interval is from curves sampled with
-    the binomial errors of so many images. It holds if the curve goes on as it went, which it does
+    the binomial errors of so many images. It holds if the curve continues as it went, which it does
     not strictly where a schedule lowers the learning rate: runs of the modern recipe at 0.25 times
     its channels and 96 pixels had 65.9, 66.4, 73.4 and 77.4 % accuracy on the flowers after 5, 10,
     20 and 40 epochs; the first three predicted 71.7, 69.8 and 77.4 % of the next.

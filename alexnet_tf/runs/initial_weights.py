@@ -107,8 +107,8 @@ def check_same_network(
     if differences:
         raise fields.UsageError(
             f'{argument}={directory}: the run, of recipe {trained.name}, has another network '
-            f'({"; ".join(differences)}). {advice}, or {argument}={file}, of which only shapes '
-            'are checked.'
+            f'({"; ".join(differences)}). {advice}, or {argument}={file}, whose shapes '
+            'alone are checked.'
         )
 
 

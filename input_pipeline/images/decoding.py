@@ -65,7 +65,7 @@ def decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def decode_other(encoded: tf.Tensor) -> Pixels:
-    """Decodes a PNG, BMP, WebP or GIF, of which only the first frame.
+    """Decodes a PNG, BMP, WebP or the first frame of a GIF.
 
     Args:
         encoded: Scalar string.
@@ -186,22 +186,22 @@ def create_dataset_options() -> tf.data.Options:
 
 @graph_bytes.keep_apart
 def _decode_png(encoded):
-    found = chunks.Chunks(encoded, ('tRNS', 'eXIf', 'iTXt', 'iCCP'), is_png=True)
+    metadata_chunks = chunks.Chunks(encoded, ('tRNS', 'eXIf', 'iTXt', 'iCCP'), is_png=True)
     color_type = tf.io.decode_raw(tf.strings.substr(encoded, _COLOR_TYPE, 1), tf.uint8)[0]
-    has_alpha = found.has('tRNS') | (color_type & _HAS_ALPHA > 0)
+    has_alpha = metadata_chunks.has('tRNS') | (color_type & _HAS_ALPHA > 0)
     image = tf.cond(
         has_alpha,
         lambda: tf.io.decode_png(encoded, channels=CHANNELS + 1),
         lambda: tf.io.decode_png(encoded, channels=CHANNELS),
     )
-    return _split_alpha(image, chunks.read_png_metadata(found))
+    return _split_alpha(image, chunks.read_png_metadata(metadata_chunks))
 
 
 @graph_bytes.keep_apart
 def _decode_webp(encoded):
-    found = chunks.Chunks(encoded, ('EXIF', 'XMP ', 'ICCP'), is_png=False)
+    metadata_chunks = chunks.Chunks(encoded, ('EXIF', 'XMP ', 'ICCP'), is_png=False)
     image = tf.io.decode_webp(encoded, channels=0)[0]  # as many as it has
-    return _split_alpha(image, chunks.read_webp_metadata(found))
+    return _split_alpha(image, chunks.read_webp_metadata(metadata_chunks))
 
 
 @graph_bytes.keep_apart

@@ -49,5 +49,5 @@ class Bytes:
 
     def starts_with(self, offsets: tf.Tensor, mark: bytes) -> tf.Tensor:
         """Returns whether the bytes at each offset are those of a mark."""
-        found = self.read(offsets[..., None] + tf.range(len(mark), dtype=tf.int64))
-        return tf.reduce_all(found == list(mark), -1)
+        values = self.read(offsets[..., None] + tf.range(len(mark), dtype=tf.int64))
+        return tf.reduce_all(values == list(mark), -1)

@@ -96,8 +96,8 @@ def find_size_problem(width: tf.Tensor, height: tf.Tensor, max_pixels: int) -> t
 
 def _matches(data: graph_bytes.Bytes, *marks: tuple[bytes, int]) -> tf.Tensor:
     """Returns whether all of some (bytes, offset) are in the data."""
-    found = [data.starts_with(tf.constant(at, tf.int64), mark) for mark, at in marks]
-    return tf.reduce_all(found)
+    matches = [data.starts_with(tf.constant(at, tf.int64), mark) for mark, at in marks]
+    return tf.reduce_all(matches)
 
 
 def _find_webp_problem(data: graph_bytes.Bytes) -> tf.Tensor:

@@ -81,7 +81,7 @@ def _read_tiff(tiff: bytes) -> int:
     """The value of the last orientation in a TIFF's first directory; 9 for one that is invalid."""
     if tiff[:4] not in _LITTLE_ENDIAN + _BIG_ENDIAN:
         return _UNKNOWN
-    order, found = ('<' if tiff[:4] in _LITTLE_ENDIAN else '>'), _UNKNOWN
+    order, orientation = ('<' if tiff[:4] in _LITTLE_ENDIAN else '>'), _UNKNOWN
     try:
         (directory,) = struct.unpack_from(f'{order}I', tiff, 4)
         (entries,) = struct.unpack_from(f'{order}H', tiff, directory)
@@ -92,10 +92,10 @@ def _read_tiff(tiff: bytes) -> int:
             (short,) = struct.unpack_from(f'{order}H', tiff, offset + 8)
             if tag == _TAG:
                 value = {3: short, 8: short, 4: long, 9: long}.get(type_, 9)
-                found = value if 1 <= count <= _MAX_COUNTS.get(type_, 0) else 9
+                orientation = value if 1 <= count <= _MAX_COUNTS.get(type_, 0) else 9
     except struct.error:
         pass
-    return found
+    return orientation
 
 
 @graph_bytes.keep_apart

@@ -46,8 +46,8 @@ def collect(
                 labels[task.split].append(entry.label)
                 images.append((entry.name, source.classes[entry.label], digest))
     classes = class_checks.count_labels(source.classes, labels)
-    found = class_checks.count_source(source)
-    class_checks.check_training_images(found, classes, source.description)
+    listed = class_checks.count_source(source)
+    class_checks.check_training_images(listed, classes, source.description)
     copies, conflicts = duplicates.find_copies(images)
     counts = [source.ignored, *(summary.treatments for summary in summaries)]
     counts += [_count_refused(bad for summary in summaries for bad in summary.bad)]

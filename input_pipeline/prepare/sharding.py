@@ -47,8 +47,8 @@ def plan_shards(
         DataError: A split is empty, or a class has no training image.
     """
     splits.check(source.splits, source.description)
-    found = class_checks.count_source(source)
-    class_checks.check_training_images(found, found, source.description)
+    counts = class_checks.count_source(source)
+    class_checks.check_training_images(counts, counts, source.description)
     encoding = settings['record_encoding']
     record_format = writing.RecordFormat(
         source.classes,

@@ -50,18 +50,18 @@ def find_images(
     rule = split_rule or splits.BY_CLASS_AND_CONTENT
     without = [entry for row, entry in zip(rows, images, strict=True) if not row.get('split')]
     digests = ((entry, splits.hash_content(entry)) for entry in without)
-    found = splits.hold_out(digests, validation_fraction, rule=rule) if without else {}
+    divided = splits.hold_out(digests, validation_fraction, rule=rule) if without else {}
     for row, entry in zip(rows, images, strict=True):
         if row.get('split'):
-            found.setdefault(splits.NAMES[row['split']], []).append(entry)
-    note = splits.name_validation(found)
-    found = {manifests.TRAIN: [], manifests.VALIDATION: []} | found
-    splits.check(found, file)
+            divided.setdefault(splits.NAMES[row['split']], []).append(entry)
+    note = splits.name_validation(divided)
+    divided = {manifests.TRAIN: [], manifests.VALIDATION: []} | divided
+    splits.check(divided, file)
     return entries_lib.Source(
         NAME,
-        f'{file}: a list, {len(classes)} classes, {splits.describe(found)}{note}',
+        f'{file}: a list, {len(classes)} classes, {splits.describe(divided)}{note}',
         classes,
-        found,
+        divided,
         split_rule=rule if without else '',
         rendering=rendering.OWN_IMAGES,
         warnings=(warning,) if warning else (),

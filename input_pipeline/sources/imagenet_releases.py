@@ -60,17 +60,17 @@ def find_images(
     ]
     is_halved = source == IMAGENET10K
     if is_halved:
-        found, rule = _halve([entry for entry, _ in images]), _HALVES
+        divided, rule = _halve([entry for entry, _ in images]), _HALVES
     else:
         rule = split_rule or splits.BY_CLASS_AND_NAME
         digests = ((entry, splits.hash_name(base)) for entry, base in images)
-        found = splits.hold_out(digests, validation_fraction, rule=rule)
+        divided = splits.hold_out(digests, validation_fraction, rule=rule)
     how = 'halves by content' if is_halved else 'held out by name'
     return entries.Source(
         source,
         f'{path}: {len(classes.wnids):,} of {CLASSES[path.name]:,} published classes, {how}',
         classes.wnids,
-        found,
+        divided,
         split_rule=rule,
         words=classes.words,
     )

@@ -79,8 +79,8 @@ class Lister:
         """Lists the files in a folder and its subfolders, sorted, without those of systems."""
         if not folder.is_dir():
             return []
-        found = _iter_stored(folder) if files.is_remote(folder) else self._walk(folder)
-        return sorted(path for path in found if self._is_visible(path.name, path, 'file'))
+        paths = _iter_stored(folder) if files.is_remote(folder) else self._walk(folder)
+        return sorted(path for path in paths if self._is_visible(path.name, path, 'file'))
 
     def ignore_outside(self, folder: pathlib.Path) -> None:
         """Counts the images that lie in a folder itself, beside its class folders."""

@@ -85,17 +85,17 @@ def find_images(
     names = choose_splits(builder, splits)
     copies = {split: _copy(builder, split, name, copies_dir) for split, name in names.items()}
     if manifests.VALIDATION in names:
-        found, rule = {split: [entry for entry, _ in copies[split]] for split in copies}, ''
+        divided, rule = {split: [entry for entry, _ in copies[split]] for split in copies}, ''
     else:
         rule = split_rule or splits_lib.BY_CLASS_AND_CONTENT
-        found = splits_lib.hold_out(copies[manifests.TRAIN], validation_fraction, rule=rule)
+        divided = splits_lib.hold_out(copies[manifests.TRAIN], validation_fraction, rule=rule)
     is_cifar10 = builder.name == cifar10.NAME
     return entries_lib.Source(
         NAME,
         f'tensorflow-datasets {builder.info.full_name} ({_describe_names(names)}): '
-        f'{splits_lib.describe(found)}',
+        f'{splits_lib.describe(divided)}',
         tuple(builder.info.features['label'].names),
-        found,
+        divided,
         split_rule=rule,
         square_size=cifar10.SIZE if is_cifar10 else entries_lib.Source.square_size,
     )

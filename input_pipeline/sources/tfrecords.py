@@ -106,12 +106,12 @@ def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
     layout = None
     if not files.is_remote(root) and _fit_in_place(rows, len(labels.classes)):
         layout = dataclasses.replace(rows[0].layout, first_label=labels.first)
-    found, note = _split(root, rows, labels.first)
+    divided, note = _split(root, rows, labels.first)
     return entries.Source(
         NAME,
         f'{root}: records of another program, {labels.description}{note}',
         labels.classes,
-        found,
+        divided,
         words=labels.words,
         in_place_layout=layout,
         ignored=ignored,
@@ -119,17 +119,17 @@ def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
 
 
 def _split(root, rows: Sequence[_Row], first_label: int) -> tuple[splits.Splits, str]:
-    found = collections.defaultdict(list)
+    divided = collections.defaultdict(list)
     for row in rows:
         label = row.entry.label - first_label
-        found[row.split].append(dataclasses.replace(row.entry, label=label))
-    if manifests.TRAIN not in found or len(found) < 2:
+        divided[row.split].append(dataclasses.replace(row.entry, label=label))
+    if manifests.TRAIN not in divided or len(divided) < 2:
         raise errors.DataError(
-            f'{root} holds records of {", ".join(found)} only; expected train and another split. '
+            f'{root} holds records of {", ".join(divided)} only; expected train and another split. '
             'Put both into it, or prepare from the images.'
         )
-    note = splits.name_validation(found)
-    return dict(found), note
+    note = splits.name_validation(divided)
+    return dict(divided), note
 
 
 def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:

@@ -66,11 +66,11 @@ def format_table(result: dict[str, Any]) -> str:
 def _create_model(config: schema.Config) -> signatures.ServedModel:
     recipe, num_classes = build.resolve_recipe(config), config.benchmark.num_classes
     size = decoding.SQUARE_SIZE
+    mean_image = np.full((size, size, 3), 120.0, np.float32)
     return signatures.ServedModel.from_keras(
         build.build_model(config, recipe, num_classes, devices=(), compiled=False),
         [f'class {label}' for label in range(num_classes)],
-        np.full((size, size, 3), 120.0, np.float32),
-        crop_size=recipe.crop_size,
+        build.build_preprocessing(mean_image, recipe),
     )
 
 

@@ -2,8 +2,8 @@
 
 Many short runs come first; the best third of each rung is trained anew, three times as long. Anew,
 since a schedule belongs to its length: runs can be compared when their learning rate has come down,
-and a run whose rate is at 0 cannot go on. What a rung could take over from the one before it is at
-most a third of its time.
+and a run whose learning rate is at 0 cannot continue. What a rung could take over from the one
+before it is at most a third of its time.
 """
 
 import dataclasses
@@ -188,8 +188,8 @@ def _sample_others(
     first = create_trial(config, {}, rungs[0])
     centre = build.resolve_recipe(run_directory.read_config(pathlib.Path(first.config.run_dir)))
     settings = serialization.to_settings(config)
-    given = {name for name in (*RANGES, *_SIZES) if settings[name] is not None}
-    given |= set(_SIZES) if given & set(_SIZES) else set()
+    fixed = {name for name in (*RANGES, *_SIZES) if settings[name] is not None}
+    fixed |= set(_SIZES) if fixed & set(_SIZES) else set()
     sampled = sample_candidates(
         centre,
         rungs[0].runs - 1,
@@ -197,7 +197,7 @@ def _sample_others(
         largest_crop=manifest.layout.square_size,
     )
     return [
-        {name: value for name, value in candidate.items() if name not in given}
+        {name: value for name, value in candidate.items() if name not in fixed}
         for candidate in sampled
     ]
 

@@ -102,7 +102,7 @@ def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error
 
 
 def describe_weak_classes(weak: error_analysis.Rows, counts: Mapping[str, int]) -> str:
-    """Says of which classes more images are needed first.
+    """Says which classes need more images first.
 
     Args:
         weak: From `list_weak_classes`.
@@ -188,8 +188,8 @@ def describe_copies(counts: Mapping[str, int]) -> str:
     """
     if not counts:
         return ''
-    found = _join([f'{number:,} {kind}' for kind, number in counts.items()])
-    return f'Images that are there twice, of all that were prepared: {found}.'
+    copies = _join([f'{number:,} {kind}' for kind, number in counts.items()])
+    return f'Images that are there twice, of all that were prepared: {copies}.'
 
 
 def describe_near_duplicates(

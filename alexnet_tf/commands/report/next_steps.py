@@ -21,14 +21,14 @@ Findings, ErrorRate, Step = findings_lib.Findings, advice.ErrorRate, step.Step
 
 def collect(findings: Findings) -> list[Step]:
     """Collects the steps that the findings ask for; writes the lists of images as CSV."""
-    found = (
+    steps = (
         compare_minutes_and_images(findings),
         find_weak_classes(findings),
         find_confusions(findings),
         find_label_errors(findings),
         find_duplicates(findings),
     )
-    return list(filter(None, found))
+    return list(filter(None, steps))
 
 
 def compare_minutes_and_images(findings: Findings) -> Step:

@@ -32,7 +32,7 @@ _NETWORKS = {
 }
 _FIRST = (0.5, 128, 176)  # is measured, to estimate the others
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
-_WARM_STEPS, _MEASURED_SECS = 3, 2.5
+_WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
 _MODEL_SECS = 30.0  # to evaluate, export and report, apart from the images of the evaluation
@@ -184,7 +184,7 @@ def measure_speed(config: schema.Config, manifest: manifests.Manifest) -> Speed:
     learner = build.build_learner(
         config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
     )
-    batches = iter(stream.read_batches(epochs=None))
+    batches = iter(stream.read_batches(epochs=_MANY_EPOCHS))
     for number in range(_WARM_STEPS):
         learner.step(*next(batches), tf.constant(number)).finite.numpy()
     warm, steps = time.monotonic(), 0

@@ -54,15 +54,15 @@ def recognise(file: weight_file.WeightFile) -> Recognition:
         reason = f'{file.format} file with the names of alexnet_tf, such as {next(iter(own))}'
         return Recognition(None, own, (), (reason,))
     candidates = [layout for layout in layouts.LAYOUTS if file.format in layout.formats]
-    found = [(layout, _find_pairs(file, layout.keys)) for layout in candidates]
-    most = max((len(pairs) for _, pairs in found), default=0)
+    matched = [(layout, _find_pairs(file, layout.keys)) for layout in candidates]
+    most = max((len(pairs) for _, pairs in matched), default=0)
     if not most:
         some = ', '.join(list(file.arrays)[:4])
         raise errors.DataError(
             f'{file.path}: it has no kernel and bias of a layer of AlexNet under a known name; its '
             f'first arrays are {some}.'
         )
-    named = [(layout, pairs) for layout, pairs in found if len(pairs) == most]
+    named = [(layout, pairs) for layout, pairs in matched if len(pairs) == most]
     layout, pairs = _choose_by_shapes(file, named)
     recipes, reasons = _find_recipes(file, layout, pairs)
     kernel = next(iter(pairs.values()))['kernel']
@@ -84,24 +84,24 @@ def _find_pairs(file: weight_file.WeightFile, keys: Mapping[str, str]) -> dict[s
         for layer, key in keys.items()
         if match and re.fullmatch(key, match[1])
     )
-    found = _group(file, matches)
-    return {layer: found[layer] for layer in keys if len(found.get(layer, ())) == 2}
+    names = _group(file, matches)
+    return {layer: names[layer] for layer in keys if len(names.get(layer, ())) == 2}
 
 
 def _group(
     file: weight_file.WeightFile, matches: Iterable[tuple[str, str, str]]
 ) -> dict[str, dict[str, str]]:
     """Groups (layer, variable, name in the file) by layer and variable."""
-    found: dict[str, dict[str, str]] = {}
+    groups: dict[str, dict[str, str]] = {}
     for layer, variable, name in matches:
-        variables = found.setdefault(layer, {})
+        variables = groups.setdefault(layer, {})
         if variable in variables:
             raise errors.DataError(
                 f'{file.path}: {variables[variable]} and {name} are both the {variable} of '
                 f'{layer}. Give a file with one network.'
             )
         variables[variable] = name
-    return found
+    return groups
 
 
 def _choose_by_shapes(file, named):

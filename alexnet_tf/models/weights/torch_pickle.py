@@ -140,12 +140,12 @@ def find_tensors(root: Any) -> dict[str, Tensor]:
     Raises:
         DataError: There are none.
     """
-    found = root if isinstance(root, dict) else {}
+    mapping = root if isinstance(root, dict) else {}
     for wrapper in _WRAPPERS:
-        if isinstance(found.get(wrapper), dict):
-            found = found[wrapper]
+        if isinstance(mapping.get(wrapper), dict):
+            mapping = mapping[wrapper]
             break
-    tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    tensors = {str(key): value for key, value in mapping.items() if isinstance(value, Tensor)}
     if not tensors:
         raise errors.DataError('it holds no dictionary of tensors, such as a state_dict.')
     return tensors

@@ -108,7 +108,7 @@ def test_a_folder_that_is_not_a_run_is_refused(initialise, tmp_path):
 def test_a_run_with_another_network_is_refused_before_anything_is_written(
     first, initialise, tmp_path, flags, difference
 ):
-    message = rf'--init_weights=.* another network \({difference}\)\. .*variables\.npz, of which'
+    message = rf'--init_weights=.* another network \({difference}\)\. .*variables\.npz, whose'
     with pytest.raises(fields.UsageError, match=message):
         initialise(f'--init_weights={first}', *flags)
     assert not (tmp_path / 'run').exists()

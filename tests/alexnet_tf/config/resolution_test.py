@@ -19,8 +19,8 @@ def write_run(directory, **settings):
     (directory / serialization.CONFIG_FILE).write_text(text)
 
 
-def resolve(**given):
-    return serialization.from_settings(resolution.complete(given))
+def resolve(**settings):
+    return serialization.from_settings(resolution.complete(settings))
 
 
 @pytest.mark.parametrize('mode', ['prepare', 'train', 'all'])

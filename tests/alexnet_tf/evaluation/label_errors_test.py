@@ -33,10 +33,12 @@ def test_flipped_labels_are_found_as_far_as_the_network_is_right(
 ):
     predictions, wrong, measured = predict(0, sharpness)
     assert measured == pytest.approx(accuracy, abs=0.02)
-    found = [suspect.position for suspect in label_errors.find_label_errors(predictions, CLASSES)]
-    assert len(wrong & set(found)) / len(found) >= precision
-    assert len(wrong & set(found)) / len(wrong) >= recall
-    assert len(wrong & set(found[:20])) / 20 >= of_first
+    positions = [
+        suspect.position for suspect in label_errors.find_label_errors(predictions, CLASSES)
+    ]
+    assert len(wrong & set(positions)) / len(positions) >= precision
+    assert len(wrong & set(positions)) / len(wrong) >= recall
+    assert len(wrong & set(positions[:20])) / 20 >= of_first
 
 
 def test_suspects_are_those_with_the_mean_probability_of_another_class(monkeypatch):

@@ -17,8 +17,8 @@ READERS = {True: chunks.read_png_metadata, False: chunks.read_webp_metadata}
 
 def trace(is_png):
     def read_(encoded):
-        found = chunks.Chunks(encoded, NAMES[is_png], is_png=is_png)
-        return READERS[is_png](found)
+        metadata_chunks = chunks.Chunks(encoded, NAMES[is_png], is_png=is_png)
+        return READERS[is_png](metadata_chunks)
 
     return tf.function(read_, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 

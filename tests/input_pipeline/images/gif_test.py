@@ -110,8 +110,8 @@ def test_transparent_pixels_are_those_that_pillow_finds(transparent, local_palet
     rgb, alpha = _decode(tf.constant(encoded))
     is_opaque = np.broadcast_to(expected[..., 3] > 0, (4, 6))
     np.testing.assert_array_equal(rgb.numpy()[is_opaque], expected[is_opaque][:, :3])
-    found = alpha.numpy() if alpha.shape[-1] else np.full((4, 6, 1), 255)
-    np.testing.assert_array_equal(found[..., 0], 255 * is_opaque)
+    opacity = alpha.numpy() if alpha.shape[-1] else np.full((4, 6, 1), 255)
+    np.testing.assert_array_equal(opacity[..., 0], 255 * is_opaque)
 
 
 @pytest.mark.parametrize(

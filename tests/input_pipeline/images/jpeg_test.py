@@ -25,16 +25,16 @@ def encode(size=(37, 21), **options):
 
 def read(encoded):
     """Reads metadata in Python, and checks that a graph reads the same."""
-    found = jpeg.read_metadata(encoded)
+    metadata = jpeg.read_metadata(encoded)
     in_graph = _read_in_graph(tf.constant(encoded))
-    assert (int(in_graph.orientation), in_graph.profile.numpy()) == tuple(found)
-    return found
+    assert (int(in_graph.orientation), in_graph.profile.numpy()) == tuple(metadata)
+    return metadata
 
 
 def has_too_many_scans(encoded):
-    found = jpeg.has_too_many_scans(encoded)
-    assert bool(_scans_in_graph(tf.constant(encoded))) == found
-    return found
+    has_too_many = jpeg.has_too_many_scans(encoded)
+    assert bool(_scans_in_graph(tf.constant(encoded))) == has_too_many
+    return has_too_many
 
 
 def segment(marker, content):

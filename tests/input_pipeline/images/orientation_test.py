@@ -18,9 +18,9 @@ _read_in_graph = tf.function(orientation.read_in_graph, input_signature=_STRINGS
 
 def read(exif, xmp=b''):
     """Reads in Python, and checks that a graph reads the same."""
-    found = orientation.read(exif, xmp)
-    assert int(_read_in_graph(tf.constant(exif), tf.constant(xmp))) == found
-    return found
+    number = orientation.read(exif, xmp)
+    assert int(_read_in_graph(tf.constant(exif), tf.constant(xmp))) == number
+    return number
 
 
 def make_tiff(order, entries):

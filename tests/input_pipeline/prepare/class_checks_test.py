@@ -24,9 +24,9 @@ def test_similar_words_are_found_as_by_comparing_each_with_each():
     ]
     words = words[::3]
     expected = [pair for pair in itertools.combinations(sorted(words), 2) if is_similar(*pair)]
-    found = class_checks.find_similar_names(words)
-    assert set(found) <= set(expected)
-    named = {name for pair in found for name in pair}
+    similar = class_checks.find_similar_names(words)
+    assert set(similar) <= set(expected)
+    named = {name for pair in similar for name in pair}
     assert named == {name for pair in expected for name in pair}
 
 
@@ -43,8 +43,8 @@ def test_similar_words_are_found_as_by_comparing_each_with_each():
     ],
 )
 def test_names_that_may_be_misspelt_are_found(names, pairs):
-    found = class_checks.find_similar_names(names)
-    assert found == pairs
+    similar = class_checks.find_similar_names(names)
+    assert similar == pairs
 
 
 def test_classes_that_cannot_be_learned_or_judged_are_named():
@@ -65,14 +65,14 @@ def test_classes_that_cannot_be_learned_or_judged_are_named():
 
 
 def test_a_class_whose_training_images_cannot_be_read_is_refused():
-    found = class_checks.count_labels(
+    listed = class_checks.count_labels(
         ['ape', 'bee', 'cow'], {'train': [0, 1], 'validation': [0, 1]}
     )
     readable = class_checks.count_labels(['ape', 'bee', 'cow'], {'train': [1], 'validation': []})
     message = r'there is no training image that can be read of the class ape \(photos\)\.'
     with pytest.raises(errors.DataError, match=message):
-        class_checks.check_training_images(found, readable, 'photos')
-    class_checks.check_training_images(found, found, 'photos')  # cow is only a name
+        class_checks.check_training_images(listed, readable, 'photos')
+    class_checks.check_training_images(listed, listed, 'photos')  # cow is only a name
 
 
 def test_ordinary_classes_have_no_warnings():

@@ -48,9 +48,9 @@ def make(root, *paths):
     ],
 )
 def test_what_does_not_look_like_classes_is_noticed(tmp_path, paths, warning):
-    found = levels.find_warning(tmp_path, make(tmp_path, *paths))
-    assert bool(found) == bool(warning)
-    assert re.search(warning.format(root=tmp_path), found)
+    message = levels.find_warning(tmp_path, make(tmp_path, *paths))
+    assert bool(message) == bool(warning)
+    assert re.search(warning.format(root=tmp_path), message)
 
 
 @pytest.mark.parametrize(

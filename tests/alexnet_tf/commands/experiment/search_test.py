@@ -38,12 +38,12 @@ def test_each_hyperparameter_has_one_sample_in_each_part_of_its_range():
     sampled = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=256)
     for name, factor in search.RANGES.items():
         centre = getattr(recipes.MODERN, name)
-        logs = sorted(math.log(each[name] / centre, factor) for each in sampled)
+        logs = sorted(math.log(candidate[name] / centre, factor) for candidate in sampled)
         edges = np.linspace(-1, 1, 9)
         tolerance = 0.06 if name != 'crop_size' else math.log(1 + 8 / 96, 1.5)
         for value, low, high in zip(logs, edges[:-1], edges[1:], strict=True):
             assert low - tolerance <= value <= high + tolerance
-    assert all(each['crop_size'] % 16 == 0 for each in sampled)
+    assert all(candidate['crop_size'] % 16 == 0 for candidate in sampled)
     again = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=256)
     other = search.sample_candidates(recipes.MODERN, 8, seed=4, largest_crop=256)
     assert sampled == again != other
@@ -52,9 +52,10 @@ def test_each_hyperparameter_has_one_sample_in_each_part_of_its_range():
 def test_training_crops_keep_their_share_of_the_crop():
     centre = recipes.MODERN.replace(crop_size=160, training_crop_size=128)
     sampled = search.sample_candidates(centre, 8, seed=3, largest_crop=256)
-    for each in sampled:
-        assert each['training_crop_size'] / each['crop_size'] == pytest.approx(0.8, abs=0.1)
-        assert each['training_crop_size'] % 16 == 0
+    for candidate in sampled:
+        training, test = candidate['training_crop_size'], candidate['crop_size']
+        assert training / test == pytest.approx(0.8, abs=0.1)
+        assert training % 16 == 0
     without = search.sample_candidates(
         centre.replace(training_crop_size=0), 8, seed=3, largest_crop=256
     )
@@ -63,7 +64,7 @@ def test_training_crops_keep_their_share_of_the_crop():
 
 def test_crops_are_no_larger_than_the_images():
     sampled = search.sample_candidates(recipes.MODERN, 8, seed=3, largest_crop=160)
-    assert max(each['crop_size'] for each in sampled) == 160
+    assert max(candidate['crop_size'] for candidate in sampled) == 160
 
 
 class FakeTraining:
@@ -171,8 +172,8 @@ def test_a_sampled_run_that_fails_is_the_worst_and_the_first_one_ends_the_search
 
 
 def test_settings_that_are_given_hold_for_all_runs(training, run_search, tmp_path):
-    given = ('--width=0.1', '--crop_size=67', '--training_crop_size=0', '--weight_decay=0')
-    assert run_search('--minutes=12', *given) == 0
+    flags = ('--width=0.1', '--crop_size=67', '--training_crop_size=0', '--weight_decay=0')
+    assert run_search('--minutes=12', *flags) == 0
     groups = [row['group'] for row in tables.read_csv(tmp_path / 'runs.csv')]
     assert [group.partition('=')[0] for group in groups[:3]] == [
         'base',

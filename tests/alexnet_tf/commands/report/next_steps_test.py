@@ -54,7 +54,7 @@ def training(manifest):
 
 
 @pytest.fixture
-def found(manifest, training, tmp_path):
+def network_findings(manifest, training, tmp_path):
     """Findings of a network that is right but for one image, of whose label it is sure."""
     held_out = examples.read_examples(manifest, 'validation', batch_size=4)
     _, labels, ids = held_out.predictions
@@ -96,10 +96,10 @@ def test_of_a_large_split_some_shards_are_read(manifest, monkeypatch):
     assert 0 < len(part.predictions.ids) == len(part.edges) <= 7
 
 
-def test_a_suspicious_label_is_listed_and_shown(found):
-    step = next_steps.find_label_errors(found)
+def test_a_suspicious_label_is_listed_and_shown(network_findings):
+    step = next_steps.find_label_errors(network_findings)
     row = ['validation', 'validation/cat/1.png', 'cat', 'dog', '0.99']
-    assert read_rows(found.directory / next_steps.LABEL_ERRORS) == [row]
+    assert read_rows(network_findings.directory / next_steps.LABEL_ERRORS) == [row]
     ((jpeg, caption),) = step.images
     assert caption == 'validation/cat/1.png\nlabel: cat\nnetwork: dog, 99.0 %'
     shown = np.asarray(PIL.Image.open(io.BytesIO(jpeg)), float)
@@ -107,10 +107,10 @@ def test_a_suspicious_label_is_listed_and_shown(found):
     assert np.abs(shown - original).mean() < 5
 
 
-def test_a_copy_with_another_label_is_listed_and_shown(found):
-    step = next_steps.find_duplicates(found)
+def test_a_copy_with_another_label_is_listed_and_shown(network_findings):
+    step = next_steps.find_duplicates(network_findings)
     ((first, label, second, other, correlation),) = read_rows(
-        found.directory / next_steps.NEAR_DUPLICATES
+        network_findings.directory / next_steps.NEAR_DUPLICATES
     )
     assert (first, label, second, other) == (COPY, 'cat', 'train/dog/2.png', 'dog')
     assert float(correlation) > 0.9
@@ -123,48 +123,48 @@ def test_a_copy_with_another_label_is_listed_and_shown(found):
     assert height == 2 * width
 
 
-def test_exact_copies_that_prepare_found_are_counted(found, monkeypatch):
+def test_exact_copies_that_prepare_found_are_counted(network_findings, monkeypatch):
     outcome = types.SimpleNamespace(files={'copied: equal to x': (3, 'a'), 'ignored: y': (9, 'b')})
     monkeypatch.setattr(next_steps.outcomes, 'read', lambda directory: outcome)
-    assert '3 equal to x' in next_steps.find_duplicates(found).text
+    assert '3 equal to x' in next_steps.find_duplicates(network_findings).text
 
 
-def test_without_training_images_less_is_said(found):
-    steps = next_steps.collect(dataclasses.replace(found, training=None))
+def test_without_training_images_less_is_said(network_findings):
+    steps = next_steps.collect(dataclasses.replace(network_findings, training=None))
     titles = [step.title for step in steps]
     assert titles == ['More minutes', 'Labels to check']  # one mistake is no confusion
-    assert not (found.directory / next_steps.NEAR_DUPLICATES).read_text().count('copy')
+    assert not (network_findings.directory / next_steps.NEAR_DUPLICATES).read_text().count('copy')
 
 
-def test_what_is_perfect_needs_no_steps_about_errors(found):
-    right = found.analysis.predictions._replace(
-        probabilities=np.eye(2)[found.analysis.predictions.labels]
+def test_what_is_perfect_needs_no_steps_about_errors(network_findings):
+    right = network_findings.analysis.predictions._replace(
+        probabilities=np.eye(2)[network_findings.analysis.predictions.labels]
     )
     errors = error_analysis.analyse([right], [1.0], CLASSES)
-    analysis = dataclasses.replace(found.analysis, predictions=right, errors=errors)
-    steps = next_steps.collect(dataclasses.replace(found, analysis=analysis))
+    analysis = dataclasses.replace(network_findings.analysis, predictions=right, errors=errors)
+    steps = next_steps.collect(dataclasses.replace(network_findings, analysis=analysis))
     assert [step.title for step in steps] == ['More minutes or more images', 'Duplicates']
 
 
 def test_records_that_the_network_did_not_learn_from_are_no_training_images(
-    found, manifest, monkeypatch
+    network_findings, manifest, monkeypatch
 ):
     other = {'manifest_sha256': 'other'}
     monkeypatch.setattr(findings.run_directory, 'read_data', lambda directory: other)
     config = types.SimpleNamespace(
         run_dir='run', evaluation=types.SimpleNamespace(eval_batch_size=4)
     )
-    gathered = findings.gather(config, found.analysis, [])
+    gathered = findings.gather(config, network_findings.analysis, [])
     assert gathered.training is None
     assert gathered.held_out.is_complete
 
 
-def test_images_of_the_pair_that_is_confused_most_are_shown(found):
-    _, labels, ids = found.analysis.predictions
-    wrong = found.analysis.predictions._replace(probabilities=np.eye(2)[1 - labels])
+def test_images_of_the_pair_that_is_confused_most_are_shown(network_findings):
+    _, labels, ids = network_findings.analysis.predictions
+    wrong = network_findings.analysis.predictions._replace(probabilities=np.eye(2)[1 - labels])
     errors = error_analysis.analyse([wrong], [1.0], CLASSES)
-    analysis = dataclasses.replace(found.analysis, predictions=wrong, errors=errors)
-    step = next_steps.find_confusions(dataclasses.replace(found, analysis=analysis))
+    analysis = dataclasses.replace(network_findings.analysis, predictions=wrong, errors=errors)
+    step = next_steps.find_confusions(dataclasses.replace(network_findings, analysis=analysis))
     assert 'cat with dog (in 9 of 9 images)' in step.text
     assert '5 cat as dog, 4 dog as cat' in step.detail
     assert sorted(caption.split('\n')[0] for _, caption in step.images) == sorted(ids)

@@ -169,3 +169,11 @@ def test_modern_resumes_to_the_same_bits(data, train_steps, tmp_path, variables,
     assert np.ptp(expected['conv1_batch_norm_a/moving_mean']) > 0
     for name, value in variables(tmp_path / 'parts').items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_the_speed_of_few_images_is_measured_over_many_epochs(data, tmp_path, monkeypatch):
+    config = parse(data, tmp_path, *TINY)  # four steps an epoch
+    monkeypatch.setattr(budget, '_WARM_STEPS', 9)
+    monkeypatch.setattr(budget, '_MEASURED_SECS', 0.01)
+    speed = budget.measure_speed(config, training_data.load_manifest(config))
+    assert 0 < speed.step_secs < speed.start_secs

@@ -58,9 +58,9 @@ def test_a_file_of_weights_is_trained_as_modern_with_the_network_of_its_recipe()
 
 
 def test_settings_that_are_given_stay(source):
-    given = {'layer_rates': ('conv1=0',), 'learning_rate': 0.003, 'stop_after_worse_epochs': 3}
-    chosen = choose(init_weights=source, **given)
-    assert {name: chosen[name] for name in given} == given
+    settings = {'layer_rates': ('conv1=0',), 'learning_rate': 0.003, 'stop_after_worse_epochs': 3}
+    chosen = choose(init_weights=source, **settings)
+    assert {name: chosen[name] for name in settings} == settings
 
 
 def test_a_run_that_exists_keeps_its_settings_even_without_the_weights(source, tmp_path):
@@ -74,8 +74,8 @@ def test_a_run_that_exists_keeps_its_settings_even_without_the_weights(source, t
     assert {name: chosen[name] for name in names} == {name: first[name] for name in names}
 
 
-@pytest.mark.parametrize('given', [{'minutes': 5.0}, {'init_weights': 'weights.npy'}])
-def test_nothing_is_chosen_without_both_weights_and_minutes(given):
-    config = serialization.from_settings({'mode': 'train'} | given)
+@pytest.mark.parametrize('settings', [{'minutes': 5.0}, {'init_weights': 'weights.npy'}])
+def test_nothing_is_chosen_without_both_weights_and_minutes(settings):
+    config = serialization.from_settings({'mode': 'train'} | settings)
     assert fine_tuning.choose_settings(config) is config
     assert config != schema.Config()

@@ -73,9 +73,9 @@ def test_a_file_of_torchvision_is_read_and_written_to_the_bit(tmp_path, encode):
         name: random.normal(size=array.shape).astype(np.float32)
         for name, array in readers.read(written).arrays.items()
     }
-    given = tmp_path / 'given.safetensors'
-    given.write_bytes(encode.safetensors(arrays))
-    model, file = build_torchvision(), readers.read(given)
+    original = tmp_path / 'original.safetensors'
+    original.write_bytes(encode.safetensors(arrays))
+    model, file = build_torchvision(), readers.read(original)
     assert assignment.assign(model, file, recognition.recognise(file))[1] == []
     writers.write_safetensors(written, model)
     again = readers.read(written).arrays
