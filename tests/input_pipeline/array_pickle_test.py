@@ -84,7 +84,7 @@ MEGABYTE = bytes(1 << 20)
 @pytest.mark.parametrize(
     ('data', 'array', 'number'),
     [
-        pytest.param(b'J\0\0\0\x20', BUFFER, 0, id='a number as a buffer: Python makes as many zeros'),
+        pytest.param(b'J\0\0\0\x20', BUFFER, 0, id='a number, read as so many zeros'),
         pytest.param(b'X\0\0\x10\0' + MEGABYTE, STATE, 99, id='one text for many arrays'),
     ],
 )
