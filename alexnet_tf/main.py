@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import dataclasses
 import errno
 import importlib
 import os
@@ -94,8 +95,17 @@ def _run(config: schema.Config) -> None:
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
         next_mode = command.run(config)
     if next_mode:
-        files = ' IMAGE.jpg' if next_mode == 'predict' else ''
-        print(f'{config.mode}: next: {serialization.to_command(config, next_mode)}{files}')
+        print(f'{config.mode}: next: {_describe_next(config, next_mode)}')
+
+
+def _describe_next(config: schema.Config, mode: str) -> str:
+    """Returns the command line of the mode that comes next."""
+    if mode != 'predict':
+        return serialization.to_command(config, mode)
+    views = config.evaluation.views[-1:]  # one by one in evaluation; here, the last
+    evaluation = dataclasses.replace(config.evaluation, views=views)
+    command = serialization.to_command(dataclasses.replace(config, evaluation=evaluation), mode)
+    return f'{command} IMAGE.jpg'
 
 
 @contextlib.contextmanager

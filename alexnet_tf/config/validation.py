@@ -149,7 +149,7 @@ def _check_ensemble(config) -> Iterator[str]:
 def _check_outputs(config) -> Iterator[str]:
     mode, views, predict = config.mode, config.evaluation.views, config.predict
     if mode in ('predict', 'report', 'plot') and len(views) > 1:
-        yield f'--views={",".join(views)}: --mode={mode} takes one of 1, 10, nine.'
+        yield f'--views={",".join(views)}: --mode={mode} takes one of 1, 2, 10, nine.'
     is_query = mode == 'retrieve' and config.retrieve.retrieve == 'query'
     if is_query and len(config.retrieve.code_bits) > 1:
         yield '--code_bits: --retrieve=query takes codes of one length.'

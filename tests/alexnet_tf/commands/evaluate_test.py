@@ -68,8 +68,8 @@ def test_a_split_and_views_can_be_chosen(command, data, trained, capsys):
     with open(trained / 'results.csv') as file:
         rows = list(csv.DictReader(file))[-2:]
     assert [(row['split'], row['views'], row['examples']) for row in rows] == [
-        ('train', '9', '12'),
-        ('train', '1', '12'),
+        ('train', '9', '14'),
+        ('train', '1', '14'),
     ]
     assert command('evaluate', data, f'--run_dir={trained}', '--split=test') == 2
     assert '--split=test: ' in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_the_last_layer_of_a_run_on_as_many_other_classes_is_not_loaded(
 @pytest.mark.slow
 def test_a_layer_at_learning_rate_0_does_not_change(first, config_of, tmp_path, variables):
     flags = (f'--init_weights={first}', '--layer_rates=conv1=0,conv2=0,fc8=2', '--epochs=1')
-    train.run(config_of(tmp_path / 'run', *flags, '--recipe=source2012', '--drop_epochs=9'))
+    train.run(config_of(tmp_path / 'run', *flags, '--drop_epochs=9'))
     before, after = variables(first), variables(tmp_path / 'run')
     moved = {
         name.split('_')[0]

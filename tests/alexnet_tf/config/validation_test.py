@@ -17,7 +17,10 @@ from alexnet_tf.config import fields, serialization
         ({'mode': 'prepare', 'source': 'folder'}, '--source=folder needs --source_dir'),
         ({'mode': 'prepare', 'source': 'tfds'}, '--source=tfds needs --dataset'),
         ({'mode': 'predict'}, '--mode=predict needs --inputs'),
-        ({'mode': 'predict', 'inputs': ('a',), 'views': ('1', '10')}, 'takes one of 1, 10, nine'),
+        (
+            {'mode': 'predict', 'inputs': ('a',), 'views': ('1', '10')},
+            'takes one of 1, 2, 10, nine',
+        ),
         (
             {'mode': 'predict', 'inputs': ('a',), 'submission': 'a', 'output_file': 'b'},
             '--submission is written alone',
