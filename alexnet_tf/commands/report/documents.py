@@ -140,7 +140,7 @@ def _build_training(epochs: _Epochs, plots) -> list[str]:
     if plots:
         blocks += [
             _embed(plots, plots.plot_curves(epochs), 'training and validation error by epoch'),
-            html.paragraph('Dotted lines: the learning rate was divided.', note=True),
+            html.paragraph('A dotted line is where the learning rate was divided.', note=True),
         ]
     half = _MAX_ROWS // 2
     if len(epochs) > _MAX_ROWS:
