@@ -35,7 +35,8 @@ _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
-_MODEL_SECS = 30.0  # to evaluate, export and report, apart from the images of the evaluation
+_MODEL_SECS = 45.0  # to evaluate, export and report, apart from the images
+_REPORTED_IMAGES = 10_000  # at most, of each split, that the report looks at
 _HEAD_SECS = 10.0  # to fit the last layer, apart from the features
 _MARGIN = 0.97  # of the time is planned
 
@@ -203,6 +204,8 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) ->
         seconds -= _HEAD_SECS
     if config.mode == 'all':
         views = serialization.to_settings(config)['views'] or ('1', '10')
+        counts = validated, manifest.count_examples(manifests.TRAIN)
+        images += sum(min(count, _REPORTED_IMAGES) for count in counts)
         images += validated * sum(map(int, views))
         seconds -= _MODEL_SECS
     return seconds - images * _compute_evaluation_secs(build.resolve_recipe(config), speed)
