@@ -13,6 +13,7 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')  # as the package does
 import keras
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
@@ -45,6 +46,21 @@ def seeded():
     """Seeds Python's generator, from which Keras draws its seeds, and NumPy's."""
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(scope='session')
+def show_by_pillow():
+    """Decodes an image by Pillow: upright, its transparent pixels on a background."""
+
+    def show(encoded, background):
+        image = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(encoded)))
+        if not image.has_transparency_data:
+            return np.asarray(image.convert('RGB'))
+        image, canvas = image.convert('RGBA'), PIL.Image.new('RGB', image.size, background)
+        canvas.paste(image, mask=image.getchannel('A'))
+        return np.asarray(canvas)
+
+    return show
 
 
 def _encode_image(seed: int, label: int) -> bytes:

@@ -165,21 +165,12 @@ FILES = {
 }
 
 
-def show_by_pillow(encoded):
-    image = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(encoded)))
-    if not image.has_transparency_data:
-        return np.asarray(image.convert('RGB'))
-    image, canvas = image.convert('RGBA'), PIL.Image.new('RGB', image.size, BACKGROUND)
-    canvas.paste(image, mask=image.getchannel('A'))
-    return np.asarray(canvas)
-
-
 def test_the_page_has_a_row_for_each_of_these_files():
     assert list(ROWS) == list(FILES)
 
 
 @pytest.mark.parametrize('file', FILES)
-def test_files_become_what_the_page_says(file):
+def test_files_become_what_the_page_says(show_by_pillow, file):
     text, count = ROWS[file]
     for encoded in FILES[file]:
         if 'refused' in text:
@@ -189,7 +180,8 @@ def test_files_become_what_the_page_says(file):
         headers.check(encoded)
         square, treatments = rendering.render_square(encoded, rendering.OWN_IMAGES, 32)
         assert ', '.join(treatments) == count
-        shown = decoding.resize_to_square(tf.constant(show_by_pillow(encoded)), 32).numpy()
+        expected = tf.constant(show_by_pillow(encoded, BACKGROUND))
+        shown = decoding.resize_to_square(expected, 32).numpy()
         difference = np.abs(square.numpy().astype(int) - shown).max()
         if 'matrix' in file:
             assert difference > 10

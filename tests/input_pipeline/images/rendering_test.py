@@ -49,15 +49,6 @@ IMAGES = {
 }
 
 
-def show_by_pillow(encoded, background):
-    image = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(encoded)))
-    if not image.has_transparency_data:
-        return np.asarray(image.convert('RGB'))
-    image, canvas = image.convert('RGBA'), PIL.Image.new('RGB', image.size, background)
-    canvas.paste(image, mask=image.getchannel('A'))
-    return np.asarray(canvas)
-
-
 _serve = tf.function(
     lambda encoded: untrusted_images.decode_squares(encoded, size=SIZE, rendering=GREEN),
     input_signature=[tf.TensorSpec([None], tf.string)],
@@ -66,7 +57,7 @@ _serve = tf.function(
 
 
 @pytest.mark.parametrize('name', IMAGES)
-def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(name):
+def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(show_by_pillow, name):
     encoded, expected = IMAGES[name]
     square, treatments = rendering.render_square(encoded, GREEN, SIZE)
     assert treatments == expected
