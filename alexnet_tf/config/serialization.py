@@ -31,11 +31,6 @@ def to_settings(config: schema.Config) -> dict[str, Any]:
     }
 
 
-def from_json(text: str) -> schema.Config:
-    """Builds the config that `to_json` wrote, with this or an older version of the package."""
-    return from_settings(json.loads(text))
-
-
 def to_json(config: schema.Config) -> str:
     """Returns every setting as one JSON object, in the order of the schema."""
     return json.dumps(to_settings(config), indent=2) + '\n'
@@ -62,6 +57,15 @@ def read_object(directory: pathlib.Path, name: str) -> dict[str, Any]:
     return content
 
 
+def replace(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config:
+    """Returns a config with some settings replaced, by flag name.
+
+    Raises:
+        UsageError: As of `from_settings`.
+    """
+    return from_settings(to_settings(config) | dict(settings))
+
+
 def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
     """Returns a config with some settings replaced, given as on a command line.
 
@@ -72,7 +76,7 @@ def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
     if unknown := sorted(set(texts) - set(settings)):
         raise fields.UsageError(f'there is no --{unknown[0]}.')
     values = {name: fields.parse_value(settings[name], text) for name, text in texts.items()}
-    return from_settings(to_settings(config) | values)
+    return replace(config, values)
 
 
 def to_flags(config: schema.Config, mode: str) -> list[str]:

@@ -188,8 +188,8 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
 
 
 def _check_training_size(recipe: recipes.Recipe) -> None:
-    size = recipe.training_crop_size
-    if size and not (recipe.global_pooling and (recipe.crop_size - size) % 4 == 0):
+    size, pad = recipe.training_crop_size, alexnet.compute_padding
+    if size and not (recipe.global_pooling and pad(size) == pad(recipe.crop_size)):
         raise fields.UsageError(
             f'--training_crop_size={size}: only a network with --global_pooling takes images of '
             'two sizes, and they must differ by a multiple of 4; --crop_size is '

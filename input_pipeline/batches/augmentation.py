@@ -114,12 +114,12 @@ class Augmentation:
         chunk = self._settings.crop_chunk
         owners = indices if chunk == 1 else positions // chunk
         keys = random_bits.make_keys(seed, epochs, _CROP_STREAM, owners)
-        crops = self._sample_crops(random_bits.uniform(keys, 5))
+        crops = self._sample_crops(random_bits.uniform(keys, 5 if self._has_sizes else 3))
         return AugmentationParameters(*crops, *self._sample_shifts(indices, seed, epochs))
 
     def _sample_crops(self, uniform):
-        """Computes offsets, sizes and mirroring from five uniform values for each image."""
-        sizes = self._sample_sizes(uniform[:, 3], uniform[:, 4])
+        """Computes offsets, sizes and mirroring from three or five uniform values an image."""
+        sizes = self._sample_sizes(uniform[:, 3:])
         borders = self._square_size - sizes
         offsets = tf.cast(uniform[:, :2] * tf.cast(borders + 1, tf.float64), tf.int32)
         mirrored = uniform[:, 2] < 0.5
@@ -127,11 +127,17 @@ class Augmentation:
             offsets, mirrored = borders // 2, mirrored & False
         return *tf.unstack(offsets, axis=1), *tf.unstack(sizes, axis=1), mirrored
 
-    def _sample_sizes(self, area, aspect):
+    @property
+    def _has_sizes(self) -> bool:
+        """Whether each window has a size of its own."""
+        return self._settings.random_crops and self._settings.min_crop_area > 0
+
+    def _sample_sizes(self, uniform):
         """Computes (n, 2) int32, the heights and widths of windows."""
+        if not self._has_sizes:
+            return tf.fill([tf.shape(uniform)[0], 2], self._side)
+        area, aspect = uniform[:, 0], uniform[:, 1]
         smallest, widest = self._settings.min_crop_area, math.log(self._settings.max_crop_aspect)
-        if not smallest or not self._settings.random_crops:
-            return tf.fill([tf.size(area), 2], self._side)
         side = self._square_size * tf.sqrt(smallest + area * (1 - smallest))
         stretch = tf.exp(widest * (aspect - 0.5))  # the square root of the ratio
         sizes = tf.cast(tf.round(tf.stack([side / stretch, side * stretch], 1)), tf.int32)

@@ -171,6 +171,14 @@ def evaluation_dataset(
     return _rebatch(squares, batch_size // share[1]).prefetch(_PREFETCHED)
 
 
+def iterate_examples(
+    shards: shuffling.Shards, *, layout: manifests.Layout, batch_size: int, data_dir: object
+) -> Iterator:
+    """Iterates over the batches of `evaluation_dataset`, with errors as of `iterate`."""
+    batches = evaluation_dataset(shards, layout=layout, batch_size=batch_size)
+    return iterate(batches, data_dir, lambda: checking.find_first_unreadable(shards, layout))
+
+
 def read_squares(
     shards: shuffling.Shards, layout: manifests.Layout, indices: Sequence[int]
 ) -> list[np.ndarray]:

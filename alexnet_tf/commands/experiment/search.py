@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alexnet_tf.commands.experiment import grid, processes, trials
+from alexnet_tf.commands.train import budget
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
@@ -78,11 +79,7 @@ def run(config: schema.Config) -> None:
     rungs = plan_rungs(config.training.minutes)
     manifest = manifests.load(config.data.data_dir)
     recipe = build.resolve_recipe(config)
-    if recipe.schedule != 'cosine':
-        raise fields.UsageError(
-            '--mode=experiment without --grid needs --schedule=cosine, as --recipe=modern has it; '
-            f'that of --recipe={recipe.name} is {recipe.schedule}.'
-        )
+    budget.check_schedule(recipe, '--mode=experiment without --grid')
     training_data.check_settings(config, recipe, manifest, 1)
     for rung in rungs:
         print(f'experiment: rung {rung.number}: {_describe_rung(rung)}', flush=True)
@@ -205,7 +202,7 @@ def _sample_others(
 def create_trial(config: schema.Config, candidate: Candidate, rung: Rung) -> grid.Trial:
     """Creates the run of a candidate in a rung."""
     changes = candidate | {'mode': 'train', 'minutes': rung.minutes}
-    changed = serialization.from_settings(serialization.to_settings(config) | changes)
+    changed = serialization.replace(config, changes)
     group = grid.format_name(candidate) if candidate else grid.BASE
     name = f'minutes={config.training.minutes:g}+rung={rung.number}+{group}'
     run_dir = str(pathlib.Path(config.experiment.experiment_dir) / name)

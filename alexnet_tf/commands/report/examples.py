@@ -12,7 +12,7 @@ from alexnet_tf.reports import progress
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
 
-_MAX_EXAMPLES = 10_000  # that are read: 20 seconds on two cores at half width
+MAX_EXAMPLES = 10_000  # that are read: 20 seconds on two cores at half width
 _THUMBNAIL_SIZE = 160  # on the page
 
 
@@ -85,11 +85,12 @@ def read_examples(
     """
     shards = _select_shards(manifest.list_shards(split))
     compute = tf.function(functools.partial(_compute, predict), autograph=False, jit_compile=False)
-    batches = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=batch_size)
-    find_unreadable = functools.partial(checking.find_first_unreadable, shards, manifest.layout)
+    batches = datasets.iterate_examples(
+        shards, layout=manifest.layout, batch_size=batch_size, data_dir=manifest.directory
+    )
     parts, done, total = [], 0, sum(records for _, records in shards)
     with progress.Progress(f'{split} images looked at') as bar:
-        for squares, labels, mask in datasets.iterate(batches, manifest.directory, find_unreadable):
+        for squares, labels, mask in batches:
             is_example = mask.numpy() > 0
             thumbnails, probabilities = (part.numpy()[is_example] for part in compute(squares))
             edges = near_duplicates.compute_edges(thumbnails)
@@ -110,7 +111,7 @@ def _compute(predict: Callable | None, squares: tf.Tensor) -> tuple[tf.Tensor, t
 
 
 def _select_shards(shards: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Selects all shards, or some that are spread over them and hold about `_MAX_EXAMPLES`."""
+    """Selects all shards, or some that are spread over them and hold about `MAX_EXAMPLES`."""
     total = sum(records for _, records in shards)
-    count = max(1, len(shards) * min(_MAX_EXAMPLES, total) // total)
+    count = max(1, len(shards) * min(MAX_EXAMPLES, total) // total)
     return [shards[at] for at in np.linspace(0, len(shards) - 1, count).astype(int).tolist()]

@@ -1,6 +1,5 @@
 """Builds and loads the indexes of a run: features of its network or pixels, and their codes."""
 
-import functools
 import json
 import pathlib
 
@@ -96,12 +95,11 @@ def _write_parts(config, writer: index_lib.IndexWriter, *, shards, manifest, ext
 def _extract_shard(config, shard, manifest, extract):
     """Returns (examples, values) float32 vectors and (examples,) int64 labels of one shard."""
     batch_size = config.evaluation.eval_batch_size
-    batches = datasets.evaluation_dataset([shard], layout=manifest.layout, batch_size=batch_size)
-    find_unreadable = functools.partial(checking.find_first_unreadable, [shard], manifest.layout)
+    batches = datasets.iterate_examples(
+        [shard], layout=manifest.layout, batch_size=batch_size, data_dir=manifest.directory
+    )
     vectors, labels = [], []
-    for squares, batch_labels, mask in datasets.iterate(
-        batches, manifest.directory, find_unreadable
-    ):
+    for squares, batch_labels, mask in batches:
         is_example = mask.numpy() > 0
         vectors.append(extract(squares).numpy()[is_example])
         labels.append(batch_labels.numpy()[is_example])

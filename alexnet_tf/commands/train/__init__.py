@@ -21,7 +21,6 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next; '' in all workers but the chief.
     """
-    build.create_replicas(config)  # before TensorFlow runs anything
     config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
         print(line, flush=True)

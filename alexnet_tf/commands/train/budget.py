@@ -12,13 +12,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from alexnet_tf.commands.evaluate import selection
+from alexnet_tf.commands.report import examples as report_examples
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import alexnet, flops, placement, recipes
 from alexnet_tf.runs import build, run_directory, training_data
+from alexnet_tf.training import distribution
 from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
-_SIZES = ('width', 'training_crop_size', 'crop_size')
+SIZES = ('width', 'training_crop_size', 'crop_size')  # settings of a network's cost
 # Networks from the slowest to the fastest, and the epochs that each needs to be better than the
 # next one: docs/results/own_images.md.
 _NETWORKS = {
@@ -36,7 +39,6 @@ _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
 _MODEL_SECS = 35.0  # to evaluate, export and report, apart from the images
-_REPORTED_IMAGES = 10_000  # at most, of each split, that the report looks at
 _HEAD_SECS = 10.0  # to fit the last layer, apart from the features
 _MARGIN = 0.97  # of the time is planned
 
@@ -71,12 +73,7 @@ def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
     """
     if not config.training.minutes:
         return config, []
-    recipe = build.resolve_recipe(config)
-    if recipe.schedule != 'cosine':
-        raise fields.UsageError(
-            f'--minutes needs --schedule=cosine, as --recipe=modern has it; that of '
-            f'--recipe={recipe.name} is {recipe.schedule}.'
-        )
+    check_schedule(build.resolve_recipe(config), '--minutes')
     if config.network.strategy == 'multi_worker':
         raise fields.UsageError(
             '--minutes measures one host. Give --epochs to --strategy=multi_worker.'
@@ -84,8 +81,26 @@ def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
     directory = pathlib.Path(config.run_dir)
     if (directory / run_directory.DATA_FILE).exists():
         saved = serialization.to_settings(run_directory.read_config(directory))
-        return _replace(config, {name: saved[name] for name in _list_open(config)}), []
+        settings = {name: saved[name] for name in _list_open(config)}
+        return serialization.replace(config, settings), []
     return _measure_and_choose(config, training_data.load_manifest(config))
+
+
+def check_schedule(recipe: recipes.Recipe, what: str) -> None:
+    """Checks that a schedule has a given end, to which the learning rate falls.
+
+    Args:
+        recipe: Names the schedule.
+        what: What needs that, for the message.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if recipe.schedule != 'cosine':
+        raise fields.UsageError(
+            f'{what} needs --schedule=cosine, as --recipe=modern has it; that of '
+            f'--recipe={recipe.name} is {recipe.schedule}.'
+        )
 
 
 def write_flagfile(config: schema.Config) -> pathlib.Path:
@@ -100,11 +115,12 @@ def write_flagfile(config: schema.Config) -> pathlib.Path:
 def _measure_and_choose(
     config: schema.Config, manifest: manifests.Manifest
 ) -> tuple[schema.Config, list[str]]:
-    examples = manifest.count_examples(manifests.TRAIN)
-    config = _replace(config, _choose_batch(config, examples))
-    if all(getattr(config.network, name) is None for name in _SIZES):
-        config = _choose_network(config, manifest, examples)
-    speed = measure_speed(config, manifest)
+    replicas = build.create_replicas(config)  # before TensorFlow runs anything
+    examples, speed = manifest.count_examples(manifests.TRAIN), None
+    config = serialization.replace(config, _choose_batch(config, examples))
+    if all(getattr(config.network, name) is None for name in SIZES):
+        config, speed = _choose_network(config, manifest, replicas)
+    speed = speed or measure_speed(config, manifest, replicas)
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -121,7 +137,7 @@ def _measure_and_choose(
     epochs = math.ceil(steps * recipe.batch_size / examples)
     chosen = {'max_steps': steps, 'epochs': epochs, 'validate_every_epochs': min(every, epochs)}
     speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
-    return _replace(config, chosen), [
+    return serialization.replace(config, chosen), [
         f'train: {config.training.minutes:g} minutes for {examples:,} images of '
         f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
         f'train: chosen: {steps:,} steps of {recipe.batch_size} images, {epochs} epochs, in '
@@ -144,25 +160,31 @@ def _choose_batch(config: schema.Config, examples: int) -> dict[str, Any]:
 
 
 def _choose_network(
-    config: schema.Config, manifest: manifests.Manifest, examples: int
-) -> schema.Config:
+    config: schema.Config,
+    manifest: manifests.Manifest,
+    replicas: distribution.SingleReplica,
+) -> tuple[schema.Config, Speed | None]:
     """Chooses the slowest network that still sees every image often enough.
 
     The time of a network is estimated from one that is measured and the operations of both.
+
+    Returns:
+        The config, and the speed of the network if it is the one that was measured.
     """
-    first = _replace(config, dict(zip(_SIZES, _FIRST, strict=True)))
-    speed = measure_speed(first, manifest)
+    examples = manifest.count_examples(manifests.TRAIN)
+    first = serialization.replace(config, dict(zip(SIZES, _FIRST, strict=True)))
+    speed = measure_speed(first, manifest, replicas)
     recipe = build.resolve_recipe(first)
     seconds = _compute_seconds_left(first, manifest, speed)
     operations_in_all = (
         seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
     )
     for sizes, epochs in _NETWORKS.items():
-        candidate = _replace(config, dict(zip(_SIZES, sizes, strict=True)))
+        candidate = serialization.replace(config, dict(zip(SIZES, sizes, strict=True)))
         operations = _count_operations(build.resolve_recipe(candidate), manifest)
         if operations_in_all / operations / examples >= epochs:
             break
-    return candidate
+    return candidate, speed if sizes == _FIRST else None
 
 
 def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:
@@ -170,15 +192,17 @@ def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> i
     return flops.count_operations(model, training=True)
 
 
-def measure_speed(config: schema.Config, manifest: manifests.Manifest) -> Speed:
+def measure_speed(
+    config: schema.Config, manifest: manifests.Manifest, replicas: distribution.SingleReplica
+) -> Speed:
     """Measures some steps of a network that is then forgotten, with their input.
 
     Args:
         config: Settings of the command.
         manifest: Of the records.
+        replicas: Of the network.
     """
-    begin = time.monotonic()
-    recipe, replicas = build.resolve_recipe(config), build.create_replicas(config)
+    begin, recipe = time.monotonic(), build.resolve_recipe(config)
     augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
     stream = training_data.create_stream(config, recipe, manifest, augment)
     finish = augment.finish_on_device if stream.on_accelerator else None
@@ -203,10 +227,9 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) ->
         images += 2 * manifest.count_examples(manifests.TRAIN) + validated
         seconds -= _HEAD_SECS
     if config.mode == 'all':
-        views = serialization.to_settings(config)['views'] or ('1', '10')
         counts = validated, manifest.count_examples(manifests.TRAIN)
-        images += sum(min(count, _REPORTED_IMAGES) for count in counts)
-        images += validated * sum(map(int, views))
+        images += sum(min(count, report_examples.MAX_EXAMPLES) for count in counts)
+        images += validated * sum(selection.select_views(config))
         seconds -= _MODEL_SECS
     return seconds - images * _compute_evaluation_secs(build.resolve_recipe(config), speed)
 
@@ -220,13 +243,9 @@ def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
 def _list_open(config: schema.Config) -> list[str]:
     """Lists the settings that are the budget's to choose."""
     settings = serialization.to_settings(config)
-    names = (*_SIZES, 'batch_size', 'learning_rate')
+    names = (*SIZES, 'batch_size', 'learning_rate')
     free = [name for name in names if settings[name] is None]
     return [*free, 'precision', 'max_steps', 'epochs', 'validate_every_epochs']
-
-
-def _replace(config: schema.Config, settings: dict[str, Any]) -> schema.Config:
-    return serialization.from_settings(serialization.to_settings(config) | settings)
 
 
 def _describe(recipe: recipes.Recipe) -> str:

@@ -3,12 +3,12 @@
 import pathlib
 from typing import Any
 
+from alexnet_tf.commands.train import budget
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, initial_weights, run_directory
 from alexnet_tf.training import schedule
 
-_SIZES = ('width', 'crop_size', 'training_crop_size')
 # Of `modern`, whatever recipe the network is of.
 _FROM_MODERN = (
     *('nesterov', 'batch_size', 'schedule', 'warmup', 'label_smoothing', 'reshuffle'),
@@ -53,13 +53,19 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     names = initial_weights.NETWORK_FIELDS
     known = {name: settings[name] for name in ('recipe', *names) if name in settings}
     # Explicit, so that they are not the budget's to choose.
-    return known | {name: getattr(recipe, name) for name in _SIZES}
+    return known | {name: getattr(recipe, name) for name in budget.SIZES}
 
 
 def _list_chosen(config: schema.Config) -> dict[str, Any]:
     """Lists what was chosen for a run that exists."""
     settings = serialization.to_settings(config)
-    names = ('recipe', *initial_weights.NETWORK_FIELDS, *_SIZES, *_FROM_MODERN, *_OF_FINE_TUNING)
+    names = (
+        'recipe',
+        *initial_weights.NETWORK_FIELDS,
+        *budget.SIZES,
+        *_FROM_MODERN,
+        *_OF_FINE_TUNING,
+    )
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -95,4 +101,4 @@ def _complete(config: schema.Config, chosen: dict[str, Any]) -> schema.Config:
     open_settings = {
         name: value for name, value in chosen.items() if settings[name] == defaults[name]
     }
-    return serialization.from_settings(settings | open_settings)
+    return serialization.replace(config, open_settings)

@@ -18,7 +18,7 @@ from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
 from alexnet_tf.training import state as state_lib
 from input_pipeline.batches import datasets
-from input_pipeline.records import checking, manifests
+from input_pipeline.records import manifests
 
 _VIEWS = 2  # of an image: the centre and its mirror image
 _MAX_VALUES = 2**27  # of all features: half a GiB
@@ -93,15 +93,11 @@ def _compute_features(training: trainer.Trainer) -> tuple[np.ndarray, np.ndarray
 def _read_batches(training: trainer.Trainer, num_features: int) -> Iterator[tuple]:
     """Reads batches of training records, as many as memory and time allow."""
     manifest = training.manifest
-    shards = manifest.list_shards(manifests.TRAIN)
-    batches = datasets.iterate(
-        datasets.evaluation_dataset(
-            shards,
-            layout=manifest.layout,
-            batch_size=max(1, training.config.evaluation.eval_batch_size // _VIEWS),
-        ),
-        manifest.directory,
-        lambda: checking.find_first_unreadable(shards, manifest.layout),
+    batches = datasets.iterate_examples(
+        manifest.list_shards(manifests.TRAIN),
+        layout=manifest.layout,
+        batch_size=max(1, training.config.evaluation.eval_batch_size // _VIEWS),
+        data_dir=manifest.directory,
     )
     values = manifest.count_examples(manifests.TRAIN) * _VIEWS * num_features
     parts = max(values / _MAX_VALUES, values * len(manifest.classes) / _MAX_PRODUCTS)

@@ -120,7 +120,7 @@ def test_the_card_has_the_values_of_results_csv(reported):
 
 
 def test_the_training_command_gives_the_same_settings(reported):
-    config = serialization.from_json((reported / 'config.json').read_text())
+    config = serialization.from_settings(json.loads((reported / 'config.json').read_text()))
     command = serialization.to_command(config, 'train')
     assert flags.parse(['alexnet_tf', *command.split()[3:]]) == config
 

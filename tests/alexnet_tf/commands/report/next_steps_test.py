@@ -89,7 +89,7 @@ def test_examples_have_their_names_labels_and_predictions(training):
 
 
 def test_of_a_large_split_some_shards_are_read(manifest, monkeypatch):
-    monkeypatch.setattr(examples, '_MAX_EXAMPLES', 7)
+    monkeypatch.setattr(examples, 'MAX_EXAMPLES', 7)
     part = examples.read_examples(manifest, 'train', batch_size=4)
     assert not part.is_complete
     assert part.total == 8

@@ -41,7 +41,7 @@ class Machine:
 
         monkeypatch.setattr(training_data, 'load_manifest', load_manifest)
 
-    def measure(self, config, manifest):
+    def measure(self, config, manifest, replicas=None):
         recipe = budget.build.resolve_recipe(config)
         operations = budget._count_operations(recipe, manifest)
         self.measured.append((recipe.width, recipe.training_crop_size))
@@ -175,5 +175,6 @@ def test_the_speed_of_few_images_is_measured_over_many_epochs(data, tmp_path, mo
     config = parse(data, tmp_path, *TINY)  # four steps an epoch
     monkeypatch.setattr(budget, '_WARM_STEPS', 9)
     monkeypatch.setattr(budget, '_MEASURED_SECS', 0.01)
-    speed = budget.measure_speed(config, training_data.load_manifest(config))
+    replicas = budget.build.create_replicas(config)
+    speed = budget.measure_speed(config, training_data.load_manifest(config), replicas)
     assert 0 < speed.step_secs < speed.start_secs
