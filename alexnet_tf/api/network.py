@@ -95,7 +95,7 @@ def AlexNet(  # noqa: N802
         seed=seed,
     )
     images = columns.create_input()
-    mean = _find_mean(source, recipe.crop_size) if include_preprocessing else None
+    mean = _find_mean(source, recipe) if include_preprocessing else None
     outputs = _add_layers(columns, images, mean, num_classes)
     if include_top and classifier_activation is not None:
         outputs = build.add_predictions(outputs, classifier_activation)
@@ -107,11 +107,11 @@ def AlexNet(  # noqa: N802
 
 
 def recipes() -> tuple[str, ...]:
-    """Returns the names of the recipes: of the paper, its source, Caffe, today, and CIFAR-10.
+    """Returns the names of the recipes: of the paper, other AlexNets, today, and CIFAR-10.
 
     Example:
-    >>> recipes()
-    ('paper', 'source2012', 'caffe', 'modern', 'cifar13', 'cifar11', 'figure1')
+    >>> recipes()[:4]
+    ('paper', 'source2012', 'caffe', 'caffenet')
     """
     return tuple(recipes_lib.RECIPES)
 
@@ -139,12 +139,14 @@ def _resolve_precision(precision: str | None) -> str:
     return dtype
 
 
-def _find_mean(source: pathlib.Path | None, crop_size: int) -> Sequence[float]:
-    """Finds the mean colour that weights were trained with, RGB: a run's own, or ImageNet's."""
+def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Sequence[float]:
+    """Finds the mean colour, RGB: the recipe's, that of a run, or ImageNet's."""
+    if recipe.input_mean:
+        return recipe.input_mean
     if source is None or not source.is_dir():
         return mean_subtraction.IMAGENET_MEAN
     mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
-    centre = preprocessing.central_crop(mean_image, crop_size)
+    centre = preprocessing.central_crop(mean_image, recipe.crop_size)
     return centre.mean(axis=(0, 1), dtype=np.float64).tolist()
 
 

@@ -8,6 +8,7 @@ from alexnet_tf.config import fields, validation
 MODES = {
     'prepare': 'Convert images to records of 256 x 256 pixels, with statistics.',
     'train': 'Train the network; the same command resumes a stopped run.',
+    'import': "Make a run of a weight file: Caffe's, PyTorch's, MatConvNet's, ...",
     'evaluate': 'Compute errors of runs and ensembles, single-crop and ten-crop.',
     'predict': 'Predict the most probable classes of image files.',
     'export': 'Write a SavedModel for serving, on request LiteRT and ONNX too.',
@@ -23,16 +24,19 @@ MODES = {
 
 _TRAIN = ('train', 'experiment', 'all')
 _SCORE = ('evaluate', 'experiment', 'all')
-_BUILD = (*_TRAIN, 'benchmark', 'plot')  # plot: --figure=network without a run
+_BUILD = (*_TRAIN, 'import', 'benchmark', 'plot')  # plot: --figure=network without a run
 _LOAD_RUN = ('evaluate', 'predict', 'export', 'report', 'plot', 'retrieve')
-_READ_DATA = tuple(mode for mode in MODES if mode not in ('predict', 'verify', 'data_service'))
+_READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
+_READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
 _SPLITS = ('train', 'validation', 'test')
+_ORDERS = ('relu_norm_pool', 'relu_pool_norm', 'norm_pool_relu')
 _DTYPES = ('float32', 'bfloat16', 'float16')
+ANY_RECIPE = 'auto'  # default of --mode=import
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +45,11 @@ class Data(fields.Section):
 
     modes: ClassVar = ('prepare', 'all')
 
-    data_dir: str = fields.setting('data/default', 'The prepared records.', modes=_READ_DATA)
+    data_dir: str = fields.setting(
+        'data/default',
+        'Prepared records; or images as they lie: of classes in folders, TFRecords, tfds:NAME.',
+        modes=_READ_DATA,
+    )
     source: str = fields.setting(
         'auto',
         'Where the images come from:',
@@ -82,7 +90,21 @@ class Data(fields.Section):
     validation_fraction: float = fields.setting(
         0.2, 'Share of each class to hold out if the source has no split.', low=0.001, high=0.9
     )
-    record_encoding: str = fields.setting('jpeg', 'Images in records:', choices=('jpeg', 'raw'))
+    record_encoding: str = fields.setting(
+        'jpeg',
+        'Images in records:',
+        choices={
+            'jpeg': '256 x 256, of quality 95',
+            'raw': '256 x 256, not encoded',
+            'reference': 'none, only where they lie',
+        },
+    )
+    statistics: str = fields.setting(
+        '2000',
+        'With references: the mean image and colours of so many images, imagenet, or a FILE.',
+        metavar='N_OR_FILE',
+        modes=('prepare', *_TRAIN),
+    )
     shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1)
     max_bad_fraction: float = fields.setting(
         0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
@@ -142,10 +164,16 @@ class Network(fields.Section):
             'paper': 'the text of the paper, to the letter',
             'source2012': "what the paper's source code ran",
             'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
+            'caffenet': "Caffe's CaffeNet and Places' networks: pooling, then norm",
+            'one_weird_trick': "the author's network of 2014, in one column",
+            'torchvision': "torchvision's, without normalisation",
+            'tf2cv': "tf2cv's, in one column with the paper's sizes",
+            'batch_norm': 'two columns with batch norm, for large batches',
             'modern': 'two columns with batch norm, for images of your own',
             'cifar13': "footnote 3's CIFAR-10 network, 13 % error",
             'cifar11': 'the same with normalisation, 11 % error',
             'figure1': 'the four layers of figure 1, for CIFAR-10',
+            ANY_RECIPE: 'in --mode=import, what the weights are of',
         },
     )
     width: float | None = fields.setting(
@@ -172,6 +200,19 @@ class Network(fields.Section):
     columns: int | None = fields.setting(
         None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)
     )
+    filters: tuple[int, ...] | None = fields.setting(
+        None,
+        'Kernels of conv1 to conv4 in each column, and of conv5 in all.',
+        low=1,
+        metavar='N,N,N,N,N',
+    )
+    conv1_padding: int | None = fields.setting(
+        None, 'Zeros around the image. -1: what the last window needs.', low=-1, high=5
+    )
+    conv1_order: str | None = fields.setting(
+        None, 'What follows conv1:', choices=_ORDERS, metavar='ORDER'
+    )
+    conv2_order: str | None = fields.setting(None, 'The same for conv2:', choices=_ORDERS)
     conv6: bool | None = fields.setting(None, 'Add a sixth convolution over pool5.')
     removed_layer: str | None = fields.setting(
         None, 'Convolution to leave out:', choices=('', 'conv3', 'conv4', 'conv5'), metavar='LAYER'
@@ -179,6 +220,9 @@ class Network(fields.Section):
     activation: str | None = fields.setting(None, 'Nonlinearity:', choices=('relu', 'tanh'))
     pool_size: int | None = fields.setting(
         None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
+    )
+    pool_rounding: str | None = fields.setting(
+        None, 'Windows past the edge: none, or over zeros.', choices=('floor', 'ceil')
     )
     global_pooling: bool | None = fields.setting(None, 'Let pool5 average whole feature maps.')
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
@@ -191,13 +235,21 @@ class Network(fields.Section):
     view_size: int | None = fields.setting(
         None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
     )
+    input_mean: tuple[float, ...] | None = fields.setting(
+        None, "Mean R,G,B to subtract. Default: the training images'.", low=0, high=255
+    )
+    input_sd: tuple[float, ...] | None = fields.setting(
+        None, 'Divisors of R,G,B minus the mean.', low=1e-6, high=255
+    )
     input_scale: float | None = fields.setting(None, 'Factor of pixels minus the mean.', low=1e-6)
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
     lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
     lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
     lrn_across_columns: bool | None = fields.setting(None, 'Let sums reach the other column.')
-    lrn1_before_pool: bool | None = fields.setting(None, 'Apply norm1 before pool1 and relu1.')
+    lrn1_before_pool: bool | None = fields.setting(
+        None, 'Former name of --conv1_order=norm_pool_relu, or else relu_norm_pool.'
+    )
     same_map_alpha: float | None = fields.setting(
         None, "Alpha of the source's norm in a channel. 0: none.", low=0
     )
@@ -208,8 +260,41 @@ class Network(fields.Section):
     initial_sd_middle: float | None = fields.setting(None, 'The same for conv3 to conv6.', low=0)
     initial_sd_hidden: float | None = fields.setting(None, 'The same for fc6 and fc7.', low=0)
     initial_bias: float | None = fields.setting(None, 'Bias of conv2, conv4 to conv6, fc6, fc7.')
+    initial_bias_last: float | None = fields.setting(None, 'Bias of fc8.')
     dropout: float | None = fields.setting(None, 'Share of fc6 and fc7 set to 0.', low=0, high=0.99)
+    dropout_on_inputs: bool | None = fields.setting(None, 'Drop their inputs, not outputs.')
     dropout_inverted: bool | None = fields.setting(None, 'Scale in training, not in inference.')
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights(fields.Section):
+    """Settings of weights of other programs, and of what does not stand in their file."""
+
+    modes: ClassVar = ('import',)
+
+    weights: str = fields.setting(
+        '',
+        'File of weights: .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, '
+        '.safetensors, .tar.',
+        metavar='FILE',
+    )
+    class_names: str = fields.setting(
+        '', "Text file, a class a line. Default: the file's, or ImageNet's 1000.", metavar='FILE'
+    )
+    mean_image: str = fields.setting(
+        '',
+        "Mean image to subtract, .npy or .binaryproto. Default: the file's, or the recipe's mean.",
+        metavar='FILE',
+    )
+    resize: str = fields.setting(
+        'auto',
+        'How image files become squares of 256 x 256:',
+        choices={
+            'auto': 'as the program of the weights does it',
+            'crop': 'the shorter side is resized, then the centre cropped',
+            'warp': "the whole image is resized, as by Caffe's tools",
+        },
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,6 +404,17 @@ class Training(fields.Section):
     )
     linear_head: bool = fields.setting(
         False, 'Fit the last layer to the others as loaded, before the first step.'
+    )
+    class_weights: str = fields.setting(
+        '',
+        'Weights of the loss by class: balanced, or a file of lines CLASS,WEIGHT. They are scaled '
+        'to a mean over the examples of 1.',
+        metavar='balanced|FILE',
+    )
+    balanced_sampling: bool = fields.setting(
+        False,
+        'Draw every class equally often: an epoch repeats images of small classes and leaves out '
+        'some of large ones.',
     )
     accumulate_steps: int = fields.setting(
         1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
@@ -571,7 +667,9 @@ class Config(fields.Section):
         'all', 'What to do.', choices=MODES, aliases={'everything': 'all', 'draw': 'plot'}
     )
     run_dir: str = fields.setting(
-        'runs/default', "A run's config, checkpoints, reports.", modes=('train', *_LOAD_RUN, 'all')
+        'runs/default',
+        "A run's config, checkpoints, reports.",
+        modes=('train', 'import', *_LOAD_RUN, 'all'),
     )
     resume: bool = fields.setting(
         False, 'Resume --run_dir with the settings that it has.', modes=('train', 'all')
@@ -581,6 +679,7 @@ class Config(fields.Section):
     data: Data = dataclasses.field(default_factory=Data)
     input: Input = dataclasses.field(default_factory=Input)
     network: Network = dataclasses.field(default_factory=Network)
+    weights: Weights = dataclasses.field(default_factory=Weights)
     training: Training = dataclasses.field(default_factory=Training)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
     predict: Predict = dataclasses.field(default_factory=Predict)

@@ -68,43 +68,35 @@ def add_features(
     """
     recipe = columns.recipe
     sd, middle_sd, bias = recipe.initial_sd, recipe.initial_sd_middle, recipe.initial_bias
+    *filters, conv5_filters = recipe.filters
 
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image with a stride of 4; 48 in each column.
     # Paper: 224 pixels do not make the 55 windows of figure 2; padding does, as in its source.
     x = columns.broadcast(columns.scale_input('input_scale', images))
-    x = columns.zero_padding('conv1_pad', x, after=compute_padding(recipe.crop_size))
-    x = columns.convolution('conv1', x, filters=48, size=_CONV1_SIZE, stride=_CONV1_STRIDE, sd=sd)
-    if recipe.lrn1_before_pool:
-        # The 2012 source's order. Normalisation keeps signs and ReLU commutes with a maximum, so
-        # only the sum of squares differs: it counts negative outputs too.
-        x = columns.normalization('norm1', x)
-        x = columns.max_pooling('pool1', x)
-        x = columns.activation('relu1', x)
-    else:
-        x = columns.activation('relu1', x)
-        x = columns.normalization('norm1', x)
-        x = columns.max_pooling('pool1', x)
+    before, after = _choose_padding(recipe)
+    x = columns.zero_padding('conv1_pad', x, before=before, after=after)
+    size, stride = _CONV1_SIZE, _CONV1_STRIDE
+    x = columns.convolution('conv1', x, filters=filters[0], size=size, stride=stride, sd=sd)
+    # The ReLU, response normalisation and overlapping pooling, in the recipe's order.
+    x = _add_in_order(columns, recipe.conv1_order, 1, x)
 
     # conv2: 256 kernels of 5x5x48 over the normalised and pooled output of their own column.
-    x = columns.convolution('conv2', x, filters=128, size=5, sd=sd, bias=bias)
-    x = columns.activation('relu2', x)
-    x = columns.normalization('norm2', x)
-    x = columns.same_map_normalization('norm2_same_map', x)
-    x = columns.max_pooling('pool2', x)
+    x = columns.convolution('conv2', x, filters=filters[1], size=5, sd=sd, bias=bias)
+    x = _add_in_order(columns, recipe.conv2_order, 2, x)
 
     # conv3: 384 kernels of 3x3x256, the only convolution that reads both columns.
     x = columns.concatenate_columns('conv3', x)
     if recipe.removed_layer != 'conv3':
-        x = columns.convolution('conv3', x, filters=192, size=3, sd=middle_sd)
+        x = columns.convolution('conv3', x, filters=filters[2], size=3, sd=middle_sd)
         x = columns.activation('relu3', x)
 
     # conv4 and conv5: 384 and 256 kernels of 3x3x192 over their own column, with nothing between.
     if recipe.removed_layer != 'conv4':
-        x = columns.convolution('conv4', x, filters=192, size=3, sd=middle_sd, bias=bias)
+        x = columns.convolution('conv4', x, filters=filters[3], size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu4', x)
+    own = conv5_filters // recipe.columns
     if recipe.removed_layer != 'conv5':
-        filters = 256 // recipe.columns
-        x = columns.convolution('conv5', x, filters=filters, size=3, sd=middle_sd, bias=bias)
+        x = columns.convolution('conv5', x, filters=own, size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu5', x)
     if recipe.global_pooling:
         return columns.global_pooling('pool5', x)
@@ -112,9 +104,20 @@ def add_features(
 
     if recipe.conv6:  # section 7: a sixth convolution over the last pooling layer
         x = columns.concatenate_columns('conv6', x)
-        filters = 256 // recipe.columns
-        x = columns.convolution('conv6', x, filters=filters, size=3, sd=middle_sd, bias=bias)
+        x = columns.convolution('conv6', x, filters=own, size=3, sd=middle_sd, bias=bias)
         x = columns.activation('relu_conv6', x)  # relu6 follows fc6
+    return x
+
+
+def _add_in_order(
+    columns: columns_lib.ColumnBuilder, order: str, number: int, x: columns_lib.ColumnOutputs
+) -> columns_lib.ColumnOutputs:
+    """Adds what follows a convolution: 'relu_norm_pool' adds relu1, norm1 and pool1."""
+    add = {'relu': columns.activation, 'norm': columns.normalization, 'pool': columns.max_pooling}
+    for kind in order.split('_'):
+        x = add[kind](f'{kind}{number}', x)
+        if (kind, number) == ('norm', 2):  # the 2012 source's further normalisation
+            x = columns.same_map_normalization('norm2_same_map', x)
     return x
 
 
@@ -135,15 +138,27 @@ def add_classifier(
     hidden_sd, bias = recipe.initial_sd_hidden, recipe.initial_bias
 
     # fc6 and fc7: 4096 neurons each, half of them in each column; both halves read both columns.
+    # Half of their outputs are dropped (section 4.2); in torchvision's network, of their inputs.
     units = recipe.hidden_units // recipe.columns
     x = columns.flatten('pool5_flat', features)
     for fc, relu, drop in (('fc6', 'relu6', 'drop6'), ('fc7', 'relu7', 'drop7')):
+        if recipe.dropout_on_inputs:
+            x = columns.dropout(drop, x)
         x = columns.concatenate_columns(fc, x)
         x = columns.fully_connected(fc, x, units=units, sd=hidden_sd, bias=bias)
         x = columns.activation(relu, x)
-        x = columns.dropout(drop, x)
+        if not recipe.dropout_on_inputs:
+            x = columns.dropout(drop, x)
 
-    return columns.logits('fc8', x, num_classes=num_classes, sd=recipe.initial_sd)
+    sd, bias = recipe.initial_sd, recipe.initial_bias_last
+    return columns.logits('fc8', x, num_classes=num_classes, sd=sd, bias=bias)
+
+
+def _choose_padding(recipe: recipes.Recipe) -> tuple[int, int]:
+    """The pixels of zeros around the image: above and left, below and right."""
+    if recipe.conv1_padding < 0:
+        return 0, compute_padding(recipe.crop_size)
+    return recipe.conv1_padding, recipe.conv1_padding
 
 
 def compute_padding(crop_size: int) -> int:

@@ -10,9 +10,10 @@ _CONV_SIZE, _LOCAL_SIZE = 5, 3
 _UNUSED = frozenset(
     (
         *('columns', 'conv6', 'removed_layer', 'dropout', 'dropout_inverted'),
-        *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
+        *('filters', 'conv1_padding', 'conv1_order', 'conv2_order', 'pool_rounding'),
+        *('lrn_across_columns', 'same_map_alpha', 'dropout_on_inputs', 'initial_bias_last'),
         *('initial_sd_middle', 'initial_sd_hidden', 'hidden_units'),
-        *('global_pooling', 'input_scale', 'training_crop_size'),
+        *('global_pooling', 'input_scale', 'input_sd', 'training_crop_size'),
     )
 )
 _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'))

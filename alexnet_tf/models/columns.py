@@ -77,19 +77,20 @@ class ColumnBuilder:
         return keras.Input((size, size, CHANNELS), name='images', dtype=dtype)
 
     def scale_input(self, name: str, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Multiplies images by the recipe's scale, unless it is 1."""
-        if self.recipe.input_scale == 1:
+        """Multiplies images by the recipe's scale and divides by its deviations, if it has any."""
+        scale, deviations = self.recipe.input_scale, self.recipe.input_sd
+        if scale == 1 and not deviations:
             return images
         own = self._placement(name, COLUMNS[0]) | {'name': name}
-        return on_device.Rescaling(self.recipe.input_scale, **own)(images)
+        return on_device.Rescaling([scale / sd for sd in deviations] or scale, **own)(images)
 
     def broadcast(self, tensor: keras.KerasTensor) -> ColumnOutputs:
         """Gives every column the same tensor."""
         return dict.fromkeys(COLUMNS[: self.recipe.columns], tensor)
 
-    def zero_padding(self, name: str, x: ColumnOutputs, *, after: int) -> ColumnOutputs:
-        """Adds rows and columns of zeros past the bottom and right edges."""
-        padding = ((0, after), (0, after))
+    def zero_padding(self, name: str, x: ColumnOutputs, *, before: int, after: int):
+        """Adds rows and columns of zeros: `before` above and left, `after` below and right."""
+        padding = ((before, after), (before, after))
         return self._add(on_device.ZeroPadding2D, name, x, padding, data_format=_DATA_FORMAT)
 
     def convolution(
@@ -163,12 +164,7 @@ class ColumnBuilder:
         return self._add(lrn.SameMapNormalization, name, x, alpha=alpha)
 
     def max_pooling(self, name: str, x: ColumnOutputs, *, padding: str = 'valid') -> ColumnOutputs:
-        """Takes maxima over the recipe's windows, 2 apart.
-
-        Args:
-            name: The layer's name, without the column.
-            x: Feature maps.
-            padding: 'valid', or 'same' to let the last window end past the edge.
+        """Takes maxima over the recipe's windows, 2 apart; 'same' lets the last end past the edge.
 
         Raises:
             ValueError: The feature maps are smaller than a window.
@@ -179,6 +175,9 @@ class ColumnBuilder:
                 f'crop_size={self.recipe.crop_size} leaves {name} feature maps of {rows}x{rows} '
                 f'pixels; its windows are {size}x{size}. Give a larger crop.'
             )
+        is_padded = padding == 'valid' and self.recipe.pool_rounding == 'ceil'
+        if is_padded and (rows - size) % POOL_STRIDE:
+            x = self.zero_padding(f'{name}_pad', x, before=1, after=1)
         return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding, _DATA_FORMAT)
 
     def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:

@@ -1,13 +1,18 @@
-"""The hyperparameters of a network and of its training: the paper's, its source's, Caffe's.
+"""The hyperparameters of a network and of its training: the paper's, and those of other AlexNets.
 
 A recipe is a value: code reads its fields and never its name. Comments name the source of each
 value. P is the paper. S is the 2012 source, github.com/computerhistory/AlexNet-Source-Code, network
 #145, whose logged error rates are the paper's to the digit. K is Caffe's bvlc_alexnet.
+
+Every network reads RGB: where others read BGR, the kernels of conv1 are flipped when a weight file
+is loaded. How an image file becomes a square is a matter of the records, see `rendering`.
 """
 
 import dataclasses
 
 from input_pipeline import errors
+
+FORMER_ORDER = 'lrn1_before_pool'  # of old run directories and programs, see `Recipe.replace`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +50,20 @@ class Recipe:
             kernels of a processor compute 16 at once, and as many for 12.
         columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
             conv4, then as many as both columns have.
+        filters: The kernels of conv1 to conv4 in each column, and of conv5 in all columns (P 3.5).
+        conv1_padding: The pixels of zeros around the image; -1 for what the last window of conv1
+            needs past the bottom and right edges, so that 224 pixels make 55 windows.
+        conv1_order: What follows conv1: 'relu_norm_pool' (P 3.5), 'relu_pool_norm' or
+            'norm_pool_relu'.
+        conv2_order: The same for conv2.
         conv6: Whether a sixth convolution follows the last pooling layer (P 7, table 2).
         removed_layer: The convolution to leave out, 'conv3', 'conv4' or 'conv5', or '' (P 7). The
             next layer reads what it would have read.
         activation: 'relu', or 'tanh' (P 3.1).
         pool_size: The side of the pooling windows, which are 2 apart: 3, or 2 for no overlap
             (P 3.4).
+        pool_rounding: Where windows do not end with the feature map: 'floor' leaves the rest out,
+            'ceil' puts a border of zeros around the map first.
         global_pooling: Whether pool5 averages each feature map, instead of taking the maxima of
             windows (Lin et al., 2014).
         normalization: Whether norm1 and norm2 are there (P 3.3).
@@ -63,14 +76,15 @@ class Recipe:
             with `global_pooling`.
         view_size: The side of the part of the 256x256 image that is resized to `crop_size` in
             evaluation; 0 for `crop_size`, without resizing.
+        input_mean: The mean of red, green and blue that is subtracted from images; () for the
+            mean image of the training images (P 2).
+        input_sd: What red, green and blue minus the mean are divided by; () for nothing.
         input_scale: What images minus the mean are multiplied by.
         lrn_k: The constant of the normalisation (P 3.3).
         lrn_n: The number of adjacent feature maps in its sum, an odd number (P 3.3).
         lrn_alpha: The coefficient of its sum of squares, not divided by n (P 3.3).
         lrn_beta: Its exponent (P 3.3).
         lrn_across_columns: Whether its sum reaches into the other column's feature maps.
-        lrn1_before_pool: Whether the first normalisation reads conv1's linear outputs, before the
-            pooling and the ReLU, instead of the outputs of the ReLU, before the pooling.
         same_map_alpha: The coefficient of a further normalisation after the second one, over 5x5
             neighbours in the same feature map; 0 for none.
         he_initialization: Whether initial weights have a standard deviation of sqrt(2 / inputs of a
@@ -80,7 +94,9 @@ class Recipe:
         initial_sd_hidden: The same for fc6 and fc7.
         initial_bias: The initial bias of conv2, conv4, conv5 (and conv6), fc6 and fc7; the others
             start at 0 (P 5).
+        initial_bias_last: The initial bias of fc8.
         dropout: The fraction of fc6's and fc7's outputs set to zero in training (P 4.2).
+        dropout_on_inputs: Whether it is their inputs instead.
         dropout_inverted: Whether to scale by 1 / (1 - dropout) in training, instead of by
             1 - dropout at test time.
         learning_rate: The learning rate of weights at the start (P 5).
@@ -119,10 +135,15 @@ class Recipe:
     width: float = 1.0
     channel_multiple: int = 1
     columns: int = 2
+    filters: tuple[int, ...] = (48, 128, 192, 192, 256)
+    conv1_padding: int = -1
+    conv1_order: str = 'relu_norm_pool'
+    conv2_order: str = 'relu_norm_pool'
     conv6: bool = False
     removed_layer: str = ''
     activation: str = 'relu'
     pool_size: int = 3
+    pool_rounding: str = 'floor'
     global_pooling: bool = False
     normalization: bool = True
     batch_norm: bool = False
@@ -130,20 +151,23 @@ class Recipe:
     crop_size: int = 224
     training_crop_size: int = 0
     view_size: int = 0
+    input_mean: tuple[float, ...] = ()
+    input_sd: tuple[float, ...] = ()
     input_scale: float = 1.0
     lrn_k: float = 2.0
     lrn_n: int = 5
     lrn_alpha: float = 1e-4
     lrn_beta: float = 0.75
     lrn_across_columns: bool = False
-    lrn1_before_pool: bool = False
     same_map_alpha: float = 0.0
     he_initialization: bool = False
     initial_sd: float = 0.01
     initial_sd_middle: float = 0.01
     initial_sd_hidden: float = 0.01
     initial_bias: float = 1.0
+    initial_bias_last: float = 0.0
     dropout: float = 0.5
+    dropout_on_inputs: bool = False
     dropout_inverted: bool = False
     learning_rate: float = 0.01
     bias_rate_multiplier: float = 1.0
@@ -169,6 +193,13 @@ class Recipe:
     colour_shift_divisor: float = 1.0
     colour_shift_epochs: int = 0
 
+    def __post_init__(self):
+        for name, count in (('filters', 5), ('input_mean', 3), ('input_sd', 3)):
+            values = getattr(self, name)
+            if len(values) != count and (values or name == 'filters'):
+                text = ','.join(map(str, values))
+                raise ValueError(f'{name}={text}: expected {count} numbers.')
+
     @classmethod
     def from_name(cls, name: str) -> 'Recipe':
         """Returns the recipe of a name.
@@ -187,13 +218,21 @@ class Recipe:
     def replace(self, **changes) -> 'Recipe':
         """Returns a copy with some hyperparameters changed.
 
+        The former `lrn1_before_pool` stands for a `conv1_order`.
+
         Raises:
             TypeError: A recipe has no such hyperparameter.
+            ValueError: A hyperparameter has too few or too many numbers.
 
         Example:
         >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha
         0.001
         """
+        before_pool = changes.pop(FORMER_ORDER, None)
+        if before_pool is not None:
+            changes.setdefault(
+                'conv1_order', 'norm_pool_relu' if before_pool else PAPER.conv1_order
+            )
         known = [field.name for field in dataclasses.fields(self)]
         for name in set(changes) - set(known):
             hint = errors.suggest(name, known)
@@ -225,7 +264,9 @@ SOURCE2012 = dataclasses.replace(
     PAPER,
     name='source2012',
     lrn_alpha=1e-4 / 5,  # P's, divided by n
-    lrn1_before_pool=True,
+    # Normalisation keeps signs and ReLU commutes with a maximum, so only the sum of squares differs
+    # from P's order: it counts negative outputs too.
+    conv1_order='norm_pool_relu',
     same_map_alpha=1e-3 / 25,  # divided by the 5x5 neighbours
     initial_sd_middle=0.03,
     bias_rate_multiplier=2.0,
@@ -254,6 +295,86 @@ CAFFE = dataclasses.replace(
     batch_size=256,
     schedule='list',
     drop_epochs=(20, 40, 60, 80),
+    colour_shift_sd=0.0,
+)
+
+# Caffe's bvlc_reference_caffenet, whose layers Places' networks and R-CNN have: its README's
+# "pooling before normalization", and P's initial biases.
+CAFFENET = dataclasses.replace(
+    CAFFE,
+    name='caffenet',
+    conv1_order='relu_pool_norm',
+    conv2_order='relu_pool_norm',
+    initial_bias=1.0,
+)
+
+# The author's own network of 2014, "One weird trick for parallelizing convolutional neural
+# networks": layers-imagenet-1gpu.cfg of cuda-convnet2 and its layer-params. conv5's ReLU follows
+# pool5 there, which is the same function.
+ONE_WEIRD_TRICK = dataclasses.replace(
+    PAPER,
+    name='one_weird_trick',
+    columns=1,
+    filters=(64, 192, 384, 256, 256),
+    conv1_order='norm_pool_relu',
+    lrn_alpha=1e-4 / 5,
+    initial_sd_middle=0.03,
+    initial_bias_last=-7.0,  # softmax of 1000 classes is about exp(-7)
+    bias_rate_multiplier=2.0,
+    schedule='geometric',
+    colour_shift_divisor=1.1,
+)
+
+# torchvision's alexnet: the layers of ONE_WEIRD_TRICK without normalisation. The training is that
+# of its reference scripts, but for the initial weights: PyTorch's are uniform in +-1/sqrt(inputs).
+TORCHVISION = dataclasses.replace(
+    PAPER,
+    name='torchvision',
+    columns=1,
+    filters=ONE_WEIRD_TRICK.filters,
+    conv1_padding=2,
+    normalization=False,
+    input_mean=(123.675, 116.28, 103.53),  # (.485, .456, .406) times 255
+    input_sd=(58.395, 57.12, 57.375),  # (.229, .224, .225) times 255
+    he_initialization=True,
+    initial_bias=0.0,
+    dropout_on_inputs=True,
+    dropout_inverted=True,
+    weight_decay=1e-4,
+    batch_size=256,
+    schedule='list',
+    drop_epochs=(30, 60),
+    min_crop_area=0.08,
+    colour_shift_sd=0.0,
+)
+
+# tf2cv's (imgclsmob's) alexnet, whose published weights have the lowest error. How they were
+# trained is not published; the training here is torchvision's.
+TF2CV = dataclasses.replace(
+    TORCHVISION,
+    name='tf2cv',
+    filters=(96, 256, 384, 384, 256),
+    conv1_padding=0,
+    pool_rounding='ceil',
+    normalization=True,
+    lrn_n=11,  # tf.nn.lrn's default: 5 on either side
+    dropout_on_inputs=False,
+)
+
+# AlexNet-BN of the LARS paper (You, Gitman and Ginsburg, 2017), batch 512: a learning rate of 0.02.
+# Batch normalisation stands before each ReLU as of Ioffe and Szegedy, with scale and offset, fc6's
+# and fc7's too; there it follows pool1, pool2, relu3 and relu4 without them. The learning rate
+# falls along half a cosine, there along a parabola.
+BATCH_NORM = dataclasses.replace(
+    PAPER,
+    name='batch_norm',
+    batch_norm=True,
+    dropout_inverted=True,
+    learning_rate=0.02,
+    batch_size=512,
+    epochs=100,
+    schedule='cosine',
+    warmup=0.05,
     colour_shift_sd=0.0,
 )
 
@@ -355,5 +476,6 @@ FIGURE1 = dataclasses.replace(
     epochs=60,
 )
 
-_ALL = (PAPER, SOURCE2012, CAFFE, MODERN, CIFAR13, CIFAR11, FIGURE1)
+_BIG = (PAPER, SOURCE2012, CAFFE, CAFFENET, ONE_WEIRD_TRICK, TORCHVISION, TF2CV, BATCH_NORM, MODERN)
+_ALL = (*_BIG, CIFAR13, CIFAR11, FIGURE1)
 RECIPES = {recipe.name: recipe for recipe in _ALL}

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -49,6 +49,7 @@ def build_learner(
     *,
     replicas: distribution.SingleReplica,
     finish_on_device: Callable | None = None,
+    class_weights: Sequence[float] = (),
 ) -> Learner:
     """Builds the network, its optimizer and loss scale, and the training step that joins them.
 
@@ -59,6 +60,7 @@ def build_learner(
         replicas: Of the network, from `create_replicas`.
         finish_on_device: Turns what the input pipeline hands over into images, if that is left to
             the training step: `Augmentation.finish_on_device`.
+        class_weights: See `targets.Targets`.
 
     Raises:
         UsageError: The settings describe no network, or a device does not exist.
@@ -83,15 +85,17 @@ def build_learner(
         finish_on_device=finish_on_device,
         accumulate_steps=config.training.accumulate_steps,
         replicas=replicas,
-        targets=_build_targets(recipe, config.seed),
+        targets=_build_targets(recipe, config.seed, class_weights),
     )
     return Learner(model, sgd, scale, step)
 
 
-def _build_targets(recipe: recipes.Recipe, seed: int) -> targets.Targets | None:
-    if not (recipe.label_smoothing or recipe.cutmix):
+def _build_targets(
+    recipe: recipes.Recipe, seed: int, class_weights: Sequence[float]
+) -> targets.Targets | None:
+    if not (recipe.label_smoothing or recipe.cutmix or len(class_weights)):
         return None
-    return targets.Targets(recipe.label_smoothing, recipe.cutmix, seed)
+    return targets.Targets(recipe.label_smoothing, recipe.cutmix, seed, tuple(class_weights))
 
 
 def build_model(
@@ -166,9 +170,10 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     """Returns the recipe that a config names, with every hyperparameter that a flag overrides.
 
     Raises:
-        UsageError: A flag sets a hyperparameter that the recipe's network does not have.
+        UsageError: A flag sets a hyperparameter that the recipe's network does not have, or to
+            another count of numbers.
     """
-    names = {field.name for field in dataclasses.fields(recipes.Recipe)}
+    names = {field.name for field in dataclasses.fields(recipes.Recipe)} | {recipes.FORMER_ORDER}
     settings = serialization.to_settings(config)
     overrides = {
         name: settings[name] for name in names & set(settings) if settings[name] is not None
@@ -176,7 +181,8 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     recipe = recipes.Recipe.from_name(config.network.recipe)
     if 'crop_size' in overrides:  # of training, too, unless that is given
         recipe = recipe.replace(training_crop_size=0)
-    recipe = recipe.replace(**overrides)
+    with _usage_errors():
+        recipe = recipe.replace(**overrides)
     _check_training_size(recipe)
     unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
     if unused:
@@ -189,11 +195,12 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
 
 def _check_training_size(recipe: recipes.Recipe) -> None:
     size, pad = recipe.training_crop_size, alexnet.compute_padding
-    if size and not (recipe.global_pooling and pad(size) == pad(recipe.crop_size)):
+    is_open = recipe.global_pooling and recipe.pool_rounding == 'floor'
+    if size and not (is_open and pad(size) == pad(recipe.crop_size)):
         raise fields.UsageError(
-            f'--training_crop_size={size}: only a network with --global_pooling takes images of '
-            'two sizes, and they must differ by a multiple of 4; --crop_size is '
-            f'{recipe.crop_size}.'
+            f'--training_crop_size={size}: only a network with --global_pooling and '
+            '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '
+            f'of 4; --crop_size is {recipe.crop_size}.'
         )
 
 
@@ -219,14 +226,25 @@ def build_augmentation(
     recipe = recipe.resize_for_training()
     names = [field.name for field in dataclasses.fields(augmentation.AugmentationSettings)]
     settings = augmentation.AugmentationSettings(**{name: getattr(recipe, name) for name in names})
-    return augmentation.Augmentation(statistics, settings)
+    mean_image = _choose_mean_image(statistics.mean_image, recipe)
+    return augmentation.Augmentation(
+        dataclasses.replace(statistics, mean_image=mean_image), settings
+    )
 
 
 def build_preprocessing(
     mean_image: np.ndarray, recipe: recipes.Recipe
 ) -> preprocessing.Preprocessing:
     """Builds what makes a network's input from the squares of records, outside of training."""
+    mean_image = _choose_mean_image(mean_image, recipe)
     return preprocessing.Preprocessing(mean_image, recipe.crop_size, recipe.view_size)
+
+
+def _choose_mean_image(mean_image: np.ndarray, recipe: recipes.Recipe) -> np.ndarray:
+    """Returns the recipe's mean colour at every pixel, or the mean image where it has none."""
+    if not recipe.input_mean:
+        return mean_image
+    return np.broadcast_to(np.asarray(recipe.input_mean, np.float32), mean_image.shape)
 
 
 def create_replicas(config: schema.Config) -> distribution.SingleReplica:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import recipes
 from alexnet_tf.reports import provenance
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import distribution
@@ -25,6 +26,7 @@ _FREE_SETTINGS = {
     *('checkpoint_secs', 'stop_after_worse_epochs'),
     *('log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
+    recipes.FORMER_ORDER,  # the recipe's conv1_order counts
 }
 
 
@@ -80,7 +82,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         data = {
             'manifest_sha256': manifest.sha256,
             **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
-            **dataclasses.asdict(rendering.Rendering.from_settings(manifest.settings)),
+            **rendering.Rendering.from_settings(manifest.settings).to_settings(),
         }
         # Last: with it the directory is a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)

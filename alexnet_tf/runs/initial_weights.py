@@ -8,18 +8,21 @@ import keras
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes, topology
-from alexnet_tf.models.weights import assignment, readers, recognition
+from alexnet_tf.models.weights import assignment, readers, recognition, weight_file
 from alexnet_tf.runs import build, creation, run_directory
 from alexnet_tf.training import checkpoint
+from input_pipeline import errors
 
+_KINDS = {'norm1': 'normalization', 'pool1': 'max_pool'}  # of layers, as `recognition` calls them
 _FLAG = '--init_weights'
 # The hyperparameters that decide what a network computes from its weights, dropout and the layers
 # of small networks apart.
 NETWORK_FIELDS = (
-    *('width', 'channel_multiple', 'columns', 'conv6', 'removed_layer', 'hidden_units'),
-    *('activation', 'pool_size', 'crop_size', 'global_pooling'),
-    *('input_scale', 'batch_norm', 'normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'),
-    *('lrn_across_columns', 'lrn1_before_pool', 'same_map_alpha'),
+    *('width', 'channel_multiple', 'columns', 'filters', 'conv6', 'removed_layer', 'hidden_units'),
+    *('activation', 'pool_size', 'pool_rounding', 'crop_size', 'global_pooling'),
+    *('conv1_padding', 'conv1_order', 'conv2_order', 'lrn_across_columns', 'same_map_alpha'),
+    *('input_sd', 'input_scale', 'batch_norm'),
+    *('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'),
 )
 
 
@@ -115,10 +118,10 @@ def check_same_network(
 def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
     """Describes what a network computes from its weights."""
     layers = ' '.join(part for layer in recipe.layers for part in (layer.name, *layer.after))
-    # Without inversion, fc6's and fc7's outputs are scaled at test time.
-    dropout = None if trains or recipe.dropout_inverted else recipe.dropout
-    network = {name: getattr(recipe, name) for name in NETWORK_FIELDS}
-    return {'layers': layers, 'dropout': dropout} | network
+    # Without inversion, what dropout reads is scaled at test time.
+    scaled = () if trains or recipe.dropout_inverted else ('dropout', 'dropout_on_inputs')
+    network = {name: getattr(recipe, name) for name in (*scaled, *NETWORK_FIELDS)}
+    return {'layers': layers} | network
 
 
 def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:
@@ -162,11 +165,46 @@ def load(
         DataError: The file is broken, or its weights do not fit the network.
     """
     weights = readers.read(file)
-    return assignment.assign(
-        model,
-        weights,
-        recognition.recognise(weights),
-        layers=layers,
-        allow_missing=allow_missing,
-        advice=advice,
-    )
+    options = {'layers': layers, 'allow_missing': allow_missing, 'advice': advice}
+    return assign(model, weights, recognition.recognise(weights), **options)
+
+
+def assign(
+    model: keras.Model,
+    file: weight_file.WeightFile,
+    recognised: recognition.Recognition,
+    *,
+    layers: Collection[str] = (),
+    allow_missing: bool = False,
+    advice: str = '',
+) -> tuple[list[str], list[str]]:
+    """Assigns the weights of a file to a network; arguments as of `assignment.assign`.
+
+    Returns:
+        The names of the layers that were assigned, and of those that were not.
+
+    Raises:
+        DataError: The weights do not fit the network, or the file lists the layers of another: of
+            the same shapes, unless layers are named one by one.
+    """
+    if not layers:
+        _check_order(model, file, recognised)
+    options = {'layers': layers, 'allow_missing': allow_missing, 'advice': advice}
+    return assignment.assign(model, file, recognised, **options)
+
+
+def _check_order(
+    model: keras.Model, file: weight_file.WeightFile, recognised: recognition.Recognition
+) -> None:
+    """Checks that what follows conv1 in a file's list of layers does so in the network."""
+    nodes = {node.name: node for node in topology.list_nodes(model)}
+    if not recognised.order or 'conv2_a' not in nodes:
+        return
+    kinds = [_KINDS[name] for name in nodes['conv2_a'].follows if name in _KINDS]
+    if tuple(kinds) != recognised.order:
+        known = ' or '.join(f'--recipe={name}' for name in recognised.recipes)
+        theirs, ours = (', '.join(order) or 'neither' for order in (recognised.order, kinds))
+        raise errors.DataError(
+            f'{file.path}: after conv1 its network has {theirs}, but this one has {ours}: the same '
+            f'weights would compute other features. Give {known or "the recipe of its network"}.'
+        )

@@ -129,6 +129,7 @@ def test_training_and_layers_named_one_by_one_may_differ(first, initialise, vari
 def test_every_hyperparameter_is_of_the_network_or_of_its_training():
     of_training = {
         *('name', 'view_size', 'initial_sd', 'initial_sd_middle', 'initial_sd_hidden'),
+        *('initial_bias_last', 'input_mean'),
         *('he_initialization', 'initial_bias', 'learning_rate', 'bias_rate_multiplier', 'momentum'),
         *('layer_rates', 'nesterov', 'weight_decay', 'batch_size', 'epochs', 'schedule', 'warmup'),
         *('max_steps', 'cutmix', 'label_smoothing', 'drop_epochs', 'reshuffle', 'random_crops'),
@@ -137,6 +138,7 @@ def test_every_hyperparameter_is_of_the_network_or_of_its_training():
         *('colour_shift_divisor', 'colour_shift_epochs'),
     }
     checked = {*initial_weights.NETWORK_FIELDS, 'layers', 'dropout', 'dropout_inverted'}
+    checked |= {'dropout_on_inputs'}
     assert of_training | checked == {field.name for field in dataclasses.fields(recipes.Recipe)}
     assert not of_training & checked
 
