@@ -3,7 +3,7 @@
 import functools
 import os
 import pathlib
-import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,9 +14,10 @@ from alexnet_tf.api import figures, inference
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import export
 from alexnet_tf.config import fields
+from alexnet_tf.export import formats
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.runs import build, loading, predictor, run_directory
+from alexnet_tf.runs import build, description, loading, predictor, run_directory
 from input_pipeline import errors, files
 from input_pipeline.records import manifests
 
@@ -131,32 +132,34 @@ class Classifier:
     def features(
         self,
         images: Any,
-        layer: str = 'fc7',
+        layer: str | Sequence[str] = 'fc7',
         *,
         linear: bool = False,
         batch_size: int = _BATCH_SIZE,
-    ) -> np.ndarray:
-        """Computes what a layer makes of the central crop of images.
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Computes what a layer, or several, make of the central crop of images.
 
         Args:
             images: See `Classifier`.
             layer: A layer by the paper's name, without the column: 'conv1' to 'conv5', 'fc6',
                 'fc7', 'fc8', 'norm1', 'pool5', ... Layers with weights are taken after their
-                activation, 'fc7' as 'relu7'; 'fc8' are the logits. 'conv5_a' is one column alone.
-            linear: Whether to take a layer with weights before its activation.
+                activation, 'fc7' as 'relu7'; 'fc8' are the logits. 'conv5_a' is one column alone,
+                'fc6:linear' is fc6 before its activation. A list, such as ['conv5', 'fc6:linear'],
+                is computed in one pass.
+            linear: Whether to take all layers with weights before their activation.
             batch_size: Images in a forward pass.
 
         Returns:
             (images, units) float32 of a fully-connected layer, 4096 units of fc6 and fc7 at width
             1; (images, rows, columns, channels) of the others, such as (images, 13, 13, 256) of
-            conv5. Column a's come first, then column b's.
+            conv5. Column a's come first, then column b's. Of a list of layers, a dict: name as
+            given -> array.
 
         Raises:
             UsageError: There is no such layer, or another argument cannot be used.
             DataError: A file does not exist, or is not a readable image; the message names it.
         """
-        outputs = self._inference.compute_features(images, layer, linear, batch_size)
-        return np.stack([output.values for output in outputs])
+        return self._inference.compute_features(images, layer, linear, batch_size)
 
     @settings_lib.name_arguments()
     def evaluate(
@@ -242,8 +245,8 @@ class Classifier:
         Args:
             directory: Gets a numbered version of the model, as model servers want it.
             **settings: Of `--mode=export`, named as its flags: `export_version`,
-                `export_precision`, `export_also=('litert', 'onnx')`, or `data_dir` with the images
-                for the check.
+                `export_precision`, `export_also=('litert', 'safetensors')`, or `data_dir` with the
+                images for the check.
 
         Returns:
             The directory of the version.
@@ -266,8 +269,8 @@ class Classifier:
 
         `keras.models.load_model` reads it in any process that has imported `alexnet_tf`. The model
         maps images, (batch, crop_size, crop_size, 3) RGB in [0, 255] of any dtype, to
-        probabilities, (batch, classes) float32: it subtracts the mean image itself. Class names are
-        not in the file.
+        probabilities, (batch, classes) float32: it subtracts the mean image itself. `load_weights`
+        makes a classifier of the file again, with its class names.
 
         Args:
             path: A file that ends in .keras.
@@ -277,14 +280,8 @@ class Classifier:
         """
         if not os.fspath(path).endswith('.keras'):
             raise fields.UsageError(f'path={os.fspath(path)}: expected a name ending in .keras.')
-        path = pathlib.Path(path)
         model = loading.build_with_preprocessing(self._run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
-            temporary = pathlib.Path(folder) / path.name
-            model.save(temporary)
-            with files.atomic_file(path) as unnamed:
-                temporary.replace(unnamed)
+        formats.write_keras(pathlib.Path(path), model, description.to_metadata(self._run))
 
     def _copy_network(
         self, path: pathlib.Path | None = None, precision: str = ''

@@ -1,7 +1,8 @@
 """What a run's network computes for any images, and how well it does on records or data sets."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,20 +58,24 @@ class Inference:
         return self._iterate(compute, self._list_images(images))
 
     def compute_features(
-        self, images: Any, layer: str, linear: bool, batch_size: int
-    ) -> Iterator[predictor.ImageOutput]:
-        """Computes the outputs of a layer; arguments and errors as of `Classifier.features`."""
+        self, images: Any, layer: str | Sequence[str], linear: bool, batch_size: int
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Computes the outputs of layers; arguments and errors as of `Classifier.features`."""
+        is_list = isinstance(layer, (list, tuple)) and len(layer) > 0
+        names = tuple(map(str, layer if is_list else [layer]))  # None is no such layer, too
 
         def build_function():
             try:
-                extractor = features.build_layer_extractor(self._run.model, layer, linear=linear)
+                extractor = features.build_extractor(self._run.model, names, linear=linear)
             except ValueError as error:
                 raise fields.UsageError(str(error)) from error
             return predictor.build_crop_function(self._run, extractor)
 
-        layer = str(layer)  # so that None is no such layer, too
-        compute = self._get_predictor((layer, linear), batch_size, build_function)
-        return self._iterate(compute, self._list_images(images))
+        compute = self._get_predictor((names, linear), batch_size, build_function)
+        images = self._list_images(images)
+        outputs = self._iterate(compute, images)
+        arrays = _stack((output.values for output in outputs), operator.length_hint(images))
+        return arrays if is_list else arrays[names[0]]
 
     def evaluate_records(
         self, data_dir: str, split: str, views: int, batch_size: int
@@ -151,6 +156,20 @@ class Inference:
             yield output
         if output is None:
             raise fields.UsageError('images: the data set is empty.')
+
+
+def _stack(rows: Iterable[Mapping[str, np.ndarray]], count: int) -> dict[str, np.ndarray]:
+    """Stacks rows of arrays by name, held once if `count` is their number; 0 if it is unknown."""
+    if not count:
+        rows = list(rows)
+        count = len(rows)
+    stacked: dict[str, np.ndarray] = {}
+    for at, row in enumerate(rows):
+        for name, values in row.items():
+            if not at:
+                stacked[name] = np.empty((count, *values.shape), values.dtype)
+            stacked[name][at] = values
+    return stacked
 
 
 def describe(output: predictor.ImageOutput, class_names: Sequence[str], number: int) -> Prediction:

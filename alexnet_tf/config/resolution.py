@@ -5,6 +5,7 @@ Both are settled here, once; the config of a command says what holds, not where 
 
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,23 +13,27 @@ from alexnet_tf.config import fields, schema, serialization
 
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
+TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 
 
 def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings that were given, with what follows from them.
 
     With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
-    `data_dir` and a `run_dir` of its name, unless they were given.
+    `data_dir` and a `run_dir` of its name, unless they were given. With `import`, the recipe is
+    that of the weights.
 
     Args:
         settings: Settings by flag name.
 
     Raises:
-        UsageError: `resume` with a mode that does not train one run.
+        UsageError: `resume` with a mode that does not train one run, or of imported weights.
         DataError: `resume` without a run in `run_dir`.
     """
     if settings.get('resume'):
         return _read_run(settings) | settings | {'resume': False}
+    if settings.get('mode') == 'import':
+        return {'recipe': schema.ANY_RECIPE} | settings
     return _name_directories(settings) | settings
 
 
@@ -39,23 +44,52 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
             f'--resume belongs to --mode=train or all, not to {settings["mode"]}.'
         )
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
+    if stored.get('mode') == 'import':
+        raise fields.UsageError(
+            f'--run_dir={directory} holds imported weights, of which no training can resume. Give '
+            f'--init_weights={directory} and another --run_dir to fine-tune them.'
+        )
     return stored | {'run_dir': str(directory)}
 
 
 def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:
     """Names directories for a source: data/photos and runs/photos for a folder photos."""
     source, mode = settings.get('source_dir'), settings.get('mode', schema.Config.mode)
-    name = os.path.basename(os.path.abspath(source)) if source else ''
+    name = _get_name(source) if source else ''
     if not name or mode not in _PREPARING:
         return {}
-    if os.path.isfile(source):
-        name = name.partition('.')[0] or name
-    # Never among the images, where they would be taken for classes.
-    base = os.path.relpath(os.path.join(source, '..')) if _is_within('.', source) else ''
+    base = _find_base(source)
     data_dir = os.path.join(base, 'data', name)
     if _is_within(data_dir, source):  # images in data/photos
         data_dir += '-records'
     return {'data_dir': data_dir, 'run_dir': os.path.join(base, 'runs', name)}
+
+
+def name_index(place: str) -> str:
+    """Names the directory for the index of images as they lie.
+
+    >>> name_index('/images/photos'), name_index('tfds:mnist:3.0.1')
+    ('data/photos-index', 'data/mnist-3.0.1-index')
+
+    Args:
+        place: Folder of the images, file that lists them, or TFDS and the name of a data set.
+    """
+    if place.startswith(TFDS):
+        name = re.sub('[:/]', '-', place.removeprefix(TFDS))
+        return os.path.join('data', f'{name}-index')
+    directory = os.path.join(_find_base(place), 'data', f'{_get_name(place)}-index')
+    # Of images in a folder data.
+    return os.path.basename(directory) if _is_within(directory, place) else directory
+
+
+def _get_name(source: str) -> str:
+    name = os.path.basename(os.path.abspath(source))
+    return (os.path.isfile(source) and name.partition('.')[0]) or name
+
+
+def _find_base(source: str) -> str:
+    """Finds a directory that is not among the images, where all would be taken for classes."""
+    return os.path.relpath(os.path.join(source, '..')) if _is_within('.', source) else ''
 
 
 def _is_within(path: str, directory: str) -> bool:

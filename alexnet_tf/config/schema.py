@@ -1,6 +1,7 @@
 """Every setting, a dataclass a section. A setting's name is its flag and its key in config.json."""
 
 import dataclasses
+import itertools
 from typing import ClassVar
 
 from alexnet_tf.config import fields, validation
@@ -34,7 +35,8 @@ _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
 _SPLITS = ('train', 'validation', 'test')
-_ORDERS = ('relu_norm_pool', 'relu_pool_norm', 'norm_pool_relu')
+_ORDER = '|'.join(map('_'.join, itertools.permutations(('relu', 'norm', 'pool'))))
+_ORDER_TEXT = 'relu, norm and pool in some order, as relu_norm_pool'
 _DTYPES = ('float32', 'bfloat16', 'float16')
 ANY_RECIPE = 'auto'  # default of --mode=import
 
@@ -164,12 +166,12 @@ class Network(fields.Section):
             'paper': 'the text of the paper, to the letter',
             'source2012': "what the paper's source code ran",
             'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
-            'caffenet': "Caffe's CaffeNet and Places' networks: pooling, then norm",
-            'one_weird_trick': "the author's network of 2014, in one column",
+            'caffenet': 'CaffeNet and Places: pooling, then norm',
+            'one_weird_trick': "the author's of 2014, one column",
             'torchvision': "torchvision's, without normalisation",
-            'tf2cv': "tf2cv's, in one column with the paper's sizes",
-            'batch_norm': 'two columns with batch norm, for large batches',
-            'modern': 'two columns with batch norm, for images of your own',
+            'tf2cv': "tf2cv's, one column of the paper's sizes",
+            'batch_norm': "batch norm in the paper's network",
+            'modern': 'batch norm and more, for your own images',
             'cifar13': "footnote 3's CIFAR-10 network, 13 % error",
             'cifar11': 'the same with normalisation, 11 % error',
             'figure1': 'the four layers of figure 1, for CIFAR-10',
@@ -201,18 +203,17 @@ class Network(fields.Section):
         None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)
     )
     filters: tuple[int, ...] | None = fields.setting(
-        None,
-        'Kernels of conv1 to conv4 in each column, and of conv5 in all.',
-        low=1,
-        metavar='N,N,N,N,N',
+        None, 'Of conv1 to conv4 in a column; of conv5 in all.', low=1, metavar='N,N,N,N,N'
     )
     conv1_padding: int | None = fields.setting(
-        None, 'Zeros around the image. -1: what the last window needs.', low=-1, high=5
+        None, 'Zeros around images. -1: what conv1 needs.', low=-1, high=5
     )
     conv1_order: str | None = fields.setting(
-        None, 'What follows conv1:', choices=_ORDERS, metavar='ORDER'
+        None, 'What follows conv1, in order.', pattern=_ORDER, expected=_ORDER_TEXT
     )
-    conv2_order: str | None = fields.setting(None, 'The same for conv2:', choices=_ORDERS)
+    conv2_order: str | None = fields.setting(
+        None, 'What follows conv2, in order.', pattern=_ORDER, expected=_ORDER_TEXT
+    )
     conv6: bool | None = fields.setting(None, 'Add a sixth convolution over pool5.')
     removed_layer: str | None = fields.setting(
         None, 'Convolution to leave out:', choices=('', 'conv3', 'conv4', 'conv5'), metavar='LAYER'
@@ -222,7 +223,7 @@ class Network(fields.Section):
         None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
     )
     pool_rounding: str | None = fields.setting(
-        None, 'Windows past the edge: none, or over zeros.', choices=('floor', 'ceil')
+        None, 'The number of windows: floor, or ceil over zeros.', choices=('floor', 'ceil')
     )
     global_pooling: bool | None = fields.setting(None, 'Let pool5 average whole feature maps.')
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
@@ -236,10 +237,14 @@ class Network(fields.Section):
         None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
-        None, "Mean R,G,B to subtract. Default: the training images'.", low=0, high=255
+        None,
+        "Colour to subtract. Default: the training images'.",
+        low=0,
+        high=255,
+        metavar='R,G,B',
     )
     input_sd: tuple[float, ...] | None = fields.setting(
-        None, 'Divisors of R,G,B minus the mean.', low=1e-6, high=255
+        None, 'Divisors of pixels minus it.', low=1e-6, high=255, metavar='R,G,B'
     )
     input_scale: float | None = fields.setting(None, 'Factor of pixels minus the mean.', low=1e-6)
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
@@ -248,7 +253,7 @@ class Network(fields.Section):
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
     lrn_across_columns: bool | None = fields.setting(None, 'Let sums reach the other column.')
     lrn1_before_pool: bool | None = fields.setting(
-        None, 'Former name of --conv1_order=norm_pool_relu, or else relu_norm_pool.'
+        None, 'Formerly for --conv1_order=norm_pool_relu.'
     )
     same_map_alpha: float | None = fields.setting(
         None, "Alpha of the source's norm in a channel. 0: none.", low=0
@@ -512,6 +517,15 @@ class Predict(fields.Section):
     draw: str = fields.setting(
         '', 'Figure of the first results: .png, of similar images also .html.', metavar='FILE'
     )
+    features: tuple[str, ...] = fields.setting(
+        (),
+        'Write what layers compute, as conv5,fc6:linear,fc7, to --output_file=FILE.npy or .npz; '
+        'with :linear before the activation.',
+        pattern=r'\w+(:linear)?',
+        expected='names of layers, as conv5,fc6:linear,fc7',
+        metavar='LAYER,...',
+        modes=('predict',),
+    )
     submission: str = fields.setting(
         '', 'ILSVRC submission: five class ids a line.', metavar='FILE', modes=('predict',)
     )
@@ -605,7 +619,15 @@ class Export(fields.Section):
     )
     export_precision: str = fields.setting('float32', 'Dtype of stored weights:', choices=_DTYPES)
     export_also: tuple[str, ...] = fields.setting(
-        (), 'Other formats, which take pixels:', choices=('litert', 'onnx'), metavar='FORMAT,...'
+        (),
+        'Other formats, beside the SavedModel:',
+        choices={
+            'litert': 'a .tflite model of pixels',
+            'onnx': 'an .onnx model of pixels',
+            'safetensors': "the weights, by torchvision's keys if it has such layers",
+            'keras': 'a .keras file with the preprocessing',
+        },
+        metavar='FORMAT,...',
     )
 
 

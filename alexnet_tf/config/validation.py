@@ -7,7 +7,8 @@ from alexnet_tf.config import fields
 
 # Given in another mode than the ones that read them, these would be silently without effect.
 _EXCLUSIVE = ('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble')
-_EXCLUSIVE += ('search_weights', 'export_also', 'grid')
+_EXCLUSIVE += ('features',)
+_EXCLUSIVE += ('search_weights', 'export_also', 'grid', 'weights', 'class_names', 'mean_image')
 
 
 def check(config: Any) -> None:
@@ -47,6 +48,10 @@ def _check_required(config) -> Iterator[str]:
             yield '--source=tfds needs --dataset=NAME.'
         if data.source not in ('auto', 'sample', 'tfds') and not data.source_dir:
             yield f'--source={data.source} needs --source_dir.'
+    if mode == 'import' and not config.weights.weights:
+        yield '--mode=import needs --weights=FILE.'
+    if mode != 'import' and config.network.recipe == 'auto':
+        yield f'--recipe=auto belongs to --mode=import, not to {mode}.'
     if mode == 'predict' and not inputs:
         yield '--mode=predict needs --inputs=FILE_OR_FOLDER,...'
     if mode == 'retrieve' and config.retrieve.retrieve == 'query' and not inputs:
@@ -81,6 +86,11 @@ def _check_training(config) -> Iterator[str]:
     for name in ('init_layers', 'linear_head'):
         if getattr(training, name) and not training.init_weights:
             yield f'--{name} needs --init_weights=RUN_OR_FILE.'
+    if training.class_weights == 'balanced' and training.balanced_sampling:
+        yield (
+            '--class_weights=balanced and --balanced_sampling are two ways to the same. Leave one '
+            'of the two out.'
+        )
     if training.linear_head and config.network.strategy == 'multi_worker':
         yield '--linear_head is fitted on one host. Leave it or --strategy=multi_worker out.'
     steps = training.profile_steps
@@ -159,6 +169,14 @@ def _check_outputs(config) -> Iterator[str]:
         yield '--export_also needs --export_precision=float32.'
     if predict.submission and (predict.draw or predict.output_file):
         yield '--submission is written alone. Leave --draw and --output_file out.'
+    if predict.features:
+        if not predict.output_file:
+            yield '--features needs --output_file=FILE.npy or FILE.npz.'
+        others = {'draw': predict.draw, 'submission': predict.submission}
+        others |= {'output': predict.output != 'table', 'ensemble': config.evaluation.ensemble}
+        others |= {'views': views not in ((), ('1',))}
+        for name in (name for name, given in others.items() if given):
+            yield f'--features are written alone, of the central crop. Leave --{name} out.'
 
 
 def _check_benchmark(config) -> Iterator[str]:

@@ -1,13 +1,35 @@
 """What the layers of a built network compute: models from its input to a layer's outputs."""
 
 import re
+from collections.abc import Sequence
 
 import keras
 
 from alexnet_tf.models import topology
 from input_pipeline import errors
 
+LINEAR = ':linear'  # after the name of a layer: before its activation
 _WITH_WEIGHTS = re.compile(r'(conv|fc|local)(\d)(_[ab])?')
+
+
+def build_extractor(
+    model: keras.Model, layers: Sequence[str], *, linear: bool = False
+) -> keras.Model:
+    """Builds the model from images to the outputs of several layers, each computed once.
+
+    Args:
+        model: As of `build_layer_extractor`.
+        layers: Names as of `build_layer_extractor`, such as 'conv5', 'fc6:linear' or 'fc7'.
+        linear: Whether to take all layers with weights before their activation.
+
+    Returns:
+        A model from images to a dict: name as given -> outputs in float32.
+
+    Raises:
+        ValueError: There is no such layer.
+    """
+    outputs = {name: build_layer_extractor(model, name, linear=linear).output for name in layers}
+    return keras.Model(model.input, outputs)
 
 
 def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = False) -> keras.Model:
@@ -16,7 +38,7 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     Args:
         model: From `alexnet.build` or `cifar.build`, with which it shares its layers.
         layer: The layer's name without the column, such as 'conv5', 'norm1' or 'fc7'; with the
-            column, as 'conv5_a', for one of them.
+            column, as 'conv5_a', for one of them. With ':linear' behind it as if `linear` were set.
         linear: Whether to take a layer with weights before its activation.
 
     Returns:
@@ -25,6 +47,7 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     Raises:
         ValueError: There is no such layer.
     """
+    layer, linear = layer.removesuffix(LINEAR), linear or layer.endswith(LINEAR)
     columns = {}
     for name in [layer] if linear else [*_name_activations(layer), layer]:
         columns = columns or topology.get_layer_outputs(model, name)

@@ -181,8 +181,10 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     recipe = recipes.Recipe.from_name(config.network.recipe)
     if 'crop_size' in overrides:  # of training, too, unless that is given
         recipe = recipe.replace(training_crop_size=0)
-    with _usage_errors():
+    try:
         recipe = recipe.replace(**overrides)
+    except ValueError as error:
+        raise fields.UsageError(f'--{error}') from error
     _check_training_size(recipe)
     unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
     if unused:

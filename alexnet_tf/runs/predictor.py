@@ -15,13 +15,12 @@ import tensorflow as tf
 from alexnet_tf.models import alexnet, outputs
 from alexnet_tf.runs import loading
 from input_pipeline import cores, errors
-from input_pipeline.images import decoding
-from input_pipeline.records import writing
+from input_pipeline.records import converting
 from input_pipeline.sources import entries
 
 _AHEAD = 2  # batches that are read while one is computed
 
-Function = Callable[[tf.Tensor], tf.Tensor]  # squares -> values
+Function = Callable[[tf.Tensor], Any]  # squares -> values: a tensor, or a dict of tensors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +29,14 @@ class ImageOutput:
 
     Attributes:
         path: Of its file; '' if it came as pixels.
-        values: (...) float32: probabilities, or features; None if there is an error.
+        values: (...) float32: probabilities, or features; a dict of them if the function returns
+            one; None if there is an error.
         square: (size, size, 3) uint8 RGB, the image as records store it; None if there is an error.
         error: Why the file could not be read; '' if it could.
     """
 
     path: str
-    values: np.ndarray | None = None
+    values: Any = None
     square: np.ndarray | None = None
     error: str = ''
 
@@ -46,7 +46,7 @@ class Predictor:
 
     Args:
         trained: Tells the size of the squares, and whether EXIF orientation is applied.
-        function: Squares (batch, size, size, 3) uint8 RGB -> (batch, ...).
+        function: Squares (batch, size, size, 3) uint8 RGB -> (batch, ...), or a dict of these.
         batch_size: Images a step.
     """
 
@@ -58,10 +58,16 @@ class Predictor:
             function, input_signature=[squares], autograph=False, jit_compile=False
         )
         self._fit_to_square = tf.function(
-            lambda image: decoding.resize_to_square(image, self._size),
+            lambda image: self._rendering.fit_to_square(image, self._size),
             input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
             autograph=False,
         )
+
+    @property
+    def output_shapes(self) -> Any:
+        """The shape of one image's values; a dict of shapes if the function returns one."""
+        structure = self._compute.get_concrete_function().structured_outputs
+        return tf.nest.map_structure(lambda output: tuple(output.shape[1:]), structure)
 
     def __call__(self, images: Iterable[str | np.ndarray]) -> Iterator[ImageOutput]:
         """Yields the output for each image, in order.
@@ -95,7 +101,7 @@ class Predictor:
         if not isinstance(image, str):
             return self._fit_to_square(image).numpy()
         try:
-            return writing.decode_square(
+            return converting.decode_square(
                 entries.ImageFile(image, -1)(),
                 self._rendering,
                 self._size,
@@ -106,12 +112,16 @@ class Predictor:
     def _predict_batch(self, batch, size: int) -> Iterator[ImageOutput]:
         squares = [image for _, image in batch if not isinstance(image, str)]
         padding = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
-        values = iter(self._compute(np.stack(squares + padding)).numpy() if squares else ())
+        values = self._compute(np.stack(squares + padding)) if squares else ()
+        values = tf.nest.map_structure(lambda tensor: tensor.numpy(), values)
+        rows = itertools.count()
         for path, image in batch:
             if isinstance(image, str):
                 yield ImageOutput(path, error=image)
             else:
-                yield ImageOutput(path, next(values), image)
+                row = next(rows)
+                of_image = tf.nest.map_structure(operator.itemgetter(row), values)
+                yield ImageOutput(path, of_image, image)
 
 
 def build_probability_function(

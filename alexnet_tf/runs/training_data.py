@@ -3,8 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
+from alexnet_tf.runs import image_index
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets
 from input_pipeline.records import caching, manifests
@@ -13,8 +16,8 @@ _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 
 def load_manifest(config: schema.Config) -> manifests.Manifest:
-    """Loads the manifest of the prepared records, or of their copy that `--cache` asks for."""
-    manifest = manifests.load(config.data.data_dir)
+    """Loads the manifest of `--data_dir`, or of its copy that `--cache` asks for."""
+    manifest = image_index.load_manifest(config)
     if config.input.cache == 'none':
         return manifest
     return caching.copy_to_cache(manifest, caching.cache_directory(config.input.cache))
@@ -87,6 +90,8 @@ def create_stream(
     manifest: manifests.Manifest,
     augment: augmentation.Augmentation,
     share: tuple[int, int] = (0, 1),
+    *,
+    balanced_labels: np.ndarray | None = None,
 ) -> datasets.TrainingDataset:
     """Creates the training data of a run.
 
@@ -96,6 +101,7 @@ def create_stream(
         manifest: Of the records.
         augment: The training augmentation.
         share: (worker, workers): of each batch, the part of one worker.
+        balanced_labels: The labels of all examples, if classes are balanced.
 
     Raises:
         UsageError: The images do not fit the network.
@@ -112,6 +118,7 @@ def create_stream(
         on_accelerator=config.input.augment_on == 'accelerator',
         share=share,
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
+        balanced_labels=balanced_labels,
     )
 
 

@@ -15,11 +15,14 @@ class Targets:
         cutmix: The share of batches whose images get a rectangle of another image, and whose
             targets its label in proportion (CutMix, Yun et al., 2019).
         seed: Seed of the rectangles.
+        class_weights: The factor of an example's loss, by its label; () for 1. Of a mixed image,
+            each label's part of the loss has that label's factor.
     """
 
     label_smoothing: float = 0.0
     cutmix: float = 0.0
     seed: int = 0
+    class_weights: tuple[float, ...] = ()
 
     def mix(self, images: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Pastes a rectangle of the images in reverse order into those of a batch or a part of one.
@@ -54,15 +57,24 @@ class Targets:
             own_share: From `mix`.
         """
         logits = tf.cast(logits, tf.float32)
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        loss, weight = self._weigh(labels, logits)
         if own_share is not None:
-            others = tf.reverse(labels, [0])
-            other = tf.nn.sparse_softmax_cross_entropy_with_logits(others, logits)
+            other, other_weight = self._weigh(tf.reverse(labels, [0]), logits)
             loss = own_share * loss + (1.0 - own_share) * other
+            weight = own_share * weight + (1.0 - own_share) * other_weight
         if self.label_smoothing:
             uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), 1)
+            uniform = uniform * weight if self.class_weights else uniform
             loss = (1.0 - self.label_smoothing) * loss + self.label_smoothing * uniform
         return loss
+
+    def _weigh(self, labels, logits):
+        """Returns the cross-entropy of each example times its weight, and the weight."""
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        if not self.class_weights:
+            return loss, 1.0
+        weight = tf.gather(tf.constant(self.class_weights, tf.float32), labels)
+        return weight * loss, weight
 
 
 def _place(size: int, share: tf.Tensor, place: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Batches for training and evaluation, made on the CPU while the accelerator works."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -10,7 +11,8 @@ from input_pipeline.batches import augmentation, preprocessing, shuffling
 from input_pipeline.images import decoding
 from input_pipeline.records import checking, manifests
 
-_GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280}  # about 250 MB
+# About 250 MB. References are small, but their order is that of raw records.
+_GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280, 'reference': 1280}
 _PREFETCHED = 2  # float32 batches of 77 MB: as many in the making, and as many ready
 
 
@@ -31,6 +33,7 @@ class TrainingDataset:
         dtype: Type of finished images, 'float32' or 'bfloat16'.
         group_examples: See `shuffling.EpochReader`; 0: as many as take about 250 MB.
         share: (i, n): only the i-th of n equal parts of every batch.
+        balanced_labels: See `shuffling.EpochReader`.
     """
 
     shards: shuffling.Shards
@@ -44,11 +47,12 @@ class TrainingDataset:
     dtype: str = 'float32'
     group_examples: int = 0
     share: tuple[int, int] = (0, 1)
+    balanced_labels: np.ndarray | None = None
 
     @property
     def num_examples(self) -> int:
         """Number of examples in an epoch, of all shares."""
-        return sum(records for _, records in self.shards)
+        return self._reader.num_examples
 
     def read_batches(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None
@@ -74,7 +78,11 @@ class TrainingDataset:
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None
     ) -> tf.data.Dataset:
         """Reads serialized records in training order; see `shuffling.EpochReader.read_chunks`."""
-        reader = shuffling.EpochReader(
+        return self._reader.read_chunks(start=start, epochs=epochs)
+
+    @functools.cached_property
+    def _reader(self) -> shuffling.EpochReader:
+        return shuffling.EpochReader(
             self.shards,
             batch_size=self.batch_size,
             seed=self.seed,
@@ -82,8 +90,8 @@ class TrainingDataset:
             group_examples=self.group_examples or _GROUP_EXAMPLES[self.layout.encoding],
             tolerant=self.tolerant,
             share=self.share,
+            balanced_labels=self.balanced_labels,
         )
-        return reader.read_chunks(start=start, epochs=epochs)
 
     def read_crops(self, *, start: tuple[int, int] = (0, 0), epochs: int | None) -> tf.data.Dataset:
         """Reads what a CPU must compute: (crops, mirrored, shifts, scales, labels, mask) chunks."""
@@ -106,8 +114,12 @@ class TrainingDataset:
     @tf.autograph.experimental.do_not_convert
     def _cut(self, chunk: shuffling.Chunk):
         """Decodes the crops of a chunk; mirrors them, unless that is left to the accelerator."""
+        stored = sum(records for _, records in self.shards)
         parameters = self.augment.sample(
-            chunk.indices, chunk.positions, seed=self.seed, epochs=chunk.epochs
+            chunk.indices + stored * chunk.copies,  # each copy is another example
+            chunk.positions,
+            seed=self.seed,
+            epochs=chunk.epochs,
         )
         crop_size = self.augment.crop_size
 

@@ -6,8 +6,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline.images import decoding
-from input_pipeline.records import manifests
+from input_pipeline.images import decoding, rendering
+from input_pipeline.records import manifests, references
 
 _BLOCK = 8  # columns of a JPEG block
 # The accurate transform, as Pillow's: TensorFlow's default differs by up to 12 grey levels and is
@@ -42,7 +42,12 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
     def decode(image):
         return tf.io.decode_jpeg(image, **_JPEG_OPTIONS)
 
-    return _map_images(decode, encoded, layout.square_size)
+    def render(reference):
+        image = references.read(reference, layout.root)
+        return rendering.render(image, layout.rendering, layout.square_size).square
+
+    is_reference = layout.encoding == references.ENCODING
+    return _map_images(render if is_reference else decode, encoded, layout.square_size)
 
 
 def decode_crops(
@@ -68,10 +73,10 @@ def decode_crops(
         (n, crop_size, crop_size, 3) uint8 RGB.
     """
     size = None if is_resized else crop_size
-    if layout.encoding == 'raw':
-        cut = _slice_windows(_decode_raw(encoded, layout.square_size), windows, size)
-    else:
+    if layout.encoding == 'jpeg':
         cut = _decode_jpeg_windows(encoded, windows, size, layout.square_size)
+    else:
+        cut = _slice_windows(decode_squares(encoded, layout), windows, size)
 
     def cut_and_mirror(index):
         crop = cut(index)
@@ -177,7 +182,8 @@ def resize(images: tf.Tensor, size: int) -> tf.Tensor:
 
     Without a filter, as GPUs and servers compute it too: windows are at most twice as large.
     """
-    resized = tf.image.resize(images, [size, size])
+    # As float32, which LiteRT requires; the kernel computes in it anyway.
+    resized = tf.image.resize(tf.cast(images, tf.float32), [size, size])
     return tf.cast(tf.round(resized), tf.uint8)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline.batches import random_bits
+from input_pipeline.batches import balancing, random_bits
 
 CHUNK = 32  # decoded images that fit into a core's cache
 
@@ -32,6 +32,8 @@ class Chunk(NamedTuple):
         epochs: (n,) int64.
         positions: (n,) int64, the examples' positions in the epoch.
         mask: (n,) float32: 0 for an example that was read already and only fills up an epoch.
+        copies: (n,) int64: how often the same example came earlier in the epoch; above 0 only where
+            classes are balanced.
     """
 
     records: tf.Tensor
@@ -39,6 +41,7 @@ class Chunk(NamedTuple):
     epochs: tf.Tensor
     positions: tf.Tensor
     mask: tf.Tensor
+    copies: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,9 @@ class EpochReader:
         tolerant: Whether a record that cannot be read becomes an empty string; in a damaged file,
             all records from the damage on.
         share: (i, n): only the i-th of n equal parts of every batch. All records are read.
+        balanced_labels: The label of each record, (examples,) int64, if every class shall be drawn
+            equally often: an epoch then leaves out some examples and repeats others, see
+            `balancing.BalancedDraws`. None: an epoch has each example once.
     """
 
     shards: Shards
@@ -65,6 +71,12 @@ class EpochReader:
     group_examples: int = 8192
     tolerant: bool = False
     share: tuple[int, int] = (0, 1)
+    balanced_labels: np.ndarray | None = None
+
+    @property
+    def num_examples(self) -> int:
+        """Number of examples in an epoch, of all shares."""
+        return self._draws.num_examples if self._draws else int(self._counts.sum())
 
     def read_chunks(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None = 1
@@ -124,29 +136,51 @@ class EpochReader:
         """Number of groups in an epoch."""
         return -(-len(self.shards) // self._group_shards)
 
+    @functools.cached_property
+    def _draws(self) -> balancing.BalancedDraws | None:
+        labels = self.balanced_labels
+        return None if labels is None else balancing.BalancedDraws(labels, self.seed)
+
+    def _count_draws(self, epoch):
+        """How often an epoch draws records of each shard, and each record; None: once."""
+        if not self._draws:
+            return tf.constant(self._counts), None
+        draws = self._draws.count(epoch)
+        owners = np.repeat(np.arange(len(self._counts)), self._counts)
+        return tf.math.unsorted_segment_sum(draws, owners, len(self._counts)), draws
+
     def _find_group(self, epoch: int, skipped: int) -> int:
         """The group that holds the example at position `skipped` of an epoch."""
-        ends = np.cumsum(self._counts[self._permute_shards(tf.constant(epoch, tf.int64)).numpy()])
+        number = tf.constant(epoch, tf.int64)
+        counts, _ = self._count_draws(number)
+        ends = np.cumsum(tf.gather(counts, self._permute_shards(number)))
         return int(np.searchsorted(ends, skipped, 'right')) // self._group_shards
 
     def _read_group(self, number, start) -> tf.data.Dataset:
         """The chunks of group `number`, counted through all epochs."""
-        total = int(self._counts.sum())
+        total = self.num_examples
         epoch, group = number // self._groups, number % self._groups
         permuted = self._permute_shards(epoch)
-        ends = tf.cumsum(tf.gather(self._counts, permuted))
+        counts, draws = self._count_draws(epoch)
+        ends = tf.cumsum(tf.gather(counts, permuted))
         last = tf.minimum((group + 1) * self._group_shards, len(self.shards))
         members, end = permuted[group * self._group_shards : last], ends[last - 1]
-        begin = end - tf.reduce_sum(tf.gather(self._counts, members))
+        begin = end - tf.reduce_sum(tf.gather(counts, members))
         records, indices = _read_shards(self.shards, self._counts, members, self.tolerant)
         order = self._permutation(end - begin, (epoch + 1) * len(self.shards) + group)
+        copies = tf.zeros_like(order)
+        if draws is not None:
+            order, copies = _repeat_rows(order, tf.gather(draws, indices))
         # Examples that were already read fill up the epoch's last batch.
         skipped = tf.where(epoch == start[0], tf.constant(start[1], tf.int64), 0)
         fill = tf.where(group == self._groups - 1, (skipped - total) % self.batch_size, 0)
-        order = tf.concat([order, tf.repeat(order[-1:], fill)], 0)
+        order, copies = (
+            tf.concat([rows, tf.repeat(tf.concat([[0], rows], 0)[-1:], fill)], 0)
+            for rows in (order, copies)
+        )
         rest = tf.maximum(skipped - begin, 0)
 
-        def gather_chunk(order, positions):
+        def gather_chunk(order, copies, positions):
             # Chunk by chunk: to permute a whole group of records costs a tenth of decoding them.
             return Chunk(
                 tf.gather(records, order),
@@ -154,18 +188,19 @@ class EpochReader:
                 tf.fill(tf.shape(order), epoch),
                 positions,
                 tf.cast(positions < total, tf.float32),
+                copies,
             )
 
-        examples = order[rest:], tf.range(begin, end + fill)[rest:]
+        examples = order[rest:], copies[rest:], tf.range(begin, end + fill)[rest:]
         if self.share[1] > 1:
             examples = self._select_share(*examples, skipped)
         return tf.data.Dataset.from_tensor_slices(examples).batch(CHUNK).map(gather_chunk)
 
-    def _select_share(self, order, positions, skipped):
+    def _select_share(self, order, copies, positions, skipped):
         part, parts = self.share
         rows = self.batch_size // parts
         selected = (positions - skipped) % self.batch_size // rows == part
-        return tf.boolean_mask(order, selected), tf.boolean_mask(positions, selected)
+        return tuple(tf.boolean_mask(each, selected) for each in (order, copies, positions))
 
     def _permute_shards(self, epoch) -> tf.Tensor:
         return self._permutation(tf.constant(len(self.shards), tf.int64), epoch)
@@ -176,7 +211,23 @@ class EpochReader:
             return tf.range(size)
         # Hashed: for consecutive keys, TensorFlow makes permutations that resemble each other.
         key = random_bits.make_keys(self.seed, stream, tf.range(2))
-        return tf.random.experimental.index_shuffle(tf.range(size), key, size - 1)
+        some = tf.maximum(size, 1)  # none cannot be shuffled
+        return tf.random.experimental.index_shuffle(tf.range(some), key, some - 1)[:size]
+
+
+def _repeat_rows(order, draws) -> tuple[tf.Tensor, tf.Tensor]:
+    """Repeats each row of a group as often as it is drawn.
+
+    Args:
+        order: A permutation of range(sum of draws).
+        draws: (rows,) int64.
+
+    Returns:
+        The rows in that order, and how often each came before in the order of the rows.
+    """
+    rows = tf.repeat(tf.range(tf.size(draws, tf.int64)), draws)
+    copies = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(draws, exclusive=True), draws)
+    return tf.gather(rows, order), tf.gather(copies, order)
 
 
 def _read_shards(shards, counts, selected, tolerant):

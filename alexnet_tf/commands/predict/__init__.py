@@ -1,4 +1,4 @@
-"""`--mode=predict`: the most probable classes of each image, or a submission to ILSVRC."""
+"""`--mode=predict`: the classes of images, what layers compute, or a submission to ILSVRC."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from alexnet_tf.commands.evaluate import selection
-from alexnet_tf.commands.predict import streams
+from alexnet_tf.commands.predict import features, streams
 from alexnet_tf.config import fields, schema
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers, progress
@@ -27,6 +27,8 @@ def run(config: schema.Config) -> None:
         DataError: None of the files could be read.
     """
     options = config.predict
+    if options.features:
+        return features.run(config)
     plots = availability.require_plots('--draw') if options.draw else None
     views = selection.select_views(config, default=('1',))[0]
     paths = streams.list_inputs(options.inputs)

@@ -9,7 +9,7 @@ import pathlib
 
 from alexnet_tf.commands.train import budget, fine_tuning, linear_head, monitor, trainer
 from alexnet_tf.config import schema
-from alexnet_tf.runs import build, creation, initial_weights, training_data
+from alexnet_tf.runs import build, class_balance, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
 from alexnet_tf.training import state as state_lib
 from input_pipeline.records import manifests
@@ -54,11 +54,19 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
     statistics = manifests.load_statistics(manifest)
     augment = build.build_augmentation(statistics, recipe)
     share = (replicas.worker, replicas.workers)
-    stream = training_data.create_stream(config, recipe, manifest, augment, share)
+    balance = class_balance.load(config, manifest)
+    stream = training_data.create_stream(
+        config, recipe, manifest, augment, share, balanced_labels=balance.sampled_labels
+    )
 
     finish = augment.finish_on_device if stream.on_accelerator else None
     learner = build.build_learner(
-        config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
+        config,
+        recipe,
+        len(manifest.classes),
+        replicas=replicas,
+        finish_on_device=finish,
+        class_weights=() if balance.weights is None else balance.weights.tolist(),
     )
     build.check_layer_rates(recipe, learner.model)
     return trainer.Trainer(
@@ -66,6 +74,7 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
         recipe=recipe,
         manifest=manifest,
         stream=stream,
+        balance=balance,
         learner=learner,
         replicas=replicas,
         evaluator=evaluator.Evaluator(
@@ -93,13 +102,14 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
         messages, missing = initial_weights.load_initial_weights(config, model, classes)
     if training.replicas.is_chief:
         creation.create_or_check(config, training.manifest)
+        training.balance.keep_or_check(pathlib.Path(config.run_dir))
     if newest:
         state = training.restore(newest)
     else:
         state = state_lib.TrainingState()
         training.monitor.rewind(None)
         training.monitor.write_start()
-    for message in messages:
+    for message in [*messages, *training.balance.describe()]:
         log(message)
     training.monitor.log_start()
     if config.training.linear_head and not newest:

@@ -50,6 +50,7 @@ def initialise(training: trainer.Trainer, state: state_lib.TrainingState, missin
             labels,
             num_classes=len(training.manifest.classes),
             label_smoothing=training.recipe.label_smoothing,
+            class_weights=training.balance.example_weights,
         )
         layer.kernel.assign(kernel)
         layer.bias.assign(bias)
@@ -105,7 +106,12 @@ def _read_batches(training: trainer.Trainer, num_features: int) -> Iterator[tupl
 
 
 def fit(
-    features: np.ndarray, labels: np.ndarray, *, num_classes: int, label_smoothing: float = 0.0
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    num_classes: int,
+    label_smoothing: float = 0.0,
+    class_weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Fits a multinomial logistic regression, with the weight decay that fits images held out.
 
@@ -114,6 +120,7 @@ def fit(
         labels: (images,) from 0.
         num_classes: Number of classes.
         label_smoothing: As of the recipe.
+        class_weights: What an image counts by its label, (num_classes,); None for 1.
 
     Returns:
         Kernel (features, num_classes) and bias (num_classes,), float32, and the weight decay.
@@ -127,38 +134,49 @@ def fit(
     views = features.shape[1]
     targets = np.repeat(targets[labels].astype(np.float32), views, axis=0)
     is_held_out = np.repeat(np.arange(len(labels)) % _HELD_OUT == _HELD_OUT - 1, views)
-    decay = _choose_decay(rows, targets, is_held_out)
-    weights = _minimise(rows, targets, decay)
+    counts = None  # of each row as so many
+    if class_weights is not None:
+        counts = np.repeat(class_weights[labels].astype(np.float32), views)
+    decay = _choose_decay(rows, targets, counts, is_held_out)
+    weights = _minimise(rows, targets, counts, decay)
     kernel = weights[:-1] / scale
     return kernel, weights[-1] - mean @ kernel, decay
 
 
-def _choose_decay(rows: np.ndarray, targets: np.ndarray, is_held_out: np.ndarray) -> float:
+def _choose_decay(
+    rows: np.ndarray, targets: np.ndarray, counts: np.ndarray | None, is_held_out: np.ndarray
+) -> float:
     """Chooses the weight decay with the lowest error on the rows held out."""
 
     def compute_error(decay: float) -> float:
-        weights = _minimise(rows[~is_held_out], targets[~is_held_out], decay)
+        kept = None if counts is None else counts[~is_held_out]
+        weights = _minimise(rows[~is_held_out], targets[~is_held_out], kept, decay)
         predicted = (rows[is_held_out] @ weights).argmax(1)
-        return float(np.mean(predicted != targets[is_held_out].argmax(1)))
+        is_wrong = predicted != targets[is_held_out].argmax(1)
+        held_out = None if counts is None else counts[is_held_out]
+        return float(np.average(is_wrong, weights=held_out))
 
     return min(_DECAYS, key=compute_error)
 
 
-def _minimise(rows: np.ndarray, targets: np.ndarray, decay: float) -> np.ndarray:
+def _minimise(
+    rows: np.ndarray, targets: np.ndarray, counts: np.ndarray | None, decay: float
+) -> np.ndarray:
     """Minimises the cross-entropy with a weight decay, but of the last row, the bias.
 
     Newton's method with an upper bound of the Hessian (Boehning, 1992), which needs to be inverted
     only once and no learning rate: the loss falls in every step.
     """
     penalty = np.append(np.full(rows.shape[1] - 1, decay), 0.0)[:, None]
-    bound = rows.T @ rows / (2 * len(rows)) + np.diag(penalty[:, 0])
+    weighted = rows if counts is None else rows * counts[:, None]
+    bound = rows.T @ weighted / (2 * len(rows)) + np.diag(penalty[:, 0])
     inverse = np.linalg.inv(bound).astype(np.float32)
     weights = np.zeros((rows.shape[1], targets.shape[1]), np.float32)
     for _ in range(_ITERATIONS):
         logits = rows @ weights
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         excess = exponentials / exponentials.sum(1, keepdims=True) - targets
-        gradient = rows.T @ excess / len(rows) + penalty * weights
+        gradient = weighted.T @ excess / len(rows) + penalty * weights
         weights -= inverse @ gradient.astype(np.float32)
     return weights
 

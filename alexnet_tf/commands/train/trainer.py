@@ -14,7 +14,7 @@ from alexnet_tf.commands.train import monitor
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
-from alexnet_tf.runs import build, creation, run_directory, training_data
+from alexnet_tf.runs import build, class_balance, creation, run_directory, training_data
 from alexnet_tf.training import checkpoint, distribution, evaluator, health, schedule, signals
 from alexnet_tf.training import state as state_lib
 from alexnet_tf.training import steps as steps_lib
@@ -34,6 +34,7 @@ class Trainer:
         recipe: Hyperparameters.
         manifest: Of the records.
         stream: The training examples of this worker.
+        balance: How the examples of the classes count.
         learner: The network and what trains it.
         replicas: Of the network, on all workers.
         evaluator: Of the network.
@@ -44,6 +45,7 @@ class Trainer:
     recipe: recipes.Recipe
     manifest: manifests.Manifest
     stream: datasets.TrainingDataset
+    balance: class_balance.ClassBalance
     learner: build.Learner
     replicas: distribution.SingleReplica
     evaluator: evaluator.Evaluator

@@ -27,6 +27,22 @@ def test_the_loss_is_the_cross_entropy_with_the_mixed_distribution(smoothing, ow
     np.testing.assert_allclose(loss, -(expected * np.log(probabilities)).sum(1), rtol=1e-5)
 
 
+@pytest.mark.parametrize(('smoothing', 'own_share'), [(0.0, None), (0.2, 0.25)])
+def test_each_part_of_the_loss_has_the_weight_of_its_label(smoothing, own_share):
+    weights, share = (0.5, 3.0, 0.0, 1.5), 1.0 if own_share is None else own_share
+    expected = []
+    for row, label in enumerate(LABELS):
+        log = LOGITS[row] - np.log(np.exp(LOGITS[row]).sum())
+        terms = [
+            part * weights[target] * -((1 - smoothing) * log[target] + smoothing * log.mean())
+            for part, target in ((share, label), (1 - share, LABELS[5 - row]))
+        ]
+        expected.append(sum(terms))
+    weighted = targets.Targets(smoothing, class_weights=weights)
+    loss = weighted.compute_loss(LABELS, tf.constant(LOGITS), own_share)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_rectangle_of_the_image_in_reverse_order_is_pasted():
     for step in range(30):
         images, own_share = mix(step, cutmix=1.0)

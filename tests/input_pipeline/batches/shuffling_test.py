@@ -35,7 +35,7 @@ def read_stream(shards, **arguments):
     for chunk in read_chunks(shards, **arguments):
         assert [int(record) for record in chunk.records.numpy()] == list(chunk.indices.numpy())
         rows = zip(*(part.numpy() for part in chunk), strict=True)
-        examples += [(epoch, index) for _, index, epoch, _, mask in rows if mask]
+        examples += [(epoch, index) for _, index, epoch, _, mask, _ in rows if mask]
     return examples
 
 
@@ -142,3 +142,58 @@ def test_only_the_shards_of_the_current_groups_are_opened(tmp_path):
     missing = [(str(tmp_path / f'missing-{number}'), 3) for number in range(999)]
     reader = shuffling.EpochReader([(path, 3), *missing], reshuffle=False, group_examples=3)
     assert len(next(iter(reader.read_chunks())).records) == 3
+
+
+BALANCED = np.repeat([2, 0, 4], [3, 14, 4])  # 7 draws of each; no image of classes 1 and 3
+
+
+def test_balanced_epochs_draw_every_class_equally_often_and_resume(shards):
+    arguments = {'epochs': 5, 'balanced_labels': BALANCED, 'batch_size': 4}
+    whole = read_stream(shards, start=(2, 0), **arguments)
+    assert [epoch for epoch, _ in whole] == np.repeat([2, 3, 4], TOTAL).tolist()
+    for epoch in (2, 3, 4):
+        drawn = [BALANCED[index] for number, index in whole if number == epoch]
+        assert np.bincount(drawn).tolist() == [7, 0, 7, 0, 7]
+    for skipped in (4, 16):
+        resumed = read_stream(shards, start=(3, skipped), **arguments)
+        assert resumed == whole[TOTAL + skipped :]
+
+
+def test_copies_of_an_example_are_counted_and_workers_share_the_balanced_batches(shards):
+    arguments = {'balanced_labels': BALANCED, 'batch_size': 6}
+    whole, *shares = (
+        [
+            np.concatenate(parts)
+            for parts in zip(*read_chunks(shards, share=share, **arguments), strict=True)
+        ]
+        for share in ((0, 1), (0, 2), (1, 2))
+    )
+    indices, copies = whole[1], whole[5]
+    for index in range(TOTAL):
+        drawn = (indices == index) & (whole[4] > 0)
+        assert sorted(copies[drawn]) == list(range(drawn.sum()))
+    assert copies.max() >= 2  # 7 draws of 3 images
+    for worker, share in enumerate(shares):
+        for part, shared in zip(whole, share, strict=True):
+            of_worker = part.reshape(-1, 2, 3)[:, worker]
+            np.testing.assert_array_equal(of_worker.ravel(), shared)
+
+
+def test_a_group_of_which_nothing_is_drawn_is_passed(tmp_path):
+    """If it is the last group, its first record fills up the epoch's last batch."""
+    paths = [(str(tmp_path / f'{number}.tfrecord'), size) for number, size in enumerate((9, 1))]
+    for path, size in paths:
+        with tf.io.TFRecordWriter(path) as writer:
+            for _ in range(size):
+                writer.write(b'')
+    labels = np.array([0] + [7] * 9)  # 5 draws of each
+    chunks = read_chunks(paths, balanced_labels=labels, batch_size=4, group_examples=1, epochs=8)
+    _, indices, epochs, _, masks, _ = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    passed = 0
+    for epoch in range(8):
+        drawn = indices[(epochs == epoch) & (masks == 1)]
+        filling = indices[(epochs == epoch) & (masks == 0)]
+        assert np.bincount(labels[drawn], minlength=8).tolist() == [5, 0, 0, 0, 0, 0, 0, 5]
+        assert len(filling) == 2
+        passed += 9 in filling and 9 not in drawn
+    assert passed

@@ -1,0 +1,71 @@
+"""Draws every class equally often in an epoch, as a function of (seed, epoch)."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from input_pipeline.batches import random_bits
+
+_STREAM = -1  # of random numbers; those of the order of shards and groups are not negative
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BalancedDraws:
+    """Counts how often an epoch draws each example, so that it draws every class equally often.
+
+    The draws of a class go through its examples in one permuted pass after the other, whatever
+    epoch they fall into: no example is drawn again before all others of its class were drawn. An
+    epoch of a class with many examples is a part of a pass, of one with few it is several.
+
+    Attributes:
+        labels: (examples,) int64, in the order of the files. A class without examples is not drawn.
+        seed: Seed of the passes' orders.
+    """
+
+    labels: np.ndarray
+    seed: int = 0
+
+    @functools.cached_property
+    def num_classes(self) -> int:
+        """Number of classes that have examples."""
+        return len(np.unique(self.labels))
+
+    @property
+    def per_class(self) -> int:
+        """Number of draws of each class in an epoch, so that it is as long as the data set."""
+        return len(self.labels) // self.num_classes
+
+    @property
+    def num_examples(self) -> int:
+        """Number of draws in an epoch: at most as many as there are examples."""
+        return self.num_classes * self.per_class
+
+    def count(self, epoch: tf.Tensor) -> tf.Tensor:
+        """Counts the draws of each example in an epoch, (examples,) int64.
+
+        Args:
+            epoch: Scalar int64.
+        """
+        first = tf.cast(epoch, tf.int64) * self.per_class
+        return self._count_before(first + self.per_class) - self._count_before(first)
+
+    def _count_before(self, draws: tf.Tensor) -> tf.Tensor:
+        """Counts how often each example is among the first draws of its class."""
+        ranks, sizes = self._ranks
+        passes, rest = draws // sizes, draws % sizes
+        keys = random_bits.make_keys(self.seed, _STREAM, self.labels, passes)
+        seeds = tf.stack([random_bits.make_keys(keys, part) for part in range(3)], 1)
+        # The public `index_shuffle` takes one seed for all, although it documents many.
+        places = tf.raw_ops.RandomIndexShuffle(index=ranks, seed=seeds, max_index=sizes - 1)
+        return passes + tf.cast(places < rest, tf.int64)
+
+    @functools.cached_property
+    def _ranks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each example's rank among those of its class, and their number, (examples,) int64."""
+        order = np.argsort(self.labels, kind='stable')
+        counts = np.bincount(self.labels)
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return ranks, counts[self.labels].astype(np.int64)
