@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alexnet_tf.api.callbacks import PlateauSchedule as PlateauSchedule
     from alexnet_tf.api.classifier import Classifier as Classifier
     from alexnet_tf.api.classifier import load_run as load_run
+    from alexnet_tf.api.commands import load_weights as load_weights
     from alexnet_tf.api.commands import prepare as prepare
     from alexnet_tf.api.commands import train as train
     from alexnet_tf.api.datasets import dataset_from_records as dataset_from_records
@@ -51,6 +52,7 @@ _HOMES = {
     'image_dataset_from_directory': 'alexnet_tf.api.datasets',
     'layers': 'alexnet_tf.api.layers',
     'load_run': 'alexnet_tf.api.classifier',
+    'load_weights': 'alexnet_tf.api.commands',
     'prepare': 'alexnet_tf.api.commands',
     'preprocess_input': 'alexnet_tf.api.preprocessing',
     'recipes': 'alexnet_tf.api.network',

@@ -36,6 +36,7 @@ _OUT_OF_MEMORY = (
     '--run_dir, a smaller --batch_size or --width.'
 )
 _NO_OUTPUT = 'standard output is closed. Send it to a file, or to /dev/null.'
+_MODULES = {'import': 'import_weights'}  # of modes that Python has other uses for
 _HELP = ('--help', '-help', '-h')
 _FULL_HELP = ('--helpfull', '-helpfull')
 
@@ -89,7 +90,8 @@ def _run(config: schema.Config) -> None:
     environment.check_backend()
     _keep_freed_memory()
     with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
-        command = importlib.import_module(f'alexnet_tf.commands.{config.mode}')
+        name = _MODULES.get(config.mode, config.mode)
+        command = importlib.import_module(f'alexnet_tf.commands.{name}')
         importlib.import_module('tensorflow').config.list_physical_devices()
     environment.reset_keras()
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
@@ -132,6 +134,7 @@ def _help_page(argv: Sequence[str]) -> str:
     if 'mode' not in settings:
         return help_text.describe_program()
     recipe = settings.get('recipe', schema.Network.recipe)
+    recipe = schema.Network.recipe if recipe == schema.ANY_RECIPE else recipe
     return help_text.describe_mode(settings['mode'], recipe, hyperparameters)
 
 

@@ -1,10 +1,13 @@
-"""The commands `--mode=prepare` and `--mode=train` as functions."""
+"""The commands `--mode=prepare`, `--mode=train` and `--mode=import` as functions."""
 
 import os
+import tempfile
+import weakref
 from typing import Any
 
 from alexnet_tf.api import classifier
 from alexnet_tf.api import settings as settings_lib
+from alexnet_tf.commands import import_weights as import_command
 from alexnet_tf.commands import prepare as prepare_command
 from alexnet_tf.commands import train as train_command
 from alexnet_tf.config import environment, fields
@@ -103,3 +106,47 @@ def train(
     config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)
     return classifier.load_run(config.run_dir)
+
+
+@settings_lib.name_arguments()
+def load_weights(
+    weights: str | os.PathLike[str],
+    run_dir: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> classifier.Classifier:
+    """Makes a classifier of a file of weights, whatever program wrote it, as `--mode=import` does.
+
+    It prints what the file was taken for, and why. With the weights come the preprocessing that
+    they were trained with and the names of the classes.
+
+    Args:
+        weights: A .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or
+            .tar file.
+        run_dir: Directory for the run, which must not exist. None for a temporary one, which goes
+            with the classifier.
+        **settings: Of `--mode=import`, named as its flags: `recipe` where the file does not tell
+            its network, `class_names`, `mean_image`, `resize`, `precision`, ...
+
+    Returns:
+        The network.
+
+    Raises:
+        UsageError: A setting cannot be used, or `run_dir` exists.
+        DataError: The file is broken, or does not tell its network or its classes.
+
+    Example:
+    >>> load_weights('alexnet.pth')
+    Traceback (most recent call last):
+    input_pipeline.errors.DataError: alexnet.pth: no such file.
+    """
+    folder = None
+    if run_dir is None:
+        folder = tempfile.TemporaryDirectory(prefix='alexnet_tf-')
+        run_dir = os.path.join(folder.name, 'run')
+    merged = {'weights': weights, 'run_dir': run_dir} | settings
+    config = settings_lib.build_config('import', merged, name='load_weights')
+    import_command.run(config)
+    loaded = classifier.load_run(config.run_dir)
+    if folder:
+        weakref.finalize(loaded, folder.cleanup)
+    return loaded

@@ -1,7 +1,5 @@
 """What comes before the network and after it: `preprocess_input` and `decode_predictions`."""
 
-import functools
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +7,7 @@ import keras
 import numpy as np
 
 from alexnet_tf.models.layers import mean_subtraction
-
-_CLASSES_FILE = pathlib.Path(__file__).parents[1] / 'data' / 'imagenet_classes.txt'
+from alexnet_tf.runs import class_names as class_names_lib
 
 
 def preprocess_input(x: Any) -> Any:
@@ -70,7 +67,10 @@ def decode_predictions(
     >>> decode_predictions(np.eye(1000)[:1], top=1)
     [[('n01440764', 'tench, Tinca tinca', 1.0)]]
     """
-    classes = _load_imagenet_classes() if class_names is None else tuple(enumerate(class_names))
+    if class_names is None:
+        classes = tuple(zip(*class_names_lib.load_imagenet(), strict=True))
+    else:
+        classes = tuple(enumerate(class_names))
     scores = np.asarray(preds)
     if scores.dtype == object:
         raise ValueError(
@@ -87,10 +87,3 @@ def decode_predictions(
         [(*classes[label], row[label].item()) for label in labels]
         for labels, row in zip(best, scores, strict=True)
     ]
-
-
-@functools.cache
-def _load_imagenet_classes() -> tuple[tuple[str, str], ...]:
-    """Loads (WNID, words) by label."""
-    rows = _CLASSES_FILE.read_text(encoding='utf-8').splitlines()
-    return tuple((row.partition('\t')[0], row.partition('\t')[2]) for row in rows)

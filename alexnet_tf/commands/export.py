@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.export import formats, saved_model, signatures
-from alexnet_tf.runs import loading, run_directory
+from alexnet_tf.models.weights import writers
+from alexnet_tf.runs import description, image_index, loading, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.images import decoding
@@ -76,14 +77,14 @@ def _check_packages(kinds: Sequence[str]) -> None:
         if package := formats.find_missing_package(kind):
             raise fields.UsageError(
                 f'--export_also={kind} requires {package}, which is not installed. Run '
-                'pip install "alexnet_tf[formats]".'
+                f'pip install "alexnet_tf[{formats.EXTRAS[kind]}]".'
             )
 
 
 def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[bytes], str]:
     """Loads images to check the export on, and names their kind: held out, or noise."""
     try:
-        manifest = manifests.load(config.data.data_dir)
+        manifest = image_index.load_manifest(config)
     except errors.DataError:
         noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
         return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
@@ -118,8 +119,39 @@ def _write_formats(
     encoded: Sequence[bytes],
 ) -> None:
     """Writes the other formats beside `path`, checked against the SavedModel in `version`."""
-    if not kinds:
-        return
+    scored = [kind for kind in kinds if kind not in _WEIGHT_WRITERS]
+    if scored:
+        _write_scored_formats(scored, trained, load, version=version, path=path, encoded=encoded)
+    for kind in kinds:
+        if kind in _WEIGHT_WRITERS:
+            file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
+            print(f'export: {file}, {_WEIGHT_WRITERS[kind](file, trained)}')
+
+
+def _write_safetensors(file: pathlib.Path, trained: loading.TrainedRun) -> str:
+    metadata = description.to_metadata(trained)
+    is_torchvision = writers.write_safetensors(file, trained.model, metadata)
+    return f'weights by the keys of {"torchvision" if is_torchvision else "alexnet_tf"}'
+
+
+def _write_keras(file: pathlib.Path, trained: loading.TrainedRun) -> str:
+    model = loading.build_with_preprocessing(trained)
+    formats.write_keras(file, model, description.to_metadata(trained))
+    return 'a Keras model of images from 0 to 255'
+
+
+_WEIGHT_WRITERS = {'safetensors': _write_safetensors, 'keras': _write_keras}
+
+
+def _write_scored_formats(
+    kinds: Sequence[str],
+    trained: loading.TrainedRun,
+    load: Callable[..., loading.TrainedRun],
+    *,
+    version: pathlib.Path,
+    path: pathlib.Path,
+    encoded: Sequence[bytes],
+) -> None:
     is_exact, size = trained.precision == 'float32', len(trained.mean_image)
     if not is_exact:
         trained = load(path=trained.checkpoint, precision='float32')

@@ -1,20 +1,34 @@
-"""Exports to LiteRT and ONNX by Keras' exporters, each run once before it is kept."""
+"""Exports in other formats: LiteRT and ONNX by Keras' exporters, weights, and Keras' own file.
+
+What can be run is run once before it is kept.
+"""
 
 import contextlib
 import importlib
 import io
+import json
 import pathlib
 import tempfile
 import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
 
+from alexnet_tf.models.weights import keras_files
 from input_pipeline import errors, files, startup
 from input_pipeline.batches import preprocessing
 
-SUFFIXES = {'litert': '.tflite', 'onnx': '.onnx'}
+SUFFIXES = {
+    'litert': '.tflite',
+    'onnx': '.onnx',
+    'safetensors': '.safetensors',
+    'keras': '.keras',
+}
 _PACKAGES = {'litert': ('ai_edge_litert.interpreter',), 'onnx': ('tf2onnx', 'onnxruntime')}
+_PACKAGES |= {'safetensors': ('safetensors',), 'keras': ()}
+EXTRAS = {'litert': 'formats', 'onnx': 'formats', 'safetensors': 'weights'}  # that install them
 _INPUT = 'images'
 
 
@@ -55,19 +69,52 @@ def write_model(
         DataError: A score differs by more than the tolerance.
     """
     squares, expected = reference
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
-        temporary = pathlib.Path(folder) / path.name
+    with _write_whole(path) as temporary:
         _export(temporary, _prepend_preprocessing(model, preprocess), squares[:1])
         run = {'.tflite': _run_litert, '.onnx': _run_onnx}[path.suffix]
-        difference = float(np.abs(run(temporary, squares) - expected).max())
-        if not difference <= tolerance:
-            raise errors.DataError(
-                f'the scores of {path.name} differ from those of the SavedModel by '
-                f'{difference:.2g}; at most {tolerance:g} was expected. Nothing was written.'
-            )
+        return check_scores(path, run(temporary, squares), expected, tolerance)
+
+
+def write_keras(path: pathlib.Path, model: keras.Model, metadata: Mapping[str, str]) -> None:
+    """Writes a `.keras` file, whole or not at all.
+
+    Args:
+        path: File to write.
+        model: Any model.
+        metadata: Strings by key, kept in a member of the archive that Keras ignores.
+    """
+    with _write_whole(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, 'a') as archive:
+            archive.writestr(keras_files.DESCRIPTION, json.dumps(dict(metadata)))
+
+
+def check_scores(
+    path: pathlib.Path, scores: np.ndarray, expected: np.ndarray, tolerance: float
+) -> float:
+    """Returns the largest difference of scores.
+
+    Raises:
+        DataError: It is above the tolerance.
+    """
+    difference = float(np.abs(scores - expected).max())
+    if not difference <= tolerance:
+        raise errors.DataError(
+            f'the scores of {path.name} differ from those of the SavedModel by '
+            f'{difference:.2g}; at most {tolerance:g} was expected. Nothing was written.'
+        )
+    return difference
+
+
+@contextlib.contextmanager
+def _write_whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary file of the same name, which becomes `path` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.tmp-') as folder:
+        temporary = pathlib.Path(folder) / path.name
+        yield temporary
         with files.atomic_file(path) as unnamed:
             temporary.replace(unnamed)
-    return difference
 
 
 def _prepend_preprocessing(model, preprocess: preprocessing.Preprocessing) -> keras.Model:

@@ -146,7 +146,7 @@ class _SignatureFunctions:
         with tf.control_dependencies(checks):
             images = tf.identity(images)
         squares = tf.map_fn(
-            lambda image: decoding.resize_to_square(image, self._size),
+            lambda image: self._served.rendering.fit_to_square(image, self._size),
             images,
             fn_output_signature=tf.TensorSpec(
                 [self._size, self._size, decoding.CHANNELS], tf.uint8

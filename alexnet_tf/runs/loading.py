@@ -24,6 +24,7 @@ class TrainedRun:
         model: Images (batch, crop, crop, 3) -> logits (batch, classes), with trained weights.
         recipe: Its hyperparameters.
         classes: Class labels, in label order.
+        words: What they mean, in label order; () where they say it.
         names: Class labels for people: followed by the class's words, where it has some.
         ids: ILSVRC ids of the classes, in label order; () where they have none.
         mean_image: (size, size, 3) float32 RGB in [0, 255], of the training images.
@@ -39,6 +40,7 @@ class TrainedRun:
     model: keras.Model
     recipe: recipes.Recipe
     classes: tuple[str, ...]
+    words: tuple[str, ...]
     names: tuple[str, ...]
     ids: tuple[int, ...]
     mean_image: np.ndarray
@@ -90,6 +92,7 @@ def load_run(
         model=model,
         recipe=recipe,
         classes=tuple(data['classes']),
+        words=tuple(data.get('words', ())),
         names=name_classes(data['classes'], data.get('words', ())),
         ids=tuple(data.get('ids', ())),
         mean_image=np.load(directory / run_directory.MEAN_IMAGE_FILE, allow_pickle=False),

@@ -1,12 +1,13 @@
 """The files of a run directory, and what is read from them without building the network."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
+from input_pipeline.images import rendering
 from input_pipeline.records import manifests
 
 DATA_FILE = 'data.json'
@@ -14,6 +15,8 @@ MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
+# In DATA_FILE: what weights were imported, see `imported`, and an empty `manifest_sha256`.
+IMPORTED_KEY = 'weights'
 
 
 def read_config(directory: pathlib.Path) -> schema.Config:
@@ -66,19 +69,32 @@ def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) ->
 def check_same_data(directories: Sequence[str]) -> None:
     """Checks that runs to be averaged were trained on the same records.
 
+    Of imported weights the records are not known: they need the same classes.
+
     Raises:
-        DataError: They were not, or a directory holds no run.
+        DataError: They were not, files become other pixels for them, or a directory holds no run.
     """
     if len(directories) < 2:
         return
-    hashes = {name: read_data(pathlib.Path(name))['manifest_sha256'] for name in directories}
-    first = directories[0]
-    for name, sha256 in hashes.items():
-        if sha256 != hashes[first]:
+    data = [read_data(pathlib.Path(name)) for name in directories]
+    for name, other in zip(directories[1:], data[1:], strict=True):
+        problem = _find_difference(data[0], other)
+        if problem:
             raise errors.DataError(
-                f'--ensemble: {name} was trained on other records than {first}. Name runs that '
-                'were trained on the same --data_dir.'
+                f'--ensemble: {name} {problem} than {directories[0]}. Name runs that were trained '
+                'on the same --data_dir.'
             )
+
+
+def _find_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Says what is other about a run's data; '' where nothing is."""
+    hashes = [data['manifest_sha256'] for data in (first, other)]
+    if all(hashes):
+        return '' if hashes[0] == hashes[1] else 'was trained on other records'
+    if first['classes'] != other['classes']:
+        return 'has other classes'
+    renderings = [rendering.Rendering.from_settings(data) for data in (first, other)]
+    return '' if renderings[0] == renderings[1] else 'shows image files in another way'
 
 
 def find_checkpoint(directory: pathlib.Path, which: str, flag: str) -> pathlib.Path:

@@ -153,24 +153,44 @@ def resize_to_square(image: tf.Tensor, size: int = SQUARE_SIZE) -> tf.Tensor:
     central = image[start[0] : end[0], start[1] : end[1]]
     resized = tf.case(
         [
-            (side > size, lambda: _resize(central, size, 'area')),
-            (side < size, lambda: _resize(central, size, 'bicubic')),
+            (side > size, lambda: _resize(central, [size, size], 'area')),
+            (side < size, lambda: _resize(central, [size, size], 'bicubic')),
         ],
         default=lambda: central,
     )
     return tf.ensure_shape(resized, [size, size, CHANNELS])
 
 
-def encode_jpeg(image: tf.Tensor) -> tf.Tensor:
-    """Encodes an image as a JPEG of quality 95 without chroma subsampling.
+def warp_to_square(image: tf.Tensor, size: int = SQUARE_SIZE) -> tf.Tensor:
+    """Resizes a whole image to a square, whatever its shape, as `resize_to_square` resizes.
+
+    Args:
+        image: (height, width, 3) uint8.
+        size: Side of the result in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    shrunk = _resize(image, tf.minimum(tf.shape(image)[:2], size), 'area')
+    return tf.ensure_shape(_resize(shrunk, [size, size], 'bicubic'), [size, size, CHANNELS])
+
+
+def encode_jpeg(
+    image: tf.Tensor, quality: int = JPEG_QUALITY, *, halves_colour: bool = False
+) -> tf.Tensor:
+    """Encodes an image as a baseline JPEG.
 
     Args:
         image: (height, width, 3) uint8 RGB.
+        quality: From 1 to 100, of libjpeg.
+        halves_colour: Whether colours have half the resolution of brightness (4:2:0).
 
     Returns:
         Scalar string.
     """
-    return tf.io.encode_jpeg(image, format='rgb', quality=JPEG_QUALITY, chroma_downsampling=False)
+    return tf.io.encode_jpeg(
+        image, format='rgb', quality=quality, chroma_downsampling=halves_colour
+    )
 
 
 def create_dataset_options() -> tf.data.Options:
@@ -226,6 +246,6 @@ def _shift(values):
     return tf.bitwise.right_shift(values, tf.constant(8, tf.uint16))
 
 
-def _resize(image, size: int, method: str):
-    resized = tf.image.resize(image, [size, size], method)
+def _resize(image, size, method: str):
+    resized = tf.image.resize(image, size, method)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)

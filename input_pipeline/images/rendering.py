@@ -18,7 +18,7 @@ is another matter: see `headers.check`, which comes first.
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -41,17 +41,30 @@ class Rendering:
         exif_orientation: Whether images are turned as EXIF (or XMP) says.
         colour_profiles: Whether images with an ICC profile are converted to sRGB.
         background: Color behind transparent pixels, '#rrggbb'.
+        warp: Whether whole images are resized to squares, as Caffe's tools do, instead of central
+            squares. Records never are.
     """
 
     exif_orientation: bool = False
     colour_profiles: bool = False
     background: str = '#ffffff'
+    warp: bool = False
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Takes the fields from the settings of a manifest or a run; older ones lack some."""
         names = (field.name for field in dataclasses.fields(cls))
         return cls(**{name: settings[name] for name in names if name in settings})
+
+    def to_settings(self) -> dict[str, Any]:
+        """Returns the fields for a manifest or a run: `warp`, which records lack, if it is set."""
+        settings = dataclasses.asdict(self)
+        return settings if self.warp else {n: v for n, v in settings.items() if n != 'warp'}
+
+    def fit_to_square(self, image: tf.Tensor, size: int) -> tf.Tensor:
+        """Resizes an image, or its central square: (height, width, 3) -> (size, size, 3) uint8."""
+        resize = decoding.warp_to_square if self.warp else decoding.resize_to_square
+        return resize(image, size)
 
     @property
     def background_rgb(self) -> tuple[int, int, int]:
@@ -135,7 +148,7 @@ def render_jpeg(
         metadata = jpeg.read_metadata_in_graph(encoded)
     metadata = _select_metadata(metadata, rendering)
     rgb = _show(decoding.decode_jpeg(encoded), metadata, rendering)
-    return Rendered(decoding.resize_to_square(rgb, size), metadata, tf.constant(False))
+    return Rendered(rendering.fit_to_square(rgb, size), metadata, tf.constant(False))
 
 
 def render_other(
@@ -146,7 +159,7 @@ def render_other(
     metadata = _select_metadata(pixels.metadata, rendering)
     rgb = _show(pixels.rgb, metadata, rendering, pixels.alpha)
     is_composited = decoding.is_transparent(pixels.alpha)
-    return Rendered(decoding.resize_to_square(rgb, size), metadata, is_composited)
+    return Rendered(rendering.fit_to_square(rgb, size), metadata, is_composited)
 
 
 def render_pixels(rgba: np.ndarray, profile: bytes, rendering: Rendering) -> np.ndarray:
@@ -199,13 +212,13 @@ def render_square(
     if encoded.startswith(headers.JPEG):
         # In Python: it takes the graph longer, which most images then do not need.
         metadata = jpeg.read_metadata(encoded) if rendering.uses_metadata else _ORDINARY
-        treatments = _list_treatments(metadata, rendering)
-        is_ordinary = all(treatment.startswith(NOT_CONVERTED) for treatment in treatments)
-        used = PLAIN if is_ordinary else rendering
+        treatments = list_treatments(metadata, rendering)
+        plain = dataclasses.replace(rendering, exif_orientation=False, colour_profiles=False)
+        used = rendering if changes_pixels(treatments) else plain
         return _trace(render_jpeg, used, size)(encoded).square, treatments
     rendered = _trace(render_other, rendering, size)(encoded)
     metadata = jpeg.Metadata(*(value.numpy() for value in rendered.metadata))
-    return rendered.square, _list_treatments(metadata, rendering, bool(rendered.is_composited))
+    return rendered.square, list_treatments(metadata, rendering, bool(rendered.is_composited))
 
 
 @functools.cache
@@ -217,9 +230,10 @@ def _trace(render_: Callable[..., Rendered], rendering: Rendering, size: int):
     )
 
 
-def _list_treatments(
+def list_treatments(
     metadata: jpeg.Metadata, rendering: Rendering, is_composited: bool = False
 ) -> tuple[str, ...]:
+    """Lists what is done to an image with some metadata, in Python values."""
     treatments = []
     if rendering.colour_profiles and metadata.profile:
         treatments.append(_describe_profile(metadata.profile))
@@ -228,6 +242,11 @@ def _list_treatments(
     if rendering.exif_orientation and metadata.orientation != orientation.UPRIGHT:
         treatments.append(f'{TURNED} {metadata.orientation}')
     return tuple(filter(None, treatments))
+
+
+def changes_pixels(treatments: Sequence[str]) -> bool:
+    """Returns whether what is done to an image changes its pixels."""
+    return not all(treatment.startswith(NOT_CONVERTED) for treatment in treatments)
 
 
 @functools.lru_cache(maxsize=256)

@@ -23,6 +23,7 @@ NAMES = [
     'image_dataset_from_directory',
     'layers',
     'load_run',
+    'load_weights',
     'prepare',
     'preprocess_input',
     'recipes',

@@ -1,6 +1,8 @@
 """`--mode=report`: a summary, an HTML page and a model card of a run; or the paper's tables."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 from alexnet_tf.commands.report import (
     documents,
@@ -23,13 +25,13 @@ def run(config: schema.Config) -> None:
     """Prints the summary of a run; writes `report.html`, `MODEL_CARD.md` and `curves.png`.
 
     Raises:
-        DataError: The run has not finished an epoch.
+        DataError: The run has not finished an epoch, and is not of imported weights.
     """
     if config.report.paper_tables:
         return paper_comparison.run(config)
     directory = pathlib.Path(config.run_dir)
     epochs = tables.read_csv(directory / run_directory.SUMMARY_FILE)
-    if not epochs:
+    if not epochs and not run_directory.read_data(directory).get(run_directory.IMPORTED_KEY):
         raise errors.DataError(
             f'--run_dir={directory} holds no finished epoch. Run --mode=train first, or name '
             'another --run_dir.'
@@ -44,9 +46,9 @@ def run(config: schema.Config) -> None:
         steps = next_steps.collect(findings.gather(config, analysis, epochs))
         print(step.to_text(steps))
     plots = availability.load_plots()
-    if plots:
+    if plots and epochs:
         plots.save_figure(plots.plot_curves(epochs), directory / 'curves.png')
-    else:
+    elif not plots:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
     card = documents.build_card(directory, analysis, rows)
     page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
@@ -56,15 +58,11 @@ def run(config: schema.Config) -> None:
 
 
 def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:
-    directory, last = pathlib.Path(config.run_dir), epochs[-1]
-    lines = [
-        f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
-        f'  training accuracy    {tables.format_accuracy(float(last["train_top1_error"]))} '
-        '(last epoch, random crops, with dropout)',
-    ]
-    manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
+    directory = pathlib.Path(config.run_dir)
+    data = run_directory.read_data(directory)
+    lines = _describe_training(directory, epochs, data)
     for row in rows:
-        same_records = row['manifest_sha256'] == manifest_sha256
+        same_records = data['manifest_sha256'] in ('', row['manifest_sha256'])
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
             lines.append(f'  validation accuracy  {_describe_result(row, analysis)}')
     if analysis.errors:
@@ -74,8 +72,20 @@ def _summarise(config: schema.Config, epochs, rows, analysis: validation.Validat
     exports = run_directory.get_export_dir(config)
     if versions := saved_model.list_versions(exports):
         lines.append(f'  SavedModel           {exports / str(versions[-1])}')
-    lines.append(f'  TensorBoard          tensorboard --logdir {directory / "tensorboard"}')
+    if epochs:
+        lines.append(f'  TensorBoard          tensorboard --logdir {directory / "tensorboard"}')
     return '\n'.join(lines)
+
+
+def _describe_training(directory: pathlib.Path, epochs, data: Mapping[str, Any]) -> list[str]:
+    if not epochs:
+        return [f'report: {directory}, {data["source"]}']
+    last = epochs[-1]
+    return [
+        f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
+        f'  training accuracy    {tables.format_accuracy(float(last["train_top1_error"]))} '
+        '(last epoch, random crops, with dropout)',
+    ]
 
 
 def _describe_result(row, analysis: validation.ValidationAnalysis) -> str:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.report import step, validation
-from alexnet_tf.config import serialization
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, result_tables, tables
@@ -47,13 +47,13 @@ def build_card(
         architecture=_describe_network(trained),
         classes=trained.names,
         data=_describe_data(analysis, data),
-        training=f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
-        f'in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
-        f'{config.network.precision} activations.',
+        training=_describe_training(trained, config, data),
         results=[_format_row(row, data) for row in rows if not row['weights']],
         calibration=_describe_calibration(analysis),
         commands={
-            'Train it again': serialization.to_command(config, config.mode),
+            f'{"Import" if config.mode == "import" else "Train"} it again': (
+                serialization.to_command(config, config.mode)
+            ),
             'Classify new images': 'python -m alexnet_tf.main --mode=predict '
             f'--run_dir={shlex.quote(str(directory))} --inputs=FOLDER',
         },
@@ -72,13 +72,31 @@ def _describe_network(trained: loading.TrainedRun) -> str:
     )
 
 
+def _describe_training(
+    trained: loading.TrainedRun, config: schema.Config, data: Mapping[str, Any]
+) -> str:
+    if origin := data.get(run_directory.IMPORTED_KEY):
+        return (
+            f'None here: the weights are those of {origin["file"]}, {origin["bytes"]:,} bytes with '
+            f'the SHA-256 {origin["sha256"]}. They were taken for this network because of: '
+            f'{"; ".join(origin["recognised"])}.'
+        )
+    return (
+        f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
+        f'in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
+        f'{config.network.precision} activations.'
+    )
+
+
 def _describe_data(analysis: validation.ValidationAnalysis, data: Mapping[str, Any]) -> str:
     source, manifest = data.get('source'), analysis.manifest
     parts = [f'Source {source}.'] if source else []
     if manifest and manifest.sha256 == data['manifest_sha256']:
         counts = [f'{manifest.count_examples(split):,} in {split}' for split in manifest.splits]
         parts.append(f'Images: {", ".join(counts)}.')
-    return ' '.join([*parts, f'SHA-256 of the manifest: {data["manifest_sha256"]}.'])
+    if data['manifest_sha256']:
+        parts.append(f'SHA-256 of the manifest: {data["manifest_sha256"]}.')
+    return ' '.join(parts)
 
 
 def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,7 +141,7 @@ def build_page(
         else html.paragraph('None yet. Run --mode=evaluate.'),
         html.paragraph(card.calibration, note=True),
         *step.to_blocks(steps),
-        *_build_training(epochs, plots),
+        *(_build_training(epochs, plots) if epochs else ()),
         html.heading('Kernels of the first layer'),
         html.image(image, 'kernels of conv1', kind='kernels'),
         html.paragraph('Column a above column b; all on one scale.', note=True),

@@ -31,8 +31,10 @@ def collect(findings: Findings) -> list[Step]:
     return list(filter(None, steps))
 
 
-def compare_minutes_and_images(findings: Findings) -> Step:
-    """Finds out whether more minutes or more images would help."""
+def compare_minutes_and_images(findings: Findings) -> Step | None:
+    """Finds out whether more minutes or more images would help; None without training."""
+    if not findings.epochs:
+        return None
     validated = [epoch for epoch in findings.epochs if epoch.get('validation_top1_error')]
     steps, curve, learning_rates = (
         np.array([float(epoch[name]) for epoch in validated])

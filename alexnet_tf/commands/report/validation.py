@@ -8,7 +8,7 @@ import numpy as np
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import error_analysis, prediction_cache
-from alexnet_tf.runs import loading, predictor
+from alexnet_tf.runs import image_index, loading, predictor
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
@@ -48,7 +48,7 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
         DataError: There is no trained network.
     """
     try:
-        manifest = manifests.load(config.data.data_dir)
+        manifest = image_index.load_manifest(config)
         evaluator = scoring.RunEvaluator(config, manifest)
     except errors.DataError as error:
         return ValidationAnalysis(loading.load_run(config, compiled=True), skipped=str(error))

@@ -1,52 +1,46 @@
-"""Reads `.caffemodel` files, with the order of their layers, in all versions of Caffe's format.
+"""Reads Caffe's `.caffemodel` files of all versions, with their list of layers, and mean images."""
 
-Caffe's schema is described here as far as it is read, for the parser of `protobuf`. Numbers are
-declared as bytes, which a packed field looks like, so that they are not copied one by one.
-"""
-
-import functools
 import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import message
 
-from alexnet_tf.models.weights import weight_file
+from alexnet_tf.models.weights import protobuf, weight_file
 from input_pipeline import errors
 
 FORMAT = 'Caffe'
-# Message -> field -> (number, type, whether it repeats).
-_INT64, _STRING, _BYTES, _INT32 = 'TYPE_INT64', 'TYPE_STRING', 'TYPE_BYTES', 'TYPE_INT32'
-_SCHEMA = {
-    'Shape': {'dim': (1, _INT64, True)},
+# Caffe's schema, as far as it is read.
+_SCHEMA: protobuf.Schema = {
+    'Shape': {'dim': (1, protobuf.INT64, True)},
     'Blob': {
-        'num': (1, _INT32, False),
-        'channels': (2, _INT32, False),
-        'height': (3, _INT32, False),
-        'width': (4, _INT32, False),
-        'data': (5, _BYTES, False),
+        'num': (1, protobuf.INT32, False),
+        'channels': (2, protobuf.INT32, False),
+        'height': (3, protobuf.INT32, False),
+        'width': (4, protobuf.INT32, False),
+        'data': (5, protobuf.BYTES, False),
         'shape': (7, 'Shape', False),
-        'double_data': (8, _BYTES, False),
+        'double_data': (8, protobuf.BYTES, False),
     },
     # Layers of three generations: the last is inside one of the second.
     'Layer': {
-        'name': (1, _STRING, False),
-        'type': (2, _STRING, False),
+        'name': (1, protobuf.STRING, False),
+        'type': (2, protobuf.STRING, False),
         'blobs': (7, 'Blob', True),
     },
     'LayerOf2013': {
-        'name': (1, _STRING, False),
-        'type': (2, _STRING, False),
+        'name': (1, protobuf.STRING, False),
+        'type': (2, protobuf.STRING, False),
         'blobs': (50, 'Blob', True),
     },
     'LayerOf2014': {
         'layer': (1, 'LayerOf2013', False),
-        'name': (4, _STRING, False),
-        'type': (5, _INT32, False),
+        'name': (4, protobuf.STRING, False),
+        'type': (5, protobuf.INT32, False),
         'blobs': (6, 'Blob', True),
     },
     'Net': {
-        'name': (1, _STRING, False),
+        'name': (1, protobuf.STRING, False),
         'layers': (2, 'LayerOf2014', True),
         'layer': (100, 'Layer', True),
     },
@@ -71,7 +65,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     Raises:
         DataError: Two layers with weights have one name, or an array has other data than shape.
     """
-    net = _get_class('Net').FromString(weight_file.read_bytes(path))
+    net = protobuf.parse(_SCHEMA, 'Net', weight_file.read_bytes(path))
     nested = [layer.layer if layer.HasField('layer') else layer for layer in net.layers]
     layers = [*nested, *net.layer]
     if not layers:
@@ -81,8 +75,21 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         FORMAT,
         weight_file.collect(pair for layer in layers for pair in _read_blobs(layer)),
         [weight_file.Layer(layer.name, _get_kind(layer.type)) for layer in layers],
-        {'name': net.name},
+        metadata={'name': net.name},
     )
+
+
+def read_mean_image(path: pathlib.Path) -> np.ndarray:
+    """Reads a `.binaryproto`, such as imagenet_mean.binaryproto.
+
+    Returns:
+        (channels, rows, columns), BGR as in all of Caffe.
+
+    Raises:
+        DataError: It holds other data than its shape says.
+    """
+    blob = protobuf.parse(_SCHEMA, 'Blob', weight_file.read_bytes(path))
+    return np.squeeze(_read_blob('the mean image', blob))
 
 
 def _get_kind(kind: str | int) -> str:
@@ -93,25 +100,11 @@ def _get_kind(kind: str | int) -> str:
 def _read_blobs(layer: message.Message) -> Iterator[tuple[str, np.ndarray]]:
     for index, blob in enumerate(layer.blobs):
         name = f'{layer.name}/{index}'
-        is_new = blob.HasField('shape')
-        shape = blob.shape.dim if is_new else (blob.num, blob.channels, blob.height, blob.width)
-        dtype = np.dtype('<f8' if blob.double_data else '<f4')
-        data = blob.double_data or blob.data
-        yield name, weight_file.from_bytes(name, data, dtype, tuple(shape))
+        yield name, _read_blob(name, blob)
 
 
-@functools.cache
-def _get_class(name: str) -> type[message.Message]:
-    file = descriptor_pb2.FileDescriptorProto(name='alexnet_tf_caffe.proto', package='caffe')
-    for message_name, fields in _SCHEMA.items():
-        descriptor = file.message_type.add(name=message_name)
-        for field_name, (number, kind, repeats) in fields.items():
-            label = 'LABEL_REPEATED' if repeats else 'LABEL_OPTIONAL'
-            field = descriptor.field.add(name=field_name, number=number, label=label)
-            if kind in _SCHEMA:
-                field.type, field.type_name = 'TYPE_MESSAGE', f'.caffe.{kind}'
-            else:
-                field.type = kind
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f'caffe.{name}'))
+def _read_blob(name: str, blob: message.Message) -> np.ndarray:
+    is_new = blob.HasField('shape')
+    shape = blob.shape.dim if is_new else (blob.num, blob.channels, blob.height, blob.width)
+    dtype = np.dtype('<f8' if blob.double_data else '<f4')
+    return weight_file.from_bytes(name, blob.double_data or blob.data, dtype, tuple(shape))

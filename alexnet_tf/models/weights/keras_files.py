@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import pathlib
 import zipfile
@@ -19,6 +20,9 @@ FORMAT = 'Keras'
 _WEIGHTS, _CONFIG = 'model.weights.h5', 'config.json'
 _VARIABLES, _NAME = 'vars', 'name'  # in a `.weights.h5`: a layer's group, and its name there
 _MODEL = 'model_weights'  # in an `.h5` of a whole model, beside the optimizer's
+_MAX_ITEMS = 10_000
+# What `export` of this package adds to a `.keras`: strings by key, see `runs.description`.
+DESCRIPTION = 'alexnet_tf.json'
 _KINDS = {
     'Conv2D': 'convolution',
     'Dense': 'fully_connected',
@@ -43,13 +47,16 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         weight_file.check_size(path.stat().st_size, 'the file')
         with path.open('rb') as file:
             return weight_file.WeightFile(path, FORMAT, _read_arrays(file))
-    with zipfile.ZipFile(path) as archive:
-        names = weight_file.list_members(archive, path.stat().st_size)
+    with weight_file.open_archive(path) as (archive, names):
         if _WEIGHTS not in names:
             raise errors.DataError(f'it lacks {_WEIGHTS}.')
-        config = json.loads(weight_file.read_member(archive, _CONFIG)) if _CONFIG in names else {}
+        config, description = (
+            json.loads(weight_file.read_member(archive, name)) if name in names else {}
+            for name in (_CONFIG, DESCRIPTION)
+        )
         arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
-    return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config))
+    metadata = {str(key): str(value) for key, value in description.items()}
+    return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config), metadata=metadata)
 
 
 def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
@@ -66,12 +73,15 @@ def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
 
 def _list_datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     datasets: list[h5py.Dataset] = []
+    count = itertools.count(1)
 
     def visit(_, item):
         if isinstance(item, h5py.Dataset):
             datasets.append(item)
+        return next(count) > _MAX_ITEMS or None  # anything but None ends it
 
-    root.visititems(visit)  # it does not follow links to other files
+    if root.visititems(visit):  # it does not follow links to other files
+        raise errors.DataError(f'it has more than {_MAX_ITEMS:,} groups and data sets.')
     for dataset in datasets:
         if dataset.external or dataset.is_virtual:
             raise errors.DataError(f'{dataset.name} lies in another file.')

@@ -34,6 +34,8 @@ class Layout:
         flatten: The order in which fc6 reads the last feature maps: 'HWC', position by position, or
             'CHW', map by map.
         colours: The channels that conv1 reads, 'RGB' or 'BGR'.
+        warps: Whether its programs resize whole images to squares, whatever their shape, instead of
+            cropping them.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Layout:
     dense: str
     flatten: str
     colours: str
+    warps: bool = False
 
 
 _PAPER_KEYS = {
@@ -68,6 +71,7 @@ CAFFE = Layout(
     dense='OI',
     flatten='CHW',
     colours='BGR',
+    warps=True,
 )
 CAFFE_CONVERTED = dataclasses.replace(
     CAFFE,

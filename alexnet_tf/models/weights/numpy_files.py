@@ -47,6 +47,15 @@ def read_npy(path: pathlib.Path) -> weight_file.WeightFile:
     return weight_file.WeightFile(path, FORMAT, weight_file.collect(pairs))
 
 
+def read_array(path: pathlib.Path) -> np.ndarray:
+    """Reads a `.npy` file with one array of numbers.
+
+    Raises:
+        DataError: The file holds anything else.
+    """
+    return _parse_array('the array', weight_file.read_bytes(path))
+
+
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
     if isinstance(value, np.ndarray):
         yield name, value
@@ -67,14 +76,17 @@ def read_npz(path: pathlib.Path) -> weight_file.WeightFile:
     Raises:
         DataError: A member is no array of numbers.
     """
-    with zipfile.ZipFile(path) as archive:
-        names = weight_file.list_members(archive, path.stat().st_size)
+    with weight_file.open_archive(path) as (archive, names):
         pairs = [(name.removesuffix('.npy'), _read_member(archive, name)) for name in names]
     return weight_file.WeightFile(path, FORMAT, weight_file.collect(pairs))
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    file = io.BytesIO(weight_file.read_member(archive, name))
+    return _parse_array(name, weight_file.read_member(archive, name))
+
+
+def _parse_array(name: str, content: bytes) -> np.ndarray:
+    file = io.BytesIO(content)
     shape, is_fortran_order, dtype = _read_header(file)
     if dtype.hasobject:
         raise errors.DataError(f'{name} holds objects, expected numbers.')

@@ -32,8 +32,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
 
 def _read_zip(path: pathlib.Path) -> weight_file.WeightFile:
-    with zipfile.ZipFile(path) as archive:
-        names = weight_file.list_members(archive, path.stat().st_size)
+    with weight_file.open_archive(path) as (archive, names):
         pickles = [name for name in names if pathlib.PurePosixPath(name).name == _PICKLE]
         if len(pickles) != 1:
             raise errors.DataError(f'it has {len(pickles)} members {_PICKLE}, expected one.')

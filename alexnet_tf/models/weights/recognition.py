@@ -34,12 +34,15 @@ class Recognition:
         recipes: The recipes whose networks have such weights: none for other filters and for this
             package's layout, several where the file does not tell them apart.
         reasons: Why, a phrase each.
+        order: What follows conv1 in the file's list of layers, of 'normalization' and 'max_pool';
+            () without a list.
     """
 
     layout: layouts.Layout | None
     arrays: Mapping[str, Mapping[str, str]]
     recipes: tuple[str, ...]
     reasons: tuple[str, ...]
+    order: tuple[str, ...] = ()
 
 
 def recognise(file: weight_file.WeightFile) -> Recognition:
@@ -67,7 +70,7 @@ def recognise(file: weight_file.WeightFile) -> Recognition:
     recipes, reasons = _find_recipes(file, layout, pairs)
     kernel = next(iter(pairs.values()))['kernel']
     reason = f'{file.format} file with the names and axes of {layout.name}, such as {kernel}'
-    return Recognition(layout, pairs, recipes, (reason, *reasons))
+    return Recognition(layout, pairs, recipes, (reason, *reasons), _find_order(file))
 
 
 def _find_own(file: weight_file.WeightFile) -> dict[str, dict[str, str]]:

@@ -1,10 +1,11 @@
 """What a reader found in a weight file, and the limits that all readers keep."""
 
+import contextlib
 import dataclasses
 import math
 import pathlib
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import ml_dtypes
@@ -14,7 +15,9 @@ from input_pipeline import errors
 
 # AlexNet's weights are 250 MB in float32; with an optimizer's state three times as much.
 MAX_BYTES = 1 << 30
+MEAN_IMAGE = 'averageImage'  # the name of a mean image among the arrays, (rows, columns, RGB)
 _MAX_MEMBERS, _MAX_DIMENSIONS = 10_000, 64
+_MAX_DIRECTORY_BYTES = 4 << 20  # of an archive; zipfile makes objects of ten times the size
 # Of others, zipfile decompresses all that there is, whatever size the archive claims.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -42,6 +45,7 @@ class WeightFile:
         format: The format that its content was read as, such as 'PyTorch (zip)'.
         arrays: Numbers of any dtype, by the file's own names.
         layers: The layers in order, with and without weights; () where the format has no list.
+        classes: Names of the classes in label order; () where the format has none.
         metadata: What else the file says about itself; {} where it says nothing.
     """
 
@@ -49,6 +53,7 @@ class WeightFile:
     format: str
     arrays: Mapping[str, np.ndarray]
     layers: Sequence[Layer] = ()
+    classes: Sequence[str] = ()
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -140,17 +145,30 @@ def collect(pairs: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
-    """Lists the files of an archive, after checks that all of them can be read within the limits.
+@contextlib.contextmanager
+def open_archive(path: pathlib.Path) -> Iterator[tuple[zipfile.ZipFile, list[str]]]:
+    """Opens a zip archive after checks that all its members can be read within the limits.
 
     Args:
-        archive: Open for reading.
-        size: The archive's in bytes.
+        path: Of the archive.
+
+    Yields:
+        The archive, and the names of its members, sorted.
 
     Raises:
         DataError: Members have the same name or data, lie outside the archive's folder, are
             encrypted or compressed in an unusual way, or are too many or too large.
     """
+    with path.open('rb') as file:
+        end = zipfile._EndRecData(file)
+        if end and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY_BYTES:
+            size = end[zipfile._ECD_SIZE]
+            raise errors.DataError(f'its list of members has {size:,} bytes.')
+        with zipfile.ZipFile(file) as archive:
+            yield archive, _list_members(archive, path.stat().st_size)
+
+
+def _list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
     members = archive.infolist()
     if len(members) > _MAX_MEMBERS:
         raise errors.DataError(f'it has {len(members):,} members, expected {_MAX_MEMBERS:,}.')
@@ -173,7 +191,7 @@ def list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Reads a file of an archive whose members `list_members` has checked.
+    """Reads a file of an archive from `open_archive`.
 
     Raises:
         zipfile.BadZipFile: It is damaged.

@@ -1,15 +1,12 @@
 """Images before the network, and predictions after it, as `keras.applications` has them."""
 
-import os
-import pathlib
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf.api import inference, preprocessing
+from alexnet_tf.api import inference
 
 MEAN = np.array([123, 117, 104], np.float32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)
@@ -54,20 +51,6 @@ def test_imagenets_classes_are_in_the_order_of_keras():
     np.testing.assert_allclose([score for *_, score in best], [0.3, 0.2, 0.1, 0.05], rtol=1e-6)
 
 
-def test_the_list_of_classes_is_whole():
-    classes = preprocessing._load_imagenet_classes()
-    wnids = [wnid for wnid, _ in classes]
-    assert len(classes) == len(set(wnids)) == 1000
-    assert wnids == sorted(wnids)
-    assert all(wnid[0] == 'n' and len(wnid) == 9 for wnid in wnids)
-    assert all(words.strip() == words != '' for _, words in classes)
-
-
-def test_the_list_of_classes_is_imagenets(real_data):
-    lines = (real_data / 'imagenet_meta' / 'synset_words.txt').read_text().splitlines()
-    assert [' '.join(pair) for pair in preprocessing._load_imagenet_classes()] == lines
-
-
 def test_classes_of_ones_own_have_their_label():
     scores = tf.constant([[0.2, 0.7, 0.1], [0.5, 0.0, 0.5]])
     decoded = alexnet_tf.decode_predictions(scores, top=2, class_names=('cat', 'dog', 'eel'))
@@ -86,13 +69,6 @@ def test_more_than_there_are_is_all():
 def test_predictions_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r'expected \(batch, 1000\)\. Give the class_names'):
         alexnet_tf.decode_predictions(np.zeros(shape))
-
-
-def test_the_list_is_package_data():
-    text = (pathlib.Path(__file__).parents[3] / 'setup.cfg').read_text()
-    section = text.split('[options.package_data]')[1].split('[')[0].split()
-    assert {'alexnet_tf', 'py.typed', 'data/*.txt'} <= set(section)
-    assert os.access(preprocessing._CLASSES_FILE, os.R_OK)
 
 
 def test_predictions_of_a_classifier_are_decoded_already():

@@ -1,0 +1,100 @@
+"""What a weight file holds, and the network that it was trained with."""
+
+import dataclasses
+import pathlib
+
+from alexnet_tf.config import schema, serialization
+from alexnet_tf.models import recipes
+from alexnet_tf.models.weights import readers, recognition, weight_file
+from alexnet_tf.runs import description
+from input_pipeline import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What was read from a weight file.
+
+    Attributes:
+        file: Its arrays.
+        recognised: What it was taken for.
+        description: Of the run that it is from; None if it is of another program.
+    """
+
+    file: weight_file.WeightFile
+    recognised: recognition.Recognition
+    description: description.Description | None
+
+    @property
+    def path(self) -> pathlib.Path:
+        """The file."""
+        return self.file.path
+
+    def count_classes(self) -> int:
+        """Counts the outputs of the last fully-connected layer.
+
+        Raises:
+            DataError: There is no such layer.
+        """
+        layers = self.recognised.arrays
+        names = [name for name in layers if name.startswith('fc') and '_' not in name]
+        if not names or (self.recognised.layout and 'fc8' not in names):
+            raise errors.DataError(f'{self.path}: it lacks fc8, the layer of the classes.')
+        last = layers[max(names)]
+        if not (bias := last.get('bias', last.get('1'))):
+            raise errors.DataError(f'{self.path}: {max(names)} has no bias.')
+        return self.file.arrays[bias].size
+
+
+def read(path: pathlib.Path) -> Contents:
+    """Reads a weight file and recognises its layers.
+
+    Raises:
+        DataError: The file is broken, or not of an AlexNet.
+    """
+    file = readers.read(path)
+    try:
+        described = description.from_metadata(file.metadata)
+    except errors.DataError as error:
+        raise errors.DataError(f'{path}: {error}') from error
+    return Contents(file, recognition.recognise(file), described)
+
+
+def complete(config: schema.Config, contents: Contents) -> schema.Config:
+    """Returns the config with the network that the file tells of; flags override it.
+
+    Raises:
+        DataError: No flag and nothing in the file tells the network.
+    """
+    recipe, described = config.network.recipe, contents.description
+    if described and recipe in (schema.ANY_RECIPE, described.settings['recipe']):
+        given, defaults = map(serialization.to_settings, (config, schema.Config()))
+        open_settings = {
+            name: value
+            for name, value in described.settings.items()
+            if name == 'recipe' or given[name] == defaults[name]
+        }
+        return serialization.replace(config, open_settings)
+    if recipe != schema.ANY_RECIPE:
+        return config
+    return serialization.replace(config, {'recipe': _choose_recipe(contents)})
+
+
+def _choose_recipe(contents: Contents) -> str:
+    """Returns the recipe that a file is of.
+
+    Raises:
+        DataError: It may be of several, or of none.
+    """
+    fitting, path = contents.recognised.recipes, contents.path
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        flags = ' or '.join(f'--recipe={name}' for name in fitting)
+        raise errors.DataError(
+            f'{path}: it lists no layers, and fits several networks whose weights have the same '
+            f'shapes but compute other features. Give {flags}, whichever it was trained with.'
+        )
+    raise errors.DataError(
+        f'{path}: it does not tell its network. Give --recipe, one of {", ".join(recipes.RECIPES)}'
+        ', and the settings that differ from it, such as --width.'
+    )

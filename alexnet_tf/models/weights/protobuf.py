@@ -1,0 +1,99 @@
+"""Parses protocol buffers of untrusted files by the part of their schema that is read.
+
+A field of two bytes becomes an object of a hundred. Fields are therefore counted before any is
+parsed; what the schema leaves out stays bytes.
+"""
+
+import functools
+from collections.abc import Mapping
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+
+from input_pipeline import errors
+
+# Message -> field -> (number, type, whether it repeats). A type is a name of protobuf or of another
+# message. Packed numbers are best declared as bytes, so that they are not copied one by one.
+Schema = Mapping[str, Mapping[str, tuple[int, str, bool]]]
+INT32, INT64, STRING, BYTES = 'TYPE_INT32', 'TYPE_INT64', 'TYPE_STRING', 'TYPE_BYTES'
+
+_MAX_FIELDS = 100_000  # of a file of AlexNet's weights, a few hundred
+_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
+_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+
+
+def parse(schema: Schema, root: str, content: bytes) -> message.Message:
+    """Parses a message.
+
+    Args:
+        schema: Of the message and of those in it.
+        root: The message's name in the schema.
+        content: The message.
+
+    Raises:
+        DataError: It has more fields than any file of weights.
+        google.protobuf.message.DecodeError: It is broken.
+    """
+    _FieldCounter(schema).add_message(root, memoryview(content))
+    file = _describe(tuple((name, tuple(fields.items())) for name, fields in schema.items()))
+    return message_factory.GetMessageClass(file[root]).FromString(content)
+
+
+class _FieldCounter:
+    """Counts the fields of a message, and of the messages in it that the schema knows."""
+
+    def __init__(self, schema: Schema):
+        self._types = {
+            name: {number: kind for number, kind, _ in fields.values()}
+            for name, fields in schema.items()
+        }
+        self._fields = 0
+
+    def add_message(self, name: str, data: memoryview) -> None:
+        """Counts a message's fields; of a broken one, those before the break."""
+        types, position = self._types[name], 0
+        while position < len(data):
+            key, position = _read_varint(data, position)
+            kind, wire = types.get(key >> 3, ''), key & 7
+            size = _FIXED_BYTES.get(wire, 0)
+            if wire in (_VARINT, _DELIMITED):
+                value, position = _read_varint(data, position)
+                size = value if wire == _DELIMITED else 0
+            if wire == _DELIMITED and kind in self._types:
+                self.add_message(kind, data[position : position + size])
+            self._add(1 + size if wire == _DELIMITED and kind in (INT32, INT64) else 1)
+            position += size
+
+    def _add(self, fields: int) -> None:
+        self._fields += fields
+        if self._fields > _MAX_FIELDS:
+            raise errors.DataError(f'it has more than {_MAX_FIELDS:,} fields.')
+
+
+def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(data) and shift < 70:
+        value |= (data[position] & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if data[position - 1] < 0x80:
+            break
+    return value, position
+
+
+@functools.cache
+def _describe(schema: tuple) -> dict:
+    """Returns the descriptors of a schema's messages by name."""
+    package = f'alexnet_tf_{schema[0][0].lower()}'
+    file = descriptor_pb2.FileDescriptorProto(name=f'{package}.proto', package=package)
+    names = dict(schema)
+    for name, fields in schema:
+        descriptor = file.message_type.add(name=name)
+        for field_name, (number, kind, repeats) in fields:
+            label = 'LABEL_REPEATED' if repeats else 'LABEL_OPTIONAL'
+            field = descriptor.field.add(name=field_name, number=number, label=label)
+            if kind in names:
+                field.type, field.type_name = 'TYPE_MESSAGE', f'.{package}.{kind}'
+            else:
+                field.type = kind
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {name: pool.FindMessageTypeByName(f'{package}.{name}') for name in names}

@@ -1,0 +1,115 @@
+"""What travels with the weights of a run into a file, so that the file is a classifier again.
+
+It is one string, JSON, which `.safetensors` keeps in its header and `.keras` in a member of its
+archive: the recipe and all settings that differ from it, the classes, the mean image, and how files
+become pixels.
+"""
+
+import base64
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import recipes
+from alexnet_tf.models.weights import mean_images, weight_file
+from alexnet_tf.runs import loading
+from input_pipeline import errors
+from input_pipeline.images import rendering as rendering_lib
+
+_KEY = 'alexnet_tf'
+_DTYPE = np.dtype('<f4')
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a weight file says about the run that it is from.
+
+    Attributes:
+        settings: Of the network, by flag name.
+        classes: Class labels, in label order.
+        words: What they mean; () where they say it.
+        ids: Their ILSVRC ids; () where they have none.
+        mean_image: (size, size, 3) float32 RGB in [0, 255].
+        rendering: How files become pixels.
+    """
+
+    settings: Mapping[str, Any]
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+    mean_image: np.ndarray
+    rendering: rendering_lib.Rendering
+
+
+def to_metadata(trained: loading.TrainedRun) -> dict[str, str]:
+    """Describes a run for the metadata of a file with its weights."""
+    mean_image = trained.mean_image
+    description = {
+        'settings': _list_settings(trained),
+        **{name: getattr(trained, name) for name in ('classes', 'words', 'ids')},
+        'mean_colour': mean_images.to_colour(mean_image),
+        'mean_size': len(mean_image),
+        'rendering': trained.rendering.to_settings(),
+    }
+    if not description['mean_colour']:
+        data = np.ascontiguousarray(mean_image, _DTYPE).tobytes()
+        description['mean_image'] = base64.b64encode(data).decode()
+    return {_KEY: json.dumps(description)}
+
+
+def from_metadata(metadata: Mapping[str, str]) -> Description | None:
+    """Reads the description in a file's metadata; None if there is none.
+
+    Raises:
+        DataError: It is broken.
+    """
+    if _KEY not in metadata:
+        return None
+    try:
+        return _parse(json.loads(metadata[_KEY]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f'{type(error).__name__}: {error}'
+        raise errors.DataError(f'its description of the run is broken ({reason}).') from error
+
+
+def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
+    """Lists the network's settings: the recipe's name, and where it differs from the recipe."""
+    recipe, named = trained.recipe, recipes.Recipe.from_name(trained.recipe.name)
+    changed = {
+        field.name: getattr(recipe, field.name)
+        for field in fields.list_settings(schema.Network)
+        if hasattr(recipe, field.name) and getattr(recipe, field.name) != getattr(named, field.name)
+    }
+    return {'recipe': recipe.name, 'precision': trained.precision, **changed}
+
+
+def _parse(description: Mapping[str, Any]) -> Description:
+    settings = description['settings']
+    if unknown := set(settings) - {field.name for field in fields.list_settings(schema.Network)}:
+        raise ValueError(f'unknown settings {", ".join(sorted(unknown))}')
+    serialization.from_settings(settings)  # checks them
+    names = {name: tuple(description[name]) for name in ('classes', 'words', 'ids')}
+    if not all(isinstance(text, str) for text in (*names['classes'], *names['words'])):
+        raise ValueError('classes that are not text')
+    if not all(type(number) is int for number in names['ids']):
+        raise ValueError('ids that are not integers')
+    rendering = rendering_lib.Rendering.from_settings(description['rendering'])
+    rendering_lib.parse_color(rendering.background)
+    mean_image = _parse_mean_image(description)
+    return Description(settings, **names, mean_image=mean_image, rendering=rendering)
+
+
+def _parse_mean_image(description: Mapping[str, Any]) -> np.ndarray:
+    name, size = 'its mean image', int(description['mean_size'])
+    shape = (size, size, mean_images.CHANNELS)
+    if colour := description['mean_colour']:
+        weight_file.count_bytes(name, shape, _DTYPE.itemsize)
+        image = np.broadcast_to(np.asarray(colour, _DTYPE), shape)
+    else:
+        data = base64.b64decode(description['mean_image'], validate=True)
+        image = weight_file.from_bytes(name, data, _DTYPE, shape)
+    return mean_images.check(image, 'its description')
