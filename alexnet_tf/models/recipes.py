@@ -197,7 +197,7 @@ class Recipe:
         for name, count in (('filters', 5), ('input_mean', 3), ('input_sd', 3)):
             values = getattr(self, name)
             if len(values) != count and (values or name == 'filters'):
-                text = ','.join(map(str, values))
+                text = ','.join(f'{value:g}' for value in values)
                 raise ValueError(f'{name}={text}: expected {count} numbers.')
 
     @classmethod

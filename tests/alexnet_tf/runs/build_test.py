@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.config import fields, flags
+from alexnet_tf.config import fields, flags, serialization
+from alexnet_tf.models import recipes
 from alexnet_tf.runs import build
 from alexnet_tf.training import loss_scale
+from input_pipeline.records import manifests
 
 TINY = ('--recipe=source2012', '--width=0.05', '--crop_size=67', '--batch_size=2')
 
@@ -40,6 +42,48 @@ def test_a_learner_trains_its_network_and_lists_all_variables(precision):
     assert 'conv1_a_kernel_velocity' in names
     assert isinstance(learner.loss_scale, loss_scale.LossScale) == (precision == 'float16')
     assert ('loss_scale' in names) == (precision == 'float16')
+
+
+def test_old_flags_and_run_directories_order_the_layers_after_conv1():
+    """The former lrn1_before_pool, as a flag and as config.json keeps it."""
+    orders = {
+        order: build.resolve_recipe(parse(f'--recipe={name}', f'--{flag}lrn1_before_pool'))
+        for name, flag, order in (
+            ('paper', '', 'norm_pool_relu'),
+            ('source2012', 'no', 'relu_norm_pool'),
+        )
+    }
+    assert [recipe.conv1_order for recipe in orders.values()] == list(orders)
+    stored = serialization.to_settings(parse()) | {'lrn1_before_pool': None}
+    recipe = build.resolve_recipe(serialization.from_settings(stored))
+    assert recipe.conv1_order == 'norm_pool_relu'  # the recipe's
+
+
+@pytest.mark.parametrize('flag', ['--filters=1,2', '--input_sd=1,2', '--input_mean=7'])
+def test_another_count_of_numbers_is_refused(flag):
+    with pytest.raises(fields.UsageError, match=rf'{flag}.*: expected [35] numbers'):
+        build.resolve_recipe(parse(flag))
+
+
+def test_a_recipes_mean_colour_is_subtracted_in_training_and_evaluation():
+    """By hand: torchvision's means are (.485, .456, .406) of 255."""
+    recipe = recipes.TORCHVISION.replace(
+        crop_size=67, min_crop_area=0.0, random_crops=False, colour_shift_sd=0.0
+    )
+    statistics = manifests.ImageStatistics(
+        mean_image=np.full((80, 80, 3), 99, np.float32),
+        covariance=np.eye(3),
+        eigenvalues=np.ones(3),
+        eigenvectors=np.eye(3),
+    )
+    squares = np.full((1, 80, 80, 3), 255, np.uint8)
+    expected = np.broadcast_to([255 * 0.515, 255 * 0.544, 255 * 0.594], (1, 67, 67, 3))
+    evaluated = build.build_preprocessing(statistics.mean_image, recipe).make_views(squares, 1)
+    np.testing.assert_allclose(evaluated, expected, rtol=1e-5)
+    augment = build.build_augmentation(statistics, recipe)
+    shifts, scales = np.zeros((1, 3), np.float32), np.ones(1, np.float32)
+    trained = augment.finish(squares[:, :67, :67], shifts, scales)
+    np.testing.assert_allclose(trained, expected, rtol=1e-5)
 
 
 def test_a_device_that_does_not_exist_is_refused():
