@@ -3,10 +3,12 @@
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.commands.evaluate import quantized
 from alexnet_tf.config import fields, schema
 from alexnet_tf.export import formats, saved_model, signatures
 from alexnet_tf.models.weights import writers
@@ -16,6 +18,7 @@ from input_pipeline.batches import datasets
 from input_pipeline.images import decoding
 from input_pipeline.records import manifests
 
+_INT8 = 'litert_int8'  # of --export_also
 _CHECKED_IMAGES = 16
 # Of a score in another format, and where activations are narrower than float32.
 _TOLERANCE, _NARROW_TOLERANCE = 1e-4, 0.05
@@ -43,6 +46,7 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     settings, export_dir = config.export, run_directory.get_export_dir(config)
     _check_packages(settings.export_also)
     saved_model.resolve_path(export_dir, settings.export_version)  # before the network is loaded
+    manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
     trained = load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
     served = _serve(trained, settings.export_precision)
@@ -55,7 +59,13 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
         version=settings.export_version,
         reference=(encoded, scores),
         write_formats=lambda unnamed, path: _write_formats(
-            settings.export_also, trained, load, version=unnamed, path=path, encoded=encoded
+            settings.export_also,
+            trained,
+            load,
+            version=unnamed,
+            path=path,
+            encoded=encoded,
+            manifest=manifest,
         ),
     )
     print(f'export: {exported.path}, step {trained.step}')
@@ -79,6 +89,18 @@ def _check_packages(kinds: Sequence[str]) -> None:
                 f'--export_also={kind} requires {package}, which is not installed. Run '
                 f'pip install "alexnet_tf[{formats.EXTRAS[kind]}]".'
             )
+
+
+def _load_calibration_records(config: schema.Config) -> manifests.Manifest:
+    try:
+        manifest = image_index.load_manifest(config)
+        run_directory.check_same_classes(pathlib.Path(config.run_dir), manifest)
+    except errors.DataError as error:
+        raise errors.DataError(
+            f'--export_also={_INT8} needs the records of the run: training images to choose the '
+            f'ranges of int8 by, and validation images to measure it on. {error}'
+        ) from error
+    return manifest
 
 
 def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[bytes], str]:
@@ -117,15 +139,33 @@ def _write_formats(
     version: pathlib.Path,
     path: pathlib.Path,
     encoded: Sequence[bytes],
-) -> None:
-    """Writes the other formats beside `path`, checked against the SavedModel in `version`."""
-    scored = [kind for kind in kinds if kind not in _WEIGHT_WRITERS]
+    manifest: manifests.Manifest | None,
+) -> dict[str, Any]:
+    """Writes the other formats beside `path`, checked against the SavedModel in `version`.
+
+    Returns:
+        What was measured of an int8 model on the records of `manifest`, by its file's name.
+    """
+    scored = [kind for kind in kinds if kind not in (*_WEIGHT_WRITERS, _INT8)]
     if scored:
         _write_scored_formats(scored, trained, load, version=version, path=path, encoded=encoded)
     for kind in kinds:
         if kind in _WEIGHT_WRITERS:
             file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
             print(f'export: {file}, {_WEIGHT_WRITERS[kind](file, trained)}')
+    if _INT8 not in kinds:
+        return {}
+    file = path.with_name(f'{path.name}{formats.SUFFIXES[_INT8]}')
+    comparison = quantized.write(file, _load_exact(trained, load), manifest)
+    print(f'export: {file}: {quantized.describe(comparison)}')
+    return {file.name: comparison}
+
+
+def _load_exact(trained: loading.TrainedRun, load: Callable) -> loading.TrainedRun:
+    """Loads the network with float32 activations, if it has others."""
+    if trained.precision == 'float32':
+        return trained
+    return load(path=trained.checkpoint, precision='float32')
 
 
 def _write_safetensors(file: pathlib.Path, trained: loading.TrainedRun) -> str:
@@ -153,8 +193,7 @@ def _write_scored_formats(
     encoded: Sequence[bytes],
 ) -> None:
     is_exact, size = trained.precision == 'float32', len(trained.mean_image)
-    if not is_exact:
-        trained = load(path=trained.checkpoint, precision='float32')
+    trained = _load_exact(trained, load)
     squares = np.stack(
         [decoding.resize_to_square(decoding.decode(image), size).numpy() for image in encoded]
     )

@@ -9,7 +9,7 @@ from alexnet_tf.config import fields, validation
 MODES = {
     'prepare': 'Convert images to records of 256 x 256 pixels, with statistics.',
     'train': 'Train the network; the same command resumes a stopped run.',
-    'import': "Make a run of a weight file: Caffe's, PyTorch's, MatConvNet's, ...",
+    'import': 'Make a run of weights of Caffe, PyTorch, MatConvNet and others.',
     'evaluate': 'Compute errors of runs and ensembles, single-crop and ten-crop.',
     'predict': 'Predict the most probable classes of image files.',
     'export': 'Write a SavedModel for serving, on request LiteRT and ONNX too.',
@@ -25,7 +25,8 @@ MODES = {
 
 _TRAIN = ('train', 'experiment', 'all')
 _SCORE = ('evaluate', 'experiment', 'all')
-_BUILD = (*_TRAIN, 'import', 'benchmark', 'plot')  # plot: --figure=network without a run
+_INITIALISE = (*_TRAIN, 'benchmark', 'plot')  # plot: --figure=network without a run
+_BUILD = (*_INITIALISE, 'import')
 _LOAD_RUN = ('evaluate', 'predict', 'export', 'report', 'plot', 'retrieve')
 _READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
 _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
@@ -116,10 +117,10 @@ class Data(fields.Section):
     verify_only: bool = fields.setting(
         False, 'Only check every byte of the records in --data_dir.', modes=('prepare',)
     )
-    workers: int = fields.setting(0, 'Processes that decode. 0: one a core.', low=0, high=1024)
+    workers: int = fields.setting(0, 'Threads that convert. 0: one a core.', low=0, high=1024)
     engine: str = fields.setting(
         'local',
-        'Convert by processes here (local) or Apache Beam (beam).',
+        'Convert by threads here (local) or Apache Beam (beam).',
         choices=('local', 'beam'),
     )
     beam_options: str = fields.setting(
@@ -150,6 +151,37 @@ class Input(fields.Section):
     )
     service_dispatcher: str = fields.setting(
         'localhost:5050', "A worker's dispatcher, HOST:PORT.", modes=_SERVE
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights(fields.Section):
+    """Settings of weights of other programs, and of what does not stand in their file."""
+
+    modes: ClassVar = ('import',)
+
+    weights: str = fields.setting(
+        '',
+        'File of weights: .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, '
+        '.safetensors, .tar.',
+        metavar='FILE',
+    )
+    class_names: str = fields.setting(
+        '', "Text file, a class a line. Default: the file's, or ImageNet's 1000.", metavar='FILE'
+    )
+    mean_image: str = fields.setting(
+        '',
+        "Mean image to subtract, .npy or .binaryproto. Default: the file's, or the recipe's mean.",
+        metavar='FILE',
+    )
+    resize: str = fields.setting(
+        'auto',
+        'How image files become squares of 256 x 256:',
+        choices={
+            'auto': 'as the program of the weights does it',
+            'crop': 'the shorter side is resized, then the centre cropped',
+            'warp': "the whole image is resized, as by Caffe's tools",
+        },
     )
 
 
@@ -185,7 +217,10 @@ class Network(fields.Section):
         None, 'Round channels of a column to multiples of this.', low=1, high=64
     )
     devices: tuple[str, ...] = fields.setting(
-        (), "Such as /GPU:0,/GPU:1. Default: TensorFlow's first.", metavar='DEVICE,...'
+        (),
+        "Such as /GPU:0,/GPU:1. Default: TensorFlow's first.",
+        metavar='DEVICE,...',
+        modes=_INITIALISE,
     )
     strategy: str = fields.setting(
         'auto',
@@ -197,6 +232,7 @@ class Network(fields.Section):
             'mirrored': 'a replica of the network each',
             'multi_worker': 'a replica on each GPU, see TF_CONFIG',
         },
+        modes=_INITIALISE,
     )
     precision: str = fields.setting('float32', 'Dtype of activations:', choices=_DTYPES)
     columns: int | None = fields.setting(
@@ -231,7 +267,11 @@ class Network(fields.Section):
     hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
     crop_size: int | None = fields.setting(None, 'Side of the crop.', low=11, high=256)
     training_crop_size: int | None = fields.setting(
-        None, 'Side in training, with --global_pooling. 0: --crop_size.', low=0, high=256
+        None,
+        'Side in training, with --global_pooling. 0: --crop_size.',
+        low=0,
+        high=256,
+        modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
         None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
@@ -259,47 +299,26 @@ class Network(fields.Section):
         None, "Alpha of the source's norm in a channel. 0: none.", low=0
     )
     he_initialization: bool | None = fields.setting(
-        None, "He's initial weights, instead of the following."
+        None,
+        "He's initial weights, instead of the following.",
+        modes=_INITIALISE,
     )
-    initial_sd: float | None = fields.setting(None, 'Deviation of initial weights.', low=0)
-    initial_sd_middle: float | None = fields.setting(None, 'The same for conv3 to conv6.', low=0)
-    initial_sd_hidden: float | None = fields.setting(None, 'The same for fc6 and fc7.', low=0)
-    initial_bias: float | None = fields.setting(None, 'Bias of conv2, conv4 to conv6, fc6, fc7.')
-    initial_bias_last: float | None = fields.setting(None, 'Bias of fc8.')
+    initial_sd: float | None = fields.setting(
+        None, 'Deviation of initial weights.', low=0, modes=_INITIALISE
+    )
+    initial_sd_middle: float | None = fields.setting(
+        None, 'The same for conv3 to conv6.', low=0, modes=_INITIALISE
+    )
+    initial_sd_hidden: float | None = fields.setting(
+        None, 'The same for fc6 and fc7.', low=0, modes=_INITIALISE
+    )
+    initial_bias: float | None = fields.setting(
+        None, 'Bias of conv2, conv4 to conv6, fc6, fc7.', modes=_INITIALISE
+    )
+    initial_bias_last: float | None = fields.setting(None, 'Bias of fc8.', modes=_INITIALISE)
     dropout: float | None = fields.setting(None, 'Share of fc6 and fc7 set to 0.', low=0, high=0.99)
     dropout_on_inputs: bool | None = fields.setting(None, 'Drop their inputs, not outputs.')
     dropout_inverted: bool | None = fields.setting(None, 'Scale in training, not in inference.')
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights(fields.Section):
-    """Settings of weights of other programs, and of what does not stand in their file."""
-
-    modes: ClassVar = ('import',)
-
-    weights: str = fields.setting(
-        '',
-        'File of weights: .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, '
-        '.safetensors, .tar.',
-        metavar='FILE',
-    )
-    class_names: str = fields.setting(
-        '', "Text file, a class a line. Default: the file's, or ImageNet's 1000.", metavar='FILE'
-    )
-    mean_image: str = fields.setting(
-        '',
-        "Mean image to subtract, .npy or .binaryproto. Default: the file's, or the recipe's mean.",
-        metavar='FILE',
-    )
-    resize: str = fields.setting(
-        'auto',
-        'How image files become squares of 256 x 256:',
-        choices={
-            'auto': 'as the program of the weights does it',
-            'crop': 'the shorter side is resized, then the centre cropped',
-            'warp': "the whole image is resized, as by Caffe's tools",
-        },
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -623,6 +642,7 @@ class Export(fields.Section):
         'Other formats, beside the SavedModel:',
         choices={
             'litert': 'a .tflite model of pixels',
+            'litert_int8': 'the same in int8, with its accuracy; needs the records',
             'onnx': 'an .onnx model of pixels',
             'safetensors': "the weights, by torchvision's keys if it has such layers",
             'keras': 'a .keras file with the preprocessing',
@@ -700,8 +720,8 @@ class Config(fields.Section):
     debug: bool = fields.setting(False, "Print tracebacks and TensorFlow's own log.")
     data: Data = dataclasses.field(default_factory=Data)
     input: Input = dataclasses.field(default_factory=Input)
-    network: Network = dataclasses.field(default_factory=Network)
     weights: Weights = dataclasses.field(default_factory=Weights)
+    network: Network = dataclasses.field(default_factory=Network)
     training: Training = dataclasses.field(default_factory=Training)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
     predict: Predict = dataclasses.field(default_factory=Predict)

@@ -95,6 +95,26 @@ class ErrorAnalysis:
         ]
         return sorted(rows, key=lambda row: (-row[2], row[0]))
 
+    def rank_recalls(self) -> Rows:
+        """Lists (class, examples, recognised ones, recall, most frequent wrong prediction).
+
+        Recall is the share of the examples of a class whose most probable class it is. The lowest
+        comes first; classes without examples are left out.
+        """
+        examples, recognised = self.confusion.sum(1).tolist(), self.confusion.diagonal().tolist()
+        rows = [
+            (name, number, right, right / number, self._find_commonest_mistake(at))
+            for at, (name, number, right) in enumerate(
+                zip(self._classes, examples, recognised, strict=True)
+            )
+            if number
+        ]
+        return sorted(rows, key=lambda row: (row[3], row[0]))
+
+    def compute_mean_recall(self) -> float:
+        """Computes the mean recall over the classes with examples, the balanced accuracy."""
+        return float(np.mean([recall for _, _, _, recall, _ in self.rank_recalls()]))
+
     def _find_commonest_mistake(self, label: int) -> str:
         wrong = self.confusion[label].copy()
         wrong[label] = 0

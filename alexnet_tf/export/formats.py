@@ -15,20 +15,25 @@ from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from alexnet_tf.export import litert
 from alexnet_tf.models.weights import keras_files
 from input_pipeline import errors, files, startup
 from input_pipeline.batches import preprocessing
 
 SUFFIXES = {
     'litert': '.tflite',
+    'litert_int8': '.int8.tflite',
     'onnx': '.onnx',
     'safetensors': '.safetensors',
     'keras': '.keras',
 }
 _PACKAGES = {'litert': ('ai_edge_litert.interpreter',), 'onnx': ('tf2onnx', 'onnxruntime')}
 _PACKAGES |= {'safetensors': ('safetensors',), 'keras': ()}
+_PACKAGES['litert_int8'] = _PACKAGES['litert']
 EXTRAS = {'litert': 'formats', 'onnx': 'formats', 'safetensors': 'weights'}  # that install them
+EXTRAS['litert_int8'] = EXTRAS['litert']
 _INPUT = 'images'
 
 
@@ -73,6 +78,37 @@ def write_model(
         _export(temporary, _prepend_preprocessing(model, preprocess), squares[:1])
         run = {'.tflite': _run_litert, '.onnx': _run_onnx}[path.suffix]
         return check_scores(path, run(temporary, squares), expected, tolerance)
+
+
+def write_int8(
+    path: pathlib.Path,
+    model: keras.Model,
+    preprocess: preprocessing.Preprocessing,
+    representative: np.ndarray,
+) -> None:
+    """Writes a LiteRT model that computes in int8 wherever LiteRT can, with weights in int8.
+
+    It takes and returns what `write_model` says. Its scores are rounded: they are not compared.
+
+    Args:
+        path: File to write.
+        model: Images -> logits, in float32, without device scopes.
+        preprocess: Makes its images from squares.
+        representative: Squares (n, size, size, 3) uint8, from which the range of each layer's
+            outputs is chosen.
+    """
+
+    def iterate_inputs():
+        return ([square[None]] for square in representative)
+
+    with _write_whole(path) as temporary:
+        _export(
+            temporary,
+            _prepend_preprocessing(model, preprocess),
+            representative[:1],
+            optimizations=[tf.lite.Optimize.DEFAULT],
+            representative_dataset=iterate_inputs,
+        )
 
 
 def write_keras(path: pathlib.Path, model: keras.Model, metadata: Mapping[str, str]) -> None:
@@ -126,24 +162,20 @@ def _prepend_preprocessing(model, preprocess: preprocessing.Preprocessing) -> ke
     return keras.Model(squares, keras.layers.Softmax(dtype='float32', name='scores')(logits))
 
 
-def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray) -> None:
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray, **options) -> None:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        startup.suppress_stderr(),  # the converter's C++ logs there
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter('ignore')  # the converters' own, about NumPy
         model(example)  # the ONNX exporter requires a model that has been called
         (kind,) = (kind for kind, suffix in SUFFIXES.items() if suffix == path.suffix)
-        model.export(str(path), format=kind, verbose=False)
+        model.export(str(path), format=kind, verbose=False, **options)
 
 
 def _run_litert(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
-    litert = importlib.import_module('ai_edge_litert.interpreter')
-    with startup.suppress_stderr():  # LiteRT logs which delegate it creates
-        interpreter = litert.Interpreter(str(path))
-        (images,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
-        interpreter.resize_tensor_input(images['index'], squares.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(images['index'], squares)
-        interpreter.invoke()
-        return interpreter.get_tensor(scores['index'])
+    return litert.LiteRTModel(path)(squares)
 
 
 def _run_onnx(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:

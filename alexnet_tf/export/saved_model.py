@@ -66,7 +66,7 @@ def write(
     *,
     version: int | None = None,
     reference: tuple[Sequence[bytes], np.ndarray],
-    write_formats: Callable[[pathlib.Path, pathlib.Path], None] = lambda *_: None,
+    write_formats: Callable[[pathlib.Path, pathlib.Path], Mapping] = lambda *_: {},
 ) -> ExportedModel:
     """Writes a version under a temporary name, checks it in a separate process, and renames it.
 
@@ -81,7 +81,8 @@ def write(
         reference: Encoded images, and the scores (images, classes) float32 that the network
             computes for them.
         write_formats: Writes other formats; called with the temporary and the final path of the
-            version. If it raises, no version is left.
+            version. If it raises, no version is left. What it measured is kept as 'formats' in the
+            description.
 
     Raises:
         DataError: The version exists, its scores differ from the network's, or another process
@@ -101,8 +102,10 @@ def write(
                     f'the scores of the SavedModel differ from the network by {difference:.2g}; at '
                     f'most {TOLERANCE:g} was expected. {path} was not written.'
                 )
-            _write_sidecars(path, requests.describe_signatures(unnamed, LIMITS), encoded[0])
-            write_formats(unnamed, path)
+            description = requests.describe_signatures(unnamed, LIMITS)
+            if measured := write_formats(unnamed, path):
+                description['formats'] = dict(measured)
+            _write_sidecars(path, description, encoded[0])
     return ExportedModel(path, difference, has_warmup)
 
 

@@ -20,6 +20,8 @@ from alexnet_tf.reports import model_card, tables
 from alexnet_tf.runs import results, run_directory
 from input_pipeline import errors, files
 
+_LOWEST_RECALLS = 3  # that are printed
+
 
 def run(config: schema.Config) -> None:
     """Prints the summary of a run; writes `report.html`, `MODEL_CARD.md` and `curves.png`.
@@ -69,6 +71,7 @@ def _summarise(config: schema.Config, epochs, rows, analysis: validation.Validat
         counts = analysis.errors.confusion.sum(1)
         share = tables.format_percent(counts.max() / counts.sum())
         lines.append(f'  chance               {share} (always the commonest class)')
+        lines.append(f'  recall by class      {_describe_recalls(analysis)}')
     exports = run_directory.get_export_dir(config)
     if versions := saved_model.list_versions(exports):
         lines.append(f'  SavedModel           {exports / str(versions[-1])}')
@@ -86,6 +89,15 @@ def _describe_training(directory: pathlib.Path, epochs, data: Mapping[str, Any])
         f'  training accuracy    {tables.format_accuracy(float(last["train_top1_error"]))} '
         '(last epoch, random crops, with dropout)',
     ]
+
+
+def _describe_recalls(analysis: validation.ValidationAnalysis) -> str:
+    lowest = (
+        f'{name} {tables.format_percent(recall)} ({right:,} of {images:,})'
+        for name, images, right, recall, _ in analysis.errors.rank_recalls()[:_LOWEST_RECALLS]
+    )
+    mean = tables.format_percent(analysis.errors.compute_mean_recall())
+    return f'{mean} on average; lowest: {", ".join(lowest)}'
 
 
 def _describe_result(row, analysis: validation.ValidationAnalysis) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import operator
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import tensorflow as tf
 from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.report import step, validation
 from alexnet_tf.config import schema, serialization
+from alexnet_tf.evaluation import error_analysis
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import html, model_card, result_tables, tables
@@ -183,15 +183,9 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
     if plots and len(names) <= _MAX_PLOTTED_CLASSES:
         figure = plots.plot_confusion(errors.confusion, names)
         blocks.append(_embed(plots, figure, 'confusion matrix'))
-    classes = ('class', 'images', 'top-1 error', 'top-5 error', 'most often predicted instead')
-    shown = [0, 1, 2, 3, 4] if len(names) > outputs.TOP_K else [0, 1, 2, 4]
     blocks += [
         html.table(('class', 'predicted', 'images', 'share'), _top(errors.rank_confusions(), 3)),
-        html.heading('Errors by class'),
-        html.table(
-            operator.itemgetter(*shown)(classes),
-            map(operator.itemgetter(*shown), _top(errors.rank_classes(), 2, 3)),
-        ),
+        *_build_recalls(errors),
     ]
     if plots and errors.rank_mistakes():
         figure = scoring.plot_mistakes(plots, errors, analysis.manifest, validation.SPLIT)
@@ -202,6 +196,28 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
         blocks.append(html.heading('Calibration'))
         blocks.append(_embed(plots, figure, 'share of correct predictions by confidence'))
     return blocks
+
+
+def _build_recalls(errors: error_analysis.ErrorAnalysis) -> list[str]:
+    """Builds the table of the share of each class's images that are recognised."""
+    ranked, top5 = errors.rank_recalls(), {row[0]: row[3] for row in errors.rank_classes()}
+    mean = tables.format_percent(errors.compute_mean_recall())
+    first = f'; the first {_MAX_ROWS} of {len(ranked):,} classes' if ranked[_MAX_ROWS:] else ''
+    header = ['class', 'images', 'recognised', 'recall', 'most often predicted instead']
+    rows = _top(ranked, 3)
+    if len(errors.confusion) > outputs.TOP_K:
+        header.insert(4, 'top-5 error')
+        for row in rows:
+            row.insert(4, tables.format_percent(top5[row[0]]))
+    note = (
+        'Recall is the share of the images of a class that are recognised as it, the lowest first'
+        f'{first}. Its mean over the classes, however many images they have, is {mean}.'
+    )
+    return [
+        html.heading('Recall by class'),
+        html.paragraph(note, note=True),
+        html.table(header, rows),
+    ]
 
 
 def _embed(plots, figure, alt: str, *, kind: str = '') -> str:

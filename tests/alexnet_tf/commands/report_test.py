@@ -56,8 +56,13 @@ def report_copy(reported, tmp_path):
     return shutil.copytree(reported, tmp_path / 'copy')
 
 
+@pytest.fixture
+def without_plots(monkeypatch):
+    monkeypatch.setattr(availability, 'load_plots', lambda: None)
+
+
 def test_a_damaged_record_is_named_and_the_rest_is_reported(
-    command, report_copy, damaged, tmp_path
+    command, report_copy, damaged, without_plots, tmp_path
 ):
     shutil.rmtree(report_copy / 'probabilities')
     assert command('report', damaged('validation'), f'--run_dir={report_copy}') == 0
@@ -93,6 +98,12 @@ def test_the_page_is_well_formed_and_self_contained(reported):
         assert part in text
     probabilities = np.load(reported / 'probabilities' / 'validation-1.npy')
     labels = np.load(reported / 'probabilities' / 'validation-1.labels.npy')
+    recalls = [(probabilities.argmax(1) == at)[labels == at] for at in (0, 1)]
+    worst = min((recall.mean(), at) for at, recall in enumerate(recalls))[1]
+    cells = len(recalls[worst]), recalls[worst].sum(), f'{100 * recalls[worst].mean():.1f} %'
+    assert f'{("cat", "dog")[worst]} {cells[0]} {cells[1]} {cells[2]}' in text
+    shown = f'{("cat", "dog")[worst]} {cells[2]} ({cells[1]} of {cells[0]})'
+    assert f'; lowest: {shown}' in (reported / 'printed.txt').read_text()
     wrong = (probabilities.argmax(1) != labels).mean()
     assert f'{100 * wrong:.1f} % (' in text
 
@@ -136,9 +147,8 @@ def test_probabilities_that_are_cached_as_float16_stay(command, data, report_cop
 
 @pytest.mark.slow
 def test_the_report_of_a_resumed_run_has_its_new_results(
-    command, data, trained, tmp_path, monkeypatch
+    command, data, trained, without_plots, tmp_path
 ):
-    monkeypatch.setattr(availability, 'load_plots', lambda: None)
     run = tmp_path / 'run'
     shutil.copytree(trained, run, ignore=shutil.ignore_patterns('results.csv'))
     assert command('evaluate', data, f'--run_dir={run}', '--views=1') == 0
@@ -159,7 +169,7 @@ def test_the_report_of_a_resumed_run_has_its_new_results(
     assert '--epochs=3' in card
 
 
-def test_markup_in_names_is_escaped(command, data, reported, tmp_path):
+def test_markup_in_names_is_escaped(command, data, reported, without_plots, tmp_path):
     run = tmp_path / 'run <b>'
     shutil.copytree(reported, run)
     content = json.loads((run / 'data.json').read_text())
@@ -179,7 +189,9 @@ def test_markup_in_names_is_escaped(command, data, reported, tmp_path):
     assert r'\| \*\*$x^2$\*\* \`\](x) \&lt;' in card
 
 
-def test_without_records_the_rest_is_reported(command, report_copy, tmp_path, capsys):
+def test_without_records_the_rest_is_reported(
+    command, report_copy, without_plots, tmp_path, capsys
+):
     data_dir = f'--data_dir={tmp_path / "nowhere"}'
     assert command('report', data_dir, f'--run_dir={report_copy}') == 0
     assert 'report: no error analysis: ' in capsys.readouterr().out
@@ -190,8 +202,7 @@ def test_without_records_the_rest_is_reported(command, report_copy, tmp_path, ca
 
 
 @pytest.mark.slow
-def test_without_matplotlib_there_are_no_plots(command, data, report_copy, monkeypatch, capsys):
-    monkeypatch.setattr(availability, 'load_plots', lambda: None)
+def test_without_matplotlib_there_are_no_plots(command, data, report_copy, without_plots, capsys):
     assert command('report', data, f'--run_dir={report_copy}') == 0
     assert 'alexnet_tf[plots]' in capsys.readouterr().out
     page = Page((report_copy / 'report.html').read_text())

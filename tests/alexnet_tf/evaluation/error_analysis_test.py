@@ -44,6 +44,19 @@ def test_classes_are_ranked_by_their_errors(analysis):
     assert errors == sorted(errors, reverse=True)
 
 
+def test_recalls_are_ranked_with_their_counts_the_lowest_first(analysis):
+    expected = []
+    for at, name in enumerate(CLASSES[:6]):
+        predictions = [predicted for label, predicted in pairs() if label == at]
+        right = sum(predicted == at for predicted in predictions)
+        expected.append((name, len(predictions), right, right / len(predictions)))
+    rows = analysis.rank_recalls()
+    assert sorted(row[:4] for row in rows) == expected
+    assert [row[3] for row in rows] == sorted(recall for *_, recall in expected)
+    mean = sum(recall for *_, recall in expected) / 6
+    assert analysis.compute_mean_recall() == pytest.approx(mean)
+
+
 def test_nan_is_wrong_and_has_no_confidence():
     nan = prediction_cache.Predictions(MEMBERS[0][:9] * np.nan, LABELS[:9], IDS[:9])
     analysis = error_analysis.analyse([nan], [1.0], CLASSES)
