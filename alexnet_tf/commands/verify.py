@@ -1,4 +1,4 @@
-"""Checks the built networks of the paper and its 2012 source against every reference value."""
+"""Checks built networks against the values of the paper, its 2012 source and other AlexNets."""
 
 import dataclasses
 import pathlib
@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.config import fields, schema
-from alexnet_tf.fidelity import device_traffic, image_probes, probes, reference
+from alexnet_tf.fidelity import device_traffic, image_probes, probes, published, reference
 from alexnet_tf.models import alexnet, placement, recipes
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
@@ -35,19 +35,46 @@ class Unfaithful(Exception):
 
 
 def run(config: schema.Config) -> None:
-    """Prints what is measured, writes it to `--fidelity_file`, and fails if a value is off.
+    """Prints what is measured, and fails if a value is off.
 
-    Flags for hyperparameters change both recipes, to see which values they move; the file is only
-    written for the recipes as they are.
+    For the recipes of the paper and its source, both are checked, and the values are written to
+    `--fidelity_file`; another recipe is checked against what is published of its network. Flags for
+    hyperparameters change the recipes, to see which values they move; the file is only written for
+    the recipes as they are.
 
     Args:
         config: The configuration.
 
     Raises:
-        UsageError: A flag asks for another network.
+        UsageError: A flag asks for another network, or nothing is published of the recipe's.
         Unfaithful: A value is off.
     """
     _check_network(config.network)
+    if config.network.recipe in reference.RECIPES:
+        _verify_paper(config)
+    else:
+        _verify_published(config)
+
+
+def _verify_published(config: schema.Config) -> None:
+    name = config.network.recipe
+    if name not in published.NETWORKS:
+        raise fields.UsageError(
+            f'--recipe={name}: no values are published of its network. --mode=verify checks '
+            f'{", ".join((*reference.RECIPES, *published.NETWORKS))}.'
+        )
+    network, recipe = published.NETWORKS[name], _resolve(config, name)
+    model = _build(recipe)
+    measured = [probes.probe_published(model, recipe.input_mean)]
+    rows = [_format_row(value, measured) for value in network.list_values()]
+    rows = [(value, text, *others) for value, text, _, *others in rows]  # without the 2012 source
+    print(tables.format_table(('', network.origin, f'--recipe={name}', ''), rows))
+    top1, top5 = network.errors
+    print(f'\nPublished errors on ILSVRC-2012, single-crop: {top1} % top-1, {top5} % top-5.')
+    _refuse_off(rows)
+
+
+def _verify_paper(config: schema.Config) -> None:
     placement.create_logical_cpus(_DEVICES)
     resolved = [_resolve(config, name) for name in reference.RECIPES]
     measurements = [_measure(recipe) for recipe in resolved]
@@ -58,14 +85,17 @@ def run(config: schema.Config) -> None:
     header = ('', 'paper', '2012 source', *(f'--recipe={name}' for name in reference.RECIPES), '')
     for title, rows in sections.items():
         print(f'{title}\n\n{tables.format_table(header, rows)}\n')
-    names = [row for rows in sections.values() for row in rows]
-    if off := [row[0] for row in names if row[-1] == _OFF]:
-        raise Unfaithful(f'verify: {len(off)} of {len(names)} values are off: {", ".join(off)}.')
-    print(f'verify: all {len(names)} values are as expected')
+    _refuse_off([row for rows in sections.values() for row in rows])
     if resolved == [recipes.RECIPES[name] for name in reference.RECIPES]:
         path = pathlib.Path(config.verify.fidelity_file)
         files.write_atomically(path, _format_page(sections).encode())
         print(f'verify: written to {path}')
+
+
+def _refuse_off(rows: Sequence[Sequence[str]]) -> None:
+    if off := [row[0] for row in rows if row[-1] == _OFF]:
+        raise Unfaithful(f'verify: {len(off)} of {len(rows)} values are off: {", ".join(off)}.')
+    print(f'verify: all {len(rows)} values are as expected')
 
 
 def _check_network(network: schema.Network) -> None:
@@ -74,8 +104,8 @@ def _check_network(network: schema.Network) -> None:
     for name in fixed:
         if getattr(network, name) != getattr(defaults, name):
             raise fields.UsageError(
-                f'--{name}: --mode=verify checks the whole networks of the recipes paper and '
-                'source2012. Leave the flag out.'
+                f'--{name}: --mode=verify checks the whole networks of the recipes. Leave the flag '
+                'out.'
             )
 
 
@@ -110,10 +140,7 @@ def _format_page(sections: Mapping[str, Sequence[Sequence[str]]]) -> str:
 
 def _measure(recipe: recipes.Recipe) -> dict[str, Any]:
     """Measures a recipe, by the name of the reference value."""
-    try:
-        model = alexnet.build(recipe, num_classes=_CLASSES, devices=_DEVICES)
-    except ValueError as error:
-        raise fields.UsageError(str(error)) from error
+    model = _build(recipe, _DEVICES)
     augment = build.build_augmentation(image_probes.create_statistics(), recipe)
     return {
         **probes.probe_network(model),
@@ -123,6 +150,13 @@ def _measure(recipe: recipes.Recipe) -> dict[str, Any]:
         **image_probes.probe_views(recipe.crop_size),
         **_measure_traffic(recipe, model),
     }
+
+
+def _build(recipe: recipes.Recipe, devices: tuple[str, ...] = ()) -> keras.Model:
+    try:
+        return alexnet.build(recipe, num_classes=_CLASSES, devices=devices)
+    except ValueError as error:
+        raise fields.UsageError(str(error)) from error
 
 
 def _probe_optimizer(recipe: recipes.Recipe) -> dict[str, float]:

@@ -209,6 +209,7 @@ class Network(fields.Section):
             'figure1': 'the four layers of figure 1, for CIFAR-10',
             ANY_RECIPE: 'in --mode=import, what the weights are of',
         },
+        modes=(*_BUILD, 'verify'),
     )
     width: float | None = fields.setting(
         None, "Multiple of the paper's layer sizes.", low=1 / 48, high=16

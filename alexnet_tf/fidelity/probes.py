@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -23,6 +23,8 @@ _BEFORE = {
     'fc8': 'drop7',
 }
 
+_POOLS = ('pool1', 'pool2', 'pool5')
+
 
 def probe_network(model: keras.Model) -> dict[str, Any]:
     """Measures a network, by the name of the reference value.
@@ -40,6 +42,48 @@ def probe_network(model: keras.Model) -> dict[str, Any]:
         **_probe_normalisation(model),
         **_probe_dropout(model),
     }
+
+
+def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str, Any]:
+    """Measures what `published` has values of, by their names.
+
+    Args:
+        model: From `alexnet.build`, with one column or two.
+        input_mean: What is subtracted from images before; () where their mean decides.
+    """
+    names = [layer.name for layer in model.layers]
+    sides = [model.get_layer(f'{at}_a').output.shape[1] for at in ('conv1', *_POOLS)]
+    initial = _probe_initial_values(model)
+    sds, biases = (
+        [initial[f'{name} initial {kind}'] for name in reference.LAYERS] for kind in ('sd', 'bias')
+    )
+    values = {
+        'sides of conv1, pool1, pool2, pool5': ', '.join(map(str, sides)),
+        'after conv2': _find_order(model, 2),
+        'dropped in training': _find_dropped(names),
+        'initial sds': ', '.join(f'{sd:.3f}' for sd in sds),
+        'initial biases': ', '.join(f'{bias:g}' for bias in biases),
+    }
+    if input_mean:
+        values['a white pixel'] = _probe_white(model, input_mean)
+    return {**_probe_normalisation(model), **_count_parameters(model), **values}
+
+
+def _find_dropped(names: Sequence[str]) -> str:
+    """Whether dropout is before or behind fc6 in the order of the layers."""
+    before = names.index('drop6_a') < names.index('fc6_a')
+    return f'{"inputs" if before else "outputs"} of fc6 and fc7'
+
+
+def _probe_white(model, input_mean: Sequence[float]) -> str:
+    pixel = 255 - np.reshape(np.float32(input_mean), (1, 1, 1, 3))
+    scaled = np.asarray(model.get_layer('input_scale')(pixel)).ravel()
+    return ', '.join(f'{value:.3f}' for value in scaled)
+
+
+def _find_order(model, number: int) -> str:
+    after = [f'{kind}{number}_a' for kind in ('relu', 'norm', 'pool')]
+    return ', '.join(layer.name[:-2] for layer in model.layers if layer.name in after)
 
 
 def _get_columns(model, name: str) -> list[keras.Layer]:
@@ -141,15 +185,14 @@ def _probe_initial_values(model) -> dict[str, Any]:
 
 
 def _probe_normalisation(model) -> dict[str, Any]:
-    after_conv1 = ('relu1_a', 'norm1_a', 'pool1_a')
-    order = [layer.name[:-2] for layer in model.layers if layer.name in after_conv1]
-    values = {'after conv1': ', '.join(order), 'same-map alpha': 0.0}
+    values = {'after conv1': _find_order(model, 1), 'same-map alpha': 0.0}
     if same_map := _get_columns(model, 'norm2_same_map'):
         scale = functools.partial(_measure_scale, same_map[0], shape=(1, 9, 9, 4))
         values['same-map alpha'] = _solve_alpha(scale, k=1.0, beta=0.75)
     if norm1 := _get_columns(model, 'norm1'):
         values |= _solve_constants(norm1[0])
-        values['norm1 sums over'] = _probe_reads(model, 'conv1', 'norm1')
+        if len(norm1) > 1:
+            values['norm1 sums over'] = _probe_reads(model, 'conv1', 'norm1')
     return values
 
 

@@ -20,9 +20,9 @@ class ReferenceValue:
 
     Attributes:
         name: What is measured; the key of its measurement.
-        paper: What the paper says, as text; '' where it says nothing.
+        paper: What the paper says, or a network's own program, as text; '' where it says nothing.
         source: What the 2012 source did, as text.
-        expected: The values that the recipes 'paper' and 'source2012' must measure.
+        expected: The value that each recipe must measure: 'paper' and 'source2012', or another.
         why: Why the paper, the source and the recipes differ, where they do.
         tolerance: The relative tolerance, of measurements with randomness or rounding in them.
     """
@@ -30,12 +30,12 @@ class ReferenceValue:
     name: str
     paper: str
     source: str
-    expected: tuple[Any, Any]
+    expected: tuple[Any, ...]
     why: str = ''
     tolerance: float = 0.0
 
     def agrees(self, measurements: Sequence[Any]) -> bool:
-        """Returns whether the measurements of both recipes are as expected."""
+        """Returns whether the measurements of the recipes are as expected."""
         return all(map(self._is_close, measurements, self.expected))
 
     def _is_close(self, measured: Any, expected: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from alexnet_tf.models.layers import dropout
 from alexnet_tf.models.weights import assignment, layouts, mapping, recognition, safetensors_files
 
 
@@ -14,9 +15,9 @@ def write_safetensors(
 ) -> bool:
     """Writes a `.safetensors` file.
 
-    The keys and axes are torchvision's if the network has torchvision's layers: one column with
-    the same filters at any width. Otherwise they are this package's: 'conv1_a/kernel' and so on.
-    `readers.read` reads either to the bit.
+    The keys and axes are torchvision's if the network computes what torchvision's does, at any
+    width. Otherwise they are this package's: 'conv1_a/kernel' and so on. `readers.read` reads
+    either to the bit.
 
     Args:
         path: File to write.
@@ -31,9 +32,20 @@ def write_safetensors(
         OSError: The file cannot be written.
     """
     weights = assignment.collect(model)
-    converted = _to_torchvision(weights, assignment.get_last_maps(model))
+    converted = None
+    if all(map(_is_torchvisions, model.layers)):
+        converted = _to_torchvision(weights, assignment.get_last_maps(model))
     safetensors_files.write(path, converted or weights, metadata or {})
     return bool(converted)
+
+
+def _is_torchvisions(layer: keras.Layer) -> bool:
+    """Returns whether a layer computes what one of torchvision's does, as far as it has a kind."""
+    if isinstance(layer, keras.layers.ZeroPadding2D):  # of conv1; in tf2cv's network of pool1, too
+        return layer.padding == ((2, 2), (2, 2))
+    if isinstance(layer, dropout.Dropout):
+        return layer.inverted
+    return not layer.name.startswith(('norm', 'tanh'))
 
 
 def _to_torchvision(

@@ -2,10 +2,11 @@
 
 import pathlib
 
+import keras
 import pytest
 
 from alexnet_tf import main
-from alexnet_tf.fidelity import reference
+from alexnet_tf.fidelity import published, reference
 
 VALUES = [value for values in reference.SECTIONS.values() for value in values]
 
@@ -35,6 +36,33 @@ def test_the_published_page_is_current():
     for row, value in zip(rows, VALUES, strict=True):
         assert row.startswith(f'| {value.name} | {value.paper} | {value.source} | ')
         assert row.endswith(f' | ok | {value.why} |')
+
+
+def test_a_network_is_checked_against_what_is_published_of_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(keras.initializers, 'HeNormal', lambda **_: 'zeros')  # faster
+    monkeypatch.setattr(keras.initializers, 'RandomNormal', lambda **_: 'zeros')
+    assert verify(tmp_path, '--recipe=tf2cv') == 0
+    output = capsys.readouterr().out
+    assert '62,378,344' in output
+    assert '38.06 % top-1, 16.09 % top-5' in output
+    wrong = ('--lrn_n=9', '--conv1_padding=2', '--dropout_on_inputs', '--input_scale=2')
+    assert verify(tmp_path, '--recipe=tf2cv', '--conv2_order=relu_pool_norm', *wrong) == 1
+    message = capsys.readouterr().err
+    for name in ('n', 'sides of conv1', 'after conv2', 'dropped in training', 'a white pixel'):
+        assert f' {name}' in message, name
+    assert 'parameters' not in message
+    assert not (tmp_path / 'docs').exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', published.NETWORKS)
+def test_every_published_network_is_as_published(name, tmp_path):
+    assert verify(tmp_path, f'--recipe={name}') == 0
+
+
+def test_a_recipe_without_published_values_is_refused(tmp_path, capsys):
+    assert verify(tmp_path, '--recipe=modern') == 2
+    assert 'verify checks paper, source2012, caffe' in capsys.readouterr().err
 
 
 @pytest.mark.slow

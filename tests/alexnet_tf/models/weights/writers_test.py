@@ -65,6 +65,24 @@ def test_a_network_of_torchvisions_layers_has_its_keys(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ('name', 'changes'),
+    [
+        ('one_weird_trick', {}),
+        ('torchvision', {'activation': 'tanh'}),
+        ('torchvision', {'conv1_padding': 0}),
+        ('torchvision', {'dropout_inverted': False}),
+        ('torchvision', None),
+    ],
+)
+def test_only_what_computes_as_torchvision_has_its_keys(name, changes, tmp_path):
+    """The weights of all these networks have the same shapes."""
+    recipe = recipes.RECIPES[name].replace(crop_size=67, **(changes or {}))
+    model = alexnet.build(recipe, num_classes=3, width=1 / 32)
+    path = tmp_path / 'weights.safetensors'
+    assert writers.write_safetensors(path, model) == (changes is None)
+
+
 def test_a_file_of_torchvision_is_read_and_written_to_the_bit(tmp_path, encode):
     written = tmp_path / 'written.safetensors'
     writers.write_safetensors(written, build_torchvision())
