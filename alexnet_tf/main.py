@@ -92,7 +92,11 @@ def _run(config: schema.Config) -> None:
     with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
         name = _MODULES.get(config.mode, config.mode)
         command = importlib.import_module(f'alexnet_tf.commands.{name}')
-        importlib.import_module('tensorflow').config.list_physical_devices()
+        tensorflow = importlib.import_module('tensorflow')
+        if config.mode == 'prepare':  # which gives each image a thread, and each thread a core
+            with contextlib.suppress(RuntimeError):  # it has started
+                tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+        tensorflow.config.list_physical_devices()
     environment.reset_keras()
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
         next_mode = command.run(config)
@@ -133,8 +137,9 @@ def _help_page(argv: Sequence[str]) -> str:
     settings = flags.parse_settings([flag for flag in argv if flag not in _HELP])
     if 'mode' not in settings:
         return help_text.describe_program()
-    recipe = settings.get('recipe', schema.Network.recipe)
-    recipe = schema.Network.recipe if recipe == schema.ANY_RECIPE else recipe
+    is_import = settings['mode'] == 'import'
+    recipe = settings.get('recipe', schema.ANY_RECIPE if is_import else schema.Network.recipe)
+    hyperparameters[schema.ANY_RECIPE] = {}
     return help_text.describe_mode(settings['mode'], recipe, hyperparameters)
 
 

@@ -74,7 +74,8 @@ def describe_mode(mode: str, recipe: str, recipes: Recipes) -> str:
         source = f' (defaults of --recipe={recipe})' if names & set(recipes[recipe]) else ''
         lines += ['', f'{title}{source}:'] if read else []
         for field in read:
-            lines += _format_setting(field, _get_default(field, recipes[recipe]))
+            default = _get_default(field, recipes[recipe] | {'recipe': recipe})
+            lines += _format_setting(field, default)
         lines += _format_flag(*_FLAGFILE) if title == 'Shared' else []
     return '\n'.join(lines)
 
@@ -105,7 +106,8 @@ def _titled_sections() -> Iterator[tuple[str, type]]:
 
 
 def _get_default(field: dataclasses.Field, hyperparameters: Mapping[str, Any]) -> Any:
-    return hyperparameters.get(field.name) if field.default is None else field.default
+    is_open = field.default is None or field.name == 'recipe'
+    return hyperparameters.get(field.name) if is_open else field.default
 
 
 def _format_setting(field: dataclasses.Field, default: Any) -> list[str]:

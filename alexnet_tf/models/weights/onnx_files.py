@@ -1,6 +1,6 @@
 """Reads the initialisers and the layers of `.onnx` files.
 
-The `onnx` package is not used: it turns a gigabyte of empty nodes into objects of a hundred times
+The `onnx` package is not used: it turns a gigabyte of empty nodes into objects of eighty times
 the size.
 """
 

@@ -75,3 +75,21 @@ def test_exports_are_in_the_run_directory_unless_a_flag_says_otherwise(export_di
         ['alexnet_tf', '--mode=export', '--run_dir=runs/a', f'--export_dir={export_dir}']
     )
     assert str(run_directory.get_export_dir(config)) == expected
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({}, ''),
+        ({'classes': ['cat', 'eel']}, '2 has other classes than .*1'),
+        ({'warp': True}, '2 shows image files in another way than .*1'),
+    ],
+)
+def test_imported_weights_need_the_same_classes_in_an_ensemble(create_run, change, message):
+    first, imported = create_run('1', 'a'), create_run('2', '')
+    path = imported / 'data.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    if not message:
+        return run_directory.check_same_data([str(first), str(imported)])
+    with pytest.raises(errors.DataError, match=message):
+        run_directory.check_same_data([str(first), str(imported)])

@@ -96,3 +96,21 @@ def test_a_rendering_of_older_settings_is_that_of_their_time():
 def test_what_is_no_color_is_refused(text):
     with pytest.raises(ValueError, match='#rrggbb'):
         rendering.parse_color(text)
+
+
+@pytest.mark.parametrize(
+    'size', [(512, 768), (96, 64), (512, 64), (256, 256)], ids=lambda size: f'{size[0]}x{size[1]}'
+)
+def test_a_warped_image_shows_all_of_it(size):
+    """Stripes that get wider along each axis stay where they are in proportion."""
+    rows, columns = (np.arange(side) * 256 // side for side in size)
+    image = np.stack(np.broadcast_arrays(rows[:, None], columns, 7), axis=-1).astype(np.uint8)
+    warped = rendering.Rendering(warp=True).fit_to_square(image, 256).numpy().astype(int)
+    expected = np.stack(np.broadcast_arrays(np.arange(256)[:, None], np.arange(256), 7), axis=-1)
+    assert np.abs(warped - expected).max() <= (0 if size == (256, 256) else 4)
+
+
+def test_records_do_not_know_of_warping():
+    assert 'warp' not in rendering.OWN_IMAGES.to_settings()
+    warping = rendering.Rendering(warp=True)
+    assert rendering.Rendering.from_settings(warping.to_settings()) == warping

@@ -59,6 +59,31 @@ def test_weights_of_old_versions_are_read(tmp_path):
     np.testing.assert_array_equal(arrays['conv1/0'], KERNEL)
 
 
+def test_a_graph_of_layers_is_read_with_the_parameters_that_layers_name(tmp_path):
+    layers, parameters = (
+        np.array([tuple(entry) for entry in entries], dtype=[(name, object) for name in names])
+        for names, entries in (
+            (('name', 'type', 'params'), LAYERS_OF_A_GRAPH),
+            (('name', 'value'), [('conv1b', BIAS), ('conv1f', KERNEL)]),
+        )
+    )
+    classes = {'name': make_cell('n01440764', 'n01443537'), 'description': make_cell('tench', '')}
+    network = {'layers': layers, 'params': parameters, 'meta': {'classes': classes}}
+    scipy.io.savemat(tmp_path / 'dag.mat', {'net': network})
+    file = matconvnet.read(tmp_path / 'dag.mat')
+    assert [layer.kind for layer in file.layers] == ['convolution', 'normalization', 'max_pool']
+    assert sorted(file.arrays) == ['conv1/0', 'conv1/1']
+    np.testing.assert_array_equal(file.arrays['conv1/0'], KERNEL)
+    assert file.classes == ['n01440764 tench', 'n01443537']
+
+
+LAYERS_OF_A_GRAPH = [
+    ('conv1', 'dagnn.Conv', make_cell('conv1f', 'conv1b')),
+    ('norm1', 'dagnn.LRN', np.empty((1, 0), object)),
+    ('pool1', 'dagnn.Pooling', np.empty((1, 0), object)),
+]
+
+
 def test_a_file_without_layers_is_refused(tmp_path):
     scipy.io.savemat(tmp_path / 'a.mat', {'layers': KERNEL})
     with pytest.raises(errors.DataError, match='no layers of MatConvNet'):

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from alexnet_tf.models.weights import readers, weight_file
+from alexnet_tf.models.weights import keras_files, readers, weight_file
 from input_pipeline import errors
 
 KERNEL, BIAS = np.ones((4, 3, 2, 2), np.float32), np.ones(4, np.float32)
@@ -138,6 +138,15 @@ def test_a_member_is_not_decompressed_beyond_the_size_that_it_claims(tmp_path):
         readers.read(path)
     assert tracemalloc.get_traced_memory()[1] < 16 * LIMIT
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize('suffix', ['.npz', '.pth', '.keras'])
+def test_an_archive_whose_list_of_members_is_huge_is_refused_before_it_is_read(suffix, tmp_path):
+    archive = bytearray(deflate(('a.npy', b'')))
+    archive[-10:-6] = struct.pack('<I', 1 << 30)  # the size of the list, in the record at the end
+    message = 'its list of members has 1,073,741,824 bytes'
+    with pytest.raises(errors.DataError, match=message):
+        read(tmp_path / f'bad{suffix}', bytes(archive))
 
 
 @pytest.mark.filterwarnings('ignore:Duplicate name')
@@ -270,6 +279,26 @@ def test_cut_files_of_old_pytorch_are_refused(tmp_path, encode):
 
 # Caffe and ONNX.
 
+EMPTY = {  # messages without content, of which each costs two bytes of a file
+    'layers.caffemodel': lambda field, many: field(100, b'') * many,
+    'old_layers.caffemodel': lambda field, many: field(2, b'') * many,
+    'blobs.caffemodel': lambda field, many: field(100, field(7, b'') * many),
+    'sizes.caffemodel': lambda field, many: field(100, field(7, field(7, field(1, bytes(many))))),
+    'graphs.onnx': lambda field, many: field(7, b'') * many,
+    'nodes.onnx': lambda field, many: field(7, field(1, b'') * many),
+    'tensors.onnx': lambda field, many: field(7, field(5, b'') * many),
+    'sizes.onnx': lambda field, many: field(7, field(5, field(1, bytes(many)))),
+    'old_sizes.onnx': lambda field, many: field(7, field(5, field(1, 1) * many)),
+}
+
+
+@pytest.mark.parametrize('name', EMPTY)
+def test_a_file_of_empty_messages_is_refused_before_it_is_parsed(name, tmp_path, encode):
+    path = tmp_path / name
+    path.write_bytes(EMPTY[name](encode.field, 100_001))
+    with pytest.raises(errors.DataError, match=f'{name}: it has more than 100,000 fields'):
+        readers.read(path)
+
 
 def test_wrong_blobs_of_caffe_are_refused(tmp_path, encode):
     def make_layer(*blobs, name=b'conv1'):
@@ -348,6 +377,15 @@ def test_arrays_that_are_too_large_together_are_refused(tmp_path, monkeypatch):
             values = np.zeros(LIMIT * 3 // 16, np.float32)
             file.create_dataset(name, data=values, compression='gzip')
     with pytest.raises(errors.DataError, match='its content has 1,572,864 bytes'):
+        readers.read(tmp_path / 'a.h5')
+
+
+def test_a_file_of_too_many_groups_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_files, '_MAX_ITEMS', 5)
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        for name in 'abc':
+            file.create_group(f'{name}/{name}')
+    with pytest.raises(errors.DataError, match='more than 5 groups and data sets'):
         readers.read(tmp_path / 'a.h5')
 
 

@@ -1,0 +1,303 @@
+"""Runs that are made of weight files: of other programs, and of this one's exports."""
+
+import gc
+import hashlib
+import json
+import re
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import safetensors.numpy
+
+import alexnet_tf
+from alexnet_tf import main
+from alexnet_tf.commands import export
+from alexnet_tf.config import flags
+from alexnet_tf.runs import build, description, initial_weights, loading
+from input_pipeline import errors
+
+WIDTH, CROP, CLASSES = 1 / 16, 67, ('cat', 'dog', 'eel')
+NARROW = (f'--width={WIDTH}', f'--crop_size={CROP}')
+# (out, in, rows, columns) and (out, in), of both columns.
+SHAPES = {
+    'conv1': (6, 3, 11, 11),
+    'conv2': (16, 3, 5, 5),
+    'conv3': (24, 16, 3, 3),
+    'conv4': (24, 12, 3, 3),
+    'conv5': (16, 12, 3, 3),
+    'fc6': (256, 16),
+    'fc7': (256, 256),
+    'fc8': (3, 256),
+}
+ORDERS = {'caffe': ('LRN', 'MaxPool'), 'caffenet': ('MaxPool', 'LRN')}
+
+
+@pytest.fixture(scope='module')
+def weights():
+    """(kernel, bias) by layer, in Caffe's layout."""
+    random = np.random.default_rng(0)
+    return {
+        name: (random.normal(0, 0.1, shape).astype('f4'), np.full(shape[0], 0.1, 'f4'))
+        for name, shape in SHAPES.items()
+    }
+
+
+@pytest.fixture
+def save(weights, tmp_path):
+    """Saves the weights as `.onnx` with a list of layers, or as bare arrays; returns the path."""
+
+    def write(recipe='', changes=None):
+        arrays = {
+            f'{name}_{kind}_0': array
+            for name, pair in (weights | (changes or {})).items()
+            for kind, array in zip('wb', pair, strict=False)
+        }
+        path = tmp_path / (f'{recipe}.onnx' if recipe else 'bare.npz')
+        if not recipe:
+            np.savez(path, **arrays)
+            return path
+        kinds = ['Conv', 'Relu', *ORDERS[recipe], 'Conv', 'Relu', *ORDERS[recipe]]
+        nodes = [onnx.helper.make_node(kind, [], []) for kind in kinds]
+        tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+        graph = onnx.helper.make_graph(nodes, 'graph', [], [], tensors)
+        path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def import_(tmp_path):
+    """Runs `--mode=import`; returns its exit status and the run directory."""
+
+    def run(path, *more):
+        run_dir = tmp_path / 'run'
+        argv = ['alexnet_tf', '--mode=import', f'--weights={path}', f'--run_dir={run_dir}', *more]
+        return main.main(argv), run_dir
+
+    return run
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """The flag that names the classes."""
+    (tmp_path / 'classes.txt').write_text('\n'.join(CLASSES) + '\n')
+    return f'--class_names={tmp_path / "classes.txt"}'
+
+
+def load(run_dir):
+    return loading.load_run(flags.parse(['alexnet_tf', '--mode=export', f'--run_dir={run_dir}']))
+
+
+@pytest.mark.parametrize('recipe', ORDERS)
+def test_the_layers_of_a_file_decide_the_recipe_and_what_it_was_taken_for_is_printed(
+    recipe, save, import_, classes, weights, capsys
+):
+    path = save(recipe)
+    status, run_dir = import_(path, *NARROW, classes)
+    output = capsys.readouterr()
+    assert (status, output.err) == (0, '')
+    assert f'{recipe}.onnx: ONNX file with the names and axes of Caffe, such as conv1_w_0' in (
+        output.out
+    )
+    assert '6, 16, 24, 24, 16 filters; conv2 reads 3 of the 6 of conv1' in output.out
+    assert f'network: --recipe={recipe}, ' in output.out
+    assert 'resized to 256, central 67 x 67, minus (123, 117, 104)' in output.out
+    assert 'classes: cat; dog and 1 more' in output.out
+    assert f'--mode=predict --run_dir={run_dir} IMAGE.jpg' in output.out
+    config, data = (
+        json.loads((run_dir / f'{name}.json').read_text()) for name in ('config', 'data')
+    )
+    assert (config['mode'], config['recipe'], config['width']) == ('import', recipe, WIDTH)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (data['weights']['sha256'], data['weights']['file']) == (digest, path.name)
+    assert (
+        data['weights']['recognised'][2]
+        == {
+            'caffe': 'after conv1: normalization, max_pool',
+            'caffenet': 'after conv1: max_pool, normalization',
+        }[recipe]
+    )
+    trained = load(run_dir)
+    assert (trained.classes, trained.step, trained.recipe.name) == (CLASSES, 0, recipe)
+    assert trained.rendering.warp
+    kernel = trained.model.get_layer('conv1_b').kernel.numpy()  # RGB; Caffe's is BGR
+    np.testing.assert_array_equal(kernel, weights['conv1'][0][3:, ::-1].transpose(2, 3, 1, 0))
+
+
+def test_a_mean_image_of_caffe_becomes_rgb(save, import_, classes, tmp_path):
+    image = np.random.default_rng(1).uniform(90, 130, (3, 256, 256))
+    np.save(tmp_path / 'mean.npy', image)
+    flag = f'--mean_image={tmp_path / "mean.npy"}'
+    status, run_dir = import_(save('caffe'), *NARROW, classes, flag, '--resize=crop')
+    assert status == 0
+    mean_image = np.load(run_dir / 'mean_image.npy')
+    assert (mean_image.shape, mean_image.dtype) == ((256, 256, 3), np.float32)
+    np.testing.assert_allclose(mean_image[7, 9], image[::-1, 7, 9], rtol=1e-6)
+    assert not load(run_dir).rendering.warp
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'changes', 'more', 'message'),
+    [
+        ('', {}, (), 'fits several networks .* Give --recipe=caffe or --recipe=caffenet, which'),
+        ('caffenet', {}, ('--recipe=caffe',), 'has max_pool, normalization, but this one has nor'),
+        ('caffe', {}, ('--recipe=caffenet',), r'compute other features\. Give --recipe=caffe\.'),
+        ('caffe', {}, ('--class_names=',), r'it has 3 classes, but not their names\. Give --class'),
+        ('caffe', {}, ('--width=0.1',), r'conv1_a/kernel would have the shape \(11, 11, 3, 3\)'),
+        (
+            'caffe',
+            {'fc8': (np.ones((2, 256)), np.ones(2))},
+            (),
+            'names 3 classes, but fc8 .* has 2',
+        ),
+        ('caffe', {'conv5': (np.ones((16, 12, 3, 3)),) * 2}, (), 'conv5 has a kernel of shape'),
+        ('caffe', {'fc8': ()}, (), 'it lacks fc8'),
+        ('caffe', {}, ('--mean_image=none.npy',), r'none\.npy: no such file'),
+        ('', {}, ('--recipe=torchvision', '--mean_image=m.npy'), 'torchvision subtracts --input_m'),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(
+    recipe, changes, more, message, save, import_, classes, capsys
+):
+    status, run_dir = import_(save(recipe, changes), *NARROW, classes, *more)
+    assert status in (2, 3)
+    assert not run_dir.exists()
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(save, weights):
+    """--init_weights, as --mode=import, whatever the shapes."""
+    config = flags.parse(['alexnet_tf', '--mode=train', '--recipe=caffe', *NARROW])
+    model = build.build_model(
+        config, build.resolve_recipe(config), len(CLASSES), devices=(), compiled=False
+    )
+    path = save('caffenet')
+    with pytest.raises(errors.DataError, match=r'caffenet\.onnx: after conv1 .* --recipe=caffenet'):
+        initial_weights.load(model, path)
+    assert initial_weights.load(model, path, layers=('conv1',))[0] == ['conv1_a', 'conv1_b']
+    assert initial_weights.load(model, save())[1] == []  # bare arrays may be of either
+
+
+def test_a_run_directory_that_exists_is_left_alone(import_, tmp_path, capsys):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'kept').touch()
+    status, run_dir = import_('none.npy')
+    assert status == 2
+    assert f'--run_dir={run_dir} exists already' in capsys.readouterr().err
+    assert [path.name for path in run_dir.iterdir()] == ['kept']
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        (['--mode=import'], '--mode=import needs --weights=FILE'),
+        (['--mode=train', '--weights=a.npy'], '--weights belongs to --mode=import, not to train'),
+        (['--mode=train', '--recipe=auto'], '--recipe=auto belongs to --mode=import, not to train'),
+    ],
+)
+def test_flags_of_the_mode_belong_to_it(argv, message, capsys):
+    assert main.main(['alexnet_tf', *argv]) == 2
+    assert message in capsys.readouterr().err
+
+
+# Exported and imported again.
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    """The run that was trained, and the folder with its weights in both formats."""
+    folder, run = tmp_path_factory.mktemp('weights'), load(trained)
+    for kind, write in export._WEIGHT_WRITERS.items():
+        write(folder / f'1.{kind}', run)
+    return run, folder
+
+
+@pytest.mark.parametrize('suffix', ['.safetensors', '.keras'])
+def test_a_run_that_was_exported_and_imported_is_the_same_to_the_bit(suffix, exported, import_):
+    run, folder = exported
+    status, run_dir = import_(folder / f'1{suffix}')
+    assert status == 0
+    again = load(run_dir)
+    for name in ('classes', 'words', 'names', 'ids', 'rendering', 'precision'):
+        assert getattr(again, name) == getattr(run, name), name
+    for name in (*initial_weights.NETWORK_FIELDS, 'name', 'dropout', 'view_size', 'input_mean'):
+        assert getattr(again.recipe, name) == getattr(run.recipe, name), name
+    np.testing.assert_array_equal(again.mean_image, run.mean_image)
+    for before, after in zip(run.model.weights, again.model.weights, strict=True):
+        assert before.path == after.path
+        np.testing.assert_array_equal(before.numpy(), after.numpy())
+    squares = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
+    logits, again = (each.model(each.preprocess.make_views(squares, 1)) for each in (run, again))
+    np.testing.assert_array_equal(logits, again)
+
+
+def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
+    run, folder = exported
+    model = keras.models.load_model(folder / '1.keras')
+    square = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    probabilities = model(run.preprocess.cut_view(square)[None].astype(np.float32))
+    logits = run.model(run.preprocess.make_views(square[None], 1))
+    np.testing.assert_allclose(probabilities, keras.ops.softmax(logits), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ('{', 'JSONDecodeError'),
+        ({'mean_size': 1 << 20}, 'its mean image has 13,194,139,533,312 bytes'),
+        ({'mean_colour': [0, 0, 'nan']}, 'values outside 0 to 255'),
+        ({'mean_colour': None, 'mean_image': 'AAAA'}, 'its mean image has 3 bytes'),
+        ({'settings': {'recipe': 'none'}}, '--recipe=none'),
+        ({'settings': {'run_dir': '/etc'}}, 'unknown settings run_dir'),
+        ({'classes': ['cat', 3]}, 'classes that are not text'),
+        ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),
+    ],
+)
+def test_a_description_that_is_broken_is_refused(
+    change, message, exported, import_, tmp_path, capsys
+):
+    run, _ = exported
+    ((key, text),) = description.to_metadata(run).items()
+    if change == '{':
+        text = change
+    else:
+        text = json.dumps({**json.loads(text), 'mean_colour': [1, 2, 3], **change})
+    arrays = {
+        f'{layer.name}/{variable.name}': variable.numpy()
+        for layer in run.model.layers
+        for variable in layer.weights
+        if 'seed' not in variable.path
+    }
+    safetensors.numpy.save_file(arrays, tmp_path / 'a.safetensors', {key: text})
+    status, run_dir = import_(tmp_path / 'a.safetensors')
+    assert (status, run_dir.exists()) == (3, False)
+    assert message in capsys.readouterr().err
+
+
+# As any run.
+
+
+def test_an_imported_run_is_reported_with_the_hash_of_its_weights(save, import_, classes):
+    path = save('caffe')
+    _, run_dir = import_(path, *NARROW, classes)
+    argv = ['alexnet_tf', '--mode=report', f'--run_dir={run_dir}', '--data_dir=none']
+    assert main.main(argv) == 0
+    card = (run_dir / 'MODEL_CARD.md').read_text()
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    assert 'Import it again' in card
+
+
+def test_the_classifier_of_weights_takes_its_directory_with_it(save, tmp_path):
+    (tmp_path / 'classes.txt').write_text('\n'.join(CLASSES))
+    classifier = alexnet_tf.load_weights(
+        save('caffe'), width=WIDTH, crop_size=CROP, class_names=tmp_path / 'classes.txt'
+    )
+    directory = classifier._run.directory
+    assert (directory / 'data.json').exists()
+    assert classifier.class_names == CLASSES
+    del classifier
+    gc.collect()
+    assert not directory.exists()
