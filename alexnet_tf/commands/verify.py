@@ -100,6 +100,7 @@ def _refuse_off(rows: Sequence[Sequence[str]]) -> None:
 
 def _check_network(network: schema.Network) -> None:
     fixed = ('columns', 'conv6', 'removed_layer', 'width', 'devices', 'precision', 'lrn_beta')
+    fixed += ('batch_norm', 'global_pooling')
     defaults = schema.Network()
     for name in fixed:
         if getattr(network, name) != getattr(defaults, name):

@@ -54,6 +54,16 @@ def test_a_network_is_checked_against_what_is_published_of_it(tmp_path, capsys, 
     assert not (tmp_path / 'docs').exists()
 
 
+def test_the_published_counts_of_layers_have_the_published_sums():
+    sums = {name: sum(network.parameters) for name, network in published.NETWORKS.items()}
+    one_column, two_columns = 61_100_840, 60_965_224
+    assert sums == {
+        **dict.fromkeys(('caffe', 'caffenet'), two_columns),
+        **dict.fromkeys(('one_weird_trick', 'torchvision'), one_column),
+        'tf2cv': 62_378_344,
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', published.NETWORKS)
 def test_every_published_network_is_as_published(name, tmp_path):

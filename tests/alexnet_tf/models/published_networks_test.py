@@ -96,8 +96,8 @@ def build(name):
 def get_parts(model, layer, variable):
     """Returns a layer's variable in each column."""
     parts = (f'{layer}_a', f'{layer}_b', layer)
-    found = [getattr(part, variable) for part in model.layers if part.name in parts]
-    return [np.float64(value) for value in found if value is not None]
+    values = [getattr(part, variable) for part in model.layers if part.name in parts]
+    return [np.float64(value) for value in values if value is not None]
 
 
 def read_images(published, pixels):
