@@ -136,8 +136,12 @@ def test_features_come_after_the_activation_unless_they_shall_be_linear(trained,
     assert linear.min() < 0
     np.testing.assert_array_equal(after, trained.features(inputs, 'relu3'))
     names = ('relu3_a', 'relu3_b')
-    columns = [trained.features(inputs, name) for name in names]
+    together = trained.features(inputs, ['conv3:linear', *names])
+    np.testing.assert_array_equal(together['conv3:linear'], linear)
+    columns = [together[name] for name in names]
     np.testing.assert_array_equal(after, np.concatenate(columns, -1))
+    pixels = tf.data.Dataset.from_tensors(read_pixels(inputs / 'b.png'))  # of unknown number
+    assert trained.features(pixels, ['relu3_a'])['relu3_a'].shape == (1, 3, 3, 19)
 
 
 @pytest.mark.parametrize('views', [1, 10])

@@ -12,9 +12,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.export import formats, saved_model
 from alexnet_tf.export import signatures as signatures_lib
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import loading, predictor
 
 
 @pytest.fixture(scope='module')
@@ -172,6 +173,25 @@ def test_the_export_predicts_what_predict_predicts(
         np.testing.assert_allclose(
             predictions['probabilities'][row], expected['probabilities'], atol=1e-6
         )
+
+
+def test_features_are_those_of_the_export_and_of_retrieval(
+    command, trained, shared_folder, signatures, tmp_path
+):
+    path, images = tmp_path / 'fc7.npy', sorted((shared_folder / 'cat').glob('*.jpg'))[:5]
+    inputs = ','.join(map(str, images))
+    flags = (f'--run_dir={trained}', f'--inputs={inputs}', f'--output_file={path}')
+    assert command('predict', *flags, '--features=fc7') == 0
+    features = np.load(path)
+    encoded = tf.constant([image.read_bytes() for image in images])
+    np.testing.assert_allclose(
+        signatures['features'](images=encoded)['features'], features, rtol=1e-4, atol=1e-5
+    )
+    config = flags_lib.parse(['alexnet_tf', '--mode=retrieve', *flags[:2]])
+    run = loading.load_run(config, compiled=True)
+    extract = predictor.build_feature_function(run)
+    outputs = predictor.Predictor(run, extract, batch_size=10)(list(map(str, images)))
+    np.testing.assert_array_equal([output.values for output in outputs], features)
 
 
 def test_pixels_get_the_scores_of_their_png(signatures):

@@ -182,6 +182,54 @@ def test_an_ensemble_is_the_weighted_mean(command, data, trained, config_of, tmp
         assert probabilities['mean'][label] == pytest.approx(expected, rel=1e-4)
 
 
+def test_features_are_rows_of_arrays_in_the_order_of_the_files(
+    predict, trained, inputs, tmp_path, capsys
+):
+    path = tmp_path / 'features.npz'
+    assert predict('--features=pool5,fc7:linear,fc7', f'--output_file={path}') == 0
+    assert '2 of 3 files could not be read; their rows are NaN' in capsys.readouterr().err
+    with np.load(path) as saved:
+        assert saved['files'].tolist() == sorted(map(str, inputs.glob('[!.]*')))
+        assert [bool(error) for error in saved['errors']] == [False, True, True]
+        good = {name: saved[name][0] for name in ('pool5', 'fc7:linear', 'fc7')}
+        assert all(np.isnan(saved[name][1:]).all() for name in good)
+    np.testing.assert_array_equal(good['fc7'], np.maximum(good['fc7:linear'], 0))
+    assert good['fc7:linear'].min() < 0
+    # fc6 and fc7 by NumPy from the feature maps of pool5, a column after the other.
+    newest = max((trained / 'checkpoints').glob('step-*'))
+    with np.load(newest / 'variables.npz') as weights:
+        x = np.concatenate([half.ravel() for half in np.split(good['pool5'], 2, -1)])
+        for layer in ('fc6', 'fc7'):
+            halves = [
+                x @ weights[f'{layer}_{column}/kernel'] + weights[f'{layer}_{column}/bias']
+                for column in 'ab'
+            ]
+            linear = np.concatenate(halves)
+            x = 0.5 * np.maximum(linear, 0)  # dropout in inference
+    np.testing.assert_allclose(good['fc7:linear'], linear, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'code', 'message'),
+    [
+        (('--features=fc7',), 2, '--features needs --output_file=FILE.npy'),
+        (('--features=fc7', '--output_file=a.npz', '--views=10'), 2, 'Leave --views out'),
+        (('--features=fc7', '--output_file=a.npz', '--output=csv'), 2, 'Leave --output out'),
+        (('--features=fc7!', '--output_file=a.npz'), 2, 'as conv5,fc6:linear,fc7'),
+        (('--features=fc77', '--output_file=a.npz'), 2, '--features=fc77: the network has no such'),
+        (('--features=fc7', '--output_file=a.npz', '--inputs=text.jpg'), 3, 'none of the 1 files'),
+    ],
+)
+def test_features_that_cannot_be_written_are_refused(
+    command, trained, inputs, monkeypatch, capsys, flags, code, message
+):
+    monkeypatch.chdir(inputs)
+    before = set(inputs.iterdir())
+    assert command('predict', f'--run_dir={trained}', '--inputs=.', *flags) == code
+    assert message in capsys.readouterr().err
+    assert set(inputs.iterdir()) == before
+
+
 def test_no_readable_file_is_an_error(command, trained, inputs, capsys):
     assert command('predict', f'--run_dir={trained}', f'--inputs={inputs / "text.jpg"}') == 3
     assert 'none of the 1 files' in capsys.readouterr().err

@@ -94,6 +94,19 @@ def test_each_class_comes_as_often_as_it_is_stored(manifest, whole):
     assert (by_epoch[0] != by_epoch[1]).any()
 
 
+def test_copies_of_an_example_in_a_balanced_epoch_are_cropped_differently(manifest):
+    skip_unless_jpeg(manifest)
+    total = manifest.count_examples('train')
+    labels = np.array([0] + [1] * (total - 1))  # the first example makes up half of the epoch
+    dataset = create_dataset(manifest, balanced_labels=labels)
+    assert dataset.num_examples == total // 2 * 2
+    images = [
+        image.tobytes() for image, _ in list_examples(to_numpy(dataset.read_batches(epochs=1)))
+    ]
+    assert len(images) == dataset.num_examples
+    assert len(set(images)) == len(images)
+
+
 @pytest.mark.parametrize('start', [(0, 5), (1, 0), (2, 10)])
 def test_resumed_batches_are_the_uninterrupted_ones(manifest, whole, start):
     skip_unless_jpeg(manifest)

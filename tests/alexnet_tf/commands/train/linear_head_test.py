@@ -40,6 +40,21 @@ def test_the_fit_is_at_the_minimum_of_the_smoothed_cross_entropy():
     np.testing.assert_allclose(gradient, 0, atol=1e-3)
 
 
+def test_images_count_as_much_as_their_class_weighs():
+    """At the minimum, the weighted mean prediction of a class is its weighted share."""
+    random = np.random.default_rng(3)
+    labels = (random.uniform(size=300) < 0.1).astype(int)
+    features = random.normal(labels[:, None, None], 1, (300, 2, 3)).astype(np.float32)
+    weights = np.array([0.5, 4.0])
+    kernel, bias, _ = linear_head.fit(features, labels, num_classes=2, class_weights=weights)
+    logits = features.astype(float) @ kernel + bias
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    mean = np.average(probabilities.mean(1), axis=0, weights=weights[labels])
+    share = np.average(labels, weights=weights[labels])
+    np.testing.assert_allclose(mean, [1 - share, share], atol=2e-3)
+    assert share > 0.3
+
+
 def test_a_unit_that_is_nearly_always_0_has_no_huge_weight():
     random = np.random.default_rng(2)
     labels = random.integers(0, 2, 200)
@@ -95,9 +110,10 @@ def test_a_last_layer_that_was_loaded_stays_as_it_is(config_of, whole, tmp_path,
 
 
 def test_the_fitted_layer_is_kept_as_the_best_if_training_makes_it_worse(
-    start, tmp_path, monkeypatch
+    start, idle, tmp_path, monkeypatch
 ):
-    training, state = start('--linear_head', '--stop_after_worse_epochs=2', '--learning_rate=0')
+    training, state = start('--linear_head', '--stop_after_worse_epochs=2')
+    training = idle(training)
     state.initial_error = 0.0
     training.save_checkpoint(state, ends_epoch=True)
     monkeypatch.setattr(
