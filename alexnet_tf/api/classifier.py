@@ -50,7 +50,7 @@ def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Cl
 class Classifier:
     """A trained network, with its classes and the preprocessing that it was trained with.
 
-    Get one from `load_run` or `train`. Methods that take `images` take a path; a folder, for all
+    Get one from `load_run`, `load_weights` or `train`. Methods that take `images` take a path; a folder, for all
     image files below it; a PIL image; an array or tensor (height, width, 3) or (n, height, width,
     3) of uint8 RGB, of any size; a list of these; or a `tf.data.Dataset` of such arrays, batched or
     not, with labels or not. Images are preprocessed as the command line does it: the central square

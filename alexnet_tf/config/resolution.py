@@ -14,6 +14,10 @@ from alexnet_tf.config import fields, schema, serialization
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
+IMPORTED = (
+    '--run_dir={0} holds imported weights, of which no training can resume. Give '
+    '--init_weights={0} and another --run_dir to fine-tune them.'
+)
 
 
 def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,10 +49,7 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
         )
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
     if stored.get('mode') == 'import':
-        raise fields.UsageError(
-            f'--run_dir={directory} holds imported weights, of which no training can resume. Give '
-            f'--init_weights={directory} and another --run_dir to fine-tune them.'
-        )
+        raise fields.UsageError(IMPORTED.format(directory))
     return stored | {'run_dir': str(directory)}
 
 

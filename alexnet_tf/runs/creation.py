@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import provenance
 from alexnet_tf.runs import build, run_directory
@@ -95,10 +95,13 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
 
     Raises:
         DataError: The records differ; the message names settings that do, too.
-        UsageError: The settings alone differ.
+        UsageError: The settings alone differ, or the run is of imported weights.
     """
     directory = pathlib.Path(config.run_dir)
-    has_other_records = run_directory.read_data(directory)['manifest_sha256'] != manifest.sha256
+    data = run_directory.read_data(directory)
+    if run_directory.IMPORTED_KEY in data:
+        raise fields.UsageError(resolution.IMPORTED.format(directory))
+    has_other_records = data['manifest_sha256'] != manifest.sha256
     before = list_fixed_settings(run_directory.read_config(directory))
     differences = describe_differences(before, list_fixed_settings(config))
     if not differences and not has_other_records:

@@ -89,6 +89,8 @@ def tiny(monkeypatch, workspace):
         alexnet_tf, 'train', lambda *args, **settings: train(*args, **settings | TINY)
     )
     monkeypatch.setattr(alexnet_tf, 'AlexNet', functools.partial(build, width=TINY['width']))
+    load_weights = functools.partial(alexnet_tf.load_weights, width=TINY['width'])
+    monkeypatch.setattr(alexnet_tf, 'load_weights', load_weights)
     fit = keras.Model.fit
     monkeypatch.setattr(
         keras.Model,

@@ -48,7 +48,7 @@ def check(image: np.ndarray, name: str) -> np.ndarray:
         DataError: It has another shape or dtype, or values outside [0, 255]; `name` says whose.
     """
     image = np.squeeze(image)
-    if image.ndim not in (1, 3) or image.shape[-1] != CHANNELS:
+    if image.ndim not in (1, 3) or image.shape[-1] != CHANNELS or not image.size:
         raise errors.DataError(
             f'{name}: a mean image of shape {image.shape}; expected (rows, columns, 3), RGB, or '
             'one colour.'

@@ -280,6 +280,14 @@ def test_a_description_that_is_broken_is_refused(
 # As any run.
 
 
+@pytest.mark.parametrize('flag', ['--resume', '--recipe=caffe'])
+def test_training_does_not_resume_imported_weights(flag, save, import_, classes, data, capsys):
+    _, run_dir = import_(save('caffe'), *NARROW, classes)
+    argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', *NARROW, flag]
+    assert main.main(argv) == 2
+    assert f'Give --init_weights={run_dir} and another --run_dir' in capsys.readouterr().err
+
+
 def test_an_imported_run_is_reported_with_the_hash_of_its_weights(save, import_, classes):
     path = save('caffe')
     _, run_dir = import_(path, *NARROW, classes)
