@@ -11,9 +11,9 @@ from typing import Any
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import preparation, progress, tables
+from alexnet_tf.runs import image_index, image_sources
 from input_pipeline import errors, files, locks
 from input_pipeline.images import decoding
-from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.prepare import (
     beam_executor,
     class_checks,
@@ -22,7 +22,7 @@ from input_pipeline.prepare import (
     local_executor,
     outcomes,
 )
-from input_pipeline.records import checking, manifests, writing
+from input_pipeline.records import checking, manifests, references, writing
 from input_pipeline.sources import detection, entries, splits, tfds
 
 
@@ -46,15 +46,18 @@ def run(config: schema.Config) -> str:
     if data.dry_run:
         _estimate(config, kind)
         return ''
+    copies_dir = _choose_copies_dir(data)
     with locks.acquire(files.as_path(data.data_dir)):
         try:
-            source = _find_images(data, kind, _unfinished_dir(data))
+            source = _find_images(data, kind, copies_dir)
             manifest = _prepare(config, source)
         finally:
             entries.remove_copies(_unfinished_dir(data))
             with contextlib.suppress(OSError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()
     _print_summary(manifest, known_warnings=_list_warnings(source))
+    if manifest.layout.encoding == references.ENCODING:
+        print(f'prepare: {image_index.describe(manifest, data)}')
     print(f'prepare: records are in {data.data_dir}')
     return 'train'
 
@@ -69,19 +72,12 @@ def _choose_source(data: schema.Data) -> str:
 
 def _find_images(data: schema.Data, kind: str, copies_dir: pathlib.Path) -> entries.Source:
     """Finds the images and prints what was found, before any of them is converted."""
-    request = detection.Request(
-        data.source_dir,
-        copies_dir,
-        data.validation_fraction,
-        split_rule=_find_split_rule(data.data_dir),
-        max_missing_fraction=data.max_bad_fraction,
-        dataset=data.dataset,
-        dataset_splits=_name_splits(data),
-    )
-    source = detection.find_images(kind, request)
+    rule = _find_split_rule(data.data_dir)
+    source = image_sources.find_images(data, kind, copies_dir, split_rule=rule)
     if files.is_remote(data.data_dir):  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
-    source = dataclasses.replace(source, rendering=_choose_rendering(data, source.rendering))
+    root = image_index.find_root(data, files.as_path(data.data_dir))
+    source = dataclasses.replace(source, root=root)
     print(f'prepare: {source.description}')
     print(preparation.format_classes(class_checks.count_source(source)))
     for warning in _list_warnings(source):
@@ -102,17 +98,6 @@ def _list_warnings(source: entries.Source) -> list[str]:
     return [*source.warnings, *warnings]
 
 
-def _choose_rendering(data: schema.Data, usual: rendering_lib.Rendering) -> rendering_lib.Rendering:
-    """Overrides how a source's images usually become pixels, by the flags."""
-    choices = {name: getattr(data, name) for name in ('exif_orientation', 'colour_profiles')}
-    flags = {name: choice == 'on' for name, choice in choices.items() if choice != 'auto'}
-    try:
-        background = rendering_lib.parse_color(data.background)
-    except ValueError as error:
-        raise fields.UsageError(f'--background={data.background}: {error}.') from error
-    return dataclasses.replace(usual, background=background, **flags)
-
-
 def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifest:
     data, settings = config.data, _collect_settings(config)
     limits = {'max_bad_fraction': data.max_bad_fraction, 'fail_on_leak': data.fail_on_leak}
@@ -121,8 +106,10 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
         print('prepare: these images are already prepared and all hashes match')
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
-    executor = _create_executor(config, sum(map(len, source.splits.values())))
+    executor = _create_executor(config)
     with progress.Progress('images') as bar:
+        if data.record_encoding == references.ENCODING:
+            return image_index.build(config, source, files.as_path(data.data_dir), bar.update)
         return conversion.prepare(
             source, data.data_dir, settings=settings, report=bar.update, executor=executor, **limits
         )
@@ -130,6 +117,8 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
 
 def _collect_settings(config: schema.Config) -> dict[str, Any]:
     """Everything beside the source that decides the content of the records."""
+    if config.data.record_encoding == references.ENCODING:
+        return image_index.collect_settings(config)
     return {
         'record_encoding': config.data.record_encoding,
         'validation_fraction': config.data.validation_fraction,
@@ -139,11 +128,10 @@ def _collect_settings(config: schema.Config) -> dict[str, Any]:
     }
 
 
-def _create_executor(config: schema.Config, images: int) -> conversion.Executor:
+def _create_executor(config: schema.Config) -> conversion.Executor:
     data = config.data
     if data.engine == 'local':
-        workers = conversion.choose_workers(images, data.workers)
-        return local_executor.LocalExecutor(workers, shows_stderr=config.debug)
+        return local_executor.LocalExecutor(conversion.choose_workers(data.workers))
     try:
         return beam_executor.BeamExecutor(shlex.split(data.beam_options))
     except ValueError as error:
@@ -154,7 +142,8 @@ def _estimate(config: schema.Config, kind: str) -> None:
     """Prints what a conversion would take, without writing anything."""
     data = config.data
     if kind == 'tfds':  # to list its images would download it
-        print(f'prepare: {tfds.describe(data.dataset, data.source_dir, _name_splits(data))}')
+        chosen = image_sources.name_splits(data)
+        print(f'prepare: {tfds.describe(data.dataset, data.source_dir, chosen)}')
     else:
         with tempfile.TemporaryDirectory() as copies_dir:
             source = _find_images(data, kind, pathlib.Path(copies_dir))
@@ -174,7 +163,7 @@ def _estimate(config: schema.Config, kind: str) -> None:
             f'prepare: {plan.files} {plan.encoding} files{place}\n'
             f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
             f'prepare: about {progress.format_duration(plan.secs)} with '
-            f'{plan.workers} {"process" if plan.workers == 1 else "processes"}, '
+            f'{plan.workers} {"thread" if plan.workers == 1 else "threads"}, '
             f'from {plan.sampled} sampled images ({plan.unreadable} unreadable)'
         )
     print('prepare: dry run: nothing was written')
@@ -235,8 +224,10 @@ def _resolve(path: str) -> pathlib.Path:
     return files.as_path(path) if files.is_remote(path) else pathlib.Path(path).resolve()
 
 
-def _name_splits(data: schema.Data) -> dict[str, str]:
-    return {'train': data.train_split, 'validation': data.validation_split}
+def _choose_copies_dir(data: schema.Data) -> pathlib.Path:
+    """Where copies of what cannot be read in any order are: an index keeps its own."""
+    is_index = data.record_encoding == references.ENCODING
+    return files.as_path(data.data_dir) if is_index else _unfinished_dir(data)
 
 
 def _unfinished_dir(data: schema.Data) -> pathlib.Path:

@@ -247,5 +247,7 @@ def _shift(values):
 
 
 def _resize(image, size, method: str):
-    resized = tf.image.resize(image, size, method)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+    resized = tf.round(tf.image.resize(image, size, method))
+    if method == 'bicubic':  # which overshoots; averages do not
+        resized = tf.clip_by_value(resized, 0.0, 255.0)
+    return tf.cast(resized, tf.uint8)

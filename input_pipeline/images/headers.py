@@ -57,6 +57,11 @@ def check(encoded: bytes) -> str:
     return kind
 
 
+def name_jpeg(channels: int) -> str:
+    """Names the kind of a JPEG, as `check` does."""
+    return _JPEG_KINDS.get(channels, 'JPEG')
+
+
 def read_size(encoded: bytes) -> tuple[int, int]:
     """Reads the (width, height) in pixels that a header claims; raises what `check` raises."""
     return _read_header(encoded)[1:]
@@ -67,7 +72,7 @@ def _read_header(encoded: bytes) -> tuple[str, int, int]:
     try:
         if encoded.startswith(JPEG):
             height, width, channels = tf.io.extract_jpeg_shape(encoded).numpy().tolist()
-            return _JPEG_KINDS.get(channels, 'JPEG'), width, height
+            return name_jpeg(channels), width, height
         if encoded.startswith(PNG):
             return 'PNG', *struct.unpack_from('>II', encoded, 16)
         if encoded.startswith(GIF):

@@ -6,6 +6,7 @@ microseconds in Python, where `prepare` needs it for every image.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,7 +19,10 @@ MAX_HEAD_BYTES = 1 << 20  # in which EXIF, XMP, ICC profile and Adobe's mark are
 _DOUBLINGS = 11
 _MAX_SEGMENTS = 1 << _DOUBLINGS
 _START, _END, _SCAN, _APP1, _APP2, _APP14, _TEMPORARY = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xEE, 0x01
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
+_FRAME = struct.Struct('>xHHB')  # height, width, channels
 _MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')  # the others stand in scans
+_SCANS = re.compile(rb'\xff\xda')
 _XMP, _PROFILE, _ADOBE = b'http://ns.adobe.com/xap/1.0/\0', b'ICC_PROFILE\0', b'Adobe'
 _PROFILE_PART_BYTES = 2  # which part of how many
 # Version 100, no flags, no transformation: inverted CMYK.
@@ -39,7 +43,8 @@ class Metadata(NamedTuple):
 
 def has_too_many_scans(encoded: bytes) -> bool:
     """Returns whether a JPEG has more than MAX_SCANS scans, or segments without end."""
-    if encoded.count(bytes([0xFF, _SCAN])) <= MAX_SCANS:  # wherever they stand; much faster
+    # Wherever they stand: much faster, as is an expression beside `count`.
+    if len(_SCANS.findall(encoded)) <= MAX_SCANS:
         return False
     markers = [marker for marker, _, _ in _iterate_segments(encoded)]
     return markers.count(_SCAN) > MAX_SCANS or len(markers) == _MAX_SEGMENTS
@@ -55,20 +60,44 @@ def has_too_many_scans_in_graph(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def read_metadata(encoded: bytes) -> Metadata:
-    """Reads orientation and ICC profile; of a profile in several parts, the first part."""
-    head, exif, xmp, profiles = encoded[:MAX_HEAD_BYTES], [], [], []
+class Header(NamedTuple):
+    """What a JPEG says before its pixels.
+
+    Attributes:
+        width: Width in pixels; 0 if it is not there.
+        height: Height in pixels.
+        channels: Number of channels.
+        metadata: How to show it; of a profile in several parts, the first part.
+    """
+
+    width: int
+    height: int
+    channels: int
+    metadata: Metadata
+
+
+def read_header(encoded: bytes) -> Header:
+    """Reads the size, the orientation and the ICC profile."""
+    head, exif, xmp, profiles, size = encoded[:MAX_HEAD_BYTES], [], [], [], (0, 0, 0)
     for marker, start, end in _iterate_segments(head):
         if marker == _SCAN:
             break
-        if marker == _APP1 and head.startswith(orientation.EXIF, start):
+        if marker in _FRAMES and end - start >= _FRAME.size:
+            height, width, channels = _FRAME.unpack_from(head, start)
+            size = (width, height, channels)
+        elif marker == _APP1 and head.startswith(orientation.EXIF, start):
             exif.append(head[start:end])
         elif marker == _APP1 and head.startswith(_XMP, start):
             xmp.append(head[start + len(_XMP) : end])
         elif marker == _APP2 and head.startswith(_PROFILE, start):
             profiles.append(head[start + len(_PROFILE) + _PROFILE_PART_BYTES : end])
     upright = orientation.read(exif[0] if exif else b'', xmp[-1] if xmp else b'')
-    return Metadata(upright, profiles[0] if profiles else b'')
+    return Header(*size, Metadata(upright, profiles[0] if profiles else b''))
+
+
+def read_metadata(encoded: bytes) -> Metadata:
+    """Reads orientation and ICC profile; of a profile in several parts, the first part."""
+    return read_header(encoded).metadata
 
 
 def read_metadata_in_graph(encoded: tf.Tensor) -> Metadata:

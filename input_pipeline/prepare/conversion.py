@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import dataclasses
 import hashlib
 import importlib.metadata
 import pathlib
@@ -24,7 +23,6 @@ from input_pipeline.sources import entries as entries_lib
 
 _SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad images in a message
-_IMAGES_PER_WORKER = 2000  # at least, since a process needs seconds to start
 
 Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
 Tasks = Sequence[writing.ShardTask]
@@ -88,6 +86,7 @@ def prepare(
     report: Callable[[int, int], None],
     executor: Executor | None = None,
     fail_on_leak: bool = False,
+    image_statistics: manifests.ImageStatistics | None = None,
 ) -> manifests.Manifest:
     """Writes the records of every split, their statistics and outcome, and last the manifest.
 
@@ -96,13 +95,14 @@ def prepare(
     Args:
         source: The source of the images.
         data_dir: Created if it does not exist.
-        settings: Kept in the manifest; `record_encoding` ('jpeg' or 'raw'), `shard_examples`
-            and `seed` are used.
+        settings: Kept in the manifest; `record_encoding` ('jpeg', 'raw', or 'reference' for an
+            index of images as they lie), and what `sharding.plan_shards` reads, are used.
         max_bad_fraction: Fraction of images that may be unreadable.
         report: Called with (images done, images in all) from time to time.
-        executor: Runs the tasks; by default as many processes here as are worth starting. The
-            result does not depend on it.
+        executor: Runs the tasks; by default a thread of this process a core. The result does
+            not depend on it.
         fail_on_leak: Whether images in training and in another split are an error.
+        image_statistics: Statistics to keep instead of those of the images.
 
     Raises:
         DataError: Too many images are unreadable, or a split or a class has none left.
@@ -113,7 +113,7 @@ def prepare(
     directory.mkdir(parents=True, exist_ok=True)
     tasks = sharding.plan_shards(directory, source, settings)
     _remove_leftovers(directory, tasks)
-    executor = executor or local_executor.LocalExecutor(choose_workers(total))
+    executor = executor or local_executor.LocalExecutor(choose_workers())
     summaries = _write_shards(tasks, executor, max_bad_fraction, lambda done: report(done, total))
     by_split = {split: [] for split in source.splits}
     for task, summary in zip(tasks, summaries, strict=True):
@@ -128,17 +128,18 @@ def prepare(
     _write_rows(directory / manifests.CONFLICTS, conflicts)
     leaked = _list_leaks(directory, tasks, summaries, fail_on_leak=fail_on_leak)
     outcomes.write(outcome, directory)
-    sums = (manifests.load_arrays(task.sums_path) for task in tasks if task.is_training)
-    manifests.save_arrays(directory / manifests.STATISTICS, vars(statistics.combine(sums)))
+    sums = (manifests.load_arrays(task.sums_path) for task in tasks if task.sampled)
+    image_statistics = image_statistics or statistics.combine(sums)
+    manifests.save_arrays(directory / manifests.STATISTICS, vars(image_statistics))
     manifest = _create_manifest(directory, source, settings, by_split, leaked)
     files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
     files.remove_tree(directory / writing.UNFINISHED_DIR)
     return manifest
 
 
-def choose_workers(images: int, requested: int = 0) -> int:
-    """Chooses the number of processes; if 0 are requested, as many as are worth starting."""
-    return requested or min(cores.count_cores(), 1 + images // _IMAGES_PER_WORKER)
+def choose_workers(requested: int = 0) -> int:
+    """Chooses the number of threads; if 0 are requested, one a core."""
+    return requested or cores.count_cores()
 
 
 def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, settings) -> str:
@@ -162,8 +163,7 @@ def _differs(kept: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the manifest keeps beside the layout, with those of the source."""
     kept = {name: value for name, value in settings.items() if name != 'record_encoding'}
-    rendering = dataclasses.asdict(source.rendering)
-    return kept | rendering | {'split_rule': source.split_rule}
+    return kept | source.rendering.to_settings() | {'split_rule': source.split_rule}
 
 
 def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:

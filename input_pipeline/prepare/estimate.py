@@ -28,7 +28,7 @@ class Estimate:
         files: Number of shards.
         bytes: Size of all records that are written.
         free_bytes: Free space on the disk of the data directory; infinite in an object store.
-        workers: Number of processes.
+        workers: Number of threads.
         secs: Expected duration.
         sampled: Number of images that were tried.
         unreadable: Number of them that could not be read.
@@ -57,12 +57,12 @@ def estimate_preparation(
     entries = [entry for members in source.splits.values() for entry in members]
     sample = entries[:: max(1, len(entries) // max_sampled)][:max_sampled]
     first = tasks[0]
-    writing.measure_record(sample[0], first.record_format)  # the first call compiles
+    writing.measure_records(sample[:1], first.record_format)  # the first call compiles
     start = time.perf_counter()
-    sizes = [writing.measure_record(entry, first.record_format) for entry in sample]
+    sizes = writing.measure_records(sample, first.record_format)
     secs_per_image = (time.perf_counter() - start) / len(sample)
     readable = [size for size in sizes if size]
-    workers = conversion.choose_workers(len(entries), workers)
+    workers = conversion.choose_workers(workers)
     mean_bytes = sum(readable) / max(1, len(readable))
     return Estimate(
         encoding=first.record_format.layout.encoding,

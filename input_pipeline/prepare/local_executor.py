@@ -1,18 +1,11 @@
-"""Runs tasks one after the other in this process, or on several processes of this machine."""
+"""Runs tasks one after the other in this thread, or in several threads of this process."""
 
 import concurrent.futures
-import contextlib
 import dataclasses
-import importlib
 import itertools
-import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-from input_pipeline import errors, startup
 
 _REPORT_SECS = 0.2
 
@@ -21,13 +14,14 @@ _REPORT_SECS = 0.2
 class LocalExecutor:
     """Runs tasks on this machine.
 
+    Threads suffice: what takes long, TensorFlow and NumPy do without holding Python's lock, and
+    processes would each need seconds and half a gigabyte to start.
+
     Attributes:
-        workers: Number of processes; 1: this process only.
-        shows_stderr: Whether what TensorFlow writes when a process starts is shown.
+        workers: Number of threads; 1: only the caller's.
     """
 
     workers: int = 1
-    shows_stderr: bool = False
 
     def run(
         self,
@@ -37,28 +31,24 @@ class LocalExecutor:
     ) -> Iterator[Any]:
         """Yields the results of `function(task, count)`, in the order of the tasks.
 
-        Closing the iterator ends the processes, after they have cleaned up.
+        Closing the iterator stops the tasks, each when it counts its next piece; it returns when
+        they have cleaned up.
 
         Args:
-            function: Calls `count` after each piece of a task's work. With several processes it
-                must be importable.
-            tasks: With several processes they must be picklable.
-            report: Called in this process with the number of pieces that all tasks have counted.
-
-        Raises:
-            WorkerProcessLost: A process ended before its task.
+            function: Calls `count` after each piece of a task's work.
+            tasks: What is to be done.
+            report: Called in the caller's thread with the number of pieces that all tasks have
+                counted.
         """
         if self.workers > 1:
-            yield from self._run_on_processes(function, tasks, report)
+            yield from self._run_in_threads(function, tasks, report)
             return
         counter = itertools.count(1)
         for task in tasks:
             yield function(task, lambda: report(next(counter)))
 
-    def _run_on_processes(self, function, tasks, report):
-        context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
-        counter, others = context.Value('q', 0), set(multiprocessing.active_children())
-        reported = 0
+    def _run_in_threads(self, function, tasks, report):
+        counter, reported = _Counter(), 0
 
         def report_if_changed():
             nonlocal reported
@@ -66,65 +56,35 @@ class LocalExecutor:
                 reported = counter.value
                 report(reported)
 
-        with concurrent.futures.ProcessPoolExecutor(
-            self.workers, context, _start_worker, (counter, self.shows_stderr)
-        ) as pool:
+        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
             try:
-                for future in [pool.submit(_run_task, function, task) for task in tasks]:
+                for future in [pool.submit(function, task, counter.count) for task in tasks]:
                     while not concurrent.futures.wait([future], _REPORT_SECS).done:
                         report_if_changed()
                     yield future.result()
                     report_if_changed()
-            except concurrent.futures.process.BrokenProcessPool as error:
-                raise errors.WorkerProcessLost(
-                    'a worker process ended before its task, perhaps out of memory. Run the same '
-                    'command again with fewer --workers: finished shards are kept.'
-                ) from error
-            except BaseException:
-                for process in set(multiprocessing.active_children()) - others:
-                    process.terminate()
+            finally:
+                counter.stop()
                 pool.shutdown(cancel_futures=True)
-                raise
 
 
-class _Terminated(BaseException):
-    """SIGTERM during a task, as an exception so that the task cleans up."""
+class _Stopped(BaseException):
+    """An end of a task before its time, as an exception so that the task cleans up."""
 
 
-def _start_worker(counter, shows_stderr: bool) -> None:
-    """Prepares a worker process."""
-    _count_one.counter = counter
-    # A terminal's Ctrl-C reaches all processes; the first one decides, and terminates the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    with contextlib.nullcontext() if shows_stderr else startup.suppress_stderr():
-        tensorflow = importlib.import_module('tensorflow')
-        tensorflow.config.threading.set_intra_op_parallelism_threads(1)  # a process for each core
-        tensorflow.config.list_logical_devices()
+class _Counter:
+    """Counts the pieces of all tasks, until they are to stop."""
 
+    def __init__(self):
+        self.value = 0
+        self._lock = threading.Lock()
+        self._is_stopped = False
 
-def _run_task(function, task):
-    try:
-        signal.signal(signal.SIGTERM, _raise_terminated)
-        try:
-            return function(task, _count_one)
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    except _Terminated:
-        os._exit(1)  # the pool would assign the next task
+    def count(self) -> None:
+        if self._is_stopped:
+            raise _Stopped
+        with self._lock:
+            self.value += 1
 
-
-def _raise_terminated(*_) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise _Terminated
-
-
-def _count_one() -> None:
-    with _count_one.counter.get_lock():
-        _count_one.counter.value += 1
-
-
-def _exit_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    def stop(self) -> None:
+        self._is_stopped = True

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from input_pipeline.prepare import class_checks
-from input_pipeline.records import manifests, writing
+from input_pipeline.records import converting, manifests, references, writing
 from input_pipeline.sources import entries as entries_lib
 from input_pipeline.sources import splits
 
@@ -17,8 +17,16 @@ def choose_layout(source: entries_lib.Source, encoding: str) -> manifests.Layout
 
     Args:
         source: The source of the images. Small images, as of CIFAR, are stored losslessly.
-        encoding: The requested encoding, 'jpeg' or 'raw'.
+        encoding: The requested encoding, 'jpeg', 'raw' or 'reference'.
     """
+    if encoding == references.ENCODING:
+        return manifests.Layout(
+            encoding,
+            source.square_size,
+            image=references.FEATURE,
+            rendering=source.rendering,
+            root=source.root,
+        )
     if uses_records_in_place(source, encoding):
         return source.in_place_layout
     is_small = source.square_size < manifests.Layout.square_size
@@ -41,7 +49,8 @@ def plan_shards(
     Args:
         directory: The data directory.
         source: The source of the images.
-        settings: `record_encoding`, `shard_examples` and `seed` are used.
+        settings: `record_encoding`, `shard_examples` and `seed` are used, and `statistics_images`
+            if not all training images count for the statistics.
 
     Raises:
         DataError: A split is empty, or a class has no training image.
@@ -50,7 +59,7 @@ def plan_shards(
     counts = class_checks.count_source(source)
     class_checks.check_training_images(counts, counts, source.description)
     encoding = settings['record_encoding']
-    record_format = writing.RecordFormat(
+    record_format = converting.RecordFormat(
         source.classes,
         source.words,
         source.ids,
@@ -63,8 +72,18 @@ def plan_shards(
         parts = divide(entries, settings)
         for number, (original, part) in enumerate(parts):
             path = directory / f'{split}-{number:05d}-of-{len(parts):05d}.tfrecord'
-            tasks.append(writing.ShardTask(path, split, part, record_format, original))
+            sampled = _share_sample(settings, number, parts) if split == manifests.TRAIN else 0
+            tasks.append(writing.ShardTask(path, split, part, record_format, sampled, original))
     return tasks
+
+
+def _share_sample(settings: Mapping[str, Any], number: int, parts: Sequence) -> int:
+    """How many images of a training shard count for the statistics; their order is random."""
+    images, shards = len(parts[number][1]), len(parts)
+    total = settings.get('statistics_images')
+    if total is None:
+        return images
+    return min(images, total * (number + 1) // shards - total * number // shards)
 
 
 def _keep_files(entries, _settings) -> list[tuple[str, Sequence[entries_lib.Entry]]]:

@@ -1,6 +1,10 @@
-"""Computes the mean image and the colour covariance of the stored training pixels."""
+"""Computes the mean image and the colour covariance of the training pixels.
 
-import itertools
+The pixels are those of the squares before they are encoded, whatever the records' encoding: to
+decode each stored JPEG again takes as long as to encode it, and changes no grey level of the mean.
+"""
+
+import threading
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,28 +13,30 @@ from input_pipeline.records import manifests
 
 
 class PixelSums:
-    """Sums over stored images: integers, so exact and the same in any order.
+    """Sums over images: integers, so exact and the same in any order. Threads may share it.
 
     Args:
         size: Side of the images, at most 256.
     """
 
     def __init__(self, size: int):
+        self._lock = threading.Lock()
         self._count = 0
         self._total = np.zeros((size, size, 3), np.uint32)
         self._products = np.zeros((3, 3))
-        self._planes = np.empty((3, size, size), np.float32)
 
     def add(self, image: np.ndarray) -> None:
         """Adds an image, (size, size, 3) uint8 RGB."""
-        self._count += 1
-        self._total += image
-        self._planes[...] = image.transpose(2, 0, 1)
-        # A row at a time: sums of 256 products of bytes are exact in float32. Not by a matrix
-        # product, since BLAS' own threads would compete with the decoders.
-        for first, second in itertools.combinations_with_replacement(range(3), 2):
-            rows = np.einsum('ij,ij->i', self._planes[first], self._planes[second])
-            self._products[first, second] += rows.sum(dtype=np.float64)
+        self.add_all(image[None])
+
+    def add_all(self, images: np.ndarray) -> None:
+        """Adds images, (n, size, size, 3) uint8 RGB, n at most 257."""
+        total = np.add.reduce(images, axis=0, dtype=np.uint16)
+        products = sum(map(_sum_products, images), np.zeros((3, 3)))
+        with self._lock:
+            self._count += len(images)
+            self._total += total
+            self._products += products
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Returns the sums as arrays by name, for `combine`."""
@@ -67,3 +73,17 @@ def compute_principal_components(covariance: np.ndarray) -> tuple[np.ndarray, np
     values, vectors = values[::-1], vectors[:, ::-1]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))]
     return values.copy(), vectors * np.sign(largest)
+
+
+def _sum_products(image: np.ndarray) -> np.ndarray:
+    """Sums each product of two colours of a pixel: (3, 3) float64, zeros below the diagonal."""
+    values = image.reshape(len(image), -1).astype(np.float32)
+    products = np.zeros((3, 3))
+    # Colours of a pixel stand side by side. Sums over 256 rows of products of bytes are exact in
+    # float32. Not by a matrix product, since BLAS' own threads would compete with the decoders.
+    for distance in range(3):
+        first, second = values[:, : values.shape[1] - distance], values[:, distance:]
+        columns = np.einsum('ij,ij->j', first, second)
+        for color in range(3 - distance):
+            products[color, color + distance] = columns[color::3].sum(dtype=np.float64)
+    return products

@@ -6,10 +6,14 @@ import pathlib
 import shutil
 import tempfile
 
+import tensorflow as tf
+
 from input_pipeline import errors, files, locks
-from input_pipeline.records import manifests
+from input_pipeline.batches import preprocessing
+from input_pipeline.records import manifests, references
 
 _BLOCK_BYTES = 1 << 20
+_IMAGES = 'images'  # the folder of those that an index refers to
 _MEMORY = pathlib.Path('/dev/shm')
 
 
@@ -32,7 +36,8 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
 
     The copy is named after the manifest's hash and checked against it when it is made, so runs on
     the same data share it and an incomplete one is never used. Afterwards only the sizes of its
-    files are checked; a copy that is damaged is made again. It stays when the run ends.
+    files are checked; a copy that is damaged is made again. It stays when the run ends. Of an
+    index, the images that it refers to are copied, too.
 
     Returns:
         The manifest of the copy.
@@ -41,22 +46,49 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
         DataError: There is not enough room, or a copied file is not what the manifest says.
     """
     directory = parent / manifest.sha256[:16]
+    layout = manifest.layout
+    if layout.encoding == references.ENCODING:
+        layout = dataclasses.replace(layout, root=str(directory / _IMAGES))
+    copied = dataclasses.replace(manifest, directory=directory, layout=layout)
     with locks.acquire(parent, wait=True):
         files.remove_temporary(parent)
         if _is_current(directory, manifest):
-            return dataclasses.replace(manifest, directory=directory)
+            return copied
         shutil.rmtree(directory, ignore_errors=True)
-        _check_disk_space(manifest, parent)
+        images = _list_images(manifest)
+        _check_disk_space(manifest, sum(images.values()), parent)
         with files.atomic_directory(directory) as temporary:
             shards = [shard.file for shard in manifest.all_shards]
             for name in [*shards, manifests.MANIFEST, manifests.STATISTICS]:
-                with (
-                    (manifest.directory / name).open('rb') as original,
-                    open(temporary / name, 'wb') as copy,
-                ):
-                    shutil.copyfileobj(original, copy, _BLOCK_BYTES)
+                _copy(manifest.directory / name, temporary / name)
+            for name in images:
+                _copy(files.as_path(manifest.layout.root) / name, temporary / _IMAGES / name)
             manifests.verify(dataclasses.replace(manifest, directory=temporary))
-    return dataclasses.replace(manifest, directory=directory)
+    return copied
+
+
+def _copy(original: pathlib.Path, copy: pathlib.Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with original.open('rb') as source, copy.open('wb') as target:
+        shutil.copyfileobj(source, target, _BLOCK_BYTES)
+
+
+def _list_images(manifest: manifests.Manifest) -> dict[str, int]:
+    """Lists the files that an index refers to, with their sizes; of records, none."""
+    if manifest.layout.encoding != references.ENCODING:
+        return {}
+    images = {}
+    for shard in manifest.all_shards:
+        for batch in tf.data.TFRecordDataset(str(manifest.directory / shard.file)).batch(1024):
+            encoded, _ = preprocessing.parse_records(batch, manifest.layout)
+            located = map(references.locate, encoded.numpy())
+            images |= {place.path: place.file_bytes for place in located if place.path}
+    if outside := next((path for path in images if path.startswith('/') or '://' in path), None):
+        raise errors.DataError(
+            f'--cache copies the images in {manifest.layout.root}, but {outside} is elsewhere. '
+            'Leave out --cache, or prepare records.'
+        )
+    return images
 
 
 def _is_current(directory: pathlib.Path, manifest: manifests.Manifest) -> bool:
@@ -66,8 +98,8 @@ def _is_current(directory: pathlib.Path, manifest: manifests.Manifest) -> bool:
         return False
 
 
-def _check_disk_space(manifest: manifests.Manifest, parent: pathlib.Path) -> None:
-    needed = sum(shard.bytes for shard in manifest.all_shards)
+def _check_disk_space(manifest: manifests.Manifest, images: int, parent: pathlib.Path) -> None:
+    needed = sum(shard.bytes for shard in manifest.all_shards) + images
     free = shutil.disk_usage(parent).free
     if needed > free:
         raise errors.DataError(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from input_pipeline import cores, errors, files
 from input_pipeline.batches import preprocessing
-from input_pipeline.records import framing, manifests
+from input_pipeline.records import framing, manifests, references
 
 _PARSED = 1024  # records at a time
 
@@ -190,17 +190,28 @@ def _check_shard(directory: pathlib.Path, shard: manifests.Shard, owners) -> str
     )
 
 
+def _name_image(encoded: tf.Tensor, layout: manifests.Layout) -> str:
+    """Names the image that a record refers to, if it does."""
+    if layout.encoding != references.ENCODING:
+        return ''
+    location = references.locate(encoded[0].numpy())
+    return f'The image {location.describe(layout.root)}' if location.path else ''
+
+
 def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = None) -> str:
     """The first problem of a file's records, or ''; without a layout, images are not decoded."""
-    row = 0
+    row, subject = 0, ''
     try:
         for record in framing.iter_records(path):
+            subject = ''
             if layout:
                 encoded, _ = preprocessing.parse_records(record[None], layout)
+                subject = _name_image(encoded, layout)
                 preprocessing.decode_squares(encoded, layout)
             row += 1
     except (tf.errors.OpError, ValueError) as error:  # the latter for an image of another size
-        return f'Record {row} (from 0) of {path} is damaged ({errors.describe(error)}).'
+        subject = subject or f'Record {row} (from 0) of {path}'
+        return f'{subject} is damaged ({errors.describe(error)}).'
     if row != number:
         return f'{path} ends after {row:,} records, the manifest counts {number:,}.'
     return ''

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import errors, files
+from input_pipeline.images import rendering as rendering_lib
+from input_pipeline.records import references
 
 FORMAT_VERSION = 3
 MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantine.csv'
@@ -28,11 +30,13 @@ class Layout:
     """How a record holds its image and label.
 
     Attributes:
-        encoding: Encoding of the image, 'jpeg' or 'raw'.
+        encoding: Encoding of the image, 'jpeg' or 'raw'; or 'reference', to an image as it lies.
         square_size: Side of the image.
         image: Name of the image's feature.
         label: Name of the label's feature.
         first_label: The label of the first class.
+        rendering: How files become pixels, where records refer to them.
+        root: Folder that references start from.
     """
 
     encoding: str = 'jpeg'
@@ -40,6 +44,8 @@ class Layout:
     image: str = 'image/encoded'
     label: str = 'image/class/label'
     first_label: int = 0
+    rendering: rendering_lib.Rendering | None = None
+    root: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +123,10 @@ class Manifest:
 
     @property
     def sha256(self) -> str:
-        """The hash of the manifest, and so of everything that it hashes."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """The hash of the manifest, and so of everything that it hashes, wherever that lies."""
+        layout = dataclasses.replace(self.layout, root='')
+        text = dataclasses.replace(self, layout=layout).to_json()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def all_shards(self) -> list[Shard]:
@@ -141,6 +149,9 @@ class Manifest:
         """Serializes the manifest, without its directory."""
         fields = dataclasses.asdict(self)
         del fields['directory']
+        del fields['layout']['rendering']  # which is in the settings
+        if not self.layout.root:
+            del fields['layout']['root']
         fields['classes_sha256'] = _hash_classes(self.classes)
         return json.dumps({'format_version': FORMAT_VERSION} | fields, indent=2) + '\n'
 
@@ -206,7 +217,10 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
 def _parse(directory: pathlib.Path, fields: dict[str, Any]) -> Manifest:
     for name in ('classes', 'words', 'ids'):
         fields[name] = tuple(fields[name])
-    fields['layout'] = Layout(**fields['layout'])
+    fields['layout'] = layout = Layout(**fields['layout'])
+    if layout.encoding == references.ENCODING:
+        rendering = rendering_lib.Rendering.from_settings(fields['settings'])
+        fields['layout'] = dataclasses.replace(layout, rendering=rendering)
     fields['splits'] = {
         split: tuple(Shard(**shard) for shard in shards)
         for split, shards in fields['splits'].items()

@@ -70,7 +70,7 @@ _FINDERS: dict[str, Callable[[Request], entries.Source]] = {
     imagenet_releases.IMAGENET10K: _find_release(imagenet_releases.IMAGENET10K),
     cifar10.NAME: lambda request: cifar10.find_images(request.source_dir),
     tfrecords.NAME: lambda request: tfrecords.find_images(
-        request.source_dir, copies_dir=request.copies_dir
+        request.source_dir, copies_dir=request.copies_dir, **request.held_out
     ),
     tfds.NAME: lambda request: tfds.find_images(
         request.dataset,

@@ -63,8 +63,9 @@ class ImageFile:
         path = files.as_path(self.path)
         if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+        size = min(files.get_size(path), headers.MAX_BYTES)
         with path.open('rb') as file:
-            return file.read(headers.MAX_BYTES + 1)
+            return file.read(size + 1)  # as many bytes are allocated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Source:
             have that size. Its entries then read from the file `read.path`, all of it in its order.
         ignored: What was left out since it is no image of a class, by kind, with an example.
         warnings: Sentences on what looks like a mistake.
+        root: Folder that the images lie in, from which an index refers to them.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Source:
     in_place_layout: manifests.Layout | None = None
     ignored: tally.Counts = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    root: str = ''
 
 
 def remove_copies(copies_dir: pathlib.Path) -> None:

@@ -79,7 +79,13 @@ def recognize(root: pathlib.Path) -> str:
     return record_files.recognize(root)
 
 
-def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
+def find_images(
+    source_dir: str,
+    *,
+    copies_dir: pathlib.Path,
+    validation_fraction: float = 0.0,
+    split_rule: str = '',
+) -> entries.Source:
     """Finds the images in a folder of records.
 
     Labels that start with 1, as TF-slim's do, are shifted to start with 0; the WNIDs in the records
@@ -87,9 +93,12 @@ def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
 
     Args:
         source_dir: Folder of files such as 'train-00000-of-01024' or
-            'flowers-train.tfrecord-00000-of-00002', of training and of another split. They may be
-            compressed.
+            'flowers-train.tfrecord-00000-of-00002', of training and perhaps of other splits. They
+            may be compressed.
         copies_dir: Folder for copies of compressed files; see `entries.remove_copies`.
+        validation_fraction: Fraction of the images of each class to hold out, by content, if there
+            is no other split.
+        split_rule: See `splits.hold_out`; '' for the present rule.
 
     Raises:
         DataError: There are no such files, one is damaged, or the labels make no sense.
@@ -107,11 +116,17 @@ def find_images(source_dir: str, *, copies_dir: pathlib.Path) -> entries.Source:
     if not files.is_remote(root) and _fit_in_place(rows, len(labels.classes)):
         layout = dataclasses.replace(rows[0].layout, first_label=labels.first)
     divided, note = _split(root, rows, labels.first)
+    rule = ''
+    if list(divided) == [manifests.TRAIN]:
+        layout, rule = None, split_rule or splits.BY_CLASS_AND_CONTENT
+        digests = [(entry, splits.hash_content(entry)) for entry in divided[manifests.TRAIN]]
+        divided = splits.hold_out(digests, validation_fraction, rule=rule)
     return entries.Source(
         NAME,
         f'{root}: records of another program, {labels.description}{note}',
         labels.classes,
         divided,
+        split_rule=rule,
         words=labels.words,
         in_place_layout=layout,
         ignored=ignored,
@@ -123,10 +138,10 @@ def _split(root, rows: Sequence[_Row], first_label: int) -> tuple[splits.Splits,
     for row in rows:
         label = row.entry.label - first_label
         divided[row.split].append(dataclasses.replace(row.entry, label=label))
-    if manifests.TRAIN not in divided or len(divided) < 2:
+    if manifests.TRAIN not in divided:
         raise errors.DataError(
-            f'{root} holds records of {", ".join(divided)} only; expected train and another split. '
-            'Put both into it, or prepare from the images.'
+            f'{root} holds records of {", ".join(divided)} only; expected train, too. Put those '
+            'into it, or prepare from the images.'
         )
     note = splits.name_validation(divided)
     return dict(divided), note

@@ -7,7 +7,7 @@ from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis
 from alexnet_tf.reports import result_tables, tables
-from alexnet_tf.runs import results, run_directory
+from alexnet_tf.runs import image_index, results, run_directory
 from input_pipeline.records import manifests
 
 
@@ -17,7 +17,7 @@ def run(config: schema.Config) -> None:
     Raises:
         OSError: The results, which were printed, could not be written.
     """
-    manifest, split = manifests.load(config.data.data_dir), config.evaluation.split
+    manifest, split = image_index.load_manifest(config), config.evaluation.split
     selection.check_split(manifest, split, '--split')
     if config.evaluation.ensemble:
         directory, rows = config.evaluation.ensemble[0], _evaluate_ensemble(config, manifest)

@@ -9,8 +9,8 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import experiment_tables, tables
+from alexnet_tf.runs import image_index
 from input_pipeline import files, locks
-from input_pipeline.records import manifests
 
 CURVES, TABLE = 'curves.csv', 'table.txt'
 
@@ -28,7 +28,7 @@ def run(config: schema.Config) -> None:
 def _run_grid(config: schema.Config) -> None:
     """Runs the trials of a grid that are not done, then writes `table.txt`, curves and plots."""
     trials = grid.expand_grid(config)
-    manifest = manifests.load(config.data.data_dir)
+    manifest = image_index.load_manifest(config)
     directory = pathlib.Path(config.experiment.experiment_dir)
     for trial in trials:
         if trials_lib.find_row(directory, trial, manifest) is None:

@@ -19,7 +19,7 @@ from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import experiment_tables, tables
-from alexnet_tf.runs import build, run_directory, training_data
+from alexnet_tf.runs import build, image_index, run_directory, training_data
 from input_pipeline import files, locks
 from input_pipeline.records import manifests
 
@@ -77,7 +77,7 @@ def run(config: schema.Config) -> None:
         TrialFailedError: A run failed for another reason than a non-finite loss.
     """
     rungs = plan_rungs(config.training.minutes)
-    manifest = manifests.load(config.data.data_dir)
+    manifest = image_index.load_manifest(config)
     recipe = build.resolve_recipe(config)
     budget.check_schedule(recipe, '--mode=experiment without --grid')
     training_data.check_settings(config, recipe, manifest, 1)

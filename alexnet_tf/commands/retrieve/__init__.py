@@ -19,7 +19,7 @@ from alexnet_tf.plots import availability
 from alexnet_tf.reports import html, tables
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import loading, predictor
+from alexnet_tf.runs import image_index, loading, predictor
 from input_pipeline import files
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
@@ -45,7 +45,7 @@ def run(config: schema.Config) -> None:
 
 
 def _load_database(config: schema.Config) -> manifests.Manifest:
-    manifest = manifests.load(config.data.data_dir)
+    manifest = image_index.load_manifest(config)
     selection.check_split(manifest, config.retrieve.database, '--database')
     return manifest
 

@@ -15,9 +15,7 @@ import PIL.Image
 import pytest
 
 from alexnet_tf import main
-from alexnet_tf.commands import prepare
-from alexnet_tf.config import fields, schema
-from input_pipeline.images import rendering
+from alexnet_tf.config import schema
 from input_pipeline.prepare import outcomes
 from input_pipeline.sources import detection, splits
 
@@ -341,12 +339,3 @@ def test_compressed_records_are_prepared_and_a_dry_run_copies_nothing(images, tm
 def test_every_source_of_the_flag_has_its_finder():
     source = next(field for field in dataclasses.fields(schema.Data) if field.name == 'source')
     assert set(source.metadata['choices']) == {'auto', *detection.KINDS}
-
-
-def test_flags_override_how_images_are_shown():
-    data = schema.Data(background='#0f0', colour_profiles='off')
-    shown = prepare._choose_rendering(data, rendering.OWN_IMAGES)
-    assert shown == rendering.Rendering(True, False, '#00ff00')
-    assert prepare._choose_rendering(schema.Data(), rendering.PLAIN) == rendering.PLAIN
-    with pytest.raises(fields.UsageError, match='--background=nice: expected #rrggbb'):
-        prepare._choose_rendering(schema.Data(background='nice'), rendering.PLAIN)

@@ -1,0 +1,198 @@
+"""The index of images as they lie: records that refer to them, and are read as all others.
+
+`--data_dir` may hold images instead of records. Then the index is built once, beside the runs.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from alexnet_tf.config import fields, resolution, schema
+from alexnet_tf.reports import progress
+from alexnet_tf.runs import image_sources
+from input_pipeline import errors, files, locks
+from input_pipeline.images import rendering
+from input_pipeline.prepare import conversion, local_executor
+from input_pipeline.records import known_statistics, manifests, references, writing
+from input_pipeline.sources import detection, entries, folder, listing, sample_images, snapshots
+from input_pipeline.sources import tfds as tfds_lib
+
+_SECTION = schema.Data()  # the defaults
+
+
+def load_manifest(config: schema.Config) -> manifests.Manifest:
+    """Loads the manifest of `--data_dir`: of records, or of the index of the images in it.
+
+    Raises:
+        DataError: It holds neither, or images that are not those of the index.
+        UsageError: Flags contradict the index.
+        OSError: The index cannot be written.
+    """
+    data = config.data
+    kind = detect_images(data)
+    if not kind:
+        manifest = manifests.load(data.data_dir)
+    else:
+        manifest = manifests.load(_find_index(config, kind))
+        _check_index(data, manifest)
+    if manifest.layout.encoding == references.ENCODING:
+        _check_unchanged(manifest)
+    return manifest
+
+
+def detect_images(data: schema.Data) -> str:
+    """Returns the kind of source that `--data_dir` is; '' if it holds records, or nothing."""
+    place = data.data_dir
+    if place.startswith(resolution.TFDS):
+        return tfds_lib.NAME
+    path = files.as_path(place)
+    is_list = path.suffix.lower() == '.csv' and path.is_file()
+    holds_records = any(
+        (path / name).exists() for name in (manifests.MANIFEST, writing.UNFINISHED_DIR)
+    )
+    if not is_list and (holds_records or not path.is_dir()):
+        return ''
+    if data.source not in ('auto', sample_images.NAME):
+        return data.source
+    kind, _ = detection.detect_source(place, '')
+    has_classes = kind != folder.NAME or listing.Lister(path).list_folders(path)
+    return kind if has_classes else ''
+
+
+def build(
+    config: schema.Config,
+    source: entries.Source,
+    directory: pathlib.Path,
+    report: Callable[[int, int], None],
+) -> manifests.Manifest:
+    """Builds the index of a source. The caller holds the directory's lock.
+
+    Args:
+        config: Settings of the command.
+        source: The images; its `root` is where references start.
+        directory: For the index.
+        report: Called with (images done, images in all) from time to time.
+
+    Raises:
+        DataError: The images or the statistics cannot be used.
+        UsageError: `--statistics` is not a number of images.
+        OSError: The disk is full or not writable.
+    """
+    data, settings = config.data, collect_settings(config)
+    is_known = not settings['statistics_images']
+    known = known_statistics.load(data.statistics, source.square_size) if is_known else None
+    place = '' if source.name == tfds_lib.NAME else data.source_dir
+    snapshots.write(directory, os.path.abspath(place) if place else '', source)
+    workers = conversion.choose_workers(data.workers)
+    return conversion.prepare(
+        source,
+        str(directory),
+        settings=settings,
+        max_bad_fraction=data.max_bad_fraction,
+        report=report,
+        executor=local_executor.LocalExecutor(workers),
+        fail_on_leak=data.fail_on_leak,
+        image_statistics=known,
+    )
+
+
+def collect_settings(config: schema.Config) -> dict[str, Any]:
+    """Everything beside the source that decides what an index holds.
+
+    Raises:
+        UsageError: `--statistics` is not a number of images.
+    """
+    statistics = config.data.statistics
+    if statistics.isdecimal() and not int(statistics):
+        raise fields.UsageError(
+            f'--statistics={statistics}: expected a number of images from 1, '
+            f'{known_statistics.IMAGENET}, or a file.'
+        )
+    return {
+        'record_encoding': references.ENCODING,
+        'validation_fraction': config.data.validation_fraction,
+        'shard_examples': config.data.shard_examples,
+        'seed': config.seed,
+        'statistics_images': int(statistics) if statistics.isdecimal() else 0,
+    }
+
+
+def find_root(data: schema.Data, directory: pathlib.Path) -> str:
+    """Returns the folder that an index's references start from: of the images, or its own."""
+    if files.is_remote(data.source_dir):
+        return data.source_dir
+    place = os.path.abspath(data.source_dir or directory)
+    return os.path.dirname(place) if os.path.isfile(place) else place
+
+
+def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
+    """Finds the index of the images in `--data_dir`, and builds it if there is none."""
+    place = config.data.data_dir
+    directory = pathlib.Path(resolution.name_index(place))
+    # As `prepare` would by default: another seed of training is no other data set.
+    data = dataclasses.replace(config.data, **_name_source(place))
+    config = dataclasses.replace(config, data=data, seed=schema.Config.seed)
+    with locks.acquire(directory, wait=True):
+        if (directory / manifests.MANIFEST).exists():
+            return directory
+        source = image_sources.find_images(data, kind, directory)
+        source = dataclasses.replace(source, root=find_root(data, directory))
+        print(f'{config.mode}: {source.description}', flush=True)
+        for warning in source.warnings:
+            print(f'{config.mode}: warning: {warning}')
+        with progress.Progress('images') as bar:
+            manifest = build(config, source, directory, bar.update)
+    print(f'{config.mode}: {describe(manifest, data)}', flush=True)
+    return directory
+
+
+def _name_source(place: str) -> dict[str, str]:
+    if place.startswith(resolution.TFDS):
+        return {'dataset': place.removeprefix(resolution.TFDS)}
+    return {'source_dir': place}
+
+
+def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
+    """Says where an index is, what was left out, and what the statistics are of."""
+    images = manifest.count_examples(manifests.TRAIN)
+    sampled = min(images, manifest.settings['statistics_images'])
+    statistics = f'{sampled:,} of {images:,} training images' if sampled else data.statistics
+    bad = f'; {manifest.quarantined:,} unreadable images left out' if manifest.quarantined else ''
+    return (
+        f'index of the images in {manifest.directory}{bad}; mean image and colour covariance of '
+        f'{statistics}'
+    )
+
+
+def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
+    """Checks that an index is of the images and of the flags, as far as they are given."""
+    directory, kept = manifest.directory, manifest.settings
+    place = dataclasses.replace(data, **_name_source(data.data_dir))
+    root = find_root(place, directory)
+    if manifest.layout.root != root:
+        raise errors.DataError(
+            f'{directory} is the index of images in {manifest.layout.root or "records"}, not in '
+            f'{root}. Delete it, or work in another directory.'
+        )
+    wanted = collect_settings(schema.Config(data=data))
+    usual = rendering.Rendering.from_settings(kept)
+    wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
+    for name, value in wanted.items():
+        flag = 'statistics' if name == 'statistics_images' else name
+        is_given = hasattr(data, flag) and getattr(data, flag) != getattr(_SECTION, flag)
+        if is_given and name in kept and kept[name] != value:
+            raise fields.UsageError(
+                f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
+                f'{kept[name]}. Leave the flag out, or delete that directory.'
+            )
+
+
+def _check_unchanged(manifest: manifests.Manifest) -> None:
+    change = snapshots.find_change(manifest.directory)
+    if change:
+        raise errors.DataError(
+            f'The images have changed since {manifest.directory} was built: {change}. Delete that '
+            'directory to build it again; a run resumes only with the images it was trained on.'
+        )

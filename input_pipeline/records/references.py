@@ -1,0 +1,137 @@
+"""References: records that say where an image lies instead of holding it.
+
+A reference is three numbers (int64, little-endian), the start of a hash and a path: where in the
+file the image starts, its bytes, the bytes of the file, and the first eight of the image's sha256.
+Without bytes it is a copy: the encoded image stands in place of the path.
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from input_pipeline import files
+
+ENCODING = 'reference'  # of `manifests.Layout`
+FEATURE = 'image/reference'
+_HEAD, _NUMBER_BYTES = struct.Struct('<3q8s'), 24
+_CHANGED = 'has another size than when it was indexed:'
+
+
+def create(read: Callable[[], bytes], encoded: bytes, root: str) -> bytes | None:
+    """Creates the reference to an image that an entry of a source reads.
+
+    Args:
+        read: The entry's reader: with a `path` and perhaps an `offset`, its image lies in a file.
+        encoded: What it reads, as `rendering.render` decodes it.
+        root: Folder that the path is relative to if it lies in it; otherwise it is absolute.
+
+    Returns:
+        The reference; None if these bytes lie in no file, for they are made or decompressed.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    path = getattr(read, 'path', '')
+    if not path:
+        return None
+    offset, size = getattr(read, 'offset', 0), read.size
+    with files.as_path(path).open('rb') as file:
+        file.seek(offset)
+        start = file.read(size).find(encoded)
+    if start < 0:
+        return None
+    digest = hashlib.sha256(encoded).digest()
+    head = _HEAD.pack(offset + start, len(encoded), files.get_size(path), digest)
+    return head + os.fsencode(make_relative(path, root))
+
+
+def copy(encoded: bytes) -> bytes:
+    """Creates what stands for a reference where an image lies in no file."""
+    return _HEAD.pack(0, 0, 0, b'') + encoded
+
+
+def make_relative(path: str, root: str) -> str:
+    """Returns a path relative to a folder if it lies in it, else absolute.
+
+    >>> make_relative('/images/cats/1.jpg', '/images'), make_relative('gs://a/1.jpg', 'gs://a')
+    ('cats/1.jpg', '1.jpg')
+    """
+    if not files.is_remote(path):
+        path, root = os.path.abspath(path), os.path.abspath(root)
+    return path.removeprefix(root.rstrip('/') + '/')
+
+
+class Location(NamedTuple):
+    """Where the image of a reference lies.
+
+    Attributes:
+        path: Path of the file, as the reference has it; '' for a copy.
+        offset: Offset of the first byte.
+        size: Number of bytes.
+        file_bytes: Size of the file.
+    """
+
+    path: str
+    offset: int
+    size: int
+    file_bytes: int
+
+    def describe(self, root: str) -> str:
+        """Names the place, for messages."""
+        path = os.path.join(root, self.path)
+        is_part = self.size != self.file_bytes
+        return f'{path} from byte {self.offset:,}' if is_part else path
+
+
+def locate(reference: bytes) -> Location:
+    """Says where a reference leads to."""
+    offset, size, file_bytes, _ = _HEAD.unpack_from(reference)
+    path = os.fsdecode(reference[_HEAD.size :]) if size else ''
+    return Location(path, offset, size, file_bytes)
+
+
+def read(reference: tf.Tensor, root: str) -> tf.Tensor:
+    """Reads the encoded image that a reference leads to: scalar string -> scalar string.
+
+    Args:
+        reference: Of `create` or `copy`.
+        root: Folder that relative paths start from.
+
+    Raises, when run:
+        tf.errors.OpError: The file is missing, or has another size.
+    """
+    head = tf.io.decode_raw(tf.strings.substr(reference, 0, _NUMBER_BYTES), tf.int64)
+    offset, size, file_bytes = head[0], head[1], head[2]
+    rest = tf.strings.substr(reference, _HEAD.size, tf.strings.length(reference))
+    is_absolute = tf.strings.regex_full_match(rest, r'(?s)(/|\w+://).*')
+    path = tf.where(is_absolute, rest, tf.strings.join([root.rstrip('/'), '/', rest]))
+    branches = [
+        lambda: rest,
+        lambda: _read_file(path, size),
+        lambda: _read_range(path, offset, size, file_bytes),
+    ]
+    is_part = tf.cast(size < file_bytes, tf.int32)
+    return tf.switch_case(tf.where(size == 0, 0, 1 + is_part), branches)
+
+
+def _read_file(path, size) -> tf.Tensor:
+    data = tf.io.read_file(path)
+    is_same = tf.strings.length(data) == tf.cast(size, tf.int32)
+    with tf.control_dependencies([tf.debugging.Assert(is_same, [path, _CHANGED])]):
+        return tf.identity(data)
+
+
+def _read_range(path, offset, size, file_bytes) -> tf.Tensor:
+    """Reads a part of a file; what has another size than the parts say is an error."""
+    part = tf.data.FixedLengthRecordDataset(
+        path,
+        size,
+        header_bytes=offset,
+        footer_bytes=file_bytes - offset - size,
+        buffer_size=size,
+    )
+    return part.get_single_element()

@@ -1,0 +1,66 @@
+"""The files that an index was made of, to notice when they change.
+
+Content is not read again: a file has changed if its size or its time of modification has.
+"""
+
+import csv
+import os
+import pathlib
+
+from input_pipeline import files
+from input_pipeline.sources import entries as entries_lib
+from input_pipeline.sources import listing
+
+FILE = 'source.csv'
+
+
+def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> None:
+    """Writes the list of a source's files, the source itself first.
+
+    Args:
+        directory: Directory of the index.
+        place: Folder of the source, or its file that lists images. What is elsewhere, as in an
+            object store or with tensorflow-datasets, is not listed.
+        source: The source.
+    """
+    paths = _list_below(place) if os.path.isdir(place) else []
+    if os.path.isfile(place):
+        images = (entry.read for members in source.splits.values() for entry in members)
+        paths = sorted({str(image.path) for image in images})
+    described = [(path, *_describe(path)) for path in (place, *paths)]
+    files.write_csv(directory / FILE, [('path', 'bytes', 'modified'), *described])
+
+
+def find_change(directory: pathlib.Path) -> str:
+    """Names the first file that is not as it was when the index was made.
+
+    Args:
+        directory: Directory of the index.
+
+    Returns:
+        What has changed, as 'PATH is new'; '' if nothing has.
+    """
+    with (directory / FILE).open(newline='', errors='surrogateescape') as file:
+        before = {path: tuple(values) for path, *values in list(csv.reader(file))[1:]}
+    for path, values in before.items():
+        now = _describe(path)
+        if now != values:
+            return f'{path} {"has changed" if any(now) else "is missing"}'
+    place = next(iter(before))
+    found = _list_below(place) if os.path.isdir(place) else ()
+    return next((f'{path} is new' for path in found if path not in before), '')
+
+
+def _list_below(folder: str) -> list[str]:
+    return [str(path) for path in listing.list_files(pathlib.Path(folder))]
+
+
+def _describe(path: str) -> tuple[str, str]:
+    """Size and time of modification, as text; of a folder, and where nothing is, other words."""
+    if os.path.isdir(path):
+        return 'folder', ''
+    try:
+        status = os.stat(path)
+    except OSError:
+        return '', ''
+    return str(status.st_size), str(status.st_mtime_ns)

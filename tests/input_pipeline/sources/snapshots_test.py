@@ -1,0 +1,62 @@
+"""Checks that a change of a source's files is noticed."""
+
+import os
+
+import pytest
+
+from input_pipeline.sources import entries, snapshots
+
+
+@pytest.fixture
+def images(tmp_path):
+    root = tmp_path / 'images'
+    for name in ('a/1.jpg', 'a/2.jpg', 'b/3.jpg'):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b'image')
+    return root
+
+
+def create(images):
+    members = [
+        entries.Entry(path.name, 0, entries.ImageFile.from_path(str(path)))
+        for path in sorted(images.glob('*/*'))
+    ]
+    return entries.Source('folder', '', ('a', 'b'), {'train': members})
+
+
+@pytest.mark.parametrize(
+    ('change', 'expected'),
+    [
+        (lambda root: None, ''),
+        (lambda root: (root / '.hidden').touch(), ''),
+        (lambda root: (root / 'a/1.jpg').write_bytes(b'changed'), 'a/1.jpg has changed'),
+        (lambda root: os.utime(root / 'a/2.jpg', ns=(0, 1)), 'a/2.jpg has changed'),
+        (lambda root: (root / 'b/3.jpg').unlink(), 'b/3.jpg is missing'),
+        (lambda root: (root / 'b/4.jpg').touch(), 'b/4.jpg is new'),
+        (lambda root: root.rename(root.with_name('moved')), 'images is missing'),
+    ],
+)
+def test_a_change_in_a_folder_is_named(images, tmp_path, change, expected):
+    snapshots.write(tmp_path, str(images), create(images))
+    change(images)
+    found = snapshots.find_change(tmp_path)
+    assert found.endswith(expected)
+    assert bool(found) == bool(expected)
+
+
+def test_of_a_list_it_and_its_images_count(images, tmp_path):
+    rows = tmp_path / 'list.csv'
+    rows.write_text('path,label')
+    snapshots.write(tmp_path, str(rows), create(images))
+    (images / 'b/4.jpg').touch()  # which the list does not name
+    assert not snapshots.find_change(tmp_path)
+    (images / 'b/3.jpg').write_bytes(b'changed')
+    assert snapshots.find_change(tmp_path).endswith('b/3.jpg has changed')
+    (images / 'b/3.jpg').unlink()
+    rows.write_text('path,label,split')
+    assert snapshots.find_change(tmp_path) == f'{rows} has changed'
+
+
+def test_what_lies_elsewhere_is_not_looked_for(tmp_path):
+    snapshots.write(tmp_path, '', create(tmp_path))
+    assert not snapshots.find_change(tmp_path)
