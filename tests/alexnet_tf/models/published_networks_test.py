@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.models import alexnet, recipes
-from alexnet_tf.models.weights import layouts, mapping
+from alexnet_tf.models.weights import assignment, readers, recognition
 
 CLASSES, WIDTH = 7, 1 / 16
 ONE_COLUMN, PAPER = (64, 192, 384, 256, 256), (96, 256, 384, 384, 256)
@@ -212,25 +212,41 @@ def test_every_layer_is_as_published(name):
     assert model.get_layer('drop6_a').input is dropped
 
 
+def build_torch(torch):
+    """Builds torchvision's modules at a sixteenth of the width, for images of 96 pixels."""
+    nn = torch.nn
+    first = [nn.Conv2d(3, 4, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2)]
+    second = [nn.Conv2d(4, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)]
+    others = [
+        layer
+        for inputs, filters in ((12, 24), (24, 16), (16, 16))
+        for layer in (nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU())
+    ]
+    network = nn.Module()
+    network.features = nn.Sequential(*first, *second, *others, nn.MaxPool2d(3, 2))
+    network.classifier = nn.Sequential(
+        *(nn.Dropout(), nn.Linear(16 * 2 * 2, 256), nn.ReLU()),
+        *(nn.Dropout(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, CLASSES)),
+    )
+    return network.double().eval()
+
+
 @pytest.mark.slow
-def test_torch_computes_the_same():
+@pytest.mark.parametrize('is_zip', [True, False])
+def test_a_network_that_torch_saved_computes_what_it_does_in_torch(is_zip, tmp_path):
     torch = pytest.importorskip('torch', reason='torch is not installed')
-    model, pixels = build('torchvision'), sample_pixels(64)
-    nn, conv = torch.nn, torch.nn.functional.conv2d
-    weights = {}
-    for layer in ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8'):
-        kernel, bias = (get_parts(model, layer, kind)[0] for kind in ('kernel', 'bias'))
-        kernel = mapping.to_layout(layouts.TORCHVISION, layer, kernel, (1, 1, 16))
-        weights[layer] = torch.tensor(kernel.copy()), torch.tensor(bias)
-    x = torch.tensor(read_images(NETWORKS['torchvision'], pixels).transpose(0, 3, 1, 2).copy())
-    x = nn.functional.max_pool2d(conv(x, *weights['conv1'], stride=4, padding=2).relu(), 3, 2)
-    x = nn.functional.max_pool2d(conv(x, *weights['conv2'], padding=2).relu(), 3, 2)
-    for layer in ('conv3', 'conv4', 'conv5'):
-        x = conv(x, *weights[layer], padding=1).relu()
-    x = nn.functional.max_pool2d(x, 3, 2).flatten(1)
-    for layer in ('fc6', 'fc7'):
-        x = nn.functional.linear(x, *weights[layer]).relu()
-    expected = nn.functional.linear(x, *weights['fc8']).numpy()
-    mean = np.float64(recipes.TORCHVISION.input_mean)
-    logits = model((pixels - mean).astype(np.float32))
+    torch.manual_seed(0)
+    network, path = build_torch(torch), tmp_path / 'weights.pth'
+    state = {name: tensor.float() for name, tensor in network.state_dict().items()}
+    torch.save({'state_dict': state}, path, _use_new_zipfile_serialization=is_zip)
+    recipe = recipes.TORCHVISION.replace(crop_size=96)
+    model, file = alexnet.build(recipe, num_classes=CLASSES, width=WIDTH), readers.read(path)
+    recognised = recognition.recognise(file)
+    assert recognised.recipes == ('torchvision',)
+    assert assignment.assign(model, file, recognised)[1] == []
+    pixels = sample_pixels(96)
+    images = read_images(NETWORKS['torchvision'], pixels).transpose(0, 3, 1, 2).copy()
+    maps = network.features(torch.tensor(images))
+    expected = network.classifier(maps.flatten(1)).detach().numpy()
+    logits = model((pixels - np.float64(recipe.input_mean)).astype(np.float32))
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
