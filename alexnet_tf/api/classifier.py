@@ -13,7 +13,7 @@ import tensorflow as tf
 from alexnet_tf.api import figures, inference
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import export
-from alexnet_tf.config import fields
+from alexnet_tf.config import fields, resolution
 from alexnet_tf.export import formats
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
@@ -50,12 +50,13 @@ def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Cl
 class Classifier:
     """A trained network, with its classes and the preprocessing that it was trained with.
 
-    Get one from `load_run`, `load_weights` or `train`. Methods that take `images` take a path; a folder, for all
-    image files below it; a PIL image; an array or tensor (height, width, 3) or (n, height, width,
-    3) of uint8 RGB, of any size; a list of these; or a `tf.data.Dataset` of such arrays, batched or
-    not, with labels or not. Images are preprocessed as the command line does it: the central square
-    is resized to 256 x 256, its centre is cropped, and the mean image is subtracted. The EXIF
-    orientation of files counts if it did in training.
+    Get one from `load_run`, `load_weights` or `train`. Methods that take `images` take a path; a
+    folder, for all image files below it; a PIL image; an array or tensor (height, width, 3) or (n,
+    height, width, 3) of uint8 RGB, of any size; a list of these; or a `tf.data.Dataset` of such
+    arrays, batched or not, with labels or not. Images are preprocessed as the command line does it:
+    the central square is resized to 256 x 256, its centre is cropped, and the mean image is
+    subtracted; imported weights bring their own. The EXIF orientation of files counts if it did in
+    training.
 
     Args:
         run_dir: The run directory.
@@ -175,7 +176,8 @@ class Classifier:
         Nothing is written to the run directory.
 
         Args:
-            data: Directory of records that `prepare` wrote; or a `tf.data.Dataset` of (images,
+            data: Directory of records that `prepare` wrote, or of the images that a run was trained
+                on as they lie; or a `tf.data.Dataset` of (images,
                 labels), images as in `Classifier` and labels integers. The images of
                 `image_dataset_from_directory` are cropped already, so that their errors differ a
                 little from those on records of the same files.
@@ -199,7 +201,8 @@ class Classifier:
                 )
             return self._inference.evaluate_dataset(data, views, batch_size)
         directory = os.fspath(data)
-        if not (files.as_path(directory) / manifests.MANIFEST).exists():
+        places = directory, resolution.name_index(directory)
+        if not any((files.as_path(place) / manifests.MANIFEST).exists() for place in places):
             raise errors.DataError(
                 f'data={directory}: it holds no records. Give the directory that prepare() wrote; '
                 f'a folder of images is image_dataset_from_directory({directory!r}).'

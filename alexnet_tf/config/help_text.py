@@ -107,7 +107,7 @@ def _titled_sections() -> Iterator[tuple[str, type]]:
 
 def _get_default(field: dataclasses.Field, hyperparameters: Mapping[str, Any]) -> Any:
     is_open = field.default is None or field.name == 'recipe'
-    return hyperparameters.get(field.name) if is_open else field.default
+    return hyperparameters.get(field.name, field.default) if is_open else field.default
 
 
 def _format_setting(field: dataclasses.Field, default: Any) -> list[str]:

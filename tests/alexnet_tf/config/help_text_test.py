@@ -49,6 +49,13 @@ def test_help_of_training_takes_three_screens_at_most():
     assert len(describe('train').splitlines()) <= 160
 
 
+def test_what_weights_decide_has_no_default():
+    page = help_text.describe_mode('import', 'auto', RECIPES | {'auto': {}})
+    assert re.search(r'^  --recipe=auto ', page, re.MULTILINE)
+    assert re.search(r'^  --crop_size= ', page, re.MULTILINE)
+    assert not set(flags_in(page)) & {'initial_sd', 'devices', 'strategy', 'learning_rate'}
+
+
 def test_every_value_of_a_choice_is_named():
     page = help_text.reference_page(RECIPES)
     for name, field in fields.map_settings(schema.Config).items():
