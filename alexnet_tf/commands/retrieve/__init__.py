@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.retrieve import evaluation, indexing
 from alexnet_tf.config import schema
@@ -38,7 +38,7 @@ def run(config: schema.Config) -> None:
     if config.retrieve.retrieve == 'query':
         return _query(config)
     manifest = _load_database(config)
-    trained = scoring.RunEvaluator(config, manifest).run
+    trained = loading.load_run(config, compiled=True)  # the records may be of other classes
     if config.retrieve.retrieve == 'evaluate':
         return evaluation.run(config, trained, manifest)
     return _build(config, trained, manifest)

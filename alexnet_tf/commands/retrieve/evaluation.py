@@ -85,7 +85,8 @@ def run(config: schema.Config, trained: loading.TrainedRun, manifest: manifests.
     _, neighbours = methods[0].search.search(methods[0].queries, _TRUE_NEIGHBOURS)
     scores = [_score(method, labels, query_labels, neighbours) for method in methods]
     root = indexes[indexing.FEATURES].directory.parent
-    _write_tables(root, scores, query_labels=query_labels, classes=trained.names)
+    classes = loading.name_classes(manifest.classes, manifest.words)
+    _write_tables(root, scores, query_labels=query_labels, classes=classes)
     print(f'{len(chosen):,} queries of {split} among {len(labels):,} images of {database}')
     print(_format_table(scores))
     print(f'retrieve: {root / "retrieval.csv"}, {root / "retrieval-by-class.csv"}')

@@ -47,7 +47,8 @@ def build_index(
     if not (directory / index_lib.MANIFEST).exists():
         shards, extract = manifest.list_shards(split), _EXTRACTORS[kind](trained)
         _write_parts(config, writer, shards=shards, manifest=manifest, extract=extract)
-        writer.finish(len(shards), checking.read_names(shards), trained.names)
+        classes = loading.name_classes(manifest.classes, manifest.words)
+        writer.finish(len(shards), checking.read_names(shards), classes)
     return index_lib.load(directory, **key)
 
 
@@ -66,13 +67,7 @@ def load_index(
     """
     split = config.retrieve.database
     key = {'kind': FEATURES, 'split': split, 'variables_sha256': trained.variables_sha256}
-    loaded = index_lib.load(_index_directory(config, split, FEATURES), **key, **expected)
-    if loaded.classes != trained.names:
-        raise errors.DataError(
-            f'{loaded.directory} holds an index of other classes than those of the network in '
-            f'{trained.directory}. Choose another --index_dir.'
-        )
-    return loaded
+    return index_lib.load(_index_directory(config, split, FEATURES), **key, **expected)
 
 
 def _index_directory(config: schema.Config, split: str, kind: str) -> pathlib.Path:
