@@ -26,24 +26,25 @@ class ClassBalance:
     Attributes:
         classes: Class labels, in label order.
         counts: (classes,) int64, numbers of training images.
-        weights: (classes,) float64, factors of the loss, whose mean over the examples of an epoch
-            is 1; None for a factor of 1.
+        weights: The factor of the loss of each class, whose mean over the examples of an epoch is
+            1; () for a factor of 1.
         sampled_labels: (examples,) int64, in the order of the files, if every class is drawn
             equally often in an epoch; else None.
     """
 
     classes: Sequence[str] = ()
     counts: np.ndarray | None = None
-    weights: np.ndarray | None = None
+    weights: tuple[float, ...] = ()
     sampled_labels: np.ndarray | None = None
 
     @property
     def example_weights(self) -> np.ndarray | None:
         """(classes,) float64: what an image counts in an epoch, draws times weight; None for 1."""
+        weights = np.array(self.weights) if self.weights else None
         if self.sampled_labels is None:
-            return self.weights
+            return weights
         draws = compute_balanced_weights(self.counts)
-        return draws if self.weights is None else draws * self.weights
+        return draws if weights is None else draws * weights
 
     def describe(self) -> list[str]:
         """Describes it in lines for the log; none if all images count alike."""
@@ -53,8 +54,8 @@ class ClassBalance:
                 'train: balanced sampling: an epoch draws every class equally often, images of '
                 f'{shown(compute_balanced_weights(self.counts))} times on average'
             )
-        if self.weights is not None:
-            lines.append(f'train: weights of the loss by class: {shown(self.weights)}')
+        if self.weights:
+            lines.append(f'train: weights of the loss by class: {shown(np.array(self.weights))}')
         return lines
 
     def _describe_extremes(self, values: np.ndarray) -> str:
@@ -70,12 +71,12 @@ class ClassBalance:
         Raises:
             UsageError: The run was started with other weights.
         """
-        if self.weights is None:
+        if not self.weights:
             return
         rows = [
             (name, count, repr(weight))
             for name, count, weight in zip(
-                self.classes, self.counts.tolist(), self.weights.tolist(), strict=True
+                self.classes, self.counts.tolist(), self.weights, strict=True
             )
         ]
         buffer = io.StringIO()
@@ -104,7 +105,7 @@ def load(config: schema.Config, manifest: manifests.Manifest) -> ClassBalance:
         return ClassBalance()
     labels = checking.read_labels(manifest.list_shards(manifests.TRAIN), manifest.layout)
     counts = np.bincount(labels, minlength=len(manifest.classes))
-    weights = None
+    weights = np.array([])
     if training.class_weights == BALANCED:
         weights = compute_balanced_weights(counts)
     elif training.class_weights:
@@ -112,7 +113,7 @@ def load(config: schema.Config, manifest: manifests.Manifest) -> ClassBalance:
         drawn = np.sign(counts) if training.balanced_sampling else counts
         weights = _normalize(weights, drawn)
     sampled = labels if training.balanced_sampling else None
-    return ClassBalance(manifest.classes, counts, weights, sampled)
+    return ClassBalance(manifest.classes, counts, tuple(weights.tolist()), sampled)
 
 
 def compute_balanced_weights(counts: np.ndarray) -> np.ndarray:

@@ -48,6 +48,7 @@ COVERED_BY = {
     'alexnet_tf.commands.predict.*': 'alexnet_tf/commands/predict_test.py',
     'alexnet_tf.commands.report.*': 'alexnet_tf/commands/report_test.py',
     'alexnet_tf.commands.retrieve.*': 'alexnet_tf/commands/retrieve_test.py',
+    'alexnet_tf.export.litert': 'alexnet_tf/commands/evaluate/quantized_test.py',
     'alexnet_tf.export.formats': 'alexnet_tf/commands/export_test.py',
     'alexnet_tf.export.requests': 'alexnet_tf/export/clients_test.py',
     'alexnet_tf.export.saved_model': 'alexnet_tf/commands/export_test.py',

@@ -7,11 +7,14 @@ one step), `training/optimizer.py` (the update).
 import contextlib
 import pathlib
 
+import keras
+
 from alexnet_tf.commands.train import budget, fine_tuning, linear_head, monitor, trainer
 from alexnet_tf.config import schema
 from alexnet_tf.runs import build, class_balance, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
 from alexnet_tf.training import state as state_lib
+from input_pipeline.batches import preprocessing
 from input_pipeline.records import manifests
 
 
@@ -66,9 +69,10 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
         len(manifest.classes),
         replicas=replicas,
         finish_on_device=finish,
-        class_weights=() if balance.weights is None else balance.weights.tolist(),
+        class_weights=balance.weights,
     )
     build.check_layer_rates(recipe, learner.model)
+    preprocess = build.build_preprocessing(statistics.mean_image, recipe)
     return trainer.Trainer(
         config=config,
         recipe=recipe,
@@ -77,17 +81,26 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
         balance=balance,
         learner=learner,
         replicas=replicas,
-        evaluator=evaluator.Evaluator(
-            learner.model,
-            build.build_preprocessing(statistics.mean_image, recipe),
-            views=1,
-            batch_size=config.evaluation.eval_batch_size,
-            replicas=replicas,
-            relu_units=health.ReluUnits(learner.model),
-        ),
+        evaluator=_create_evaluator(config, learner.model, preprocess, replicas),
         monitor=monitor.Monitor(
             config, recipe, model=learner.model, manifest=manifest, replicas=replicas
         ),
+    )
+
+
+def _create_evaluator(
+    config: schema.Config,
+    model: keras.Model,
+    preprocess: preprocessing.Preprocessing,
+    replicas: distribution.SingleReplica,
+) -> evaluator.Evaluator:
+    return evaluator.Evaluator(
+        model,
+        preprocess,
+        views=1,
+        batch_size=config.evaluation.eval_batch_size,
+        replicas=replicas,
+        relu_units=health.ReluUnits(model),
     )
 
 
