@@ -11,7 +11,7 @@ from alexnet_tf.api import images as images_lib
 from alexnet_tf.api import settings
 from alexnet_tf.config import fields
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import build, loading, training_data
+from alexnet_tf.runs import build, image_index, loading, training_data
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets
 from input_pipeline.images import rendering as rendering_lib
@@ -115,14 +115,17 @@ def dataset_from_records(
     dtype: str = 'float32',
     initial_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Reads records that `prepare` wrote as a data set for `fit`.
+    """Reads records that `prepare` wrote, or images as they lie, as a data set for `fit`.
 
     With augmentation it is the stream that `train` trains on: random crops, mirror images and
     colour shifts (section 4.1), the same for the same seed on any machine. Each iteration over it,
     such as an epoch of `fit`, reads the next epoch of that stream.
 
     Args:
-        data_dir: Directory of the records.
+        data_dir: Directory of the records; or images as they lie: a folder of class folders, a CSV
+            list, TFRecords of other programs, or 'tfds:NAME'. Then they are indexed once, in
+            data/NAME-index; `prepare(..., record_encoding='reference')` does so with other
+            settings.
         split: 'train', 'validation' or 'test'.
         batch_size: Images in a batch; an epoch's last batch may be smaller.
         recipe: Whose crop size and augmentation are used: a name out of `recipes()`, or a `Recipe`.
@@ -144,7 +147,8 @@ def dataset_from_records(
         tf.errors.DataLossError, tf.errors.InvalidArgumentError: While iterating, when a record
             cannot be read.
     """
-    manifest = manifests.load(os.fspath(data_dir))
+    config = settings.build_config('train', {'data_dir': data_dir}, name='dataset_from_records')
+    manifest = image_index.load_manifest(config)
     settings.check_count('batch_size', batch_size)
     settings.check_choice('split', split, tuple(manifest.splits))
     settings.check_choice('dtype', dtype, _DTYPES)

@@ -14,10 +14,9 @@ from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import fields
 from alexnet_tf.evaluation import ensembles, prediction_cache
 from alexnet_tf.models import features, outputs
-from alexnet_tf.runs import loading, predictor, run_directory
+from alexnet_tf.runs import image_index, loading, predictor, run_directory
 from alexnet_tf.training import evaluator
 from input_pipeline import errors
-from input_pipeline.records import manifests
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +81,10 @@ class Inference:
     ) -> dict[str, float]:
         """Computes the metrics of a split; arguments and errors as of `Classifier.evaluate`."""
         self._get_probability_predictor(views, batch_size)  # which checks both
-        manifest = manifests.load(data_dir)
+        values = {'run_dir': str(self._run.directory), 'data_dir': data_dir}
+        manifest = image_index.load_manifest(
+            settings.build_config('evaluate', values, name='evaluate')
+        )
         selection.check_split(manifest, split, 'split')
         run_directory.check_same_classes(self._run.directory, manifest)
         network_evaluator = evaluator.Evaluator(

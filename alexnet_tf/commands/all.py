@@ -3,15 +3,19 @@
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.commands.train import fine_tuning
 from alexnet_tf.config import schema
+from alexnet_tf.runs import image_index
 
 
 def run(config: schema.Config) -> str:
     """Runs the five modes; records that are prepared and epochs that are trained are kept.
 
+    Nothing is prepared where `--data_dir` holds images as they lie.
+
     Returns:
         The `--mode` that comes next.
     """
-    prepare.run(config)
+    if config.data.source_dir or not image_index.detect_images(config.data):
+        prepare.run(config)
     config = fine_tuning.choose_settings(config)  # which checkpoint is used, for one
     for command in (train, evaluate, export, report):
         command.run(config)

@@ -43,6 +43,11 @@ def _check_mode(config) -> Iterator[str]:
 def _check_required(config) -> Iterator[str]:
     """Finds a setting that the mode cannot do without."""
     mode, data, inputs = config.mode, config.data, config.predict.inputs
+    if data.record_encoding == 'reference' and data.engine == 'beam':
+        yield (
+            '--engine=beam converts images, and --record_encoding=reference leaves them as they '
+            'are. Leave one of the two out.'
+        )
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
             yield '--source=tfds needs --dataset=NAME.'

@@ -43,8 +43,12 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
         return tf.io.decode_jpeg(image, **_JPEG_OPTIONS)
 
     def render(reference):
-        image = references.read(reference, layout.root)
-        return rendering.render(image, layout.rendering, layout.square_size).square
+        image, size = references.read(reference, layout.root), layout.square_size
+        return tf.cond(
+            image.is_plain,
+            lambda: rendering.render_jpeg(image.encoded, rendering.PLAIN, size).square,
+            lambda: rendering.render(image.encoded, layout.rendering, size).square,
+        )
 
     is_reference = layout.encoding == references.ENCODING
     return _map_images(render if is_reference else decode, encoded, layout.square_size)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from input_pipeline.images import foreign_formats, headers
+from input_pipeline.images import foreign_formats, headers, plain_jpegs
 from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.prepare import statistics
 from input_pipeline.records import manifests, references
@@ -37,9 +37,15 @@ def refer(
         ValueError, tf.errors.OpError: It cannot be decoded, as far as was tried.
         OSError: It cannot be read again.
     """
-    converted, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
-    kind = converted or headers.check(decodable)
-    reference = None if converted else references.create(entry.read, encoded, layout.root)
+    plain = plain_jpegs.recognize(encoded, layout.rendering)
+    converted, decodable = '', encoded
+    if not plain:
+        converted, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
+    kind = plain.kind if plain else converted or headers.check(decodable)
+    reference = None
+    if not converted:
+        is_plain = plain is not None
+        reference = references.create(entry.read, encoded, layout.root, is_plain=is_plain)
     if reference and sums is None and encoded.endswith((_JPEG_END, _PNG_END)):
         return kind, (), reference
     square, _ = rendering_lib.render_square(decodable, layout.rendering, layout.square_size)

@@ -202,7 +202,7 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
             )
         class_hash = fields.pop('classes_sha256')
         manifest = _parse(path.parent, fields)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise errors.DataError(
             f'{path.parent} holds no prepared data: {path.name} is missing. '
             'Run --mode=prepare first, or name another --data_dir.'

@@ -1,8 +1,9 @@
 """References: records that say where an image lies instead of holding it.
 
-A reference is three numbers (int64, little-endian), the start of a hash and a path: where in the
-file the image starts, its bytes, the bytes of the file, and the first eight of the image's sha256.
-Without bytes it is a copy: the encoded image stands in place of the path.
+A reference is four numbers (int64, little-endian), the start of a hash and a path: where in the
+file the image starts, its bytes, the bytes of the file, whether the image is a JPEG that is shown
+as it is, and the first eight bytes of its sha256. Without bytes it is a copy: the encoded image
+stands in place of the path.
 """
 
 import hashlib
@@ -17,17 +18,20 @@ from input_pipeline import files
 
 ENCODING = 'reference'  # of `manifests.Layout`
 FEATURE = 'image/reference'
-_HEAD, _NUMBER_BYTES = struct.Struct('<3q8s'), 24
+_HEAD, _NUMBER_BYTES = struct.Struct('<4q8s'), 32
 _CHANGED = 'has another size than when it was indexed:'
 
 
-def create(read: Callable[[], bytes], encoded: bytes, root: str) -> bytes | None:
+def create(
+    read: Callable[[], bytes], encoded: bytes, root: str, *, is_plain: bool = False
+) -> bytes | None:
     """Creates the reference to an image that an entry of a source reads.
 
     Args:
         read: The entry's reader: with a `path` and perhaps an `offset`, its image lies in a file.
         encoded: What it reads, as `rendering.render` decodes it.
         root: Folder that the path is relative to if it lies in it; otherwise it is absolute.
+        is_plain: Whether it is a JPEG whose metadata change no pixel, which is read faster.
 
     Returns:
         The reference; None if these bytes lie in no file, for they are made or decompressed.
@@ -45,13 +49,14 @@ def create(read: Callable[[], bytes], encoded: bytes, root: str) -> bytes | None
     if start < 0:
         return None
     digest = hashlib.sha256(encoded).digest()
-    head = _HEAD.pack(offset + start, len(encoded), files.get_size(path), digest)
+    file_bytes = files.get_size(path)
+    head = _HEAD.pack(offset + start, len(encoded), file_bytes, is_plain, digest)
     return head + os.fsencode(make_relative(path, root))
 
 
 def copy(encoded: bytes) -> bytes:
     """Creates what stands for a reference where an image lies in no file."""
-    return _HEAD.pack(0, 0, 0, b'') + encoded
+    return _HEAD.pack(0, 0, 0, False, b'') + encoded
 
 
 def make_relative(path: str, root: str) -> str:
@@ -89,23 +94,35 @@ class Location(NamedTuple):
 
 def locate(reference: bytes) -> Location:
     """Says where a reference leads to."""
-    offset, size, file_bytes, _ = _HEAD.unpack_from(reference)
+    offset, size, file_bytes, *_ = _HEAD.unpack_from(reference)
     path = os.fsdecode(reference[_HEAD.size :]) if size else ''
     return Location(path, offset, size, file_bytes)
 
 
-def read(reference: tf.Tensor, root: str) -> tf.Tensor:
-    """Reads the encoded image that a reference leads to: scalar string -> scalar string.
+class Image(NamedTuple):
+    """An image that was read: tensors.
+
+    Attributes:
+        encoded: Scalar string.
+        is_plain: Scalar bool, whether it is a JPEG whose metadata change no pixel.
+    """
+
+    encoded: tf.Tensor
+    is_plain: tf.Tensor
+
+
+def read(reference: tf.Tensor, root: str) -> Image:
+    """Reads the encoded image that a reference leads to.
 
     Args:
-        reference: Of `create` or `copy`.
+        reference: Scalar string, of `create` or `copy`.
         root: Folder that relative paths start from.
 
     Raises, when run:
         tf.errors.OpError: The file is missing, or has another size.
     """
     head = tf.io.decode_raw(tf.strings.substr(reference, 0, _NUMBER_BYTES), tf.int64)
-    offset, size, file_bytes = head[0], head[1], head[2]
+    offset, size, file_bytes, is_plain = tf.unstack(head, 4)
     rest = tf.strings.substr(reference, _HEAD.size, tf.strings.length(reference))
     is_absolute = tf.strings.regex_full_match(rest, r'(?s)(/|\w+://).*')
     path = tf.where(is_absolute, rest, tf.strings.join([root.rstrip('/'), '/', rest]))
@@ -115,7 +132,8 @@ def read(reference: tf.Tensor, root: str) -> tf.Tensor:
         lambda: _read_range(path, offset, size, file_bytes),
     ]
     is_part = tf.cast(size < file_bytes, tf.int32)
-    return tf.switch_case(tf.where(size == 0, 0, 1 + is_part), branches)
+    encoded = tf.switch_case(tf.where(size == 0, 0, 1 + is_part), branches)
+    return Image(encoded, is_plain > 0)
 
 
 def _read_file(path, size) -> tf.Tensor:

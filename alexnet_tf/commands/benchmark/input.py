@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.commands.benchmark import network, timing
@@ -15,8 +16,8 @@ from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, training_data
 from input_pipeline import cores
 from input_pipeline.batches import datasets, preprocessing
-from input_pipeline.images import decoding
-from input_pipeline.records import manifests
+from input_pipeline.images import decoding, rendering
+from input_pipeline.records import manifests, references
 
 _EPOCHS = 1_000_000  # more than a benchmark reads
 _BUSY = 0.8  # share of the cores
@@ -41,17 +42,24 @@ def measure(config: schema.Config) -> dict[str, Any]:
         for name, create in pipelines.items()
     }
     rows = timing.measure_in_turns(measurements, config.benchmark.runs)
-    train_bytes = sum(shard.bytes for shard in manifest.splits[manifests.TRAIN])
     return {
         'benchmark': 'input',
         'data_dir': str(manifest.directory),
         'record_encoding': manifest.layout.encoding,
-        'record_bytes': train_bytes / manifest.count_examples(manifests.TRAIN),
+        'record_bytes': _measure_bytes(stream, manifest),
         'batch_size': stream.batch_size,
         'cores': cores.count_cores(),
         'stages': rows,
         'share_of_limit': rows[_FINISHED]['images_per_sec'] / rows[_DECODER]['images_per_sec'],
     }
+
+
+def _measure_bytes(stream: datasets.TrainingDataset, manifest: manifests.Manifest) -> float:
+    """Measures the mean size of a record, or of the image that it refers to."""
+    if manifest.layout.encoding == references.ENCODING:
+        return float(np.mean([len(image) for image in _read_images(stream)]))
+    train_bytes = sum(shard.bytes for shard in manifest.splits[manifests.TRAIN])
+    return train_bytes / manifest.count_examples(manifests.TRAIN)
 
 
 def format_table(result: dict[str, Any]) -> str:
@@ -130,7 +138,8 @@ def _iterate(batches: tf.data.Dataset, stream: datasets.TrainingDataset) -> Iter
 
 
 def _explain_limit(result: dict[str, Any]) -> str:
-    limit = 'the JPEG decoder' if result['record_encoding'] == 'jpeg' else 'copying bytes'
+    limits = {'jpeg': 'the JPEG decoder', 'raw': 'copying bytes'}
+    limit = limits.get(result['record_encoding'], 'decoding and rescaling')
     if result['stages'][_FINISHED]['cores_used'] <= _BUSY * result['cores']:
         limit = 'storage or a single thread, since cores are idle'
     return (
@@ -142,11 +151,10 @@ def _explain_limit(result: dict[str, Any]) -> str:
 def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
     """The plainest use of the decoder: `decode_and_crop_jpeg` at random offsets, then batches.
 
-    It neither reads, parses nor shuffles. Raw records are only cropped.
+    It neither reads, parses nor shuffles. Raw records are only cropped; images as they lie are
+    rescaled, too.
     """
-    chunks = stream.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
-    records = [record for chunk in chunks for record in chunk.records.numpy()]
-    encoded, _ = preprocessing.parse_records(tf.constant(records), stream.layout)
+    encoded = _read_images(stream)
     size, side = stream.augment.crop_size, stream.layout.square_size
 
     def crop(index, image):
@@ -156,12 +164,28 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
         if stream.layout.encoding == 'raw':
             pixels = tf.reshape(tf.io.decode_raw(image, tf.uint8), [side, side, 3])
             return tf.slice(pixels, tf.concat([offsets, [0]], 0), [size, size, 3])
+        if stream.layout.encoding == references.ENCODING:
+            square = rendering.render(image, rendering.PLAIN, side).square
+            return tf.slice(square, tf.concat([offsets, [0]], 0), [size, size, 3])
         window = tf.concat([offsets, [size, size]], 0)
         return tf.io.decode_and_crop_jpeg(image, window, channels=3, dct_method=decoding.DCT_METHOD)
 
     images = tf.data.Dataset.from_tensor_slices(encoded).enumerate().repeat()
     crops = images.map(crop, num_parallel_calls=tf.data.AUTOTUNE)
     return crops.batch(stream.batch_size).prefetch(2)
+
+
+def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
+    """Reads encoded images as they are stored."""
+    chunks = stream.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
+    records = [record for chunk in chunks for record in chunk.records.numpy()]
+    encoded, _ = preprocessing.parse_records(tf.constant(records), stream.layout)
+    if stream.layout.encoding != references.ENCODING:
+        return encoded.numpy()
+    images = tf.data.Dataset.from_tensor_slices(encoded).map(
+        lambda reference: references.read(reference, stream.layout.root).encoded
+    )
+    return np.array(list(images.as_numpy_iterator()), object)
 
 
 def _crop(stream: datasets.TrainingDataset) -> tf.data.Dataset:

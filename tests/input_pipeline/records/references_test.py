@@ -36,15 +36,15 @@ def file(tmp_path):
 
 
 def read(reference, root):
-    return references.read(tf.constant(reference), str(root)).numpy()
+    return references.read(tf.constant(reference), str(root)).encoded.numpy()
 
 
 def test_a_reference_is_the_place_the_size_and_the_hash(file, tmp_path):
     image = file.read_bytes()
     reference = references.create(entries.ImageFile.from_path(str(file)), image, str(tmp_path))
-    numbers = struct.unpack('<qqq', reference[:24])
-    assert numbers == (0, len(image), len(image))
-    assert reference[32:] == b'cats/\xff 1.jpg'
+    numbers = struct.unpack('<qqqq', reference[:32])
+    assert numbers == (0, len(image), len(image), 0)
+    assert reference[40:] == b'cats/\xff 1.jpg'
     assert read(reference, tmp_path) == image
     assert references.locate(reference).describe('/there') == '/there/cats/\udcff 1.jpg'
 

@@ -133,7 +133,7 @@ def read_records(manifest):
                 yield (
                     feature['image/filename'].bytes_list.value[0].decode(),
                     feature['image/class/label'].int64_list.value[0],
-                    references.read(tf.constant(reference), manifest.layout.root).numpy(),
+                    references.read(tf.constant(reference), manifest.layout.root).encoded.numpy(),
                 )
 
 

@@ -101,10 +101,6 @@ def labels_out_of_order(root, imitate):
     write(root / 'train-00000-of-00001', rows)
 
 
-def training_only(root, imitate):
-    (root / 'validation-00000-of-00001').unlink()
-
-
 def labels_from_7(root, imitate):
     for path in root.iterdir():
         write(path, [unnamed_row(imitate, 7)])
@@ -116,7 +112,6 @@ def labels_from_7(root, imitate):
         (damaged, 'train-00000-of-00001 is damaged'),
         (other_features, 'record train-00000-of-00001/000000 has the features class, photo'),
         (labels_out_of_order, 'labels do not follow the sorted names'),
-        (training_only, 'records of train only'),
         (labels_from_7, 'labels start with 7'),
     ],
 )
@@ -125,6 +120,18 @@ def test_bad_records_are_refused(tmp_path, imitate, damage, message):
     damage(tmp_path, imitate)
     with pytest.raises(errors.DataError, match=message):
         tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+def test_a_share_of_each_class_is_held_out_where_all_are_for_training(tmp_path, imitate):
+    write(tmp_path / 'train-00000-of-00001', [slim_row(imitate, index) for index in range(20)])
+    source = tfrecords.find_images(
+        str(tmp_path), copies_dir=tmp_path / 'copies', validation_fraction=0.2
+    )
+    assert sorted(entry.label for entry in source.splits['validation']) == [0, 1, 2, 3]
+    names = {entry.name for members in source.splits.values() for entry in members}
+    assert len(names) == 20
+    assert source.split_rule
+    assert source.in_place_layout is None
 
 
 def test_unlabelled_records_are_refused(tmp_path, imitate):

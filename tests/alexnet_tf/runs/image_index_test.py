@@ -1,0 +1,134 @@
+"""Checks that a --data_dir of images is indexed once, and that what has changed is refused."""
+
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from alexnet_tf.commands import prepare
+from alexnet_tf.config import fields, schema
+from alexnet_tf.runs import image_index, image_sources
+from input_pipeline import errors
+from input_pipeline.batches import datasets
+from input_pipeline.images import rendering
+from input_pipeline.records import caching, checking, manifests
+
+
+def configure(data_dir, **settings):
+    data = schema.Data(data_dir=str(data_dir), **({'statistics': 'imagenet'} | settings))
+    return schema.Config(mode='train', seed=7, data=data)
+
+
+@pytest.fixture
+def images(shared_folder, tmp_path, monkeypatch):
+    """A folder of images beside a working directory."""
+    (tmp_path / 'work').mkdir()
+    monkeypatch.chdir(tmp_path / 'work')
+    return shutil.copytree(shared_folder, tmp_path / 'photos')
+
+
+def read_squares(manifest):
+    shards = manifest.list_shards('validation')
+    batches = datasets.evaluation_dataset(shards, layout=manifest.layout, batch_size=4)
+    return np.concatenate([squares.numpy() for squares, _, _ in batches])
+
+
+def test_images_are_indexed_once(images, capsys, monkeypatch):
+    first = image_index.load_manifest(configure(images, statistics='5'))
+    assert first.directory == pathlib.Path('data/photos-index')
+    total = first.count_examples('train')
+    printed = f'index of the images in {first.directory}; mean image and colour covariance of 5 of'
+    assert f'{printed} {total} training images' in capsys.readouterr().out
+    monkeypatch.setattr(image_index, 'build', None)
+    assert image_index.load_manifest(configure(images)).sha256 == first.sha256
+    assert image_index.load_manifest(configure(first.directory)).sha256 == first.sha256
+    assert not capsys.readouterr().out
+    with pytest.raises(fields.UsageError, match=r'--statistics=6: .* another one, 5'):
+        image_index.load_manifest(configure(images, statistics='6'))
+
+
+def test_prepare_builds_the_same_index_where_it_is_told(images):
+    own = image_index.load_manifest(configure(images, validation_fraction=0.4))
+    data = {'source_dir': str(images), 'record_encoding': 'reference', 'statistics': 'imagenet'}
+    data = schema.Data(data_dir='elsewhere', validation_fraction=0.4, **data)
+    assert prepare.run(schema.Config(mode='prepare', data=data)) == 'train'
+    assert manifests.load('elsewhere').sha256 == own.sha256
+    assert prepare.run(schema.Config(mode='prepare', data=data)) == 'train'  # which is prepared
+
+
+def test_flags_that_contradict_the_index_are_refused(images):
+    image_index.load_manifest(configure(images, validation_fraction=0.4, background='black'))
+    image_index.load_manifest(configure(images))
+    for name, value in {'validation_fraction': 0.3, 'exif_orientation': 'off'}.items():
+        with pytest.raises(fields.UsageError, match=rf'--{name}={value}: .* with another one'):
+            image_index.load_manifest(configure(images, **{name: value}))
+
+
+def test_changed_images_are_refused(images, tmp_path):
+    index = image_index.load_manifest(configure(images))
+    (next(images.glob('*/*')).parent / 'more.jpg').write_bytes(b'new')
+    for place in (images, index.directory):
+        with pytest.raises(errors.DataError, match=r'changed since .*more\.jpg is new\. Delete'):
+            image_index.load_manifest(configure(place))
+    other = shutil.copytree(images, tmp_path / 'other' / 'photos')
+    with pytest.raises(errors.DataError, match=f'is the index of images in {images}, not in'):
+        image_index.load_manifest(configure(other))
+
+
+def test_an_image_that_was_damaged_later_is_named(images):
+    index = image_index.load_manifest(configure(images))
+    path = next(images.glob('*/*'))
+    path.write_bytes(bytes(os.path.getsize(path)))
+    shards = [shard for split in index.splits for shard in index.list_shards(split)]
+    assert f'The image {path} is damaged' in checking.find_first_unreadable(shards, index.layout)
+
+
+def test_the_cache_copies_the_images(images, tmp_path):
+    index = image_index.load_manifest(configure(images))
+    expected = read_squares(index)
+    copy = caching.copy_to_cache(index, tmp_path / 'cache')
+    assert copy.sha256 == index.sha256
+    shutil.rmtree(images)
+    np.testing.assert_array_equal(read_squares(copy), expected)
+
+
+@pytest.mark.parametrize(
+    ('content', 'kind'),
+    [
+        (['manifest.json', 'a/1.jpg'], ''),
+        (['.unfinished/note', 'a/1.jpg'], ''),
+        (['1.jpg'], ''),
+        (['a/1.jpg', 'b/1.jpg'], 'folder'),
+        (['train-00000-of-00001'], 'records'),
+    ],
+)
+def test_what_a_directory_holds_is_detected(tmp_path, content, kind):
+    for name in content:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert image_index.detect_images(schema.Data(data_dir=str(tmp_path))) == kind
+
+
+def test_lists_and_names_are_detected(tmp_path):
+    (tmp_path / 'list.csv').touch()
+    (tmp_path / 'images.tar').touch()
+    places = {str(tmp_path / 'list.csv'): 'csv', str(tmp_path / 'images.tar'): ''}
+    places |= {'tfds:mnist': 'tfds', str(tmp_path / 'missing'): ''}
+    for place, kind in places.items():
+        assert image_index.detect_images(schema.Data(data_dir=place)) == kind
+
+
+def test_statistics_of_no_images_are_refused():
+    with pytest.raises(fields.UsageError, match='--statistics=0: expected a number'):
+        image_index.collect_settings(configure('', statistics='0'))
+
+
+def test_flags_override_how_images_are_shown():
+    data = schema.Data(background='#0f0', colour_profiles='off')
+    shown = image_sources.choose_rendering(data, rendering.OWN_IMAGES)
+    assert shown == rendering.Rendering(True, False, '#00ff00')
+    assert image_sources.choose_rendering(schema.Data(), rendering.PLAIN) == rendering.PLAIN
+    with pytest.raises(fields.UsageError, match='--background=nice: expected #rrggbb'):
+        image_sources.choose_rendering(schema.Data(background='nice'), rendering.PLAIN)
