@@ -26,6 +26,7 @@ tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfigu
 tf.config.experimental.enable_tensor_float_32_execution(False)
 # Once: each call makes TensorFlow discard its compiled functions.
 keras.utils.set_random_seed(0)
+tf.config.list_logical_devices()  # starts it, with the threads that are usual
 gc.freeze()  # imported modules are no garbage, and take long to traverse
 
 
@@ -92,6 +93,20 @@ def folder(tmp_path):
 def shared_folder(tmp_path_factory):
     """The same folder for all tests, which must not change it."""
     return _write_images(tmp_path_factory.mktemp('shared') / 'photos')
+
+
+@pytest.fixture
+def export_little(monkeypatch):
+    """Exports one signature, unchecked, for tests that query it; export_test has all of them."""
+    from alexnet_tf.export import saved_model, signatures
+
+    build = signatures.build
+    monkeypatch.setattr(
+        signatures,
+        'build',
+        lambda served: {'serving_default': build(served)['serving_default']},
+    )
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)
 
 
 @pytest.fixture(scope='session')

@@ -1,5 +1,7 @@
 """Tiny records and a tiny network trained on them, through the public functions."""
 
+import concurrent.futures
+
 import pytest
 
 from alexnet_tf.api import classifier
@@ -14,25 +16,18 @@ def records(shared_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def tiny():
-    """Settings of a tiny training run."""
-    return {
-        'recipe': 'paper',
-        'width': 0.1,
-        'crop_size': 67,
-        'batch_size': 8,
-        'schedule': 'list',
-        'epochs': 2,
-        'learning_rate': 0.001,
-        'eval_batch_size': 10,
-    }
+def tiny(tiny):
+    """Settings of a tiny training run, the same as the command line's."""
+    return tiny | {'devices': ['/CPU:0', '/CPU:1']}
 
 
 @pytest.fixture(scope='session')
 def run_dir(records, tiny, tmp_path_factory):
-    """The directory of a trained run."""
+    """The directory of a run that was trained in a thread which is not the main one."""
     directory = tmp_path_factory.mktemp('api') / 'run'
-    api_commands.train(records, directory, **tiny)
+    with concurrent.futures.ThreadPoolExecutor() as executor:
+        trained = executor.submit(api_commands.train, records, directory, **tiny).result()
+    assert trained.class_names == ('cat', 'dog')
     return directory
 
 

@@ -1,4 +1,4 @@
-"""Tiny records, and a tiny network trained on them through the command line."""
+"""Runs of a tiny network, and steps of them."""
 
 import contextlib
 import csv
@@ -9,22 +9,11 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.config import flags as flags_lib
-from alexnet_tf.training import checkpoint, signals
-
-TINY = (
-    '--recipe=paper',
-    '--width=0.1',
-    '--crop_size=67',
-    '--batch_size=8',
-    '--schedule=list',
-    '--epochs=2',
-    '--learning_rate=0.001',
-    '--eval_batch_size=10',
-)
+from alexnet_tf.training import checkpoint, signals, steps
 
 
 @pytest.fixture(scope='session')
@@ -51,23 +40,16 @@ def train_steps():
 
 
 @pytest.fixture(scope='session')
-def command():
-    """Runs a command line with a tiny network; returns its exit status."""
+def idle():
+    """Replaces the step of a trainer by one that changes no weight, to test what is around it."""
 
-    def run(mode, *flags):
-        return main.main(['alexnet_tf', f'--mode={mode}', *TINY, *flags])
+    def replace(training):
+        squares = tf.zeros(len(training.learner.model.trainable_variables))
+        one = steps.StepResult(tf.ones(3), tf.constant(True), squares, tf.constant(1.0))
+        learner = dataclasses.replace(training.learner, step=lambda *_: one)
+        return dataclasses.replace(training, learner=learner)
 
-    return run
-
-
-@pytest.fixture(scope='session')
-def data(command, shared_folder, tmp_path_factory):
-    """The flag that names prepared records of 24 images."""
-    where = f'--data_dir={tmp_path_factory.mktemp("records")}'
-    source = ('--source=folder', f'--source_dir={shared_folder}')
-    more = ('--shard_examples=8', '--validation_fraction=0.4')
-    assert command('prepare', where, *source, *more) == 0
-    return where
+    return replace
 
 
 @pytest.fixture
@@ -86,11 +68,9 @@ def damaged(data, tmp_path):
 
 
 @pytest.fixture(scope='session')
-def trained(command, data, tmp_path_factory):
+def trained(trained_by_command):
     """The directory of a run that was trained on two devices."""
-    directory = tmp_path_factory.mktemp('run')
-    assert command('train', data, f'--run_dir={directory}', '--devices=/CPU:0,/CPU:1') == 0
-    return directory
+    return trained_by_command
 
 
 @pytest.fixture(scope='session')

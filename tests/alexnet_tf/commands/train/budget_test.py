@@ -1,8 +1,5 @@
 """A budget of minutes becomes settings that end in time and train the same network again."""
 
-import dataclasses
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -16,11 +13,21 @@ from alexnet_tf.runs import run_directory, training_data
 from alexnet_tf.training import checkpoint
 
 TINY = ('--width=0.06', '--crop_size=68', '--training_crop_size=64', '--batch_size=4')
+BUDGET = ('--minutes=0.5', '--cutmix=0.5', '--devices=/CPU:0,/CPU:1')
+COUNT_OPERATIONS, OPERATIONS = budget._count_operations, {}
 
 
 def parse(data, run_dir, *flags):
     argv = ['a', '--mode=train', data, f'--run_dir={run_dir}', '--recipe=modern', *flags]
     return flags_lib.parse(argv)
+
+
+def count_operations(recipe, manifest):
+    """Counts as `budget` does, each network once for all tests."""
+    sizes = recipe.width, recipe.training_crop_size, recipe.crop_size
+    if sizes not in OPERATIONS:
+        OPERATIONS[sizes] = COUNT_OPERATIONS(recipe, manifest)
+    return OPERATIONS[sizes]
 
 
 class Machine:
@@ -29,6 +36,7 @@ class Machine:
     def __init__(self, monkeypatch, *, operations_per_sec, examples, age=0.0):
         self.operations, self.age, self.measured = operations_per_sec, age, []
         monkeypatch.setattr(budget, 'measure_speed', self.measure)
+        monkeypatch.setattr(budget, '_count_operations', count_operations)
         monkeypatch.setattr(environment, 'measure_age', lambda: self.age)
         monkeypatch.setattr(placement, 'computes_bfloat16', lambda devices: True)
         counts = {'train': examples, 'validation': examples // 4}
@@ -67,7 +75,8 @@ def test_steps_and_validation_fit_the_minutes(monkeypatch, data, tmp_path):
     pixels = (recipe.crop_size / recipe.training_crop_size) ** 2
     seconds += validations * budget._EVALUATION_COST * pixels * 750 / recipe.batch_size * step_secs
     assert 0.94 * 600 < seconds < 600
-    assert recipe.epochs == -(-recipe.max_steps * recipe.batch_size // 3000)
+    assert recipe.batch_size == 64
+    assert recipe.epochs == -(-recipe.max_steps // 47)  # steps an epoch, the last of 56 images
     assert config.network.precision == 'bfloat16'
     assert '10 minutes for 3,000 images of 2 classes' in lines[0]
 
@@ -116,65 +125,67 @@ def test_what_a_budget_cannot_do_is_refused(monkeypatch, data, tmp_path, flags, 
         )
 
 
-def test_the_flagfile_trains_the_same_network_and_the_same_command_resumes(
-    monkeypatch, data, tmp_path, capsys
-):
-    monkeypatch.setattr(budget, '_MEASURED_SECS', 0.01)
-    flags = [data, '--recipe=modern', *TINY, '--minutes=0.5']
-    with monkeypatch.context() as patch:
-        # So few steps that the test is fast.
-        patch.setattr(budget, '_compute_seconds_left', lambda *_: 0.05 + _[2].start_secs)
-        command = ['a', '--mode=train', f'--run_dir={tmp_path / "first"}', *flags]
-        assert main.main(command) == 0
-    capsys.readouterr()
-    assert main.main(command) == 0  # nothing is left to do
-    assert 'resumes from' in capsys.readouterr().out
-    flagfile = tmp_path / 'first' / budget.FLAGFILE
-    assert '--minutes' not in flagfile.read_text()
-    assert main.main(['a', f'--flagfile={flagfile}', f'--run_dir={tmp_path / "again"}']) == 0
-    first, again = (
-        np.load(checkpoint.find_newest(tmp_path / name / 'checkpoints') / 'variables.npz')
-        for name in ('first', 'again')
-    )
-    assert first.files == again.files
-    for name in first.files:
-        np.testing.assert_array_equal(first[name], again[name])
-    config = run_directory.read_config(pathlib.Path(tmp_path / 'first'))
-    assert dataclasses.replace(config.training, minutes=0.0).max_steps > 0
+@pytest.fixture(scope='module')
+def budgeted(data, tmp_path_factory):
+    """The directory of a run whose budget is 7 steps, after a real measurement of the speed."""
+    directory = tmp_path_factory.mktemp('budgeted')
+    measure_speed = budget.measure_speed
+
+    def measure(*arguments):
+        speed = measure_speed(*arguments)
+        assert 0 < speed.step_secs < speed.start_secs
+        return budget.Speed(step_secs=1.0, start_secs=0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget, '_WARM_STEPS', 9)  # more than the four of an epoch
+        patch.setattr(budget, '_MEASURED_SECS', 0.01)
+        patch.setattr(budget, 'measure_speed', measure)
+        patch.setattr(budget, '_compute_seconds_left', lambda *_: 8.0)
+        command = ['a', '--mode=train', f'--run_dir={directory}', data, '--recipe=modern', *TINY]
+        assert main.main([*command, *BUDGET]) == 0
+    return directory
 
 
-def test_training_stops_after_max_steps_inside_an_epoch_and_validates(config_of, tmp_path):
-    config = config_of(tmp_path, '--max_steps=5', '--validate_every_epochs=5')
-    train.run(config)
-    newest = checkpoint.find_newest(tmp_path / 'checkpoints')
-    assert newest.name == 'step-00000005.epoch-0002'
+def test_training_stops_after_max_steps_inside_an_epoch_and_validates(budgeted):
+    newest = checkpoint.find_newest(budgeted / 'checkpoints')
+    assert newest.name == 'step-00000007.epoch-0002'
     errors = checkpoint.read_state(newest)['validation_errors']
     assert np.isnan(errors[0])
     assert 0 <= errors[1] <= 1
 
 
-@pytest.mark.parametrize(
-    'devices', [pytest.param('', marks=pytest.mark.slow), '--devices=/CPU:0,/CPU:1']
-)
-def test_modern_resumes_to_the_same_bits(data, train_steps, tmp_path, variables, devices):
+def test_the_same_command_resumes_with_the_chosen_settings(data, budgeted):
+    config = parse(data, budgeted, *TINY, *BUDGET)
+    chosen, lines = budget.choose_settings(config)
+    assert lines == []
+    assert (chosen.training.max_steps, chosen.training.epochs) == (7, 2)
+    assert chosen == run_directory.read_config(budgeted)
+
+
+def test_the_flagfile_trains_the_same_network_also_if_interrupted(
+    budgeted, train_steps, tmp_path, variables
+):
     """Inside an epoch, after one that was not validated: batch norm, resized crops, CutMix."""
-    flags = (*TINY, '--epochs=3', '--validate_every_epochs=3', '--cutmix=0.5')
-    flags += (devices,) if devices else ()
-    whole, parts = (parse(data, tmp_path / name, *flags) for name in ('whole', 'parts'))
-    train.run(whole)
-    saved = train_steps(parts, 5)
+    flagfile = budgeted / budget.FLAGFILE
+    assert '--minutes' not in flagfile.read_text()
+    config = flags_lib.parse(['a', f'--flagfile={flagfile}', f'--run_dir={tmp_path}'])
+    saved = train_steps(config, 5)
     assert (saved['epoch'], saved['step']) == (1, 5)
-    train.run(parts)
-    expected = variables(tmp_path / 'whole')
+    train.run(config)
+    expected, resumed = variables(budgeted), variables(tmp_path)
+    assert expected.keys() == resumed.keys()
     assert np.ptp(expected['conv1_batch_norm_a/moving_mean']) > 0
-    for name, value in variables(tmp_path / 'parts').items():
+    for name, value in resumed.items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-def test_the_speed_of_few_images_is_measured_over_many_epochs(data, tmp_path, monkeypatch):
-    config = parse(data, tmp_path, *TINY)  # four steps an epoch
-    monkeypatch.setattr(budget, '_WARM_STEPS', 9)
-    monkeypatch.setattr(budget, '_MEASURED_SECS', 0.01)
-    replicas = budget.build.create_replicas(config)
-    speed = budget.measure_speed(config, training_data.load_manifest(config), replicas)
-    assert 0 < speed.step_secs < speed.start_secs
+@pytest.mark.slow
+def test_modern_resumes_to_the_same_bits_on_one_device(data, train_steps, tmp_path, variables):
+    flags = (*TINY, '--epochs=3', '--validate_every_epochs=3', '--cutmix=0.5')
+    whole, parts = (parse(data, tmp_path / name, *flags) for name in ('whole', 'parts'))
+    train.run(whole)
+    train_steps(parts, 5)
+    train.run(parts)
+    expected = variables(tmp_path / 'whole')
+    for name, value in variables(tmp_path / 'parts').items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
