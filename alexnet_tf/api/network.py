@@ -102,7 +102,8 @@ def AlexNet(  # noqa: N802
     model = keras.Model(images, outputs, name=name)
     model.dtype_policy = columns.dtype_policy  # `compile` scales the loss if it is float16
     if file:
-        initial_weights.load(model, file, advice='Give the same classes, or include_top=False.')
+        advice = 'Give the same classes, or include_top=False.'
+        initial_weights.load(model, file, recipe=recipe, advice=advice)
     return model
 
 

@@ -61,19 +61,21 @@ def to_metadata(trained: loading.TrainedRun) -> dict[str, str]:
     return {_KEY: json.dumps(description)}
 
 
-def from_metadata(metadata: Mapping[str, str]) -> Description | None:
-    """Reads the description in a file's metadata; None if there is none.
+def find(file: weight_file.WeightFile) -> Description | None:
+    """Finds the description in a file's metadata; None if there is none.
 
     Raises:
         DataError: It is broken.
     """
-    if _KEY not in metadata:
+    if _KEY not in file.metadata:
         return None
     try:
-        return _parse(json.loads(metadata[_KEY]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = f'{type(error).__name__}: {error}'
-        raise errors.DataError(f'its description of the run is broken ({reason}).') from error
+        return _parse(json.loads(file.metadata[_KEY]))
+    except Exception as error:  # it is as untrusted as the weights
+        reason = str(error) or type(error).__name__
+        raise errors.DataError(
+            f'{file.path}: its description of the run is broken ({reason.rstrip(".")}).'
+        ) from error
 
 
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
@@ -91,16 +93,25 @@ def _parse(description: Mapping[str, Any]) -> Description:
     settings = description['settings']
     if unknown := set(settings) - {field.name for field in fields.list_settings(schema.Network)}:
         raise ValueError(f'unknown settings {", ".join(sorted(unknown))}')
-    serialization.from_settings(settings)  # checks them
+    serialization.from_settings({**settings, 'recipe': settings['recipe']})  # checks them
     names = {name: tuple(description[name]) for name in ('classes', 'words', 'ids')}
     if not all(isinstance(text, str) for text in (*names['classes'], *names['words'])):
         raise ValueError('classes that are not text')
     if not all(type(number) is int for number in names['ids']):
         raise ValueError('ids that are not integers')
-    rendering = rendering_lib.Rendering.from_settings(description['rendering'])
-    rendering_lib.parse_color(rendering.background)
-    mean_image = _parse_mean_image(description)
+    if not {len(names['words']), len(names['ids'])} <= {0, len(names['classes'])}:
+        raise ValueError('words or ids that are not of the classes')
+    mean_image, rendering = _parse_mean_image(description), _parse_rendering(description)
     return Description(settings, **names, mean_image=mean_image, rendering=rendering)
+
+
+def _parse_rendering(description: Mapping[str, Any]) -> rendering_lib.Rendering:
+    rendering = rendering_lib.Rendering.from_settings(description['rendering'])
+    for name, value in dataclasses.asdict(rendering).items():
+        if not isinstance(value, bool) and name != 'background':
+            raise ValueError(f'{name} is {value}, expected true or false')
+    background = rendering_lib.parse_color(rendering.background)
+    return dataclasses.replace(rendering, background=background)
 
 
 def _parse_mean_image(description: Mapping[str, Any]) -> np.ndarray:

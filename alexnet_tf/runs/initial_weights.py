@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import recipes, topology
 from alexnet_tf.models.weights import assignment, readers, recognition, weight_file
-from alexnet_tf.runs import build, creation, run_directory
+from alexnet_tf.runs import build, creation, description, run_directory
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 
@@ -69,6 +69,8 @@ def load_initial_weights(
     loaded, missing = load(
         model,
         file,
+        recipe=build.resolve_recipe(config),
+        trains=True,
         layers=layers or (),
         allow_missing=config.training.init_missing == 'fresh',
         advice='Give --init_missing=fresh to initialise these layers randomly.',
@@ -104,15 +106,17 @@ def check_same_network(
     """
     config = run_directory.read_config(directory)
     trained = build.resolve_recipe(config)
-    differences = creation.describe_differences(
-        _describe_network(trained, trains), _describe_network(recipe, trains)
-    )
-    if differences:
+    if differences := _compare_networks(trained, recipe, trains):
         raise fields.UsageError(
             f'{argument}={directory}: the run, of recipe {trained.name}, has another network '
-            f'({"; ".join(differences)}). {advice}, or {argument}={file}, whose shapes '
-            'alone are checked.'
+            f'({differences}). {advice}, or {argument}={file}, whose shapes alone are checked.'
         )
+
+
+def _compare_networks(trained: recipes.Recipe, recipe: recipes.Recipe, trains: bool) -> str:
+    """Says what differs between the networks of two recipes; '' where nothing does."""
+    networks = (_describe_network(each, trains) for each in (trained, recipe))
+    return '; '.join(creation.describe_differences(*networks))
 
 
 def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
@@ -151,21 +155,36 @@ def load(
     model: keras.Model,
     file: pathlib.Path,
     *,
-    layers: Collection[str] = (),
-    allow_missing: bool = False,
-    advice: str = '',
+    recipe: recipes.Recipe,
+    trains: bool = False,
+    **options: Any,
 ) -> tuple[list[str], list[str]]:
-    """Loads a file from `find_weights` into a network; arguments as of `assignment.assign`.
+    """Loads a file from `find_weights` into a network.
+
+    Args:
+        model: The network.
+        file: The weight file.
+        recipe: The hyperparameters of the network.
+        trains: Whether training goes before predictions, so that another dropout is fine.
+        **options: As of `assign`.
 
     Returns:
         The names of the layers that were loaded, and of those that were not.
 
     Raises:
         PackageMissing: A package that reads the format is missing.
+        UsageError: The file describes the run that it is from, which has another network.
         DataError: The file is broken, or its weights do not fit the network.
     """
     weights = readers.read(file)
-    options = {'layers': layers, 'allow_missing': allow_missing, 'advice': advice}
+    described = description.find(weights)
+    if described and not options.get('layers'):
+        trained = build.resolve_recipe(serialization.from_settings(described.settings))
+        if differences := _compare_networks(trained, recipe, trains):
+            raise fields.UsageError(
+                f'{file} is from a run of recipe {trained.name}, which has another network '
+                f'({differences}). Give the settings of the run.'
+            )
     return assign(model, weights, recognition.recognise(weights), **options)
 
 

@@ -52,11 +52,7 @@ def read(path: pathlib.Path) -> Contents:
         DataError: The file is broken, or not of an AlexNet.
     """
     file = readers.read(path)
-    try:
-        described = description.from_metadata(file.metadata)
-    except errors.DataError as error:
-        raise errors.DataError(f'{path}: {error}') from error
-    return Contents(file, recognition.recognise(file), described)
+    return Contents(file, recognition.recognise(file), description.find(file))
 
 
 def complete(config: schema.Config, contents: Contents) -> schema.Config:

@@ -54,7 +54,7 @@ def _choose_classes(
             f'{contents.path}: it has {count:,} classes, but not their names. Give '
             '--class_names=FILE, a text file with a class a line, in label order.'
         )
-    if len(classes.labels) != count or len(classes.words) not in (0, count):
+    if len(classes.labels) != count:
         origin = f'--class_names={path}' if path else f'{contents.path}'
         raise (fields.UsageError if path else errors.DataError)(
             f'{origin} names {len(classes.labels):,} classes, but fc8 of the weights has '

@@ -14,7 +14,7 @@ import safetensors.numpy
 import alexnet_tf
 from alexnet_tf import main
 from alexnet_tf.commands import export
-from alexnet_tf.config import flags
+from alexnet_tf.config import fields, flags
 from alexnet_tf.runs import build, description, initial_weights, loading
 from input_pipeline import errors
 
@@ -171,14 +171,16 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
 def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(save, weights):
     """--init_weights, as --mode=import, whatever the shapes."""
     config = flags.parse(['alexnet_tf', '--mode=train', '--recipe=caffe', *NARROW])
-    model = build.build_model(
-        config, build.resolve_recipe(config), len(CLASSES), devices=(), compiled=False
-    )
-    path = save('caffenet')
+    recipe, path = build.resolve_recipe(config), save('caffenet')
+    model = build.build_model(config, recipe, len(CLASSES), devices=(), compiled=False)
+
+    def load(path, **options):
+        return initial_weights.load(model, path, recipe=recipe, **options)
+
     with pytest.raises(errors.DataError, match=r'caffenet\.onnx: after conv1 .* --recipe=caffenet'):
-        initial_weights.load(model, path)
-    assert initial_weights.load(model, path, layers=('conv1',))[0] == ['conv1_a', 'conv1_b']
-    assert initial_weights.load(model, save())[1] == []  # bare arrays may be of either
+        load(path)
+    assert load(path, layers=('conv1',))[0] == ['conv1_a', 'conv1_b']
+    assert load(save())[1] == []  # bare arrays may be of either
 
 
 def test_a_run_directory_that_exists_is_left_alone(import_, tmp_path, capsys):
@@ -234,6 +236,17 @@ def test_a_run_that_was_exported_and_imported_is_the_same_to_the_bit(suffix, exp
     np.testing.assert_array_equal(logits, again)
 
 
+def test_weights_that_describe_their_run_are_no_initial_weights_of_another_network(exported):
+    run, folder = exported
+    other = run.recipe.replace(conv1_order='relu_pool_norm')
+    message = (
+        r'1\.safetensors is from a run of recipe paper, which has another network \(conv1_order'
+    )
+    with pytest.raises(fields.UsageError, match=message):
+        initial_weights.load(run.model, folder / '1.safetensors', recipe=other)
+    assert initial_weights.load(run.model, folder / '1.safetensors', recipe=run.recipe)[1] == []
+
+
 def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
     run, folder = exported
     model = keras.models.load_model(folder / '1.keras')
@@ -246,7 +259,10 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ('{', 'JSONDecodeError'),
+        ('{', 'its description of the run is broken (Expecting property name'),
+        ({'settings': []}, 'its description of the run is broken'),
+        ({'rendering': {'warp': 'yes'}}, 'warp is yes, expected true or false'),
+        ({'words': ['a']}, 'words or ids that are not of the classes'),
         ({'mean_size': 1 << 20}, 'its mean image has 13,194,139,533,312 bytes'),
         ({'mean_colour': [0, 0, 'nan']}, 'values outside 0 to 255'),
         ({'mean_colour': None, 'mean_image': 'AAAA'}, 'its mean image has 3 bytes'),
