@@ -186,7 +186,8 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     except ValueError as error:
         raise fields.UsageError(f'--{error}') from error
     _check_training_size(recipe)
-    unused = sorted(cifar.list_unused_fields(recipe) & set(overrides)) if recipe.layers else ()
+    unused = cifar.list_unused_fields(recipe) | {recipes.FORMER_ORDER} if recipe.layers else set()
+    unused = sorted(unused & set(overrides))
     if unused:
         raise fields.UsageError(
             f'--{unused[0]}: the network of --recipe={recipe.name} has no such thing. Leave the '

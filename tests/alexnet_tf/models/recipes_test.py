@@ -4,11 +4,19 @@ import pytest
 
 from alexnet_tf.models import recipes
 
-# By the paper (sections 3.3 to 5), the source's network #145 and Caffe's bvlc_alexnet.
+# By the paper (sections 3.3 to 5), the source's network #145, the models of Caffe, layer-params of
+# cuda-convnet2's network of 2014, torchvision's reference scripts and the LARS paper.
 VALUES = {
     'paper': {'lrn_k': 2, 'lrn_n': 5, 'lrn_alpha': 1e-4, 'lrn_beta': 0.75, 'momentum': 0.9},
     'source2012': {'lrn_alpha': 2e-5, 'same_map_alpha': 4e-5, 'epochs': 93, 'crop_chunk': 32},
     'caffe': {'lrn_k': 1, 'initial_bias': 0.1, 'crop_size': 227, 'batch_size': 256},
+    'caffenet': {'lrn_k': 1, 'initial_bias': 1, 'initial_sd_hidden': 0.005, 'crop_size': 227},
+    'one_weird_trick': {
+        **{'learning_rate': 0.01, 'bias_rate_multiplier': 2, 'batch_size': 128, 'epochs': 90},
+        **{'momentum': 0.9, 'weight_decay': 0.0005, 'colour_shift_sd': 0.1, 'crop_size': 224},
+    },
+    'torchvision': {'learning_rate': 0.01, 'weight_decay': 0.0001, 'epochs': 90, 'crop_size': 224},
+    'batch_norm': {'learning_rate': 0.02, 'batch_size': 512, 'epochs': 100, 'momentum': 0.9},
 }
 
 
