@@ -18,49 +18,48 @@ PARAMETERS = {
     'fc8': 4_097_000,
 }
 
+SIZES = {
+    'conv1': (55, 55, 48),
+    'pool1': (27, 27, 48),
+    'conv2': (27, 27, 128),
+    'pool2': (13, 13, 128),
+    'conv3': (13, 13, 192),
+    'conv4': (13, 13, 192),
+    'conv5': (13, 13, 128),
+    'pool5': (6, 6, 128),
+    'fc6': (2048,),
+    'fc7': (2048,),
+}
+
 
 def count_parameters(model):
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
 
 
-@pytest.fixture(scope='module', params=['paper', 'source2012'])
-def model(request):
-    return alexnet.build(recipes.RECIPES[request.param], num_classes=1000)
+@pytest.fixture
+def zeros(monkeypatch):
+    """Initialises the weights of whole networks with zeros, which is faster."""
+    monkeypatch.setattr(keras.initializers, 'RandomNormal', lambda **_: 'zeros')
 
 
-def test_layers_have_the_papers_parameters(model):
+@pytest.mark.parametrize('name', ['paper', 'source2012', 'caffe'])
+def test_layers_have_the_papers_parameters_and_sizes_in_each_column(name, zeros):
+    model = alexnet.build(recipes.RECIPES[name], num_classes=1000)
     counts = dict.fromkeys(PARAMETERS, 0)
     for layer in model.layers:
         if layer.weights and layer.name.split('_')[0] in counts:
             counts[layer.name.split('_')[0]] += count_parameters(layer)
     assert counts == PARAMETERS
     assert count_parameters(model) == 60_965_224
+    for layer, shape in SIZES.items():
+        for column in 'ab':
+            assert model.get_layer(f'{layer}_{column}').output.shape[1:] == shape, layer
 
 
-@pytest.mark.parametrize(
-    ('layer', 'shape'),
-    [
-        ('conv1', (55, 55, 48)),
-        ('pool1', (27, 27, 48)),
-        ('conv2', (27, 27, 128)),
-        ('pool2', (13, 13, 128)),
-        ('conv3', (13, 13, 192)),
-        ('conv4', (13, 13, 192)),
-        ('conv5', (13, 13, 128)),
-        ('pool5', (6, 6, 128)),
-        ('fc6', (2048,)),
-        ('fc7', (2048,)),
-    ],
-)
-def test_layers_have_the_papers_sizes_in_each_column(model, layer, shape):
-    for column in 'ab':
-        assert model.get_layer(f'{layer}_{column}').output.shape[1:] == shape
-
-
-def test_initial_values_are_the_recipes(model):
-    is_source = 'norm2_same_map_a' in {layer.name for layer in model.layers}
-    middle = 0.03 if is_source else 0.01
-    for name, sd, bias in [
+@pytest.mark.parametrize(('name', 'middle'), [('paper', 0.01), ('source2012', 0.03)])
+def test_initial_values_are_the_recipes(name, middle):
+    model = alexnet.build(recipes.RECIPES[name], num_classes=1000, width=0.25)
+    for layer_name, sd, bias in [
         ('conv1_a', 0.01, 0),
         ('conv2_b', 0.01, 1),
         ('conv3_a', middle, 0),
@@ -70,7 +69,7 @@ def test_initial_values_are_the_recipes(model):
         ('fc7_b', 0.01, 1),
         ('fc8', 0.01, 0),
     ]:
-        layer = model.get_layer(name)
+        layer = model.get_layer(layer_name)
         assert np.std(layer.kernel.numpy()) == pytest.approx(sd, rel=0.03)
         assert np.unique(layer.bias.numpy()) == pytest.approx([bias])
 
@@ -107,8 +106,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize(('overrides', 'parameters'), VARIANTS.values(), ids=VARIANTS)
-def test_variants_have_the_parameters_counted_by_hand(overrides, parameters, monkeypatch):
-    monkeypatch.setattr(keras.initializers, 'RandomNormal', lambda **_: 'zeros')  # faster
+def test_variants_have_the_parameters_counted_by_hand(overrides, parameters, zeros):
     model = alexnet.build(recipes.SOURCE2012.replace(**overrides), num_classes=1000)
     assert count_parameters(model) == parameters
 
@@ -126,16 +124,14 @@ def test_tanh_replaces_every_relu_and_no_normalisation_is_left():
     assert {f'tanh{at}_{column}' for at in range(1, 8) for column in 'ab'} <= names
 
 
-def test_conv6_reads_both_columns():
+def test_conv6_reads_both_columns(zeros):
     model = alexnet.build(recipes.PAPER.replace(conv6=True), num_classes=10)
     assert model.get_layer('conv6_b').kernel.shape == (3, 3, 256, 128)
     assert model.get_layer('conv6_b').output.shape == (None, 6, 6, 128)
 
 
 def test_caffes_initial_values_are_its_own():
-    model = alexnet.build(recipes.CAFFE, num_classes=1000)
-    assert count_parameters(model) == 60_965_224
-    assert model.get_layer('conv1_a').output.shape == (None, 55, 55, 48)
+    model = alexnet.build(recipes.CAFFE, num_classes=1000, width=0.25)
     for name, sd, bias in [('conv4_a', 0.01, 0.1), ('fc6_b', 0.005, 0.1), ('fc8', 0.01, 0)]:
         layer = model.get_layer(name)
         assert np.std(layer.kernel.numpy()) == pytest.approx(sd, rel=0.03)

@@ -30,6 +30,7 @@ class Published:
     orders: tuple[str, str, str] = ('relu norm pool', 'relu norm pool', 'relu pool')
     norm: tuple[float, float, int] = (2.0, 1e-4, 5)
     norm_groups: int = 1
+    same_map_alpha: float = 0.0  # times 25, of a further normalisation after the second one
     pads_pooling: bool = False
     is_scaled: bool = False
     dropped: str = 'relu6'
@@ -39,6 +40,15 @@ class Published:
 NETWORKS = {
     'paper': Published(
         filters=PAPER, groups=2, after=3, norm=(2.0, 5e-4, 5), norm_groups=2, kept=0.5
+    ),
+    'source2012': Published(
+        filters=PAPER,
+        groups=2,
+        after=3,
+        orders=('norm pool relu', 'relu norm pool', 'relu pool'),
+        norm_groups=2,
+        same_map_alpha=1e-3,
+        kept=0.5,
     ),
     'caffe': Published(filters=PAPER, groups=2, size=67, norm=(1.0, 1e-4, 5)),
     'caffenet': Published(
@@ -132,6 +142,13 @@ def normalize(x, k, alpha_n, n, groups):
     return y
 
 
+def normalize_in_maps(x, alpha_25):
+    """Normalises by the 5x5 neighbours in the same feature map."""
+    squares = np.pad(x**2, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(squares, (5, 5), axis=(1, 2))
+    return x / (1 + alpha_25 / 25 * windows.sum(axis=(-2, -1))) ** 0.75
+
+
 def pool(x, pads):
     if pads and (x.shape[1] - 3) % 2:
         x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -172,6 +189,9 @@ def compute(published, model, images):
         x = outputs[layer] = add_biases(model, layer, x)
         for operation in order.split():
             x = outputs[f'{operation}{number}'] = operations[operation](x)
+            if published.same_map_alpha and (operation, number) == ('norm', 2):
+                x = normalize_in_maps(x, published.same_map_alpha)
+                outputs['norm2_same_map'] = x
     if last == 'pool relu':  # a maximum of linear outputs, then ReLU; ours is the other way round
         outputs['pool5'] = outputs.pop('relu5')
     parts = np.split(x, published.groups, axis=-1)
