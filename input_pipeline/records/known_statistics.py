@@ -1,5 +1,7 @@
 """Statistics of images that need not be computed: ImageNet's, or those of other records."""
 
+import zipfile
+
 import numpy as np
 
 from input_pipeline import errors, files
@@ -39,7 +41,7 @@ def load(choice: str, size: int) -> manifests.ImageStatistics:
     try:
         loaded = manifests.ImageStatistics(**manifests.load_arrays(path))
         shapes = loaded.mean_image.shape, loaded.eigenvectors.shape, loaded.eigenvalues.shape
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise errors.DataError(
             f'--statistics={choice}: {path} cannot be read ({errors.describe(error)}). Expected '
             f'a number of images, {IMAGENET}, or the {manifests.STATISTICS} of prepared records.'
