@@ -24,16 +24,6 @@ class PackageMissing(DataError):
     exit_code = 2
 
 
-class WorkerProcessLost(Exception):
-    """A worker process that ended before its task.
-
-    Attributes:
-        exit_code: The process's exit status if nothing catches the error.
-    """
-
-    exit_code = 1
-
-
 def suggest(name: str, known: Iterable[str], prefix: str = '') -> str:
     """Suggests up to two known names that are like an unknown one, for the end of a sentence.
 

@@ -9,7 +9,7 @@ from alexnet_tf.config.fields import UsageError
 from alexnet_tf.training.distribution import PeerDisconnected
 from alexnet_tf.training.health import DivergedError, NonFiniteError
 from alexnet_tf.training.signals import Stopped
-from input_pipeline.errors import DataError, PackageMissing, WorkerProcessLost
+from input_pipeline.errors import DataError, PackageMissing
 
 __all__ = [
     'BackendError',
@@ -20,5 +20,4 @@ __all__ = [
     'PeerDisconnected',
     'Stopped',
     'UsageError',
-    'WorkerProcessLost',
 ]

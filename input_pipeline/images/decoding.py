@@ -133,6 +133,19 @@ def composite(rgb: tf.Tensor, alpha: tf.Tensor, background: tuple[int, int, int]
     return tf.cond(is_transparent(alpha), blend, lambda: rgb)
 
 
+def trim(image: tf.Tensor) -> tf.Tensor:
+    """Cuts the same off both ends of the longer side: to a square, or a pixel more.
+
+    The central square stays the same, also of the image turned or mirrored.
+
+    Args:
+        image: (height, width, channels).
+    """
+    size = tf.shape(image)[:2]
+    cut = (size - tf.reduce_min(size)) // 2
+    return image[cut[0] : size[0] - cut[0], cut[1] : size[1] - cut[1]]
+
+
 def resize_to_square(image: tf.Tensor, size: int = SQUARE_SIZE) -> tf.Tensor:
     """Crops the central square of an image and resizes it.
 
@@ -247,6 +260,8 @@ def _shift(values):
 
 
 def _resize(image, size, method: str):
+    if method == 'bicubic':  # which is as exact with floats, and a third faster
+        image = tf.cast(image, tf.float32)
     resized = tf.round(tf.image.resize(image, size, method))
     if method == 'bicubic':  # which overshoots; averages do not
         resized = tf.clip_by_value(resized, 0.0, 255.0)

@@ -147,7 +147,7 @@ def render_jpeg(
     if rendering.uses_metadata and metadata is None:
         metadata = jpeg.read_metadata_in_graph(encoded)
     metadata = _select_metadata(metadata, rendering)
-    rgb = _show(decoding.decode_jpeg(encoded), metadata, rendering)
+    rgb = _show(_trim(decoding.decode_jpeg(encoded), rendering), metadata, rendering)
     return Rendered(rendering.fit_to_square(rgb, size), metadata, tf.constant(False))
 
 
@@ -157,7 +157,8 @@ def render_other(
     """Renders the central square of an image that is not a JPEG."""
     pixels = decoding.decode_other(encoded)
     metadata = _select_metadata(pixels.metadata, rendering)
-    rgb = _show(pixels.rgb, metadata, rendering, pixels.alpha)
+    rgb, alpha = (_trim(values, rendering) for values in (pixels.rgb, pixels.alpha))
+    rgb = _show(rgb, metadata, rendering, alpha)
     is_composited = decoding.is_transparent(pixels.alpha)
     return Rendered(rendering.fit_to_square(rgb, size), metadata, is_composited)
 
@@ -182,6 +183,12 @@ def _select_metadata(metadata: jpeg.Metadata | None, rendering: Rendering) -> jp
         turn if rendering.exif_orientation else tf.constant(orientation.UPRIGHT),
         profile if rendering.colour_profiles else tf.constant(''),
     )
+
+
+def _trim(image, rendering: Rendering) -> tf.Tensor:
+    """Leaves out what will not be seen, where each pixel may have to be converted."""
+    is_whole = rendering.warp or not rendering.colour_profiles
+    return image if is_whole else decoding.trim(image)
 
 
 def _show(rgb, metadata: jpeg.Metadata, rendering: Rendering, alpha=None) -> tf.Tensor:

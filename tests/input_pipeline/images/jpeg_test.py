@@ -72,6 +72,18 @@ def test_metadata_is_read_from_the_segments_before_the_pixels(segments, expected
     assert read(insert(encode(), *segments) + EXIF + XMP) == expected
 
 
+@pytest.mark.parametrize(('mode', 'channels'), [('L', 1), ('RGB', 3), ('CMYK', 4)])
+@pytest.mark.parametrize('is_progressive', [False, True])
+def test_the_size_is_that_of_the_frame(mode, channels, is_progressive):
+    buffer = io.BytesIO()
+    image = PIL.Image.effect_noise((37, 21), 80).convert(mode)
+    image.save(buffer, 'JPEG', progressive=is_progressive)
+    encoded = insert(buffer.getvalue(), EXIF, segment(0xE5, buffer.getvalue()[:600]))
+    assert jpeg.read_header(encoded)[:3] == (37, 21, channels)
+    start = encoded.rindex(b'\xff\xc2' if is_progressive else b'\xff\xc0')
+    assert jpeg.read_header(encoded[:start])[:3] == (0, 0, 0)
+
+
 def test_metadata_behind_the_start_of_the_pixels_is_not_read():
     encoded = encode()
     start = encoded.index(b'\xff\xda')

@@ -13,7 +13,7 @@ from input_pipeline.prepare import statistics
 from input_pipeline.records import converting, manifests
 from input_pipeline.sources import entries as entries_lib
 
-SIZE = 32
+SIZE, OWN = 32, rendering.OWN_IMAGES
 
 
 def encode(seed, kind='JPEG', **options):
@@ -47,7 +47,7 @@ def images():
 
 def convert(images, encoding, **options):
     layout = manifests.Layout(encoding, SIZE)
-    record_format = converting.RecordFormat(('a', 'b'), (), (), layout, rendering.OWN_IMAGES)
+    record_format = converting.RecordFormat(('a', 'b'), (), (), layout, OWN)
     return list(converting.convert_all(images, record_format, **options))
 
 
@@ -65,7 +65,7 @@ def test_each_image_is_converted_as_it_is_alone(images, encoding):
     assert len(converted) == len(images)
     for number, (entry, image) in enumerate(zip(images[:42], converted, strict=False)):
         encoded = entry.read()
-        square = converting.decode_square(encoded, rendering.OWN_IMAGES, SIZE)
+        square = converting.decode_square(encoded, OWN, SIZE)
         features = read_features(image.record)
         stored = decoding.encode_jpeg(square) if encoding == 'jpeg' else square
         stored = stored.numpy() if encoding == 'jpeg' else stored.numpy().tobytes()
@@ -92,9 +92,7 @@ def test_the_first_images_count_for_the_statistics(images):
         sums = statistics.PixelSums(SIZE)
         convert(images, 'jpeg', sums=sums, sampled=sampled)
         readable = [images[n].read() for n in range(sampled) if n not in (42, 43)]
-        squares = [
-            converting.decode_square(image, rendering.OWN_IMAGES, SIZE) for image in readable
-        ]
+        squares = [converting.decode_square(image, OWN, SIZE) for image in readable]
         pixels = np.stack(squares).astype(np.int64)
         arrays = sums.to_arrays()
         assert arrays['count'] == len(readable)
