@@ -53,8 +53,8 @@ class Recipe:
         filters: The kernels of conv1 to conv4 in each column, and of conv5 in all columns (P 3.5).
         conv1_padding: The pixels of zeros around the image; -1 for what the last window of conv1
             needs past the bottom and right edges, so that 224 pixels make 55 windows.
-        conv1_order: What follows conv1: 'relu_norm_pool' (P 3.5), 'relu_pool_norm' or
-            'norm_pool_relu'.
+        conv1_order: What follows conv1, in order: 'relu_norm_pool' (P 3.5), 'norm_pool_relu' or
+            another.
         conv2_order: The same for conv2.
         conv6: Whether a sixth convolution follows the last pooling layer (P 7, table 2).
         removed_layer: The convolution to leave out, 'conv3', 'conv4' or 'conv5', or '' (P 7). The
@@ -199,6 +199,11 @@ class Recipe:
             if len(values) != count and (values or name == 'filters'):
                 text = ','.join(f'{value:g}' for value in values)
                 raise ValueError(f'{name}={text}: expected {count} numbers.')
+        for name in ('conv1_order', 'conv2_order'):
+            order = getattr(self, name)
+            if sorted(order.split('_')) != ['norm', 'pool', 'relu']:
+                example = PAPER.conv1_order
+                raise ValueError(f'{name}={order}: expected relu, norm and pool, as {example}.')
 
     @classmethod
     def from_name(cls, name: str) -> 'Recipe':
@@ -222,7 +227,7 @@ class Recipe:
 
         Raises:
             TypeError: A recipe has no such hyperparameter.
-            ValueError: A hyperparameter has too few or too many numbers.
+            ValueError: A hyperparameter has too few or too many parts.
 
         Example:
         >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha
@@ -388,9 +393,9 @@ MODERN = dataclasses.replace(
     global_pooling=True,
     batch_norm=True,
     hidden_units=2048,
-    crop_size=176,
+    crop_size=160,
     training_crop_size=128,
-    view_size=256,
+    view_size=224,
     input_scale=1 / 64,
     he_initialization=True,
     dropout=0.2,

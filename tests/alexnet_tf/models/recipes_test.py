@@ -34,11 +34,13 @@ def test_replace_changes_some_fields_of_a_copy():
     assert recipes.SOURCE2012.epochs == 93
 
 
-def test_unknown_recipes_and_fields_are_refused():
+def test_unknown_recipes_fields_and_orders_are_refused():
     with pytest.raises(ValueError, match="recipe='2012': expected one of paper, source2012"):
         recipes.Recipe.from_name('2012')
     with pytest.raises(TypeError, match=r'alpha: .* Did you mean lrn_alpha'):
         recipes.PAPER.replace(alpha=1)
+    with pytest.raises(ValueError, match='conv2_order=pool: expected relu, norm and pool, as relu'):
+        recipes.PAPER.replace(conv2_order='pool')
 
 
 def test_weight_decay_multiples_are_the_small_networks_layers():
