@@ -14,6 +14,12 @@ from input_pipeline.batches import preprocessing
 from input_pipeline.records import framing, manifests, references
 
 _PARSED = 1024  # records at a time
+_IMAGE = 'The image'
+_IMAGE_ADVICE = 'Repair or remove it, or skip such images with --on_bad_record=skip.'
+_RECORD_ADVICE = (
+    'Check all records with --mode=prepare --verify_only, or prepare them again with the same '
+    'flags in an empty directory.'
+)
 
 
 def find_problems(manifest: manifests.Manifest, report: Callable = lambda *_: None) -> list[str]:
@@ -30,7 +36,7 @@ def find_problems(manifest: manifests.Manifest, report: Callable = lambda *_: No
     owners = {shard.sha256: shard.file for shard in shards}
     total, done, problems = sum(shard.bytes for shard in shards), 0, []
     with concurrent.futures.ThreadPoolExecutor(cores.count_cores()) as pool:
-        checks = pool.map(lambda shard: _check_shard(manifest.directory, shard, owners), shards)
+        checks = pool.map(lambda shard: _check_shard(manifest, shard, owners), shards)
         for shard, problem in zip(shards, checks, strict=True):
             done += shard.bytes
             report(done, total)
@@ -146,10 +152,8 @@ def explain_read_errors(
             problem = f'{location}: a record cannot be read ({errors.describe(error)}).'
             if find_unreadable:
                 problem += ' Now all can be: the storage may fail from time to time.'
-        raise errors.DataError(
-            f'{problem} Check all records with --mode=prepare --verify_only, or prepare them again '
-            'with the same flags in an empty directory.'
-        ) from error
+        advice = _IMAGE_ADVICE if problem.startswith(_IMAGE) else _RECORD_ADVICE
+        raise errors.DataError(f'{problem} {advice}') from error
 
 
 def _read_batches(shards: Sequence[tuple[str, int]]) -> Iterator[tf.Tensor]:
@@ -172,8 +176,8 @@ def _find_unlisted(directory: pathlib.Path, listed: set[str]) -> list[str]:
     return [f'{path} is not in the manifest.' for path in sorted(paths) if path.name not in listed]
 
 
-def _check_shard(directory: pathlib.Path, shard: manifests.Shard, owners) -> str:
-    path = directory / shard.file
+def _check_shard(manifest: manifests.Manifest, shard: manifests.Shard, owners) -> str:
+    path = manifest.directory / shard.file
     if not path.exists():
         return f'{path} is missing.'
     size = files.get_size(path)
@@ -181,7 +185,7 @@ def _check_shard(directory: pathlib.Path, shard: manifests.Shard, owners) -> str
         return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
     digest = files.compute_sha256(path)
     if digest == shard.sha256:
-        return ''
+        return _find_changed_image(path, manifest.layout)
     if digest in owners:
         return f'{path} holds what {owners[digest]} should hold.'
     return _find_unreadable(str(path), shard.records) or (
@@ -190,12 +194,23 @@ def _check_shard(directory: pathlib.Path, shard: manifests.Shard, owners) -> str
     )
 
 
+def _find_changed_image(path: pathlib.Path, layout: manifests.Layout) -> str:
+    """The first image that records refer to and that is not what it was; ''."""
+    if layout.encoding != references.ENCODING:
+        return ''
+    for record in framing.iter_records(path):
+        encoded, _ = preprocessing.parse_records(record[None], layout)
+        if not references.locate(encoded[0].numpy()).is_unchanged(layout.root):
+            return f'{_name_image(encoded, layout)} is not what was indexed.'
+    return ''
+
+
 def _name_image(encoded: tf.Tensor, layout: manifests.Layout) -> str:
     """Names the image that a record refers to, if it does."""
     if layout.encoding != references.ENCODING:
         return ''
     location = references.locate(encoded[0].numpy())
-    return f'The image {location.describe(layout.root)}' if location.path else ''
+    return f'{_IMAGE} {location.describe(layout.root)}' if location.path else ''
 
 
 def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = None) -> str:

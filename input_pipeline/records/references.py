@@ -78,12 +78,14 @@ class Location(NamedTuple):
         offset: Offset of the first byte.
         size: Number of bytes.
         file_bytes: Size of the file.
+        digest: The first bytes of the image's sha256.
     """
 
     path: str
     offset: int
     size: int
     file_bytes: int
+    digest: bytes
 
     def describe(self, root: str) -> str:
         """Names the place, for messages."""
@@ -91,12 +93,23 @@ class Location(NamedTuple):
         is_part = self.size != self.file_bytes
         return f'{path} from byte {self.offset:,}' if is_part else path
 
+    def is_unchanged(self, root: str) -> bool:
+        """Reads the image, and returns whether it is there and what it was; of a copy, True."""
+        if not self.path:
+            return True
+        try:
+            with files.as_path(os.path.join(root, self.path)).open('rb') as file:
+                file.seek(self.offset)
+                return hashlib.sha256(file.read(self.size)).digest().startswith(self.digest)
+        except OSError:
+            return False
+
 
 def locate(reference: bytes) -> Location:
     """Says where a reference leads to."""
-    offset, size, file_bytes, *_ = _HEAD.unpack_from(reference)
+    offset, size, file_bytes, _, digest = _HEAD.unpack_from(reference)
     path = os.fsdecode(reference[_HEAD.size :]) if size else ''
-    return Location(path, offset, size, file_bytes)
+    return Location(path, offset, size, file_bytes, digest)
 
 
 class Image(NamedTuple):

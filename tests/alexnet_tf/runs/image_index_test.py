@@ -1,5 +1,6 @@
 """Checks that a --data_dir of images is indexed once, and that what has changed is refused."""
 
+import functools
 import pathlib
 import shutil
 
@@ -85,8 +86,15 @@ def test_an_image_that_was_damaged_later_is_named(images):
     index = image_index.load_manifest(configure(images))
     shards = index.list_shards('validation')
     path = images / checking.read_names(shards)[0]
+    assert not checking.find_problems(index)
     path.write_bytes(bytes(path.stat().st_size))
-    assert f'The image {path} is damaged' in checking.find_first_unreadable(shards, index.layout)
+    assert checking.find_problems(index) == [f'The image {path} is not what was indexed.']
+    find = functools.partial(checking.find_first_unreadable, shards, index.layout)
+    with (
+        pytest.raises(errors.DataError, match=f'^The image {path} is damaged .*Repair or remove'),
+        checking.explain_read_errors('', find),
+    ):
+        raise tf.errors.InvalidArgumentError(None, None, 'of some image')
 
 
 def test_the_cache_copies_the_images(images, tmp_path):
