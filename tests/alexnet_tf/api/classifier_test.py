@@ -15,6 +15,8 @@ from alexnet_tf.commands import export
 from alexnet_tf.models import recipes
 from input_pipeline.batches import preprocessing
 
+some_views = pytest.mark.parametrize('views', [pytest.param(1, marks=pytest.mark.slow), 10])
+
 
 @pytest.fixture(scope='module')
 def inputs(shared_folder, tmp_path_factory):
@@ -39,7 +41,7 @@ def stack(predictions):
     return np.stack([prediction.probabilities for prediction in predictions])
 
 
-@pytest.mark.parametrize('views', [1, 10])
+@some_views
 def test_predictions_are_those_of_the_command_line_to_the_bit(
     trained, run_dir, inputs, views, capsys
 ):
@@ -144,7 +146,7 @@ def test_features_come_after_the_activation_unless_they_shall_be_linear(trained,
     assert trained.features(pixels, ['relu3_a'])['relu3_a'].shape == (1, 3, 3, 19)
 
 
-@pytest.mark.parametrize('views', [1, 10])
+@some_views
 def test_metrics_are_those_of_the_command_line(trained, run_dir, records, views, capsys):
     """The command appends its row to results.csv, the method writes nothing."""
     results = run_dir / 'results.csv'

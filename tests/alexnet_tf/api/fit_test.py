@@ -70,7 +70,12 @@ def check_close(model, own):
         np.testing.assert_allclose(value, weight, atol=2e-3 * moved)
 
 
-@pytest.mark.parametrize('devices', [(), ('/CPU:0', '/CPU:1')], ids=['one', 'two devices'])
+@pytest.mark.parametrize(
+    'devices',
+    # One device trains in the next test, too.
+    [pytest.param((), marks=pytest.mark.slow), ('/CPU:0', '/CPU:1')],
+    ids=['one', 'two devices'],
+)
 def test_twenty_steps_of_fit_give_the_weights_of_twenty_training_steps(own, devices):
     model = compile_model(devices)
     for epoch in range(2):

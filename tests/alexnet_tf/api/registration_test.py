@@ -35,10 +35,8 @@ def saved(tmp_path_factory):
     return path, model(np.full([1, 67, 67, 3], 100.0)).numpy()
 
 
-@pytest.mark.parametrize(
-    'imports',
-    ['alexnet_tf, keras', pytest.param('keras, alexnet_tf', marks=pytest.mark.slow)],
-)
+@pytest.mark.slow  # environment_test loads one, too
+@pytest.mark.parametrize('imports', ['alexnet_tf, keras', 'keras, alexnet_tf'])
 def test_a_saved_model_loads_in_another_program(saved, tmp_path, imports):
     path, expected = saved
     program = (

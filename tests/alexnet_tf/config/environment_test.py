@@ -16,20 +16,23 @@ import alexnet_tf
 from alexnet_tf.config import environment
 
 RECIPE = {'crop_size': 67, 'initial_sd': 0.05}
-# Saves the outputs of small networks, and a model.
+# Saves the outputs of small networks, and of a model that another program saved.
 PROGRAM = """
 import sys
-import alexnet_tf, numpy
+import alexnet_tf, keras, numpy
+assert not any(name.startswith('alexnet_tf.models') for name in sys.modules)
+loaded = keras.models.load_model(sys.argv[2])
 recipe = alexnet_tf.Recipe.from_name('source2012').replace(crop_size=67, initial_sd=0.05)
 model = alexnet_tf.AlexNet(recipe=recipe, classes=3, width=0.03, include_preprocessing=True)
 images = numpy.random.default_rng(0).integers(0, 256, (2, 67, 67, 3), numpy.uint8)
+model.save(sys.argv[1] + '.keras')
 numpy.savez(
     sys.argv[1],
+    loaded=loaded(images),
     images=model(images),
     features=alexnet_tf.AlexNet(recipe=recipe, width=0.03, include_top=False)(images),
     small=alexnet_tf.AlexNet(recipe='figure1', classes=3, width=0.2)(images[:, :32, :32]),
 )
-model.save(sys.argv[1] + '.keras')
 """
 
 
@@ -49,22 +52,25 @@ def run(program, *arguments, keras_json=None, tmp_path, **variables):
     )
 
 
-def compute_outputs(tmp_path, **settings):
-    done = run(['-c', PROGRAM], tmp_path / 'outputs.npz', tmp_path=tmp_path, **settings)
+def compute_outputs(saved, tmp_path, **settings):
+    done = run(['-c', PROGRAM], tmp_path / 'outputs.npz', saved, tmp_path=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / 'outputs.npz') as outputs:
         return dict(outputs)
 
 
 @pytest.fixture(scope='module')
-def expected():
-    """The outputs in this process, whose environment sets nothing."""
+def expected(tmp_path_factory):
+    """The outputs in this process, whose environment sets nothing, and a model that it saved."""
     recipe = alexnet_tf.Recipe.from_name('source2012').replace(**RECIPE)
     images = np.random.default_rng(0).integers(0, 256, (2, 67, 67, 3), np.uint8)
     whole = alexnet_tf.AlexNet(recipe=recipe, classes=3, width=0.03, include_preprocessing=True)
     features = alexnet_tf.AlexNet(recipe=recipe, width=0.03, include_top=False)
     small = alexnet_tf.AlexNet(recipe='figure1', classes=3, width=0.2)
-    return {
+    path = tmp_path_factory.mktemp('saved') / 'model.keras'
+    whole.save(path)
+    return path, {
+        'loaded': whole(images).numpy(),
         'images': whole(images).numpy(),
         'features': features(images).numpy(),
         'small': small(images[:, :32, :32]).numpy(),
@@ -88,8 +94,9 @@ ONE_BY_ONE = [
     ids=['all', 'image_data_format', 'floatx', 'legacy keras'],
 )
 def test_what_a_user_sets_for_keras_has_no_effect_on_a_network(tmp_path, expected, settings):
-    outputs = compute_outputs(tmp_path, **settings)
-    for name, value in expected.items():
+    saved, values = expected
+    outputs = compute_outputs(saved, tmp_path, **settings)
+    for name, value in values.items():
         assert outputs[name].dtype == value.dtype
         np.testing.assert_array_equal(outputs[name], value, err_msg=name)
 

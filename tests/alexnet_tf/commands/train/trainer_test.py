@@ -64,16 +64,19 @@ def test_a_nan_stops_training_with_4_and_a_file_names_the_examples(
         assert '.jpg' in example
 
 
-def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, tmp_path):
+def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_path):
+    """Its first batch is passed over, so there is no step to log yet."""
     diverged = evaluator.Evaluation({'loss': np.nan, 'top1_error': 1.0}, {})
     training = dataclasses.replace(
-        train.create_trainer(config_of(tmp_path)),
+        idle(train.create_trainer(config_of(tmp_path, '--log_every_steps=1'))),
         evaluator=types.SimpleNamespace(evaluate=lambda *_: diverged),
     )
+    state = train.resume_or_create(training)
+    state.passed_over = [[0, 0]]
     with pytest.raises(
         health.DivergedError, match=r'after step 4 \(epoch 1, learning rate 0.01\)'
     ) as raised:
-        training.train(train.resume_or_create(training), signals.StopRequest())
+        training.train(state, signals.StopRequest())
     assert raised.value.exit_code == 4
     assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
 
@@ -147,10 +150,3 @@ def test_a_second_process_that_trains_the_same_run_is_refused(config_of, tmp_pat
         assert main.main(['a', '--mode=train', data, f'--run_dir={tmp_path}', *flags]) == 3
     assert 'is in use by process' in capsys.readouterr().err
     assert config.run_dir == str(tmp_path)
-
-
-def test_a_run_that_passes_over_its_first_batch_has_no_step_to_report_yet(config_of, tmp_path):
-    training = train.create_trainer(config_of(tmp_path, '--epochs=1', '--log_every_steps=1'))
-    state = train.resume_or_create(training)
-    state.passed_over = [[0, 0]]
-    assert training.train(state, signals.StopRequest()).epoch == 1
