@@ -95,3 +95,28 @@ def test_resuming_nothing_or_in_another_mode_is_refused(here):
         resolve(run_dir='none', resume=True)
     with pytest.raises(fields.UsageError, match='--resume belongs to --mode=train or all, not to'):
         resolve(run_dir='none', resume=True, mode='evaluate')
+
+
+def test_imported_weights_have_the_recipe_of_their_file_and_do_not_resume(here):
+    assert resolve(mode='import', weights='a.pth').network.recipe == 'auto'
+    assert resolve(mode='import', weights='a.pth', recipe='caffe').network.recipe == 'caffe'
+    write_run(here / 'run', mode='import', weights='a.pth', recipe='caffe')
+    with pytest.raises(fields.UsageError, match='Give --init_weights=run and another --run_dir'):
+        resolve(run_dir='run', resume=True)
+
+
+@pytest.mark.parametrize(
+    ('place', 'directory'),
+    [
+        ('photos', 'data/photos-index'),
+        ('rows.csv', 'data/rows-index'),
+        ('data/photos', 'data/photos-index'),
+        ('data', 'data-index'),  # not among the images
+        ('.', '../data/{here}-index'),
+        ('tfds:mnist/3.0.1', 'data/mnist-3.0.1-index'),
+    ],
+)
+def test_an_index_is_named_for_its_images_and_not_among_them(here, place, directory):
+    (here / 'data' / 'photos').mkdir(parents=True)
+    (here / 'rows.csv').touch()
+    assert resolution.name_index(place) == directory.format(here=here.name)
