@@ -1,7 +1,6 @@
 """Every setting, a dataclass a section. A setting's name is its flag and its key in config.json."""
 
 import dataclasses
-import itertools
 from typing import ClassVar
 
 from alexnet_tf.config import fields, validation
@@ -36,8 +35,6 @@ _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
 _SPLITS = ('train', 'validation', 'test')
-_ORDER = '|'.join(map('_'.join, itertools.permutations(('relu', 'norm', 'pool'))))
-_ORDER_TEXT = 'relu, norm and pool in some order, as relu_norm_pool'
 _DTYPES = ('float32', 'bfloat16', 'float16')
 ANY_RECIPE = 'auto'  # default of --mode=import
 
@@ -97,10 +94,16 @@ class Data(fields.Section):
         'jpeg',
         'Images in records:',
         choices={
-            'jpeg': '256 x 256, of quality 95',
+            'jpeg': '256 x 256, of --record_quality',
             'raw': '256 x 256, not encoded',
             'reference': 'none, only where they lie',
         },
+    )
+    record_quality: int = fields.setting(95, 'Quality of JPEGs in records.', low=1, high=100)
+    record_subsampling: str = fields.setting(
+        '444',
+        'Colours of JPEGs in records:',
+        choices={'444': 'at full resolution', '420': 'at half, which decodes faster'},
     )
     statistics: str = fields.setting(
         '2000',
@@ -245,12 +248,8 @@ class Network(fields.Section):
     conv1_padding: int | None = fields.setting(
         None, 'Zeros around images. -1: what conv1 needs.', low=-1, high=5
     )
-    conv1_order: str | None = fields.setting(
-        None, 'What follows conv1, in order.', pattern=_ORDER, expected=_ORDER_TEXT
-    )
-    conv2_order: str | None = fields.setting(
-        None, 'What follows conv2, in order.', pattern=_ORDER, expected=_ORDER_TEXT
-    )
+    conv1_order: str | None = fields.setting(None, 'What follows conv1, in order.')
+    conv2_order: str | None = fields.setting(None, 'What follows conv2, in order.')
     conv6: bool | None = fields.setting(None, 'Add a sixth convolution over pool5.')
     removed_layer: str | None = fields.setting(
         None, 'Convolution to leave out:', choices=('', 'conv3', 'conv4', 'conv5'), metavar='LAYER'
