@@ -21,6 +21,7 @@ import measuring
 import PIL.Image
 import tensorflow as tf
 
+from input_pipeline.images import rendering
 from input_pipeline.prepare import conversion
 from input_pipeline.sources import entries, folder
 
@@ -100,9 +101,14 @@ def main() -> None:
     parser.add_argument('--source_dir', required=True, help='a folder of class folders')
     parser.add_argument('--times', type=int, default=10, help='how often prepare gets each image')
     parser.add_argument('--rounds', type=int, default=5, help='rows of the table')
+    parser.add_argument(
+        '--as_imagenet', action='store_true', help='convert no colour profiles, as the loop does'
+    )
     args = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)  # as the command does
     source = folder.find_images(args.source_dir, validation_fraction=0.1)
+    if args.as_imagenet:
+        source = dataclasses.replace(source, rendering=rendering.PLAIN)
     paths = [
         pathlib.Path(args.source_dir, entry.name)
         for split_entries in source.splits.values()

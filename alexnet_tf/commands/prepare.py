@@ -13,7 +13,6 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import preparation, progress, tables
 from alexnet_tf.runs import image_index, image_sources
 from input_pipeline import errors, files, locks
-from input_pipeline.images import decoding
 from input_pipeline.prepare import (
     beam_executor,
     class_checks,
@@ -24,6 +23,8 @@ from input_pipeline.prepare import (
 )
 from input_pipeline.records import checking, manifests, references, writing
 from input_pipeline.sources import detection, entries, splits, tfds
+
+_STORED_AS = (schema.Data.record_quality, schema.Data.record_subsampling)  # unless flags say so
 
 
 def run(config: schema.Config) -> str:
@@ -74,7 +75,8 @@ def _find_images(data: schema.Data, kind: str, copies_dir: pathlib.Path) -> entr
     """Finds the images and prints what was found, before any of them is converted."""
     rule = _find_split_rule(data.data_dir)
     source = image_sources.find_images(data, kind, copies_dir, split_rule=rule)
-    if files.is_remote(data.data_dir):  # object stores have no links
+    is_default = (data.record_quality, data.record_subsampling) == _STORED_AS
+    if files.is_remote(data.data_dir) or not is_default:  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
     root = image_index.find_root(data, files.as_path(data.data_dir))
     source = dataclasses.replace(source, root=root)
@@ -124,7 +126,8 @@ def _collect_settings(config: schema.Config) -> dict[str, Any]:
         'validation_fraction': config.data.validation_fraction,
         'shard_examples': config.data.shard_examples,
         'seed': config.seed,
-        'jpeg_quality': decoding.JPEG_QUALITY,
+        'jpeg_quality': config.data.record_quality,
+        'jpeg_subsampling': config.data.record_subsampling,
     }
 
 

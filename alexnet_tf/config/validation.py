@@ -48,6 +48,12 @@ def _check_required(config) -> Iterator[str]:
             '--engine=beam converts images, and --record_encoding=reference leaves them as they '
             'are. Leave one of the two out.'
         )
+    is_default = (data.record_quality, data.record_subsampling) == (95, '444')
+    if data.record_encoding != 'jpeg' and not is_default:
+        yield (
+            f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
+            f'{data.record_encoding} holds none. Leave them out.'
+        )
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
             yield '--source=tfds needs --dataset=NAME.'

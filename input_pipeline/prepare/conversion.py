@@ -23,6 +23,7 @@ from input_pipeline.sources import entries as entries_lib
 
 _SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad images in a message
+_OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # where a manifest lacks them
 
 Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
 Tasks = Sequence[writing.ShardTask]
@@ -157,6 +158,7 @@ def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, s
 
 def _differs(kept: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Returns whether settings are not those of a manifest; an older one lacks some of them."""
+    kept = _OLDER_SETTINGS | kept
     return any(kept.get(name, value) != value for name, value in settings.items())
 
 
@@ -241,7 +243,7 @@ def _create_manifest(directory, source, settings, by_split, leaked) -> manifests
         words=source.words,
         ids=source.ids,
         layout=sharding.choose_layout(source, settings['record_encoding']),
-        settings=_collect_settings(source, settings),
+        settings=_collect_settings(source, settings) | {'statistics': statistics.DEFINITION},
         splits={split: tuple(summary.shard for summary in by_split[split]) for split in by_split},
         expected=dict(source.expected),
         kinds={split: dict(sorted(counts.items())) for split, counts in kinds.items()},

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from input_pipeline.images import decoding
 from input_pipeline.prepare import class_checks
 from input_pipeline.records import converting, manifests, references, writing
 from input_pipeline.sources import entries as entries_lib
@@ -49,8 +50,9 @@ def plan_shards(
     Args:
         directory: The data directory.
         source: The source of the images.
-        settings: `record_encoding`, `shard_examples` and `seed` are used, and `statistics_images`
-            if not all training images count for the statistics.
+        settings: `record_encoding`, `shard_examples` and `seed` are used; `jpeg_quality` and
+            `jpeg_subsampling` ('444' or '420') if they are there, and `statistics_images` if not
+            all training images count for the statistics.
 
     Raises:
         DataError: A split is empty, or a class has no training image.
@@ -65,6 +67,8 @@ def plan_shards(
         source.ids,
         choose_layout(source, encoding),
         source.rendering,
+        settings.get('jpeg_quality', decoding.JPEG_QUALITY),
+        halves_colour=settings.get('jpeg_subsampling') == '420',
     )
     divide = _keep_files if uses_records_in_place(source, encoding) else _shuffle_and_cut
     tasks = []

@@ -14,6 +14,7 @@ import numpy as np
 from input_pipeline.records import manifests
 
 _ROWS = 64  # of an image, at least, that count for the covariance
+DEFINITION = f'pixels before encoding; covariance of {_ROWS} rows'  # for manifests
 
 
 class PixelSums:

@@ -85,11 +85,28 @@ def test_statistics_equal_a_plain_computation(prepared, shared_folder):
     np.testing.assert_allclose(vectors * values @ vectors.T, covariance, rtol=1e-9)
 
 
+def test_records_have_the_quality_and_the_colours_that_are_asked_for(
+    prepare_folder, folder, tmp_path
+):
+    options = {'jpeg_quality': 60, 'jpeg_subsampling': '420'}
+    manifest = prepare_folder(folder, tmp_path / 'out', **options)
+    stored = PIL.Image.open(io.BytesIO(next(read_examples(manifest, 'train'))['image/encoded']))
+    expected = io.BytesIO()
+    stored.save(expected, 'JPEG', quality=60, subsampling='4:2:0')
+    expected = PIL.Image.open(expected)
+    assert (stored.quantization, stored.layer) == (expected.quantization, expected.layer)
+    assert load_if_current(folder, tmp_path / 'out', **options)
+    with pytest.raises(errors.DataError, match='differs in its settings'):
+        load_if_current(folder, tmp_path / 'out', jpeg_quality=60, jpeg_subsampling='444')
+
+
 def test_settings_that_an_older_manifest_lacks_do_not_differ():
     settings = {'seed': 0, 'background': '#ffffff'}
     assert not conversion._differs({'seed': 0}, settings)
     assert conversion._differs({'seed': 1}, settings)
     assert conversion._differs({'seed': 0, 'background': '#000000'}, settings)
+    assert not conversion._differs({}, {'jpeg_subsampling': '444'})
+    assert conversion._differs({}, {'jpeg_subsampling': '420'})
 
 
 def test_unreadable_images_are_quarantined_with_their_reason(prepare_folder, folder, tmp_path):
