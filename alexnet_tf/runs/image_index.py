@@ -83,8 +83,8 @@ def build(
     data, settings = config.data, collect_settings(config)
     is_known = not settings['statistics_images']
     known = known_statistics.load(data.statistics, source.square_size) if is_known else None
-    place = '' if source.name == tfds_lib.NAME else data.source_dir
-    snapshots.write(directory, os.path.abspath(place) if place else '', source)
+    is_local = source.name != tfds_lib.NAME and data.source_dir and not files.is_remote(source.root)
+    snapshots.write(directory, os.path.abspath(data.source_dir) if is_local else '', source)
     workers = conversion.choose_workers(data.workers)
     return conversion.prepare(
         source,

@@ -4,6 +4,7 @@ Content is not read again: a file has changed if its size or its time of modific
 """
 
 import csv
+import io
 import os
 import pathlib
 
@@ -40,8 +41,9 @@ def find_change(directory: pathlib.Path) -> str:
     Returns:
         What has changed, as 'PATH is new'; '' if nothing has.
     """
-    with (directory / FILE).open(newline='', errors='surrogateescape') as file:
-        before = {path: tuple(values) for path, *values in list(csv.reader(file))[1:]}
+    text = (directory / FILE).read_bytes().decode(errors='surrogateescape')
+    rows = list(csv.reader(io.StringIO(text, newline='')))[1:]
+    before = {path: tuple(values) for path, *values in rows}
     for path, values in before.items():
         now = _describe(path)
         if now != values:
