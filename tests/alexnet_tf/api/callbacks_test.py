@@ -23,7 +23,7 @@ class Dictate(keras.callbacks.Callback):
 
 def compile_model(rate=0.01):
     model = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
-    model.compile(optimizer.PaperSGD(rate), 'mse')
+    model.compile(optimizer.PaperSGD(rate), 'mse', run_eagerly=True)  # nothing to trace
     return model
 
 
@@ -86,7 +86,8 @@ def test_another_model_restarts_the_schedule():
 
 def test_it_changes_the_learning_rate_under_loss_scaling():
     model = compile_model()
-    model.compile(keras.optimizers.LossScaleOptimizer(optimizer.PaperSGD(0.01)), 'mse')
+    scaled = keras.optimizers.LossScaleOptimizer(optimizer.PaperSGD(0.01))
+    model.compile(scaled, 'mse', run_eagerly=True)
     plateau = callbacks.PlateauSchedule(patience=1, monitor='val_error')
     assert fit(model, plateau, [0.5] * 3) == pytest.approx([0.01, 0.01, 0.001])
     assert model.optimizer.inner_optimizer.learning_rate.numpy() == 0.001
