@@ -1,5 +1,6 @@
 """Data sets for `fit`: folders of images as the decoder reads them, and the training stream."""
 
+import dataclasses
 import shutil
 
 import keras
@@ -10,11 +11,12 @@ import tensorflow as tf
 
 from alexnet_tf.api import datasets as api_datasets
 from alexnet_tf.api import errors
+from alexnet_tf.api import images as images_lib
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.images import rendering
-from input_pipeline.records import manifests, writing
+from input_pipeline.records import converting, manifests
 
 TINY = recipes.PAPER.replace(crop_size=67)
 
@@ -38,31 +40,52 @@ def test_a_folder_is_read_by_class_as_records_are(shared_folder):
     assert dataset.file_paths == sorted(map(str, shared_folder.rglob('*.jpg')))
     for path, image in zip(dataset.file_paths[::6], images[::6], strict=True):
         with open(path, 'rb') as file:
-            square = writing.decode_square(file.read(), rendering.OWN_IMAGES, 32)
+            square = converting.decode_square(file.read(), rendering.OWN_IMAGES, 32)
         np.testing.assert_array_equal(image, preprocessing.central_crop(square.numpy(), 28))
 
 
-def test_by_default_images_are_the_centre_of_the_paper_s_square(shared_folder):
-    dataset = api_datasets.image_dataset_from_directory(shared_folder, shuffle=False)
-    image = next(iter(dataset))[0][0].numpy()
-    encoded = (shared_folder / 'cat' / '00.jpg').read_bytes()
-    square = writing.decode_square(encoded, rendering.OWN_IMAGES).numpy()
-    np.testing.assert_array_equal(image, square[16:240, 16:240])
+@pytest.fixture
+def undecoded(monkeypatch):
+    """Lists what the decoder is called for, in place of it: its graph takes long to optimise."""
+    calls = []
+
+    def read(path, size, shown):
+        calls.append((size, shown))
+        return tf.zeros([size, size, 3], tf.uint8)
+
+    monkeypatch.setattr(images_lib, 'read_central_crop', read)
+    return calls
 
 
-def test_exif_orientation_is_applied_on_request(shared_folder, folder):
+def test_by_default_images_are_the_paper_s_and_upright(shared_folder, undecoded):
+    api_datasets.image_dataset_from_directory(shared_folder)
+    read_folder(shared_folder, exif_orientation=False)
+    turned = dataclasses.replace(rendering.OWN_IMAGES, exif_orientation=False)
+    assert undecoded == [(224, rendering.OWN_IMAGES), (28, turned)]
+
+
+@pytest.fixture(scope='module')
+def read_image():
+    """Reads an image as the data sets do, in a graph that is traced once."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    def read(path):
+        return images_lib.read_central_crop(path, 28, rendering.OWN_IMAGES)
+
+    return lambda path: read(tf.constant(str(path))).numpy()
+
+
+def test_exif_orientation_is_applied(shared_folder, tmp_path, read_image):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 3
     with PIL.Image.open(shared_folder / 'cat' / '00.jpg') as image:
-        exif = PIL.Image.Exif()
-        exif[0x0112] = 3
-        image.save(folder / 'cat' / '00.jpg', exif=exif, quality=95)
-    first = [
-        next(iter(read_folder(folder, shuffle=False, exif_orientation=value)))[0][0].numpy()
-        for value in (True, False)
-    ]
-    np.testing.assert_array_equal(first[0], first[1][::-1, ::-1])
+        image.save(tmp_path / 'stored.jpg', quality=95)
+        image.save(tmp_path / 'turned.jpg', exif=exif, quality=95)
+    stored, turned = (read_image(tmp_path / f'{name}.jpg') for name in ('stored', 'turned'))
+    np.testing.assert_array_equal(turned, stored[::-1, ::-1])
 
 
-def test_every_iteration_has_another_order_that_the_seed_decides(shared_folder):
+def test_every_iteration_has_another_order_that_the_seed_decides(shared_folder, undecoded):
     dataset, again = (read_folder(shared_folder, seed=3) for _ in range(2))
     (_, first), (_, second), (_, same) = (collect(each) for each in (dataset, dataset, again))
     assert first.tolist() == same.tolist()
@@ -70,7 +93,7 @@ def test_every_iteration_has_another_order_that_the_seed_decides(shared_folder):
     assert sorted(first) == sorted(second)
 
 
-def test_content_decides_the_subset_as_in_prepare(shared_folder, records):
+def test_content_decides_the_subset_as_in_prepare(shared_folder, records, undecoded):
     training, validation = read_folder(shared_folder, validation_split=0.4, subset='both')
     manifest = manifests.load(records)
     assert len(training.file_paths) == manifest.count_examples('train')
@@ -80,7 +103,7 @@ def test_content_decides_the_subset_as_in_prepare(shared_folder, records):
     assert not set(training.file_paths) & set(validation.file_paths)
 
 
-def test_labels_may_be_one_hot_and_images_single(shared_folder):
+def test_labels_may_be_one_hot_and_images_single(shared_folder, undecoded):
     dataset = read_folder(shared_folder, label_mode='categorical', batch_size=None)
     image, label = next(iter(dataset))
     assert image.shape == (28, 28, 3)
@@ -94,11 +117,11 @@ def test_labels_may_be_one_hot_and_images_single(shared_folder):
         (None, 'dog/05.jpg: it cannot be decoded: corrupt, truncated'),
     ],
 )
-def test_an_unreadable_file_is_named(folder, content, message):
+def test_an_unreadable_file_is_named(folder, read_image, content, message):
     path = folder / 'dog' / '05.jpg'
     path.write_bytes(content or path.read_bytes()[:2000])
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        collect(read_folder(folder))
+        read_image(path)
 
 
 @pytest.mark.parametrize(

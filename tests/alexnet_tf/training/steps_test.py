@@ -11,6 +11,7 @@ RANDOM = np.random.default_rng(2)
 ROWS, CLASSES = 8, 3
 IMAGES = RANDOM.normal(0, 60, (ROWS, 67, 67, 3)).astype(np.float32)
 LABELS = np.arange(ROWS) % CLASSES
+STEP = tf.constant(0)
 MASK = np.array([1, 1, 0, 1, 1, 1, 1, 1], np.float32)
 
 
@@ -24,19 +25,32 @@ def build(replicas=None, *, precision='float32', **more):
     return model, sgd, steps.create_training_step(model, sgd, scale, replicas=replicas, **more)
 
 
-def train_three_steps(replicas=None, **more):
+@pytest.fixture(scope='module')
+def built():
+    """One network of one replica with its step, traced once for all tests."""
+    model, sgd, train = build()
+    return model, sgd, train, model.get_weights()
+
+
+@pytest.fixture
+def plain(built):
+    """The same network as if it had just been built."""
+    model, sgd, train, start = built
+    model.set_weights(start)
+    sgd.learning_rate = 0.002
+    sgd.set_multipliers(bias_multiplier=2.0)
+    for velocity in sgd.velocities:
+        velocity.assign(tf.zeros(velocity.shape))
+    return model, sgd, train
+
+
+def train_three_steps(model, sgd, train):
     """Returns results of three steps, and the weights and velocities after them."""
-    model, sgd, train = build(replicas, **more)
     results = [train(IMAGES, LABELS, MASK, tf.constant(step)) for step in range(3)]
     assert all(result.finite.numpy() for result in results)
     values = [result.metrics.numpy() for result in results]
     values += [result.squares.numpy() for result in results]
     return values, [variable.numpy() for variable in [*model.trainable_variables, *sgd.velocities]]
-
-
-@pytest.fixture(scope='module')
-def expected():
-    return train_three_steps()
 
 
 def mirrored():
@@ -47,19 +61,19 @@ def mirrored():
     ('replicas', 'parts'),
     [pytest.param(distribution.SingleReplica, 4, marks=pytest.mark.slow), (mirrored, 2)],
 )
-def test_parts_and_replicas_train_as_one_does(expected, replicas, parts):
+def test_parts_and_replicas_train_as_one_does(plain, replicas, parts):
     """Dropout included: the mask of an example does not depend on where it is computed."""
-    for value, same in zip(
-        train_three_steps(replicas(), accumulate_steps=parts), expected, strict=True
-    ):
-        for one, other in zip(value, same, strict=True):
+    start = plain[0].get_weights()
+    expected = train_three_steps(*plain)
+    actual = train_three_steps(*build(replicas(), accumulate_steps=parts))
+    for values, same in zip(actual, expected, strict=True):
+        for one, other in zip(values, same, strict=True):
             np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6)
-    start = build()[0].get_weights()
     assert max(np.abs(a - b).max() for a, b in zip(expected[1], start, strict=False)) > 1e-3
 
 
-def test_the_number_of_the_step_decides_the_dropout_masks():
-    _, sgd, train = build()
+def test_the_number_of_the_step_decides_the_dropout_masks(plain):
+    _, sgd, train = plain
     sgd.learning_rate = 0.0
     first, other, again = (
         train(IMAGES, LABELS, MASK, tf.constant(step)).metrics.numpy() for step in (5, 6, 5)
@@ -71,42 +85,41 @@ def test_the_number_of_the_step_decides_the_dropout_masks():
 @pytest.mark.parametrize(
     'precision', ['float32', pytest.param('bfloat16', marks=pytest.mark.slow), 'float16']
 )
-def test_non_finite_gradients_change_no_weight(precision):
-    model, sgd, train = build(precision=precision)
-    assert train(IMAGES, LABELS, MASK).finite.numpy()
+def test_non_finite_gradients_change_no_weight(plain, precision):
+    model, sgd, train = plain if precision == 'float32' else build(precision=precision)
+    assert train(IMAGES, LABELS, MASK, STEP).finite.numpy()
     variables = [*model.trainable_variables, *sgd.velocities]
     for bad in (np.nan, np.inf):
         before = [variable.numpy() for variable in variables]
         images = IMAGES.copy()
         images[3, 30, 30, 1] = bad
-        assert not train(images, LABELS, MASK).finite.numpy()
+        assert not train(images, LABELS, MASK, STEP).finite.numpy()
         for variable, value in zip(variables, before, strict=True):
             np.testing.assert_array_equal(variable.numpy(), value)
-        assert train(IMAGES, LABELS, MASK).finite.numpy()
+        assert train(IMAGES, LABELS, MASK, STEP).finite.numpy()
 
 
-def test_the_step_follows_the_smoothed_loss_and_reports_the_plain_one():
+def test_the_step_follows_the_smoothed_loss_and_reports_the_plain_one(plain):
+    smoothed = build(targets=targets.Targets(label_smoothing=0.3))
     rows = []
-    for smoothing in (0.0, 0.3):
-        model, sgd, train = build(targets=targets.Targets(label_smoothing=smoothing))
-        before = [variable.numpy() for variable in model.trainable_variables]
+    for _, sgd, train in (plain, smoothed):
         sgd.learning_rate = 0.0
-        result = train(IMAGES, LABELS, MASK)
-        rows.append((result.metrics.numpy(), result.squares.numpy(), before))
+        result = train(IMAGES, LABELS, MASK, STEP)
+        rows.append((result.metrics.numpy(), result.squares.numpy()))
     np.testing.assert_array_equal(rows[0][0], rows[1][0])
     assert np.all(rows[0][1] != rows[1][1])
 
 
-def test_the_squares_are_those_of_the_gradients():
-    model, sgd, train = build()
+def test_the_squares_are_those_of_the_gradients(plain):
+    model, sgd, train = plain
     sgd.learning_rate = 0.0
-    squares = train(IMAGES, LABELS, MASK).squares.numpy()
+    squares = train(IMAGES, LABELS, MASK, STEP).squares.numpy()
     sgd.learning_rate = 1.0
     sgd.set_multipliers()
     for velocity in sgd.velocities:
         velocity.assign(tf.zeros(velocity.shape))
     weights = [variable.numpy() for variable in model.trainable_variables]
-    train(IMAGES, LABELS, MASK)
+    train(IMAGES, LABELS, MASK, STEP)
     for velocity, weight, square in zip(sgd.velocities, weights, squares, strict=True):
         gradient = velocity.numpy() + (0.0005 * weight if weight.ndim > 1 else 0)
         np.testing.assert_allclose(square, (gradient**2).sum() / 2, rtol=1e-3)
