@@ -14,11 +14,12 @@ from alexnet_tf.commands import train
 
 @pytest.fixture(scope='module')
 def pair(config_of, trained, tmp_path_factory):
-    """Two networks with different recipes and seeds; the second has one column."""
+    """Two networks with different recipes and seeds; the second has one column, untrained."""
     first, second = (tmp_path_factory.mktemp('members') / name for name in ('first', 'second'))
     shutil.copytree(trained, first, ignore=shutil.ignore_patterns('results.csv', 'probabilities'))
-    flags = ('--epochs=1', '--seed=2', '--columns=1', '--initial_sd=0.05')
-    train.run(config_of(second, *flags, '--recipe=source2012', '--drop_epochs=9'))
+    flags = ('--seed=2', '--columns=1', '--initial_sd=0.05', '--recipe=source2012')
+    training = train.create_trainer(config_of(second, *flags))
+    training.save_checkpoint(train.resume_or_create(training), ends_epoch=True)
     return [str(first), str(second)]
 
 
