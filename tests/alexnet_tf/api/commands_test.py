@@ -1,6 +1,7 @@
 """`prepare` and `train`: the commands as functions, with settings named as the flags."""
 
 import os
+import pathlib
 import signal
 
 import numpy as np
@@ -127,3 +128,20 @@ def test_the_next_command_is_not_printed(records, run_dir, tiny, capsys):
     api_commands.train(records, run_dir, **tiny)
     assert 'train: done' in (printed := capsys.readouterr().out)
     assert 'python' not in printed
+
+
+def test_a_temporary_run_goes_with_the_classifier_of_weights(monkeypatch, tmp_path):
+    class Loaded:
+        pass
+
+    configs = []
+    monkeypatch.setattr(api_commands.import_command, 'run', configs.append)
+    monkeypatch.setattr(api_commands.classifier, 'load_run', lambda run_dir: Loaded())
+    loaded = api_commands.load_weights(tmp_path / 'a.pth', recipe='caffe')
+    folder = pathlib.Path(configs[0].run_dir).parent
+    assert folder.is_dir()
+    del loaded
+    assert not folder.exists()
+    api_commands.load_weights('a.pth', tmp_path / 'run')
+    assert configs[1].run_dir == str(tmp_path / 'run')
+    assert (configs[0].network.recipe, configs[1].network.recipe) == ('caffe', 'auto')

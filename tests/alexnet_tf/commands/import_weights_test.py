@@ -1,7 +1,8 @@
 """Runs that are made of weight files: of other programs, and of this one's exports."""
 
-import gc
+import contextlib
 import hashlib
+import io
 import json
 import re
 
@@ -11,7 +12,6 @@ import onnx
 import pytest
 import safetensors.numpy
 
-import alexnet_tf
 from alexnet_tf import main
 from alexnet_tf.commands import export
 from alexnet_tf.config import fields, flags
@@ -44,17 +44,17 @@ def weights():
     }
 
 
-@pytest.fixture
-def save(weights, tmp_path):
+@pytest.fixture(scope='module')
+def save(weights):
     """Saves the weights as `.onnx` with a list of layers, or as bare arrays; returns the path."""
 
-    def write(recipe='', changes=None):
+    def write(folder, recipe='', changes=None):
         arrays = {
             f'{name}_{kind}_0': array
             for name, pair in (weights | (changes or {})).items()
             for kind, array in zip('wb', pair, strict=False)
         }
-        path = tmp_path / (f'{recipe}.onnx' if recipe else 'bare.npz')
+        path = folder / (f'{recipe}.onnx' if recipe else 'bare.npz')
         if not recipe:
             np.savez(path, **arrays)
             return path
@@ -68,75 +68,75 @@ def save(weights, tmp_path):
     return write
 
 
-@pytest.fixture
-def import_(tmp_path):
-    """Runs `--mode=import`; returns its exit status and the run directory."""
-
-    def run(path, *more):
-        run_dir = tmp_path / 'run'
-        argv = ['alexnet_tf', '--mode=import', f'--weights={path}', f'--run_dir={run_dir}', *more]
-        return main.main(argv), run_dir
-
-    return run
+def import_(path, run_dir, *more):
+    """Runs `--mode=import`; returns its exit status."""
+    argv = ['alexnet_tf', '--mode=import', f'--weights={path}', f'--run_dir={run_dir}', *more]
+    return main.main(argv)
 
 
-@pytest.fixture
-def classes(tmp_path):
-    """The flag that names the classes."""
-    (tmp_path / 'classes.txt').write_text('\n'.join(CLASSES) + '\n')
-    return f'--class_names={tmp_path / "classes.txt"}'
+def name_classes(folder):
+    """Writes a file with the classes; returns the flag that names it."""
+    (folder / 'classes.txt').write_text('\n'.join(CLASSES) + '\n')
+    return f'--class_names={folder / "classes.txt"}'
 
 
 def load(run_dir):
     return loading.load_run(flags.parse(['alexnet_tf', '--mode=export', f'--run_dir={run_dir}']))
 
 
+@pytest.fixture(scope='module')
+def imported(save, tmp_path_factory):
+    """By recipe the weight file, the run that was made of it, and the output; Caffe's mean image.
+
+    The second run gets the mean image, and images that are cropped instead of warped.
+    """
+    folder, runs = tmp_path_factory.mktemp('imported'), {}
+    mean_image = np.random.default_rng(1).uniform(90, 130, (3, 256, 256))
+    np.save(folder / 'mean.npy', mean_image)
+    more = {'caffenet': [f'--mean_image={folder / "mean.npy"}', '--resize=crop'], 'caffe': []}
+    for recipe in ORDERS:
+        path, run_dir = save(folder, recipe), folder / recipe
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            flag = name_classes(folder)
+            assert import_(path, run_dir, *NARROW, flag, *more[recipe]) == 0
+        runs[recipe] = path, run_dir, out.getvalue()
+    return runs, mean_image
+
+
 @pytest.mark.parametrize('recipe', ORDERS)
 def test_the_layers_of_a_file_decide_the_recipe_and_what_it_was_taken_for_is_printed(
-    recipe, save, import_, classes, weights, capsys
+    recipe, imported, weights
 ):
-    path = save(recipe)
-    status, run_dir = import_(path, *NARROW, classes)
-    output = capsys.readouterr()
-    assert (status, output.err) == (0, '')
-    assert f'{recipe}.onnx: ONNX file with the names and axes of Caffe, such as conv1_w_0' in (
-        output.out
-    )
-    assert '6, 16, 24, 24, 16 filters; conv2 reads 3 of the 6 of conv1' in output.out
-    assert f'network: --recipe={recipe}, ' in output.out
-    assert 'resized to 256, central 67 x 67, minus (123, 117, 104)' in output.out
-    assert 'classes: cat; dog and 1 more' in output.out
-    assert f'--mode=predict --run_dir={run_dir} IMAGE.jpg' in output.out
+    path, run_dir, output = imported[0][recipe]
+    assert f'{recipe}.onnx: ONNX file with the names and axes of Caffe, such as conv1_w_0' in output
+    assert '6, 16, 24, 24, 16 filters; conv2 reads 3 of the 6 of conv1' in output
+    assert f'network: --recipe={recipe}, ' in output
+    assert 'classes: cat; dog and 1 more' in output
+    assert f'--mode=predict --run_dir={run_dir} IMAGE.jpg' in output
     config, data = (
         json.loads((run_dir / f'{name}.json').read_text()) for name in ('config', 'data')
     )
     assert (config['mode'], config['recipe'], config['width']) == ('import', recipe, WIDTH)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert (data['weights']['sha256'], data['weights']['file']) == (digest, path.name)
-    assert (
-        data['weights']['recognised'][2]
-        == {
-            'caffe': 'after conv1: normalization, max_pool',
-            'caffenet': 'after conv1: max_pool, normalization',
-        }[recipe]
-    )
+    after = {'caffe': 'normalization, max_pool', 'caffenet': 'max_pool, normalization'}
+    assert data['weights']['recognised'][2] == f'after conv1: {after[recipe]}'
     trained = load(run_dir)
     assert (trained.classes, trained.step, trained.recipe.name) == (CLASSES, 0, recipe)
-    assert trained.rendering.warp
     kernel = trained.model.get_layer('conv1_b').kernel.numpy()  # RGB; Caffe's is BGR
     np.testing.assert_array_equal(kernel, weights['conv1'][0][3:, ::-1].transpose(2, 3, 1, 0))
 
 
-def test_a_mean_image_of_caffe_becomes_rgb(save, import_, classes, tmp_path):
-    image = np.random.default_rng(1).uniform(90, 130, (3, 256, 256))
-    np.save(tmp_path / 'mean.npy', image)
-    flag = f'--mean_image={tmp_path / "mean.npy"}'
-    status, run_dir = import_(save('caffe'), *NARROW, classes, flag, '--resize=crop')
-    assert status == 0
-    mean_image = np.load(run_dir / 'mean_image.npy')
+def test_preprocessing_is_caffes_unless_flags_say_otherwise(imported):
+    runs, bgr = imported
+    outputs = {recipe: output for recipe, (_, _, output) in runs.items()}
+    assert ', resized to 256, central 67 x 67, minus (123, 117, 104)' in outputs['caffe']
+    assert ', shorter side resized to 256, central 67 x 67, minus a mean im' in outputs['caffenet']
+    shown = [json.loads((runs[recipe][1] / 'data.json').read_text()) for recipe in ORDERS]
+    assert ['warp' in data for data in shown] == [True, False]
+    mean_image = np.load(runs['caffenet'][1] / 'mean_image.npy')
     assert (mean_image.shape, mean_image.dtype) == ((256, 256, 3), np.float32)
-    np.testing.assert_allclose(mean_image[7, 9], image[::-1, 7, 9], rtol=1e-6)
-    assert not load(run_dir).rendering.warp
+    np.testing.assert_allclose(mean_image[7, 9], bgr[::-1, 7, 9], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,6 @@ def test_a_mean_image_of_caffe_becomes_rgb(save, import_, classes, tmp_path):
     [
         ('', {}, (), 'fits several networks .* Give --recipe=caffe or --recipe=caffenet, which'),
         ('caffenet', {}, ('--recipe=caffe',), 'has max_pool, normalization, but this one has nor'),
-        ('caffe', {}, ('--recipe=caffenet',), r'compute other features\. Give --recipe=caffe\.'),
         ('caffe', {}, ('--class_names=',), r'it has 3 classes, but not their names\. Give --class'),
         ('caffe', {}, ('--width=0.1',), r'conv1_a/kernel would have the shape \(11, 11, 3, 3\)'),
         (
@@ -160,18 +159,18 @@ def test_a_mean_image_of_caffe_becomes_rgb(save, import_, classes, tmp_path):
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
-    recipe, changes, more, message, save, import_, classes, capsys
+    recipe, changes, more, message, save, tmp_path, capsys
 ):
-    status, run_dir = import_(save(recipe, changes), *NARROW, classes, *more)
-    assert status in (2, 3)
-    assert not run_dir.exists()
+    path, flag = save(tmp_path, recipe, changes), name_classes(tmp_path)
+    assert import_(path, tmp_path / 'run', *NARROW, flag, *more) in (2, 3)
+    assert not (tmp_path / 'run').exists()
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(save, weights):
+def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(save, tmp_path):
     """--init_weights, as --mode=import, whatever the shapes."""
     config = flags.parse(['alexnet_tf', '--mode=train', '--recipe=caffe', *NARROW])
-    recipe, path = build.resolve_recipe(config), save('caffenet')
+    recipe, path = build.resolve_recipe(config), save(tmp_path, 'caffenet')
     model = build.build_model(config, recipe, len(CLASSES), devices=(), compiled=False)
 
     def load(path, **options):
@@ -180,16 +179,14 @@ def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(
     with pytest.raises(errors.DataError, match=r'caffenet\.onnx: after conv1 .* --recipe=caffenet'):
         load(path)
     assert load(path, layers=('conv1',))[0] == ['conv1_a', 'conv1_b']
-    assert load(save())[1] == []  # bare arrays may be of either
+    assert load(save(tmp_path))[1] == []  # bare arrays may be of either
 
 
-def test_a_run_directory_that_exists_is_left_alone(import_, tmp_path, capsys):
-    (tmp_path / 'run').mkdir()
-    (tmp_path / 'run' / 'kept').touch()
-    status, run_dir = import_('none.npy')
-    assert status == 2
-    assert f'--run_dir={run_dir} exists already' in capsys.readouterr().err
-    assert [path.name for path in run_dir.iterdir()] == ['kept']
+def test_a_run_directory_that_exists_is_left_alone(tmp_path, capsys):
+    (tmp_path / 'kept').touch()
+    assert import_('none.npy', tmp_path) == 2
+    assert f'--run_dir={tmp_path} exists already' in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['kept']
 
 
 @pytest.mark.parametrize(
@@ -218,11 +215,10 @@ def exported(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize('suffix', ['.safetensors', '.keras'])
-def test_a_run_that_was_exported_and_imported_is_the_same_to_the_bit(suffix, exported, import_):
+def test_a_run_that_was_exported_and_imported_is_the_same_to_the_bit(suffix, exported, tmp_path):
     run, folder = exported
-    status, run_dir = import_(folder / f'1{suffix}')
-    assert status == 0
-    again = load(run_dir)
+    assert import_(folder / f'1{suffix}', tmp_path / 'run') == 0
+    again = load(tmp_path / 'run')
     for name in ('classes', 'words', 'names', 'ids', 'rendering', 'precision'):
         assert getattr(again, name) == getattr(run, name), name
     for name in (*initial_weights.NETWORK_FIELDS, 'name', 'dropout', 'view_size', 'input_mean'):
@@ -272,9 +268,7 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
         ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),
     ],
 )
-def test_a_description_that_is_broken_is_refused(
-    change, message, exported, import_, tmp_path, capsys
-):
+def test_a_description_that_is_broken_is_refused(change, message, exported, tmp_path, capsys):
     run, _ = exported
     ((key, text),) = description.to_metadata(run).items()
     if change == '{':
@@ -288,40 +282,18 @@ def test_a_description_that_is_broken_is_refused(
         if 'seed' not in variable.path
     }
     safetensors.numpy.save_file(arrays, tmp_path / 'a.safetensors', {key: text})
-    status, run_dir = import_(tmp_path / 'a.safetensors')
-    assert (status, run_dir.exists()) == (3, False)
+    assert import_(tmp_path / 'a.safetensors', tmp_path / 'run') == 3
+    assert not (tmp_path / 'run').exists()
     assert message in capsys.readouterr().err
 
 
 # As any run.
 
 
-@pytest.mark.parametrize('flag', ['--resume', '--recipe=caffe'])
-def test_training_does_not_resume_imported_weights(flag, save, import_, classes, data, capsys):
-    _, run_dir = import_(save('caffe'), *NARROW, classes)
-    argv = ['alexnet_tf', '--mode=train', data, f'--run_dir={run_dir}', *NARROW, flag]
-    assert main.main(argv) == 2
-    assert f'Give --init_weights={run_dir} and another --run_dir' in capsys.readouterr().err
-
-
-def test_an_imported_run_is_reported_with_the_hash_of_its_weights(save, import_, classes):
-    path = save('caffe')
-    _, run_dir = import_(path, *NARROW, classes)
+def test_an_imported_run_is_reported_with_the_hash_of_its_weights(imported):
+    path, run_dir, _ = imported[0]['caffe']
     argv = ['alexnet_tf', '--mode=report', f'--run_dir={run_dir}', '--data_dir=none']
     assert main.main(argv) == 0
     card = (run_dir / 'MODEL_CARD.md').read_text()
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
     assert 'Import it again' in card
-
-
-def test_the_classifier_of_weights_takes_its_directory_with_it(save, tmp_path):
-    (tmp_path / 'classes.txt').write_text('\n'.join(CLASSES))
-    classifier = alexnet_tf.load_weights(
-        save('caffe'), width=WIDTH, crop_size=CROP, class_names=tmp_path / 'classes.txt'
-    )
-    directory = classifier._run.directory
-    assert (directory / 'data.json').exists()
-    assert classifier.class_names == CLASSES
-    del classifier
-    gc.collect()
-    assert not directory.exists()

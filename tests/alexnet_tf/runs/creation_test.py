@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from alexnet_tf.config import flags
+from alexnet_tf.config import fields, flags
 from alexnet_tf.runs import creation
 from alexnet_tf.training import distribution
 from input_pipeline import errors
@@ -69,3 +69,10 @@ def test_the_identity_of_workers_names_what_differs():
     ]:
         (differing,) = [key for key in expected if identity[key] != expected[key]]
         assert differing.startswith(name)
+
+
+def test_imported_weights_are_of_no_training_run(tmp_path):
+    (tmp_path / 'data.json').write_text('{"manifest_sha256": "", "classes": [], "weights": {}}')
+    config = parse(f'--run_dir={tmp_path}')
+    with pytest.raises(fields.UsageError, match=f'Give --init_weights={tmp_path} and another'):
+        creation.check_same_run(config, Manifest())
