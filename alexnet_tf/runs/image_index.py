@@ -77,7 +77,7 @@ def build(
 
     Raises:
         DataError: The images or the statistics cannot be used.
-        UsageError: `--statistics` is not a number of images.
+        UsageError: `--statistics=0`.
         OSError: The disk is full or not writable.
     """
     data, settings = config.data, collect_settings(config)
@@ -102,7 +102,7 @@ def collect_settings(config: schema.Config) -> dict[str, Any]:
     """Everything beside the source that decides what an index holds.
 
     Raises:
-        UsageError: `--statistics` is not a number of images.
+        UsageError: `--statistics=0`.
     """
     statistics = config.data.statistics
     if statistics.isdecimal() and not int(statistics):

@@ -49,8 +49,8 @@ def find_change(directory: pathlib.Path) -> str:
         if now != values:
             return f'{path} {"has changed" if any(now) else "is missing"}'
     place = next(iter(before))
-    found = _list_below(place) if os.path.isdir(place) else ()
-    return next((f'{path} is new' for path in found if path not in before), '')
+    present = _list_below(place) if os.path.isdir(place) else ()
+    return next((f'{path} is new' for path in present if path not in before), '')
 
 
 def _list_below(folder: str) -> list[str]:

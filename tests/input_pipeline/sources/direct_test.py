@@ -3,7 +3,6 @@
 import dataclasses
 import gzip
 import io
-import zlib
 
 import numpy as np
 import PIL.Image
@@ -84,7 +83,6 @@ SOURCES = {
     'csv': write_list,
     'slim': lambda root: write_records(root / 'slim', SLIM),
     'gzip': lambda root: write_records(root / 'gzip', SLIM, gzip.compress),
-    'zlib': lambda root: write_records(root / 'zlib', TFDS, zlib.compress),
     'one split': lambda root: write_records(root / 'one', TFDS, splits=('train',)),
 }
 
