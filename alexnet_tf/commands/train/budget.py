@@ -28,12 +28,12 @@ _NETWORKS = {
     (1.0, 176, 224): 80,
     (0.75, 160, 192): 60,
     (0.5, 160, 192): 40,
-    (0.5, 128, 176): 8,
-    (0.375, 128, 176): 6,
-    (0.25, 128, 176): 4,
+    (0.5, 128, 160): 8,
+    (0.375, 128, 160): 6,
+    (0.25, 128, 160): 4,
     (0.25, 96, 128): 0,
 }
-_FIRST = (0.5, 128, 176)  # is measured, to estimate the others
+_FIRST = (0.5, 128, 160)  # is measured, to estimate the others
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
@@ -124,7 +124,8 @@ def _measure_and_choose(
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
-    epoch_secs = math.ceil(examples / recipe.batch_size) * speed.step_secs
+    epoch_steps = math.ceil(examples / recipe.batch_size)
+    epoch_secs = epoch_steps * speed.step_secs
     validation_secs = validated * _compute_evaluation_secs(recipe, speed)
     every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
@@ -134,7 +135,7 @@ def _measure_and_choose(
             f'--minutes={config.training.minutes:g} is too short: not a single step fits in. Give '
             'more minutes, or a smaller --width and --crop_size.'
         )
-    epochs = math.ceil(steps * recipe.batch_size / examples)
+    epochs = math.ceil(steps / epoch_steps)
     chosen = {'max_steps': steps, 'epochs': epochs, 'validate_every_epochs': min(every, epochs)}
     speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
     return serialization.replace(config, chosen), [
