@@ -189,3 +189,19 @@ def test_modern_resumes_to_the_same_bits_on_one_device(data, train_steps, tmp_pa
     expected = variables(tmp_path / 'whole')
     for name, value in variables(tmp_path / 'parts').items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_ten_views_are_for_few_held_out_images(monkeypatch, data, tmp_path):
+    views = []
+    for minutes, images in ((10, 4 * 1800), (10, 4 * 1801), (20, 4 * 1801)):
+        with monkeypatch.context() as patch:
+            Machine(patch, operations_per_sec=1e9, examples=images)
+            config = parse(data, tmp_path, f'--minutes={minutes}')
+            views.append(budget.choose_views(config).evaluation.views)
+    assert views == [('1', '10'), ('1', '2'), ('1', '10')]
+
+
+def test_views_that_are_given_are_not_chosen(data, tmp_path):
+    config = parse(data, tmp_path, '--minutes=10', '--views=2')
+    assert budget.choose_views(config).evaluation.views == ('2',)
+    assert budget.choose_views(parse(data, tmp_path)).evaluation.views == ()
