@@ -42,6 +42,14 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
     def decode(image):
         return tf.io.decode_jpeg(image, **_JPEG_OPTIONS)
 
+    is_reference = layout.encoding == references.ENCODING
+    return _map_images(_trace(layout) if is_reference else decode, encoded, layout.square_size)
+
+
+@functools.cache
+def _trace(layout: manifests.Layout):
+    """Traces how references become squares: once, since it takes seconds."""
+
     def render(reference):
         image, size = references.read(reference, layout.root), layout.square_size
         return tf.cond(
@@ -50,8 +58,8 @@ def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
             lambda: rendering.render(image.encoded, layout.rendering, size).square,
         )
 
-    is_reference = layout.encoding == references.ENCODING
-    return _map_images(render if is_reference else decode, encoded, layout.square_size)
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(render, input_signature=signature, autograph=False)
 
 
 def decode_crops(
