@@ -31,7 +31,7 @@ def read(path: pathlib.Path) -> np.ndarray:
     if path.suffix not in SUFFIXES:
         raise errors.DataError(f'{path}: expected a mean image, {" or ".join(SUFFIXES)}.')
     try:
-        image = read_array[path.suffix](path)
+        image = np.squeeze(read_array[path.suffix](path))
     except errors.DataError as error:
         raise errors.DataError(f'{path}: {error}') from error
     except Exception as error:  # a broken file fails in any way

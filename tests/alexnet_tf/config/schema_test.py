@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from alexnet_tf import main
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 
@@ -22,8 +23,9 @@ def all_settings():
 
 
 def sources_of(mode):
-    package = COMMANDS / mode
-    paths = package.rglob('*.py') if package.is_dir() else [COMMANDS / f'{mode}.py']
+    name = main._MODULES.get(mode, mode)
+    package = COMMANDS / name
+    paths = package.rglob('*.py') if package.is_dir() else [COMMANDS / f'{name}.py']
     return '\n'.join(path.read_text() for path in paths)
 
 
@@ -34,7 +36,8 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize('mode', schema.MODES)
 def test_every_mode_is_a_command(mode):
-    assert (COMMANDS / f'{mode}.py').exists() or (COMMANDS / mode / '__init__.py').exists()
+    name = main._MODULES.get(mode, mode)
+    assert (COMMANDS / f'{name}.py').exists() or (COMMANDS / name / '__init__.py').exists()
 
 
 @pytest.mark.parametrize('mode', schema.MODES)
@@ -76,9 +79,8 @@ def test_a_recipe_decides_exactly_the_settings_without_a_default():
 
 
 def test_the_recipes_of_the_schema_are_those_of_the_models():
-    assert set(fields.map_settings(schema.Config)['recipe'].metadata['choices']) == set(
-        recipes.RECIPES
-    )
+    choices = fields.map_settings(schema.Config)['recipe'].metadata['choices']
+    assert set(choices) == {*recipes.RECIPES, schema.ANY_RECIPE}
 
 
 @pytest.mark.parametrize(
