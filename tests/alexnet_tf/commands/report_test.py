@@ -213,4 +213,7 @@ def test_without_matplotlib_there_are_no_plots(command, data, report_copy, witho
 
 def test_a_run_without_epochs_is_an_error(command, tmp_path, capsys):
     assert command('report', f'--run_dir={tmp_path}') == 3
+    assert 'is not a run directory' in capsys.readouterr().err
+    (tmp_path / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
+    assert command('report', f'--run_dir={tmp_path}') == 3
     assert 'holds no finished epoch' in capsys.readouterr().err

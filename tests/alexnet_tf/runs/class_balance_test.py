@@ -86,7 +86,7 @@ def test_a_file_that_does_not_fit_the_classes_is_refused(load, tmp_path, text, m
 
 
 def test_a_missing_file_is_named_with_what_may_be_given(load):
-    with pytest.raises(fields.UsageError, match='none: No such file.*balanced or a CSV file'):
+    with pytest.raises(fields.UsageError, match=r'none: No such file.*balanced or a CSV file'):
         load('--class_weights=none')
 
 
