@@ -1,9 +1,12 @@
 """Prepares, trains, evaluates, exports and reports, one after the other."""
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
-from alexnet_tf.commands.train import budget, fine_tuning
-from alexnet_tf.config import schema
+from alexnet_tf.commands.train import fine_tuning
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.runs import image_index
+from input_pipeline.records import manifests
+
+_TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
 
 
 def run(config: schema.Config) -> str:
@@ -17,7 +20,23 @@ def run(config: schema.Config) -> str:
     if config.data.source_dir or not image_index.detect_images(config.data):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
-    config = budget.choose_views(fine_tuning.choose_settings(config))
+    config = choose_views(fine_tuning.choose_settings(config))
     for command in (train, evaluate, export, report):
         command.run(config)
     return 'predict'
+
+
+def choose_views(config: schema.Config) -> schema.Config:
+    """Chooses the views in evaluation: one and ten; one and two if ten cost too much of the time.
+
+    Args:
+        config: Settings of the command. Without `--minutes` or with `--views`, nothing is chosen.
+
+    Raises:
+        DataError: There are no records.
+    """
+    if not config.training.minutes or config.evaluation.views:
+        return config
+    validated = image_index.load_manifest(config).count_examples(manifests.VALIDATION)
+    is_few = validated <= _TEN_VIEWS_IMAGES * 60 * config.training.minutes
+    return serialization.replace(config, {'views': ('1', '10' if is_few else '2')})

@@ -38,7 +38,6 @@ _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
-_TEN_VIEWS_IMAGES = 3  # held-out images for a second of the budget, at most
 _MODEL_SECS = 35.0  # to evaluate, export and report, apart from the images
 _HEAD_SECS = 10.0  # to fit the last layer, apart from the features
 _MARGIN = 0.97  # of the time is planned
@@ -85,22 +84,6 @@ def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
         settings = {name: saved[name] for name in _list_open(config)}
         return serialization.replace(config, settings), []
     return _measure_and_choose(config, training_data.load_manifest(config))
-
-
-def choose_views(config: schema.Config) -> schema.Config:
-    """Chooses the views of `--mode=all`: one and ten; one and two if ten cost too much of the time.
-
-    Args:
-        config: Settings of the command. Without `--minutes` or with `--views`, nothing is chosen.
-
-    Raises:
-        DataError: There are no records.
-    """
-    if not config.training.minutes or config.evaluation.views:
-        return config
-    validated = training_data.load_manifest(config).count_examples(manifests.VALIDATION)
-    is_few = validated <= _TEN_VIEWS_IMAGES * 60 * config.training.minutes
-    return serialization.replace(config, {'views': ('1', '10' if is_few else '2')})
 
 
 def check_schedule(recipe: recipes.Recipe, what: str) -> None:

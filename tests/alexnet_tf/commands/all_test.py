@@ -1,8 +1,11 @@
 """--mode=all."""
 
+import types
+
 from alexnet_tf.commands import all as all_modes
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.config import schema
+from alexnet_tf.runs import image_index
 
 
 def test_the_five_modes_run_in_order_with_the_same_config(monkeypatch):
@@ -15,3 +18,21 @@ def test_the_five_modes_run_in_order_with_the_same_config(monkeypatch):
     assert calls == [
         (name, config) for name in ('prepare', 'train', 'evaluate', 'export', 'report')
     ]
+
+
+def test_ten_views_are_for_few_held_out_images(monkeypatch):
+    views = []
+    for minutes, images in ((10, 1800), (10, 1801), (20, 1801)):
+        manifest = types.SimpleNamespace(count_examples={'validation': images}.get)
+        monkeypatch.setattr(image_index, 'load_manifest', lambda config, m=manifest: m)
+        config = schema.Config(training=schema.Training(minutes=minutes))
+        views.append(all_modes.choose_views(config).evaluation.views)
+    assert views == [('1', '10'), ('1', '2'), ('1', '10')]
+
+
+def test_views_that_are_given_are_not_chosen():
+    config = schema.Config(
+        training=schema.Training(minutes=10), evaluation=schema.Evaluation(views=('2',))
+    )
+    assert all_modes.choose_views(config) is config
+    assert all_modes.choose_views(schema.Config()).evaluation.views == ()
