@@ -191,15 +191,16 @@ def test_features_are_rows_of_arrays_in_the_order_of_the_files(
     predict, trained, inputs, tmp_path, capsys
 ):
     path = tmp_path / 'features.npz'
-    assert predict('--features=pool5,fc7:linear,fc7', f'--output_file={path}') == 0
+    layers = ('conv1:linear', 'conv1', 'pool5', 'fc7:linear')
+    assert predict(f'--features={",".join(layers)}', f'--output_file={path}') == 0
     assert '2 of 3 files could not be read; their rows are NaN' in capsys.readouterr().err
     with np.load(path) as saved:
         assert saved['files'].tolist() == sorted(map(str, inputs.glob('*.jpg')))
         assert [bool(error) for error in saved['errors']] == [False, True, True]
-        good = {name: saved[name][0] for name in ('pool5', 'fc7:linear', 'fc7')}
-        assert all(np.isnan(saved[name][1:]).all() for name in good)
-    np.testing.assert_array_equal(good['fc7'], np.maximum(good['fc7:linear'], 0))
-    assert good['fc7:linear'].min() < 0
+        good = {name: saved[name][0] for name in layers}
+        assert all(np.isnan(saved[name][1:]).all() for name in layers)
+    np.testing.assert_array_equal(good['conv1'], np.maximum(good['conv1:linear'], 0))
+    assert good['conv1:linear'].min() < 0
     # fc6 and fc7 by NumPy from the feature maps of pool5, a column after the other.
     newest = max((trained / 'checkpoints').glob('step-*'))
     with np.load(newest / 'variables.npz') as weights:
