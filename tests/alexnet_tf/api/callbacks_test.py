@@ -51,7 +51,14 @@ def test_three_plateaus_divide_and_the_fourth_stops():
 @pytest.mark.parametrize('seed', range(3))
 def test_it_is_the_schedule_of_the_command_line(seed):
     errors = np.random.default_rng(seed).uniform(0.3, 0.9, 30).round(1).tolist()
-    rates = fit(compile_model(), callbacks.PlateauSchedule(patience=3, monitor='val_error'), errors)
+    plateau, rates = callbacks.PlateauSchedule(patience=3, monitor='val_error'), []
+    plateau.set_model(compile_model())
+    for epoch, error in enumerate(errors):
+        plateau.on_epoch_begin(epoch)
+        plateau.on_epoch_end(epoch, logs := {'val_error': error})
+        rates.append(logs['learning_rate'])
+        if plateau.model.stop_training:
+            break
     expected = [schedule.plateau(0.01, errors[:epoch], 3) for epoch in range(len(errors))]
     assert rates == [rate for rate in expected if rate is not None]
 
