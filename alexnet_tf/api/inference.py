@@ -68,7 +68,7 @@ class Inference:
                 extractor = features.build_extractor(self._run.model, names, linear=linear)
             except ValueError as error:
                 raise fields.UsageError(str(error)) from error
-            return predictor.build_crop_function(self._run, extractor)
+            return predictor.build_crop_function(self._run, extractor, is_live=True)
 
         compute = self._get_predictor((names, linear), batch_size, build_function)
         images = self._list_images(images)
@@ -124,7 +124,7 @@ class Inference:
         settings.check_choice('views', views, sorted(outputs.VIEWS.values()))
 
         def build_function():
-            return predictor.build_probability_function([self._run], [1.0], views)
+            return predictor.build_probability_function([self._run], [1.0], views, is_live=True)
 
         return self._get_predictor((views,), batch_size, build_function, views)
 

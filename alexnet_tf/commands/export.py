@@ -11,6 +11,7 @@ import tensorflow as tf
 from alexnet_tf.commands.evaluate import quantized
 from alexnet_tf.config import fields, schema
 from alexnet_tf.export import formats, saved_model, signatures
+from alexnet_tf.models import placement
 from alexnet_tf.models.weights import writers
 from alexnet_tf.runs import description, image_index, loading, run_directory
 from input_pipeline import errors
@@ -49,7 +50,7 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
     trained = load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
-    served = _serve(trained, settings.export_precision)
+    served = _serve(trained, load, settings.export_precision)
     functions = signatures.build(served)
     scores = _compute_scores(functions, encoded)
     exported = saved_model.write(
@@ -70,7 +71,7 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     )
     print(f'export: {exported.path}, step {trained.step}')
     if settings.export_precision != 'float32':
-        exact = _compute_scores(signatures.build(_serve(trained, 'float32')), encoded)
+        exact = _compute_scores(signatures.build(_serve(trained, load)), encoded)
         _print_precision(settings.export_precision, scores, exact, kind)
     print(
         f'export: checked in a separate process on {len(encoded)} {kind}: scores differ by at '
@@ -117,14 +118,26 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
     return [tf.io.encode_png(square).numpy() for square in squares], 'held-out images'
 
 
-def _serve(trained: loading.TrainedRun, precision: str) -> signatures.ServedModel:
+def _serve(
+    trained: loading.TrainedRun, load: Callable[..., loading.TrainedRun], precision: str = 'float32'
+) -> signatures.ServedModel:
+    """Serves a network, which computes in `precision` or else is stored in it."""
+    is_native = _computes_in(precision)
+    if is_native and trained.precision != precision:
+        trained = load(path=trained.checkpoint, precision=precision)
     return signatures.ServedModel.from_keras(
         trained.model,
         trained.names,
         trained.preprocess,
         rendering=trained.rendering,
-        precision=precision,
+        stored_dtype='' if is_native or precision == 'float32' else precision,
     )
+
+
+def _computes_in(precision: str) -> bool:
+    """Returns whether this machine is faster with a network that computes in a precision."""
+    device = placement.get_default_device()
+    return precision == 'bfloat16' and placement.computes_bfloat16([device])
 
 
 def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
@@ -215,8 +228,9 @@ def _write_scored_formats(
 
 def _print_precision(precision: str, scores: np.ndarray, exact: np.ndarray, kind: str) -> None:
     same = int((scores.argmax(1) == exact.argmax(1)).sum())
+    reduced = 'weights and activations' if _computes_in(precision) else 'weights'
     print(
-        f'export: weights as {precision} change the scores by at most '
+        f'export: {reduced} as {precision} change the scores by at most '
         f'{np.abs(scores - exact).max():.2g}; the top-1 class is the same for {same} of '
         f'{len(scores)} {kind}'
     )

@@ -636,7 +636,11 @@ class Export(fields.Section):
     export_version: int | None = fields.setting(
         None, 'Number of this version. Default: the next.', low=1, metavar='N'
     )
-    export_precision: str = fields.setting('float32', 'Dtype of stored weights:', choices=_DTYPES)
+    export_precision: str = fields.setting(
+        'float32',
+        'Dtype of stored weights; bfloat16 computes in it, too, on processors that do:',
+        choices=_DTYPES,
+    )
     export_also: tuple[str, ...] = fields.setting(
         (),
         'Other formats, beside the SavedModel:',

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.export import reduced_precision, untrusted_images
-from alexnet_tf.models import alexnet, outputs
+from alexnet_tf.models import alexnet, inference, outputs
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, graph_headers
 from input_pipeline.images import rendering as rendering_lib
@@ -46,7 +46,7 @@ class ServedModel:
         preprocess: preprocessing.Preprocessing,
         *,
         rendering: rendering_lib.Rendering = rendering_lib.PLAIN,
-        precision: str = 'float32',
+        stored_dtype: str = '',
     ) -> Self:
         """Wraps a Keras model whose outputs are logits and that has no device scopes.
 
@@ -55,19 +55,22 @@ class ServedModel:
             class_names: Names in label order.
             preprocess: Makes its images from squares.
             rendering: How the files of images become pixels.
-            precision: Dtype of the stored weights: 'float32', 'bfloat16' or 'float16'.
+            stored_dtype: Dtype to store weights in and to widen them from at each call, 'bfloat16'
+                or 'float16'; '' for that in which the layers compute.
         """
-        variables, as_function = [weight.value for weight in model.weights], _run_inference
-        if precision != 'float32':
-            reduced = reduced_precision.ReducedWeights(model.weights, precision)
-            variables, as_function = list(reduced.variables), reduced.as_function
+        if stored_dtype:
+            reduced = reduced_precision.ReducedWeights(model.weights, stored_dtype)
+            variables, as_function = reduced.variables, reduced.as_function
+        else:
+            model = inference.build(model)
+            variables, as_function = [weight.value for weight in model.weights], _run_inference
+        extractor = alexnet.build_feature_extractor(model)
         return cls(
-            _allow_empty(as_function(model)),
-            _allow_empty(as_function(alexnet.build_feature_extractor(model))),
+            *(_allow_empty(as_function(part)) for part in (model, extractor)),
             class_names,
             preprocess,
             rendering,
-            variables,
+            list(variables),
         )
 
 
@@ -183,6 +186,7 @@ def _run_inference(model: keras.Model) -> Callable:
 def _allow_empty(compute: Callable) -> Callable:
     """Lets a function take a batch of 0 images, on which oneDNN's convolutions fail."""
 
+    @tf.function(autograph=False)  # the signatures share it, and the constants in it
     def compute_any(images):
         count = tf.shape(images)[0]
         padding = tf.zeros([tf.cast(count == 0, tf.int32), *images.shape[1:]], images.dtype)

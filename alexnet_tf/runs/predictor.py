@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, outputs
+from alexnet_tf.models import alexnet, inference, outputs
 from alexnet_tf.runs import loading
 from input_pipeline import cores, errors
 from input_pipeline.records import converting
@@ -66,7 +67,7 @@ class Predictor:
     @property
     def output_shapes(self) -> Any:
         """The shape of one image's values; a dict of shapes if the function returns one."""
-        structure = self._compute.get_concrete_function().structured_outputs
+        structure = self._concrete.structured_outputs
         return tf.nest.map_structure(lambda output: tuple(output.shape[1:]), structure)
 
     def __call__(self, images: Iterable[str | np.ndarray]) -> Iterator[ImageOutput]:
@@ -80,6 +81,11 @@ class Predictor:
         squares = self._read_ahead(images, ahead=_AHEAD * size)
         while batch := list(itertools.islice(squares, size)):
             yield from self._predict_batch(batch, size)
+
+    @functools.cached_property
+    def _concrete(self):
+        """The traced function; to look it up at each call takes longer than to call it."""
+        return self._compute.get_concrete_function()
 
     def _read_ahead(self, images, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
         """Yields each path with its square or its error; threads read some files ahead."""
@@ -112,7 +118,7 @@ class Predictor:
     def _predict_batch(self, batch, size: int) -> Iterator[ImageOutput]:
         squares = [image for _, image in batch if not isinstance(image, str)]
         padding = [np.zeros((self._size, self._size, 3), np.uint8)] * (size - len(squares))
-        values = self._compute(np.stack(squares + padding)) if squares else ()
+        values = self._concrete(tf.constant(np.stack(squares + padding))) if squares else ()
         values = tf.nest.map_structure(lambda tensor: tensor.numpy(), values)
         rows = itertools.count()
         for path, image in batch:
@@ -125,7 +131,11 @@ class Predictor:
 
 
 def build_probability_function(
-    members: Sequence[loading.TrainedRun], weights: Sequence[float], views: int
+    members: Sequence[loading.TrainedRun],
+    weights: Sequence[float],
+    views: int,
+    *,
+    is_live: bool = False,
 ) -> Function:
     """Returns a function: squares -> the weighted mean of some networks' probabilities.
 
@@ -133,16 +143,19 @@ def build_probability_function(
         members: Networks that were trained on the same records.
         weights: One for each member. Only their proportions count.
         views: Of an image: 1, 2, 9 or 10.
+        is_live: Whether it reads the weights at each call, which may have changed; else it keeps
+            those of now, as they are read fastest.
     """
     shares = (np.asarray(weights) / np.sum(weights)).tolist()
+    models = [_prepare(trained.model, is_live) for trained in members]
 
-    def predict(trained, squares):
-        logits = trained.model(trained.preprocess.make_views(squares, views), training=False)
+    def predict(trained, model, squares):
+        logits = model(trained.preprocess.make_views(squares, views), training=False)
         return outputs.average_probabilities(logits, views)
 
     def average(squares):
-        pairs = zip(shares, members, strict=True)
-        return tf.add_n([share * predict(trained, squares) for share, trained in pairs])
+        parts = zip(shares, members, models, strict=True)
+        return tf.add_n([share * predict(*member, squares) for share, *member in parts])
 
     return average
 
@@ -152,10 +165,19 @@ def build_feature_function(trained: loading.TrainedRun) -> Function:
     return build_crop_function(trained, alexnet.build_feature_extractor(trained.model))
 
 
-def build_crop_function(trained: loading.TrainedRun, model: keras.Model) -> Function:
-    """Returns a function: squares -> what a model computes for the central crop minus the mean."""
-    preprocess = trained.preprocess
+def build_crop_function(
+    trained: loading.TrainedRun, model: keras.Model, *, is_live: bool = False
+) -> Function:
+    """Returns a function: squares -> what a model computes for the central crop minus the mean.
+
+    `is_live` is that of `build_probability_function`.
+    """
+    preprocess, model = trained.preprocess, _prepare(model, is_live)
     return lambda squares: model(preprocess.make_views(squares, 1), training=False)
+
+
+def _prepare(model: keras.Model, is_live: bool) -> keras.Model:
+    return model if is_live else inference.build(model)
 
 
 def select_top_k(probabilities: np.ndarray, k: int) -> list[int]:

@@ -55,7 +55,8 @@ def test_the_graph_requires_no_device_and_no_xla(exported):
 
 # All that the graph may do. No Python, no file but the saver's own, no variable is assigned.
 ARITHMETIC = """
-    Abs AddN AddV2 All Any ArgMin AvgPool BiasAdd Bitcast BitwiseAnd Cast ConcatV2 Const Conv2D
+    Abs AddN AddV2 All Any ArgMin AvgPool BatchMatMulV2 BiasAdd Bitcast BitwiseAnd
+    Cast ConcatV2 Const Conv2D
     Cumsum DenseBincount EnsureShape Equal ExpandDims Fill FloorDiv FloorMod GatherV2 Greater
     GreaterEqual Identity IdentityN LeftShift Less LessEqual LogicalAnd LogicalNot LogicalOr
     LowerBound MatMul MatrixDiagV3 Max MaxPool Maximum Mean Min Minimum Mul Neg NoOp
@@ -106,13 +107,16 @@ def test_weights_are_stored_in_half_the_bytes(
 ):
     flags = (data, f'--run_dir={trained}', f'--export_dir={tmp_path}')
     assert command('export', *flags, f'--export_precision={precision}') == 0
-    line = rf'weights as {precision} change the scores by at most \S+; .* 10 of 10 held-out images'
+    line = (
+        rf'(weights|activations) as {precision} change the scores by at most \S+; .* 10 of 10 held'
+    )
     assert re.search(line, capsys.readouterr().out)
 
     def size(version):
         return sum(file.stat().st_size for file in (version / 'variables').iterdir())
 
-    assert size(tmp_path / '1') < 0.55 * size(exported)
+    # In float32 the kernels of convolutions are constants of the graph, and not counted.
+    assert size(tmp_path / '1') < 0.6 * size(exported)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), np.uint8)
     reduced = tf.saved_model.load(str(tmp_path / '1')).signatures
     exact, scores = (
