@@ -27,7 +27,8 @@ _IMAGE_SHAPE = (375, 500)  # ImageNet's mean height and width
 def measure(config: schema.Config) -> dict[str, Any]:
     """Measures milliseconds per request, median and 99th percentile, by images per request."""
     example = _create_jpeg()
-    calls = _create_calls(_create_model(config), example)
+    served = _create_model(config)
+    calls = _create_calls(served, example)
     rows = [
         {'batch_size': batch_size, **row}
         for batch_size, requests in _REQUESTS.items()
@@ -35,12 +36,15 @@ def measure(config: schema.Config) -> dict[str, Any]:
     ]
     medians = {(row['batch_size'], row['way']): row['median_ms'] for row in rows}
     shares = {size: medians[size, _IN_PROCESS] / medians[size, _PIXELS] for size in _REQUESTS}
+    weight_bytes = sum(map(_count_bytes, served.variables))
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
         'bytes_a_picture': len(example),
         'rows': rows,
         'pixels_of_in_process': shares,
+        'weight_bytes_per_sec': 1000 * weight_bytes / medians[min(_REQUESTS), _IN_PROCESS],
+        'copy_bytes_per_sec': timing.measure_copy(config.benchmark.runs),
     }
 
 
@@ -59,8 +63,14 @@ def format_table(result: dict[str, Any]) -> str:
         f'{tables.format_table(header, rows)}\n\n'
         f'Served pixels reach this share of the speed in process, by images per request: {shares}.'
         f'\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x {_IMAGE_SHAPE[0]} pixels and '
-        f'{result["bytes_a_picture"]:,} bytes.'
+        f'{result["bytes_a_picture"]:,} bytes.\nOne image in process reads '
+        f'{result["weight_bytes_per_sec"] / 1e9:.1f} GB/s of weights; this machine copies '
+        f'{result["copy_bytes_per_sec"] / 1e9:.1f} GB/s on one core.'
     )
+
+
+def _count_bytes(variable: tf.Variable) -> int:
+    return variable.shape.num_elements() * variable.dtype.size
 
 
 def _create_model(config: schema.Config) -> signatures.ServedModel:

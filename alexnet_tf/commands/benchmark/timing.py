@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 _WARM_UP = 2  # calls that are not counted
 _MATRIX_SIZE = 4096
+_COPIED_BYTES = 256 << 20
 _SECONDS = 3.0  # of one measurement of a stream
 
 
@@ -119,6 +121,14 @@ def measure_matmul(dtype: str, device: str, runs: int) -> float:
         a, b = (tf.cast(tf.random.normal((_MATRIX_SIZE, _MATRIX_SIZE)), dtype) for _ in range(2))
         multiply = tf.function(lambda: tf.matmul(a, b))
         return 2 * _MATRIX_SIZE**3 / statistics.median(measure_calls(multiply, runs))
+
+
+def measure_copy(runs: int) -> float:
+    """Measures bytes per second of a copy in memory on one core, larger than caches: the median."""
+    source = np.ones(_COPIED_BYTES, np.uint8)
+    target = source.copy()
+    seconds = statistics.median(measure_calls(lambda: np.copyto(target, source), runs))
+    return _COPIED_BYTES / seconds
 
 
 def read_peak_memory(devices: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ TINY = ('--width=0.05', '--crop_size=67', '--batch_size=4', '--runs=1', '--num_c
 def fast(monkeypatch):
     monkeypatch.setattr(timing, '_MATRIX_SIZE', 256)
     monkeypatch.setattr(timing, '_SECONDS', 0.05)
+    monkeypatch.setattr(timing, '_COPIED_BYTES', 1 << 20)
 
 
 @pytest.fixture
@@ -98,3 +99,5 @@ def test_serving_is_measured_beside_the_network_in_process(measure, monkeypatch)
         assert 0 < row['median_ms'] <= row['p99_ms']
         assert row['images_per_sec'] == pytest.approx(1000 * row['batch_size'] / row['median_ms'])
     assert set(result['pixels_of_in_process']) == {'1', '3'}
+    assert result['copy_bytes_per_sec'] > 0
+    assert result['weight_bytes_per_sec'] > 0
