@@ -71,7 +71,7 @@ def main() -> None:
     parser = measuring.create_parser(__doc__)
     parser.add_argument('--source_dir', required=True, help='a folder of class folders')
     parser.add_argument('--images', type=int, default=256, help='how many of them')
-    parser.add_argument('--rounds', type=int, default=9, help='of which the medians are printed')
+    parser.add_argument('--rounds', type=int, default=9, help='rounds; their medians are printed')
     args = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -20,8 +20,8 @@ _SPACE, _CONNECTION_SPACE = 16, 20  # where they are in the header
 _TAGS = ('rXYZ', 'gXYZ', 'bXYZ', 'rTRC', 'gTRC', 'bTRC', *3 * ('kTRC',))
 _TABLE_TAGS = ('A2B0', 'A2B1')  # which LittleCMS prefers to a matrix
 _LEVELS, _MAX_NAME = 256, 60
-_BLOCK_PIXELS = 1 << 18  # that are converted at once, in a few megabytes
 _ROW_PIXELS = 128
+_BLOCK_ROWS = 1 << 11  # that are converted at once, in a few megabytes
 _OFFSETS = np.tile(_LEVELS * np.arange(3, dtype=np.int32), _ROW_PIXELS)
 # Columns: XYZ of sRGB's red, green and blue under D50 (IEC 61966-2-1, adapted as by Bradford).
 _SRGB_COLORANTS = (
@@ -115,8 +115,7 @@ def _convert_if_needed(image: tf.Tensor, profile: tf.Tensor) -> tf.Tensor:
 def _convert_blocks(image: tf.Tensor, conversion: Conversion) -> tf.Tensor:
     pixels = tf.reshape(image, [-1, 3])
     number = tf.shape(pixels)[0]
-    rows = -(-number // _ROW_PIXELS)
-    block = tf.minimum(rows * _ROW_PIXELS, _BLOCK_PIXELS)
+    block = _ROW_PIXELS * tf.minimum(-(-number // _ROW_PIXELS), _BLOCK_ROWS)
     blocks = tf.pad(pixels, [[0, -number % block], [0, 0]])
     converted = tf.map_fn(
         lambda block: _convert(block, conversion.curves, conversion.matrix),

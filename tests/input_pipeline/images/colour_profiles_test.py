@@ -144,7 +144,7 @@ def test_srgb_is_left_as_it_is():
 
 
 def test_more_pixels_than_a_block_are_converted_alike(monkeypatch):
-    monkeypatch.setattr(colour_profiles, '_BLOCK_PIXELS', 1000)
+    monkeypatch.setattr(colour_profiles, '_BLOCK_ROWS', 8)
     profile = tf.constant(build(compute_colorants('Display P3'), CURVES['formula 3']))
     conversion = _read(profile)
     blocks = colour_profiles._convert_blocks(tf.constant(PIXELS), conversion)
