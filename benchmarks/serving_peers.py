@@ -171,13 +171,18 @@ def main() -> None:
     parser.add_argument('--openvino_python', default='', help='a Python with openvino')
     parser.add_argument('--rounds', type=int, default=5, help='turns of each contender')
     parser.add_argument('--peer', choices=PEERS, help='of a process that this script starts')
+    parser.add_argument('--write_onnx', action='store_true', help='another such process')
     parser.add_argument('--precision', default='float32', help='of the peer')
     args = parser.parse_args()
     if args.peer:
         return serve_turns(args.peer, args.precision)
+    if args.write_onnx:
+        return write_onnx('.')
     pythons = dict.fromkeys(PEERS, sys.executable) | {'OpenVINO': args.openvino_python}
     with tempfile.TemporaryDirectory() as folder:
-        write_onnx(folder)
+        # In a process of its own, since the converter keeps 13 GB.
+        if start(sys.executable, folder, '--write_onnx').wait():
+            raise SystemExit('The ONNX file could not be written; it needs alexnet_tf[formats].')
         processes = {}
         for peer, python in pythons.items():
             for precision in ('float32', 'bfloat16'):
