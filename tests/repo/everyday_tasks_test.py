@@ -81,7 +81,7 @@ def create_caffe_weights():
 
 
 @pytest.fixture
-def tiny(monkeypatch, workspace):
+def tiny(monkeypatch, workspace, export_little):
     """Makes everything that a snippet trains or builds tiny."""
     monkeypatch.chdir(workspace)
     train, build = alexnet_tf.train, alexnet_tf.AlexNet
