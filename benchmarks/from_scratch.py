@@ -76,7 +76,7 @@ def train_for(
     Args:
         minutes: The time, with what was spent before this call.
         step: Trains one step.
-        set_schedule: Is told the share of the time that is over, before each step.
+        set_schedule: Called with the share of the time that is over, before each step.
 
     Returns:
         The number of steps.

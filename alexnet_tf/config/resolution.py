@@ -15,7 +15,7 @@ _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --sou
 _RESUMABLE = ('train', 'all')
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 IMPORTED = (
-    '--run_dir={0} holds imported weights, of which no training can resume. Give '
+    '--run_dir={0} holds imported weights, which no training can resume from. Give '
     '--init_weights={0} and another --run_dir to fine-tune them.'
 )
 

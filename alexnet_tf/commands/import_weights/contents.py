@@ -63,11 +63,11 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
     """
     recipe, described = config.network.recipe, contents.description
     if described and recipe in (schema.ANY_RECIPE, described.settings['recipe']):
-        given, defaults = map(serialization.to_settings, (config, schema.Config()))
+        current, defaults = map(serialization.to_settings, (config, schema.Config()))
         open_settings = {
             name: value
             for name, value in described.settings.items()
-            if name == 'recipe' or given[name] == defaults[name]
+            if name == 'recipe' or current[name] == defaults[name]
         }
         return serialization.replace(config, open_settings)
     if recipe != schema.ANY_RECIPE:

@@ -34,7 +34,7 @@ def built():
 
 @pytest.fixture
 def plain(built):
-    """The same network as if it had just been built."""
+    """Resets the network to what it was when it was built."""
     model, sgd, train, start = built
     model.set_weights(start)
     sgd.learning_rate = 0.002

@@ -97,9 +97,9 @@ def source(request, tmp_path):
         request.getfixturevalue('mocked')
     else:
         kind, place = SOURCES[request.param](tmp_path)
-    asked = detection.Request(str(place), tmp_path / 'index', 0.4, dataset='tf_flowers')
-    found = detection.find_images(kind, asked)
-    return dataclasses.replace(found, root=str(place if place and place.is_dir() else tmp_path))
+    wanted = detection.Request(str(place), tmp_path / 'index', 0.4, dataset='tf_flowers')
+    source = detection.find_images(kind, wanted)
+    return dataclasses.replace(source, root=str(place if place and place.is_dir() else tmp_path))
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def create(images):
 def test_a_change_in_a_folder_is_named(images, tmp_path, change, expected):
     snapshots.write(tmp_path, str(images), create(images))
     change(images)
-    found = snapshots.find_change(tmp_path)
-    assert found.endswith(expected)
-    assert bool(found) == bool(expected)
+    difference = snapshots.find_change(tmp_path)
+    assert difference.endswith(expected)
+    assert bool(difference) == bool(expected)
 
 
 def test_of_a_list_it_and_its_images_count(images, tmp_path):

@@ -279,7 +279,7 @@ def test_cut_files_of_old_pytorch_are_refused(tmp_path, encode):
 
 # Caffe and ONNX.
 
-EMPTY = {  # messages without content, of which each costs two bytes of a file
+EMPTY = {  # messages without content; each costs two bytes of a file
     'layers.caffemodel': lambda field, many: field(100, b'') * many,
     'old_layers.caffemodel': lambda field, many: field(2, b'') * many,
     'blobs.caffemodel': lambda field, many: field(100, field(7, b'') * many),
