@@ -42,7 +42,7 @@ def stack(predictions):
 
 
 @some_views
-def test_predictions_are_those_of_the_command_line_to_the_bit(
+def test_predictions_are_those_of_the_command_line(
     trained, run_dir, inputs, views, capsys
 ):
     flags = ('--mode=predict', f'--run_dir={run_dir}', f'--inputs={inputs}', f'--views={views}')
@@ -53,7 +53,8 @@ def test_predictions_are_those_of_the_command_line_to_the_bit(
     for prediction, row in zip(predictions, rows, strict=True):
         names, probabilities = zip(*prediction.top, strict=True)
         assert list(names) == row['classes']
-        assert list(probabilities) == row['probabilities']
+        # Here the network computes, which may be trained on; there its copy for inference.
+        assert list(probabilities) == pytest.approx(row['probabilities'], abs=1e-6)
         assert (prediction.class_name, prediction.probability) == prediction.top[0]
         assert prediction.probabilities.shape == (2,)
         assert prediction.probabilities.sum() == pytest.approx(1)
