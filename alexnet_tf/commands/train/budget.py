@@ -25,9 +25,9 @@ SIZES = ('width', 'training_crop_size', 'crop_size')  # settings of a network's 
 # Networks from the slowest to the fastest, and the epochs that each needs to be better than the
 # next one: docs/results/own_images.md.
 _NETWORKS = {
-    (1.0, 176, 224): 80,
-    (0.75, 160, 192): 60,
-    (0.5, 160, 192): 40,
+    (1.0, 176, 224): 200,
+    (0.75, 160, 192): 120,
+    (0.5, 160, 192): 100,
     (0.5, 128, 160): 8,
     (0.375, 128, 160): 6,
     (0.25, 128, 160): 4,
