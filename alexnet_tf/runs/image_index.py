@@ -54,6 +54,8 @@ def detect_images(data: schema.Data) -> str:
     )
     if not is_list and (holds_records or not path.is_dir()):
         return ''
+    if data.source == tfds_lib.NAME:  # its images do not lie in --data_dir
+        return ''
     if data.source not in ('auto', sample_images.NAME):
         return data.source
     kind, _ = detection.detect_source(place, '')

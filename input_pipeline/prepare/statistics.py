@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from input_pipeline import errors
 from input_pipeline.records import manifests
 
 _ROWS = 64  # of an image, at least, that count for the covariance
@@ -50,12 +51,20 @@ class PixelSums:
 
 
 def combine(parts: Iterable[dict[str, np.ndarray]]) -> manifests.ImageStatistics:
-    """Computes the statistics of all images from the arrays of several `PixelSums`."""
+    """Computes the statistics of all images from the arrays of several `PixelSums`.
+
+    Raises:
+        DataError: They have no image.
+    """
     count, total, products = 0, 0.0, 0.0
     for part in parts:
         count += int(part['count'])
         total = total + part['total']
         products = products + part['products']
+    if not count:
+        raise errors.DataError(
+            'None of the images for the statistics can be read. Give a larger --statistics.'
+        )
     products = np.triu(products) + np.triu(products, 1).T
     sampled = total[_choose_rows(len(total))]
     pixels = count * sampled.shape[0] * sampled.shape[1]

@@ -62,8 +62,9 @@ class ShardTask:
 
     @property
     def identity(self) -> str:
-        """A hash of all that decides what the shard holds, except the images' content."""
-        shared = [manifests.FORMAT_VERSION, dataclasses.asdict(self.record_format)]
+        """A hash of all that decides what the shard and its sums hold, but the images' content."""
+        record_format = dataclasses.asdict(self.record_format)
+        shared = [manifests.FORMAT_VERSION, record_format, self.sampled]
         digest = hashlib.sha256(json.dumps(shared).encode())
         for entry in self.entries:
             digest.update(f'\n{entry.identity}'.encode(errors='surrogateescape'))

@@ -27,7 +27,7 @@ def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> No
     paths = _list_below(place) if os.path.isdir(place) else []
     if os.path.isfile(place):
         images = (entry.read for members in source.splits.values() for entry in members)
-        paths = sorted({str(image.path) for image in images})
+        paths = sorted({_make_absolute(str(image.path)) for image in images})
     described = [(path, *_describe(path)) for path in (place, *paths)]
     files.write_csv(directory / FILE, [('path', 'bytes', 'modified'), *described])
 
@@ -55,6 +55,10 @@ def find_change(directory: pathlib.Path) -> str:
 
 def _list_below(folder: str) -> list[str]:
     return [str(path) for path in listing.list_files(pathlib.Path(folder))]
+
+
+def _make_absolute(path: str) -> str:
+    return path if files.is_remote(path) else os.path.abspath(path)
 
 
 def _describe(path: str) -> tuple[str, str]:

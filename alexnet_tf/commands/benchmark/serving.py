@@ -27,7 +27,7 @@ _IMAGE_SHAPE = (375, 500)  # ImageNet's mean height and width
 def measure(config: schema.Config) -> dict[str, Any]:
     """Measures milliseconds per request, median and 99th percentile, by images per request."""
     example = _create_jpeg()
-    served = _create_model(config)
+    served, weight_bytes = _create_model(config)
     calls = _create_calls(served, example)
     rows = [
         {'batch_size': batch_size, **row}
@@ -36,7 +36,6 @@ def measure(config: schema.Config) -> dict[str, Any]:
     ]
     medians = {(row['batch_size'], row['way']): row['median_ms'] for row in rows}
     shares = {size: medians[size, _IN_PROCESS] / medians[size, _PIXELS] for size in _REQUESTS}
-    weight_bytes = sum(map(_count_bytes, served.variables))
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
@@ -69,19 +68,18 @@ def format_table(result: dict[str, Any]) -> str:
     )
 
 
-def _count_bytes(variable: tf.Variable) -> int:
-    return variable.shape.num_elements() * variable.dtype.size
-
-
-def _create_model(config: schema.Config) -> signatures.ServedModel:
+def _create_model(config: schema.Config) -> tuple[signatures.ServedModel, int]:
+    """Creates what is served, and counts the bytes of its weights."""
     recipe, num_classes = build.resolve_recipe(config), config.benchmark.num_classes
     size = decoding.SQUARE_SIZE
     mean_image = np.full((size, size, 3), 120.0, np.float32)
-    return signatures.ServedModel.from_keras(
-        build.build_model(config, recipe, num_classes, devices=(), compiled=False),
+    model = build.build_model(config, recipe, num_classes, devices=(), compiled=False)
+    served = signatures.ServedModel.from_keras(
+        model,
         [f'class {label}' for label in range(num_classes)],
         build.build_preprocessing(mean_image, recipe),
     )
+    return served, model.count_params() * tf.as_dtype(config.network.precision).size
 
 
 def _create_calls(

@@ -28,6 +28,7 @@ def run(config: schema.Config) -> str:
         print(f'import: {contents.file.path.name}: {reason}')
     config = contents_lib.complete(config, contents)
     recipe = build.resolve_recipe(config)
+    contents_lib.check_sizes(recipe, contents)
     data = data_lib.collect(config, recipe, contents)
     model = build.build_model(config, recipe, len(data.classes.labels), devices=(), compiled=False)
     initial_weights.assign(model, contents.file, contents.recognised)

@@ -9,6 +9,8 @@ from alexnet_tf.models.weights import readers, recognition, weight_file
 from alexnet_tf.runs import description
 from input_pipeline import errors
 
+_MANY_TIMES = 16  # a wrong width is named later, by layer
+
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
@@ -73,6 +75,23 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
     if recipe != schema.ANY_RECIPE:
         return config
     return serialization.replace(config, {'recipe': _choose_recipe(contents)})
+
+
+def check_sizes(recipe: recipes.Recipe, contents: Contents) -> None:
+    """Checks, before anything is allocated, that a network is not much larger than the file.
+
+    Raises:
+        DataError: A layer alone would have many times the weights that the file has.
+    """
+    available = sum(array.size for array in contents.file.arrays.values())
+    units = 0 if recipe.layers else recipe.width * recipe.hidden_units
+    filters = recipe.width * max(recipe.filters)
+    if max(units**2, filters, recipe.channel_multiple) > _MANY_TIMES * available:
+        raise errors.DataError(
+            f'{contents.path}: it has {available:,} numbers, far fewer than a layer: '
+            f'width {recipe.width:g}, hidden_units {recipe.hidden_units:,}, filters '
+            f'{",".join(map(str, recipe.filters))}. Give the --width of the weights.'
+        )
 
 
 def _choose_recipe(contents: Contents) -> str:

@@ -53,7 +53,7 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     names = initial_weights.NETWORK_FIELDS
     known = {name: settings[name] for name in ('recipe', *names) if name in settings}
     # Explicit, so that they are not the budget's to choose.
-    return known | {name: getattr(recipe, name) for name in budget.SIZES}
+    return known | {name: getattr(recipe, name) for name in (*budget.SIZES, 'conv1_order')}
 
 
 def _list_chosen(config: schema.Config) -> dict[str, Any]:

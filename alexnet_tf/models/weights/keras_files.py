@@ -68,6 +68,8 @@ def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
             for name, dataset in datasets
         )
         weight_file.check_size(size, 'its content')
+        for name, dataset in datasets:  # a chunk is decompressed whole, whatever the shape
+            weight_file.count_bytes(name, dataset.chunks or (), dataset.dtype.itemsize)
         return weight_file.collect((name, _read(dataset)) for name, dataset in datasets)
 
 

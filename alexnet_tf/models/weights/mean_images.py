@@ -31,11 +31,13 @@ def read(path: pathlib.Path) -> np.ndarray:
     if path.suffix not in SUFFIXES:
         raise errors.DataError(f'{path}: expected a mean image, {" or ".join(SUFFIXES)}.')
     try:
-        image = np.squeeze(read_array[path.suffix](path))
+        image = read_array[path.suffix](path)
     except errors.DataError as error:
         raise errors.DataError(f'{path}: {error}') from error
     except Exception as error:  # a broken file fails in any way
         raise errors.DataError(f'{path}: not readable as a mean image ({error}).') from error
+    while image.ndim > CHANNELS and len(image) == 1:
+        image = image[0]
     if image.ndim == CHANNELS and image.shape[0] == CHANNELS != image.shape[-1]:
         image = image.transpose(1, 2, 0)[..., ::-1]
     return check(image, str(path))

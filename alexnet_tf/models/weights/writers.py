@@ -45,6 +45,8 @@ def _is_torchvisions(layer: keras.Layer) -> bool:
         return layer.padding == ((2, 2), (2, 2))
     if isinstance(layer, dropout.Dropout):
         return layer.inverted
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        return layer.pool_size == (3, 3)
     return not layer.name.startswith(('norm', 'tanh'))
 
 

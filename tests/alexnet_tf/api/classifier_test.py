@@ -42,9 +42,7 @@ def stack(predictions):
 
 
 @some_views
-def test_predictions_are_those_of_the_command_line(
-    trained, run_dir, inputs, views, capsys
-):
+def test_predictions_are_those_of_the_command_line(trained, run_dir, inputs, views, capsys):
     flags = ('--mode=predict', f'--run_dir={run_dir}', f'--inputs={inputs}', f'--views={views}')
     assert main.main(['alexnet_tf', *flags, '--output=json']) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -263,6 +263,7 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
         ({'mean_colour': [0, 0, 'nan']}, 'values outside 0 to 255'),
         ({'mean_colour': None, 'mean_image': 'AAAA'}, 'its mean image has 3 bytes'),
         ({'settings': {'recipe': 'none'}}, '--recipe=none'),
+        ({'settings': {'recipe': 'paper', 'hidden_units': 1 << 23}}, 'far fewer than a layer'),
         ({'settings': {'run_dir': '/etc'}}, 'unknown settings run_dir'),
         ({'classes': ['cat', 3]}, 'classes that are not text'),
         ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),

@@ -71,3 +71,8 @@ def test_an_image_of_the_crop_lies_in_the_centre_of_its_square():
 def test_an_image_of_one_colour_is_known():
     assert mean_images.to_colour(np.full((2, 2, 3), 7.5)) == [7.5, 7.5, 7.5]
     assert mean_images.to_colour(RGB) is None
+
+
+def test_a_colour_of_caffe_is_bgr(tmp_path):
+    np.save(tmp_path / 'mean.npy', np.array([104, 117, 123], np.float32).reshape(3, 1, 1))
+    assert mean_images.read(tmp_path / 'mean.npy').tolist() == [123, 117, 104]
