@@ -14,7 +14,8 @@ OTHER_PROGRAMS = {
     'runner', 'flink_master', 'project', 'region', 'temp_location', 'environment_type',
     'enable_batching', 'batching_parameters_file', 'logdir', 'server', 'slow', 'work', 'chain',
     'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'times', 'members', 'bits',
-    'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile', 'to', 'findings', 'corpus',
+    'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile', 'to', 'findings',
+    'corpus',
 }  # fmt: skip
 
 
