@@ -10,7 +10,7 @@ from alexnet_tf.models import recipes
 from alexnet_tf.runs import image_index
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets
-from input_pipeline.records import caching, manifests
+from input_pipeline.records import caching, manifests, references
 
 _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
@@ -147,6 +147,11 @@ def check_settings(
             f'--batch_size={recipe.batch_size} cannot be divided into the {parts} equal parts '
             f'that {replicas} replicas and --accumulate_steps={config.training.accumulate_steps} '
             f'need. Give a multiple of {parts}.'
+        )
+    if config.input.data_service and manifest.layout.encoding == references.ENCODING:
+        raise fields.UsageError(
+            f'--data_service decodes records, and {manifest.directory} refers to images where they '
+            'lie. Prepare records of them first: --mode=prepare --source_dir.'
         )
     if config.input.data_service and config.network.strategy == 'multi_worker':
         raise fields.UsageError(

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from input_pipeline import files
@@ -132,7 +133,8 @@ def read(reference: tf.Tensor, root: str) -> Image:
         root: Folder that relative paths start from.
 
     Raises, when run:
-        tf.errors.OpError: The file is missing, or has another size.
+        tf.errors.OpError: The file is missing, or has another size. OSError or ValueError for the
+            part of a file, without a graph.
     """
     head = tf.io.decode_raw(tf.strings.substr(reference, 0, _NUMBER_BYTES), tf.int64)
     offset, size, file_bytes, is_plain = tf.unstack(head, 4)
@@ -158,11 +160,15 @@ def _read_file(path, size) -> tf.Tensor:
 
 def _read_range(path, offset, size, file_bytes) -> tf.Tensor:
     """Reads a part of a file; what has another size than the parts say is an error."""
-    part = tf.data.FixedLengthRecordDataset(
-        path,
-        size,
-        header_bytes=offset,
-        footer_bytes=file_bytes - offset - size,
-        buffer_size=size,
-    )
-    return part.get_single_element()
+    # TensorFlow's own operations read a file from its start to get to a part of it.
+    part = tf.numpy_function(_seek_and_read, [path, offset, size, file_bytes], tf.string)
+    return tf.ensure_shape(part, ())
+
+
+def _seek_and_read(path: np.ndarray, offset: int, size: int, file_bytes: int) -> bytes:
+    name = os.fsdecode(np.asarray(path).item())
+    if files.get_size(name) != file_bytes:
+        raise ValueError(f'{_CHANGED} {name}')
+    with files.as_path(name).open('rb') as file:
+        file.seek(offset)
+        return file.read(size)

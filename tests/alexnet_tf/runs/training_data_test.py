@@ -96,3 +96,10 @@ def test_unreadable_records_are_an_error_above_the_limit(arguments, unreadable, 
         return
     with pytest.raises(errors.DataError, match=message):
         training_data.check_unreadable(config, create_manifest(), unreadable)
+
+
+def test_images_as_they_lie_are_not_decoded_on_other_hosts():
+    config, manifest = parse('--data_service=grpc://a:1'), create_manifest(256)
+    manifest.layout.encoding = 'reference'
+    with pytest.raises(fields.UsageError, match='Prepare records'):
+        training_data.check_settings(config, recipes.PAPER, manifest, 1)
