@@ -109,9 +109,14 @@ def load(config: schema.Config, manifest: manifests.Manifest) -> ClassBalance:
     if training.class_weights == BALANCED:
         weights = compute_balanced_weights(counts)
     elif training.class_weights:
-        weights = read_weights(pathlib.Path(training.class_weights), manifest.classes)
-        drawn = np.sign(counts) if training.balanced_sampling else counts
-        weights = _normalize(weights, drawn)
+        given = pathlib.Path(training.class_weights)
+        kept = pathlib.Path(config.run_dir, WEIGHTS_FILE)
+        if kept.exists() and not given.exists():  # resumed after the file was moved
+            weights = read_weights(kept, manifest.classes)
+        else:
+            weights = read_weights(given, manifest.classes)
+            drawn = np.sign(counts) if training.balanced_sampling else counts
+            weights = _normalize(weights, drawn)
     sampled = labels if training.balanced_sampling else None
     return ClassBalance(manifest.classes, counts, tuple(weights.tolist()), sampled)
 
@@ -132,6 +137,8 @@ def _normalize(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def read_weights(path: pathlib.Path, classes: Sequence[str]) -> np.ndarray:
     """Reads a file of lines CLASS,WEIGHT, one for each class, in any order.
 
+    That of a run directory has CLASS,IMAGES,WEIGHT.
+
     Returns:
         (classes,) float64, as they stand in the file.
 
@@ -141,18 +148,18 @@ def read_weights(path: pathlib.Path, classes: Sequence[str]) -> np.ndarray:
     places = {unicodedata.normalize('NFC', name): at for at, name in enumerate(classes)}
     weights = np.full(len(classes), np.nan)
     for number, row in enumerate(_read_rows(path), 1):
-        if not row or (number == 1 and row == ['class', 'weight']):
+        if not row or (number == 1 and row in (['class', 'weight'], list(_HEADER))):
             continue
         where = f'--class_weights={path}, line {number}'
         name = unicodedata.normalize('NFC', row[0].strip())
-        if len(row) != 2 or not _is_weight(row[1]):
+        if len(row) not in (2, 3) or not _is_weight(row[-1]):
             raise fields.UsageError(f'{where}: expected CLASS,WEIGHT with a number of at least 0.')
         if name not in places:
             hint = errors.suggest(name, places)
             raise fields.UsageError(f'{where}: the records have no class {name}.{hint}')
         if not math.isnan(weights[places[name]]):
             raise fields.UsageError(f'{where}: a second weight of {name}. Give one.')
-        weights[places[name]] = float(row[1])
+        weights[places[name]] = float(row[-1])
     if missing := [name for name, at in places.items() if math.isnan(weights[at])]:
         raise fields.UsageError(
             f'--class_weights={path}: there is no weight of {", ".join(missing[:5])}. Give each of '

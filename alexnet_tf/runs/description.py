@@ -16,7 +16,7 @@ import numpy as np
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import mean_images, weight_file
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import build, loading
 from input_pipeline import errors
 from input_pipeline.images import rendering as rendering_lib
 
@@ -93,7 +93,9 @@ def _parse(description: Mapping[str, Any]) -> Description:
     settings = description['settings']
     if unknown := set(settings) - {field.name for field in fields.list_settings(schema.Network)}:
         raise ValueError(f'unknown settings {", ".join(sorted(unknown))}')
-    serialization.from_settings({**settings, 'recipe': settings['recipe']})  # checks them
+    if 'recipe' not in settings:
+        raise ValueError('settings without a recipe')
+    recipe = build.resolve_recipe(serialization.from_settings(dict(settings)))  # checks
     names = {name: tuple(description[name]) for name in ('classes', 'words', 'ids')}
     if not all(isinstance(text, str) for text in (*names['classes'], *names['words'])):
         raise ValueError('classes that are not text')
@@ -102,6 +104,8 @@ def _parse(description: Mapping[str, Any]) -> Description:
     if not {len(names['words']), len(names['ids'])} <= {0, len(names['classes'])}:
         raise ValueError('words or ids that are not of the classes')
     mean_image, rendering = _parse_mean_image(description), _parse_rendering(description)
+    if len(mean_image) < (recipe.view_size or recipe.crop_size):
+        raise ValueError(f'a mean image of {len(mean_image)} pixels, fewer than the crop has')
     return Description(settings, **names, mean_image=mean_image, rendering=rendering)
 
 

@@ -64,8 +64,8 @@ def load_initial_weights(
             advice='Give the settings of the run',
             trains=True,
         )
-        if run_directory.read_classes(source) != tuple(classes):
-            layers = names[:-1]
+    if layers is None and _read_classes(source, file) not in ((), tuple(classes)):
+        layers = names[:-1]
     loaded, missing = load(
         model,
         file,
@@ -79,6 +79,14 @@ def load_initial_weights(
     if missing:
         lines.append(f'train: randomly initialised: {", ".join(missing)}')
     return lines, missing
+
+
+def _read_classes(source: pathlib.Path, file: pathlib.Path) -> tuple[str, ...]:
+    """Reads the classes of a run, or of a file that describes its run; () where nothing does."""
+    if source.is_dir():
+        return run_directory.read_classes(source)
+    described = description.find(readers.read(file))
+    return described.classes if described else ()
 
 
 def check_same_network(

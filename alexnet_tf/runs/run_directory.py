@@ -66,7 +66,7 @@ def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) ->
         )
 
 
-def check_same_data(directories: Sequence[str]) -> None:
+def check_same_data(directories: Sequence[str], *, reads_files: bool) -> None:
     """Checks that runs to be averaged were trained on the same records.
 
     Of imported weights the records are not known: they need the same classes.
@@ -78,7 +78,7 @@ def check_same_data(directories: Sequence[str]) -> None:
         return
     data = [read_data(pathlib.Path(name)) for name in directories]
     for name, other in zip(directories[1:], data[1:], strict=True):
-        problem = _find_difference(data[0], other)
+        problem = _find_difference(data[0], other, reads_files)
         if problem:
             raise errors.DataError(
                 f'--ensemble: {name} {problem} than {directories[0]}. Name runs that were trained '
@@ -86,13 +86,15 @@ def check_same_data(directories: Sequence[str]) -> None:
             )
 
 
-def _find_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def _find_difference(first: Mapping[str, Any], other: Mapping[str, Any], reads_files: bool) -> str:
     """Says what is other about a run's data; '' where nothing is."""
     hashes = [data['manifest_sha256'] for data in (first, other)]
     if all(hashes):
         return '' if hashes[0] == hashes[1] else 'was trained on other records'
     if first['classes'] != other['classes']:
         return 'has other classes'
+    if not reads_files:
+        return ''
     renderings = [rendering.Rendering.from_settings(data) for data in (first, other)]
     return '' if renderings[0] == renderings[1] else 'shows image files in another way'
 

@@ -60,7 +60,7 @@ def _evaluate_ensemble(
     options, rows = config.evaluation, []
     if options.search_weights:
         selection.check_split(manifest, options.search_weights, '--search_weights')
-    run_directory.check_same_data(options.ensemble)
+    run_directory.check_same_data(options.ensemble, reads_files=False)
     evaluators = [
         scoring.RunEvaluator(dataclasses.replace(config, run_dir=run_dir), manifest)
         for run_dir in options.ensemble

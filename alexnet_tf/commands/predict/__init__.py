@@ -55,7 +55,7 @@ def run(config: schema.Config) -> None:
 
 def _load_members(config: schema.Config) -> list[loading.TrainedRun]:
     directories = config.evaluation.ensemble or (config.run_dir,)
-    run_directory.check_same_data(directories)
+    run_directory.check_same_data(directories, reads_files=True)
     return [
         loading.load_run(dataclasses.replace(config, run_dir=directory), compiled=True)
         for directory in directories

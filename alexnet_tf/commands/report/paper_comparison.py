@@ -56,7 +56,7 @@ def _list_siblings(run_dir: str) -> list[pathlib.Path]:
 def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
     manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
     for row in results.read_newest(directory):
-        if row['manifest_sha256'] != manifest_sha256:
+        if manifest_sha256 not in ('', row['manifest_sha256']):  # '' of imported weights
             continue  # evaluated on other images
         members = [directory]
         if row['weights']:

@@ -107,6 +107,19 @@ def test_a_run_resumes_only_with_the_weights_that_it_was_started_with(load, tmp_
         other.keep_or_check(tmp_path)
 
 
+def test_a_run_resumes_with_its_own_weights_where_the_file_is_gone(load, tmp_path):
+    path, run_dir = tmp_path / 'weights.csv', tmp_path / 'run'
+    path.write_text('cat,0.3\ndôg,7\n"né, a",0.1\n')
+    run_dir.mkdir()
+    flags_of_run = (f'--class_weights={path}', f'--run_dir={run_dir}')
+    balance = load(*flags_of_run)
+    balance.keep_or_check(run_dir)
+    path.unlink()
+    resumed = load(*flags_of_run)
+    assert resumed.weights == balance.weights
+    resumed.keep_or_check(run_dir)
+
+
 def test_the_log_names_the_extreme_classes(load):
     (line,) = load('--balanced_sampling').describe()
     assert line.endswith('n\u00e9, a (6 images) 0.556, d\u00f4g (1 images) 3.33 times on average')
