@@ -20,6 +20,8 @@ from input_pipeline.sources import detection, entries, folder, listing, sample_i
 from input_pipeline.sources import tfds as tfds_lib
 
 _SECTION = schema.Data()  # the defaults
+# Any of these is of prepared records, even if others are lost.
+_OF_RECORDS = (manifests.MANIFEST, manifests.STATISTICS, writing.UNFINISHED_DIR)
 
 
 def load_manifest(config: schema.Config) -> manifests.Manifest:
@@ -49,9 +51,7 @@ def detect_images(data: schema.Data) -> str:
         return tfds_lib.NAME
     path = files.as_path(place)
     is_list = path.suffix.lower() == '.csv' and path.is_file()
-    holds_records = any(
-        (path / name).exists() for name in (manifests.MANIFEST, writing.UNFINISHED_DIR)
-    )
+    holds_records = any((path / name).exists() for name in _OF_RECORDS)
     if not is_list and (holds_records or not path.is_dir()):
         return ''
     if data.source == tfds_lib.NAME:  # its images do not lie in --data_dir

@@ -120,6 +120,7 @@ def test_the_cache_copies_the_images(images, tmp_path):
         (['1.jpg'], ''),
         (['a/1.jpg', 'b/1.jpg'], 'folder'),
         (['train-00000-of-00001'], 'records'),
+        (['train-00000-of-00001', 'statistics.npz'], ''),  # the manifest was lost
     ],
 )
 def test_what_a_directory_holds_is_detected(tmp_path, content, kind):
@@ -136,6 +137,10 @@ def test_lists_and_names_are_detected(tmp_path):
     places |= {'tfds:mnist': 'tfds', str(tmp_path / 'missing'): ''}
     for place, kind in places.items():
         assert image_index.detect_images(schema.Data(data_dir=place)) == kind
+
+
+def test_a_data_set_by_name_does_not_lie_in_the_directory_for_its_records(tmp_path):
+    assert image_index.detect_images(schema.Data(source='tfds', data_dir=str(tmp_path))) == ''
 
 
 def test_statistics_of_no_images_are_refused():
