@@ -21,6 +21,7 @@ def build(model: keras.Model) -> keras.Model:
         model: A functional model from `alexnet.build` or `cifar.build`, or of some of its layers.
 
     Example:
+    >>> from alexnet_tf.models import alexnet, recipes
     >>> model = alexnet.build(recipes.PAPER, num_classes=10, width=0.1, precision='bfloat16')
     >>> [variable.dtype for variable in build(model).get_layer('fc8').variables]
     ['bfloat16', 'bfloat16']

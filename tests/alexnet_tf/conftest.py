@@ -23,9 +23,9 @@ def tiny():
 
 
 @pytest.fixture(scope='session')
-def command(tiny):
+def command():
     """Runs a command line with a tiny network; returns its exit status."""
-    settings = [f'--{name}={value}' for name, value in tiny.items()]
+    settings = [f'--{name}={value}' for name, value in TINY.items()]
 
     def run(mode, *flags):
         return main.main(['alexnet_tf', f'--mode={mode}', *settings, *flags])
