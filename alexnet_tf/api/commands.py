@@ -1,6 +1,8 @@
 """The commands `--mode=prepare`, `--mode=train` and `--mode=import` as functions."""
 
+import contextlib
 import os
+import shutil
 import tempfile
 import weakref
 from typing import Any
@@ -139,14 +141,14 @@ def load_weights(
     Traceback (most recent call last):
     input_pipeline.errors.DataError: alexnet.pth: no such file.
     """
-    folder = None
-    if run_dir is None:
-        folder = tempfile.TemporaryDirectory(prefix='alexnet_tf-')
-        run_dir = os.path.join(folder.name, 'run')
-    merged = {'weights': weights, 'run_dir': run_dir} | settings
-    config = settings_lib.build_config('import', merged, name='load_weights')
-    import_command.run(config)
-    loaded = classifier.load_run(config.run_dir)
-    if folder:
-        weakref.finalize(loaded, folder.cleanup)
+    with contextlib.ExitStack() as unless_loaded:
+        if run_dir is None:
+            folder = tempfile.mkdtemp(prefix='alexnet_tf-')
+            unless_loaded.callback(shutil.rmtree, folder, ignore_errors=True)
+            run_dir = os.path.join(folder, 'run')
+        merged = {'weights': weights, 'run_dir': run_dir} | settings
+        config = settings_lib.build_config('import', merged, name='load_weights')
+        import_command.run(config)
+        loaded = classifier.load_run(config.run_dir)
+        weakref.finalize(loaded, unless_loaded.pop_all().close)
     return loaded
