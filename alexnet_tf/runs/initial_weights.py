@@ -1,7 +1,7 @@
 """Initialises a network from another run or from a weight file."""
 
 import pathlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -64,13 +64,14 @@ def load_initial_weights(
             advice='Give the settings of the run',
             trains=True,
         )
-    if layers is None and _read_classes(source, file) not in ((), tuple(classes)):
-        layers = names[:-1]
+        if run_directory.read_classes(source) != tuple(classes):
+            layers = names[:-1]
     loaded, missing = load(
         model,
         file,
         recipe=build.resolve_recipe(config),
         trains=True,
+        classes=classes,
         layers=layers or (),
         allow_missing=config.training.init_missing == 'fresh',
         advice='Give --init_missing=fresh to initialise these layers randomly.',
@@ -79,14 +80,6 @@ def load_initial_weights(
     if missing:
         lines.append(f'train: randomly initialised: {", ".join(missing)}')
     return lines, missing
-
-
-def _read_classes(source: pathlib.Path, file: pathlib.Path) -> tuple[str, ...]:
-    """Reads the classes of a run, or of a file that describes its run; () where nothing does."""
-    if source.is_dir():
-        return run_directory.read_classes(source)
-    described = description.find(readers.read(file))
-    return described.classes if described else ()
 
 
 def check_same_network(
@@ -165,6 +158,7 @@ def load(
     *,
     recipe: recipes.Recipe,
     trains: bool = False,
+    classes: Sequence[str] = (),
     **options: Any,
 ) -> tuple[list[str], list[str]]:
     """Loads a file from `find_weights` into a network.
@@ -174,6 +168,8 @@ def load(
         file: The weight file.
         recipe: The hyperparameters of the network.
         trains: Whether training goes before predictions, so that another dropout is fine.
+        classes: Class labels of the network. The last layer of a file that describes a run on
+            other classes is not loaded.
         **options: As of `assign`.
 
     Returns:
@@ -193,6 +189,8 @@ def load(
                 f'{file} is from a run of recipe {trained.name}, which has another network '
                 f'({differences}). Give the settings of the run.'
             )
+        if classes and described.classes != tuple(classes):
+            options['layers'] = topology.list_layer_names(model)[:-1]
     return assign(model, weights, recognition.recognise(weights), **options)
 
 
@@ -200,10 +198,7 @@ def assign(
     model: keras.Model,
     file: weight_file.WeightFile,
     recognised: recognition.Recognition,
-    *,
-    layers: Collection[str] = (),
-    allow_missing: bool = False,
-    advice: str = '',
+    **options: Any,
 ) -> tuple[list[str], list[str]]:
     """Assigns the weights of a file to a network; arguments as of `assignment.assign`.
 
@@ -214,9 +209,8 @@ def assign(
         DataError: The weights do not fit the network, or the file lists the layers of another: of
             the same shapes, unless layers are named one by one.
     """
-    if not layers:
+    if not options.get('layers'):
         _check_order(model, file, recognised)
-    options = {'layers': layers, 'allow_missing': allow_missing, 'advice': advice}
     return assignment.assign(model, file, recognised, **options)
 
 

@@ -238,9 +238,23 @@ def test_weights_that_describe_their_run_are_no_initial_weights_of_another_netwo
     message = (
         r'1\.safetensors is from a run of recipe paper, which has another network \(conv1_order'
     )
-    with pytest.raises(fields.UsageError, match=message):
-        initial_weights.load(run.model, folder / '1.safetensors', recipe=other)
+    for classes in ((), run.classes, ('ant', 'bee')):
+        with pytest.raises(fields.UsageError, match=message):
+            initial_weights.load(run.model, folder / '1.safetensors', recipe=other, classes=classes)
     assert initial_weights.load(run.model, folder / '1.safetensors', recipe=run.recipe)[1] == []
+
+
+def test_the_last_layer_of_a_file_that_describes_a_run_on_other_classes_is_not_loaded(exported):
+    run, folder = exported
+    for classes, missing in ((run.classes, []), (('ant', 'bee'), ['fc8'])):
+        assert (
+            missing
+            == (
+                initial_weights.load(
+                    run.model, folder / '1.safetensors', recipe=run.recipe, classes=classes
+                )[1]
+            )
+        )
 
 
 def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
