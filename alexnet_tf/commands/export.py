@@ -160,8 +160,12 @@ def _write_formats(
         What was measured of an int8 model on the records of `manifest`, by its file's name.
     """
     scored = [kind for kind in kinds if kind not in (*_WEIGHT_WRITERS, _INT8)]
+    exact = _load_exact(trained, load) if scored or _INT8 in kinds else trained
     if scored:
-        _write_scored_formats(scored, trained, load, version=version, path=path, encoded=encoded)
+        tolerance = _TOLERANCE if trained.precision == 'float32' else _NARROW_TOLERANCE
+        _write_scored_formats(
+            scored, exact, version=version, path=path, encoded=encoded, tolerance=tolerance
+        )
     for kind in kinds:
         if kind in _WEIGHT_WRITERS:
             file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
@@ -169,7 +173,7 @@ def _write_formats(
     if _INT8 not in kinds:
         return {}
     file = path.with_name(f'{path.name}{formats.SUFFIXES[_INT8]}')
-    comparison = quantized.write(file, _load_exact(trained, load), manifest)
+    comparison = quantized.write(file, exact, manifest)
     print(f'export: {file}: {quantized.describe(comparison)}')
     return {file.name: comparison}
 
@@ -199,14 +203,13 @@ _WEIGHT_WRITERS = {'safetensors': _write_safetensors, 'keras': _write_keras}
 def _write_scored_formats(
     kinds: Sequence[str],
     trained: loading.TrainedRun,
-    load: Callable[..., loading.TrainedRun],
     *,
     version: pathlib.Path,
     path: pathlib.Path,
     encoded: Sequence[bytes],
+    tolerance: float,
 ) -> None:
-    is_exact, size = trained.precision == 'float32', len(trained.mean_image)
-    trained = _load_exact(trained, load)
+    size = len(trained.mean_image)
     squares = np.stack(
         [decoding.resize_to_square(decoding.decode(image), size).numpy() for image in encoded]
     )
@@ -219,7 +222,7 @@ def _write_scored_formats(
             trained.model,
             trained.preprocess,
             reference=(squares, scores),
-            tolerance=_TOLERANCE if is_exact else _NARROW_TOLERANCE,
+            tolerance=tolerance,
         )
         print(
             f'export: {file}, checked on the same images: scores differ by at most {difference:.1g}'

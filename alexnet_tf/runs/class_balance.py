@@ -109,12 +109,12 @@ def load(config: schema.Config, manifest: manifests.Manifest) -> ClassBalance:
     if training.class_weights == BALANCED:
         weights = compute_balanced_weights(counts)
     elif training.class_weights:
-        given = pathlib.Path(training.class_weights)
+        source = pathlib.Path(training.class_weights)
         kept = pathlib.Path(config.run_dir, WEIGHTS_FILE)
-        if kept.exists() and not given.exists():  # resumed after the file was moved
+        if kept.exists() and not source.exists():  # resumed after the file was moved
             weights = read_weights(kept, manifest.classes)
         else:
-            weights = read_weights(given, manifest.classes)
+            weights = read_weights(source, manifest.classes)
             drawn = np.sign(counts) if training.balanced_sampling else counts
             weights = _normalize(weights, drawn)
     sampled = labels if training.balanced_sampling else None

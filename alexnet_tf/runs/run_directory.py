@@ -47,6 +47,16 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
     return data
 
 
+def may_be_of(data: Mapping[str, Any], manifest_sha256: str) -> bool:
+    """Returns whether records are those of a run, as far as is known: of imported weights, not.
+
+    Args:
+        data: Of the run, from `read_data`.
+        manifest_sha256: Hash of the records' manifest.
+    """
+    return data['manifest_sha256'] in ('', manifest_sha256)
+
+
 def read_classes(directory: pathlib.Path) -> tuple[str, ...]:
     """Reads the class labels that a run was trained on, in label order."""
     return tuple(read_data(directory)['classes'])

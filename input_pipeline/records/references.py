@@ -43,14 +43,16 @@ def create(
     path = getattr(read, 'path', '')
     if not path:
         return None
-    offset, size = getattr(read, 'offset', 0), read.size
-    with files.as_path(path).open('rb') as file:
-        file.seek(offset)
-        start = file.read(size).find(encoded)
+    offset, file_bytes = getattr(read, 'offset', 0), files.get_size(path)
+    if len(encoded) == file_bytes:  # all of the file, which was just read
+        start = 0
+    else:
+        with files.as_path(path).open('rb') as file:
+            file.seek(offset)
+            start = file.read(read.size).find(encoded)
     if start < 0:
         return None
     digest = hashlib.sha256(encoded).digest()
-    file_bytes = files.get_size(path)
     head = _HEAD.pack(offset + start, len(encoded), file_bytes, is_plain, digest)
     return head + os.fsencode(make_relative(path, root))
 

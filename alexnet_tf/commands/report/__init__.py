@@ -64,7 +64,7 @@ def _summarise(config: schema.Config, epochs, rows, analysis: validation.Validat
     data = run_directory.read_data(directory)
     lines = _describe_training(directory, epochs, data)
     for row in rows:
-        same_records = data['manifest_sha256'] in ('', row['manifest_sha256'])
+        same_records = run_directory.may_be_of(data, row['manifest_sha256'])
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
             lines.append(f'  validation accuracy  {_describe_result(row, analysis)}')
     if analysis.errors:

@@ -101,7 +101,7 @@ def _describe_data(analysis: validation.ValidationAnalysis, data: Mapping[str, A
 
 def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, ...]:
     split = row['split']
-    if data['manifest_sha256'] not in ('', row['manifest_sha256']):
+    if not run_directory.may_be_of(data, row['manifest_sha256']):
         split = f'{split} of other records ({row["manifest_sha256"][:8]})'
     return split, *result_tables.format_cells(row, len(data['classes'])), row['step']
 

@@ -54,9 +54,9 @@ def _list_siblings(run_dir: str) -> list[pathlib.Path]:
 
 
 def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
-    manifest_sha256 = run_directory.read_data(directory)['manifest_sha256']
+    data = run_directory.read_data(directory)
     for row in results.read_newest(directory):
-        if manifest_sha256 not in ('', row['manifest_sha256']):  # '' of imported weights
+        if not run_directory.may_be_of(data, row['manifest_sha256']):
             continue  # evaluated on other images
         members = [directory]
         if row['weights']:
@@ -69,7 +69,7 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
             name=row['run_dir'] if row['weights'] else str(directory),
             kinds=tuple(sorted(map(_classify, configs))),
             changes=changes.pop() if len(changes) == 1 else 'mixed',
-            group=' '.join([manifest_sha256, *sorted(map(_list_other_settings, configs))]),
+            group=' '.join([data['manifest_sha256'], *sorted(map(_list_other_settings, configs))]),
             split=row['split'],
             views=int(row['views']),
             examples=int(row['examples']),
