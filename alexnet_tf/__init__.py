@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from alexnet_tf.api.preprocessing import preprocess_input as preprocess_input
     from alexnet_tf.config.fields import UsageError as UsageError
     from alexnet_tf.models.recipes import Recipe as Recipe
+    from alexnet_tf.training.lars import LARS as LARS
     from alexnet_tf.training.optimizer import PaperSGD as PaperSGD
     from input_pipeline.errors import DataError as DataError
 
@@ -42,6 +43,7 @@ _HOMES = {
     'AlexNet': 'alexnet_tf.api.network',
     'Classifier': 'alexnet_tf.api.classifier',
     'DataError': 'input_pipeline.errors',
+    'LARS': 'alexnet_tf.training.lars',
     'PaperSGD': 'alexnet_tf.training.optimizer',
     'PlateauSchedule': 'alexnet_tf.api.callbacks',
     'Recipe': 'alexnet_tf.models.recipes',

@@ -22,6 +22,7 @@ CLASSES = {
         *('Flatten', 'GlobalAveragePooling2D', 'MaxPooling2D', 'ReLU', 'Rescaling'),
         'ZeroPadding2D',
     ),
+    'alexnet_tf.training.lars': ('LARS',),
     'alexnet_tf.training.optimizer': ('PaperSGD',),
 }
 

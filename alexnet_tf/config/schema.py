@@ -234,9 +234,16 @@ class Network(fields.Section):
             'one_device': 'the whole network',
             'two_columns': 'one column each, as in the paper',
             'mirrored': 'a replica of the network each',
-            'multi_worker': 'a replica on each GPU, see TF_CONFIG',
+            'multi_worker': 'a replica on each GPU of each worker',
         },
         modes=_INITIALISE,
+    )
+    worker_timeout_secs: float = fields.setting(
+        120.0,
+        'Seconds to wait for other workers, and of silence until one is lost.',
+        low=5,
+        high=86_400,
+        modes=_TRAIN,
     )
     precision: str = fields.setting('float32', 'Dtype of activations:', choices=_DTYPES)
     columns: int | None = fields.setting(
@@ -268,13 +275,13 @@ class Network(fields.Section):
     crop_size: int | None = fields.setting(None, 'Side of the crop.', low=11, high=256)
     training_crop_size: int | None = fields.setting(
         None,
-        'Side in training, with --global_pooling. 0: --crop_size.',
+        'Side in training, if smaller. 0: --crop_size.',
         low=0,
         high=256,
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of what evaluation resizes to --crop_size. 0: that.', low=0, high=256
+        None, 'Side that evaluation resizes to it. 0: --crop_size.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -327,7 +334,19 @@ class Training(fields.Section):
 
     modes: ClassVar = _TRAIN
 
+    optimizer: str | None = fields.setting(
+        None,
+        'Momentum (sgd), or for large batches lars.',
+        choices=('sgd', 'lars'),
+        modes=_UPDATE,
+    )
+    trust_coefficient: float | None = fields.setting(
+        None, 'Factor of the learning rates of --optimizer=lars.', low=1e-9, modes=_UPDATE
+    )
     learning_rate: float | None = fields.setting(None, 'Initial learning rate.', low=0)
+    base_batch_size: int | None = fields.setting(
+        None, 'Batch size it is for; others scale it. 0: any.', low=0
+    )
     bias_rate_multiplier: float | None = fields.setting(
         None, 'Learning rate of biases, as a multiple.', low=0
     )
@@ -351,14 +370,14 @@ class Training(fields.Section):
         low=0,
     )
     max_steps: int | None = fields.setting(
-        None, 'Steps after which training ends, if --epochs are not done. 0: none.', low=0
+        None, 'Steps to end after, within --epochs. 0: none.', low=0
     )
     validate_every_epochs: int = fields.setting(1, 'Epochs between two validations.', low=1)
     stop_train_error: float = fields.setting(
         -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
     )
     stop_after_worse_epochs: int = fields.setting(
-        0, 'Stop after so many validations without a lower error. 0: never.', low=0
+        0, 'Validations without gain to stop after. 0: never.', low=0
     )
     schedule: str | None = fields.setting(
         None,
@@ -368,10 +387,14 @@ class Training(fields.Section):
             'list': 'by 10 after each of --drop_epochs',
             'geometric': 'by 250 in all, in quarters of --epochs',
             'cosine': 'at every step, to 0 along half a cosine',
+            'polynomial': 'at every step, to 0 along a power',
         },
     )
     warmup: float | None = fields.setting(
-        None, 'Share of a cosine schedule in which the rate rises.', low=0, high=0.9
+        None, 'Share of such a schedule in which the rate rises.', low=0, high=0.9
+    )
+    decay_power: float | None = fields.setting(
+        None, 'Exponent of --schedule=polynomial.', low=0.1, high=10
     )
     label_smoothing: float | None = fields.setting(
         None, 'Share of the targets for all classes alike.', low=0, high=0.9, modes=_UPDATE
@@ -387,7 +410,7 @@ class Training(fields.Section):
     )
     min_crop_area: float | None = fields.setting(
         None,
-        'Smallest share of the image in a resized crop. 0: none.',
+        'Least area of resized crops, as a share. 0: none.',
         low=0,
         high=1,
         modes=_UPDATE,
@@ -426,9 +449,7 @@ class Training(fields.Section):
     init_missing: str = fields.setting(
         'refuse', 'If a layer has no such weights: refuse, or fresh.', choices=('refuse', 'fresh')
     )
-    linear_head: bool = fields.setting(
-        False, 'Fit the last layer to the others as loaded, before the first step.'
-    )
+    linear_head: bool = fields.setting(False, 'Fit the last layer to the others before step 1.')
     class_weights: str = fields.setting(
         '',
         'Weights of the loss by class: balanced, or a file of lines CLASS,WEIGHT. They are scaled '

@@ -99,7 +99,13 @@ class Recipe:
         dropout_on_inputs: Whether it is their inputs instead.
         dropout_inverted: Whether to scale by 1 / (1 - dropout) in training, instead of by
             1 - dropout at test time.
-        learning_rate: The learning rate of weights at the start (P 5).
+        optimizer: 'sgd', momentum (P 5), or 'lars', the same at a learning rate by layer (You et
+            al., 2017).
+        trust_coefficient: The share of its norm that a layer's weights move by at a learning rate
+            of 1, with 'lars'.
+        learning_rate: The learning rate of weights at the start (P 5), or after the warm-up.
+        base_batch_size: The batch size that the learning rate is for; it is in proportion to
+            another one. 0: it is the same for all.
         bias_rate_multiplier: The learning rate of biases, as a multiple of the weights'.
         layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER@EPOCHS'.
         momentum: The fraction of the velocity that is kept (P 5).
@@ -109,8 +115,10 @@ class Recipe:
         epochs: Passes over the training set (P 5).
         max_steps: The steps after which training ends before that; 0 for no such number.
         schedule: 'plateau', which divides the learning rate when the validation error stops
-            improving (P 5), 'list', 'geometric' or 'cosine'.
-        warmup: The share of a 'cosine' schedule in which the learning rate rises from 0.
+            improving (P 5), 'list', 'geometric', 'cosine' or 'polynomial'.
+        warmup: The share of a 'cosine' or 'polynomial' schedule in which the learning rate rises
+            from 0.
+        decay_power: The exponent of the 'polynomial' schedule.
         label_smoothing: The probability that targets move from the label to all classes alike
             (Szegedy et al., 2016).
         drop_epochs: The epochs after which the 'list' schedule divides the learning rate by 10.
@@ -169,7 +177,10 @@ class Recipe:
     dropout: float = 0.5
     dropout_on_inputs: bool = False
     dropout_inverted: bool = False
+    optimizer: str = 'sgd'
+    trust_coefficient: float = 0.001
     learning_rate: float = 0.01
+    base_batch_size: int = 0
     bias_rate_multiplier: float = 1.0
     layer_rates: tuple[str, ...] = ()
     momentum: float = 0.9
@@ -180,6 +191,7 @@ class Recipe:
     max_steps: int = 0
     schedule: str = 'plateau'
     warmup: float = 0.0
+    decay_power: float = 2.0
     label_smoothing: float = 0.0
     drop_epochs: tuple[int, ...] = ()
     reshuffle: bool = True

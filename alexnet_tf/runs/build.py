@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.training import distribution, loss_scale, optimizer, steps, targets
+from alexnet_tf.training import distribution, lars, loss_scale, optimizer, steps, targets
 from input_pipeline.batches import augmentation, preprocessing
 from input_pipeline.records import manifests
 
@@ -68,14 +69,7 @@ def build_learner(
     devices = () if replicas.number > 1 else config.network.devices
     with replicas.scope():
         model = build_model(config, recipe, num_classes, devices=devices, compiled=True)
-        sgd = optimizer.PaperSGD(
-            recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            bias_multiplier=recipe.bias_rate_multiplier,
-            layer_decays=recipe.layer_decays(),
-        )
+        sgd = _create_optimizer(recipe)
         sgd.build(model.trainable_variables)
         scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
     step = steps.create_training_step(
@@ -88,6 +82,20 @@ def build_learner(
         targets=_build_targets(recipe, config.seed, class_weights),
     )
     return Learner(model, sgd, scale, step)
+
+
+def _create_optimizer(recipe: recipes.Recipe) -> optimizer.PaperSGD:
+    create = optimizer.PaperSGD
+    if recipe.optimizer == 'lars':
+        create = functools.partial(lars.LARS, trust_coefficient=recipe.trust_coefficient)
+    return create(
+        recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        bias_multiplier=recipe.bias_rate_multiplier,
+        layer_decays=recipe.layer_decays(),
+    )
 
 
 def _build_targets(
@@ -254,14 +262,15 @@ def create_replicas(config: schema.Config) -> distribution.SingleReplica:
     """Creates the replicas of the network that a config asks for, before TensorFlow runs anything.
 
     Raises:
-        UsageError: A device does not exist, or TF_CONFIG describes no cluster.
+        UsageError: A device does not exist, or nothing describes a cluster.
+        PeerDisconnected: Other workers did not come.
     """
     strategy, devices = config.network.strategy, config.network.devices
     placement.create_logical_cpus(devices)
     with _usage_errors():
         if strategy != 'multi_worker':
             placement.check_devices(devices)
-        return distribution.create_replicas(strategy, devices)
+        return distribution.create_replicas(strategy, devices, config.network.worker_timeout_secs)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import provenance
 from alexnet_tf.runs import build, run_directory
-from alexnet_tf.training import distribution
+from alexnet_tf.training import distribution, schedule
 from input_pipeline import errors, files, locks
 from input_pipeline.images import rendering
 from input_pipeline.records import manifests
@@ -26,6 +26,7 @@ _FREE_SETTINGS = {
     *('checkpoint_secs', 'stop_after_worse_epochs'),
     *('log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
+    'worker_timeout_secs',
     recipes.FORMER_ORDER,  # the recipe's conv1_order counts
 }
 
@@ -138,7 +139,8 @@ def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
     names = {field.name for section in sections for field in fields.list_settings(section)}
     fixed = {name: values[name] for name in (names | {'seed'}) - _FREE_SETTINGS}
     recipe = dataclasses.asdict(build.resolve_recipe(config))
-    if recipe['schedule'] in ('geometric', 'cosine'):  # every learning rate depends on the end
+    # Every learning rate depends on the end.
+    if recipe['schedule'] in ('geometric', *schedule.ENDING):
         fixed |= {'epochs': None, 'max_steps': None}
     # A flag with the recipe's own value changes nothing.
     return fixed | {name: recipe[name] for name in fixed.keys() & recipe}

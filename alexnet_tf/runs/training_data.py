@@ -12,6 +12,12 @@ from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets
 from input_pipeline.records import caching, manifests, references
 
+# Flags that count only with a value of another one.
+_BELONGS_TO = {
+    'drop_epochs': ('schedule', 'list'),
+    'decay_power': ('schedule', 'polynomial'),
+    'trust_coefficient': ('optimizer', 'lars'),
+}
 _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 
@@ -131,11 +137,12 @@ def check_settings(
         UsageError: They do not.
     """
     check_image_size(recipe, manifest)
-    if config.training.drop_epochs and recipe.schedule != 'list':
-        raise fields.UsageError(
-            f'--drop_epochs belongs to --schedule=list, but the schedule is {recipe.schedule}. '
-            'Leave one of the flags out.'
-        )
+    for name, (other, value) in _BELONGS_TO.items():
+        if getattr(config.training, name) and getattr(recipe, other) != value:
+            raise fields.UsageError(
+                f'--{name} belongs to --{other}={value}, but the {other} is '
+                f'{getattr(recipe, other)}. Leave one of the flags out.'
+            )
     if recipe.schedule == 'plateau' and config.training.validate_every_epochs > 1:
         raise fields.UsageError(
             f'--validate_every_epochs={config.training.validate_every_epochs}: --schedule=plateau '

@@ -199,15 +199,20 @@ class PaperSGD(keras.optimizers.Optimizer):
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         """Updates the variables with `apply`'s gradients."""
+        # Keras would sum gradients over the only replica, too: all of them in one operation.
         if self._distribution_strategy.num_replicas_in_sync > 1:
-            super()._backend_update_step(grads, trainable_variables, learning_rate)
-        else:  # Keras would sum gradients over the only replica: all of them in one operation
-            self._update_each(grads, trainable_variables)
+            pairs = self._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
+            grads = [gradient for gradient, _ in pairs]
+        self._update_each(grads, trainable_variables)
 
     def _update_each(self, gradients, variables) -> None:
-        learning_rate = tf.convert_to_tensor(self.learning_rate)  # read once for all
-        for gradient, variable in zip(gradients, variables, strict=True):
-            self.update_step(gradient, variable.value, learning_rate)
+        rates = self._compute_learning_rates(gradients, variables)
+        for gradient, variable, rate in zip(gradients, variables, rates, strict=True):
+            self.update_step(gradient, variable.value, rate)
+
+    def _compute_learning_rates(self, gradients, variables) -> Sequence[tf.Tensor]:
+        """Computes the learning rate of each variable, before it is multiplied."""
+        return [tf.convert_to_tensor(self.learning_rate)] * len(variables)  # read once for all
 
     def _decay(self, decay: float, variable, velocity, rate, gradient):
         """Applies weight decay, and returns the gradient for the momentum kernel."""

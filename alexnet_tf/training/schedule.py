@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from alexnet_tf.models import recipes
 
+# Schedules that change the learning rate at every step, down to 0 at the end.
+ENDING = ('cosine', 'polynomial')
 FACTOR = 10.0
 MAX_DROPS = 3
 # Of the geometric schedule: the first learning rate over the last, and how many there are.
@@ -26,18 +28,34 @@ def compute_learning_rate(
         recipe: Names the schedule and its hyperparameters.
         validation_errors: Top-1 error in [0, 1] after each epoch done.
         patience_epochs: See `plateau`.
-        share_done: The share of all steps that is done; only 'cosine' changes within an epoch.
+        share_done: The share of all steps that is done; only ENDING change within an epoch.
     """
-    epochs_done = len(validation_errors)
+    epochs_done, initial = len(validation_errors), scale_learning_rate(recipe)
     if epochs_done >= recipe.epochs:
         return None
-    if recipe.schedule == 'cosine':
-        return cosine(recipe.learning_rate, share_done, recipe.warmup)
-    if recipe.schedule == 'list':
-        return step_decay(recipe.learning_rate, recipe.drop_epochs, epochs_done)
-    if recipe.schedule == 'geometric':
-        return geometric(recipe.learning_rate, epochs_done, recipe.epochs)
-    return plateau(recipe.learning_rate, validation_errors, patience_epochs)
+    match recipe.schedule:
+        case 'cosine':
+            return cosine(initial, share_done, recipe.warmup)
+        case 'polynomial':
+            return polynomial(initial, share_done, recipe.warmup, power=recipe.decay_power)
+        case 'list':
+            return step_decay(initial, recipe.drop_epochs, epochs_done)
+        case 'geometric':
+            return geometric(initial, epochs_done, recipe.epochs)
+        case _:
+            return plateau(initial, validation_errors, patience_epochs)
+
+
+def scale_learning_rate(recipe: recipes.Recipe) -> float:
+    """Scales the learning rate in proportion to the batch size (Goyal et al., 2017).
+
+    >>> recipe = recipes.PAPER.replace(learning_rate=0.02, base_batch_size=128)
+    >>> scale_learning_rate(recipe.replace(batch_size=512))
+    0.08
+    """
+    if not recipe.base_batch_size:
+        return recipe.learning_rate
+    return recipe.learning_rate * recipe.batch_size / recipe.base_batch_size
 
 
 def count_steps(recipe: recipes.Recipe, examples: int) -> int:
@@ -101,6 +119,23 @@ def cosine(peak: float, share_done: float, warmup: float = 0.0) -> float:
     if share_done < warmup:
         return peak * share_done / warmup
     return peak * 0.5 * (1.0 + math.cos(math.pi * (share_done - warmup) / (1.0 - warmup)))
+
+
+def polynomial(peak: float, share_done: float, warmup: float = 0.0, *, power: float = 2.0) -> float:
+    """Raises the learning rate from 0 along a line, then lowers it to 0 along a power.
+
+    Args:
+        peak: The largest learning rate.
+        share_done: The share of training that is done, in [0, 1].
+        warmup: The share of training in which it rises.
+        power: The exponent of the share that is left: 1 is a line, 2 a parabola.
+
+    >>> [round(polynomial(1.0, share, warmup=0.2), 3) for share in (0.1, 0.2, 0.6, 1.0)]
+    [0.5, 1.0, 0.25, 0.0]
+    """
+    if share_done < warmup:
+        return peak * share_done / warmup
+    return peak * ((1.0 - share_done) / (1.0 - warmup)) ** power
 
 
 def geometric(initial: float, epochs_done: int, epochs: int) -> float:

@@ -13,6 +13,7 @@ NAMES = [
     'AlexNet',
     'Classifier',
     'DataError',
+    'LARS',
     'PaperSGD',
     'PlateauSchedule',
     'Recipe',

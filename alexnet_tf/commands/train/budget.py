@@ -17,7 +17,7 @@ from alexnet_tf.commands.report import examples as report_examples
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import alexnet, flops, placement, recipes
 from alexnet_tf.runs import build, run_directory, training_data
-from alexnet_tf.training import distribution
+from alexnet_tf.training import distribution, schedule
 from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
@@ -96,9 +96,9 @@ def check_schedule(recipe: recipes.Recipe, what: str) -> None:
     Raises:
         UsageError: It has none.
     """
-    if recipe.schedule != 'cosine':
+    if recipe.schedule not in schedule.ENDING:
         raise fields.UsageError(
-            f'{what} needs --schedule=cosine, as --recipe=modern has it; that of '
+            f'{what} needs --schedule=cosine, as --recipe=modern has it, or polynomial; that of '
             f'--recipe={recipe.name} is {recipe.schedule}.'
         )
 
@@ -154,7 +154,7 @@ def _choose_batch(config: schema.Config, examples: int) -> dict[str, Any]:
         chosen['precision'] = 'bfloat16'
     if config.training.batch_size is None and examples < _MANY_EXAMPLES:
         chosen['batch_size'] = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
-        if config.training.learning_rate is None:
+        if config.training.learning_rate is None and not recipe.base_batch_size:
             share = chosen['batch_size'] / recipe.batch_size
             chosen['learning_rate'] = recipe.learning_rate * share
     return chosen

@@ -6,7 +6,7 @@ import pytest
 from alexnet_tf.config import fields, flags, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build
-from alexnet_tf.training import loss_scale
+from alexnet_tf.training import lars, loss_scale, optimizer
 from input_pipeline.records import manifests
 
 TINY = ('--recipe=source2012', '--width=0.05', '--crop_size=67', '--batch_size=2')
@@ -42,6 +42,19 @@ def test_a_learner_trains_its_network_and_lists_all_variables(precision):
     assert 'conv1_a_kernel_velocity' in names
     assert isinstance(learner.loss_scale, loss_scale.LossScale) == (precision == 'float16')
     assert ('loss_scale' in names) == (precision == 'float16')
+
+
+def test_the_optimizer_is_the_recipes():
+    """By type and arguments, on the smallest network."""
+    options = ('--recipe=figure1', '--momentum=0.8', '--weight_decay=0.002')
+    for flag, kind in (('sgd', optimizer.PaperSGD), ('lars', lars.LARS)):
+        config = flags.parse(['a', '--mode=train', *options, f'--optimizer={flag}'])
+        recipe = build.resolve_recipe(config).replace(trust_coefficient=0.02)
+        replicas = build.create_replicas(config)
+        created = build.build_learner(config, recipe, 3, replicas=replicas).optimizer
+        assert type(created) is kind
+        assert (created.momentum, created.weight_decay) == (0.8, 0.002)
+        assert created.get_config().get('trust_coefficient', 0.02) == 0.02
 
 
 def test_old_flags_and_run_directories_order_the_layers_after_conv1():

@@ -60,6 +60,8 @@ def create_manifest(size=256):
     ('arguments', 'size', 'replicas', 'message'),
     [
         (('--drop_epochs=3', '--recipe=paper'), 256, 1, 'belongs to --schedule=list'),
+        (('--decay_power=3', '--recipe=modern'), 256, 1, 'polynomial, but the schedule is cosine'),
+        (('--trust_coefficient=1',), 256, 1, 'belongs to --optimizer=lars, .* is sgd'),
         (('--batch_size=10',), 256, 4, 'a multiple of 4'),
         (('--batch_size=10', '--accumulate_steps=3'), 256, 2, 'a multiple of 6'),
         (('--crop_size=67',), 32, 1, 'the images in records are 32 x 32'),

@@ -80,11 +80,26 @@ def test_the_recipe_decides_the_schedule_and_the_multipliers(
         assert schedule.compute_multipliers(recipe, epochs_done) == expected
 
 
-def test_a_cosine_schedule_follows_the_share_of_all_steps():
-    recipe = recipes.PAPER.replace(schedule='cosine', epochs=4, learning_rate=2.0, warmup=0.25)
+@pytest.mark.parametrize(('name', 'middle'), [('cosine', 1.0), ('polynomial', 2 * 0.5**3)])
+def test_some_schedules_follow_the_share_of_all_steps(name, middle):
+    recipe = recipes.PAPER.replace(
+        schedule=name, epochs=4, learning_rate=2.0, warmup=0.25, decay_power=3.0
+    )
     rates = [
         schedule.compute_learning_rate(recipe, [0.5] * epoch, patience_epochs=5, share_done=share)
         for epoch, share in [(0, 0.0), (0, 0.125), (1, 0.25), (2, 0.625), (3, 1.0), (4, 1.0)]
     ]
-    assert rates[:-1] == pytest.approx([0, 1, 2, 1, 0], abs=1e-4)
+    assert rates[:-1] == pytest.approx([0, 1, 2, middle, 0], abs=1e-4)
     assert rates[-1] is None
+
+
+@pytest.mark.parametrize('name', ['plateau', 'list', 'geometric', 'cosine', 'polynomial'])
+def test_the_learning_rate_is_in_proportion_to_the_batch_size_if_it_is_for_one(name):
+    recipe = recipes.PAPER.replace(schedule=name, learning_rate=0.02, batch_size=1024)
+    rates = [
+        schedule.compute_learning_rate(
+            recipe.replace(base_batch_size=base), [], patience_epochs=5, share_done=0.1
+        )
+        for base in (0, 1024, 256)
+    ]
+    assert rates[1:] == pytest.approx([rates[0], 4 * rates[0]])
