@@ -2,7 +2,8 @@
 
 An epoch visits all shards in a permuted order, a group of them at a time. A group is read whole and
 fully shuffled: a restart reads at most one group again, never the epoch, and reading stays
-sequential. The order does not depend on cores, parallelism or tuning.
+sequential. The order does not depend on cores, parallelism or tuning. With several lanes each has
+such an order of its own.
 
 Records come in chunks, since an image's share of a chunk's operations is a fraction of the cost of
 operations of its own.
@@ -10,17 +11,15 @@ operations of its own.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from input_pipeline.batches import balancing, random_bits
+from input_pipeline.batches import lanes as lanes_lib
 
 CHUNK = 32  # decoded images that fit into a core's cache
-
-Shards = Sequence[tuple[str, int]]  # (path, number of records)
 
 
 class Chunk(NamedTuple):
@@ -54,17 +53,21 @@ class EpochReader:
             examples of two epochs.
         seed: Seed of the order.
         reshuffle: Whether each epoch has an order of its own; otherwise all have the files' order.
-        group_examples: Most examples in a group; two groups are in memory at a time. The order
-            depends on this number.
+        group_examples: Most examples in a group, unless a shard has more; two groups of each lane
+            are in memory at a time. The order depends on this number.
         tolerant: Whether a record that cannot be read becomes an empty string; in a damaged file,
             all records from the damage on.
-        share: (i, n): only the i-th of n equal parts of every batch. All records are read.
+        share: (i, n): only the i-th of n equal parts of every batch. One lane is read whole for
+            it; of several lanes only those that the part consists of, if n divides their number.
         balanced_labels: The label of each record, (examples,) int64, if every class shall be drawn
             equally often: an epoch then leaves out some examples and repeats others, see
-            `balancing.BalancedDraws`. None: an epoch has each example once.
+            `balancing.BalancedDraws`. None: an epoch has each example once. Only with one lane.
+        lanes: Number of lanes, see `lanes.divide`; it divides `batch_size`. Of a batch, the first
+            rows are of the first lane, as many of the next one, and so on.
+        bytes_read: Counts the bytes of the records that were read, () int64.
     """
 
-    shards: Shards
+    shards: lanes_lib.Shards
     batch_size: int = 1
     seed: int = 0
     reshuffle: bool = True
@@ -72,11 +75,15 @@ class EpochReader:
     tolerant: bool = False
     share: tuple[int, int] = (0, 1)
     balanced_labels: np.ndarray | None = None
+    lanes: int = 1
+    bytes_read: tf.Variable | None = None
 
     @property
     def num_examples(self) -> int:
         """Number of examples in an epoch, of all shares."""
-        return self._draws.num_examples if self._draws else int(self._counts.sum())
+        if self._draws:
+            return self._draws.num_examples
+        return sum(records for _, records in self.shards)
 
     def read_chunks(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None = 1
@@ -84,9 +91,11 @@ class EpochReader:
         """Reads the rest of some epochs.
 
         Args:
-            start: The first epoch, from 0, and the number of its examples that were already read.
+            start: The first epoch, from 0, and the number of its examples that were already read:
+                with several lanes, whole batches.
             epochs: Number of the last epoch, plus one. None: each iteration over the data set reads
-                one whole epoch, the first one `start[0]`, and the next one the epoch after it.
+                one whole epoch, the first one `start[0]`, and the next one the epoch after it; only
+                with one lane.
 
         Returns:
             A data set of Chunk.
@@ -95,18 +104,38 @@ class EpochReader:
             tf.errors.InvalidArgumentError: While iterating, when a shard holds another number of
                 records than `shards` says.
         """
-        if epochs is None:
-            numbers = self._count_groups_of_next_epoch(start[0])
-        else:
-            first = start[0] * self._groups + self._find_group(*start)
-            numbers = tf.data.Dataset.range(first, epochs * self._groups)
+        if self.lanes == 1:
+            return self._read_lane(0, self._number_groups(start, epochs), start)
+        spans = [self._find_span(lane, start, epochs) for lane in range(len(self._own_lanes))]
+        places = tf.data.Dataset.from_tensor_slices((*np.array(spans).T, range(len(spans))))
+
+        @tf.autograph.experimental.do_not_convert
+        def read_lane(first, last, lane):
+            chunks = self._read_lane(lane, tf.data.Dataset.range(first, last), start)
+            return chunks.rebatch(self._lane_rows)
+
+        return places.interleave(read_lane, cycle_length=len(spans)).rebatch(CHUNK)
+
+    def _read_lane(self, lane, numbers: tf.data.Dataset, start) -> tf.data.Dataset:
+        """The chunks of a lane, from the numbers of its groups."""
 
         @tf.autograph.experimental.do_not_convert  # conversion takes a third of the start-up time
         def read_group(number):
-            return self._read_group(number, start)
+            return self._read_group(lane, number, start)
 
         chunks = numbers.map(read_group, num_parallel_calls=1, deterministic=True).prefetch(1)
         return chunks.flat_map(lambda chunks: chunks)
+
+    def _number_groups(self, start, epochs: int | None) -> tf.data.Dataset:
+        """The numbers of the groups of the only lane, counted through all epochs."""
+        if epochs is None:
+            return self._count_groups_of_next_epoch(start[0])
+        return tf.data.Dataset.range(*self._find_span(0, start, epochs))
+
+    def _find_span(self, lane: int, start, epochs: int) -> tuple[int, int]:
+        """The first of a lane's groups, counted through all epochs, and the last one plus one."""
+        groups = int(self._groups[lane])
+        return start[0] * groups + self._find_group(lane, *start), epochs * groups
 
     def _count_groups_of_next_epoch(self, first_epoch: int) -> tf.data.Dataset:
         """The groups' numbers, counted through all epochs, of another epoch at each iteration."""
@@ -116,25 +145,37 @@ class EpochReader:
         @tf.autograph.experimental.do_not_convert
         def count_groups(_):
             # Not two operations, between which another iterator could count.
-            first = (next_epoch.assign_add(1, read_value=True) - 1) * self._groups
-            return tf.data.Dataset.range(first, first + self._groups)
+            groups = self._groups[0]
+            first = (next_epoch.assign_add(1, read_value=True) - 1) * groups
+            return tf.data.Dataset.range(first, first + groups)
 
         numbers = tf.data.Dataset.range(1).flat_map(count_groups)
         numbers.next_epoch = next_epoch  # functions hold variables by weak references only
         return numbers
 
-    @functools.cached_property
-    def _counts(self) -> np.ndarray:
-        return np.array([records for _, records in self.shards], np.int64)
-
-    @functools.cached_property
-    def _group_shards(self) -> int:
-        return max(1, self.group_examples // int(self._counts.max()))
+    @property
+    def _own_lanes(self) -> range:
+        """The lanes that are read."""
+        part, parts = self.share if self.lanes > 1 else (0, 1)
+        return range(part * self.lanes // parts, (part + 1) * self.lanes // parts)
 
     @property
-    def _groups(self) -> int:
-        """Number of groups in an epoch."""
-        return -(-len(self.shards) // self._group_shards)
+    def _lane_rows(self) -> int:
+        """Rows of a batch that are of one lane."""
+        return self.batch_size // self.lanes
+
+    @functools.cached_property
+    def _parts(self) -> lanes_lib.Parts:
+        return lanes_lib.divide(self.shards, self.lanes, self._own_lanes)
+
+    @functools.cached_property
+    def _group_parts(self) -> int:
+        return max(1, self.group_examples // int(self._parts.sizes.max()))
+
+    @property
+    def _groups(self) -> np.ndarray:
+        """Number of groups in an epoch of each lane, int64."""
+        return -(-np.diff(self._parts.splits) // self._group_parts)
 
     @functools.cached_property
     def _draws(self) -> balancing.BalancedDraws | None:
@@ -142,42 +183,44 @@ class EpochReader:
         return None if labels is None else balancing.BalancedDraws(labels, self.seed)
 
     def _count_draws(self, epoch):
-        """How often an epoch draws records of each shard, and each record; None: once."""
+        """How often an epoch draws records of each part, and each record; None: once."""
+        sizes = self._parts.sizes
         if not self._draws:
-            return tf.constant(self._counts), None
+            return tf.constant(sizes), None
         draws = self._draws.count(epoch)
-        owners = np.repeat(np.arange(len(self._counts)), self._counts)
-        return tf.math.unsorted_segment_sum(draws, owners, len(self._counts)), draws
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        return tf.math.unsorted_segment_sum(draws, owners, len(sizes)), draws
 
-    def _find_group(self, epoch: int, skipped: int) -> int:
-        """The group that holds the example at position `skipped` of an epoch."""
+    def _find_group(self, lane: int, epoch: int, skipped: int) -> int:
+        """The group of a lane that holds what comes after the first examples of an epoch."""
         number = tf.constant(epoch, tf.int64)
         counts, _ = self._count_draws(number)
-        ends = np.cumsum(tf.gather(counts, self._permute_shards(number)))
-        return int(np.searchsorted(ends, skipped, 'right')) // self._group_shards
+        ends = np.cumsum(tf.gather(counts, self._permute_parts(lane, number)))
+        group = np.searchsorted(ends, skipped // self.lanes, 'right') // self._group_parts
+        # What fills up a lane's last batch belongs to the last group.
+        return int(min(group, self._groups[lane] - 1))
 
-    def _read_group(self, number, start) -> tf.data.Dataset:
-        """The chunks of group `number`, counted through all epochs."""
-        total = self.num_examples
-        epoch, group = number // self._groups, number % self._groups
-        permuted = self._permute_shards(epoch)
+    def _read_group(self, lane, number, start) -> tf.data.Dataset:
+        """The chunks of a lane's group `number`, counted through all epochs."""
+        groups = tf.gather(self._groups, lane)
+        epoch, group = number // groups, number % groups
+        permuted = self._permute_parts(lane, epoch)
         counts, draws = self._count_draws(epoch)
         ends = tf.cumsum(tf.gather(counts, permuted))
-        last = tf.minimum((group + 1) * self._group_shards, len(self.shards))
-        members, end = permuted[group * self._group_shards : last], ends[last - 1]
+        total, parts = ends[-1], tf.size(permuted, tf.int64)
+        last = tf.minimum((group + 1) * self._group_parts, parts)
+        members, end = permuted[group * self._group_parts : last], ends[last - 1]
         begin = end - tf.reduce_sum(tf.gather(counts, members))
-        records, indices = _read_shards(self.shards, self._counts, members, self.tolerant)
-        order = self._permutation(end - begin, (epoch + 1) * len(self.shards) + group)
+        records, indices = lanes_lib.read_parts(self._parts, members, tolerant=self.tolerant)
+        if self.bytes_read is not None:
+            self.bytes_read.assign_add(lanes_lib.count_bytes(records))
+        order = self._permutation(lane, end - begin, (epoch + 1) * parts + group)
         copies = tf.zeros_like(order)
         if draws is not None:
             order, copies = _repeat_rows(order, tf.gather(draws, indices))
-        # Examples that were already read fill up the epoch's last batch.
-        skipped = tf.where(epoch == start[0], tf.constant(start[1], tf.int64), 0)
-        fill = tf.where(group == self._groups - 1, (skipped - total) % self.batch_size, 0)
-        order, copies = (
-            tf.concat([rows, tf.repeat(tf.concat([[0], rows], 0)[-1:], fill)], 0)
-            for rows in (order, copies)
-        )
+        skipped = tf.where(epoch == start[0], tf.constant(start[1] // self.lanes, tf.int64), 0)
+        fill = tf.where(group == groups - 1, self._count_missing(total, skipped), 0)
+        order, copies = _repeat_last(order, fill), _repeat_last(copies, fill)
         rest = tf.maximum(skipped - begin, 0)
 
         def gather_chunk(order, copies, positions):
@@ -186,15 +229,28 @@ class EpochReader:
                 tf.gather(records, order),
                 tf.gather(indices, order),
                 tf.fill(tf.shape(order), epoch),
-                positions,
+                self._find_positions(lane, positions),
                 tf.cast(positions < total, tf.float32),
                 copies,
             )
 
         examples = order[rest:], copies[rest:], tf.range(begin, end + fill)[rest:]
-        if self.share[1] > 1:
+        if self.lanes == 1 and self.share[1] > 1:
             examples = self._select_share(*examples, skipped)
         return tf.data.Dataset.from_tensor_slices(examples).batch(CHUNK).map(gather_chunk)
+
+    def _count_missing(self, total, skipped):
+        """How many examples fill up the last batch of an epoch in a lane of `total` examples."""
+        longest = -(-self.num_examples // self.lanes)  # the longest lane has one more than others
+        return (skipped - longest) % self._lane_rows + longest - total
+
+    def _find_positions(self, lane, positions):
+        """The positions in the epoch of the examples at positions in a lane."""
+        if self.lanes == 1:
+            return positions
+        first_row = (self._own_lanes.start + lane) * self._lane_rows
+        batches, rows = positions // self._lane_rows, positions % self._lane_rows
+        return batches * self.batch_size + first_row + rows
 
     def _select_share(self, order, copies, positions, skipped):
         part, parts = self.share
@@ -202,17 +258,25 @@ class EpochReader:
         selected = (positions - skipped) % self.batch_size // rows == part
         return tuple(tf.boolean_mask(each, selected) for each in (order, copies, positions))
 
-    def _permute_shards(self, epoch) -> tf.Tensor:
-        return self._permutation(tf.constant(len(self.shards), tf.int64), epoch)
+    def _permute_parts(self, lane, epoch) -> tf.Tensor:
+        """The parts of a lane in the order of an epoch, as indices of all parts."""
+        first, last = tf.gather(self._parts.splits, lane), tf.gather(self._parts.splits, lane + 1)
+        return first + self._permutation(lane, last - first, epoch)
 
-    def _permutation(self, size, stream) -> tf.Tensor:
-        """A permutation of range(size), int64, for the seed and a stream of random numbers."""
+    def _permutation(self, lane, size, stream) -> tf.Tensor:
+        """A permutation of range(size), int64, for the seed, a lane and a stream of numbers."""
         if not self.reshuffle:
             return tf.range(size)
         # Hashed: for consecutive keys, TensorFlow makes permutations that resemble each other.
-        key = random_bits.make_keys(self.seed, stream, tf.range(2))
+        lanes = (self._own_lanes.start + lane,) if self.lanes > 1 else ()
+        key = random_bits.make_keys(self.seed, *lanes, stream, tf.range(2))
         some = tf.maximum(size, 1)  # none cannot be shuffled
         return tf.random.experimental.index_shuffle(tf.range(some), key, some - 1)[:size]
+
+
+def _repeat_last(rows, number) -> tf.Tensor:
+    """Adds the last of some rows a number of times; zeros, if there are none."""
+    return tf.concat([rows, tf.repeat(tf.concat([[0], rows], 0)[-1:], number)], 0)
 
 
 def _repeat_rows(order, draws) -> tuple[tf.Tensor, tf.Tensor]:
@@ -228,27 +292,3 @@ def _repeat_rows(order, draws) -> tuple[tf.Tensor, tf.Tensor]:
     rows = tf.repeat(tf.range(tf.size(draws, tf.int64)), draws)
     copies = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(draws, exclusive=True), draws)
     return tf.gather(rows, order), tf.gather(copies, order)
-
-
-def _read_shards(shards, counts, selected, tolerant):
-    """Every record of the selected shards (int64 vector) and its index in the data set."""
-    paths = tf.gather(tf.constant([path for path, _ in shards]), selected)
-    sizes = tf.gather(counts, selected)
-    offsets = tf.gather(tf.cumsum(counts, exclusive=True), selected)
-    indices = tf.ragged.range(offsets, offsets + sizes).flat_values
-    total = tf.reduce_sum(sizes)
-    if tolerant:
-        readable = tf.data.Dataset.from_tensor_slices((paths, sizes)).flat_map(_read_until_damage)
-        return readable.batch(total).get_single_element(), indices
-    # One more than expected, so that a longer shard is noticed as well as a shorter one.
-    records = tf.data.TFRecordDataset(paths).batch(total + 1).get_single_element()
-    message = 'A shard of this group does not hold as many records as the manifest counts.'
-    with tf.control_dependencies(
-        [tf.debugging.assert_equal(tf.size(records, tf.int64), total, message)]
-    ):
-        return tf.identity(records), indices
-
-
-def _read_until_damage(path, number):
-    missing = tf.data.Dataset.from_tensors('').repeat(number)
-    return tf.data.TFRecordDataset(path).ignore_errors().concatenate(missing).take(number)

@@ -1,5 +1,6 @@
 """Reads TFRecord files that may be damaged or hostile."""
 
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -7,7 +8,8 @@ import tensorflow as tf
 
 from input_pipeline import files
 
-_HEAD_BYTES, _FRAME_BYTES = 8, 16  # of a record: its length; all that is around it
+FRAME_BYTES = 16  # around a record
+_HEAD_BYTES = 8  # of them: the record's length
 _MAX_BYTES = 1 << 30  # of a record
 
 
@@ -27,17 +29,39 @@ def iter_records(path: str | os.PathLike) -> Iterator[tf.Tensor]:
         raise tf.errors.DataLossError(None, None, problem)
 
 
+def find_offset(path: str | os.PathLike, records: int) -> int:
+    """Finds how many bytes a file's first records take, by their lengths alone.
+
+    Args:
+        path: An uncompressed file.
+        records: How many; at least one.
+
+    Returns:
+        The bytes; at most the file's size, even where a damaged length points beyond its end.
+    """
+    size = files.get_size(path)
+    ends = (position for _, position in _iter_frames(path))
+    return min(next(itertools.islice(ends, records - 1, None), size), size)
+
+
 def _count_whole(path: str | os.PathLike) -> tuple[int, str]:
     """Counts the records that lie within the file: all (-1), or those before one that does not."""
     if files.is_remote(path):
         return -1, ''
-    size, count, position = files.get_size(path), 0, 0
-    with open(path, 'rb', buffering=0) as file:
+    size = files.get_size(path)
+    for count, (length, end) in enumerate(_iter_frames(path)):
+        if length > _MAX_BYTES or end > size:
+            return count, f'a record of {length:,} bytes is cut short or too large'
+    return -1, ''
+
+
+def _iter_frames(path: str | os.PathLike) -> Iterator[tuple[int, int]]:
+    """Yields each record's length, and where it ends in the file; the last may end beyond it."""
+    size, position = files.get_size(path), 0
+    unbuffered = {} if files.is_remote(path) else {'buffering': 0}
+    with files.as_path(path).open('rb', **unbuffered) as file:
         while position < size:
             file.seek(position)
             length = int.from_bytes(file.read(_HEAD_BYTES), 'little')
-            position += _FRAME_BYTES + length
-            if length > _MAX_BYTES or position > size:
-                return count, f'a record of {length:,} bytes is cut short or too large'
-            count += 1
-    return -1, ''
+            position += FRAME_BYTES + length
+            yield length, position

@@ -1,0 +1,123 @@
+"""Divides the records of a data set into lanes: equal runs of them, each with an order of its own.
+
+Every lane has as many rows of a batch as any other. So whoever reads some of the lanes reads that
+share of the records, and the batches do not depend on how many readers there are.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from input_pipeline.records import framing
+
+Shards = Sequence[tuple[str, int]]  # (path, number of records)
+
+
+class Parts(NamedTuple):
+    """Runs of consecutive records of some lanes, each in one file.
+
+    Attributes:
+        paths: (parts,) string.
+        offsets: (parts,) int64: the first record's, in bytes from the start of the file.
+        limits: (parts,) int64: how many records to read. One too many if the file should end after
+            the part, so that a longer one is noticed.
+        indices: (parts,) int64: the first record's index in the data set.
+        sizes: (parts,) int64: number of records.
+        splits: (lanes + 1,) int64: a lane's first part, and all lanes' number of parts.
+    """
+
+    paths: np.ndarray
+    offsets: np.ndarray
+    limits: np.ndarray
+    indices: np.ndarray
+    sizes: np.ndarray
+    splits: np.ndarray
+
+
+def divide(shards: Shards, lanes: int, selected: Sequence[int] = (0,)) -> Parts:
+    """Divides records into lanes of equal sizes, to within one record.
+
+    A shard that lies in two lanes is cut; where, is found by the lengths of the records before.
+
+    Args:
+        shards: (path, number of records) of each shard.
+        lanes: Number of lanes, at most that of records.
+        selected: Whose parts to list.
+
+    Returns:
+        The parts of the selected lanes, lane by lane in the order of the files.
+    """
+    ends = np.cumsum([records for _, records in shards])
+    rows, splits = [], [0]
+    for lane in selected:
+        begin, end = (number * int(ends[-1]) // lanes for number in (lane, lane + 1))
+        first, last = np.searchsorted(ends, begin, 'right'), np.searchsorted(ends, end, 'left')
+        for shard in range(first, last + 1):
+            path, records = shards[shard]
+            start = int(ends[shard]) - records
+            row, stop = max(begin - start, 0), min(end - start, records)
+            offset = framing.find_offset(path, row) if row else 0
+            limit = stop - row + (stop == records)
+            rows.append((path, offset, limit, start + row, stop - row))
+        splits.append(len(rows))
+    paths, *numbers = zip(*rows, strict=True)
+    return Parts(np.array(paths), *np.array(numbers, np.int64), np.array(splits, np.int64))
+
+
+def read_parts(parts: Parts, selected: tf.Tensor, *, tolerant: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads every record of some parts.
+
+    Args:
+        parts: Of all lanes.
+        selected: Which of them, int64 vector.
+        tolerant: Whether a record that cannot be read becomes an empty string; in a damaged file,
+            all records from the damage on.
+
+    Returns:
+        The records, (n,) string, and their indices in the data set, (n,) int64.
+
+    Raises:
+        tf.errors.InvalidArgumentError: The files hold another number of records. In a graph: when
+            it runs.
+    """
+    paths, offsets, limits, indices, sizes = (
+        tf.gather(tf.constant(column), selected) for column in parts[:-1]
+    )
+    indices = tf.ragged.range(indices, indices + sizes).flat_values
+    total = tf.reduce_sum(sizes)
+    if tolerant:
+        places = tf.data.Dataset.from_tensor_slices((paths, offsets, sizes))
+        return places.flat_map(_read_until_damage).batch(total).get_single_element(), indices
+    places = tf.data.Dataset.from_tensor_slices((paths, offsets, limits))
+    records = places.flat_map(_read_part).batch(total + 1).get_single_element()
+    message = 'A shard of this group does not hold as many records as the manifest counts.'
+    with tf.control_dependencies(
+        [tf.debugging.assert_equal(tf.size(records, tf.int64), total, message)]
+    ):
+        return tf.identity(records), indices
+
+
+def count_bytes(records: tf.Tensor) -> tf.Tensor:
+    """Counts the bytes of records, (n,) string, in their files; () int64."""
+    lengths = tf.cast(tf.strings.length(records), tf.int64)
+    return tf.reduce_sum(lengths) + framing.FRAME_BYTES * tf.size(records, tf.int64)
+
+
+@tf.autograph.experimental.do_not_convert
+def _read_part(path, offset, limit) -> tf.data.Dataset:
+    # `tf.data.TFRecordDataset` takes no offset, and to skip records it reads them.
+    records = tf.raw_ops.TFRecordDatasetV2(
+        filenames=path,
+        compression_type='',
+        buffer_size=tf.constant(-1, tf.int64),  # the default
+        byte_offsets=offset,
+    )
+    return tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string)).take(limit)
+
+
+@tf.autograph.experimental.do_not_convert
+def _read_until_damage(path, offset, number) -> tf.data.Dataset:
+    missing = tf.data.Dataset.from_tensors('').repeat(number)
+    return _read_part(path, offset, number).ignore_errors().concatenate(missing).take(number)
