@@ -143,7 +143,10 @@ class Input(fields.Section):
     )
     cache: str = fields.setting('none', 'Copy the records to:', choices=('none', 'memory', 'disk'))
     data_service: str = fields.setting(
-        '', 'Decode on grpc://HOST:PORT, in no fixed order.', metavar='ADDRESS', modes=_TRAIN
+        '',
+        'Decode on grpc://HOST:PORT; in no fixed order, unless there are --lanes.',
+        metavar='ADDRESS',
+        modes=_TRAIN,
     )
     service_role: str = fields.setting(
         'worker', 'Part of the service:', choices=('dispatcher', 'worker'), modes=_SERVE
@@ -404,6 +407,13 @@ class Training(fields.Section):
     )
     patience_epochs: int = fields.setting(5, 'Epochs that make a plateau.', low=1)
     reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
+    lanes: int = fields.setting(
+        1,
+        'Equal parts of the records, each in an order of its own, with as many rows of a batch: '
+        'workers read only their lanes.',
+        low=1,
+        modes=_UPDATE,
+    )
     random_crops: bool | None = fields.setting(None, 'Crop and mirror at random.', modes=_UPDATE)
     crop_chunk: int | None = fields.setting(
         None, 'Consecutive images that share crop and mirroring.', low=1, modes=_UPDATE

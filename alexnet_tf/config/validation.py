@@ -102,6 +102,11 @@ def _check_training(config) -> Iterator[str]:
             '--class_weights=balanced and --balanced_sampling are two ways to the same. Leave one '
             'of the two out.'
         )
+    if training.balanced_sampling and training.lanes > 1:
+        yield (
+            f'--lanes={training.lanes}: --balanced_sampling draws from all records alike. Leave '
+            'one of the two out.'
+        )
     if training.linear_head and config.network.strategy == 'multi_worker':
         yield '--linear_head is fitted on one host. Leave it or --strategy=multi_worker out.'
     steps = training.profile_steps
@@ -111,10 +116,11 @@ def _check_training(config) -> Iterator[str]:
 
 
 def _check_data_service(config) -> Iterator[str]:
-    if config.input.data_service and config.training.on_nonfinite == 'rollback':
+    is_ordered = config.training.lanes > 1
+    if config.input.data_service and config.training.on_nonfinite == 'rollback' and not is_ordered:
         yield (
             '--on_nonfinite=rollback cannot find a batch again with --data_service, whose order '
-            'is not deterministic. Leave one of the two out.'
+            'is not deterministic. Leave one of the two out, or give --lanes.'
         )
     if config.input.data_service and config.input.cache != 'none':
         yield (

@@ -9,7 +9,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import image_index
 from input_pipeline import errors
-from input_pipeline.batches import augmentation, data_service, datasets
+from input_pipeline.batches import augmentation, data_service, datasets, lanes
 from input_pipeline.records import caching, manifests, references
 
 # Flags that count only with a value of another one.
@@ -110,9 +110,10 @@ def create_stream(
         balanced_labels: The labels of all examples, if classes are balanced.
 
     Raises:
-        UsageError: The images do not fit the network.
+        UsageError: The images do not fit the network, or the lanes not the batch.
     """
     check_image_size(recipe, manifest)
+    _check_lanes(config.training.lanes, recipe, manifest, workers=share[1])
     return datasets.TrainingDataset(
         manifest.list_shards(manifests.TRAIN),
         manifest.layout,
@@ -125,7 +126,14 @@ def create_stream(
         share=share,
         dtype='bfloat16' if config.network.precision == 'bfloat16' else 'float32',
         balanced_labels=balanced_labels,
+        lanes=config.training.lanes,
+        bytes_read=lanes.create_counter(),
     )
+
+
+def is_order_fixed(config: schema.Config) -> bool:
+    """Returns whether the settings decide the order of the examples, and not a data service."""
+    return not config.input.data_service or config.training.lanes > 1
 
 
 def check_settings(
@@ -160,10 +168,32 @@ def check_settings(
             f'--data_service decodes records, and {manifest.directory} refers to images where they '
             'lie. Prepare records of them first: --mode=prepare --source_dir.'
         )
-    if config.input.data_service and config.network.strategy == 'multi_worker':
+    if config.network.strategy == 'multi_worker' and not is_order_fixed(config):
         raise fields.UsageError(
-            '--data_service feeds only one worker: its order is random, so that workers could not '
-            'share it. Give each worker of --strategy=multi_worker the records.'
+            '--data_service feeds only one worker without --lanes: its order is random, so that '
+            'workers could not share it. Give --lanes, a multiple of the number of workers.'
+        )
+
+
+def _check_lanes(
+    number: int, recipe: recipes.Recipe, manifest: manifests.Manifest, *, workers: int
+) -> None:
+    """Checks that every worker has as many lanes, and every lane as many rows of a batch."""
+    examples, batch_size = manifest.count_examples(manifests.TRAIN), recipe.batch_size
+    if batch_size % number:
+        raise fields.UsageError(
+            f'--lanes={number}: a batch of {batch_size} cannot have as many examples of each lane. '
+            f'Give --lanes that divides --batch_size={batch_size}.'
+        )
+    if number > examples:
+        raise fields.UsageError(
+            f'--lanes={number}: there are only {examples} training examples, and each lane needs '
+            'one. Give fewer lanes.'
+        )
+    if number > 1 and number % workers:
+        raise fields.UsageError(
+            f'--lanes={number}: {workers} workers cannot have as many lanes each. Give a multiple '
+            f'of {workers} that divides --batch_size={batch_size}, or --lanes=1.'
         )
 
 

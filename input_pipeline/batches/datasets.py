@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline.batches import augmentation, preprocessing, shuffling
+from input_pipeline import files
+from input_pipeline.batches import augmentation, preprocessing, raw_places, shuffling
+from input_pipeline.batches import lanes as lanes_lib
 from input_pipeline.images import decoding
 from input_pipeline.records import checking, manifests
 
@@ -31,12 +33,14 @@ class TrainingDataset:
             instead of an error. Slower.
         on_accelerator: Whether everything after decoding is left to the training step.
         dtype: Type of finished images, 'float32' or 'bfloat16'.
-        group_examples: See `shuffling.EpochReader`; 0: as many as take about 250 MB.
+        group_examples: Of all lanes, see `shuffling.EpochReader`; 0: as many as take about 250 MB.
         share: (i, n): only the i-th of n equal parts of every batch.
-        balanced_labels: See `shuffling.EpochReader`.
+        balanced_labels, lanes, bytes_read: See `shuffling.EpochReader`.
+        in_place: Whether raw images in local files are cut where they lie, see `RawPlaces`;
+            otherwise chunks have serialized records in any case.
     """
 
-    shards: shuffling.Shards
+    shards: lanes_lib.Shards
     layout: manifests.Layout
     augment: augmentation.Augmentation
     batch_size: int
@@ -48,6 +52,9 @@ class TrainingDataset:
     group_examples: int = 0
     share: tuple[int, int] = (0, 1)
     balanced_labels: np.ndarray | None = None
+    lanes: int = 1
+    bytes_read: tf.Variable | None = None
+    in_place: bool = True
 
     @property
     def num_examples(self) -> int:
@@ -82,16 +89,27 @@ class TrainingDataset:
 
     @functools.cached_property
     def _reader(self) -> shuffling.EpochReader:
+        group_examples = self.group_examples or _GROUP_EXAMPLES[self.layout.encoding]
         return shuffling.EpochReader(
             self.shards,
             batch_size=self.batch_size,
             seed=self.seed,
             reshuffle=self.reshuffle,
-            group_examples=self.group_examples or _GROUP_EXAMPLES[self.layout.encoding],
+            group_examples=group_examples // self.lanes,
             tolerant=self.tolerant,
             share=self.share,
             balanced_labels=self.balanced_labels,
+            lanes=self.lanes,
+            bytes_read=self.bytes_read,
+            raw_places=self._raw_places,
         )
+
+    @functools.cached_property
+    def _raw_places(self) -> raw_places.RawPlaces | None:
+        is_raw = self.layout.encoding == 'raw' and not self.tolerant and self.in_place
+        if not is_raw or any(files.is_remote(path) for path, _ in self.shards):
+            return None
+        return raw_places.RawPlaces(self.layout)
 
     def read_crops(self, *, start: tuple[int, int] = (0, 0), epochs: int | None) -> tf.data.Dataset:
         """Reads what a CPU must compute: (crops, mirrored, shifts, scales, labels, mask) chunks."""
@@ -124,6 +142,14 @@ class TrainingDataset:
         crop_size = self.augment.crop_size
 
         def decode(serialized, windows, mirrored=None):
+            if self._raw_places:
+                return self._raw_places.decode_crops(
+                    serialized,
+                    windows,
+                    mirrored,
+                    crop_size=crop_size,
+                    is_resized=self.augment.is_resized,
+                )
             encoded, labels = preprocessing.parse_records(serialized, self.layout)
             crops = preprocessing.decode_crops(
                 encoded,
@@ -148,7 +174,7 @@ class TrainingDataset:
 
 
 def evaluation_dataset(
-    shards: shuffling.Shards,
+    shards: lanes_lib.Shards,
     *,
     layout: manifests.Layout,
     batch_size: int,
@@ -184,7 +210,7 @@ def evaluation_dataset(
 
 
 def iterate_examples(
-    shards: shuffling.Shards, *, layout: manifests.Layout, batch_size: int, data_dir: object
+    shards: lanes_lib.Shards, *, layout: manifests.Layout, batch_size: int, data_dir: object
 ) -> Iterator:
     """Iterates over the batches of `evaluation_dataset`, with errors as of `iterate`."""
     batches = evaluation_dataset(shards, layout=layout, batch_size=batch_size)
@@ -192,7 +218,7 @@ def iterate_examples(
 
 
 def read_squares(
-    shards: shuffling.Shards, layout: manifests.Layout, indices: Sequence[int]
+    shards: lanes_lib.Shards, layout: manifests.Layout, indices: Sequence[int]
 ) -> list[np.ndarray]:
     """Reads the images of some examples.
 

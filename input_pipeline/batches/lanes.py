@@ -36,6 +36,12 @@ class Parts(NamedTuple):
     splits: np.ndarray
 
 
+def create_counter() -> tf.Variable:
+    """Creates a counter of bytes, () int64."""
+    with tf.device('CPU:0'):
+        return tf.Variable(0, dtype=tf.int64, trainable=False)
+
+
 def divide(shards: Shards, lanes: int, selected: Sequence[int] = (0,)) -> Parts:
     """Divides records into lanes of equal sizes, to within one record.
 

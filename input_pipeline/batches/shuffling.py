@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from input_pipeline.batches import balancing, random_bits
 from input_pipeline.batches import lanes as lanes_lib
+from input_pipeline.batches import raw_places as raw_places_lib
 
 CHUNK = 32  # decoded images that fit into a core's cache
 
@@ -26,7 +27,7 @@ class Chunk(NamedTuple):
     """Consecutive examples.
 
     Attributes:
-        records: (n,) string, n at most CHUNK.
+        records: (n,) string, n at most CHUNK; or the places of raw images, (n, 3) int64.
         indices: (n,) int64, the examples' indices in the data set, whatever the order.
         epochs: (n,) int64.
         positions: (n,) int64, the examples' positions in the epoch.
@@ -65,6 +66,7 @@ class EpochReader:
         lanes: Number of lanes, see `lanes.divide`; it divides `batch_size`. Of a batch, the first
             rows are of the first lane, as many of the next one, and so on.
         bytes_read: Counts the bytes of the records that were read, () int64.
+        raw_places: Finds the places of raw images, which chunks then have instead of records.
     """
 
     shards: lanes_lib.Shards
@@ -77,6 +79,7 @@ class EpochReader:
     balanced_labels: np.ndarray | None = None
     lanes: int = 1
     bytes_read: tf.Variable | None = None
+    raw_places: raw_places_lib.RawPlaces | None = None
 
     @property
     def num_examples(self) -> int:
@@ -106,15 +109,16 @@ class EpochReader:
         """
         if self.lanes == 1:
             return self._read_lane(0, self._number_groups(start, epochs), start)
-        spans = [self._find_span(lane, start, epochs) for lane in range(len(self._own_lanes))]
-        places = tf.data.Dataset.from_tensor_slices((*np.array(spans).T, range(len(spans))))
+        own = range(len(self._own_lanes))
+        spans = np.array([(lane, *self._find_span(lane, start, epochs)) for lane in own])
+        places = tf.data.Dataset.from_tensor_slices(tuple(spans.T))
 
         @tf.autograph.experimental.do_not_convert
-        def read_lane(first, last, lane):
+        def read_lane(lane, first, last):
             chunks = self._read_lane(lane, tf.data.Dataset.range(first, last), start)
             return chunks.rebatch(self._lane_rows)
 
-        return places.interleave(read_lane, cycle_length=len(spans)).rebatch(CHUNK)
+        return places.interleave(read_lane, cycle_length=len(own)).rebatch(CHUNK)
 
     def _read_lane(self, lane, numbers: tf.data.Dataset, start) -> tf.data.Dataset:
         """The chunks of a lane, from the numbers of its groups."""
@@ -211,9 +215,7 @@ class EpochReader:
         last = tf.minimum((group + 1) * self._group_parts, parts)
         members, end = permuted[group * self._group_parts : last], ends[last - 1]
         begin = end - tf.reduce_sum(tf.gather(counts, members))
-        records, indices = lanes_lib.read_parts(self._parts, members, tolerant=self.tolerant)
-        if self.bytes_read is not None:
-            self.bytes_read.assign_add(lanes_lib.count_bytes(records))
+        records, indices = self._read_parts(members)
         order = self._permutation(lane, end - begin, (epoch + 1) * parts + group)
         copies = tf.zeros_like(order)
         if draws is not None:
@@ -238,6 +240,18 @@ class EpochReader:
         if self.lanes == 1 and self.share[1] > 1:
             examples = self._select_share(*examples, skipped)
         return tf.data.Dataset.from_tensor_slices(examples).batch(CHUNK).map(gather_chunk)
+
+    def _read_parts(self, selected) -> tuple[tf.Tensor, tf.Tensor]:
+        """The records of some parts, or the places of their images, and their indices."""
+        if self.raw_places:
+            records, indices = self.raw_places.find(self._parts, selected)
+            size = self.raw_places.count_bytes(records)
+        else:
+            records, indices = lanes_lib.read_parts(self._parts, selected, tolerant=self.tolerant)
+            size = lanes_lib.count_bytes(records)
+        if self.bytes_read is not None:
+            self.bytes_read.assign_add(size)
+        return records, indices
 
     def _count_missing(self, total, skipped):
         """How many examples fill up the last batch of an epoch in a lane of `total` examples."""

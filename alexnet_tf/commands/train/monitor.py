@@ -69,6 +69,16 @@ class Monitor:
         parameters = f'{self._model.count_params():,} parameters'
         self.log(f'train: recipe {self._recipe.name}, {parameters}, on {where}')
         self.log(f'train: {self._examples:,} images of {self._num_classes} classes')
+        if replicas.workers > 1 and self._config.training.lanes == 1 and replicas.is_chief:
+            self.log(
+                'train: each worker reads all records; with --lanes, a multiple of '
+                f'{replicas.workers} that divides the batch, only its share'
+            )
+
+    def log_bytes_read(self, number: int) -> None:
+        """Logs how many bytes of training records this worker has read, where that is a share."""
+        if number and (self._replicas.workers > 1 or self._config.training.lanes > 1):
+            self.log(f'train: read {number:,} bytes of training records')
 
     def rewind(self, state: state_lib.TrainingState | None) -> None:
         """Removes reports on what comes after a state; None: all of them.
