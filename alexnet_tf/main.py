@@ -128,6 +128,8 @@ def _plain_warnings(mode: str) -> Iterator[None]:
 class _Terminated(BaseException):
     """SIGTERM, as KeyboardInterrupt is SIGINT: blocks that clean up behind them do so."""
 
+    exit_code = _EXIT_TERMINATED
+
 
 def _help_page(argv: Sequence[str]) -> str:
     """Returns what --help prints beside the other flags."""

@@ -6,21 +6,17 @@ TensorFlow's `MirroredStrategy` keeps one replica on each device of a host, and
 
 import contextlib
 import functools
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from alexnet_tf.training import cluster as cluster_lib
+from alexnet_tf.training import heartbeats as heartbeats_lib
 from alexnet_tf.training import signals
 from input_pipeline import errors
 
-
-class PeerDisconnected(Exception):
-    """Another worker of the cluster disconnected."""
-
-    exit_code = 1
+_BROKEN_CLUSTER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 class SingleReplica:
@@ -31,11 +27,13 @@ class SingleReplica:
         workers: Number of workers.
         worker: Index of this worker.
         is_chief: Whether this worker writes the run directory.
+        heartbeats: Between the workers; None if there are no others.
     """
 
     number = workers = 1
     worker = 0
     is_chief = True
+    heartbeats: heartbeats_lib.Heartbeats | None = None
 
     def scope(self) -> contextlib.AbstractContextManager:
         """Returns the context in which variables must be created."""
@@ -69,20 +67,31 @@ class SingleReplica:
         """Sums numbers over all workers; only outside of `run`."""
         return list(values)
 
+    def finish_saving(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which this process is not ended because of a lost worker."""
+        return self.heartbeats.saving if self.heartbeats else contextlib.nullcontext()
+
 
 class MirroredReplicas(SingleReplica):
     """Replicas on several devices.
 
     Args:
         strategy: TensorFlow's, created before any operation ran.
-        workers: Number of workers.
-        worker: Index of this worker.
+        cluster: The workers; None if there is only this one.
+        heartbeats: Between them.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, worker: int = 0):
-        self._strategy = strategy
-        self.number, self.workers, self.worker = strategy.num_replicas_in_sync, workers, worker
-        self._local, self.is_chief = self.number // workers, worker == 0
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        cluster: cluster_lib.Cluster | None = None,
+        heartbeats: heartbeats_lib.Heartbeats | None = None,
+    ):
+        self._strategy, self.heartbeats = strategy, heartbeats
+        self.number = strategy.num_replicas_in_sync
+        if cluster:
+            self.workers, self.worker = len(cluster.addresses), cluster.index
+        self._local, self.is_chief = self.number // self.workers, self.worker == 0
         self._sum_over_workers = tf.function(self._sum_first_replicas, autograph=False)
 
     def scope(self):
@@ -134,46 +143,40 @@ class MirroredReplicas(SingleReplica):
         return self._strategy.experimental_local_results(results)[0]
 
 
-def create_replicas(strategy: str, devices: Sequence[str]) -> SingleReplica:
+def create_replicas(
+    strategy: str, devices: Sequence[str], worker_timeout_secs: float = 120.0
+) -> SingleReplica:
     """Creates the replicas of a strategy.
 
     Args:
         strategy: 'mirrored', 'multi_worker', or anything else for a single replica.
         devices: Of the replicas of 'mirrored'; by default all GPUs, or else the CPU.
+        worker_timeout_secs: Seconds to wait for the other workers, at first and later.
 
     Raises:
-        ValueError: TF_CONFIG describes no cluster.
+        ValueError: Nothing describes a cluster.
+        PeerDisconnected: Other workers did not come.
     """
     if strategy == 'mirrored':
         return MirroredReplicas(_create_mirrored_strategy(tuple(devices)))
     if strategy == 'multi_worker':
-        workers, worker = _read_cluster()
-        return MirroredReplicas(tf.distribute.MultiWorkerMirroredStrategy(), workers, worker)
+        return _create_workers(cluster_lib.find_cluster(), worker_timeout_secs)
     return SingleReplica()
+
+
+def _create_workers(cluster: cluster_lib.Cluster, timeout_secs: float) -> MirroredReplicas:
+    heartbeats = None
+    if len(cluster.addresses) > 1:
+        heartbeats = heartbeats_lib.Heartbeats(cluster, timeout_secs)
+        heartbeats.wait_for_all()
+    # TensorFlow finds silent workers too, but seldom says which one: ours come first.
+    strategy = cluster.create_strategy(silence_secs=2 * timeout_secs)
+    return MirroredReplicas(strategy, cluster, heartbeats)
 
 
 @functools.cache  # two strategies on the same devices would use the same keys for their sums
 def _create_mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(list(devices) or None)
-
-
-def _read_cluster() -> tuple[int, int]:
-    """Reads (number of workers, index of this one) from TF_CONFIG."""
-    text = os.environ.get('TF_CONFIG', '')
-    try:
-        config = json.loads(text)
-        addresses, task = config['cluster']['worker'], config['task']
-        kinds, index = set(config['cluster']), task['index']
-        if kinds != {'worker'} or task['type'] != 'worker' or not 0 <= index < len(addresses):
-            raise KeyError('worker')
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f'TF_CONFIG={text!r} describes no cluster. For --strategy=multi_worker set it on each '
-            'host, with an index of its own, such as '
-            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
-            '"task": {"type": "worker", "index": 0}}.'
-        ) from error
-    return len(addresses), index
 
 
 def agree_on_stop(replicas: SingleReplica, stop: signals.StopRequest) -> int | None:
@@ -219,12 +222,15 @@ def _square(digest: int) -> float:
 
 @contextlib.contextmanager
 def report_disconnected_peers(replicas: SingleReplica) -> Iterator[None]:
-    """Turns TensorFlow's errors about a broken cluster into `PeerDisconnected`."""
-    try:
+    """Turns TensorFlow's errors about a broken cluster into `PeerDisconnected`.
+
+    The other workers are told how the block ended.
+    """
+    if not replicas.heartbeats:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        if replicas.workers == 1:
-            raise
-        raise PeerDisconnected(
-            'another worker disconnected. Run the same command on every host to resume.'
-        ) from error
+        return
+    with replicas.heartbeats:
+        try:
+            yield
+        except _BROKEN_CLUSTER as error:
+            raise replicas.heartbeats.explain(error) from error

@@ -27,29 +27,43 @@ def run(config: schema.Config) -> str:
     config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
         print(line, flush=True)
-    training = create_trainer(config)
+    replicas = build.create_replicas(config)  # before TensorFlow runs anything
+    with distribution.report_disconnected_peers(replicas):
+        return _train(create_trainer(config, replicas))
+
+
+def _train(training: trainer.Trainer) -> str:
+    config = training.config
     with (
         creation.lock(pathlib.Path(config.run_dir), training.replicas),
         signals.stop_requests() as stop,
-        distribution.report_disconnected_peers(training.replicas),
         contextlib.closing(training.monitor),
     ):
         state = resume_or_create(training)
         if config.training.minutes and training.replicas.is_chief:
             training.monitor.log(f'train: {budget.write_flagfile(config)} has these settings')
-        state = training.train(state, stop)
+        try:
+            state = training.train(state, stop)
+        finally:
+            training.monitor.log_bytes_read(int(training.stream.bytes_read))
         training.monitor.log_end(state)
     return 'evaluate' if training.replicas.is_chief else ''
 
 
-def create_trainer(config: schema.Config) -> trainer.Trainer:
+def create_trainer(
+    config: schema.Config, replicas: distribution.SingleReplica | None = None
+) -> trainer.Trainer:
     """Creates all that training needs: data, network, optimizer, evaluation, logs.
+
+    Args:
+        config: Settings of the command.
+        replicas: Of the network; None: as the config says.
 
     Raises:
         UsageError: Settings that do not go together, or a device that does not exist.
         DataError: There are no records.
     """
-    replicas = build.create_replicas(config)  # before TensorFlow runs anything
+    replicas = replicas or build.create_replicas(config)
     recipe = build.resolve_recipe(config)
     manifest = training_data.load_manifest(config)
     training_data.check_settings(config, recipe, manifest, replicas.number)
@@ -61,7 +75,6 @@ def create_trainer(config: schema.Config) -> trainer.Trainer:
     stream = training_data.create_stream(
         config, recipe, manifest, augment, share, balanced_labels=balance.sampled_labels
     )
-
     finish = augment.finish_on_device if stream.on_accelerator else None
     learner = build.build_learner(
         config,

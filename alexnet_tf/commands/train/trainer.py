@@ -247,9 +247,9 @@ class Trainer:
 
     def _name_examples(self, state: state_lib.TrainingState) -> Sequence[str] | None:
         """Names the examples of the next batch; None if a data service decides their order."""
-        if self.config.input.data_service:
+        if not training_data.is_order_fixed(self.config):
             return None
-        whole = dataclasses.replace(self.stream, share=(0, 1))
+        whole = dataclasses.replace(self.stream, share=(0, 1), in_place=False)
         chunks = whole.read_chunks(start=state.position, epochs=state.epoch + 1)
         return checking.locate_examples(whole.shards, chunks, self._count_examples(state))
 
@@ -285,15 +285,16 @@ class Trainer:
         if self.replicas.is_chief:
             saved = dataclasses.replace(state)
             self._restart_unknown_order(saved)
-            checkpoint.save(
-                self._checkpoints,
-                self.learner.variables,
-                dataclasses.asdict(saved),
-                ends_epoch=ends_epoch,
-                keep_every_epochs=self.config.training.keep_every_epochs,
-            )
+            with self.replicas.finish_saving():
+                checkpoint.save(
+                    self._checkpoints,
+                    self.learner.variables,
+                    dataclasses.asdict(saved),
+                    ends_epoch=ends_epoch,
+                    keep_every_epochs=self.config.training.keep_every_epochs,
+                )
         self._saved_at = time.monotonic()
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        if self.config.input.data_service:
+        if not training_data.is_order_fixed(self.config):
             state.restart_epoch()  # its order is random: which examples were read is unknown

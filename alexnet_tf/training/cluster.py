@@ -1,0 +1,107 @@
+"""Which workers train together, as TF_CONFIG or Slurm describes them."""
+
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+from tensorflow.python.eager import context
+
+# Of Slurm jobs: those that share a host rarely use the same ports.
+_FIRST_PORT, _JOBS, _PORTS_OF_A_JOB = 12_000, 1_250, 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers of a training run.
+
+    Attributes:
+        addresses: 'host:port' of each worker.
+        index: Of this worker.
+    """
+
+    addresses: tuple[str, ...]
+    index: int
+
+    def describe(self, worker: int) -> str:
+        """Describes a worker by index and address.
+
+        >>> Cluster(('host1:2222', 'host2:2222'), 0).describe(1)
+        'the worker with index 1 (host2:2222)'
+        """
+        return f'the worker with index {worker} ({self.addresses[worker]})'
+
+    def create_strategy(self, silence_secs: float) -> tf.distribute.Strategy:
+        """Creates the strategy of the workers, which must all be there.
+
+        Args:
+            silence_secs: After which TensorFlow gives up a worker, instead of after ten. There is
+                no public way to say so.
+        """
+        job = coordination_config_pb2.CoordinatedJob(name='worker', num_tasks=len(self.addresses))
+        context.context().configure_coordination_service(
+            service_type='standalone',
+            service_leader='/job:worker/task:0',
+            heartbeat_timeout_in_ms=int(1000 * silence_secs),
+            coordinated_jobs=[job],
+        )
+        return tf.distribute.MultiWorkerMirroredStrategy(self._create_resolver())
+
+    def _create_resolver(self) -> tf.distribute.cluster_resolver.ClusterResolver:
+        return tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec({'worker': list(self.addresses)}),
+            task_type='worker',
+            task_id=self.index,
+            num_accelerators={'GPU': len(tf.config.list_physical_devices('GPU'))},
+            rpc_layer='grpc',
+        )
+
+
+def find_cluster() -> Cluster:
+    """Finds the cluster of this process, by TF_CONFIG or the several tasks of a Slurm step.
+
+    Raises:
+        ValueError: Neither describes a cluster.
+    """
+    has_tasks = os.environ.get('SLURM_STEP_NUM_TASKS', '1') != '1'
+    if has_tasks and not os.environ.get('TF_CONFIG'):
+        return _read_slurm()
+    return _read_tf_config()
+
+
+def _read_tf_config() -> Cluster:
+    text = os.environ.get('TF_CONFIG', '')
+    try:
+        config = json.loads(text)
+        addresses, task = config['cluster']['worker'], config['task']
+        kinds, index = set(config['cluster']), task['index']
+        if kinds != {'worker'} or task['type'] != 'worker' or not 0 <= index < len(addresses):
+            raise KeyError('worker')
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'TF_CONFIG={text!r} describes no cluster. For --strategy=multi_worker set it on each '
+            'host, with an index of its own, such as '
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}; Slurm needs none.'
+        ) from error
+    return Cluster(tuple(addresses), index)
+
+
+def _read_slurm() -> Cluster:
+    try:
+        job, tasks = int(os.environ['SLURM_JOB_ID']), int(os.environ['SLURM_STEP_NUM_TASKS'])
+        port = _FIRST_PORT + job % _JOBS * _PORTS_OF_A_JOB
+        # Without GPUs of its own the resolver fails; it gets one a task, and no say in them.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
+        )
+        addresses = tuple(resolver.cluster_spec().job_tasks('worker'))
+        # It sorts hosts by name: with host9 and host10, SLURM_PROCID is not the index.
+        own = f'{os.environ["SLURMD_NODENAME"]}:{port + int(os.environ["SLURM_LOCALID"])}'
+        return Cluster(addresses, addresses.index(own))
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f'the SLURM_ variables describe no cluster: {error}. Start the workers by srun, or set '
+            'TF_CONFIG.'
+        ) from error

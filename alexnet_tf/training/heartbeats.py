@@ -1,0 +1,230 @@
+"""Heartbeats between the workers of a cluster, by which they find out who was lost.
+
+TensorFlow's collectives wait for ever, or fail without a name. Here each worker sends a datagram a
+second to each of the others, to the port of TensorFlow's server, over UDP. A thread of its own
+watches, for the main thread may be inside a collective that never ends: then it ends the process.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import secrets
+import select
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from alexnet_tf.training import cluster as cluster_lib
+from alexnet_tf.training import signals
+
+_BEAT_SECS = 1.0
+_MISSED_SECS = 3.5  # of silence: a worker that is waited for is not there
+_BROKEN_SECS = 5.0  # of silence: a worker is lost, if TensorFlow has lost a connection, too
+_QUIET_SECS = 2.0  # of waiting before a line says so
+_MAX_BYTES = 2048
+_LOST = 75  # EX_TEMPFAIL of sysexits.h, by which schedulers know that trying again helps
+_FAMILY = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+_RESUME = 'Run the same command on every host to resume.'
+
+
+class PeerDisconnected(Exception):
+    """Another worker of the cluster is lost, or did not come.
+
+    Attributes:
+        exit_code: The process's exit status if nothing catches the error.
+    """
+
+    exit_code = _LOST
+
+
+@dataclasses.dataclass
+class _Peer:
+    """What is known of another worker."""
+
+    address: tuple[str, int]
+    process: int | None = None  # a random number that identifies its process
+    heard_at: float = -math.inf  # when it last sent something that shows that it knows this one
+    is_done: bool = False
+    last_words: str = ''  # why it ended, if not as all others do
+    exit_code: int = _LOST
+    resolved: tuple | None = None  # its address as numbers
+
+    @classmethod
+    def from_address(cls, address: str) -> '_Peer':
+        host, _, port = address.rpartition(':')
+        return cls((host.strip('[]'), int(port)))
+
+    def resolve(self) -> tuple:
+        family = socket.AF_UNSPEC if _FAMILY == socket.AF_INET6 else _FAMILY
+        kind, *_, found = socket.getaddrinfo(*self.address, family, socket.SOCK_DGRAM)[0]
+        if kind != _FAMILY:
+            return (f'::ffff:{found[0]}', found[1])  # an IPv4 address in IPv6
+        return found
+
+
+class Heartbeats:
+    """Sends and watches heartbeats, in a thread of its own.
+
+    As a context it says goodbye to the other workers, and with an exception, that it failed.
+
+    Args:
+        cluster: The workers.
+        timeout_secs: Seconds of silence after which a worker is lost, and to wait for all at first.
+
+    Attributes:
+        saving: Held while this process must not be ended.
+
+    Raises:
+        ValueError: The port of this worker is in use.
+    """
+
+    def __init__(self, cluster: cluster_lib.Cluster, timeout_secs: float):
+        self._cluster, self._timeout = cluster, timeout_secs
+        peers = dict(enumerate(map(_Peer.from_address, cluster.addresses)))
+        self._socket = _open_socket(peers.pop(cluster.index).address[1])
+        self._peers = peers
+        self._process = secrets.randbits(48)
+        self._is_complete = self._is_broken = False
+        self._end: dict[str, Any] = {}  # what the others are told at the end
+        self.saving = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name='heartbeats', daemon=True)
+        self._thread.start()
+
+    def wait_for_all(self) -> None:
+        """Waits until all workers are there, and says which ones are not.
+
+        Raises:
+            PeerDisconnected: Some did not come within the timeout.
+        """
+        start, shown, total = time.monotonic(), [], len(self._cluster.addresses)
+        while missing := self._list_silent(_MISSED_SECS):
+            names = ', '.join(self._cluster.addresses[worker] for worker in missing)
+            waited = time.monotonic() - start
+            if waited > self._timeout:
+                raise PeerDisconnected(
+                    f'waited {self._timeout:g} s (--worker_timeout_secs) for {len(missing)} of '
+                    f'{total} workers: {names}. Start all of them.'
+                )
+            if missing != shown and waited > _QUIET_SECS:
+                line = f'train: waits for {len(missing)} of {total} workers: {names}'
+                print(f'[{self._cluster.index + 1}/{total}] {line}', flush=True)
+                shown = missing
+            time.sleep(_BEAT_SECS / 10)
+        self._is_complete = True
+
+    def explain(self, error: Exception) -> PeerDisconnected:
+        """Finds out who was lost when TensorFlow failed; then the process ends in here.
+
+        Args:
+            error: TensorFlow's.
+
+        Returns:
+            What is known if all others are still there.
+        """
+        self._is_broken = True
+        self._thread.join(2 * _BROKEN_SECS)
+        reason = ' '.join(str(error).split())[:300]
+        return PeerDisconnected(f'the connection to another worker is lost ({reason}). {_RESUME}')
+
+    def __enter__(self) -> 'Heartbeats':
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        is_agreed = error is None or isinstance(error, signals.Stopped)  # by all, at the same step
+        code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, 'exit_code', 1)
+        name = self._cluster.describe(self._cluster.index)
+        words = f'{name} ended with status {code}; its own messages say why. {_RESUME}'
+        self._close('' if is_agreed else words, code)
+        self._thread.join(2 * _BEAT_SECS)
+        self._socket.close()
+
+    def _close(self, last_words: str, exit_code: int) -> None:
+        self._end = {'words': last_words, 'code': exit_code}
+        self._closed.set()
+        for _ in range(3):  # datagrams may be lost
+            self._send_to_all()
+
+    def _beat(self) -> None:
+        while not self._closed.is_set():
+            self._send_to_all()
+            self._receive(_BEAT_SECS)
+            if self._is_complete and not self._closed.is_set():
+                self._exit_if_one_is_lost()
+
+    def _receive(self, seconds: float) -> None:
+        """Receives for some time; at least what is there already, if the process was stopped."""
+        end = time.monotonic() + seconds
+        while select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not from a worker
+                message = json.loads(self._socket.recv(_MAX_BYTES))
+                self._hear(message['from'], self._peers[message['from']], message)
+
+    def _hear(self, worker: int, peer: _Peer, message: dict[str, Any]) -> None:
+        if message['process'] != peer.process:
+            if self._is_complete:
+                peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
+                peer.heard_at = -math.inf
+                return
+            peer.process, peer.resolved = message['process'], peer.resolve()
+            self._send(peer)  # so that it need not wait for the next beat
+        if message['to'] == self._process:  # not to one that had the address before
+            peer.heard_at = time.monotonic()
+            peer.last_words, peer.exit_code = message.get('words', ''), message.get('code', _LOST)
+            peer.is_done = 'words' in message and not peer.last_words
+
+    def _send_to_all(self) -> None:
+        for peer in self._peers.values():
+            self._send(peer)
+
+    def _send(self, peer: _Peer) -> None:
+        message = {'from': self._cluster.index, 'process': self._process, 'to': peer.process}
+        with contextlib.suppress(OSError):  # it has no name or no route yet, or no longer
+            address = peer.resolved or peer.resolve()
+            self._socket.sendto(json.dumps(message | self._end).encode(), address)
+
+    def _list_silent(self, seconds: float) -> list[int]:
+        """Lists the workers that have sent nothing for some time, though they are not done."""
+        since, peers = time.monotonic() - seconds, self._peers.items()
+        return [worker for worker, peer in peers if not peer.is_done and peer.heard_at < since]
+
+    def _exit_if_one_is_lost(self) -> None:
+        limit = min(_BROKEN_SECS, self._timeout) if self._is_broken else self._timeout
+        silent = self._list_silent(limit)
+        # Who ended with a reason is not lost before the main thread is, which may know it, too.
+        speakers = self._list_silent(0.0) if self._is_broken else silent
+        for peer in (self._peers[worker] for worker in speakers):
+            if peer.last_words:
+                self._exit(peer.last_words, peer.exit_code)
+                return
+        if silent:
+            names = ' and '.join(map(self._cluster.describe, silent))
+            is_alone = len(silent) == len(self._peers) > 1
+            hint = ' This host may be cut off from all of them.' if is_alone else ''
+            self._exit(f'nothing came from {names} for {limit:g} s.{hint} {_RESUME}', _LOST)
+
+    def _exit(self, message: str, exit_code: int) -> None:
+        print(f'alexnet_tf: error: {message}', file=sys.stderr, flush=True)
+        self._close(message, exit_code)
+        self.saving.acquire(timeout=self._timeout)
+        os._exit(exit_code)
+
+
+def _open_socket(port: int) -> socket.socket:
+    """Opens a datagram socket for IPv4, and for IPv6 where the host has it."""
+    sender = socket.socket(_FAMILY, socket.SOCK_DGRAM)
+    if _FAMILY == socket.AF_INET6:
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    try:
+        sender.bind(('', port))
+    except OSError as error:
+        sender.close()
+        raise ValueError(
+            f"port {port} of this worker is in use, or another user's: {error}. End what uses it, "
+            'or name another port in TF_CONFIG.'
+        ) from error
+    return sender
