@@ -242,11 +242,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     worker_timeout_secs: float = fields.setting(
-        120.0,
-        'Seconds to wait for other workers, and of silence until one is lost.',
-        low=5,
-        high=86_400,
-        modes=_TRAIN,
+        120.0, 'Silence by which a worker is lost.', low=5, high=86_400, modes=_TRAIN
     )
     precision: str = fields.setting('float32', 'Dtype of activations:', choices=_DTYPES)
     columns: int | None = fields.setting(
