@@ -66,6 +66,7 @@ def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str
     }
     if input_mean:
         values['a white pixel'] = _probe_white(model, input_mean)
+    values |= _measure_norms(model)
     return {**_probe_normalisation(model), **_count_parameters(model), **values}
 
 
@@ -182,6 +183,16 @@ def _probe_initial_values(model) -> dict[str, Any]:
         values[f'{name} initial sd'] = float(kernels.std())
         values[f'{name} initial bias'] = float(biases[0]) if np.ptp(biases) == 0 else 'several'
     return values
+
+
+def _measure_norms(model) -> dict[str, float]:
+    """Measures the norms of weights, both columns together."""
+    return {
+        f'{name} initial norm': math.hypot(
+            *(np.linalg.norm(layer.kernel.numpy()) for layer in _get_columns(model, name))
+        )
+        for name in reference.LAYERS
+    }
 
 
 def _probe_normalisation(model) -> dict[str, Any]:

@@ -18,7 +18,10 @@ class PublishedNetwork:
         norm: k, n and alpha of the normalisation, alpha not divided by n; () for none.
         dropped: What dropout sets to 0, as `probes.probe_published` says it.
         initial_sds: Of conv1 to fc8; '' where they are no constants.
-        initial_biases: The same.
+        initial_norms: Of the weights of conv1 to fc8, as rounded in table 2 of the LARS paper (You,
+            Gitman and Ginsburg, 2017). It exchanges the names of weights and biases: its rows '.b'
+            are standard deviation * sqrt(count) of the weights.
+        initial_biases: As `initial_sds`.
         white: Red, green and blue of a white pixel as conv1 reads them; '' where the mean of the
             training images decides.
     """
@@ -31,6 +34,7 @@ class PublishedNetwork:
     norm: tuple[float, int, float] | tuple[()] = ()
     dropped: str = 'outputs of fc6 and fc7'
     initial_sds: str = ''
+    initial_norms: tuple[float, ...] = ()
     initial_biases: str = ''
     white: str = ''
 
@@ -38,7 +42,11 @@ class PublishedNetwork:
         """Lists what the network must measure."""
         names = [f'{layer} parameters' for layer in reference.LAYERS]
         counts = [*zip(names, self.parameters, strict=True), ('parameters', sum(self.parameters))]
-        norm = zip(('k', 'n', 'alpha'), self.norm, strict=True) if self.norm else ()
+        names = [f'{layer} initial norm' for layer in reference.LAYERS]
+        constants = [
+            *(zip(('k', 'n', 'alpha'), self.norm, strict=True) if self.norm else ()),
+            *(zip(names, self.initial_norms, strict=True) if self.initial_norms else ()),
+        ]
         texts = {
             'sides of conv1, pool1, pool2, pool5': self.sizes,
             'after conv1': self.orders[0],
@@ -52,7 +60,7 @@ class PublishedNetwork:
             *(reference.ReferenceValue(name, f'{n:,}', '', (n,)) for name, n in counts),
             *(
                 reference.ReferenceValue(name, f'{value:g}', '', (value,), tolerance=0.01)
-                for name, value in norm
+                for name, value in constants
             ),
             *(
                 reference.ReferenceValue(name, text, '', (text,))
@@ -75,6 +83,7 @@ NETWORKS = {
         parameters=_TWO_COLUMNS,
         norm=(1.0, 5, 1e-4 / 5),
         initial_sds='0.010, 0.010, 0.010, 0.010, 0.010, 0.005, 0.005, 0.010',
+        initial_norms=(1.867, 5.543, 9.406, 8.146, 6.651, 30.72, 20.48, 20.24),
         initial_biases='0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0',
     ),
     'caffenet': PublishedNetwork(

@@ -1,11 +1,15 @@
-"""Runs tasks on Apache Beam: DirectRunner here, or Flink, Spark and Dataflow by their options."""
+"""Runs tasks on Apache Beam: DirectRunner here, or Dask, Flink, Spark and Dataflow by options."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from input_pipeline import errors
 from input_pipeline.prepare import local_executor
+
+# Beam 2.77 does not know it by its short name.
+_DASK_RUNNER = 'apache_beam.runners.dask.dask_runner.DaskRunner'
 
 
 class BeamExecutor:
@@ -25,7 +29,7 @@ class BeamExecutor:
             raise errors.PackageMissing(
                 '--engine=beam requires Apache Beam: pip install "alexnet_tf[beam]".'
             ) from error
-        self._options = list(options)
+        self._options = _complete(options)
 
     def run(
         self,
@@ -44,7 +48,8 @@ class BeamExecutor:
             report: Called after the pipeline, as of `LocalExecutor.run`.
 
         Raises:
-            DataError: Beam refuses its options, or a task failed.
+            DataError: Beam refuses its options, the runner cannot be reached, or a task failed.
+            PackageMissing: The runner's package is not installed.
         """
         import apache_beam as beam
         from apache_beam.options import pipeline_options
@@ -57,13 +62,32 @@ class BeamExecutor:
                     | 'tasks' >> beam.Create(list(tasks), reshuffle=True)
                     | 'work' >> beam.Map(functools.partial(_run_task, function))
                 )
-        except (ValueError, RuntimeError) as error:
+        except ImportError as error:
+            raise errors.PackageMissing(
+                f'{self._describe()}: {error}. For Dask: pip install "alexnet_tf[dask]".'
+            ) from error
+        except errors.DataError:  # of a task
+            raise
+        except Exception as error:  # each runner has its own
             raise errors.DataError(
-                f'--engine=beam, --beam_options={" ".join(self._options)}: '
-                f'{errors.describe(error)}. Run the same command again after correcting it: '
-                'finished shards are kept.'
+                f'{self._describe()}: {errors.describe(error).rstrip(".")}. Run the same command '
+                'again after correcting it: finished shards are kept.'
             ) from error
         yield from local_executor.LocalExecutor().run(function, tasks, report)
+
+    def _describe(self) -> str:
+        return f'--engine=beam, --beam_options={" ".join(self._options)}'
+
+
+def _complete(options: Sequence[str]) -> list[str]:
+    """Names Dask's runner in full, and has it hand out tasks one by one, not 128 together."""
+    options = [
+        re.sub(r'^(--runner=)?DaskRunner$', rf'\g<1>{_DASK_RUNNER}', text) for text in options
+    ]
+    is_divided = any(re.match('--dask_(npartitions|partition_size)', text) for text in options)
+    if is_divided or not any(text.endswith(_DASK_RUNNER) for text in options):
+        return options
+    return [*options, '--dask_partition_size=1']
 
 
 def _run_task(function, task) -> None:

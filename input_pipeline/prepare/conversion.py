@@ -133,6 +133,7 @@ def prepare(
     image_statistics = image_statistics or statistics.combine(sums)
     manifests.save_arrays(directory / manifests.STATISTICS, vars(image_statistics))
     manifest = _create_manifest(directory, source, settings, by_split, leaked)
+    files.remove_temporary(directory)  # of workers that were killed on the way
     files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
     files.remove_tree(directory / writing.UNFINISHED_DIR)
     return manifest

@@ -64,6 +64,17 @@ def test_the_published_counts_of_layers_have_the_published_sums():
     }
 
 
+def test_the_norms_of_the_lars_paper_are_deviations_times_roots_of_counts():
+    network = published.NETWORKS['caffe']
+    biases = (96, 256, 384, 384, 256, 4096, 4096, 1000)
+    counts = [all_ - own for all_, own in zip(network.parameters, biases, strict=True)]
+    deviations = map(float, network.initial_sds.split(', '))
+    norms = [f'{sd * n**0.5:.4g}' for sd, n in zip(deviations, counts, strict=True)]
+    assert norms == [f'{norm:.4g}' for norm in network.initial_norms]
+    rows = {value.name: value.expected for value in network.list_values()}
+    assert (rows['fc6 initial norm'], rows['k']) == ((30.72,), (1.0,))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', published.NETWORKS)
 def test_every_published_network_is_as_published(name, tmp_path):
