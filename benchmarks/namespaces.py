@@ -4,11 +4,13 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import signal
 import subprocess
 from collections.abc import Iterator
 
-_CLONE_NEWNET = 0x40000000  # linux/sched.h
+_CLONE_NEWNET, _PR_SET_PDEATHSIG = 0x40000000, 1  # linux/sched.h, linux/prctl.h
 _SWITCH = 'alexnet-switch'  # the namespace of the bridge
+COUNTERS = '/proc/self/net/dev'  # of the host of the process that reads it
 
 
 class Network:
@@ -47,8 +49,7 @@ class Network:
 
     def count_bytes(self, host: int) -> int:
         """Returns the bytes that a host has sent to the others."""
-        path = '/sys/class/net/eth0/statistics/tx_bytes'
-        return int(_run('ip', 'netns', 'exec', f'alexnet-{host}', 'cat', path))
+        return parse_sent(_run('ip', 'netns', 'exec', f'alexnet-{host}', 'cat', COUNTERS))
 
 
 @contextlib.contextmanager
@@ -73,10 +74,17 @@ def remove_all() -> None:
             _ip('netns', 'delete', name)
 
 
+def parse_sent(counters: str) -> int:
+    """Returns the bytes sent by eth0, from the text of COUNTERS."""
+    (line,) = (line for line in counters.splitlines() if line.strip().startswith('eth0:'))
+    return int(line.split()[9])
+
+
 def enter(host: int) -> None:
-    """Moves this process to a host; its network is that one's from now on."""
+    """Moves this process to a host; its network is that one's, and it ends with its parent."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with pathlib.Path(f'/run/netns/alexnet-{host}').open() as file:
-        libc = ctypes.CDLL(None, use_errno=True)
         if libc.setns(file.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
