@@ -13,7 +13,7 @@ from alexnet_tf.runs import creation
 BASE = 'base'  # name of the run that changes nothing
 _SEED = 'seed'
 # Settings that may differ between runs, beside those that are fixed in a run directory.
-_OTHER_SETTINGS = ('epochs', 'stop_train_error', 'on_nonfinite')
+_OTHER_SETTINGS = ('epochs', 'stop_train_error', 'on_nonfinite', 'accumulate_steps')
 _PARTS, _ALTERNATIVES, _JOINED = ';', '|', re.compile(r'\+(?=\s*-*[a-z]\w*\s*=)')
 _MAX_NAME_LENGTH = 200
 

@@ -53,10 +53,10 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
 
 def _hash_settings(trial: grid.Trial) -> str:
     """Hashes the settings that determine a trial's results, as 16 hexadecimal digits."""
-    config = trial.config
+    config, recipe = trial.config, build.resolve_recipe(trial.config)
     values = creation.list_fixed_settings(config) | {
-        'epochs': build.resolve_recipe(config).epochs,
-        'max_steps': build.resolve_recipe(config).max_steps,
+        'epochs': recipe.epochs,
+        'max_steps': recipe.max_steps,
         'stop_train_error': config.training.stop_train_error,
         'stop_after_worse_epochs': config.training.stop_after_worse_epochs,
         'on_nonfinite': config.training.on_nonfinite,
@@ -65,6 +65,8 @@ def _hash_settings(trial: grid.Trial) -> str:
         'split': config.evaluation.split,
         'views': selection.select_views(config),
     }
+    if recipe.batch_norm and config.training.accumulate_steps > 1:  # by parts
+        values['accumulate_steps'] = config.training.accumulate_steps
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

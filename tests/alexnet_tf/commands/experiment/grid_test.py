@@ -34,6 +34,10 @@ def test_an_alternative_may_change_nothing_or_several_settings():
         'dropout=0',
     ]
     assert names('seed=1;|columns=1') == ['seed=1', 'seed=1+columns=1']
+    assert names('batch_size=128|batch_size=512+accumulate_steps=4') == [
+        'batch_size=128',
+        'batch_size=512+accumulate_steps=4',
+    ]
 
 
 def test_a_run_has_one_name_however_the_grid_is_written():
