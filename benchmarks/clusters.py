@@ -35,7 +35,7 @@ from alexnet_tf import main as alexnet_main
 from alexnet_tf.commands.train import monitor, trainer
 from alexnet_tf.training import checkpoint, evaluator
 
-PORT, TIMEOUT_SECS, LIMIT_SECS = 2222, 12, 120
+PORT, TIMEOUT_SECS, LIMIT_SECS = 2222, 20, 120
 TINY = ('--recipe=source2012', '--width=0.1', '--crop_size=67', '--drop_epochs=2')
 TINY += ('--batch_size=12', '--log_every_steps=1', '--eval_batch_size=10', '--epochs=3')
 MOMENTS = {  # the function that a worker is about to call, and which call it is

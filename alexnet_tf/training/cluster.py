@@ -5,7 +5,7 @@ import json
 import os
 
 import tensorflow as tf
-from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
 # Of Slurm jobs: those that share a host rarely use the same ports.
@@ -32,20 +32,15 @@ class Cluster:
         """
         return f'the worker with index {worker} ({self.addresses[worker]})'
 
-    def create_strategy(self, silence_secs: float) -> tf.distribute.Strategy:
-        """Creates the strategy of the workers, which must all be there.
+    def create_strategy(self) -> tf.distribute.Strategy:
+        """Creates the strategy of the workers.
 
-        Args:
-            silence_secs: After which TensorFlow gives up a worker, instead of after ten. There is
-                no public way to say so.
+        TensorFlow's own watch over them is left out: its coordination service keeps all threads of
+        Python waiting for a worker that is lost when it starts, and later gives up after ten
+        seconds. There is no public way to do so.
         """
-        job = coordination_config_pb2.CoordinatedJob(name='worker', num_tasks=len(self.addresses))
-        context.context().configure_coordination_service(
-            service_type='standalone',
-            service_leader='/job:worker/task:0',
-            heartbeat_timeout_in_ms=int(1000 * silence_secs),
-            coordinated_jobs=[job],
-        )
+        context.context().configure_coordination_service(service_type='')
+        collective_all_reduce_strategy.CollectiveAllReduceExtended._enable_check_health = False
         return tf.distribute.MultiWorkerMirroredStrategy(self._create_resolver())
 
     def _create_resolver(self) -> tf.distribute.cluster_resolver.ClusterResolver:

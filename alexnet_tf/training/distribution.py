@@ -169,9 +169,7 @@ def _create_workers(cluster: cluster_lib.Cluster, timeout_secs: float) -> Mirror
     if len(cluster.addresses) > 1:
         heartbeats = heartbeats_lib.Heartbeats(cluster, timeout_secs)
         heartbeats.wait_for_all()
-    # TensorFlow finds silent workers too, but seldom says which one: ours come first.
-    strategy = cluster.create_strategy(silence_secs=2 * timeout_secs)
-    return MirroredReplicas(strategy, cluster, heartbeats)
+    return MirroredReplicas(cluster.create_strategy(), cluster, heartbeats)
 
 
 @functools.cache  # two strategies on the same devices would use the same keys for their sums
