@@ -202,6 +202,7 @@ class Heartbeats:
                 self._exit(peer.last_words, peer.exit_code)
                 return
         if silent:
+            silent = self._list_silent(limit / 2)  # their last beats were not at the same moment
             names = ' and '.join(map(self._cluster.describe, silent))
             is_alone = len(silent) == len(self._peers) > 1
             hint = ' This host may be cut off from all of them.' if is_alone else ''
