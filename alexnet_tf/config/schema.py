@@ -441,8 +441,7 @@ class Training(fields.Section):
     )
     init_weights: str = fields.setting(
         '',
-        "Weights to start from: a run, its variables.npz, or a file of another program's AlexNet "
-        '(.caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors, .tar).',
+        'Weights to start from: a run, its variables.npz, or a file that --mode=import reads.',
         metavar='RUN_OR_FILE',
     )
     init_layers: tuple[str, ...] | None = fields.setting(
@@ -464,8 +463,7 @@ class Training(fields.Section):
     )
     balanced_sampling: bool = fields.setting(
         False,
-        'Draw every class equally often: an epoch repeats images of small classes and leaves out '
-        'some of large ones.',
+        'Draw every class equally often; small ones repeat.',
     )
     accumulate_steps: int = fields.setting(
         1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
