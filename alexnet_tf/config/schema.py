@@ -244,6 +244,15 @@ class Network(fields.Section):
     worker_timeout_secs: float = fields.setting(
         120.0, 'Silence by which a worker is lost.', low=5, high=86_400, modes=_TRAIN
     )
+    collective: str = fields.setting(
+        'auto', 'What sums over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
+    )
+    reduce_precision: str = fields.setting(
+        'float32',
+        'Replicas sum gradients in:',
+        choices=('float32', 'bfloat16'),
+        modes=_TRAIN,
+    )
     precision: str = fields.setting('float32', 'Dtype of activations:', choices=_DTYPES)
     columns: int | None = fields.setting(
         None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)

@@ -270,7 +270,13 @@ def create_replicas(config: schema.Config) -> distribution.SingleReplica:
     with _usage_errors():
         if strategy != 'multi_worker':
             placement.check_devices(devices)
-        return distribution.create_replicas(strategy, devices, config.network.worker_timeout_secs)
+        return distribution.create_replicas(
+            strategy,
+            devices,
+            worker_timeout_secs=config.network.worker_timeout_secs,
+            collective=config.network.collective,
+            reduce_dtype=config.network.reduce_precision,
+        )
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ _FREE_SETTINGS = {
     *('checkpoint_secs', 'stop_after_worse_epochs'),
     *('log_every_steps', 'keep_every_epochs'),
     *('profile_steps', 'on_nonfinite', 'accumulate_steps', 'strategy', 'devices'),
-    'worker_timeout_secs',
+    *('worker_timeout_secs', 'collective'),
     recipes.FORMER_ORDER,  # the recipe's conv1_order counts
 }
 

@@ -32,8 +32,8 @@ class Cluster:
         """
         return f'the worker with index {worker} ({self.addresses[worker]})'
 
-    def create_strategy(self) -> tf.distribute.Strategy:
-        """Creates the strategy of the workers.
+    def create_strategy(self, collective: str = 'auto') -> tf.distribute.Strategy:
+        """Creates the strategy of the workers, whose sums are made by 'ring', 'nccl' or 'auto'.
 
         TensorFlow's own watch over them is left out: its coordination service keeps all threads of
         Python waiting for a worker that is lost when it starts, and later gives up after ten
@@ -41,7 +41,8 @@ class Cluster:
         """
         context.context().configure_coordination_service(service_type='')
         collective_all_reduce_strategy.CollectiveAllReduceExtended._enable_check_health = False
-        return tf.distribute.MultiWorkerMirroredStrategy(self._create_resolver())
+        options = tf.distribute.experimental.CommunicationOptions(implementation=collective)
+        return tf.distribute.MultiWorkerMirroredStrategy(self._create_resolver(), options)
 
     def _create_resolver(self) -> tf.distribute.cluster_resolver.ClusterResolver:
         return tf.distribute.cluster_resolver.SimpleClusterResolver(

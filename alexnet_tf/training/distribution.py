@@ -43,6 +43,10 @@ class SingleReplica:
         """Sums (nested) tensors over all replicas; only inside the function given to `run`."""
         return tensors
 
+    def sum_gradients(self, gradients: Any, metrics: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        """Sums gradients, in the replicas' precision for it, and metrics over all replicas."""
+        return gradients, metrics
+
     def first_row(self, rows: int) -> int | tf.Tensor:
         """Returns the row of the batch that this replica's share of `rows` starts at.
 
@@ -79,15 +83,19 @@ class MirroredReplicas(SingleReplica):
         strategy: TensorFlow's, created before any operation ran.
         cluster: The workers; None if there is only this one.
         heartbeats: Between them.
+        reduce_dtype: In which gradients are summed.
     """
 
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
+        *,
         cluster: cluster_lib.Cluster | None = None,
         heartbeats: heartbeats_lib.Heartbeats | None = None,
+        reduce_dtype: str = 'float32',
     ):
         self._strategy, self.heartbeats = strategy, heartbeats
+        self._reduce_dtype = tf.as_dtype(reduce_dtype)
         self.number = strategy.num_replicas_in_sync
         if cluster:
             self.workers, self.worker = len(cluster.addresses), cluster.index
@@ -103,6 +111,14 @@ class MirroredReplicas(SingleReplica):
         flat = tf.nest.flatten(tensors)
         sums = tf.distribute.get_replica_context().all_reduce('SUM', flat)
         return tf.nest.pack_sequence_as(tensors, sums)
+
+    def sum_gradients(self, gradients, metrics):
+        """Sums gradients, in the replicas' precision for it, and metrics over all replicas."""
+        if self._reduce_dtype == tf.float32:
+            return self.sum((gradients, metrics))  # at once
+        rounded = [tf.cast(gradient, self._reduce_dtype) for gradient in gradients]
+        sums = [tf.cast(total, tf.float32) for total in self.sum(rounded)]
+        return sums, self.sum(metrics)
 
     def first_row(self, rows):
         """Returns the row of the batch that this replica's share of `rows` starts at."""
@@ -144,7 +160,12 @@ class MirroredReplicas(SingleReplica):
 
 
 def create_replicas(
-    strategy: str, devices: Sequence[str], worker_timeout_secs: float = 120.0
+    strategy: str,
+    devices: Sequence[str],
+    *,
+    worker_timeout_secs: float = 120.0,
+    collective: str = 'auto',
+    reduce_dtype: str = 'float32',
 ) -> SingleReplica:
     """Creates the replicas of a strategy.
 
@@ -152,24 +173,28 @@ def create_replicas(
         strategy: 'mirrored', 'multi_worker', or anything else for a single replica.
         devices: Of the replicas of 'mirrored'; by default all GPUs, or else the CPU.
         worker_timeout_secs: Seconds to wait for the other workers, at first and later.
+        collective: What sums over workers: 'ring', 'nccl' or 'auto'.
+        reduce_dtype: In which gradients are summed.
 
     Raises:
         ValueError: Nothing describes a cluster.
         PeerDisconnected: Other workers did not come.
     """
     if strategy == 'mirrored':
-        return MirroredReplicas(_create_mirrored_strategy(tuple(devices)))
+        mirrored = _create_mirrored_strategy(tuple(devices))
+        return MirroredReplicas(mirrored, reduce_dtype=reduce_dtype)
     if strategy == 'multi_worker':
-        return _create_workers(cluster_lib.find_cluster(), worker_timeout_secs)
+        cluster, heartbeats = cluster_lib.find_cluster(), None
+        if len(cluster.addresses) > 1:
+            heartbeats = heartbeats_lib.Heartbeats(cluster, worker_timeout_secs)
+            heartbeats.wait_for_all()
+        return MirroredReplicas(
+            cluster.create_strategy(collective),
+            cluster=cluster,
+            heartbeats=heartbeats,
+            reduce_dtype=reduce_dtype,
+        )
     return SingleReplica()
-
-
-def _create_workers(cluster: cluster_lib.Cluster, timeout_secs: float) -> MirroredReplicas:
-    heartbeats = None
-    if len(cluster.addresses) > 1:
-        heartbeats = heartbeats_lib.Heartbeats(cluster, timeout_secs)
-        heartbeats.wait_for_all()
-    return MirroredReplicas(cluster.create_strategy(), cluster, heartbeats)
 
 
 @functools.cache  # two strategies on the same devices would use the same keys for their sums

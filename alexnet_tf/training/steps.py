@@ -91,7 +91,7 @@ class _Replica:
     def train(self, batch, step) -> StepResult:
         """Trains on this replica's share of a batch."""
         gradients, metrics = self._accumulate(batch, step)
-        gradients, metrics = self.replicas.sum((gradients, metrics))
+        gradients, metrics = self.replicas.sum_gradients(gradients, metrics)
         return self._update(gradients, metrics)
 
     def _accumulate(self, batch, step):

@@ -1,6 +1,7 @@
 """What a training run shows: lines on the screen, `summary.csv` and TensorBoard."""
 
 import functools
+import math
 import pathlib
 from collections.abc import Mapping
 
@@ -68,6 +69,14 @@ class Monitor:
             where = f'{replicas.number} replicas of {replicas.workers} workers'
         parameters = f'{self._model.count_params():,} parameters'
         self.log(f'train: recipe {self._recipe.name}, {parameters}, on {where}')
+        if replicas.workers > 1:
+            size = tf.as_dtype(network.reduce_precision).size
+            summed = size * sum(map(math.prod, (v.shape for v in self._model.trainable_variables)))
+            sent = 2 * summed * (replicas.number - 1) / replicas.number  # by a ring
+            self.log(
+                f'train: a step sums {summed / 1e6:,.1f} MB of gradients; in a ring, each worker '
+                f'sends {sent / 1e6:,.1f} MB'
+            )
         self.log(f'train: {self._examples:,} images of {self._num_classes} classes')
         if replicas.workers > 1 and self._config.training.lanes == 1 and replicas.is_chief:
             self.log(

@@ -3,6 +3,8 @@
 import contextlib
 import signal
 
+import ml_dtypes
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -91,3 +93,20 @@ def test_a_broken_connection_is_reported_by_clusters_only():
         distribution.report_disconnected_peers(distribution.SingleReplica()),
     ):
         fail()
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_gradients_are_summed_in_the_given_precision_and_metrics_are_not(dtype):
+    devices = ['/CPU:0', '/CPU:1']
+    replicas = distribution.create_replicas('mirrored', devices, reduce_dtype=dtype)
+    rows = np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
+
+    @tf.function(autograph=False)
+    def sum_rows(batch):
+        return replicas.run(lambda row: replicas.sum_gradients([row[0]], row[0]), batch)
+
+    (gradient,), metrics = sum_rows(tf.constant(rows))
+    kind = {'float32': np.float32, 'bfloat16': ml_dtypes.bfloat16}[dtype]
+    expected = (rows[0].astype(kind) + rows[1].astype(kind)).astype(np.float32)
+    np.testing.assert_array_equal(gradient, expected)
+    np.testing.assert_array_equal(metrics, rows[0] + rows[1])
