@@ -9,7 +9,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import image_index
 from input_pipeline import errors
-from input_pipeline.batches import augmentation, data_service, datasets, lanes
+from input_pipeline.batches import augmentation, data_service, datasets, lane_service, lanes
 from input_pipeline.records import caching, manifests, references
 
 # Flags that count only with a value of another one.
@@ -82,8 +82,9 @@ def read_batches(
     They end early if `is_cancelled` returns True while a data service is waited for.
     """
     if address := config.input.data_service:
-        batches = data_service.iterate_batches(
-            stream, address, start_epoch=start[0], epochs=epochs, is_cancelled=is_cancelled
+        service = lane_service if stream.lanes > 1 else data_service
+        batches = service.iterate_batches(
+            stream, address, start=start, epochs=epochs, is_cancelled=is_cancelled
         )
     else:
         batches = stream.read_batches(start=start, epochs=epochs)

@@ -69,3 +69,18 @@ class BalancedDraws:
         ranks = np.empty(len(order), np.int64)
         ranks[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         return ranks, counts[self.labels].astype(np.int64)
+
+
+def repeat_rows(order: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Repeats each row of a group as often as it is drawn.
+
+    Args:
+        order: A permutation of range(sum of draws).
+        draws: (rows,) int64.
+
+    Returns:
+        The rows in that order, and how often each came before in the order of the rows.
+    """
+    rows = tf.repeat(tf.range(tf.size(draws, tf.int64)), draws)
+    copies = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(draws, exclusive=True), draws)
+    return tf.gather(rows, order), tf.gather(copies, order)

@@ -56,20 +56,21 @@ def iterate_batches(
     dataset: datasets.TrainingDataset,
     address: str,
     *,
-    start_epoch: int,
+    start: tuple[int, int],
     epochs: int,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
     """Iterates over a data set's batches, decoded by the workers behind a dispatcher.
 
-    Each example comes once an epoch. Workers take groups of records as they become free, so the
-    order differs from run to run. An example is augmented as without a service, except for crops
-    that neighbouring images share: the neighbours differ.
+    The data set has one lane; for several see `lane_service`. Each example comes once an epoch.
+    Workers take groups of records as they become free, so the order differs from run to run. An
+    example is augmented as without a service, except for crops that neighbouring images share: the
+    neighbours differ.
 
     Args:
         dataset: What to read.
         address: The dispatcher, 'grpc://host:port'.
-        start_epoch: The first epoch.
+        start: The first epoch, and 0: an epoch cannot be resumed.
         epochs: Number of the last epoch, plus one.
         is_cancelled: Called while it waits; True ends the iteration.
 
@@ -79,18 +80,13 @@ def iterate_batches(
     check_address(address, '--data_service')
     # A worker takes a group at a time: one shard each, so that there are enough for all. Only this
     # process knows which batch is an epoch's last.
-    remote = dataclasses.replace(dataset, group_examples=1, batch_size=1)
-    for epoch in range(start_epoch, epochs):
-        crops = remote.read_crops(start=(epoch, 0), epochs=epoch + 1)
-        distributed = crops.apply(
-            _SERVICE.distribute(
-                processing_mode=_SERVICE.ShardingPolicy.DYNAMIC,
-                service=address,
-                compression=None,  # pixels do not shrink
-            )
-        )
+    remote = dataclasses.replace(
+        dataset, group_examples=1, batch_size=1, bytes_read=None, in_place=False
+    )
+    for epoch in range(start[0], epochs):
+        crops = distribute(remote.read_crops(start=(epoch, 0), epochs=epoch + 1), address)
         received = 0
-        for number, batch in _poll(_batch(distributed, dataset), address, is_cancelled):
+        for number, batch in poll(_batch(crops, dataset), address, is_cancelled):
             received += int(number)
             yield batch
         if is_cancelled():
@@ -143,34 +139,78 @@ def _batch(crops: tf.data.Dataset, dataset: datasets.TrainingDataset) -> tf.data
     return crops.rebatch(dataset.batch_size).map(finish, num_parallel_calls=_PREFETCHED)
 
 
-def _poll(dataset: tf.data.Dataset, address: str, is_cancelled) -> Iterator:
-    """Iterates in a thread: a call that waits for the service receives no signals."""
+def distribute(
+    crops: tf.data.Dataset, address: str, *, max_outstanding_requests: int | None = None
+) -> tf.data.Dataset:
+    """Lets the workers behind a dispatcher make the elements of a data set, in any order."""
+    return crops.apply(
+        _SERVICE.distribute(
+            processing_mode=_SERVICE.ShardingPolicy.DYNAMIC,
+            service=address,
+            max_outstanding_requests=max_outstanding_requests,
+            compression=None,  # pixels do not shrink
+        )
+    )
+
+
+class Stalled(errors.DataError):
+    """The workers do not go on."""
+
+
+def poll(
+    dataset: tf.data.Dataset,
+    address: str,
+    is_cancelled: Callable[[], bool],
+    first_patience_secs: float | None = None,
+    patience_secs: float | None = None,
+) -> Iterator:
+    """Iterates in a thread: a call that waits for the service receives no signals.
+
+    Args:
+        dataset: What the service makes.
+        address: The dispatcher, 'grpc://host:port'.
+        is_cancelled: Called while it waits; True ends the iteration.
+        first_patience_secs: How long to wait for the first element; None: PATIENCE_SECS.
+        patience_secs: How long to wait for another one; None: PATIENCE_SECS.
+
+    Raises:
+        Stalled: No element came in that time.
+        DataError: No dispatcher answers.
+    """
     received: queue.Queue = queue.Queue(_PREFETCHED)
+    is_left = threading.Event()
 
     def iterate():
         try:
             for batch in dataset:
                 received.put((batch, None))
+                if is_left.is_set():
+                    return
             received.put((None, None))
         except Exception as error:  # raised again by the consumer
             received.put((None, error))
 
     threading.Thread(target=iterate, daemon=True).start()
-    last = time.monotonic()
-    while not is_cancelled():
-        try:
-            batch, error = received.get(timeout=_POLL_SECS)
-        except queue.Empty:
-            check_address(address, '--data_service')
-            if time.monotonic() - last > PATIENCE_SECS:
-                raise errors.DataError(
-                    f'--data_service={address}: no batch for {PATIENCE_SECS:.0f} seconds. Check '
-                    'that workers run and see the records under the same path.'
-                ) from None
-            continue
-        if error:
-            raise error
-        if batch is None:
-            return
-        last = time.monotonic()
-        yield batch
+    limit, start = first_patience_secs or PATIENCE_SECS, time.monotonic()
+    try:
+        while not is_cancelled():
+            try:
+                batch, error = received.get(timeout=_POLL_SECS)
+            except queue.Empty:
+                check_address(address, '--data_service')
+                if time.monotonic() - start > limit:
+                    raise Stalled(
+                        f'--data_service={address}: no batch for {limit:.0f} seconds. Check that '
+                        'workers run and see the records under the same path.'
+                    ) from None
+                continue
+            if error:
+                raise error
+            if batch is None:
+                return
+            yield batch
+            limit, start = patience_secs or PATIENCE_SECS, time.monotonic()
+    finally:
+        is_left.set()
+        while not received.empty():  # the thread may wait for a place
+            received.get_nowait()

@@ -59,7 +59,7 @@ class TrainingDataset:
     @property
     def num_examples(self) -> int:
         """Number of examples in an epoch, of all shares."""
-        return self._reader.num_examples
+        return self.reader.num_examples
 
     def read_batches(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None
@@ -85,10 +85,11 @@ class TrainingDataset:
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None
     ) -> tf.data.Dataset:
         """Reads serialized records in training order; see `shuffling.EpochReader.read_chunks`."""
-        return self._reader.read_chunks(start=start, epochs=epochs)
+        return self.reader.read_chunks(start=start, epochs=epochs)
 
     @functools.cached_property
-    def _reader(self) -> shuffling.EpochReader:
+    def reader(self) -> shuffling.EpochReader:
+        """Reads the records in training order."""
         group_examples = self.group_examples or _GROUP_EXAMPLES[self.layout.encoding]
         return shuffling.EpochReader(
             self.shards,
@@ -115,7 +116,7 @@ class TrainingDataset:
         """Reads what a CPU must compute: (crops, mirrored, shifts, scales, labels, mask) chunks."""
         # Any number of cores gives the same order: map is deterministic.
         chunks = self.read_chunks(start=start, epochs=epochs)
-        return chunks.map(self._cut, num_parallel_calls=tf.data.AUTOTUNE)
+        return chunks.map(self.cut, num_parallel_calls=tf.data.AUTOTUNE)
 
     @tf.autograph.experimental.do_not_convert
     def finish(self, crops, mirrored, shifts, scales, labels, mask):
@@ -130,8 +131,8 @@ class TrainingDataset:
         return checking.find_first_unreadable(self.shards, self.layout)
 
     @tf.autograph.experimental.do_not_convert
-    def _cut(self, chunk: shuffling.Chunk):
-        """Decodes the crops of a chunk; mirrors them, unless that is left to the accelerator."""
+    def cut(self, chunk: shuffling.Chunk):
+        """Decodes an element of `read_crops`; mirroring may be left to the accelerator."""
         stored = sum(records for _, records in self.shards)
         parameters = self.augment.sample(
             chunk.indices + stored * chunk.copies,  # each copy is another example

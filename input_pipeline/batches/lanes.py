@@ -4,6 +4,7 @@ Every lane has as many rows of a batch as any other. So whoever reads some of th
 share of the records, and the batches do not depend on how many readers there are.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,41 @@ class Parts(NamedTuple):
     indices: np.ndarray
     sizes: np.ndarray
     splits: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows of batches that are of one lane: the first ones of each batch of the first lane.
+
+    Attributes:
+        batch_size: Number of rows of a batch.
+        lanes: Number of lanes, a divisor of it.
+        examples: Number of examples in an epoch, of all lanes.
+    """
+
+    batch_size: int
+    lanes: int
+    examples: int
+
+    @property
+    def number(self) -> int:
+        """Number of rows of a lane in a batch."""
+        return self.batch_size // self.lanes
+
+    def find_positions(self, lane, positions: tf.Tensor) -> tf.Tensor:
+        """Finds the positions in an epoch of what is at positions in a lane's part of it."""
+        batches, rows = positions // self.number, positions % self.number
+        return batches * self.batch_size + lane * self.number + rows
+
+    def count_missing(self, total: tf.Tensor, skipped: tf.Tensor) -> tf.Tensor:
+        """Counts what a lane's last batch lacks.
+
+        Args:
+            total: The examples of the lane in an epoch.
+            skipped: Those of them that were read before the first batch.
+        """
+        longest = -(-self.examples // self.lanes)  # the longest lane may have one more than others
+        return (skipped - longest) % self.number + longest - total
 
 
 def create_counter() -> tf.Variable:

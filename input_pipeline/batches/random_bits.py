@@ -45,6 +45,14 @@ def normal(keys: tf.Tensor, number: int) -> tf.Tensor:
     return tf.cast(both[:, :number], tf.float32)
 
 
+def permute(size: tf.Tensor, *parts: int | tf.Tensor) -> tf.Tensor:
+    """Returns a permutation of range(size), (size,) int64, for the hash of some integers."""
+    # Hashed: for consecutive keys, TensorFlow makes permutations that resemble each other.
+    key = make_keys(*parts, tf.range(2))
+    some = tf.maximum(size, 1)  # none cannot be shuffled
+    return tf.random.experimental.index_shuffle(tf.range(some), key, some - 1)[:size]
+
+
 def _mix(x: tf.Tensor) -> tf.Tensor:
     for shift, factor in _ROUNDS:
         x = _fold(x, shift) * tf.constant(factor, tf.uint64)

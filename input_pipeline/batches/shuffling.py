@@ -108,17 +108,46 @@ class EpochReader:
                 records than `shards` says.
         """
         if self.lanes == 1:
-            return self._read_lane(0, self._number_groups(start, epochs), start)
+            numbers = (
+                self._count_groups_of_next_epoch(start[0])
+                if epochs is None
+                else tf.data.Dataset.range(*self._find_span(0, start, epochs))
+            )
+            return self._read_lane(0, numbers, start)
+        return self.read_lanes(tf.constant(self.list_places(start, epochs))).rebatch(CHUNK)
+
+    def list_places(self, start: tuple[int, int], epochs: int) -> np.ndarray:
+        """Lists where the reading of each lane starts and ends, for `read_lanes`.
+
+        Args:
+            start: As of `read_chunks`.
+            epochs: Number of the last epoch, plus one.
+
+        Returns:
+            (lanes, 5) int64, of the lanes of this share.
+        """
         own = range(len(self._own_lanes))
-        spans = np.array([(lane, *self._find_span(lane, start, epochs)) for lane in own])
-        places = tf.data.Dataset.from_tensor_slices(tuple(spans.T))
+        rows = [(lane, *self._find_span(lane, start, epochs), *start) for lane in own]
+        return np.array(rows, np.int64)
+
+    def read_lanes(self, places: tf.Tensor) -> tf.data.Dataset:
+        """Reads the rest of some epochs of consecutive lanes, also in a graph.
+
+        Args:
+            places: (lanes, 5) int64, rows of `list_places`.
+
+        Returns:
+            A data set of Chunk: a batch's rows of the first lane, of the next one, and so on.
+        """
 
         @tf.autograph.experimental.do_not_convert
-        def read_lane(lane, first, last):
+        def read_lane(place):
+            lane, first, last, *start = tf.unstack(place)
             chunks = self._read_lane(lane, tf.data.Dataset.range(first, last), start)
-            return chunks.rebatch(self._lane_rows)
+            return chunks.rebatch(self._rows.number)
 
-        return places.interleave(read_lane, cycle_length=len(own)).rebatch(CHUNK)
+        lanes = tf.data.Dataset.from_tensor_slices(places)
+        return lanes.interleave(read_lane, cycle_length=places.shape[0])
 
     def _read_lane(self, lane, numbers: tf.data.Dataset, start) -> tf.data.Dataset:
         """The chunks of a lane, from the numbers of its groups."""
@@ -129,12 +158,6 @@ class EpochReader:
 
         chunks = numbers.map(read_group, num_parallel_calls=1, deterministic=True).prefetch(1)
         return chunks.flat_map(lambda chunks: chunks)
-
-    def _number_groups(self, start, epochs: int | None) -> tf.data.Dataset:
-        """The numbers of the groups of the only lane, counted through all epochs."""
-        if epochs is None:
-            return self._count_groups_of_next_epoch(start[0])
-        return tf.data.Dataset.range(*self._find_span(0, start, epochs))
 
     def _find_span(self, lane: int, start, epochs: int) -> tuple[int, int]:
         """The first of a lane's groups, counted through all epochs, and the last one plus one."""
@@ -164,9 +187,8 @@ class EpochReader:
         return range(part * self.lanes // parts, (part + 1) * self.lanes // parts)
 
     @property
-    def _lane_rows(self) -> int:
-        """Rows of a batch that are of one lane."""
-        return self.batch_size // self.lanes
+    def _rows(self) -> lanes_lib.Rows:
+        return lanes_lib.Rows(self.batch_size, self.lanes, self.num_examples)
 
     @functools.cached_property
     def _parts(self) -> lanes_lib.Parts:
@@ -219,9 +241,9 @@ class EpochReader:
         order = self._permutation(lane, end - begin, (epoch + 1) * parts + group)
         copies = tf.zeros_like(order)
         if draws is not None:
-            order, copies = _repeat_rows(order, tf.gather(draws, indices))
-        skipped = tf.where(epoch == start[0], tf.constant(start[1] // self.lanes, tf.int64), 0)
-        fill = tf.where(group == groups - 1, self._count_missing(total, skipped), 0)
+            order, copies = balancing.repeat_rows(order, tf.gather(draws, indices))
+        skipped = tf.where(epoch == start[0], tf.cast(start[1] // self.lanes, tf.int64), 0)
+        fill = tf.where(group == groups - 1, self._rows.count_missing(total, skipped), 0)
         order, copies = _repeat_last(order, fill), _repeat_last(copies, fill)
         rest = tf.maximum(skipped - begin, 0)
 
@@ -231,7 +253,7 @@ class EpochReader:
                 tf.gather(records, order),
                 tf.gather(indices, order),
                 tf.fill(tf.shape(order), epoch),
-                self._find_positions(lane, positions),
+                self._rows.find_positions(self._own_lanes.start + lane, positions),
                 tf.cast(positions < total, tf.float32),
                 copies,
             )
@@ -253,19 +275,6 @@ class EpochReader:
             self.bytes_read.assign_add(size)
         return records, indices
 
-    def _count_missing(self, total, skipped):
-        """How many examples fill up the last batch of an epoch in a lane of `total` examples."""
-        longest = -(-self.num_examples // self.lanes)  # the longest lane has one more than others
-        return (skipped - longest) % self._lane_rows + longest - total
-
-    def _find_positions(self, lane, positions):
-        """The positions in the epoch of the examples at positions in a lane."""
-        if self.lanes == 1:
-            return positions
-        first_row = (self._own_lanes.start + lane) * self._lane_rows
-        batches, rows = positions // self._lane_rows, positions % self._lane_rows
-        return batches * self.batch_size + first_row + rows
-
     def _select_share(self, order, copies, positions, skipped):
         part, parts = self.share
         rows = self.batch_size // parts
@@ -281,28 +290,10 @@ class EpochReader:
         """A permutation of range(size), int64, for the seed, a lane and a stream of numbers."""
         if not self.reshuffle:
             return tf.range(size)
-        # Hashed: for consecutive keys, TensorFlow makes permutations that resemble each other.
         lanes = (self._own_lanes.start + lane,) if self.lanes > 1 else ()
-        key = random_bits.make_keys(self.seed, *lanes, stream, tf.range(2))
-        some = tf.maximum(size, 1)  # none cannot be shuffled
-        return tf.random.experimental.index_shuffle(tf.range(some), key, some - 1)[:size]
+        return random_bits.permute(size, self.seed, *lanes, stream)
 
 
 def _repeat_last(rows, number) -> tf.Tensor:
     """Adds the last of some rows a number of times; zeros, if there are none."""
     return tf.concat([rows, tf.repeat(tf.concat([[0], rows], 0)[-1:], number)], 0)
-
-
-def _repeat_rows(order, draws) -> tuple[tf.Tensor, tf.Tensor]:
-    """Repeats each row of a group as often as it is drawn.
-
-    Args:
-        order: A permutation of range(sum of draws).
-        draws: (rows,) int64.
-
-    Returns:
-        The rows in that order, and how often each came before in the order of the rows.
-    """
-    rows = tf.repeat(tf.range(tf.size(draws, tf.int64)), draws)
-    copies = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(draws, exclusive=True), draws)
-    return tf.gather(rows, order), tf.gather(copies, order)

@@ -43,7 +43,7 @@ def count_examples(batches):
 
 def test_each_example_comes_once_an_epoch_and_as_without_a_service(dataset, address):
     total = sum(number for _, number in dataset.shards)
-    served = list(data_service.iterate_batches(dataset, address, start_epoch=1, epochs=3))
+    served = list(data_service.iterate_batches(dataset, address, start=(1, 0), epochs=3))
     local = list(dataset.read_batches(start=(1, 0), epochs=3))
     assert len(served) == len(local)
     half = len(local) // 2
@@ -61,7 +61,7 @@ def test_waiting_for_batches_ends(dataset, monkeypatch):
     """With an error without workers or dispatcher, quietly when it is cancelled."""
     lonely = data_service.start_dispatcher(0)
     monkeypatch.setattr(data_service, 'PATIENCE_SECS', 2.0)
-    served = data_service.iterate_batches(dataset, lonely.target, start_epoch=0, epochs=1)
+    served = data_service.iterate_batches(dataset, lonely.target, start=(0, 0), epochs=1)
     with pytest.raises(errors.DataError, match=r'no batch for 2 seconds. Check that workers run'):
         next(served)
     monkeypatch.setattr(data_service, 'PATIENCE_SECS', 60.0)
@@ -69,14 +69,14 @@ def test_waiting_for_batches_ends(dataset, monkeypatch):
     served = data_service.iterate_batches(
         dataset,
         lonely.target,
-        start_epoch=0,
+        start=(0, 0),
         epochs=1,
         is_cancelled=lambda: polls.append(1) or len(polls) > 2,
     )
     assert next(served, 'over') == 'over'
     lonely._stop()
     with pytest.raises(errors.DataError, match='no dispatcher answers'):
-        next(data_service.iterate_batches(dataset, lonely.target, start_epoch=0, epochs=1))
+        next(data_service.iterate_batches(dataset, lonely.target, start=(0, 0), epochs=1))
 
 
 def test_a_port_in_use_is_noticed_without_ipv6(monkeypatch):
@@ -101,4 +101,4 @@ def test_a_port_in_use_and_a_missing_dispatcher_are_refused():
 @pytest.mark.parametrize('address', ['grpc://localhost:1', 'nonsense', 'grpc://localhost'])
 def test_an_address_without_a_dispatcher_is_refused(dataset, address):
     with pytest.raises(errors.DataError, match=r'no dispatcher answers.*grpc://HOST:PORT'):
-        next(data_service.iterate_batches(dataset, address, start_epoch=0, epochs=1))
+        next(data_service.iterate_batches(dataset, address, start=(0, 0), epochs=1))

@@ -1,0 +1,146 @@
+"""Lanes that are decoded on other machines: the same batches, whichever machine decodes what.
+
+Some lanes of an epoch are a job, which the service gives to one worker, and that decodes them in
+order. If a worker is lost, its lanes stop: then all lanes are opened anew from the position
+reached, and other workers decode them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from input_pipeline.batches import data_service, datasets, shuffling
+
+_MOST_JOBS = 16  # at a time: every worker needs some tenths of a second for each
+_OPENINGS = 2  # in a row without a batch, after which there is no hope
+_FIRST_PATIENCE, _PATIENCE = 1 / 2, 1 / 6  # of all: at first, lanes read a group of records each
+_LEAST_ROWS = 8  # decoded at a time
+# Chunks of a job that are under way. A request to a worker that hangs is one of them, too.
+_OUTSTANDING = 4
+
+ReadLanes = Callable[[tf.Tensor], tf.data.Dataset]
+
+
+def iterate_batches(
+    dataset: datasets.TrainingDataset,
+    address: str,
+    *,
+    start: tuple[int, int],
+    epochs: int,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple]:
+    """Iterates over a data set's batches, decoded by the workers behind a dispatcher.
+
+    Args:
+        dataset: What to read.
+        address: The dispatcher, 'grpc://host:port'.
+        start: The first epoch, and the number of its examples that were already read.
+        epochs: Number of the last epoch, plus one.
+        is_cancelled: Called while it waits; True ends the iteration.
+
+    Yields:
+        The batches of `TrainingDataset.read_batches`, to the bit.
+
+    Raises:
+        DataError: No dispatcher answers, or no batch comes although the lanes were opened again.
+        tf.errors.OpError: A worker could not read a record, twice.
+    """
+    read_lanes, openings = _trace(dataset), 0
+    patience = [share * data_service.PATIENCE_SECS for share in (_FIRST_PATIENCE, _PATIENCE)]
+    epoch, examples = start
+    while epoch < epochs:
+        data_service.check_address(address, '--data_service')
+        opened = _open_lanes(dataset, read_lanes, address, (epoch, examples))
+        openings += 1
+        try:
+            for positions, batch in data_service.poll(opened, address, is_cancelled, *patience):
+                if not _follow(dataset, positions.numpy(), examples):
+                    break  # an answer of a worker was lost
+                yield batch
+                examples, openings = examples + dataset.batch_size, 0
+            if is_cancelled():
+                return
+            if examples < dataset.num_examples:
+                raise data_service.Stalled(
+                    f'--data_service={address}: examples were lost on the way. Run the same '
+                    'command again: it resumes from the last checkpoint.'
+                )
+        except (data_service.Stalled, tf.errors.OpError):
+            if openings == _OPENINGS:
+                raise
+        if examples >= dataset.num_examples:
+            epoch, examples = epoch + 1, 0
+
+
+def _count_jobs(dataset: datasets.TrainingDataset) -> int:
+    """Counts the jobs of this share of the lanes: each has as many lanes."""
+    lanes = dataset.lanes // dataset.share[1]
+    return max(jobs for jobs in range(1, _MOST_JOBS + 1) if lanes % jobs == 0)
+
+
+def _trace(dataset: datasets.TrainingDataset) -> ReadLanes:
+    """Returns a function that reads the crops of a job's lanes; traced once: it takes a second.
+
+    It takes rows of `shuffling.EpochReader.list_places`, and returns a data set of chunks: the
+    examples' positions in the epoch and what `TrainingDataset.read_crops` has of them.
+    """
+    remote, specs = dataclasses.replace(dataset, bytes_read=None, in_place=False), []
+    lanes = dataset.lanes // dataset.share[1] // _count_jobs(dataset)
+    rows = lanes * dataset.batch_size // dataset.lanes
+    chunk_rows = min(max(rows, _LEAST_ROWS), shuffling.CHUNK)
+
+    @tf.autograph.experimental.do_not_convert
+    def cut(chunk):
+        return chunk.positions, *remote.cut(chunk)
+
+    @tf.function(input_signature=[tf.TensorSpec([lanes, 5], tf.int64)], autograph=False)
+    def read_lanes(places):
+        chunks = remote.reader.read_lanes(places).rebatch(chunk_rows)
+        crops = chunks.map(cut, num_parallel_calls=tf.data.AUTOTUNE)
+        specs.append(crops.element_spec)
+        return tf.data.experimental.to_variant(crops)
+
+    read_lanes.get_concrete_function()
+
+    @tf.autograph.experimental.do_not_convert
+    def read(places):
+        return tf.data.experimental.from_variant(read_lanes(places), specs[0])
+
+    return read
+
+
+def _open_lanes(
+    dataset: datasets.TrainingDataset, read_lanes: ReadLanes, address: str, start: tuple[int, int]
+) -> tf.data.Dataset:
+    """The rest of an epoch: the positions of a batch's rows, and the batch."""
+    jobs = np.split(dataset.reader.list_places(start, start[0] + 1), _count_jobs(dataset))
+    batch_rows = dataset.batch_size // dataset.share[1]
+
+    def open_job(places):
+        # The service gives the only element to one worker.
+        crops = tf.data.Dataset.from_tensors(places).flat_map(read_lanes)
+        served = data_service.distribute(crops, address, max_outstanding_requests=_OUTSTANDING)
+        return served.rebatch(batch_rows // len(jobs)).prefetch(1)
+
+    @tf.autograph.experimental.do_not_convert
+    def join(*parts):
+        positions, *crops = (
+            tf.ensure_shape(tf.concat(column, 0), [batch_rows, *column[0].shape[1:]])
+            for column in zip(*parts, strict=True)
+        )
+        return positions, dataset.finish(*crops)
+
+    # Not to the end of the jobs: to that of a lost worker's, there is none.
+    batches = -(-(dataset.num_examples - start[1]) // dataset.batch_size)
+    options = tf.data.Options()
+    options.experimental_warm_start = True  # all jobs at once, not one when the one before is open
+    opened = tf.data.Dataset.zip(*map(open_job, jobs)).take(batches)
+    return opened.map(join, num_parallel_calls=2).with_options(options)
+
+
+def _follow(dataset: datasets.TrainingDataset, positions: np.ndarray, examples: int) -> bool:
+    """Returns whether rows are those of the batch after some examples of an epoch."""
+    first = examples + dataset.share[0] * len(positions)
+    return np.array_equal(positions, np.arange(first, first + len(positions)))
