@@ -119,10 +119,16 @@ class Workers:
             self.start(worker, (prepare or {}).get(worker, lambda: None))
 
     def wait(self) -> dict[int, tuple[int | str, float]]:
-        """Waits for all; returns by worker (exit status, seconds); those that hang are killed."""
+        """Waits for all; returns by worker (exit status, seconds).
+
+        The last one is continued if it is stopped. Those that hang are killed.
+        """
         start, ends = time.monotonic(), {}
         while len(ends) < len(self.processes) and time.monotonic() - start < LIMIT_SECS:
-            for worker in set(self.processes) - set(ends):
+            left = set(self.processes) - set(ends)
+            if len(left) == 1:
+                os.kill(self.processes[min(left)], signal.SIGCONT)
+            for worker in left:
                 process, status = os.waitpid(self.processes[worker], os.WNOHANG)
                 if process:
                     ends[worker] = (os.waitstatus_to_exitcode(status), time.monotonic() - start)
@@ -316,11 +322,11 @@ def main() -> None:
     parser.add_argument('what', choices=measure, help='what to measure')
     parser.add_argument('--data_dir', required=True, help='prepared records')
     parser.add_argument('--work', required=True, type=pathlib.Path, help='folder of the runs')
-    parser.add_argument('flags', nargs='*', help='flags of --mode=train, after --')
-    args = parser.parse_args()
+    own = list(itertools.takewhile(lambda argument: argument != '--', sys.argv[1:]))
+    args = parser.parse_args(own)
     args.work.mkdir(parents=True, exist_ok=True)
     importlib.import_module('alexnet_tf.commands.train')  # once, for all workers
-    flags = [f'--data_dir={args.data_dir}', *args.flags]
+    flags = [f'--data_dir={args.data_dir}', *sys.argv[len(own) + 2 :]]
     measure[args.what](flags, args.work, args.work / f'{args.what}.csv')
 
 

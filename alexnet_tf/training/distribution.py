@@ -16,6 +16,7 @@ from alexnet_tf.training import heartbeats as heartbeats_lib
 from alexnet_tf.training import signals
 from input_pipeline import errors
 
+_BYTES_PER_PACK = 32 << 20
 _BROKEN_CLUSTER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
@@ -107,9 +108,11 @@ class MirroredReplicas(SingleReplica):
         return self._strategy.scope()
 
     def sum(self, tensors):
-        """Sums (nested) tensors over all replicas, with one all-reduce."""
-        flat = tf.nest.flatten(tensors)
-        sums = tf.distribute.get_replica_context().all_reduce('SUM', flat)
+        """Sums (nested) tensors over all replicas."""
+        flat, options = tf.nest.flatten(tensors), None
+        if self.workers > 1:  # the first gradients are sent while the others are computed
+            options = tf.distribute.experimental.CommunicationOptions(_BYTES_PER_PACK)
+        sums = tf.distribute.get_replica_context().all_reduce('SUM', flat, options)
         return tf.nest.pack_sequence_as(tensors, sums)
 
     def sum_gradients(self, gradients, metrics):

@@ -168,7 +168,6 @@ class Heartbeats:
         if message['process'] != peer.process:
             if self._is_complete:
                 peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
-                peer.heard_at = -math.inf
                 return
             peer.process, peer.resolved = message['process'], peer.resolve()
             self._send(peer)  # so that it need not wait for the next beat
@@ -195,10 +194,10 @@ class Heartbeats:
     def _exit_if_one_is_lost(self) -> None:
         limit = min(_BROKEN_SECS, self._timeout) if self._is_broken else self._timeout
         silent = self._list_silent(limit)
-        # Who ended with a reason is not lost before the main thread is, which may know it, too.
-        speakers = self._list_silent(0.0) if self._is_broken else silent
-        for peer in (self._peers[worker] for worker in speakers):
-            if peer.last_words:
+        for worker, peer in self._peers.items():
+            # An error of its own this worker may find, too, and say more about it.
+            is_conclusive = self._is_broken or peer.exit_code == _LOST or worker in silent
+            if peer.last_words and is_conclusive:
                 self._exit(peer.last_words, peer.exit_code)
                 return
         if silent:
