@@ -50,6 +50,7 @@ from alexnet_tf.config import fields, serialization
             {'mode': 'train', 'on_nonfinite': 'rollback', 'data_service': 'grpc://a:1'},
             'cannot find a batch again',
         ),
+        ({'mode': 'train', 'balanced_sampling': True, 'lanes': 2}, 'Leave one of the two out'),
         ({'mode': 'train', 'profile_steps': (3,)}, 'a first and a last step'),
         ({'mode': 'train', 'profile_steps': (20, 10)}, 'a first and a last step'),
         ({'mode': 'train', 'lrn_n': 4}, '--lrn_n=4: expected an odd number'),

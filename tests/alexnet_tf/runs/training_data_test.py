@@ -82,6 +82,35 @@ def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas,
 
 
 @pytest.mark.parametrize(
+    ('lanes', 'workers', 'message'),
+    [
+        (48, 1, 'a batch of 128 cannot have as many .* divides --batch_size=128'),
+        (128, 1, 'only 100 training examples'),
+        (4, 8, '8 workers cannot have as many lanes each. Give a multiple of 8'),
+        (64, 3, 'a multiple of 3'),
+    ],
+)
+def test_lanes_that_cannot_be_shared_are_refused(lanes, workers, message):
+    config = parse(f'--lanes={lanes}')
+    with pytest.raises(fields.UsageError, match=f'--lanes={lanes}: .*{message}'):
+        training_data.create_stream(
+            config, recipes.PAPER, create_manifest(), None, share=(0, workers)
+        )
+
+
+def test_several_workers_share_a_data_service_only_with_lanes():
+    config = parse('--data_service=grpc://a:1', '--strategy=multi_worker')
+    manifest = create_manifest()
+    manifest.layout.encoding = 'jpeg'
+    with pytest.raises(fields.UsageError, match='Give --lanes, a multiple of the number of work'):
+        training_data.check_settings(config, recipes.PAPER, manifest, 2)
+    assert not training_data.is_order_fixed(config)
+    config = parse('--data_service=grpc://a:1', '--strategy=multi_worker', '--lanes=4')
+    training_data.check_settings(config, recipes.PAPER, manifest, 2)
+    assert training_data.is_order_fixed(config)
+
+
+@pytest.mark.parametrize(
     ('arguments', 'unreadable', 'message'),
     [
         ((), 0, None),

@@ -27,11 +27,11 @@ def dataset(prepare_folder, shared_folder, tmp_path_factory):
 
 @pytest.fixture
 def service(monkeypatch):
-    """A dispatcher, and a list of two workers that a test may stop; jobs are of two lanes."""
+    """A dispatcher, and its workers; jobs are of two lanes."""
     monkeypatch.setattr(lane_service, '_MOST_JOBS', 2)
     dispatcher = data_service.start_dispatcher(0)
     host_and_port = dispatcher.target.removeprefix('grpc://')
-    workers = [data_service.start_worker(host_and_port, 'localhost', 0) for _ in range(2)]
+    workers = [data_service.start_worker(host_and_port, 'localhost', 0)]
     yield dispatcher.target, workers
     for worker in workers:
         worker._stop()
@@ -61,6 +61,7 @@ def test_trainers_share_workers_and_others_decode_what_a_lost_one_leaves(
 ):
     monkeypatch.setattr(data_service, 'PATIENCE_SECS', 60.0)  # 10 seconds for another batch
     address, workers = service
+    workers.append(data_service.start_worker(address.removeprefix('grpc://'), 'localhost', 0))
     half = BATCH // 2
     shares = [dataclasses.replace(dataset, share=(trainer, 2)) for trainer in range(2)]
     both = [

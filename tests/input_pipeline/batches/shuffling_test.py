@@ -92,20 +92,31 @@ def test_a_group_is_fully_shuffled(shards):
     assert len(set(indices[::TOTAL])) > 6
 
 
-def test_all_permutations_are_equally_likely(tmp_path):
-    """The first positions by example, over many epochs; neighbouring epochs are not alike."""
-    size, epochs = 10, 1500
+@pytest.mark.parametrize('lanes', [1, 2])
+def test_all_permutations_are_equally_likely(tmp_path, lanes):
+    """Positions in a lane by example, over many epochs; epochs and lanes are not alike."""
+    size, epochs = 10, 800
     path = str(tmp_path / 'one.tfrecord')
     with tf.io.TFRecordWriter(path) as writer:
-        for _ in range(size):
+        for _ in range(lanes * size):
             writer.write(b'')
-    chunks = read_chunks([(path, size)], seed=3, epochs=epochs, group_examples=size)
-    orders = np.concatenate([chunk.indices for chunk in chunks]).reshape(epochs, size)
+    chunks = read_chunks(
+        [(path, lanes * size)],
+        seed=3,
+        epochs=epochs,
+        group_examples=size,
+        batch_size=lanes * size,
+        lanes=lanes,
+    )
+    orders = np.concatenate([chunk.indices for chunk in chunks]).reshape(epochs, lanes, size)
     for position in (0, 4, 9):
-        counts = np.bincount(orders[:, position], minlength=size)
-        assert ((counts - epochs / size) ** 2 / (epochs / size)).sum() < 28  # 9 degrees, 0.1 %
-        correlation = np.corrcoef(orders[:-1, position], orders[1:, position])[0, 1]
-        assert abs(correlation) * np.sqrt(epochs) < 3.5
+        firsts = orders[:, :, position] - size * np.arange(lanes)
+        for of_lane in firsts.T:
+            counts = np.bincount(of_lane, minlength=size)
+            assert ((counts - epochs / size) ** 2 / (epochs / size)).sum() < 28  # 9 degrees, 0.1 %
+            assert abs(np.corrcoef(of_lane[:-1], of_lane[1:])[0, 1]) * np.sqrt(epochs) < 3.5
+        between_lanes = np.corrcoef(firsts[:, 0], np.roll(firsts, 1, axis=1)[:, 0])[0, 1]
+        assert lanes == 1 or abs(between_lanes) * np.sqrt(epochs) < 3.5
 
 
 @pytest.mark.parametrize('difference', [-1, 1])
