@@ -82,22 +82,19 @@ def describe_network() -> tuple[float, float]:
     counts = flops.count_multiply_adds(model)
     first = sum(count for name, count in counts.items() if name.startswith('conv1'))
     convolutions = sum(count for name, count in counts.items() if name.startswith('conv'))
-    # Backward, a convolution takes two of its forward passes; the first needs no gradient of images.
+    # Backward, a convolution takes two of its forward passes, the first one only one.
     share = (2 * convolutions - first) / (3 * sum(counts.values()) - first)
     return 4.0 * model.count_params(), share
 
 
 def print_predictions(gradient_bytes: float, hidden: float) -> None:
-    """Prints a row for each cluster."""
-    sizes = ' | '.join(f'{examples / 1e6:,.0f} million' for examples in EXAMPLES)
-    print(
-        '| a GPU | network | sums in | GPUs | steps/s | images/s | of linear | limit | reads |',
-        end='',
-    )
-    print(f' without lanes | {sizes} |\n|{"---|" * (10 + len(EXAMPLES))}')
+    """Prints a row for each cluster; an epoch of so many images takes so many minutes."""
+    sizes = [f'{examples / 1e6:,.0f} million' for examples in EXAMPLES]
+    names = ('a GPU', 'network', 'sums in', 'GPUs', 'steps/s', 'images/s', 'of linear', 'limit')
+    print_head(*names, 'a host reads, GB/s', 'without lanes', *sizes)
     for speed, network in ((P100, 10), (P100, 100), (FASTER, 10), (FASTER, 100)):
         for size, dtype in ((1.0, 'float32'), (0.5, 'bfloat16')):
-            for hosts in (1, 2, 4, 8):
+            for hosts in (1, 2, 4, 8) if size == 1 else (2, 4, 8):
                 cluster = Cluster(
                     hosts=hosts,
                     network=network * GBIT,
@@ -106,13 +103,18 @@ def print_predictions(gradient_bytes: float, hidden: float) -> None:
                     hidden=hidden,
                 )
                 read = cluster.total * RECORD_BYTES / 1e9
-                hours = ' | '.join(f'{count / cluster.total / 3600:.2f} h' for count in EXAMPLES)
+                minutes = ' | '.join(f'{count / cluster.total / 60:,.1f}' for count in EXAMPLES)
                 print(
                     f'| {speed:,.0f} | {network} Gbit/s | {dtype} | {8 * hosts} '
                     f'| {1 / cluster.step_secs:.2f} | {cluster.total:,.0f} '
                     f'| {cluster.total / speed / 8 / hosts:.0%} | {cluster.limit} '
-                    f'| {read / hosts:.2f} GB/s | {read:.2f} GB/s | {hours} |'
+                    f'| {read / hosts:.2f} | {read:.2f} | {minutes} |'
                 )
+
+
+def print_head(*names: str) -> None:
+    """Prints the head of a table."""
+    print(f'| {" | ".join(names)} |\n|{"---|" * len(names)}')
 
 
 def print_comparison(path: pathlib.Path, hidden: float) -> None:
@@ -122,9 +124,7 @@ def print_comparison(path: pathlib.Path, hidden: float) -> None:
     """
     rows = list(csv.DictReader(path.open()))
     free = {row['workers']: float(row['step_secs']) for row in rows if not row['rate']}
-    print(
-        '| workers | network | MB sent | no limit | predicted | measured |\n|---|---|---|---|---|---|'
-    )
+    print_head('workers', 'network', 'MB sent', 'no limit', 'predicted', 'measured')
     for row in (row for row in rows if row['rate']):
         compute, sent = free[row['workers']], float(row['mb_a_step']) * 1e6
         seconds = sent / (float(row['rate'].removesuffix('gbit')) * GBIT)
