@@ -84,12 +84,41 @@ def decode_crops(
     Returns:
         (n, crop_size, crop_size, 3) uint8 RGB.
     """
+    if layout.encoding != 'jpeg':
+        squares = decode_squares(encoded, layout)
+        return cut_crops(squares, windows, mirrored, crop_size=crop_size, is_resized=is_resized)
     size = None if is_resized else crop_size
-    if layout.encoding == 'jpeg':
-        cut = _decode_jpeg_windows(encoded, windows, size, layout.square_size)
-    else:
-        cut = _slice_windows(decode_squares(encoded, layout), windows, size)
+    cut = _decode_jpeg_windows(encoded, windows, size, layout.square_size)
+    return _map_windows(cut, windows, mirrored, crop_size, is_resized)
 
+
+def cut_crops(
+    squares: tf.Tensor,
+    windows: tf.Tensor,
+    mirrored: tf.Tensor | None,
+    *,
+    crop_size: int,
+    is_resized: bool,
+) -> tf.Tensor:
+    """Cuts a window of each square as a crop; see `decode_crops`.
+
+    Args:
+        squares: (n, square_size, square_size, 3) uint8 RGB.
+        windows: As of `decode_crops`.
+        mirrored: As of `decode_crops`.
+        crop_size: As of `decode_crops`.
+        is_resized: As of `decode_crops`.
+    """
+
+    def cut(index):
+        row, column, height, width = tf.unstack(windows[index])
+        height, width = (height, width) if is_resized else (crop_size, crop_size)
+        return tf.slice(squares, [index, row, column, 0], [1, height, width, decoding.CHANNELS])[0]
+
+    return _map_windows(cut, windows, mirrored, crop_size, is_resized)
+
+
+def _map_windows(cut, windows, mirrored, crop_size: int, is_resized: bool) -> tf.Tensor:
     def cut_and_mirror(index):
         crop = cut(index)
         if is_resized:
@@ -100,17 +129,6 @@ def decode_crops(
         return tf.cond(mirrored[index], lambda: tf.reverse(crop, [1]), lambda: crop)
 
     return _map_images(cut_and_mirror, tf.range(tf.shape(windows)[0]), crop_size)
-
-
-def _slice_windows(squares, windows, size: int | None):
-    """Returns a function: index -> window; of one size, or of their own if it is None."""
-
-    def cut(index):
-        row, column, height, width = tf.unstack(windows[index])
-        height, width = (height, width) if size is None else (size, size)
-        return tf.slice(squares, [index, row, column, 0], [1, height, width, decoding.CHANNELS])[0]
-
-    return cut
 
 
 def _decode_jpeg_windows(encoded, windows, size: int | None, square_size: int):

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from input_pipeline import files
 
-FRAME_BYTES = 16  # around a record
-_HEAD_BYTES = 8  # of them: the record's length
+FRAME_BYTES, HEAD_BYTES = 16, 12  # around a record; before it
+_LENGTH_BYTES = 8  # of those: the record's length
 _MAX_BYTES = 1 << 30  # of a record
 
 
@@ -62,6 +62,6 @@ def _iter_frames(path: str | os.PathLike) -> Iterator[tuple[int, int]]:
     with files.as_path(path).open('rb', **unbuffered) as file:
         while position < size:
             file.seek(position)
-            length = int.from_bytes(file.read(_HEAD_BYTES), 'little')
+            length = int.from_bytes(file.read(_LENGTH_BYTES), 'little')
             position += FRAME_BYTES + length
             yield length, position

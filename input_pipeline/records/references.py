@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import files
+from input_pipeline import files, python_functions
 
 ENCODING = 'reference'  # of `manifests.Layout`
 FEATURE = 'image/reference'
@@ -163,7 +163,7 @@ def _read_file(path, size) -> tf.Tensor:
 def _read_range(path, offset, size, file_bytes) -> tf.Tensor:
     """Reads a part of a file; what has another size than the parts say is an error."""
     # TensorFlow's own operations read a file from its start to get to a part of it.
-    part = tf.numpy_function(_seek_and_read, [path, offset, size, file_bytes], tf.string)
+    part = python_functions.call(_seek_and_read, [path, offset, size, file_bytes], tf.string)
     return tf.ensure_shape(part, ())
 
 

@@ -177,7 +177,8 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
 
 def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
     """Reads encoded images as they are stored."""
-    chunks = stream.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
+    whole = dataclasses.replace(stream, in_place=False)
+    chunks = whole.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
     records = [record for chunk in chunks for record in chunk.records.numpy()]
     encoded, _ = preprocessing.parse_records(tf.constant(records), stream.layout)
     if stream.layout.encoding != references.ENCODING:

@@ -1,0 +1,183 @@
+"""Raw records where they lie: their images are cut from the files, without reading the rest.
+
+A record is read and checked once in a process. From then on its image is a place in a file, and a
+crop is copied once from there, where TensorFlow's operations copy the whole image five times.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from typing import BinaryIO
+
+import numpy as np
+import tensorflow as tf
+
+from input_pipeline import python_functions
+from input_pipeline.batches import lanes, preprocessing
+from input_pipeline.images import decoding
+from input_pipeline.records import framing, manifests
+
+_HEAD = 64  # bytes of an image, by which it is found in its record
+_FIELDS = 3  # of a place: the file's number, the offset of the image, the label
+
+
+class RawPlaces:
+    """The places of raw images, which it remembers by the parts of files that they lie in.
+
+    Args:
+        layout: Of records with raw images, in local files.
+    """
+
+    def __init__(self, layout: manifests.Layout):
+        self._layout = layout
+        self._image_bytes = layout.square_size**2 * decoding.CHANNELS
+        self._places: dict[tuple[str, int], np.ndarray] = {}  # by the part's path and offset
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def find(self, parts: lanes.Parts, selected: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds the places of every image of some parts; the first time, by reading the records.
+
+        Args:
+            parts: Of all lanes.
+            selected: Which of them, int64 vector.
+
+        Returns:
+            The places, (n, 3) int64, and the examples' indices in the data set, (n,) int64.
+
+        Raises:
+            As `lanes.read_parts`.
+        """
+        paths, offsets, indices, sizes = (
+            tf.gather(tf.constant(column), selected)
+            for column in (parts.paths, parts.offsets, parts.indices, parts.sizes)
+        )
+
+        def read():
+            records, _ = lanes.read_parts(parts, selected, tolerant=False)
+            images, labels = preprocessing.parse_records(records, self._layout)
+            # Not the images, which Python would copy.
+            lengths, heads = tf.strings.length(records), tf.strings.substr(images, 0, _HEAD)
+            rest = tf.maximum(lengths - self._image_bytes + _HEAD, 0)
+            starts = tf.strings.substr(records, tf.zeros_like(rest), rest)
+            is_whole = tf.strings.length(images) == self._image_bytes
+            columns = [paths, offsets, sizes, lengths, starts, heads, labels, is_whole]
+            return python_functions.call(self._remember, columns, tf.int64)
+
+        def recall():
+            return python_functions.call(self._recall, [paths, offsets], tf.int64)
+
+        is_known = python_functions.call(self._knows, [paths, offsets], tf.bool)
+        places = tf.cond(tf.ensure_shape(is_known, []), recall, read)
+        indices = tf.ragged.range(indices, indices + sizes).flat_values
+        return tf.ensure_shape(places, [None, _FIELDS]), indices
+
+    def count_bytes(self, places: tf.Tensor) -> tf.Tensor:
+        """Counts the bytes of the images at some places, () int64."""
+        return tf.shape(places, tf.int64)[0] * self._image_bytes
+
+    def decode_crops(
+        self,
+        places: tf.Tensor,
+        windows: tf.Tensor,
+        mirrored: tf.Tensor | None,
+        *,
+        crop_size: int,
+        is_resized: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Cuts a window of each image as a crop, as `preprocessing.decode_crops`.
+
+        Args:
+            places: (n, 3) int64, from `find`.
+            windows: (n, 4) int32: offset from the top, offset from the left, height, width.
+            mirrored: (n,) bool, which crops to mirror; or None for none.
+            crop_size: Side of the crop.
+            is_resized: Whether windows may have another size than the crop.
+
+        Returns:
+            Crops (n, crop_size, crop_size, 3) uint8 RGB, and labels (n,) int64.
+
+        Raises, when run:
+            OSError: A file ends before the image does, or cannot be read.
+        """
+        if is_resized:
+            squares = self._cut(places, tf.zeros_like(windows), self._layout.square_size)
+            crops = preprocessing.cut_crops(
+                squares, windows, mirrored, crop_size=crop_size, is_resized=True
+            )
+        else:
+            crops = self._cut(places, windows, crop_size)
+            crops = crops if mirrored is None else _mirror(crops, mirrored)
+        return crops, places[:, 2]
+
+    def _cut(self, places, windows, size: int) -> tf.Tensor:
+        read = functools.partial(self._read_windows, size=size)
+        cut = python_functions.call(read, [places, windows], tf.uint8)
+        return tf.ensure_shape(cut, [None, size, size, decoding.CHANNELS])
+
+    def _knows(self, paths, offsets) -> np.bool_:
+        return np.bool_(all(key in self._places for key in _list_keys(paths, offsets)))
+
+    def _recall(self, paths, offsets) -> np.ndarray:
+        return np.concatenate([self._places[key] for key in _list_keys(paths, offsets)])
+
+    def _remember(self, paths, offsets, sizes, *columns) -> np.ndarray:
+        """Notes the places of the images of parts, whose records have these columns."""
+        row = 0
+        for (path, position), size in zip(_list_keys(paths, offsets), sizes, strict=True):
+            start, places = position + framing.HEAD_BYTES, []
+            for length, *record in zip(
+                *(column[row : row + size] for column in columns), strict=True
+            ):
+                places.append(self._locate(path, start, *record))
+                start += framing.FRAME_BYTES + length
+            self._places[path, position] = np.array(places, np.int64).reshape(-1, _FIELDS)
+            row += size
+        return self._recall(paths, offsets)
+
+    def _locate(self, path: str, start: int, begin: bytes, head: bytes, label, is_whole):
+        """Returns the place of the image in a record that starts at a byte of a file."""
+        mark = _encode_size(self._image_bytes)
+        at = begin.find(mark + head)
+        if at < 0 or not is_whole:
+            raise ValueError(f'{path} has a record at byte {start:,} with an image of another size')
+        return self._number(path), start + at + len(mark), label
+
+    def _number(self, path: str) -> int:
+        with self._lock:
+            return self._numbers.setdefault(path, len(self._numbers))
+
+    def _read_windows(self, places, windows, size: int) -> np.ndarray:
+        crops = np.empty((len(places), size, size * decoding.CHANNELS), np.uint8)
+        row_bytes = self._layout.square_size * decoding.CHANNELS
+        rows, paths, opened = np.empty((size, row_bytes), np.uint8), list(self._numbers), {}
+        with contextlib.ExitStack() as stack:
+            for file in set(places[:, 0]):
+                opened[file] = stack.enter_context(open(paths[file], 'rb', buffering=0))
+            for crop, (file, offset, _), window in zip(crops, places, windows, strict=True):
+                _read_into(rows, opened[file], offset + window[0] * row_bytes)
+                crop[:] = rows[:, window[1] * decoding.CHANNELS :][:, : crop.shape[1]]
+        return crops.reshape(len(places), size, size, decoding.CHANNELS)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _mirror(crops, mirrored):
+    return tf.where(mirrored[:, None, None, None], tf.reverse(crops, [2]), crops)
+
+
+def _list_keys(paths, offsets) -> list[tuple[str, int]]:
+    return [(os.fsdecode(path), int(at)) for path, at in zip(paths, offsets, strict=True)]
+
+
+def _encode_size(size: int) -> bytes:
+    """What stands before bytes of a size in a tf.train.BytesList: field 1, and a varint."""
+    mark = b'\x0a'
+    while size > 127:
+        mark, size = mark + bytes([size % 128 + 128]), size // 128
+    return mark + bytes([size])
+
+
+def _read_into(rows: np.ndarray, file: BinaryIO, offset: int) -> None:
+    if os.preadv(file.fileno(), [rows], offset) != rows.nbytes:
+        raise OSError(f'{file.name} ends before the image at byte {offset:,} does')

@@ -1,0 +1,36 @@
+"""Python functions as operations of data sets, which do not keep the interpreter from ending."""
+
+import atexit
+import gc
+from collections.abc import Callable, Iterable, Sequence
+
+import tensorflow as tf
+
+
+def call(function: Callable, arguments: Sequence[tf.Tensor], dtype: tf.DType) -> tf.Tensor:
+    """Calls a Python function in a graph; as `tf.numpy_function`, but see `free_iterators`.
+
+    Args:
+        function: Takes NumPy arrays and returns one.
+        arguments: Tensors.
+        dtype: Of the result.
+
+    Example:
+    >>> call(lambda x: x + 1, [tf.constant(1)], tf.int32).numpy()
+    np.int32(2)
+    """
+    return tf.numpy_function(function, arguments, dtype)
+
+
+def free_iterators(objects: Iterable[object]) -> None:
+    """Ends those objects that are iterators of data sets, and waits for what they still compute.
+
+    Once the interpreter ends, their threads cannot call Python any more, and TensorFlow would wait
+    for such calls forever.
+    """
+    for each in objects:
+        if isinstance(each, tf.data.Iterator):
+            vars(each).clear()
+
+
+atexit.register(lambda: free_iterators(gc.get_objects()))
