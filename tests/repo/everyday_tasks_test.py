@@ -26,6 +26,7 @@ def read_tasks():
 
 
 TASKS = read_tasks()
+SLOW = ('Classify a file with known weights', 'Save, load, serve', 'Fine-tune on a folder')
 
 
 def count_lines(code):
@@ -100,6 +101,13 @@ def tiny(monkeypatch, workspace, export_little):
 
 
 @pytest.mark.filterwarnings('ignore::UserWarning')
-@pytest.mark.parametrize('snippets', TASKS.values(), ids=TASKS)
+@pytest.mark.parametrize(
+    'snippets',
+    [
+        pytest.param(snippets, marks=[pytest.mark.slow] if task in SLOW else [])
+        for task, snippets in TASKS.items()
+    ],
+    ids=TASKS,
+)
 def test_ours_runs(snippets, tiny):
     exec(snippets[0], {'array': np.zeros((2, 300, 280, 3), np.uint8)})

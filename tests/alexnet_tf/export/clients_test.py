@@ -85,6 +85,7 @@ def run_loader(loader, version, signature, *files):
     return process.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_c_program_gets_the_same_scores(loader, version, files, expected):
     lines = run_loader(loader, version, 'serving_default', *files)
     scores = np.array([line.split() for line in lines[: len(files)]], float)
