@@ -466,8 +466,8 @@ class Training(fields.Section):
     linear_head: bool = fields.setting(False, 'Fit the last layer to the others before step 1.')
     class_weights: str = fields.setting(
         '',
-        'Weights of the loss by class: balanced, or a file of lines CLASS,WEIGHT. They are scaled '
-        'to a mean over the examples of 1.',
+        'Weights of the loss by class: balanced, or a file of lines CLASS,WEIGHT; scaled to a '
+        'mean of 1.',
         metavar='balanced|FILE',
     )
     balanced_sampling: bool = fields.setting(
