@@ -25,7 +25,8 @@ _BEAT_SECS = 1.0
 _MISSED_SECS = 3.5  # of silence: a worker that is waited for is not there
 _BROKEN_SECS = 5.0  # of silence: a worker is lost, if TensorFlow has lost a connection, too
 _QUIET_SECS = 2.0  # of waiting before a line says so
-_MAX_BYTES = 2048
+_MAX_BYTES = 1 << 16
+_NOT_A_BEAT = (OSError, ValueError, KeyError, TypeError, RecursionError)
 _LOST = 75  # EX_TEMPFAIL of sysexits.h, by which schedulers know that trying again helps
 _FAMILY = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 _RESUME = 'Run the same command on every host to resume.'
@@ -160,7 +161,7 @@ class Heartbeats:
         """Receives for some time; at least what is there already, if the process was stopped."""
         end = time.monotonic() + seconds
         while select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not from a worker
+            with contextlib.suppress(*_NOT_A_BEAT):
                 message = json.loads(self._socket.recv(_MAX_BYTES))
                 self._hear(message['from'], self._peers[message['from']], message)
 

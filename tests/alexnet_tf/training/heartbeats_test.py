@@ -129,12 +129,14 @@ def test_a_process_is_not_ended_while_it_saves(start, exits):
 
 
 def test_datagrams_from_elsewhere_are_ignored(start, exits):
-    first, _ = start(0, 1, total=2)
+    first, second = start(0, 1, total=2)
     with socket.socket(type=socket.SOCK_DGRAM) as stranger:
-        for data in (b'', b'{}', b'[1]', b'\xff', b'{"from": 7}', b'{"from": 1}'):
+        for data in (b'', b'{}', b'[1]', b'\xff', b'{"from": 7}', b'{"from": 1}', 9999 * b'['):
             stranger.sendto(data, ('127.0.0.1', first._socket.getsockname()[1]))
     with pytest.raises(queue.Empty):
         exits.get(timeout=0.3)
+    silence(second)
+    assert exits.get(timeout=5) == 75  # it watches still
 
 
 def test_a_port_in_use_is_refused(start):
