@@ -51,7 +51,7 @@ FAILURES = ('kill', 'stop', 'cut for 5 s', 'cut')
 
 @dataclasses.dataclass
 class Moment:
-    """A moment in a worker's life, at which it stops until it is told to go on."""
+    """A moment in a worker's life, at which it pauses until `resume`."""
 
     reached: tuple[int, int] = dataclasses.field(default_factory=os.pipe)
     passed: tuple[int, int] = dataclasses.field(default_factory=os.pipe)
@@ -69,8 +69,8 @@ class Moment:
         """Waits until the worker is there."""
         os.read(self.reached[0], 1)
 
-    def go_on(self) -> None:
-        """Lets the worker go on."""
+    def resume(self) -> None:
+        """Lets the worker continue."""
         os.write(self.passed[1], b'.')
 
 
@@ -193,13 +193,13 @@ def fail(case: tuple[str, str], flags: Sequence[str], work: pathlib.Path) -> lis
             while 'waits for' not in workers.read_last_line(0):
                 time.sleep(0.1)
         interrupt(workers, victim, failure)
-        moment.go_on()
+        moment.resume()
         if failure == 'cut for 5 s':
             time.sleep(5)
             network.join(victim)
         workers.start_all()
         ends = workers.wait()
-        said = {worker: workers.read_last_line(worker) for worker in ends}
+        last_lines = {worker: workers.read_last_line(worker) for worker in ends}
         network.join(victim)
         is_done = {status for status, _ in ends.values()} == {0}
         if not is_done:
@@ -214,7 +214,7 @@ def fail(case: tuple[str, str], flags: Sequence[str], work: pathlib.Path) -> lis
             'seconds': round(seconds, 1),
             'resumed': 'not needed' if is_done else 'to the end',
             'difference': f'{measure_difference(run_dir, work / "whole"):.1e}',
-            'said': said[worker],
+            'said': last_lines[worker],
         }
         for worker, (status, seconds) in sorted(ends.items())
     ]

@@ -90,7 +90,7 @@ class Heartbeats:
         self._peers = peers
         self._process = secrets.randbits(48)
         self._is_complete = self._is_broken = False
-        self._end: dict[str, Any] = {}  # what the others are told at the end
+        self._end: dict[str, Any] = {}  # what the last messages say
         self.saving = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._beat, name='heartbeats', daemon=True)
