@@ -1,8 +1,13 @@
 """`--mode=data_service`: serves decoded batches to training runs on other machines."""
 
+import os
+import threading
+
 from alexnet_tf.config import schema
 from alexnet_tf.training import signals
 from input_pipeline.batches import data_service
+
+_MOST_STOP_SECS = 5.0
 
 
 def run(config: schema.Config) -> None:
@@ -21,3 +26,7 @@ def run(config: schema.Config) -> None:
         )
         print(f'data_service: worker of {settings.service_dispatcher}', flush=True)
     signals.wait_for_stop()
+    # TensorFlow's server may take a minute to stop, after all of its jobs have ended.
+    exit_at_last = threading.Timer(_MOST_STOP_SECS, os._exit, (0,))
+    exit_at_last.daemon = True
+    exit_at_last.start()
