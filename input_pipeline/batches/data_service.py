@@ -179,18 +179,8 @@ def poll(
     """
     received: queue.Queue = queue.Queue(_PREFETCHED)
     is_left = threading.Event()
-
-    def iterate():
-        try:
-            for batch in dataset:
-                received.put((batch, None))
-                if is_left.is_set():
-                    return
-            received.put((None, None))
-        except Exception as error:  # raised again by the consumer
-            received.put((None, error))
-
-    threading.Thread(target=iterate, daemon=True).start()
+    arguments = (dataset, received, is_left)
+    threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
     limit, start = first_patience_secs or PATIENCE_SECS, time.monotonic()
     try:
         while not is_cancelled():
@@ -214,3 +204,15 @@ def poll(
         is_left.set()
         while not received.empty():  # the thread may wait for a place
             received.get_nowait()
+
+
+def _pass_on(dataset: tf.data.Dataset, received: queue.Queue, is_left: threading.Event) -> None:
+    """Puts (element, None) into a queue; at the end (None, None), or (None, error)."""
+    try:
+        for batch in dataset:
+            received.put((batch, None))
+            if is_left.is_set():
+                return
+        received.put((None, None))
+    except Exception as error:  # raised again by the consumer
+        received.put((None, error))
