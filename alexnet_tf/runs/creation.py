@@ -161,9 +161,18 @@ def compute_identity(
     end += (training.stop_after_worse_epochs,)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
-        'settings': json.dumps(list_fixed_settings(config), sort_keys=True),
         'epochs, --stop_train_error or --on_nonfinite': str(end),
         'records': manifest.sha256,
     }
-    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    return {name: int(digest[:10], 16) for name, digest in digests.items()}
+    return compute_settings_identity(config) | {
+        name: _compute_digest(text) for name, text in texts.items()
+    }
+
+
+def compute_settings_identity(config: schema.Config) -> dict[str, int]:
+    """Computes the part of a run's identity that all workers need to build the same network."""
+    return {'settings': _compute_digest(json.dumps(list_fixed_settings(config), sort_keys=True))}
+
+
+def _compute_digest(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:10], 16)

@@ -24,6 +24,7 @@ from alexnet_tf.training import signals
 _BEAT_SECS = 1.0
 _MISSED_SECS = 3.5  # of silence: a worker that is waited for is not there
 _BROKEN_SECS = 5.0  # of silence: a worker is lost, if TensorFlow has lost a connection, too
+_GRACE_SECS = 15.0  # after another's error, which this worker may find, too, and say more about
 _QUIET_SECS = 2.0  # of waiting before a line says so
 _MAX_BYTES = 1 << 16
 _NOT_A_BEAT = (OSError, ValueError, KeyError, TypeError, RecursionError)
@@ -139,7 +140,7 @@ class Heartbeats:
         is_agreed = error is None or isinstance(error, signals.Stopped)  # by all, at the same step
         code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, 'exit_code', 1)
         name = self._cluster.describe(self._cluster.index)
-        words = f'{name} ended with status {code}; its own messages say why. {_RESUME}'
+        words = f'{name} ended with status {code}; its own messages say why.'
         self._close('' if is_agreed else words, code)
         self._thread.join(2 * _BEAT_SECS)
         self._socket.close()
@@ -194,10 +195,9 @@ class Heartbeats:
 
     def _exit_if_one_is_lost(self) -> None:
         limit = min(_BROKEN_SECS, self._timeout) if self._is_broken else self._timeout
-        silent = self._list_silent(limit)
+        silent, gone = self._list_silent(limit), self._list_silent(min(limit, _GRACE_SECS))
         for worker, peer in self._peers.items():
-            # An error of its own this worker may find, too, and say more about it.
-            is_conclusive = self._is_broken or peer.exit_code == _LOST or worker in silent
+            is_conclusive = self._is_broken or peer.exit_code == _LOST or worker in gone
             if peer.last_words and is_conclusive:
                 self._exit(peer.last_words, peer.exit_code)
                 return

@@ -29,6 +29,8 @@ def run(config: schema.Config) -> str:
         print(line, flush=True)
     replicas = build.create_replicas(config)  # before TensorFlow runs anything
     with distribution.report_disconnected_peers(replicas):
+        identity = creation.compute_settings_identity(config)
+        distribution.check_same_everywhere(replicas, identity)  # before networks differ
         return _train(create_trainer(config, replicas))
 
 
