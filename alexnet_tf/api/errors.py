@@ -6,8 +6,8 @@ do. On the command line, `exit_code` is the exit status.
 
 from alexnet_tf.config.environment import BackendError
 from alexnet_tf.config.fields import UsageError
-from alexnet_tf.training.heartbeats import PeerDisconnected
 from alexnet_tf.training.health import DivergedError, NonFiniteError
+from alexnet_tf.training.heartbeats import PeerDisconnected
 from alexnet_tf.training.signals import Stopped
 from input_pipeline.errors import DataError, PackageMissing
 
