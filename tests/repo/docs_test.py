@@ -15,8 +15,8 @@ OTHER_PROGRAMS = {
     'enable_batching', 'batching_parameters_file', 'logdir', 'server', 'slow', 'work', 'chain',
     'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'times', 'members', 'bits',
     'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile', 'to', 'findings',
-    'corpus', 'measured', 'port', 'nworkers', 'nthreads', 'dask_client_address', 'dask_partition_size',
-    'dask_npartitions',
+    'corpus', 'measured', 'port', 'nworkers', 'nthreads', 'dask_client_address',
+    'dask_partition_size', 'dask_npartitions',
 }  # fmt: skip
 
 
