@@ -108,11 +108,9 @@ class EpochReader:
                 records than `shards` says.
         """
         if self.lanes == 1:
-            numbers = (
-                self._count_groups_of_next_epoch(start[0])
-                if epochs is None
-                else tf.data.Dataset.range(*self._find_span(0, start, epochs))
-            )
+            if epochs is None:
+                return self._read_lane(0, self._count_groups_of_next_epoch(start[0]), start)
+            numbers = tf.data.Dataset.range(*self._find_span(0, start, epochs))
             return self._read_lane(0, numbers, start)
         return self.read_lanes(tf.constant(self.list_places(start, epochs))).rebatch(CHUNK)
 
@@ -196,7 +194,9 @@ class EpochReader:
 
     @functools.cached_property
     def _group_parts(self) -> int:
-        return max(1, self.group_examples // int(self._parts.sizes.max()))
+        sizes = [records for _, records in self.shards]
+        longest = min(max(sizes), -(-sum(sizes) // self.lanes))  # part of any lane, of all shares
+        return max(1, self.group_examples // longest)
 
     @property
     def _groups(self) -> np.ndarray:
