@@ -16,11 +16,10 @@ import tensorflow as tf
 
 from input_pipeline import errors, files, tally
 from input_pipeline.prepare import statistics
-from input_pipeline.records import converting, manifests
+from input_pipeline.records import converting, framing, manifests
 from input_pipeline.sources import entries as entries_lib
 
 UNFINISHED_DIR = '.unfinished'
-_FRAME_BYTES = 16  # around a record in its file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +129,7 @@ def measure_records(
 ) -> list[int]:
     """Makes the record of each image; returns its bytes in a file, 0 if it cannot be read."""
     return [
-        0 if isinstance(image, Exception) else len(image.record) + _FRAME_BYTES
+        0 if isinstance(image, Exception) else len(image.record) + framing.FRAME_BYTES
         for image in converting.convert_all(entries, record_format)
     ]
 

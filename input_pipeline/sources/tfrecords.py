@@ -19,7 +19,6 @@ NAME = 'records'
 _CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
 _SIZE = manifests.Layout.square_size
 _MAX_IN_PLACE = 8192  # records of a shard
-_FRAME_BYTES, _FRAME_HEAD_BYTES = 16, 12  # around a record, and those in front of it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,10 +174,10 @@ def _read_shard(shard: record_files.Shard, copies_dir: pathlib.Path) -> Iterator
             plain = record_files.decompress(shard.path, copies_dir)
         for index, record in enumerate(framing.iter_records(plain)):
             data = record.numpy()
-            name, start = f'{shard.path.name}/{index:06d}', offset + _FRAME_HEAD_BYTES
+            name, start = f'{shard.path.name}/{index:06d}', offset + framing.HEAD_BYTES
             row = _parse_row(data, split=shard.split, name=name, path=str(plain), offset=start)
             yield dataclasses.replace(row, layout=None) if is_compressed else row
-            offset += _FRAME_BYTES + len(data)
+            offset += framing.FRAME_BYTES + len(data)
     except (tf.errors.OpError, zlib.error, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
             f'{shard.path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). '
