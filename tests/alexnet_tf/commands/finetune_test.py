@@ -133,7 +133,8 @@ def test_every_hyperparameter_is_of_the_network_or_of_its_training():
         *('he_initialization', 'initial_bias', 'learning_rate', 'bias_rate_multiplier', 'momentum'),
         *('layer_rates', 'nesterov', 'weight_decay', 'batch_size', 'epochs', 'schedule', 'warmup'),
         *('max_steps', 'cutmix', 'label_smoothing', 'drop_epochs', 'reshuffle', 'random_crops'),
-        *('crop_chunk', 'training_crop_size'),
+        *('crop_chunk', 'training_crop_size', 'optimizer', 'trust_coefficient'),
+        *('base_batch_size', 'decay_power'),
         *('min_crop_area', 'max_crop_aspect', 'contrast', 'colour_shift_sd'),
         *('colour_shift_divisor', 'colour_shift_epochs'),
     }
