@@ -16,8 +16,8 @@
 #SBATCH --open-mode=append
 
 # The workers find each other by the variables of the step; srun must not end those that still say
-# which one was lost. Its status is the highest of all: 137 is that of a worker that was killed.
-srun --kill-on-bad-exit=0 python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
+# which one was lost, nor wait for one that hangs when the others have ended. Its status is the highest of all: 137 is that of a worker that was killed.
+srun --kill-on-bad-exit=0 --wait=300 python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
 status=$?
 
 if (((status == 75 || status == 137) && ${SLURM_RESTART_COUNT:-0} < 20)); then

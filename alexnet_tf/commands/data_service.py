@@ -30,3 +30,5 @@ def run(config: schema.Config) -> None:
     exit_at_last = threading.Timer(_MOST_STOP_SECS, os._exit, (0,))
     exit_at_last.daemon = True
     exit_at_last.start()
+    del server
+    exit_at_last.cancel()  # it stopped in time

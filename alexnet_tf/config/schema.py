@@ -242,7 +242,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     worker_timeout_secs: float = fields.setting(
-        120.0, 'Silence by which a worker is lost.', low=5, high=86_400, modes=_TRAIN
+        120.0, 'Wait for silent workers.', low=5, high=86_400, modes=_TRAIN
     )
     collective: str = fields.setting(
         'auto', 'What sums over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
@@ -289,7 +289,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side that evaluation resizes to it. 0: --crop_size.', low=0, high=256
+        None, 'Side of the view that is resized. 0: --crop_size.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -353,7 +353,7 @@ class Training(fields.Section):
     )
     learning_rate: float | None = fields.setting(None, 'Initial learning rate.', low=0)
     base_batch_size: int | None = fields.setting(
-        None, 'Batch size it is for; others scale it. 0: any.', low=0
+        None, 'Batch size of that rate; others scale it. 0: any.', low=0
     )
     bias_rate_multiplier: float | None = fields.setting(
         None, 'Learning rate of biases, as a multiple.', low=0
@@ -399,7 +399,7 @@ class Training(fields.Section):
         },
     )
     warmup: float | None = fields.setting(
-        None, 'Share of such a schedule in which the rate rises.', low=0, high=0.9
+        None, 'Share of both in which the learning rate rises.', low=0, high=0.9
     )
     decay_power: float | None = fields.setting(
         None, 'Exponent of --schedule=polynomial.', low=0.1, high=10

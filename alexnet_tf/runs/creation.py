@@ -158,10 +158,11 @@ def compute_identity(
     """
     training = config.training
     end = (build.resolve_recipe(config).epochs, training.on_nonfinite, training.stop_train_error)
-    end += (training.stop_after_worse_epochs,)
+    end += (training.stop_after_worse_epochs, training.validate_every_epochs)
+    end += (build.resolve_recipe(config).max_steps, config.evaluation.eval_batch_size)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
-        'epochs, --stop_train_error or --on_nonfinite': str(end),
+        'when to end or to validate, or --on_nonfinite': str(end),
         'records': manifest.sha256,
     }
     return compute_settings_identity(config) | {

@@ -146,6 +146,8 @@ def check_settings(
         UsageError: They do not.
     """
     check_image_size(recipe, manifest)
+    _check_lanes(config.training.lanes, recipe, manifest, workers=1)
+    _check_learning_rate(config, recipe)
     for name, (other, value) in _BELONGS_TO.items():
         if getattr(config.training, name) and getattr(recipe, other) != value:
             raise fields.UsageError(
@@ -173,6 +175,14 @@ def check_settings(
         raise fields.UsageError(
             '--data_service feeds only one worker without --lanes: its order is random, so that '
             'workers could not share it. Give --lanes, a multiple of the number of workers.'
+        )
+
+
+def _check_learning_rate(config: schema.Config, recipe: recipes.Recipe) -> None:
+    if recipe.optimizer == 'lars' and config.training.learning_rate is None:
+        raise fields.UsageError(
+            '--optimizer=lars needs a --learning_rate of its own, larger than that of sgd: about 2 '
+            'for batches of 512, and 10 for 4096.'
         )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 
 import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
@@ -10,6 +11,8 @@ from tensorflow.python.eager import context
 
 # Of Slurm jobs: those that share a host rarely use the same ports.
 _FIRST_PORT, _JOBS, _PORTS_OF_A_JOB = 12_000, 1_250, 16
+
+_ADDRESS = re.compile(r'(?!.*\.\.)[^\s:]+:\d{1,5}|\[[^\]]+\]:\d{1,5}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +75,12 @@ def _read_tf_config() -> Cluster:
         config = json.loads(text)
         addresses, task = config['cluster']['worker'], config['task']
         kinds, index = set(config['cluster']), task['index']
-        if kinds != {'worker'} or task['type'] != 'worker' or not 0 <= index < len(addresses):
+        is_worker = kinds == {'worker'} and task['type'] == 'worker'
+        if not is_worker or not isinstance(addresses, list) or not 0 <= index < len(addresses):
             raise KeyError('worker')
+        for address in addresses:
+            if not _ADDRESS.fullmatch(address) or int(address.rpartition(':')[2]) >= 2**16:
+                raise KeyError(address)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f'TF_CONFIG={text!r} describes no cluster. For --strategy=multi_worker set it on each '

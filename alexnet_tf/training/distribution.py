@@ -258,5 +258,8 @@ def report_disconnected_peers(replicas: SingleReplica) -> Iterator[None]:
     with replicas.heartbeats:
         try:
             yield
-        except _BROKEN_CLUSTER as error:
-            raise replicas.heartbeats.explain(error) from error
+        except tf.errors.OpError as error:
+            explained = replicas.heartbeats.explain(error)  # ends the process if one is lost
+            if isinstance(error, _BROKEN_CLUSTER):
+                raise explained from error
+            raise

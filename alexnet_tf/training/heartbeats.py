@@ -26,7 +26,7 @@ _MISSED_SECS = 3.5  # of silence: a worker that is waited for is not there
 _BROKEN_SECS = 5.0  # of silence: a worker is lost, if TensorFlow has lost a connection, too
 _GRACE_SECS = 15.0  # after another's error, which this worker may find, too, and say more about
 _QUIET_SECS = 2.0  # of waiting before a line says so
-_MAX_BYTES = 1 << 16
+_MAX_BYTES, _MOST_DATAGRAMS = 1 << 16, 1000  # of a datagram; between two beats
 _NOT_A_BEAT = (OSError, ValueError, KeyError, TypeError, RecursionError)
 _LOST = 75  # EX_TEMPFAIL of sysexits.h, by which schedulers know that trying again helps
 _FAMILY = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
@@ -138,10 +138,11 @@ class Heartbeats:
 
     def __exit__(self, kind, error, traceback) -> None:
         is_agreed = error is None or isinstance(error, signals.Stopped)  # by all, at the same step
-        code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, 'exit_code', 1)
+        code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, 'exit_code', None)
         name = self._cluster.describe(self._cluster.index)
-        words = f'{name} ended with status {code}; its own messages say why.'
-        self._close('' if is_agreed else words, code)
+        how = 'with an error' if code is None else f'with status {code}'
+        words = f'{name} ended {how}; its own messages say why.'
+        self._close('' if is_agreed else words, 1 if code is None else code)
         self._thread.join(2 * _BEAT_SECS)
         self._socket.close()
 
@@ -161,7 +162,9 @@ class Heartbeats:
     def _receive(self, seconds: float) -> None:
         """Receives for some time; at least what is there already, if the process was stopped."""
         end = time.monotonic() + seconds
-        while select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+        for _ in range(_MOST_DATAGRAMS):
+            if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                return
             with contextlib.suppress(*_NOT_A_BEAT):
                 message = json.loads(self._socket.recv(_MAX_BYTES))
                 self._hear(message['from'], self._peers[message['from']], message)
@@ -169,7 +172,9 @@ class Heartbeats:
     def _hear(self, worker: int, peer: _Peer, message: dict[str, Any]) -> None:
         if message['process'] != peer.process:
             if self._is_complete:
-                peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
+                # Unless the known one is still there: then this is of another cluster.
+                if worker in self._list_silent(_MISSED_SECS):
+                    peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
                 return
             peer.process, peer.resolved = message['process'], peer.resolve()
             self._send(peer)  # so that it need not wait for the next beat
@@ -185,7 +190,8 @@ class Heartbeats:
     def _send(self, peer: _Peer) -> None:
         message = {'from': self._cluster.index, 'process': self._process, 'to': peer.process}
         with contextlib.suppress(OSError):  # it has no name or no route yet, or no longer
-            address = peer.resolved or peer.resolve()
+            # The name of a worker that was started again may come to have another address.
+            address = (self._is_complete and peer.resolved) or peer.resolve()
             self._socket.sendto(json.dumps(message | self._end).encode(), address)
 
     def _list_silent(self, seconds: float) -> list[int]:
@@ -209,7 +215,8 @@ class Heartbeats:
             self._exit(f'nothing came from {names} for {limit:g} s.{hint} {_RESUME}', _LOST)
 
     def _exit(self, message: str, exit_code: int) -> None:
-        print(f'alexnet_tf: error: {message}', file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the process ends even if nobody can read why
+            print(f'alexnet_tf: error: {message}', file=sys.stderr, flush=True)
         self._close(message, exit_code)
         self.saving.acquire(timeout=self._timeout)
         os._exit(exit_code)
@@ -221,6 +228,9 @@ def _open_socket(port: int) -> socket.socket:
     if _FAMILY == socket.AF_INET6:
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     try:
+        is_dual = _FAMILY == socket.AF_INET6
+        # TensorFlow's own server says less about a port in use.
+        socket.create_server(('', port), family=_FAMILY, dualstack_ipv6=is_dual).close()
         sender.bind(('', port))
     except OSError as error:
         sender.close()

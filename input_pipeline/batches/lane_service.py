@@ -15,7 +15,7 @@ from input_pipeline.batches import data_service, datasets, shuffling
 
 _MOST_JOBS = 16  # at a time: every worker needs some tenths of a second for each
 _OPENINGS = 2  # in a row without a batch, after which there is no hope
-_FIRST_PATIENCE, _PATIENCE = 1 / 2, 1 / 6  # of all: at first, lanes read a group of records each
+_FIRST_PATIENCE, _PATIENCE = 1, 1 / 6  # of all: at first, lanes read a group of records each
 _LEAST_ROWS = 8  # decoded at a time
 # Chunks of a job that are under way. A request to a worker that hangs is one of them, too.
 _OUTSTANDING = 4

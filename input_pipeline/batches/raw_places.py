@@ -34,6 +34,7 @@ class RawPlaces:
         self._image_bytes = layout.square_size**2 * decoding.CHANNELS
         self._places: dict[tuple[str, int], np.ndarray] = {}  # by the part's path and offset
         self._numbers: dict[str, int] = {}
+        self._versions: list[tuple[int, ...]] = []  # of the files, by number
         self._lock = threading.Lock()
 
     def find(self, parts: lanes.Parts, selected: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -146,7 +147,10 @@ class RawPlaces:
 
     def _number(self, path: str) -> int:
         with self._lock:
-            return self._numbers.setdefault(path, len(self._numbers))
+            if path not in self._numbers:
+                self._versions.append(_identify(os.stat(path)))
+                self._numbers[path] = len(self._numbers)
+            return self._numbers[path]
 
     def _read_windows(self, places, windows, size: int) -> np.ndarray:
         crops = np.empty((len(places), size, size * decoding.CHANNELS), np.uint8)
@@ -155,6 +159,8 @@ class RawPlaces:
         with contextlib.ExitStack() as stack:
             for file in set(places[:, 0]):
                 opened[file] = stack.enter_context(open(paths[file], 'rb', buffering=0))
+                if _identify(os.fstat(opened[file].fileno())) != self._versions[file]:
+                    raise OSError(f'{paths[file]} was changed since it was first read')
             for crop, (file, offset, _), window in zip(crops, places, windows, strict=True):
                 _read_into(rows, opened[file], offset + window[0] * row_bytes)
                 crop[:] = rows[:, window[1] * decoding.CHANNELS :][:, : crop.shape[1]]
@@ -168,6 +174,10 @@ def _mirror(crops, mirrored):
 
 def _list_keys(paths, offsets) -> list[tuple[str, int]]:
     return [(os.fsdecode(path), int(at)) for path, at in zip(paths, offsets, strict=True)]
+
+
+def _identify(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _encode_size(size: int) -> bytes:

@@ -72,8 +72,9 @@ class Trainer:
             NonFiniteError, DivergedError: See `handle_non_finite` and `end_epoch`.
             DataError: Records cannot be read.
         """
+        is_alone = self.replicas.workers == 1  # several agree on a stop, after a step
         reader = training_data.BatchReader(
-            self.config, self.stream, self.recipe.epochs, is_cancelled=lambda: bool(stop)
+            self.config, self.stream, self.recipe.epochs, lambda: is_alone and bool(stop)
         )
         while self.compute_learning_rate(state) is not None:
             state = self.train_one_epoch(state, reader, stop)
@@ -175,9 +176,8 @@ class Trainer:
             DivergedError: The validation loss is NaN; nothing is saved.
         """
         train = state.compute_means()
-        if state.unreadable:
-            skipped = f'{state.unreadable:,} records could not be read and were skipped'
-            self.monitor.log(f'train: {skipped}')
+        if skipped := state.unreadable:
+            self.monitor.log(f'train: {skipped:,} records could not be read and were skipped')
         if not self.is_validated(state):
             return state.end_epoch(train['top1_error'], math.nan)
         # In less of an epoch, tracing would take most of the time.

@@ -61,6 +61,7 @@ def create_manifest(size=256):
     [
         (('--drop_epochs=3', '--recipe=paper'), 256, 1, 'belongs to --schedule=list'),
         (('--decay_power=3', '--recipe=modern'), 256, 1, 'polynomial, but the schedule is cosine'),
+        (('--optimizer=lars',), 256, 1, 'needs a --learning_rate of its own'),
         (('--trust_coefficient=1',), 256, 1, 'belongs to --optimizer=lars, .* is sgd'),
         (('--batch_size=10',), 256, 4, 'a multiple of 4'),
         (('--batch_size=10', '--accumulate_steps=3'), 256, 2, 'a multiple of 6'),
@@ -74,6 +75,7 @@ def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas,
         'batch_size': config.training.batch_size,
         'crop_size': config.network.crop_size,
         'drop_epochs': config.training.drop_epochs,
+        'optimizer': config.training.optimizer,
     }
     overrides = {name: value for name, value in overrides.items() if value}
     recipe = recipes.RECIPES[config.network.recipe].replace(**overrides)

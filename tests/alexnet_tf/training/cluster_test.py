@@ -55,7 +55,16 @@ def test_slurm_variables_that_describe_no_cluster_are_refused(slurm):
         cluster.find_cluster()
 
 
-@pytest.mark.parametrize('text', ['', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {}}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        *('', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {}}'),
+        *(
+            json.dumps({'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': 0}})
+            for workers in (['a'], [7], 'a:1', ['a:70000'], ['a..b:1'], [' a:1'])
+        ),
+    ],
+)
 def test_a_tf_config_that_describes_no_cluster_is_refused(text, slurm, monkeypatch):
     slurm('node9', 0, STEP_NUM_TASKS=1)  # one task is no cluster
     monkeypatch.setenv('TF_CONFIG', text)

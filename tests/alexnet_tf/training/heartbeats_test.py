@@ -132,8 +132,18 @@ def test_a_process_is_not_ended_while_it_saves(start, exits):
 
 def test_datagrams_from_elsewhere_are_ignored(start, exits):
     first, second = start(0, 1, total=2)
+    other = b'{"from": 1, "process": 5, "to": null}'  # a cluster with the same addresses
     with socket.socket(type=socket.SOCK_DGRAM) as stranger:
-        for data in (b'', b'{}', b'[1]', b'\xff', b'{"from": 7}', b'{"from": 1}', 9999 * b'['):
+        for data in (
+            b'',
+            b'{}',
+            b'[1]',
+            b'\xff',
+            b'{"from": 7}',
+            b'{"from": 1}',
+            9999 * b'[',
+            other,
+        ):
             stranger.sendto(data, ('127.0.0.1', first._socket.getsockname()[1]))
     with pytest.raises(queue.Empty):
         exits.get(timeout=0.3)
