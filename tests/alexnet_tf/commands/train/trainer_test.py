@@ -9,6 +9,8 @@ import pytest
 
 from alexnet_tf import main
 from alexnet_tf.commands import train
+from alexnet_tf.commands.train import trainer
+from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import training_data
 from alexnet_tf.training import checkpoint, evaluator, health, signals
@@ -150,3 +152,20 @@ def test_a_second_process_that_trains_the_same_run_is_refused(config_of, tmp_pat
         assert main.main(['a', '--mode=train', data, f'--run_dir={tmp_path}', *flags]) == 3
     assert 'is in use by process' in capsys.readouterr().err
     assert config.run_dir == str(tmp_path)
+
+
+@pytest.mark.parametrize(('workers', 'is_cancelled'), [(1, True), (2, False)])
+def test_a_signal_interrupts_the_wait_for_a_batch_unless_others_take_the_step(
+    workers, is_cancelled, monkeypatch
+):
+    readers = []
+    monkeypatch.setattr(training_data, 'BatchReader', lambda *args: readers.append(args))
+    training = types.SimpleNamespace(
+        config=None,
+        stream=None,
+        recipe=recipes.PAPER,
+        replicas=types.SimpleNamespace(workers=workers),
+        compute_learning_rate=lambda state: None,  # nothing is left to train
+    )
+    trainer.Trainer.train(training, None, signals.StopRequest(15))
+    assert readers[0][-1]() == is_cancelled
