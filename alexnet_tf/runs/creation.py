@@ -162,7 +162,7 @@ def compute_identity(
     end += (build.resolve_recipe(config).max_steps, config.evaluation.eval_batch_size)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
-        'when to end or to validate, or --on_nonfinite': str(end),
+        'epochs, steps, validation, --stop_train_error or --on_nonfinite': str(end),
         'records': manifest.sha256,
     }
     return compute_settings_identity(config) | {

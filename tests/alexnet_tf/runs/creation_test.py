@@ -62,10 +62,14 @@ def test_the_identity_of_workers_names_what_differs():
     assert creation.compute_identity(parse('--log_every_steps=3'), Manifest(), checkpoint) == (
         expected
     )
+    others = ['--epochs=1', '--max_steps=9', '--validate_every_epochs=2', '--eval_batch_size=3']
     for identity, name in [
         (creation.compute_identity(parse(), Manifest(), None), 'the newest checkpoint'),
         (creation.compute_identity(parse('--seed=1'), Manifest(), checkpoint), 'settings'),
-        (creation.compute_identity(parse('--epochs=1'), Manifest(), checkpoint), 'epochs'),
+        *(
+            (creation.compute_identity(parse(flag), Manifest(), checkpoint), 'epochs')
+            for flag in others
+        ),
     ]:
         (differing,) = [key for key in expected if identity[key] != expected[key]]
         assert differing.startswith(name)
