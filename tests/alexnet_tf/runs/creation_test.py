@@ -62,7 +62,7 @@ def test_the_identity_of_workers_names_what_differs():
     assert creation.compute_identity(parse('--log_every_steps=3'), Manifest(), checkpoint) == (
         expected
     )
-    others = ['--epochs=1', '--max_steps=9', '--validate_every_epochs=2', '--eval_batch_size=3']
+    others = ['--epochs=1', '--max_steps=9', '--validate_every_epochs=2', '--eval_batch_size=30']
     for identity, name in [
         (creation.compute_identity(parse(), Manifest(), None), 'the newest checkpoint'),
         (creation.compute_identity(parse('--seed=1'), Manifest(), checkpoint), 'settings'),
