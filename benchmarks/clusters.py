@@ -12,8 +12,6 @@ network. What follows -- are flags of all workers. Each measurement is a row of 
 stopped script resumes with the rows that are missing.
 """
 
-import argparse
-import csv
 import dataclasses
 import importlib
 import itertools
@@ -28,11 +26,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import measuring
 import namespaces
 import numpy as np
 
 from alexnet_tf import main as alexnet_main
 from alexnet_tf.commands.train import monitor, trainer
+from alexnet_tf.reports import tables
 from alexnet_tf.training import checkpoint, evaluator
 
 PORT, TIMEOUT_SECS, LIMIT_SECS = 2222, 20, 120
@@ -85,6 +85,13 @@ def wrap(owner: Any, name: str, before: Callable[[], object]) -> None:
     setattr(owner, name, call)
 
 
+def redirect_output(log: pathlib.Path) -> None:
+    """Lets this process write what it prints to a file."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
 @dataclasses.dataclass
 class Workers:
     """The processes of a cluster, one on each of the first hosts of a network."""
@@ -97,15 +104,12 @@ class Workers:
 
     def start(self, worker: int, prepare: Callable[[], object] = lambda: None) -> None:
         """Starts a worker in a forked child, which has TensorFlow already."""
-        log = self.logs / f'worker{worker}.log'
         child = os.fork()
         if child:
             self.processes[worker] = child
             return
         namespaces.enter(worker)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
+        redirect_output(self.logs / f'worker{worker}.log')
         addresses = [f'{address}:{PORT}' for address in self.network.addresses[: self.number]]
         task = {'type': 'worker', 'index': worker}
         os.environ['TF_CONFIG'] = json.dumps({'cluster': {'worker': addresses}, 'task': task})
@@ -159,9 +163,7 @@ def train_alone(flags: Sequence[str], logs: pathlib.Path) -> None:
     """Trains in one process."""
     child = os.fork()
     if child == 0:
-        file = os.open(logs / 'alone.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
+        redirect_output(logs / 'alone.log')
         os._exit(alexnet_main.main(['alexnet_tf', '--mode=train', *flags]))
     if os.waitpid(child, 0)[1]:
         raise SystemExit(f'one process failed; see {logs}')
@@ -234,7 +236,7 @@ def measure_failures(flags: Sequence[str], work: pathlib.Path, table: pathlib.Pa
     flags = [*TINY, *flags]
     if not (work / 'whole').exists():
         train_alone([*flags, f'--run_dir={work / "whole"}'], work)
-    done = {(row['moment'], row['failure']) for row in read_rows(table)}
+    done = {(row['moment'], row['failure']) for row in tables.read_csv(table)}
     for case in itertools.product(MOMENTS, FAILURES):
         if case not in done:
             for row in fail(case, flags, work):
@@ -271,7 +273,7 @@ def find_mb_read(log: pathlib.Path) -> str:
 
 def measure_speed(flags: Sequence[str], work: pathlib.Path, table: pathlib.Path) -> None:
     """Measures seconds and bytes of a step."""
-    done = {(row['workers'], row['rate'], row['flags']) for row in read_rows(table)}
+    done = {(row['workers'], row['rate'], row['flags']) for row in tables.read_csv(table)}
     for rate, number in itertools.product(('', '10gbit', '1gbit'), (1, 2, 4)):
         if (str(number), rate, ' '.join(flags)) in done or (rate and number == 1):
             continue
@@ -300,27 +302,15 @@ def log_steps(path: pathlib.Path) -> None:
     wrap(trainer.Trainer, 'train_one_step', log)
 
 
-def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-    """Reads the measurements made so far."""
-    return list(csv.DictReader(path.open())) if path.exists() else []
-
-
 def append_row(path: pathlib.Path, row: Mapping[str, Any]) -> None:
     """Appends a measurement, and prints it."""
-    is_new = not path.exists()
-    with path.open('a', newline='') as file:
-        writer = csv.DictWriter(file, list(row), lineterminator='\n')
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    tables.append_csv(path, row)
     print(', '.join(map(str, row.values())), flush=True)
 
 
 def main() -> None:
     """Runs what is asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = measuring.create_parser(__doc__)
     measure = {
         'failures': measure_failures,
         'equal': measure_equality,

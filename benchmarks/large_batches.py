@@ -7,13 +7,13 @@ Prints the table of docs/results/scaling.md, and writes `large_batches.csv` and 
 The first run of an optimizer at a batch size is on its line; others are points.
 """
 
-import csv
 import pathlib
 
 import measuring
 
 from alexnet_tf.plots import charts
 from alexnet_tf.reports import tables
+from input_pipeline import files
 
 NAMES = {'sgd': 'momentum (SGD), learning rate in proportion', 'lars': 'LARS'}
 HEADER = ('optimizer', 'batch_size', 'learning_rate', 'train_error', 'validation_error')
@@ -75,10 +75,8 @@ def main() -> None:
     args = parser.parse_args()
     results, folder = read_results(pathlib.Path(args.runs)), pathlib.Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / 'large_batches.csv', 'w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, HEADER, lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(results)
+    rows = [list(result.values()) for result in results]
+    files.write_csv(folder / 'large_batches.csv', [HEADER, *rows])
     charts.save_figure(plot_accuracy(results), folder / 'large_batches.svg')
     print(format_table(results))
 

@@ -6,8 +6,7 @@ A batch is divided among 2 to 64 replicas; their gradients are added one after t
 does, in float32 and in bfloat16, and compared with their sum in float64.
 """
 
-import argparse
-
+import measuring
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
@@ -55,9 +54,7 @@ def sum_in(dtype: type, shares: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Prints a row for each number of replicas."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = measuring.create_parser(__doc__)
     parser.add_argument('--data_dir', required=True, help='prepared records')
     parser.add_argument('--width', type=float, default=0.25, help="multiple of the paper's sizes")
     args = parser.parse_args()

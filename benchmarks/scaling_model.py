@@ -8,13 +8,14 @@ hidden behind it; and decoding the images. No GPU was measured: speeds of GPUs a
 --measured holds the model to `benchmarks/clusters.py speed` instead.
 """
 
-import argparse
-import csv
 import dataclasses
 import pathlib
 import sys
 
+import measuring
+
 from alexnet_tf.models import alexnet, flops, recipes
+from alexnet_tf.reports import tables
 
 RECORD_BYTES = 39e3  # of a 256x256 JPEG of quality 95: docs/results/input.md
 DECODED_PER_CORE = 1_600.0  # images/s, with crop and augmentation: docs/results/input.md
@@ -56,11 +57,15 @@ class Cluster:
         return sum(2 * (n - 1) / n * self.gradient_bytes / speed for n, speed in rings)
 
     @property
+    def train_secs(self) -> float:
+        """Seconds of computing and of what of the sums is not hidden behind it."""
+        return add_sums(self.batch / self.images_per_sec, self.sum_secs, self.hidden)
+
+    @property
     def step_secs(self) -> float:
         """Seconds of a step."""
-        compute = self.batch / self.images_per_sec
         decode = self.batch * self.gpus / self.cores / DECODED_PER_CORE
-        return max(compute + max(0.0, self.sum_secs - self.hidden * compute), decode)
+        return max(self.train_secs, decode)
 
     @property
     def total(self) -> float:
@@ -70,10 +75,15 @@ class Cluster:
     @property
     def limit(self) -> str:
         """What a faster step would need first."""
-        compute = self.batch / self.images_per_sec
-        if self.step_secs > compute + max(0.0, self.sum_secs - self.hidden * compute):
+        if self.step_secs > self.train_secs:
             return 'decoding'
-        return 'network' if self.sum_secs > self.hidden * compute else 'computing'
+        is_waiting = self.train_secs > self.batch / self.images_per_sec
+        return 'network' if is_waiting else 'computing'
+
+
+def add_sums(compute: float, sums: float, hidden: float) -> float:
+    """Adds to seconds of computing those of the sums that its share `hidden` does not hide."""
+    return compute + max(0.0, sums - hidden * compute)
 
 
 def describe_network() -> tuple[float, float]:
@@ -122,13 +132,13 @@ def print_comparison(path: pathlib.Path, hidden: float) -> None:
 
     The processes share their cores, so that computing is that of the same workers without a limit.
     """
-    rows = list(csv.DictReader(path.open()))
+    rows = tables.read_csv(path)
     free = {row['workers']: float(row['step_secs']) for row in rows if not row['rate']}
     print_head('workers', 'network', 'MB sent', 'no limit', 'predicted', 'measured')
     for row in (row for row in rows if row['rate']):
         compute, sent = free[row['workers']], float(row['mb_a_step']) * 1e6
         seconds = sent / (float(row['rate'].removesuffix('gbit')) * GBIT)
-        predicted = compute + max(0.0, seconds - hidden * compute)
+        predicted = add_sums(compute, seconds, hidden)
         print(
             f'| {row["workers"]} | {row["rate"]} | {sent / 1e6:.1f} | {compute:.2f} s '
             f'| {predicted:.2f} s | {float(row["step_secs"]):.2f} s |'
@@ -137,9 +147,7 @@ def print_comparison(path: pathlib.Path, hidden: float) -> None:
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = measuring.create_parser(__doc__)
     parser.add_argument('--measured', type=pathlib.Path, help='table of benchmarks/clusters.py')
     args = parser.parse_args()
     gradient_bytes, hidden = describe_network()

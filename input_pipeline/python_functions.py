@@ -1,6 +1,7 @@
 """Python functions as operations of data sets, which do not keep the interpreter from ending."""
 
 import atexit
+import functools
 import gc
 from collections.abc import Callable, Iterable, Sequence
 
@@ -19,6 +20,7 @@ def call(function: Callable, arguments: Sequence[tf.Tensor], dtype: tf.DType) ->
     >>> call(lambda x: x + 1, [tf.constant(1)], tf.int32).numpy()
     np.int32(2)
     """
+    _free_iterators_at_exit()
     return tf.numpy_function(function, arguments, dtype)
 
 
@@ -28,9 +30,11 @@ def free_iterators(objects: Iterable[object]) -> None:
     Once the interpreter ends, their threads cannot call Python any more, and TensorFlow would wait
     for such calls forever.
     """
-    for each in objects:
-        if tf.data.Iterator in type(each).__mro__:  # `isinstance` would wake lazy objects
-            vars(each).clear()
+    for candidate in objects:
+        if tf.data.Iterator in type(candidate).__mro__:  # `isinstance` would wake lazy objects
+            vars(candidate).clear()
 
 
-atexit.register(lambda: free_iterators(gc.get_objects()))
+@functools.cache  # once, and not in processes that call no Python: it takes some tenths of a second
+def _free_iterators_at_exit() -> None:
+    atexit.register(lambda: free_iterators(gc.get_objects()))

@@ -156,10 +156,10 @@ def compute_identity(
         manifest: Of the training records.
         checkpoint: The checkpoint to resume from.
     """
-    training = config.training
-    end = (build.resolve_recipe(config).epochs, training.on_nonfinite, training.stop_train_error)
+    training, recipe = config.training, build.resolve_recipe(config)
+    end = (recipe.epochs, recipe.max_steps, training.on_nonfinite, training.stop_train_error)
     end += (training.stop_after_worse_epochs, training.validate_every_epochs)
-    end += (build.resolve_recipe(config).max_steps, config.evaluation.eval_batch_size)
+    end += (config.evaluation.eval_batch_size,)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
         'epochs, steps, validation, --stop_train_error or --on_nonfinite': str(end),

@@ -250,7 +250,7 @@ def _square(digest: int) -> float:
 def report_disconnected_peers(replicas: SingleReplica) -> Iterator[None]:
     """Turns TensorFlow's errors about a broken cluster into `PeerDisconnected`.
 
-    The other workers are told how the block ended.
+    Heartbeats send the other workers how the block ended.
     """
     if not replicas.heartbeats:
         yield

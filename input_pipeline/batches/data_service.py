@@ -154,7 +154,7 @@ def distribute(
 
 
 class Stalled(errors.DataError):
-    """The workers do not go on."""
+    """The workers stopped sending."""
 
 
 def poll(

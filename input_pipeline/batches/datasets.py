@@ -84,7 +84,7 @@ class TrainingDataset:
     def read_chunks(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None
     ) -> tf.data.Dataset:
-        """Reads serialized records in training order; see `shuffling.EpochReader.read_chunks`."""
+        """Reads chunks in training order; see `shuffling.EpochReader.read_chunks`."""
         return self.reader.read_chunks(start=start, epochs=epochs)
 
     @functools.cached_property

@@ -1,6 +1,6 @@
 """Divides the records of a data set into lanes: equal runs of them, each with an order of its own.
 
-Every lane has as many rows of a batch as any other. So whoever reads some of the lanes reads that
+Every lane has as many rows of a batch as any other. So a reader of some of the lanes reads that
 share of the records, and the batches do not depend on how many readers there are.
 """
 
@@ -108,6 +108,12 @@ def divide(shards: Shards, lanes: int, selected: Sequence[int] = (0,)) -> Parts:
     return Parts(np.array(paths), *np.array(numbers, np.int64), np.array(splits, np.int64))
 
 
+def list_indices(parts: Parts, selected: tf.Tensor) -> tf.Tensor:
+    """Lists the indices in the data set of the records of some parts, (n,) int64."""
+    indices, sizes = (tf.gather(column, selected) for column in (parts.indices, parts.sizes))
+    return tf.ragged.range(indices, indices + sizes).flat_values
+
+
 def read_parts(parts: Parts, selected: tf.Tensor, *, tolerant: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads every record of some parts.
 
@@ -124,10 +130,11 @@ def read_parts(parts: Parts, selected: tf.Tensor, *, tolerant: bool) -> tuple[tf
         tf.errors.InvalidArgumentError: The files hold another number of records. In a graph: when
             it runs.
     """
-    paths, offsets, limits, indices, sizes = (
-        tf.gather(tf.constant(column), selected) for column in parts[:-1]
+    paths, offsets, limits, sizes = (
+        tf.gather(tf.constant(column), selected)
+        for column in (parts.paths, parts.offsets, parts.limits, parts.sizes)
     )
-    indices = tf.ragged.range(indices, indices + sizes).flat_values
+    indices = list_indices(parts, selected)
     total = tf.reduce_sum(sizes)
     if tolerant:
         places = tf.data.Dataset.from_tensor_slices((paths, offsets, sizes))

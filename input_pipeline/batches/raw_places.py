@@ -32,6 +32,7 @@ class RawPlaces:
     def __init__(self, layout: manifests.Layout):
         self._layout = layout
         self._image_bytes = layout.square_size**2 * decoding.CHANNELS
+        self._mark = _encode_size(self._image_bytes)
         self._places: dict[tuple[str, int], np.ndarray] = {}  # by the part's path and offset
         self._numbers: dict[str, int] = {}
         self._versions: list[tuple[int, ...]] = []  # of the files, by number
@@ -50,9 +51,9 @@ class RawPlaces:
         Raises:
             As `lanes.read_parts`.
         """
-        paths, offsets, indices, sizes = (
+        paths, offsets, sizes = (
             tf.gather(tf.constant(column), selected)
-            for column in (parts.paths, parts.offsets, parts.indices, parts.sizes)
+            for column in (parts.paths, parts.offsets, parts.sizes)
         )
 
         def read():
@@ -71,8 +72,7 @@ class RawPlaces:
 
         is_known = python_functions.call(self._knows, [paths, offsets], tf.bool)
         places = tf.cond(tf.ensure_shape(is_known, []), recall, read)
-        indices = tf.ragged.range(indices, indices + sizes).flat_values
-        return tf.ensure_shape(places, [None, _FIELDS]), indices
+        return tf.ensure_shape(places, [None, _FIELDS]), lanes.list_indices(parts, selected)
 
     def count_bytes(self, places: tf.Tensor) -> tf.Tensor:
         """Counts the bytes of the images at some places, () int64."""
@@ -139,11 +139,10 @@ class RawPlaces:
 
     def _locate(self, path: str, start: int, begin: bytes, head: bytes, label, is_whole):
         """Returns the place of the image in a record that starts at a byte of a file."""
-        mark = _encode_size(self._image_bytes)
-        at = begin.find(mark + head)
+        at = begin.find(self._mark + head)
         if at < 0 or not is_whole:
             raise ValueError(f'{path} has a record at byte {start:,} with an image of another size')
-        return self._number(path), start + at + len(mark), label
+        return self._number(path), start + at + len(self._mark), label
 
     def _number(self, path: str) -> int:
         with self._lock:

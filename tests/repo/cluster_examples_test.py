@@ -54,8 +54,8 @@ def test_kubernetes_describes_the_same_cluster_to_each_pod(run_with):
     ]
     assert pod['subdomain'] == service['metadata']['name']
     for index in range(number):
-        given = variables | {'JOB_COMPLETION_INDEX': str(index)}
-        result = run_with(container['command'], {'python': 'echo "$TF_CONFIG"'}, **given)
+        environment = variables | {'JOB_COMPLETION_INDEX': str(index)}
+        result = run_with(container['command'], {'python': 'echo "$TF_CONFIG"'}, **environment)
         assert json.loads(result.stdout) == {
             'cluster': {'worker': hosts},
             'task': {'type': 'worker', 'index': index},

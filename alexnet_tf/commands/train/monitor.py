@@ -71,7 +71,8 @@ class Monitor:
         self.log(f'train: recipe {self._recipe.name}, {parameters}, on {where}')
         if replicas.workers > 1:
             size = tf.as_dtype(network.reduce_precision).size
-            summed = size * sum(map(math.prod, (v.shape for v in self._model.trainable_variables)))
+            variables = self._model.trainable_variables
+            summed = size * sum(math.prod(variable.shape) for variable in variables)
             sent = 2 * summed * (replicas.number - 1) / replicas.number  # by a ring
             self.log(
                 f'train: a step sums {summed / 1e6:,.1f} MB of gradients; in a ring, each worker '

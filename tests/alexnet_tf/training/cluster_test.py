@@ -31,16 +31,16 @@ def slurm(monkeypatch):
 
 
 def test_every_task_of_a_slurm_step_has_the_address_of_its_own_host(slurm):
-    found = {}
+    addresses = {}
     for host in ('node9', 'node10'):
         for task in range(2):
             slurm(host, task)
             workers = cluster.find_cluster()
             port = 12_000 + 16 * 3 + task  # job 2503 is the third after 2 * 1250
             assert workers.addresses[workers.index] == f'{host}:{port}'
-            found[workers.index] = workers.addresses
-    assert sorted(found) == [0, 1, 2, 3]
-    assert len(set(found.values())) == 1
+            addresses[workers.index] = workers.addresses
+    assert sorted(addresses) == [0, 1, 2, 3]
+    assert len(set(addresses.values())) == 1
 
 
 def test_tf_config_counts_in_a_slurm_step_too(slurm, monkeypatch):

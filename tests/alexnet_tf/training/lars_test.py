@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(0)
 TRUST, MOMENTUM, DECAY, RATE = 0.02, 0.9, 0.05, 0.5
 WEIGHTS = {'fc6_a': 3, 'fc6_b': 5, 'fc8': 2}  # units by layer
 UNSCALED = ('bias', 'gamma', 'beta')
-# Variables of which norms are one.
+# Variables that share a norm.
 GROUPS = (('fc6_a/kernel', 'fc6_b/kernel'), ('fc8/kernel',))
 
 

@@ -1,4 +1,4 @@
-"""Lanes: any number of readers has the same batches, of which each reads only its share."""
+"""Lanes: any number of readers has the same batches, and each reads only its share."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ SIZES = (5, 7, 3, 11)
 TOTAL = sum(SIZES)  # 26: lanes of 6 or 7
 LANES, BATCH = 4, 8
 ROWS = BATCH // LANES
-BATCHES = 4  # of which the last one has rows of the longer lanes alone
+BATCHES = 4  # the last one has rows of the longer lanes alone
 
 
 @pytest.fixture(scope='module')

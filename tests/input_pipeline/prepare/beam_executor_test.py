@@ -64,7 +64,7 @@ def test_dasks_runner_goes_by_its_short_name_and_hands_out_tasks_one_by_one(opti
 
 
 class KillingExecutor(beam_executor.BeamExecutor):
-    """Runs tasks on workers of which the first that takes the second task is killed there."""
+    """Runs tasks on workers; the first one that takes the second task is killed there."""
 
     def run(self, function, tasks, report=lambda done: None):
         here, second = os.getpid(), tasks[1].path
