@@ -11,6 +11,7 @@ from 1), `validating` (before that batch of validation), `row` (after that row o
 exit status is 1 if a run differs.
 """
 
+import argparse
 import csv
 import os
 import pathlib
@@ -21,7 +22,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import measuring
 import numpy as np
 import tensorflow as tf
 
@@ -179,7 +179,9 @@ def train_interrupted(points: list[str], flags: list[str], run_dir: pathlib.Path
 
 def main() -> int:
     """Trains without and with interruptions, and prints a row for each run."""
-    parser = measuring.create_parser(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--data_dir', required=True, help='prepared records')
     parser.add_argument('--work', required=True, type=pathlib.Path, help='folder of the runs')
     parser.add_argument('--points', default=','.join(POINTS), help='where to interrupt')
