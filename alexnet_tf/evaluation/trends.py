@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 _EXPONENTS = np.geomspace(0.05, 2, 40)
-_SAMPLES, _PERMUTATIONS = 200, 2000
+_SAMPLES, _RESAMPLES, _PERMUTATIONS = 200, 2000, 2000
 _MIN_POINTS = 5
 
 
@@ -53,6 +53,32 @@ def extrapolate_error(
     ends = random.binomial(images, now, _SAMPLES) / images
     low, high = np.percentile(shares[1:] * ends, [2.5, 97.5])
     return Interval(float(low), float(shares[0] * now), float(high))
+
+
+def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
+    """Estimates how much higher the second of two error rates is.
+
+    Both are means over seeds and images, so the interval is from a bootstrap over both, each
+    resampled by itself (Owen, 2007). One seed says nothing of others: then it is of the images.
+
+    Args:
+        first: (seeds, images) errors in [0, 1].
+        second: Those of the same seeds and images.
+
+    >>> wrong = np.zeros((3, 100))
+    >>> estimate_difference(wrong, wrong + 1)
+    Interval(low=1.0, middle=1.0, high=1.0)
+    """
+    differences, random = second - first, np.random.default_rng(0)
+    seeds, images = differences.shape
+    means = [
+        differences[
+            random.integers(seeds, size=(seeds, 1)), random.integers(images, size=images)
+        ].mean()
+        for _ in range(_RESAMPLES)
+    ]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(low), float(differences.mean()), float(high))
 
 
 def _predict_shares(positions: np.ndarray, curves: np.ndarray, factor: float) -> np.ndarray:

@@ -76,11 +76,15 @@ def format_spread(values: Sequence[float], *, scale: float = 1.0, digits: int = 
     return f'{mean} ± {scale * statistics.stdev(values):.{digits}f}'
 
 
-def format_table(rows: Rows) -> str:
+def format_table(
+    rows: Rows, intervals: Mapping[tuple[str, int], tuple[float, float, float]] | None = None
+) -> str:
     """Formats a table with a line for each group.
 
     Args:
         rows: Rows of `runs.csv`.
+        intervals: The differences from the first group by group and number of views, each with the
+            two ends of its 95 % interval around it.
     """
     groups = group_rows(rows)
     columns = {views: f'top1_error_{views}' for views in outputs.VIEWS.values()}
@@ -96,15 +100,19 @@ def format_table(rows: Rows) -> str:
         line = [group, str(len(group_runs)), str(len(group_runs) - len(done) or '')]
         line.append(format_spread(get_values(done, 'epochs'), digits=0))
         line.append(format_spread(get_values(done, 'train_top1_error'), scale=100))
-        for name in columns.values():
+        for views, name in columns.items():
             line.append(format_spread(get_values(done, name), scale=100))
-            line.append('' if group_runs is first else _format_difference(first, done, name))
+            difference = '' if group_runs is first else _format_difference(first, done, name)
+            line.append(difference + _format_interval((intervals or {}).get((group, views))))
         line += [_format_epochs_to_level(done)] * with_level
         lines.append([*line, format_spread(get_values(done, 'images_per_sec'))])
-    return (
+    note = (
         'Mean and standard deviation over runs. Differences from the first line are in percentage '
-        'points, between runs of one seed.\n\n' + tables.format_table(header, lines)
+        'points, between runs of one seed.'
     )
+    if intervals:
+        note += ' In parentheses: 95 % intervals, by resampling seeds and images.'
+    return f'{note}\n\n{tables.format_table(header, lines)}'
 
 
 def format_search(rows: Rows, names: Sequence[str]) -> str:
@@ -145,3 +153,11 @@ def _format_difference(first: Rows, rows: Rows, name: str) -> str:
     ]
     text = format_spread(differences, scale=100)
     return f'+{text}' if text and not text.startswith('-') else text
+
+
+def _format_interval(interval: tuple[float, float, float] | None) -> str:
+    """Formats the ends of an interval in percentage points."""
+    if interval is None:
+        return ''
+    low, _, high = interval
+    return f' ({100 * low:+.1f} to {100 * high:+.1f})'

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Sequence
 
-from alexnet_tf.commands.experiment import grid, search
+from alexnet_tf.commands.experiment import differences, grid, search
 from alexnet_tf.commands.experiment import trials as trials_lib
 from alexnet_tf.config import schema
 from alexnet_tf.models import outputs
@@ -44,11 +44,15 @@ def _run_grid(config: schema.Config) -> None:
                 )
             rows.append(trials_lib.find_row(directory, trial, manifest))
             print(f'{title}: {trials_lib.summarize_row(rows[-1])}', flush=True)
-        _write_comparison(directory, trials, rows)
+        intervals = {}
+        if config.evaluation.save_probabilities:
+            intervals = differences.estimate_differences(trials, rows, manifest)
+        _write_comparison(directory, trials, rows, experiment_tables.format_table(rows, intervals))
 
 
-def _write_comparison(directory: pathlib.Path, trials: Sequence[grid.Trial], rows: _Rows) -> None:
-    table = experiment_tables.format_table(rows)
+def _write_comparison(
+    directory: pathlib.Path, trials: Sequence[grid.Trial], rows: _Rows, table: str
+) -> None:
     print(f'\n{table}')
     files.write_atomically(directory / TABLE, f'{table}\n'.encode())
     curves = {  # without epochs that another experiment has trained since

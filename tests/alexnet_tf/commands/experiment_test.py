@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 from alexnet_tf import main
-from alexnet_tf.commands.experiment import processes
+from alexnet_tf.commands.evaluate import scoring
+from alexnet_tf.commands.experiment import differences, grid, processes
 from alexnet_tf.config import serialization
+from alexnet_tf.evaluation import prediction_cache
 from alexnet_tf.reports import tables
 from alexnet_tf.training import health
 
@@ -69,6 +72,34 @@ def test_finished_runs_are_not_repeated(done, command, data, capsys, monkeypatch
     assert command('experiment', data, GRID, f'--experiment_dir={done}') == 0
     assert (done / 'runs.csv').read_bytes() == before
     assert 'experiment: 2/2 seed=1+activation=tanh: 2 epochs in ' in capsys.readouterr().out
+
+
+def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch):
+    """Of 100 images the first network has 20 wrong; the others have 10 or 60 more."""
+    wrong = {'1': 20, '2': 20, '3': 50, '1+a': 30, '2+a': 30, '3+a': 80, '4+a': 80, '1+b': 80}
+
+    class Evaluator:
+        def __init__(self, config, manifest):
+            self.name = config.run_dir
+
+        def predict(self, split, views):
+            rows = np.where(np.arange(100)[:, None] < wrong[self.name], [[0.3, 0.7]], [[0.6, 0.4]])
+            return prediction_cache.Predictions(rows, np.zeros(100, np.int64), [])
+
+    monkeypatch.setattr(scoring, 'RunEvaluator', Evaluator)
+    trials = []
+    for name in wrong:
+        seed, _, group = name.partition('+')
+        config = serialization.from_settings({'run_dir': name, 'seed': int(seed), 'views': ('1',)})
+        trials.append(grid.Trial(group or 'base', name, config))
+    rows = [{'status': 'diverged' if name == '3+a' else 'done'} for name in wrong]
+    intervals = differences.estimate_differences(trials, rows, None)
+    assert intervals.keys() == {('a', 1), ('b', 1)}
+    low, middle, high = intervals['a', 1]
+    assert middle == pytest.approx(0.1)
+    # 1.96 standard errors of a share of 10 %, of 100 images.
+    np.testing.assert_allclose([low, high], [0.1 - 0.059, 0.1 + 0.059], atol=0.012)
+    assert intervals['b', 1].middle == pytest.approx(0.6)
 
 
 def test_only_the_new_runs_of_a_larger_grid_are_trained(done, command, data, monkeypatch):

@@ -86,3 +86,23 @@ def test_spearmans_correlation_and_its_p_value_by_counting_permutations():
 
 def test_a_constant_has_no_correlation():
     assert trends.compute_rank_correlation(np.ones(6), np.arange(6)) == (0.0, 1.0)
+
+
+def test_a_difference_between_networks_is_inside_its_interval_in_about_19_of_20_experiments():
+    """Of five seeds and 200 images; some images, and some seeds, are harder than others."""
+    random, truth, inside = np.random.default_rng(2), 0.03, 0
+    for _ in range(40):
+        image, seed = random.normal(0, 0.3, 200), random.normal(0, 0.01, (5, 1))
+        errors = np.clip(0.3 + image + seed, 0, 1 - truth)
+        first, second = (random.random((5, 200)) < errors + shift for shift in (0, truth))
+        low, middle, high = trends.estimate_difference(first * 1.0, second * 1.0)
+        assert low < middle < high
+        inside += low <= truth <= high
+    assert inside >= 34
+
+
+def test_what_differs_between_seeds_widens_the_interval_of_a_difference():
+    wrong = np.tile(np.arange(100) < 30, (4, 1)) * 1.0
+    other = wrong + np.array([[-0.02], [0.06], [0.0], [0.08]])
+    low, middle, high = trends.estimate_difference(wrong, other)
+    assert (middle, low < 0.0, high > 0.05) == (pytest.approx(0.03), True, True)

@@ -47,6 +47,14 @@ def test_the_table_has_means_deviations_and_differences_by_seed():
     assert '+2.0 ± 1.4' in changed  # 3 and 1 points
 
 
+def test_a_difference_has_its_interval_if_that_is_known():
+    rows = [row('base', 1, '0.30'), row('columns=1', 1, '0.33')]
+    text = experiment_tables.format_table(rows, {('columns=1', 1): (-0.002, 0.03, 0.061)})
+    assert '+3.0 (-0.2 to +6.1)' in text.splitlines()[-1]
+    assert '95 % intervals' in text
+    assert '95 %' not in experiment_tables.format_table(rows)
+
+
 def test_diverged_runs_are_counted_and_have_no_error():
     text = experiment_tables.format_table([row('a', 1, '0.3'), row('b', 1, '', status='diverged')])
     assert text.splitlines()[-1].split() == ['b', '1', '1']

@@ -1,0 +1,45 @@
+"""Estimates how sure the differences between the runs of an experiment are."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.experiment import grid
+from alexnet_tf.evaluation import metrics, trends
+from alexnet_tf.reports import experiment_tables
+from input_pipeline.records import manifests
+
+
+def estimate_differences(
+    trials: Sequence[grid.Trial], rows: Sequence[Mapping[str, str]], manifest: manifests.Manifest
+) -> dict[tuple[str, int], trends.Interval]:
+    """Estimates how much higher the top-1 error of each group is than that of the first.
+
+    It reads the probabilities that `--save_probabilities` kept, or predicts them anew.
+
+    Args:
+        trials: Of the experiment.
+        rows: Of `runs.csv`, one for each trial.
+        manifest: Of the records.
+
+    Returns:
+        Intervals by group and number of views, over the seeds that a group shares with the first.
+    """
+    errors: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+    for trial, row in zip(trials, rows, strict=True):
+        if row['status'] != experiment_tables.DONE:
+            continue
+        evaluator = scoring.RunEvaluator(trial.config, manifest)
+        for views in selection.select_views(trial.config):
+            predictions = evaluator.predict(trial.config.evaluation.split, views)
+            top1, _ = metrics.compute_top_k_errors(predictions.probabilities, predictions.labels)
+            errors.setdefault((trial.group, views), {})[trial.config.seed] = top1
+    intervals = {}
+    for (group, views), by_seed in errors.items():
+        first = errors.get((trials[0].group, views), {})
+        seeds = sorted(first.keys() & by_seed)
+        if group != trials[0].group and seeds:
+            pair = (np.stack([runs[seed] for seed in seeds]) for runs in (first, by_seed))
+            intervals[group, views] = trends.estimate_difference(*pair)
+    return intervals
