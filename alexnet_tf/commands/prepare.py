@@ -11,7 +11,7 @@ from typing import Any
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import preparation, progress, tables
-from alexnet_tf.runs import image_index, image_sources
+from alexnet_tf.runs import build, image_index, image_sources
 from input_pipeline import errors, files, locks
 from input_pipeline.prepare import (
     beam_executor,
@@ -50,7 +50,7 @@ def run(config: schema.Config) -> str:
     copies_dir = _choose_copies_dir(data)
     with locks.acquire(files.as_path(data.data_dir)):
         try:
-            source = _find_images(data, kind, copies_dir)
+            source = _find_images(config, kind, copies_dir)
             manifest = _prepare(config, source)
         finally:
             entries.remove_copies(_unfinished_dir(data))
@@ -71,10 +71,15 @@ def _choose_source(data: schema.Data) -> str:
     return kind
 
 
-def _find_images(data: schema.Data, kind: str, copies_dir: pathlib.Path) -> entries.Source:
+def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> entries.Source:
     """Finds the images and prints what was found, before any of them is converted."""
-    rule = _find_split_rule(data.data_dir)
+    data, rule = config.data, _find_split_rule(config.data.data_dir)
     source = image_sources.find_images(data, kind, copies_dir, split_rule=rule)
+    # CIFAR-10 stays as small as it is, unless it is clear that the network needs more.
+    if config.mode == 'all' and build.resolve_recipe(config).crop_size > source.square_size:
+        small, large = source.square_size, entries.Source.square_size
+        print(f'prepare: images of {small} x {small} are enlarged to {large} x {large}')
+        source = dataclasses.replace(source, square_size=large)
     is_default = (data.record_quality, data.record_subsampling) == _STORED_AS
     if files.is_remote(data.data_dir) or not is_default:  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
@@ -149,7 +154,7 @@ def _estimate(config: schema.Config, kind: str) -> None:
         print(f'prepare: {tfds.describe(data.dataset, data.source_dir, chosen)}')
     else:
         with tempfile.TemporaryDirectory() as copies_dir:
-            source = _find_images(data, kind, pathlib.Path(copies_dir))
+            source = _find_images(config, kind, pathlib.Path(copies_dir))
             plan = estimate.estimate_preparation(
                 source, data.data_dir, _collect_settings(config), data.workers
             )

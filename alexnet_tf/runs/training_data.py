@@ -219,7 +219,8 @@ def check_image_size(recipe: recipes.Recipe, manifest: manifests.Manifest) -> No
     if crop_size > size:
         raise fields.UsageError(
             f'--crop_size={crop_size}: {images}. Give a smaller crop; for 32 x 32 there are '
-            '--recipe=cifar13, cifar11 and figure1.'
+            '--recipe=cifar13, cifar11 and figure1. Folders of images are read at 256 x 256 '
+            'with --source=folder.'
         )
     if recipe.layers and size > _MAX_SMALL_SIZE:
         raise fields.UsageError(

@@ -1,6 +1,8 @@
 """The paper's small networks, from records of 32x32 images to served predictions."""
 
+import io
 import json
+import pathlib
 
 import numpy as np
 import PIL.Image
@@ -8,7 +10,10 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf import main
+from alexnet_tf.commands import prepare
+from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.plots import availability
+from input_pipeline.records import manifests
 from input_pipeline.sources import cifar10
 
 SMALL = (
@@ -66,6 +71,23 @@ def test_a_network_that_does_not_fit_the_image_size_is_refused(
     assert run('train', data, where, '--recipe=cifar13') == 2
     assert '--recipe=cifar13 is a network for images of 32 x 32' in capsys.readouterr().err
     assert not (tmp_path / 'run').exists()
+
+
+def test_for_a_network_that_needs_more_pixels_the_images_are_enlarged(
+    small_records, tmp_path, capsys
+):
+    source = pathlib.Path(small_records.partition('=')[2]).with_name('source')
+    arguments = f'--source_dir={source}', f'--data_dir={tmp_path}', '--recipe=modern'
+    prepare.run(flags_lib.parse(['alexnet_tf', '--mode=all', *arguments]))
+    output = capsys.readouterr().out
+    assert '--source=cifar10' in output
+    assert '32 x 32 are enlarged to 256 x 256' in output
+    manifest = manifests.load(str(tmp_path))
+    shard, _ = manifest.list_shards('validation')[0]
+    record = next(iter(tf.data.TFRecordDataset(shard)))
+    example = tf.train.Example.FromString(record.numpy()).features.feature
+    pixels = PIL.Image.open(io.BytesIO(example['image/encoded'].bytes_list.value[0]))
+    assert pixels.size == (manifest.layout.square_size,) * 2 == (256, 256)
 
 
 def test_settings_that_a_small_network_does_not_have_are_refused(small_records, tmp_path, capsys):
