@@ -8,7 +8,7 @@ import dataclasses
 import math
 import pathlib
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -22,18 +22,38 @@ from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
 SIZES = ('width', 'training_crop_size', 'crop_size')  # settings of a network's cost
-# Networks from the slowest to the fastest, and the epochs that each needs to be better than the
-# next one: docs/results/own_images.md.
-_NETWORKS = {
-    (1.0, 176, 224): 200,
-    (0.75, 160, 192): 120,
-    (0.5, 160, 192): 100,
-    (0.5, 128, 160): 8,
-    (0.375, 128, 160): 6,
-    (0.25, 128, 160): 4,
-    (0.25, 96, 128): 0,
-}
-_FIRST = (0.5, 128, 160)  # is measured, to estimate the others
+
+
+class _Choice(NamedTuple):
+    """A network, and how it is trained.
+
+    Attributes:
+        width: Multiple of the paper's channels.
+        training_crop_size: Side of the images in training, in pixels.
+        crop_size: In evaluation.
+        cutmix: Share of batches with parts of other images.
+        epochs: With fewer the next choice is better.
+    """
+
+    width: float
+    training_crop_size: int
+    crop_size: int
+    cutmix: float
+    epochs: int
+
+    def to_settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in (*SIZES, 'cutmix')}
+
+
+# From the slowest to the fastest: docs/results/own_images.md.
+_CHOICES = (
+    _Choice(0.5, 128, 144, cutmix=0.5, epochs=250),
+    _Choice(0.5, 128, 160, cutmix=0.0, epochs=8),
+    _Choice(0.375, 128, 160, cutmix=0.0, epochs=6),
+    _Choice(0.25, 128, 160, cutmix=0.0, epochs=4),
+    _Choice(0.25, 96, 128, cutmix=0.0, epochs=0),
+)
+_MEASURED = _CHOICES[1]  # to estimate the others
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
@@ -173,19 +193,28 @@ def _choose_network(
         The config, and the speed of the network if it is the one that was measured.
     """
     examples = manifest.count_examples(manifests.TRAIN)
-    first = serialization.replace(config, dict(zip(SIZES, _FIRST, strict=True)))
-    speed = measure_speed(first, manifest, replicas)
-    recipe = build.resolve_recipe(first)
-    seconds = _compute_seconds_left(first, manifest, speed)
+    measured = _complete(config, _MEASURED)
+    speed = measure_speed(measured, manifest, replicas)
+    recipe = build.resolve_recipe(measured)
+    seconds = _compute_seconds_left(measured, manifest, speed)
     operations_in_all = (
         seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
     )
-    for sizes, epochs in _NETWORKS.items():
-        candidate = serialization.replace(config, dict(zip(SIZES, sizes, strict=True)))
+    for choice in _CHOICES:
+        candidate = _complete(config, choice)
         operations = _count_operations(build.resolve_recipe(candidate), manifest)
-        if operations_in_all / operations / examples >= epochs:
+        if operations_in_all / operations / examples >= choice.epochs:
             break
-    return candidate, speed if sizes == _FIRST else None
+    return candidate, speed if choice == _MEASURED else None
+
+
+def _complete(config: schema.Config, choice: _Choice) -> schema.Config:
+    """Returns the config with a choice, but for settings that were given."""
+    given = serialization.to_settings(config)
+    settings = choice.to_settings()
+    return serialization.replace(
+        config, {name: value for name, value in settings.items() if given[name] is None}
+    )
 
 
 def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:
@@ -244,7 +273,7 @@ def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
 def _list_open(config: schema.Config) -> list[str]:
     """Lists the settings that are the budget's to choose."""
     settings = serialization.to_settings(config)
-    names = (*SIZES, 'batch_size', 'learning_rate')
+    names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate')
     free = [name for name in names if settings[name] is None]
     return [*free, 'precision', 'max_steps', 'epochs', 'validate_every_epochs']
 

@@ -81,15 +81,21 @@ def test_steps_and_validation_fit_the_minutes(monkeypatch, data, tmp_path):
     assert '10 minutes for 3,000 images of 2 classes' in lines[0]
 
 
-def test_a_faster_machine_and_fewer_images_buy_a_larger_network(monkeypatch, data, tmp_path):
-    sizes = []
-    for operations, examples in ((200e9, 100_000), (20e9, 3000), (2000e9, 3000)):
+def test_a_faster_machine_and_fewer_images_buy_a_larger_network_and_then_cutmix(
+    monkeypatch, data, tmp_path
+):
+    chosen = []
+    for operations, examples, *flags in (
+        (200e9, 100_000),
+        (20e9, 3000),
+        (2000e9, 3000),
+        (2000e9, 3000, '--cutmix=0.2'),
+    ):
         with monkeypatch.context() as patch:
             machine = {'operations_per_sec': operations, 'examples': examples}
-            _, _, recipe, _ = choose(patch, data, tmp_path, '--minutes=10', **machine)
-        sizes.append(recipe.width * recipe.training_crop_size)
-    assert sizes == sorted(sizes)
-    assert len(set(sizes)) == 3
+            _, _, recipe, _ = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
+        chosen.append((recipe.width, recipe.crop_size, recipe.cutmix))
+    assert chosen == [(0.375, 160, 0.0), (0.5, 160, 0.0), (0.5, 144, 0.5), (0.5, 144, 0.2)]
 
 
 def test_what_is_given_is_not_chosen(monkeypatch, data, tmp_path):
