@@ -3,6 +3,9 @@
     python benchmarks/compare_input.py --data_dir data/flowers --raw_dir data/flowers_raw \
         --torch_python PATH_TO_A_PYTHON_WITH_TORCHVISION --dali_python PATH_TO_A_PYTHON_WITH_DALI
 
+    python benchmarks/compare_input.py --images_dir FOLDER_OF_PHOTOS ...
+
+With `--images_dir` all read photos of any size as they lie in class folders, and rescale them.
 The contenders take turns, each in a process of its own. A peer that is not installed is left out,
 and the command that installs it is printed.
 """
@@ -29,10 +32,10 @@ def measure_stages(data_dir: str) -> dict[str, float]:
     return {f'alexnet_tf: {name}': row['images_per_sec'] for name, row in result['stages'].items()}
 
 
-def measure_peers(args: argparse.Namespace, files: str) -> dict[str, float]:
+def measure_peers(args: argparse.Namespace, records: str, files: str) -> dict[str, float]:
     """Measures images per second of each peer that is installed."""
     sources = {
-        'conventional': (sys.executable, f'{args.data_dir}/train-*.tfrecord'),
+        'conventional': (sys.executable, records),
         'keras': (sys.executable, files),
         'torchvision': (args.torch_python, files),
         'dali': (args.dali_python, files),
@@ -40,6 +43,7 @@ def measure_peers(args: argparse.Namespace, files: str) -> dict[str, float]:
     rates = {}
     for name, (python, source) in sources.items():
         command = [python, 'benchmarks/input_peers.py', '--peer', name, '--source', source]
+        command += ['--resize'] * bool(args.images_dir)
         result = json.loads(measuring.run(command))
         if 'skipped' in result:
             print(f'{name} is left out: {result["skipped"]}', file=sys.stderr)
@@ -62,22 +66,27 @@ def format_table(rates: dict[str, list[float]]) -> str:
 def main() -> None:
     """Measures all contenders in turns and prints the table."""
     parser = measuring.create_parser(__doc__)
-    parser.add_argument('--data_dir', required=True, help='records of JPEGs')
+    parser.add_argument('--data_dir', default='', help='records of JPEGs')
     parser.add_argument('--raw_dir', default='', help='the same as raw records; none if empty')
+    parser.add_argument('--images_dir', default='', help='class folders, instead of records')
     parser.add_argument('--torch_python', default=sys.executable, help='a Python with torchvision')
     parser.add_argument('--dali_python', default=sys.executable, help='a Python with DALI')
     parser.add_argument('--rounds', type=int, default=3, help='measurements of each contender')
     args = parser.parse_args()
-    args.data_dir = str(pathlib.Path(args.data_dir).resolve())
-    rates: dict[str, list[float]] = collections.defaultdict(list)
+    if bool(args.data_dir) == bool(args.images_dir):
+        parser.error('give --data_dir or --images_dir')
+    place = str(pathlib.Path(args.data_dir or args.images_dir).resolve())
+    records, rates = f'{place}/train-*.tfrecord', collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as files:
-        input_peers.write_files(f'{args.data_dir}/train-*.tfrecord', pathlib.Path(files))
+        if args.data_dir:
+            input_peers.write_files(records, pathlib.Path(files))
+        peers = (records, files) if args.data_dir else (place, place)
         for _ in range(args.rounds):
-            measured = measure_stages(args.data_dir)
+            measured = measure_stages(place)
             if args.raw_dir:
                 raw = measure_stages(str(pathlib.Path(args.raw_dir).resolve()))
                 measured[f'{FINISHED}, raw records'] = raw[FINISHED]
-            for name, rate in (measured | measure_peers(args, files)).items():
+            for name, rate in (measured | measure_peers(args, *peers)).items():
                 rates[name].append(rate)
     print(format_table(rates))
 

@@ -2,9 +2,11 @@
 
     python benchmarks/input_peers.py --peer conventional --source train-00000-of-00003.tfrecord
     python benchmarks/input_peers.py --peer torchvision --source FOLDER_OF_JPEGS
+    python benchmarks/input_peers.py --peer dali --source FOLDER_OF_PHOTOS --resize
 
 Each crops 224 from 256 at random, mirrors at random, subtracts the mean, shifts the colours (but
-not DALI), and returns float32. Prints one JSON object.
+not DALI), and returns float32. With `--resize` images have any size, and their shorter side is
+first rescaled to 256. Prints one JSON object.
 """
 
 import json
@@ -25,8 +27,8 @@ INSTALL = {
 }
 
 
-def read_conventional(source: str) -> Iterator:
-    """Reads TFRecords by a tf.data map, as tutorials do; `source` is a pattern of files."""
+def read_conventional(source: str, resize: bool) -> Iterator:
+    """Reads TFRecords, or class folders, by a tf.data map, as tutorials do."""
     import tensorflow as tf
 
     features = {
@@ -34,26 +36,45 @@ def read_conventional(source: str) -> Iterator:
         'image/class/label': tf.io.FixedLenFeature([], tf.int64),
     }
 
-    def load(record):
-        example = tf.io.parse_single_example(record, features)
-        x = tf.io.decode_jpeg(example['image/encoded'], channels=3)
+    def load(encoded, label):
+        x = tf.io.decode_jpeg(encoded, channels=3)
+        if resize:
+            size = tf.cast(tf.shape(x)[:2], tf.float32)
+            size = tf.cast(tf.round(size * SQUARE_SIZE / tf.reduce_min(size)), tf.int32)
+            x = tf.image.resize(x, size, antialias=True)
         x = tf.image.random_flip_left_right(tf.image.random_crop(x, [CROP_SIZE, CROP_SIZE, 3]))
         x = tf.cast(x, tf.float32) - MEAN
-        shift = tf.linalg.matvec(COMPONENTS, tf.random.normal([3]))
-        return x + shift, example['image/class/label']
+        return x + tf.linalg.matvec(COMPONENTS, tf.random.normal([3])), label
 
-    records = tf.data.TFRecordDataset(tf.io.gfile.glob(source)).repeat().shuffle(1024)
-    examples = records.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    def load_record(record):
+        example = tf.io.parse_single_example(record, features)
+        return load(example['image/encoded'], example['image/class/label'])
+
+    def load_file(path, label):
+        return load(tf.io.read_file(path), label)
+
+    if resize:
+        paths = sorted(map(str, pathlib.Path(source).glob('*/*')))
+        folders = [pathlib.Path(path).parent.name for path in paths]
+        labels = [sorted(set(folders)).index(name) for name in folders]
+        stored, load_one = tf.data.Dataset.from_tensor_slices((paths, labels)), load_file
+    else:
+        stored, load_one = tf.data.TFRecordDataset(tf.io.gfile.glob(source)), load_record
+    examples = stored.repeat().shuffle(1024).map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
     yield from examples.batch(BATCH_SIZE, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def read_keras(source: str) -> Iterator:
+def read_keras(source: str, resize: bool) -> Iterator:
     """Reads class folders by `image_dataset_from_directory` and preprocessing layers."""
     import keras
     import tensorflow as tf
 
     files = keras.utils.image_dataset_from_directory(
-        source, image_size=(SQUARE_SIZE, SQUARE_SIZE), batch_size=BATCH_SIZE, verbose=0
+        source,
+        image_size=(SQUARE_SIZE, SQUARE_SIZE),
+        batch_size=BATCH_SIZE,
+        crop_to_aspect_ratio=resize,
+        verbose=0,
     )
     crop = keras.layers.RandomCrop(CROP_SIZE, CROP_SIZE)
     flip = keras.layers.RandomFlip('horizontal')
@@ -66,7 +87,7 @@ def read_keras(source: str) -> Iterator:
     yield from files.repeat().map(augment, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
-def read_torchvision(source: str) -> Iterator:
+def read_torchvision(source: str, resize: bool) -> Iterator:
     """Reads class folders by ImageFolder and v2 transforms on tensors, with two workers."""
     import torch
     from torchvision import datasets, io
@@ -78,6 +99,7 @@ def read_torchvision(source: str) -> Iterator:
         return x - mean + (components @ torch.randn(3))[:, None, None]
 
     transforms = [
+        *([v2.Resize(SQUARE_SIZE)] if resize else []),
         v2.RandomCrop(CROP_SIZE),
         v2.RandomHorizontalFlip(),
         v2.ToDtype(torch.float32),
@@ -90,7 +112,7 @@ def read_torchvision(source: str) -> Iterator:
         )
 
 
-def read_dali(source: str) -> Iterator:
+def read_dali(source: str, resize: bool) -> Iterator:
     """Reads class folders by NVIDIA DALI's CPU operators."""
     from nvidia.dali import fn, pipeline_def, types
 
@@ -98,10 +120,14 @@ def read_dali(source: str) -> Iterator:
     def create_pipeline():
         encoded, labels = fn.readers.file(file_root=source, random_shuffle=True)
         offset = {f'crop_pos_{axis}': fn.random.uniform(range=(0, 1)) for axis in 'xy'}
-        images = fn.decoders.image_crop(encoded, crop=(CROP_SIZE, CROP_SIZE), **offset)
+        crop = {'crop': (CROP_SIZE, CROP_SIZE), **offset}
+        if resize:
+            images = fn.resize(fn.decoders.image(encoded), resize_shorter=SQUARE_SIZE)
+        else:
+            images, crop = fn.decoders.image_crop(encoded, **crop), {}
         mirror = fn.random.coin_flip()
         return fn.crop_mirror_normalize(
-            images, mirror=mirror, mean=MEAN, dtype=types.FLOAT, output_layout='HWC'
+            images, mirror=mirror, mean=MEAN, dtype=types.FLOAT, output_layout='HWC', **crop
         ), labels
 
     pipeline = create_pipeline()
@@ -136,10 +162,11 @@ def main() -> None:
     parser = measuring.create_parser(__doc__)
     parser.add_argument('--peer', choices=PEERS, required=True, help='the program')
     parser.add_argument('--source', required=True, help='a pattern of records, or a folder')
+    parser.add_argument('--resize', action='store_true', help='images of any size, in a folder')
     parser.add_argument('--seconds', type=float, default=6.0, help='of the measurement')
     args = parser.parse_args()
     try:
-        batches = PEERS[args.peer](args.source)
+        batches = PEERS[args.peer](args.source, args.resize)
         next(batches)
     except ImportError as error:
         print(json.dumps({'peer': args.peer, 'skipped': f'{error}; {INSTALL[args.peer]}'}))

@@ -210,10 +210,9 @@ def _choose_network(
 
 def _complete(config: schema.Config, choice: _Choice) -> schema.Config:
     """Returns the config with a choice, but for settings that were given."""
-    given = serialization.to_settings(config)
-    settings = choice.to_settings()
+    settings, chosen = serialization.to_settings(config), choice.to_settings()
     return serialization.replace(
-        config, {name: value for name, value in settings.items() if given[name] is None}
+        config, {name: value for name, value in chosen.items() if settings[name] is None}
     )
 
 
