@@ -13,9 +13,9 @@ OTHER_PROGRAMS = {
     # Docker, Beam and its runners, TensorFlow Serving, TensorBoard, pip, pytest, jupytext, ...
     'runner', 'flink_master', 'project', 'region', 'temp_location', 'environment_type',
     'enable_batching', 'batching_parameters_file', 'logdir', 'server', 'slow', 'work', 'chain',
-    'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'images_dir', 'times', 'members',
-    'bits', 'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile', 'to', 'findings',
-    'corpus', 'measured', 'port', 'nworkers', 'nthreads', 'dask_client_address',
+    'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'images_dir', 'times',
+    'members', 'bits', 'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile',
+    'to', 'findings', 'corpus', 'measured', 'port', 'nworkers', 'nthreads', 'dask_client_address',
     'dask_partition_size', 'dask_npartitions',
 }  # fmt: skip
 
