@@ -279,4 +279,5 @@ def _list_open(config: schema.Config) -> list[str]:
 
 def _describe(recipe: recipes.Recipe) -> str:
     size = recipe.resize_for_training().crop_size
-    return f'recipe {recipe.name} at width {recipe.width:g} and {size} x {size} pixels'
+    mixing = f' with CutMix in {recipe.cutmix:.0%} of the batches' if recipe.cutmix else ''
+    return f'recipe {recipe.name} at width {recipe.width:g} and {size} x {size} pixels{mixing}'

@@ -93,8 +93,9 @@ def test_a_faster_machine_and_fewer_images_buy_a_larger_network_and_then_cutmix(
     ):
         with monkeypatch.context() as patch:
             machine = {'operations_per_sec': operations, 'examples': examples}
-            _, _, recipe, _ = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
+            _, _, recipe, lines = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
         chosen.append((recipe.width, recipe.crop_size, recipe.cutmix))
+        assert (f'CutMix in {recipe.cutmix:.0%}' in lines[0]) == (recipe.cutmix > 0)
     assert chosen == [(0.375, 160, 0.0), (0.5, 160, 0.0), (0.5, 144, 0.5), (0.5, 144, 0.2)]
 
 
