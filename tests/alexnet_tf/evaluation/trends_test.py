@@ -91,14 +91,14 @@ def test_a_constant_has_no_correlation():
 def test_a_difference_between_networks_is_inside_its_interval_in_about_19_of_20_experiments():
     """Of five seeds and 200 images; some images, and some seeds, are harder than others."""
     random, truth, inside = np.random.default_rng(2), 0.03, 0
-    for _ in range(40):
+    for _ in range(20):
         image, seed = random.normal(0, 0.3, 200), random.normal(0, 0.01, (5, 1))
         errors = np.clip(0.3 + image + seed, 0, 1 - truth)
         first, second = (random.random((5, 200)) < errors + shift for shift in (0, truth))
         low, middle, high = trends.estimate_difference(first * 1.0, second * 1.0)
         assert low < middle < high
         inside += low <= truth <= high
-    assert inside >= 34
+    assert inside >= 16
 
 
 def test_what_differs_between_seeds_widens_the_interval_of_a_difference():

@@ -95,7 +95,7 @@ def test_a_group_is_fully_shuffled(shards):
 @pytest.mark.parametrize('lanes', [1, 2])
 def test_all_permutations_are_equally_likely(tmp_path, lanes):
     """Positions in a lane by example, over many epochs; epochs and lanes are not alike."""
-    size, epochs = 10, 800
+    size, epochs = 10, 500
     path = str(tmp_path / 'one.tfrecord')
     with tf.io.TFRecordWriter(path) as writer:
         for _ in range(lanes * size):
