@@ -66,6 +66,17 @@ def replace(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config
     return from_settings(to_settings(config) | dict(settings))
 
 
+def fill_in(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config:
+    """Returns a config with some settings, by flag name, replaced where it has the defaults.
+
+    Raises:
+        UsageError: As of `from_settings`.
+    """
+    current, defaults = to_settings(config), to_settings(schema.Config())
+    missing = {name: value for name, value in settings.items() if current[name] == defaults[name]}
+    return replace(config, missing)
+
+
 def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
     """Returns a config with some settings replaced, given as on a command line.
 

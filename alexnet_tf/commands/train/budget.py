@@ -193,7 +193,7 @@ def _choose_network(
         The config, and the speed of the network if it is the one that was measured.
     """
     examples = manifest.count_examples(manifests.TRAIN)
-    measured = _complete(config, _MEASURED)
+    measured = serialization.fill_in(config, _MEASURED.to_settings())
     speed = measure_speed(measured, manifest, replicas)
     recipe = build.resolve_recipe(measured)
     seconds = _compute_seconds_left(measured, manifest, speed)
@@ -201,19 +201,11 @@ def _choose_network(
         seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
     )
     for choice in _CHOICES:
-        candidate = _complete(config, choice)
+        candidate = serialization.fill_in(config, choice.to_settings())
         operations = _count_operations(build.resolve_recipe(candidate), manifest)
         if operations_in_all / operations / examples >= choice.epochs:
             break
     return candidate, speed if choice == _MEASURED else None
-
-
-def _complete(config: schema.Config, choice: _Choice) -> schema.Config:
-    """Returns the config with a choice, but for settings that were given."""
-    settings, chosen = serialization.to_settings(config), choice.to_settings()
-    return serialization.replace(
-        config, {name: value for name, value in chosen.items() if settings[name] is None}
-    )
 
 
 def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:

@@ -37,9 +37,9 @@ def choose_settings(config: schema.Config) -> schema.Config:
         return config
     directory = pathlib.Path(config.run_dir)
     if (directory / run_directory.DATA_FILE).exists():
-        return _complete(config, _list_chosen(run_directory.read_config(directory)))
-    config = _complete(config, _list_network_settings(config))
-    return _complete(config, _choose_training(build.resolve_recipe(config)))
+        return serialization.fill_in(config, _list_chosen(run_directory.read_config(directory)))
+    config = serialization.fill_in(config, _list_network_settings(config))
+    return serialization.fill_in(config, _choose_training(build.resolve_recipe(config)))
 
 
 def _list_network_settings(config: schema.Config) -> dict[str, Any]:
@@ -93,12 +93,3 @@ def _list_layers(recipe: recipes.Recipe) -> list[str]:
         return [layer.name for layer in recipe.layers]
     convolutions = [f'conv{number}' for number in range(1, 7 if recipe.conv6 else 6)]
     return [name for name in convolutions if name != recipe.removed_layer] + ['fc6', 'fc7', 'fc8']
-
-
-def _complete(config: schema.Config, chosen: dict[str, Any]) -> schema.Config:
-    """Returns the config with the settings that were not given."""
-    settings, defaults = (serialization.to_settings(whole) for whole in (config, schema.Config()))
-    open_settings = {
-        name: value for name, value in chosen.items() if settings[name] == defaults[name]
-    }
-    return serialization.replace(config, open_settings)

@@ -43,6 +43,13 @@ def test_overrides_are_read_as_on_a_command_line():
         serialization.override(config, {'nonsense': '1'})
 
 
+def test_only_settings_that_have_their_defaults_are_filled_in():
+    config = serialization.from_settings({'width': 0.5, 'seed': 3})
+    filled = serialization.fill_in(config, {'width': 0.25, 'crop_size': 128, 'seed': 4})
+    expected = {'width': 0.5, 'crop_size': 128, 'seed': 3}
+    assert filled == serialization.from_settings(expected)
+
+
 def test_a_command_line_gives_the_config_back():
     config = serialization.from_settings(
         {'mode': 'train', 'run_dir': 'a b', 'seed': 3, 'width': 0.25, 'drop_epochs': (3, 5)}
