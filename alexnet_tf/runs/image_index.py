@@ -9,6 +9,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from alexnet_tf.config import fields, resolution, schema
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import image_sources
@@ -189,6 +191,18 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
                 f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
                 f'{kept[name]}. Leave the flag out, or delete that directory.'
             )
+    if not wanted['statistics_images'] and not kept['statistics_images']:
+        _check_known_statistics(data.statistics, manifest)
+
+
+def _check_known_statistics(choice: str, manifest: manifests.Manifest) -> None:
+    known = known_statistics.load(choice, manifest.layout.square_size)
+    kept = manifests.load_statistics(manifest)
+    if not np.array_equal(known.mean_image, kept.mean_image):
+        raise fields.UsageError(
+            f'--statistics={choice}: {manifest.directory} was built with others. Leave the flag '
+            'out, or delete that directory.'
+        )
 
 
 def _check_unchanged(manifest: manifests.Manifest) -> None:

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -36,7 +37,7 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
 
     The copy is named after the manifest's hash and checked against it when it is made, so runs on
     the same data share it and an incomplete one is never used. Afterwards only the sizes of its
-    files are checked; a copy that is damaged is made again. It stays when the run ends. Of an
+    files are checked; a copy that lacks some is made again. It stays when the run ends. Of an
     index, the images that it refers to are copied, too.
 
     Returns:
@@ -52,10 +53,10 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
     copied = dataclasses.replace(manifest, directory=directory, layout=layout)
     with locks.acquire(parent, wait=True):
         files.remove_temporary(parent)
-        if _is_current(directory, manifest):
+        images = _list_images(manifest)
+        if _is_current(directory, manifest, images):
             return copied
         shutil.rmtree(directory, ignore_errors=True)
-        images = _list_images(manifest)
         _check_disk_space(manifest, sum(images.values()), parent)
         with files.atomic_directory(directory) as temporary:
             shards = [shard.file for shard in manifest.all_shards]
@@ -91,10 +92,14 @@ def _list_images(manifest: manifests.Manifest) -> dict[str, int]:
     return images
 
 
-def _is_current(directory: pathlib.Path, manifest: manifests.Manifest) -> bool:
+def _is_current(
+    directory: pathlib.Path, manifest: manifests.Manifest, images: Mapping[str, int]
+) -> bool:
     try:
-        return manifests.load(directory).sha256 == manifest.sha256
-    except errors.DataError:
+        copies = ((directory / _IMAGES / name, size) for name, size in images.items())
+        is_whole = all(path.stat().st_size == size for path, size in copies)
+        return is_whole and manifests.load(directory).sha256 == manifest.sha256
+    except (errors.DataError, OSError):
         return False
 
 

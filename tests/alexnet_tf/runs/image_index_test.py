@@ -54,6 +54,16 @@ def test_images_are_indexed_once(images, capsys, monkeypatch):
         image_index.load_manifest(configure(images, statistics='6'))
 
 
+def test_statistics_of_another_file_are_refused(images, tmp_path):
+    index = image_index.load_manifest(configure(images))
+    assert image_index.load_manifest(configure(images)).sha256 == index.sha256
+    arrays = manifests.load_arrays(index.directory / manifests.STATISTICS)
+    arrays['mean_image'][0, 0, 0] += 1
+    manifests.save_arrays(tmp_path / 'other.npz', arrays)
+    with pytest.raises(fields.UsageError, match=r'--statistics=.* was built with others'):
+        image_index.load_manifest(configure(images, statistics=str(tmp_path / 'other.npz')))
+
+
 def test_prepare_builds_the_same_index_where_it_is_told(images):
     own = image_index.load_manifest(configure(images, validation_fraction=0.4))
     data = {'source_dir': str(images), 'record_encoding': 'reference', 'statistics': 'imagenet'}
@@ -108,6 +118,8 @@ def test_the_cache_copies_the_images(images, tmp_path):
     expected = read_images(index)
     copy = caching.copy_to_cache(index, tmp_path / 'cache')
     assert copy.sha256 == index.sha256
+    next(path for path in copy.directory.glob('images/**/*') if path.is_file()).unlink()
+    caching.copy_to_cache(index, tmp_path / 'cache')  # which makes it whole again
     shutil.rmtree(images)
     assert read_images(copy) == expected
 
