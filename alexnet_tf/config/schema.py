@@ -619,6 +619,7 @@ class Plot(fields.Section):
             'predictions': 'classes of --inputs or held-out images (figure 4)',
             'neighbours': 'images similar to the same (figure 4)',
             'curves': 'training and validation errors of --compare_runs',
+            'curves_by_time': 'the latter by minutes of training',
             'training_curves': 'training errors alone (figure 1)',
             'activations': 'the feature maps of --layer for the image in --inputs',
             'gradient': 'the gradient of a logit with respect to that image',

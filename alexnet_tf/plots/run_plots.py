@@ -54,6 +54,30 @@ def plot_error_curves(runs: Mapping[str, charts.Epochs]) -> charts.Figure:
     return figure
 
 
+def plot_errors_by_time(
+    runs: Mapping[str, charts.Epochs], minutes: Mapping[str, Sequence[float]]
+) -> charts.Figure:
+    """Plots the validation error of several runs by the time that training had taken.
+
+    Args:
+        runs: Rows of `summary.csv` by the run's name.
+        minutes: By the run's name: of each row, the minutes of training until then.
+    """
+    figure = charts.Figure(figsize=(7.5, 4.8), layout='constrained')
+    axes = figure.subplots()
+    for number, (name, epochs) in enumerate(runs.items()):
+        colour = charts.COLOURS[number % len(charts.COLOURS)]
+        errors = 100 * charts.get_column(epochs, 'validation_top1_error')
+        axes.plot(minutes[name], errors, '.-', color=colour, label=_legend_label(name))
+    axes.set(xlabel='minutes of training', ylabel='validation top-1 error, %')
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_title('Error by time, without validation')
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
 def plot_training_curves(
     runs: Mapping[str, charts.Epochs], level: float = 0.25, groups: Mapping[str, str] | None = None
 ) -> charts.Figure:

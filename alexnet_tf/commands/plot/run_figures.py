@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, network_diagram, run_plots
@@ -77,6 +79,26 @@ def plot_curves(config: schema.Config) -> charts.FigureWithData:
     return _with_epochs(run_plots.plot_error_curves(runs), runs)
 
 
+def plot_curves_by_time(config: schema.Config) -> charts.FigureWithData:
+    """Plots the validation error of some runs by the minutes of training."""
+    runs, directories = _read_epochs(config), _name_runs(config)
+    minutes = {name: _sum_minutes(directories[name], epochs) for name, epochs in runs.items()}
+    rows = [
+        (name, epoch['epoch'], f'{at:.3f}', epoch['validation_top1_error'])
+        for name, epochs in runs.items()
+        for epoch, at in zip(epochs, minutes[name], strict=True)
+    ]
+    header = ('run', 'epoch', 'minutes', 'validation_top1_error')
+    return charts.FigureWithData(run_plots.plot_errors_by_time(runs, minutes), header, rows)
+
+
+def _sum_minutes(directory: pathlib.Path, epochs: charts.Epochs) -> np.ndarray:
+    """The minutes of training until each row of `summary.csv`, by its steps and images/s."""
+    batch_size = build.resolve_recipe(run_directory.read_config(directory)).batch_size
+    steps = np.diff(charts.get_column(epochs, 'step'), prepend=0)
+    return np.cumsum(steps * batch_size / charts.get_column(epochs, 'images_per_sec')) / 60
+
+
 def plot_training_curves(config: schema.Config) -> charts.FigureWithData:
     """Plots the training error of some runs, and prints when it reaches 25 % (figure 1)."""
     runs = _read_epochs(config)
@@ -117,5 +139,6 @@ FIGURES = {
     'kernels': plot_kernels,
     'network': plot_network,
     'curves': plot_curves,
+    'curves_by_time': plot_curves_by_time,
     'training_curves': plot_training_curves,
 }

@@ -49,6 +49,11 @@ def test_curves_of_several_runs_are_told_apart_by_name(plot, trained, capsys, tm
     rows = plot('curves', f'--compare_runs={trained},{other}')
     assert [row['epoch'] for row in rows] == ['1', '2', '1', '2']
     assert {row['run'] for row in rows} == {str(trained), str(other)}
+    with open(trained / 'summary.csv') as file:
+        first, second = csv.DictReader(file)
+    seconds = [8 * int(first['step']) / float(row['images_per_sec']) for row in (first, second)]
+    minutes = [float(row['minutes']) for row in plot('curves_by_time')]
+    assert minutes == pytest.approx([seconds[0] / 60, sum(seconds) / 60], abs=1e-3)
     assert plot('training_curves')[0]['train_top1_error'] == rows[0]['train_top1_error']
     assert 'a training error of 25 % is ' in capsys.readouterr().out
 
