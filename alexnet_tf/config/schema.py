@@ -374,7 +374,7 @@ class Training(fields.Section):
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
     minutes: float = fields.setting(
         0.0,
-        'Choose width, crop, batch, steps so that the command ends in so many minutes. 0: no.',
+        'Choose network, CutMix, batch, steps to end in so many minutes. 0: no.',
         low=0,
     )
     max_steps: int | None = fields.setting(

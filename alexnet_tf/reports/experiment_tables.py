@@ -83,8 +83,8 @@ def format_table(
 
     Args:
         rows: Rows of `runs.csv`.
-        intervals: The differences from the first group by group and number of views, each with the
-            two ends of its 95 % interval around it.
+        intervals: Of the differences from the first group, by group and number of views: the lower
+            end of the 95 % interval, the difference, the upper end.
     """
     groups = group_rows(rows)
     columns = {views: f'top1_error_{views}' for views in outputs.VIEWS.values()}
@@ -111,7 +111,9 @@ def format_table(
         'points, between runs of one seed.'
     )
     if intervals:
-        note += ' In parentheses: 95 % intervals, by resampling seeds and images.'
+        note += (
+            ' In parentheses: 95 % intervals for other images and, from two seeds on, other seeds.'
+        )
     return f'{note}\n\n{tables.format_table(header, lines)}'
 
 

@@ -1,4 +1,4 @@
-"""Estimates how sure the differences between the runs of an experiment are."""
+"""Computes confidence intervals of the differences between the lines of an experiment."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from alexnet_tf.commands.evaluate import scoring, selection
 from alexnet_tf.commands.experiment import grid
+from alexnet_tf.commands.experiment import trials as trials_lib
 from alexnet_tf.evaluation import metrics, trends
 from alexnet_tf.reports import experiment_tables
+from input_pipeline import errors as errors_lib
 from input_pipeline.records import manifests
 
 
@@ -16,7 +18,8 @@ def estimate_differences(
 ) -> dict[tuple[str, int], trends.Interval]:
     """Estimates how much higher the top-1 error of each group is than that of the first.
 
-    It reads the probabilities that `--save_probabilities` kept, or predicts them anew.
+    It reads the probabilities that `--save_probabilities` kept, or predicts them anew. A run that
+    has been trained further since, or has lost its checkpoints, is left out.
 
     Args:
         trials: Of the experiment.
@@ -28,9 +31,14 @@ def estimate_differences(
     """
     errors: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     for trial, row in zip(trials, rows, strict=True):
-        if row['status'] != experiment_tables.DONE:
+        is_current = trials_lib.count_epochs(trials_lib.read_epochs(trial)) == int(row['epochs'])
+        if row['status'] != experiment_tables.DONE or not is_current:
             continue
-        evaluator = scoring.RunEvaluator(trial.config, manifest)
+        try:
+            evaluator = scoring.RunEvaluator(trial.config, manifest)
+        except errors_lib.DataError as error:
+            print(f'experiment: {trial.name} is in no 95 % interval: {error}')
+            continue
         for views in selection.select_views(trial.config):
             predictions = evaluator.predict(trial.config.evaluation.split, views)
             top1, _ = metrics.compute_top_k_errors(predictions.probabilities, predictions.labels)

@@ -80,6 +80,7 @@ def run(config: schema.Config) -> None:
     manifest = image_index.load_manifest(config)
     recipe = build.resolve_recipe(config)
     budget.check_schedule(recipe, '--mode=experiment without --grid')
+    budget.check_open_end(config)
     training_data.check_settings(config, recipe, manifest, 1)
     for rung in rungs:
         print(f'experiment: rung {rung.number}: {_describe_rung(rung)}', flush=True)

@@ -21,39 +21,39 @@ from alexnet_tf.training import distribution, schedule
 from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
+_ENDS = ('epochs', 'max_steps')
 SIZES = ('width', 'training_crop_size', 'crop_size')  # settings of a network's cost
 
 
 class _Choice(NamedTuple):
-    """A network, and how it is trained.
+    """A network, and when it is worth its time.
 
     Attributes:
         width: Multiple of the paper's channels.
         training_crop_size: Side of the images in training, in pixels.
         crop_size: In evaluation.
-        cutmix: Share of batches with parts of other images.
         epochs: With fewer the next choice is better.
     """
 
     width: float
     training_crop_size: int
     crop_size: int
-    cutmix: float
     epochs: int
 
     def to_settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in (*SIZES, 'cutmix')}
+        return {name: getattr(self, name) for name in SIZES}
 
 
 # From the slowest to the fastest: docs/results/own_images.md.
 _CHOICES = (
-    _Choice(0.5, 128, 144, cutmix=0.5, epochs=250),
-    _Choice(0.5, 128, 160, cutmix=0.0, epochs=8),
-    _Choice(0.375, 128, 160, cutmix=0.0, epochs=6),
-    _Choice(0.25, 128, 160, cutmix=0.0, epochs=4),
-    _Choice(0.25, 96, 128, cutmix=0.0, epochs=0),
+    _Choice(0.5, 128, 160, epochs=8),
+    _Choice(0.375, 128, 160, epochs=6),
+    _Choice(0.25, 128, 160, epochs=4),
+    _Choice(0.25, 96, 128, epochs=0),
 )
-_MEASURED = _CHOICES[1]  # to estimate the others
+_MEASURED = _CHOICES[0]  # to estimate the others
+_CUTMIX, _CUTMIX_CROP_SIZE = 0.5, 144
+_CUTMIX_EPOCHS = 250  # with fewer it does harm
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
@@ -100,9 +100,8 @@ def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
         )
     directory = pathlib.Path(config.run_dir)
     if (directory / run_directory.DATA_FILE).exists():
-        saved = serialization.to_settings(run_directory.read_config(directory))
-        settings = {name: saved[name] for name in _list_open(config)}
-        return serialization.replace(config, settings), []
+        return _keep_settings(config, run_directory.read_config(directory))
+    check_open_end(config)
     return _measure_and_choose(config, training_data.load_manifest(config))
 
 
@@ -123,6 +122,36 @@ def check_schedule(recipe: recipes.Recipe, what: str) -> None:
         )
 
 
+def check_open_end(config: schema.Config) -> None:
+    """Checks that `--minutes` alone says when training ends.
+
+    Raises:
+        UsageError: So does another setting.
+    """
+    given = {name: getattr(config.training, name) for name in _ENDS}
+    for name, value in given.items():
+        if value is not None:
+            raise fields.UsageError(
+                f'--{name}={value}: --minutes={config.training.minutes:g} chooses it. Leave one '
+                'of both out, or give --minutes=0.'
+            )
+
+
+def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.Config, list[str]]:
+    """Fills in what a run's budget chose, and says so where another is asked for."""
+    settings, lines = serialization.to_settings(saved), []
+    if saved.training.minutes != config.training.minutes:
+        lines = [
+            f'train: warning: --minutes={config.training.minutes:g} changes nothing in '
+            f'{config.run_dir}, whose steps are chosen already. For a network of more or fewer '
+            'minutes name another --run_dir.'
+        ]
+    names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate', *_ENDS, 'validate_every_epochs')
+    config = serialization.fill_in(config, {name: settings[name] for name in names})
+    kept = {name: settings[name] for name in ('precision', 'minutes')}
+    return serialization.replace(config, kept), lines
+
+
 def write_flagfile(config: schema.Config) -> pathlib.Path:
     """Writes the flagfile that trains with the settings of a run, and no clock."""
     training = dataclasses.replace(config.training, minutes=0.0)
@@ -138,9 +167,13 @@ def _measure_and_choose(
     replicas = build.create_replicas(config)  # before TensorFlow runs anything
     examples, speed = manifest.count_examples(manifests.TRAIN), None
     config = serialization.replace(config, _choose_batch(config, examples))
-    if all(getattr(config.network, name) is None for name in SIZES):
+    is_open = all(getattr(config.network, name) is None for name in SIZES)
+    if is_open:
         config, speed = _choose_network(config, manifest, replicas)
     speed = speed or measure_speed(config, manifest, replicas)
+    if config.training.cutmix is None and _is_seen_often(config, manifest, speed):
+        mixing = {'cutmix': _CUTMIX} | ({'crop_size': _CUTMIX_CROP_SIZE} if is_open else {})
+        config = serialization.replace(config, mixing)
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -208,6 +241,13 @@ def _choose_network(
     return candidate, speed if choice == _MEASURED else None
 
 
+def _is_seen_often(config: schema.Config, manifest: manifests.Manifest, speed: Speed) -> bool:
+    """Returns whether the time suffices to see every image as often as CutMix needs."""
+    seconds = _compute_seconds_left(config, manifest, speed)
+    images = seconds / speed.step_secs * build.resolve_recipe(config).batch_size
+    return images >= _CUTMIX_EPOCHS * manifest.count_examples(manifests.TRAIN)
+
+
 def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> int:
     model = alexnet.build(recipe.resize_for_training(), num_classes=len(manifest.classes))
     return flops.count_operations(model, training=True)
@@ -259,14 +299,6 @@ def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
     """Estimates the seconds to evaluate one view of an image."""
     pixels = (recipe.crop_size / recipe.resize_for_training().crop_size) ** 2
     return _EVALUATION_COST * pixels * speed.step_secs / recipe.batch_size
-
-
-def _list_open(config: schema.Config) -> list[str]:
-    """Lists the settings that are the budget's to choose."""
-    settings = serialization.to_settings(config)
-    names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate')
-    free = [name for name in names if settings[name] is None]
-    return [*free, 'precision', 'max_steps', 'epochs', 'validate_every_epochs']
 
 
 def _describe(recipe: recipes.Recipe) -> str:

@@ -11,10 +11,12 @@ import pytest
 from alexnet_tf import main
 from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.experiment import differences, grid, processes
+from alexnet_tf.commands.experiment import trials as trials_lib
 from alexnet_tf.config import serialization
 from alexnet_tf.evaluation import prediction_cache
 from alexnet_tf.reports import tables
 from alexnet_tf.training import health
+from input_pipeline import errors
 
 GRID = '--grid=seed=1;|activation=tanh'
 
@@ -42,7 +44,8 @@ def done(command, data, tmp_path_factory):
     directory = tmp_path_factory.mktemp('experiment')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, 'run_mode', run_in_process)
-        assert command('experiment', data, GRID, f'--experiment_dir={directory}') == 0
+        flags = GRID, f'--experiment_dir={directory}', '--save_probabilities=float16'
+        assert command('experiment', data, *flags) == 0
     return directory
 
 
@@ -61,7 +64,8 @@ def test_an_experiment_writes_a_row_for_each_run_a_table_curves_and_plots(done):
         assert row['epochs'] == last['epoch'] == '2'
     curves = tables.read_csv(done / 'curves.csv')
     assert [epoch['epoch'] for epoch in curves] == ['1', '2', '1', '2']
-    assert 'activation=tanh' in (done / 'table.txt').read_text()
+    line = (done / 'table.txt').read_text().splitlines()[-1]
+    assert len(re.findall(r'[+-]\d+\.\d \([+-]\d+\.\d to [+-]\d+\.\d\)', line)) == 2, line
     for name in ('errors.svg', 'curves.svg'):
         assert (done / name).read_text().startswith('<?xml')
 
@@ -74,13 +78,20 @@ def test_finished_runs_are_not_repeated(done, command, data, capsys, monkeypatch
     assert 'experiment: 2/2 seed=1+activation=tanh: 2 epochs in ' in capsys.readouterr().out
 
 
-def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch):
-    """Of 100 images the first network has 20 wrong; the others have 10 or 60 more."""
-    wrong = {'1': 20, '2': 20, '3': 50, '1+a': 30, '2+a': 30, '3+a': 80, '4+a': 80, '1+b': 80}
+def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch, capsys):
+    """Of 100 images the first network has 20 wrong; the others have 10 or 60 more.
+
+    The third run has diverged, the fifth is trained further, and the checkpoints of the sixth are
+    lost.
+    """
+    wrong = dict.fromkeys(['1', '2', '3', '5', '6'], 20) | dict.fromkeys(['1+a', '2+a'], 30)
+    wrong |= dict.fromkeys(['3+a', '4+a', '5+a', '6+a', '1+b'], 80)
 
     class Evaluator:
         def __init__(self, config, manifest):
             self.name = config.run_dir
+            if self.name == '6+a':
+                raise errors.DataError('no checkpoint')
 
         def predict(self, split, views):
             rows = np.where(np.arange(100)[:, None] < wrong[self.name], [[0.3, 0.7]], [[0.6, 0.4]])
@@ -92,7 +103,11 @@ def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch
         seed, _, group = name.partition('+')
         config = serialization.from_settings({'run_dir': name, 'seed': int(seed), 'views': ('1',)})
         trials.append(grid.Trial(group or 'base', name, config))
-    rows = [{'status': 'diverged' if name == '3+a' else 'done'} for name in wrong]
+    rows = [
+        {'status': 'diverged' if name == '3+a' else 'done', 'epochs': '1' if name == '5+a' else '2'}
+        for name in wrong
+    ]
+    monkeypatch.setattr(trials_lib, 'read_epochs', lambda _: [{'epoch': '2'}])
     intervals = differences.estimate_differences(trials, rows, None)
     assert intervals.keys() == {('a', 1), ('b', 1)}
     low, middle, high = intervals['a', 1]
@@ -100,6 +115,7 @@ def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch
     # 1.96 standard errors of a share of 10 %, of 100 images.
     np.testing.assert_allclose([low, high], [0.1 - 0.059, 0.1 + 0.059], atol=0.012)
     assert intervals['b', 1].middle == pytest.approx(0.6)
+    assert '6+a is in no 95 % interval: no checkpoint' in capsys.readouterr().out
 
 
 def test_only_the_new_runs_of_a_larger_grid_are_trained(done, command, data, monkeypatch):

@@ -13,7 +13,7 @@ from alexnet_tf.runs import run_directory, training_data
 from alexnet_tf.training import checkpoint
 
 TINY = ('--width=0.06', '--crop_size=68', '--training_crop_size=64', '--batch_size=4')
-BUDGET = ('--minutes=0.5', '--cutmix=0.5', '--devices=/CPU:0,/CPU:1')
+BUDGET = ('--minutes=0.5', '--devices=/CPU:0,/CPU:1')
 COUNT_OPERATIONS, OPERATIONS = budget._count_operations, {}
 
 
@@ -96,7 +96,7 @@ def test_a_faster_machine_and_fewer_images_buy_a_larger_network_and_then_cutmix(
             _, _, recipe, lines = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
         chosen.append((recipe.width, recipe.crop_size, recipe.cutmix))
         assert (f'CutMix in {recipe.cutmix:.0%}' in lines[0]) == (recipe.cutmix > 0)
-    assert chosen == [(0.375, 160, 0.0), (0.5, 160, 0.0), (0.5, 144, 0.5), (0.5, 144, 0.2)]
+    assert chosen == [(0.375, 160, 0.0), (0.5, 160, 0.0), (0.5, 144, 0.5), (0.5, 160, 0.2)]
 
 
 def test_what_is_given_is_not_chosen(monkeypatch, data, tmp_path):
@@ -122,6 +122,7 @@ def test_few_images_come_in_small_batches_with_a_smaller_learning_rate(monkeypat
         (('--schedule=plateau',), '--minutes needs --schedule=cosine'),
         (('--strategy=multi_worker',), '--minutes measures one host'),
         (('--minutes=0.01',), '--minutes=0.01 is too short'),
+        (('--max_steps=9',), '--max_steps=9: --minutes=1 chooses it'),
     ],
 )
 def test_what_a_budget_cannot_do_is_refused(monkeypatch, data, tmp_path, flags, message):
@@ -148,6 +149,7 @@ def budgeted(data, tmp_path_factory):
         patch.setattr(budget, '_MEASURED_SECS', 0.01)
         patch.setattr(budget, 'measure_speed', measure)
         patch.setattr(budget, '_compute_seconds_left', lambda *_: 12.0)
+        patch.setattr(budget, '_CUTMIX_EPOCHS', 3)
         patch.setattr(budget, '_VALIDATION_SHARE', 0.2)  # so every second epoch is validated
         command = ['a', '--mode=train', f'--run_dir={directory}', data, '--recipe=modern', *TINY]
         assert main.main([*command, *BUDGET]) == 0
@@ -167,7 +169,18 @@ def test_the_same_command_resumes_with_the_chosen_settings(data, budgeted):
     chosen, lines = budget.choose_settings(config)
     assert lines == []
     assert (chosen.training.max_steps, chosen.training.epochs) == (10, 3)
+    assert (chosen.training.cutmix, chosen.network.crop_size) == (0.5, 68)
     assert chosen == run_directory.read_config(budgeted)
+
+
+def test_other_minutes_change_nothing_in_a_run_and_say_so(data, budgeted):
+    chosen, (warning,) = budget.choose_settings(
+        parse(data, budgeted, *TINY, *BUDGET, '--minutes=9')
+    )
+    assert chosen == run_directory.read_config(budgeted)
+    assert f'--minutes=9 changes nothing in {budgeted}' in warning
+    config = parse(data, budgeted, *TINY, *BUDGET, '--max_steps=12')
+    assert budget.choose_settings(config)[0].training.max_steps == 12
 
 
 def test_the_flagfile_trains_the_same_network_also_if_interrupted(
