@@ -76,9 +76,14 @@ def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> 
     data, rule = config.data, _find_split_rule(config.data.data_dir)
     source = image_sources.find_images(data, kind, copies_dir, split_rule=rule)
     # CIFAR-10 stays as small as it is, unless it is clear that the network needs more.
-    if config.mode == 'all' and build.resolve_recipe(config).crop_size > source.square_size:
+    recipe = build.resolve_recipe(config)
+    needed = max(recipe.crop_size, recipe.window_size)
+    if config.mode == 'all' and needed > source.square_size:
         small, large = source.square_size, entries.Source.square_size
-        print(f'prepare: images of {small} x {small} are enlarged to {large} x {large}')
+        print(
+            f'prepare: images of {small} x {small} are enlarged to {large} x {large}, for '
+            f'--recipe={recipe.name} sees {needed} x {needed} of them'
+        )
         source = dataclasses.replace(source, square_size=large)
     is_default = (data.record_quality, data.record_subsampling) == _STORED_AS
     if files.is_remote(data.data_dir) or not is_default:  # object stores have no links
@@ -110,6 +115,8 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
     limits = {'max_bad_fraction': data.max_bad_fraction, 'fail_on_leak': data.fail_on_leak}
     manifest = conversion.load_if_current(data.data_dir, source, settings, **limits)
     if manifest:
+        if manifest.layout.encoding == references.ENCODING:
+            image_index.check_statistics(data.statistics, manifest)
         print('prepare: these images are already prepared and all hashes match')
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)

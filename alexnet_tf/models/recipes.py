@@ -256,6 +256,11 @@ class Recipe:
             raise TypeError(f'{name}: a recipe has no such hyperparameter.{hint}')
         return dataclasses.replace(self, **changes)
 
+    @property
+    def window_size(self) -> int:
+        """Side of the part of a 256x256 image that a view shows in evaluation."""
+        return self.view_size or self.crop_size
+
     def resize_for_training(self) -> 'Recipe':
         """Returns the recipe with the side of training crops as its `crop_size`.
 

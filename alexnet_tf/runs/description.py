@@ -104,7 +104,7 @@ def _parse(description: Mapping[str, Any]) -> Description:
     if not {len(names['words']), len(names['ids'])} <= {0, len(names['classes'])}:
         raise ValueError('words or ids that are not of the classes')
     mean_image, rendering = _parse_mean_image(description), _parse_rendering(description)
-    if len(mean_image) < (recipe.view_size or recipe.crop_size):
+    if len(mean_image) < recipe.window_size:
         raise ValueError(f'a mean image of {len(mean_image)} pixels, fewer than the crop has')
     return Description(settings, **names, mean_image=mean_image, rendering=rendering)
 

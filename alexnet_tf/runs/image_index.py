@@ -191,14 +191,27 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
                 f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
                 f'{kept[name]}. Leave the flag out, or delete that directory.'
             )
-    if not wanted['statistics_images'] and not kept['statistics_images']:
-        _check_known_statistics(data.statistics, manifest)
+    check_statistics(data.statistics, manifest)
 
 
-def _check_known_statistics(choice: str, manifest: manifests.Manifest) -> None:
-    known = known_statistics.load(choice, manifest.layout.square_size)
+def check_statistics(choice: str, manifest: manifests.Manifest) -> None:
+    """Checks that an index has the known statistics that `--statistics` names, if it does.
+
+    Raises:
+        UsageError: It has others.
+        DataError: There is no such file. The index itself does not need it.
+    """
+    if choice.isdecimal() or manifest.settings['statistics_images']:
+        return
+    try:
+        known = known_statistics.load(choice, manifest.layout.square_size)
+    except errors.DataError as error:
+        raise errors.DataError(
+            f'{error} Or leave the flag out: {manifest.directory} keeps its own.'
+        ) from error
+    names = ('mean_image', 'covariance', 'eigenvalues', 'eigenvectors')
     kept = manifests.load_statistics(manifest)
-    if not np.array_equal(known.mean_image, kept.mean_image):
+    if not all(np.array_equal(getattr(known, name), getattr(kept, name)) for name in names):
         raise fields.UsageError(
             f'--statistics={choice}: {manifest.directory} was built with others. Leave the flag '
             'out, or delete that directory.'

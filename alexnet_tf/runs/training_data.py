@@ -214,14 +214,15 @@ def check_image_size(recipe: recipes.Recipe, manifest: manifests.Manifest) -> No
     Raises:
         UsageError: They are.
     """
-    size, crop_size = manifest.layout.square_size, recipe.crop_size
+    size = manifest.layout.square_size
     images = f'the images in {manifest.directory} are {size} x {size}'
-    if crop_size > size:
-        raise fields.UsageError(
-            f'--crop_size={crop_size}: {images}. Give a smaller crop; for 32 x 32 there are '
-            '--recipe=cifar13, cifar11 and figure1. Folders of images are read at 256 x 256 '
-            'with --source=folder.'
-        )
+    for name in ('crop_size', 'view_size'):
+        if (needed := getattr(recipe, name)) > size:
+            raise fields.UsageError(
+                f'--{name}={needed}: {images}. Give a smaller one; for 32 x 32 there are '
+                '--recipe=cifar13, cifar11 and figure1. Or enlarge the images: --mode=prepare '
+                '--source=folder --source_dir=IMAGES, with another --data_dir.'
+            )
     if recipe.layers and size > _MAX_SMALL_SIZE:
         raise fields.UsageError(
             f'--recipe={recipe.name} is a network for images of 32 x 32; {images}. Give '

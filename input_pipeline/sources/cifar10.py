@@ -1,4 +1,4 @@
-"""CIFAR-10, from its archive for Python or a folder of its images; 32x32 pixels, never resized."""
+"""CIFAR-10, from its archive for Python or a folder of its images; 32x32 pixels."""
 
 import functools
 import io

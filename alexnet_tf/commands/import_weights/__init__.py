@@ -48,7 +48,7 @@ def _describe_preprocessing(data: imported.ImportedData, recipe: recipes.Recipe)
     mean = _format_colour(colour) if colour else 'a mean image'
     divided = f', over {_format_colour(recipe.input_sd)}' if recipe.input_sd else ''
     scaled = f', times {recipe.input_scale:g}' if recipe.input_scale != 1 else ''
-    crop = recipe.view_size or recipe.crop_size
+    crop = recipe.window_size
     resized = f', resized to {recipe.crop_size}' if crop != recipe.crop_size else ''
     return (
         f'RGB of 0 to 255, {shape} to {size}, central {crop} x {crop}{resized}, minus '

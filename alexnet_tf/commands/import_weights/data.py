@@ -82,7 +82,7 @@ def _choose_mean_image(
         image = _find_mean_image(contents.file)
     if recipe.input_mean or image is None:
         image = np.asarray(recipe.input_mean or mean_subtraction.IMAGENET_MEAN, np.float32)
-    return mean_images.to_square(image, size, recipe.view_size or recipe.crop_size)
+    return mean_images.to_square(image, size, recipe.window_size)
 
 
 def _find_mean_image(file: weight_file.WeightFile) -> np.ndarray | None:

@@ -67,27 +67,32 @@ def test_a_network_that_does_not_fit_the_image_size_is_refused(
     assert run('train', small_records, where) == 2
     message = capsys.readouterr().err
     assert '--crop_size=224: the images in' in message
-    assert 'are 32 x 32. Give a smaller crop; for 32 x 32 there are --recipe=cifar13' in message
+    assert 'are 32 x 32. Give a smaller one; for 32 x 32 there are --recipe=cifar13' in message
+    assert run('train', small_records, where, '--recipe=modern', '--crop_size=32') == 2
+    assert '--view_size=224: the images in' in capsys.readouterr().err
     assert run('train', data, where, '--recipe=cifar13') == 2
     assert '--recipe=cifar13 is a network for images of 32 x 32' in capsys.readouterr().err
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.parametrize(('recipe', 'size'), [('modern', 256), ('cifar13', 32)])
 def test_for_a_network_that_needs_more_pixels_the_images_are_enlarged(
-    small_records, tmp_path, capsys
+    recipe, size, small_records, tmp_path, capsys
 ):
     source = pathlib.Path(small_records.partition('=')[2]).with_name('source')
-    arguments = f'--source_dir={source}', f'--data_dir={tmp_path}', '--recipe=modern'
+    arguments = f'--source_dir={source}', f'--data_dir={tmp_path}', f'--recipe={recipe}'
     prepare.run(flags_lib.parse(['alexnet_tf', '--mode=all', *arguments]))
     output = capsys.readouterr().out
     assert '--source=cifar10' in output
-    assert '32 x 32 are enlarged to 256 x 256' in output
+    enlarged = '32 x 32 are enlarged to 256 x 256, for --recipe=modern sees 224 x 224'
+    assert (enlarged in output) == (size > 32)
     manifest = manifests.load(str(tmp_path))
     shard, _ = manifest.list_shards('validation')[0]
     record = next(iter(tf.data.TFRecordDataset(shard)))
     example = tf.train.Example.FromString(record.numpy()).features.feature
-    pixels = PIL.Image.open(io.BytesIO(example['image/encoded'].bytes_list.value[0]))
-    assert pixels.size == (manifest.layout.square_size,) * 2 == (256, 256)
+    (encoded,) = example['image/encoded'].bytes_list.value
+    pixels = PIL.Image.open(io.BytesIO(encoded)).size if size > 32 else (32, len(encoded) // 96)
+    assert pixels == (manifest.layout.square_size,) * 2 == (size, size)
 
 
 def test_settings_that_a_small_network_does_not_have_are_refused(small_records, tmp_path, capsys):

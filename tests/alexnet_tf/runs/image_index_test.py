@@ -1,5 +1,6 @@
 """Checks that a --data_dir of images is indexed once, and that what has changed is refused."""
 
+import dataclasses
 import functools
 import pathlib
 import shutil
@@ -58,10 +59,21 @@ def test_statistics_of_another_file_are_refused(images, tmp_path):
     index = image_index.load_manifest(configure(images))
     assert image_index.load_manifest(configure(images)).sha256 == index.sha256
     arrays = manifests.load_arrays(index.directory / manifests.STATISTICS)
-    arrays['mean_image'][0, 0, 0] += 1
+    arrays['eigenvalues'][0] += 1
     manifests.save_arrays(tmp_path / 'other.npz', arrays)
+    other = configure(images, statistics=str(tmp_path / 'other.npz'))
     with pytest.raises(fields.UsageError, match=r'--statistics=.* was built with others'):
-        image_index.load_manifest(configure(images, statistics=str(tmp_path / 'other.npz')))
+        image_index.load_manifest(other)
+    data = dataclasses.replace(
+        other.data,
+        **{'source_dir': str(images), 'data_dir': str(index.directory)},
+        record_encoding=references.ENCODING,
+    )
+    with pytest.raises(fields.UsageError, match='was built with others'):
+        prepare.run(dataclasses.replace(other, mode='prepare', seed=0, data=data))
+    (tmp_path / 'other.npz').unlink()
+    with pytest.raises(errors.DataError, match='Or leave the flag out'):
+        image_index.load_manifest(other)
 
 
 def test_prepare_builds_the_same_index_where_it_is_told(images):
