@@ -128,28 +128,23 @@ def check_open_end(config: schema.Config) -> None:
     Raises:
         UsageError: So does another setting.
     """
-    given = {name: getattr(config.training, name) for name in _ENDS}
-    for name, value in given.items():
-        if value is not None:
-            raise fields.UsageError(
-                f'--{name}={value}: --minutes={config.training.minutes:g} chooses it. Leave one '
-                'of both out, or give --minutes=0.'
-            )
+    for name in _ENDS:
+        if (value := getattr(config.training, name)) is not None:
+            chosen = f'--minutes={config.training.minutes:g} chooses it'
+            raise fields.UsageError(f'--{name}={value}: {chosen}. Leave one out, or --minutes=0.')
 
 
 def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.Config, list[str]]:
     """Fills in what a run's budget chose, and says so where another is asked for."""
-    settings, lines = serialization.to_settings(saved), []
-    if saved.training.minutes != config.training.minutes:
-        lines = [
-            f'train: warning: --minutes={config.training.minutes:g} changes nothing in '
-            f'{config.run_dir}, whose steps are chosen already. For a network of more or fewer '
-            'minutes name another --run_dir.'
-        ]
+    minutes, settings = config.training.minutes, serialization.to_settings(saved)
+    warning = (
+        f'train: warning: --minutes={minutes:g} changes nothing in {config.run_dir}, whose steps '
+        'are chosen already. For another network name another --run_dir.'
+    )
     names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate', *_ENDS, 'validate_every_epochs')
     config = serialization.fill_in(config, {name: settings[name] for name in names})
     kept = {name: settings[name] for name in ('precision', 'minutes')}
-    return serialization.replace(config, kept), lines
+    return serialization.replace(config, kept), [warning] * (saved.training.minutes != minutes)
 
 
 def write_flagfile(config: schema.Config) -> pathlib.Path:
@@ -218,12 +213,9 @@ def _choose_network(
     manifest: manifests.Manifest,
     replicas: distribution.SingleReplica,
 ) -> tuple[schema.Config, Speed | None]:
-    """Chooses the slowest network that still sees every image often enough.
+    """Chooses the slowest network that sees every image often enough, and its speed if measured.
 
     The time of a network is estimated from one that is measured and the operations of both.
-
-    Returns:
-        The config, and the speed of the network if it is the one that was measured.
     """
     examples = manifest.count_examples(manifests.TRAIN)
     measured = serialization.fill_in(config, _MEASURED.to_settings())
@@ -243,8 +235,8 @@ def _choose_network(
 
 def _is_seen_often(config: schema.Config, manifest: manifests.Manifest, speed: Speed) -> bool:
     """Returns whether the time suffices to see every image as often as CutMix needs."""
-    seconds = _compute_seconds_left(config, manifest, speed)
-    images = seconds / speed.step_secs * build.resolve_recipe(config).batch_size
+    steps = _compute_seconds_left(config, manifest, speed) / speed.step_secs
+    images = steps * build.resolve_recipe(config).batch_size
     return images >= _CUTMIX_EPOCHS * manifest.count_examples(manifests.TRAIN)
 
 
