@@ -88,10 +88,15 @@ def read_keras(source: str, resize: bool) -> Iterator:
 
 
 def read_torchvision(source: str, resize: bool) -> Iterator:
-    """Reads class folders by ImageFolder and v2 transforms on tensors, with two workers."""
+    """Reads class folders by ImageFolder and v2 transforms on tensors, with two workers.
+
+    Pillow decodes, as ImageFolder has it by default, where torchvision was built without JPEG.
+    """
     import torch
     from torchvision import datasets, io
     from torchvision.transforms import v2
+
+    decodes = hasattr(torch.ops.image, 'decode_image')
 
     mean, components = torch.tensor(MEAN)[:, None, None], torch.tensor(COMPONENTS)
 
@@ -99,13 +104,15 @@ def read_torchvision(source: str, resize: bool) -> Iterator:
         return x - mean + (components @ torch.randn(3))[:, None, None]
 
     transforms = [
+        *([] if decodes else [v2.ToImage()]),
         *([v2.Resize(SQUARE_SIZE)] if resize else []),
         v2.RandomCrop(CROP_SIZE),
         v2.RandomHorizontalFlip(),
         v2.ToDtype(torch.float32),
         shift,
     ]
-    folder = datasets.ImageFolder(source, v2.Compose(transforms), loader=io.decode_image)
+    loader = io.decode_image if decodes else datasets.folder.default_loader
+    folder = datasets.ImageFolder(source, v2.Compose(transforms), loader=loader)
     while True:
         yield from torch.utils.data.DataLoader(
             folder, BATCH_SIZE, shuffle=True, num_workers=2, drop_last=True
