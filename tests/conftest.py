@@ -17,9 +17,13 @@ import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
-# Children of a shell's background job ignore SIGINT, which tests send.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Tests send what is ignored by a shell's background jobs, and below nohup.
+for number, handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 _CPU = tf.config.list_physical_devices('CPU')[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
