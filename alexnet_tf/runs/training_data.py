@@ -220,8 +220,8 @@ def check_image_size(recipe: recipes.Recipe, manifest: manifests.Manifest) -> No
         if (needed := getattr(recipe, name)) > size:
             raise fields.UsageError(
                 f'--{name}={needed}: {images}. Give a smaller one; for 32 x 32 there are '
-                '--recipe=cifar13, cifar11 and figure1. Or enlarge the images: --mode=prepare '
-                '--source=folder --source_dir=IMAGES, with another --data_dir.'
+                '--recipe=cifar13, cifar11 and figure1. Small images are enlarged if they are '
+                'prepared with --source=folder, for another --data_dir.'
             )
     if recipe.layers and size > _MAX_SMALL_SIZE:
         raise fields.UsageError(

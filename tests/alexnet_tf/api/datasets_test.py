@@ -210,7 +210,7 @@ def test_fit_reads_an_epoch_at_a_time(records):
         ({'recipe': 'vgg'}, "recipe='vgg': expected one of paper, source2012"),
         ({'batch_size': None}, 'batch_size=None: expected an integer from 1'),
         ({'dtype': 'uint8'}, "dtype='uint8': expected one of float32, bfloat16"),
-        ({'recipe': recipes.PAPER.replace(crop_size=300)}, 'Give a smaller crop'),
+        ({'recipe': recipes.PAPER.replace(crop_size=300)}, 'Give a smaller one'),
     ],
 )
 def test_arguments_for_records_that_cannot_be_used_are_named(records, settings, message):
