@@ -57,8 +57,8 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
         )
     if share <= _MEMORISED:
         return measured + (
-            'It nearly knows its images by heart: more images should help most; more minutes alone '
-            'should help little.'
+            'It nearly knows its images by heart: more images should help most, more minutes '
+            '(--minutes) less.'
         )
     return measured + 'More images should help, and more minutes (--minutes) as well.'
 

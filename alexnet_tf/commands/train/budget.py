@@ -169,6 +169,7 @@ def _measure_and_choose(
     if config.training.cutmix is None and _is_seen_often(config, manifest, speed):
         mixing = {'cutmix': _CUTMIX} | ({'crop_size': _CUTMIX_CROP_SIZE} if is_open else {})
         config = serialization.replace(config, mixing)
+        speed = measure_speed(config, manifest, replicas)  # a tenth slower
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -295,5 +296,5 @@ def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
 
 def _describe(recipe: recipes.Recipe) -> str:
     size = recipe.resize_for_training().crop_size
-    mixing = f' with CutMix in {recipe.cutmix:.0%} of the batches' if recipe.cutmix else ''
-    return f'recipe {recipe.name} at width {recipe.width:g} and {size} x {size} pixels{mixing}'
+    share = f' with CutMix in {100 * recipe.cutmix:.0f} % of the batches' if recipe.cutmix else ''
+    return f'recipe {recipe.name} at width {recipe.width:g} and {size} x {size} pixels{share}'

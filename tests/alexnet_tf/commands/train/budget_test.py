@@ -52,7 +52,7 @@ class Machine:
     def measure(self, config, manifest, replicas=None):
         recipe = budget.build.resolve_recipe(config)
         operations = budget._count_operations(recipe, manifest)
-        self.measured.append((recipe.width, recipe.training_crop_size))
+        self.measured.append((recipe.width, recipe.training_crop_size, recipe.cutmix))
         self.age += 5.0
         return budget.Speed(recipe.batch_size * operations / self.operations, start_secs=3.0)
 
@@ -93,9 +93,11 @@ def test_a_faster_machine_and_fewer_images_buy_a_larger_network_and_then_cutmix(
     ):
         with monkeypatch.context() as patch:
             machine = {'operations_per_sec': operations, 'examples': examples}
-            _, _, recipe, lines = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
+            choices = choose(patch, data, tmp_path, '--minutes=10', *flags, **machine)
+        machine, _, recipe, lines = choices
+        assert machine.measured[-1] == (recipe.width, recipe.training_crop_size, recipe.cutmix)
         chosen.append((recipe.width, recipe.crop_size, recipe.cutmix))
-        assert (f'CutMix in {recipe.cutmix:.0%}' in lines[0]) == (recipe.cutmix > 0)
+        assert (f'CutMix in {100 * recipe.cutmix:.0f} %' in lines[0]) == (recipe.cutmix > 0)
     assert chosen == [(0.375, 160, 0.0), (0.5, 160, 0.0), (0.5, 144, 0.5), (0.5, 160, 0.2)]
 
 
@@ -105,7 +107,7 @@ def test_what_is_given_is_not_chosen(monkeypatch, data, tmp_path):
         **{'operations_per_sec': 1e9, 'examples': 100},
     )
     assert (recipe.width, recipe.training_crop_size, recipe.batch_size) == (0.06, 64, 4)
-    assert machine.measured == [(0.06, 64)]
+    assert machine.measured == [(0.06, 64, 0.0)]
     assert config.training.learning_rate is None
 
 
