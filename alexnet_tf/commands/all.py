@@ -1,9 +1,11 @@
 """Prepares, trains, evaluates, exports and reports, one after the other."""
 
+import pathlib
+
 from alexnet_tf.commands import evaluate, export, prepare, report, train
-from alexnet_tf.commands.train import fine_tuning
+from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.runs import image_index
+from alexnet_tf.runs import image_index, run_directory
 from input_pipeline.records import manifests
 
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
@@ -17,6 +19,9 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next.
     """
+    is_new = not (pathlib.Path(config.run_dir) / run_directory.DATA_FILE).exists()
+    if config.training.minutes and is_new:
+        budget.check_open_end(config)  # before minutes are spent on preparing
     if config.data.source_dir or not image_index.detect_images(config.data):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.

@@ -1,6 +1,7 @@
 """Figures of runs: kernels, the network, error curves."""
 
 import dataclasses
+import itertools
 import pathlib
 
 import numpy as np
@@ -93,10 +94,16 @@ def plot_curves_by_time(config: schema.Config) -> charts.FigureWithData:
 
 
 def _sum_minutes(directory: pathlib.Path, epochs: charts.Epochs) -> np.ndarray:
-    """The minutes of training until each row of `summary.csv`, by its steps and images/s."""
+    """The minutes of training until each row of `summary.csv`, by its steps and images/s.
+
+    Where training ended inside an epoch, its speed is that of the row before; nan if there is none.
+    """
     batch_size = build.resolve_recipe(run_directory.read_config(directory)).batch_size
     steps = np.diff(charts.get_column(epochs, 'step'), prepend=0)
-    return np.cumsum(steps * batch_size / charts.get_column(epochs, 'images_per_sec')) / 60
+    speeds = itertools.accumulate(
+        (epoch['images_per_sec'] for epoch in epochs), lambda last, own: own or last
+    )
+    return np.cumsum(steps * batch_size / [float(speed or 'nan') for speed in speeds]) / 60
 
 
 def plot_training_curves(config: schema.Config) -> charts.FigureWithData:

@@ -2,6 +2,7 @@
 
 import types
 
+from alexnet_tf import main
 from alexnet_tf.commands import all as all_modes
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.config import schema
@@ -36,3 +37,13 @@ def test_views_that_are_given_are_not_chosen():
     )
     assert all_modes.choose_views(config) is config
     assert all_modes.choose_views(schema.Config()).evaluation.views == ()
+
+
+def test_what_contradicts_minutes_is_refused_before_images_are_prepared(
+    shared_folder, tmp_path, capsys
+):
+    places = [f'--source_dir={shared_folder}', f'--data_dir={tmp_path / "data"}']
+    flags = [*places, f'--run_dir={tmp_path / "run"}', '--recipe=modern', '--minutes=1']
+    assert main.main(['alexnet_tf', '--mode=all', *flags, '--epochs=2']) == 2
+    assert '--epochs=2: --minutes=1 chooses it' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
