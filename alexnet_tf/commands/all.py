@@ -19,8 +19,7 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next.
     """
-    is_new = not (pathlib.Path(config.run_dir) / run_directory.DATA_FILE).exists()
-    if config.training.minutes and is_new:
+    if config.training.minutes and not run_directory.holds_run(pathlib.Path(config.run_dir)):
         budget.check_open_end(config)  # before minutes are spent on preparing
     if config.data.source_dir or not image_index.detect_images(config.data):
         prepare.run(config)

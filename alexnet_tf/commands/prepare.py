@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alexnet_tf.config import fields, schema
+from alexnet_tf.models import recipes
 from alexnet_tf.reports import preparation, progress, tables
 from alexnet_tf.runs import build, image_index, image_sources
 from input_pipeline import errors, files, locks
@@ -75,16 +76,8 @@ def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> 
     """Finds the images and prints what was found, before any of them is converted."""
     data, rule = config.data, _find_split_rule(config.data.data_dir)
     source = image_sources.find_images(data, kind, copies_dir, split_rule=rule)
-    # CIFAR-10 stays as small as it is, unless it is clear that the network needs more.
-    recipe = build.resolve_recipe(config)
-    needed = max(recipe.crop_size, recipe.window_size)
-    if config.mode == 'all' and needed > source.square_size:
-        small, large = source.square_size, entries.Source.square_size
-        print(
-            f'prepare: images of {small} x {small} are enlarged to {large} x {large}, for '
-            f'--recipe={recipe.name} sees {needed} x {needed} of them'
-        )
-        source = dataclasses.replace(source, square_size=large)
+    if config.mode == 'all':
+        source = _enlarge(source, build.resolve_recipe(config))
     is_default = (data.record_quality, data.record_subsampling) == _STORED_AS
     if files.is_remote(data.data_dir) or not is_default:  # object stores have no links
         source = dataclasses.replace(source, in_place_layout=None)
@@ -95,6 +88,19 @@ def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> 
     for warning in _list_warnings(source):
         print(f'prepare: warning: {warning}')
     return source
+
+
+def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
+    """Enlarges the images of CIFAR-10, which stay small unless the network needs more."""
+    small, large = source.square_size, entries.Source.square_size
+    needed = max(recipe.crop_size, recipe.view_size)
+    if needed <= small:
+        return source
+    print(
+        f'prepare: images of {small} x {small} are enlarged to {large} x {large}, for '
+        f'--recipe={recipe.name} sees {needed} x {needed} of them'
+    )
+    return dataclasses.replace(source, square_size=large)
 
 
 def _find_split_rule(data_dir: str) -> str:

@@ -77,14 +77,14 @@ def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     mean = differences.mean()
     of_seeds, of_images = (differences.mean(axis, keepdims=True) - mean for axis in (1, 0))
     residuals = differences - mean - of_seeds - of_images
-    freedom = np.array([seeds - 1, images - 1, (seeds - 1) * (images - 1)])
+    freedom = np.maximum([seeds - 1, images - 1, (seeds - 1) * (images - 1)], 1)
     sums = images * (of_seeds**2).sum(), seeds * (of_images**2).sum(), (residuals**2).sum()
-    squares = np.divide(sums, freedom, out=np.zeros(3), where=freedom > 0)
-    squares = np.maximum(squares, squares[2] * (freedom > 0))  # an effect has no negative variance
+    squares = sums / freedom
+    squares = np.maximum(squares, squares[2])  # an effect has no negative variance
     variance = squares @ [1, 1, -1]
     if variance <= 0:
         return Interval(float(mean), float(mean), float(mean))
-    spread = np.divide(squares**2, freedom, out=np.zeros(3), where=freedom > 0).sum()
+    spread = (squares**2 / freedom).sum()
     width = _compute_t_quantile(variance**2 / spread) * np.sqrt(variance / differences.size)
     return Interval(float(mean - width), float(mean), float(mean + width))
 

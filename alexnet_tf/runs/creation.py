@@ -70,7 +70,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
     """
     directory = pathlib.Path(config.run_dir)
     contents = {serialization.CONFIG_FILE: serialization.to_json(config)}
-    if (directory / run_directory.DATA_FILE).exists():
+    if run_directory.holds_run(directory):
         check_same_run(config, manifest)
     else:
         with (

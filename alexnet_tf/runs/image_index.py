@@ -209,9 +209,8 @@ def check_statistics(choice: str, manifest: manifests.Manifest) -> None:
         raise errors.DataError(
             f'{error} Or leave the flag out: {manifest.directory} keeps its own.'
         ) from error
-    names = ('mean_image', 'covariance', 'eigenvalues', 'eigenvectors')
-    kept = manifests.load_statistics(manifest)
-    if not all(np.array_equal(getattr(known, name), getattr(kept, name)) for name in names):
+    kept = vars(manifests.load_statistics(manifest))
+    if not all(np.array_equal(values, kept[name]) for name, values in vars(known).items()):
         raise fields.UsageError(
             f'--statistics={choice}: {manifest.directory} was built with others. Leave the flag '
             'out, or delete that directory.'

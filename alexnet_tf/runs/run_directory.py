@@ -47,6 +47,11 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
     return data
 
 
+def holds_run(directory: pathlib.Path) -> bool:
+    """Returns whether a directory holds a run: its `DATA_FILE` is written last."""
+    return (directory / DATA_FILE).is_file()
+
+
 def may_be_of(data: Mapping[str, Any], manifest_sha256: str) -> bool:
     """Returns whether records are those of a run, as far as is known: of imported weights, not.
 

@@ -262,7 +262,7 @@ def _read_error(row: Mapping[str, str]) -> float:
 def _describe_trial(trial: grid.Trial, rung: Rung) -> dict[str, str]:
     """Describes what the figure and the table show of a trial besides its row."""
     directory = pathlib.Path(trial.config.run_dir)
-    was_created = (directory / run_directory.DATA_FILE).exists()
+    was_created = run_directory.holds_run(directory)
     config = run_directory.read_config(directory) if was_created else trial.config
     recipe = build.resolve_recipe(config)
     values = {name: fields.format_value(getattr(recipe, name)) for name in RANGES}

@@ -40,7 +40,7 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
     training_data.check_settings(config, recipe, manifest, 1)
     selection.check_split(manifest, config.evaluation.split, '--split')
     directory = pathlib.Path(config.run_dir)
-    if (directory / run_directory.DATA_FILE).exists():
+    if run_directory.holds_run(directory):
         creation.check_same_run(config, manifest)
     epochs, stop_error = read_epochs(trial), config.training.stop_train_error
     is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in epochs[:-1])

@@ -50,7 +50,7 @@ def _list_siblings(run_dir: str) -> list[pathlib.Path]:
     parent = pathlib.Path(run_dir).resolve().parent
     if not parent.is_dir():
         raise errors.DataError(f'--run_dir={run_dir}: there is no {parent}. Name an existing run.')
-    return [path for path in sorted(parent.glob('*')) if (path / run_directory.DATA_FILE).is_file()]
+    return [path for path in sorted(parent.glob('*')) if run_directory.holds_run(path)]
 
 
 def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
@@ -61,7 +61,7 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
         members = [directory]
         if row['weights']:
             members = list(map(pathlib.Path, row['run_dir'].split(results.MEMBER_SEPARATOR)))
-            if not all((member / run_directory.DATA_FILE).is_file() for member in members):
+            if not all(run_directory.holds_run(member) for member in members):
                 continue  # moved since
         configs = list(map(run_directory.read_config, members))
         changes = {_list_changes(config) for config in configs}

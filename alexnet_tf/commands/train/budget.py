@@ -99,7 +99,7 @@ def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
             '--minutes measures one host. Give --epochs to --strategy=multi_worker.'
         )
     directory = pathlib.Path(config.run_dir)
-    if (directory / run_directory.DATA_FILE).exists():
+    if run_directory.holds_run(directory):
         return _keep_settings(config, run_directory.read_config(directory))
     check_open_end(config)
     return _measure_and_choose(config, training_data.load_manifest(config))

@@ -36,7 +36,7 @@ def choose_settings(config: schema.Config) -> schema.Config:
     if not (config.training.minutes and config.training.init_weights):
         return config
     directory = pathlib.Path(config.run_dir)
-    if (directory / run_directory.DATA_FILE).exists():
+    if run_directory.holds_run(directory):
         return serialization.fill_in(config, _list_chosen(run_directory.read_config(directory)))
     config = serialization.fill_in(config, _list_network_settings(config))
     return serialization.fill_in(config, _choose_training(build.resolve_recipe(config)))
