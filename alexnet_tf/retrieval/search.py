@@ -11,6 +11,7 @@ from input_pipeline import errors
 ENGINES = ('numpy', 'faiss')
 _QUERY_BATCH = 64
 _ROUNDING = 1e-4  # relative; candidates within it of the k-th are compared exactly
+_MAX_PART_BITS, _QUANTISED_SAMPLE = 8, 1 << 16
 _CANDIDATE_BLOCK = 4096  # candidates whose vectors are in memory at once
 
 
@@ -143,9 +144,8 @@ class HammingSearch:
         """
         k = min(k, self._size)
         if self._faiss:
-            results = self._faiss.search(np.ascontiguousarray(queries), k)
-            order = np.lexsort(results[::-1])
-            return tuple(np.take_along_axis(array, order, 1).astype(int) for array in results)
+            distances, indices = _search_with_faiss(self._faiss, queries, k)
+            return distances.astype(int), indices
         distances, indices = np.empty((len(queries), k), int), np.empty((len(queries), k), int)
         for row, query in enumerate(_to_words(queries)):
             differing = np.zeros(self._size, np.int64)
@@ -157,6 +157,13 @@ class HammingSearch:
     def rank(self, queries: np.ndarray) -> np.ndarray:
         """Ranks the whole database for each query; see `EuclideanSearch.rank`."""
         return self.search(queries, self._size)[1]
+
+
+def _search_with_faiss(faiss_index, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Searches an index of faiss; of equal distances, the first in the database comes first."""
+    distances, indices = faiss_index.search(np.ascontiguousarray(queries), k)
+    order = np.lexsort((indices, distances))
+    return tuple(np.take_along_axis(array, order, 1) for array in (distances, indices))
 
 
 def _to_words(codes: np.ndarray) -> np.ndarray:
@@ -198,3 +205,56 @@ class HashLookup:
         k = min(k, self._size)
         distances, indices = self._faiss.search(np.ascontiguousarray(queries), k)
         return distances.astype(int), indices.astype(int)
+
+
+class ProductQuantiserSearch:
+    """Finds near vectors by faiss's product quantiser (Jegou, Douze and Schmid 2011).
+
+    A vector is cut into parts, and a part is stored as the number of the nearest of up to 256
+    centroids, found by k-means among at most 65,536 vectors of the database. A query is not
+    quantised. If parts of equal length do not fit the vectors, zeros are appended to them.
+
+    Args:
+        vectors: The database, at least two.
+        bits: Length of a code.
+
+    Example:
+        >>> vectors = index.Vectors([np.eye(8, dtype=np.float32)])
+        >>> distances, indices = ProductQuantiserSearch(vectors, bits=6).search(np.eye(8)[:1], 1)
+        >>> distances.tolist(), indices.tolist()
+        ([[0.0]], [[0]])
+    """
+
+    def __init__(self, vectors: index.Vectors, bits: int):
+        most = min(_MAX_PART_BITS, int(np.log2(len(vectors))))
+        part_bits = next(number for number in range(most, 0, -1) if bits % number == 0)
+        parts = bits // part_bits
+        values = max(-(-vectors.width // parts), 3)  # faiss fails at 2 with few centroids
+        self._size, self._padding = len(vectors), parts * values - vectors.width
+        self._faiss = import_faiss().IndexPQ(parts * values, parts, part_bits)
+        self._faiss.pq.cp.min_points_per_centroid = 1  # no warning for each part
+        number = min(self._size, _QUANTISED_SAMPLE)
+        sample = np.random.default_rng(0).choice(self._size, number, replace=False)
+        self._faiss.train(self._pad(vectors.take(np.sort(sample))))
+        for part in vectors.parts:
+            self._faiss.add(self._pad(part))
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the k vectors whose codes are nearest to each query.
+
+        Args:
+            queries: (queries, values) float32.
+            k: Neighbours per query.
+
+        Returns:
+            squared distances from the codes (queries, k) float32 and indices (queries, k) int64,
+            nearest first.
+        """
+        return _search_with_faiss(self._faiss, self._pad(queries), min(k, self._size))
+
+    def rank(self, queries: np.ndarray) -> np.ndarray:
+        """Ranks the whole database for each query; see `EuclideanSearch.rank`."""
+        return self.search(queries, self._size)[1]
+
+    def _pad(self, vectors: np.ndarray) -> np.ndarray:
+        return np.pad(vectors.astype(np.float32), ((0, 0), (0, self._padding)))

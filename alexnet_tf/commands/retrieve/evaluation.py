@@ -122,6 +122,10 @@ def _create_methods(
         hamming = search.HammingSearch(codes, engine)
         name = f'{features}, random projections, {bits} bits'
         yield _Method(name, codes.shape[1], hamming, coder.encode(queries[features]))
+        if engine == 'faiss':
+            quantiser = search.ProductQuantiserSearch(vectors, bits)
+            name = f'{features}, product quantiser, {bits} bits'
+            yield _Method(name, codes.shape[1], quantiser, queries[features])
 
 
 def _score(

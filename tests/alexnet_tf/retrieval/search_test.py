@@ -111,6 +111,31 @@ def test_a_lookup_finds_near_codes_and_no_others():
     assert {at: distance for at, distance in pairs if at >= 0} == {0: 0, 1: 2, 3: 1, 4: 2}
 
 
+@pytest.mark.parametrize('bits', [4, 28, 64])
+def test_a_product_quantiser_with_a_centroid_for_each_vector_is_exact(vectors, bits):
+    """16 vectors make parts of 4 bits, which have 16 centroids; 40 values are no 7 parts."""
+    pytest.importorskip('faiss')
+    rows = vectors.take(range(16))
+    quantiser = search.ProductQuantiserSearch(index.Vectors([rows[:3], rows[3:]]), bits)
+    queries = np.random.default_rng(1).normal(size=(5, 40)).astype(np.float32)
+    distances, indices = quantiser.search(queries, 99)
+    exact = ((rows - queries[:, None]) ** 2).sum(2)
+    np.testing.assert_array_equal(indices, exact.argsort(1))
+    np.testing.assert_allclose(distances, np.sort(exact), rtol=1e-4)
+    np.testing.assert_array_equal(quantiser.rank(queries), indices)
+
+
+def test_a_longer_code_of_a_product_quantiser_finds_more_of_the_nearest(vectors, queries):
+    pytest.importorskip('faiss')
+    exact = search.EuclideanSearch(vectors).rank(queries)[:, :20]
+    found = []
+    for bits in (1, 31, 320):
+        _, indices = search.ProductQuantiserSearch(vectors, bits).search(queries, 20)
+        found.append(np.mean([len({*a} & {*b}) for a, b in zip(exact, indices, strict=True)]))
+    assert found[0] < found[1] < found[2]
+    assert found[2] > 18
+
+
 def test_without_faiss_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, 'faiss', None)
     with pytest.raises(errors.PackageMissing, match=r'alexnet_tf\[retrieval\]'):
