@@ -19,7 +19,8 @@ _Runs = dict[str, list[dict[str, str]]]  # rows of summary.csv by run
 
 def plot_kernels(config: schema.Config) -> charts.FigureWithData:
     """Plots the first layer of some runs, and measures its colourfulness (figure 3)."""
-    images, rows, pairs = {}, [], []
+    images, rows = {}, []
+    pairs: dict[str, list[tuple[np.ndarray, ...]]] = {'column': [], 'half of the one column': []}
     for name, directory in _name_runs(config).items():
         run_config = dataclasses.replace(config, run_dir=str(directory))
         trained = loading.load_run(run_config, compiled=True)
@@ -35,19 +36,21 @@ def plot_kernels(config: schema.Config) -> charts.FigureWithData:
             for number, share in enumerate(own.tolist())
         ]
         if len(shares) == 2:
-            pairs.append(tuple(shares.values()))
-    note = _describe_specialisation(pairs) if pairs else ''
-    if note:
+            pairs['column'].append(tuple(shares.values()))
+        else:  # a control: any layer reads both halves
+            pairs['half of the one column'].append(tuple(np.array_split(*shares.values(), 2)))
+    notes = [_describe_specialisation(part, own) for part, own in pairs.items() if own]
+    for note in notes:
         print(f'plot: {note}')
-    figure = run_plots.plot_kernels(images, note)
+    figure = run_plots.plot_kernels(images, '. '.join(notes))
     return charts.FigureWithData(figure, ('run', 'column', 'kernel', 'colourfulness'), rows)
 
 
-def _describe_specialisation(pairs) -> str:
+def _describe_specialisation(part: str, pairs) -> str:
     difference, p = kernels_lib.measure_specialisation(pairs)
     shares = '; '.join(f'{a.mean():.2f} and {b.mean():.2f}' for a, b in pairs)
     return (
-        f'Share of energy in colour by column: {shares}. '
+        f'Share of energy in colour by {part}: {shares}. '
         f'Mean difference {difference:.3f}, p = {p:.2g} (10,000 permutations)'
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from alexnet_tf.plots import availability
+from alexnet_tf.plots import availability, kernels
 
 
 @pytest.fixture
@@ -41,6 +41,16 @@ def test_kernels_are_measured_by_their_share_of_colour(plot, trained, variables)
             grey = kernel.mean(-1, keepdims=True)
             share = ((kernel - grey) ** 2).sum() / (kernel**2).sum()
             assert float(row['colourfulness']) == pytest.approx(share, rel=1e-4)
+
+
+def test_halves_of_one_column_are_the_control_of_specialisation(plot, monkeypatch, capsys):
+    get_kernels = kernels.get_kernels
+    monkeypatch.setattr(kernels, 'get_kernels', lambda model: {'a': get_kernels(model)['a']})
+    shares = [float(row['colourfulness']) for row in plot('kernels')]
+    middle = (len(shares) + 1) // 2  # of an odd number, the first half has one more
+    halves = np.mean(shares[:middle]), np.mean(shares[middle:])
+    expected = 'by half of the one column: {:.2f} and {:.2f}. Mean'.format(*halves)
+    assert expected in capsys.readouterr().out
 
 
 def test_curves_of_several_runs_are_told_apart_by_name(plot, trained, capsys, tmp_path):
