@@ -93,7 +93,7 @@ def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> 
 def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
     """Enlarges the images of CIFAR-10, which stay small unless the network needs more."""
     small, large = source.square_size, entries.Source.square_size
-    needed = max(recipe.crop_size, recipe.view_size)
+    needed = recipe.window_size
     if needed <= small:
         return source
     print(

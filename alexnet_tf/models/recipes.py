@@ -74,8 +74,8 @@ class Recipe:
         training_crop_size: The side of training crops, where they are smaller: objects look larger
             in resized crops than in the whole image (Touvron et al., 2019). 0 for `crop_size`. Only
             with `global_pooling`.
-        view_size: The side of the part of the 256x256 image that is resized to `crop_size` in
-            evaluation; 0 for `crop_size`, without resizing.
+        view_size: The side of the part of the image of a record, 256x256 or 32x32, that is resized
+            to `crop_size`; 0 for `crop_size`, without resizing.
         input_mean: The mean of red, green and blue that is subtracted from images; () for the
             mean image of the training images (P 2).
         input_sd: What red, green and blue minus the mean are divided by; () for nothing.
@@ -258,7 +258,7 @@ class Recipe:
 
     @property
     def window_size(self) -> int:
-        """Side of the part of a 256x256 image that a view shows in evaluation."""
+        """Side of the part of the image of a record that a view shows in evaluation."""
         return self.view_size or self.crop_size
 
     def resize_for_training(self) -> 'Recipe':

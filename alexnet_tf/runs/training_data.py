@@ -209,20 +209,20 @@ def _check_lanes(
 
 
 def check_image_size(recipe: recipes.Recipe, manifest: manifests.Manifest) -> None:
-    """Checks that the images are not smaller than the crop, nor far larger than a small network's.
+    """Checks that the images are not smaller than the view, nor far larger than a small network's.
 
     Raises:
         UsageError: They are.
     """
     size = manifest.layout.square_size
     images = f'the images in {manifest.directory} are {size} x {size}'
-    for name in ('crop_size', 'view_size'):
-        if (needed := getattr(recipe, name)) > size:
-            raise fields.UsageError(
-                f'--{name}={needed}: {images}. Give a smaller one; for 32 x 32 there are '
-                '--recipe=cifar13, cifar11 and figure1. Small images are enlarged if they are '
-                'prepared with --source=folder, for another --data_dir.'
-            )
+    if recipe.window_size > size:
+        name = 'view_size' if recipe.view_size else 'crop_size'
+        raise fields.UsageError(
+            f'--{name}={recipe.window_size}: {images}. Give a smaller one, or let --view_size='
+            f'{size * 7 // 8} enlarge a part of each image to --crop_size; for 32 x 32 there are '
+            '--recipe=cifar13, cifar11 and figure1.'
+        )
     if recipe.layers and size > _MAX_SMALL_SIZE:
         raise fields.UsageError(
             f'--recipe={recipe.name} is a network for images of 32 x 32; {images}. Give '

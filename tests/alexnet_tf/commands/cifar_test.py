@@ -44,20 +44,27 @@ def small_records(tmp_path_factory):
     return where
 
 
-@pytest.mark.parametrize('recipe', [pytest.param('cifar11', marks=pytest.mark.slow), 'figure1'])
+LARGER = 'paper --width=0.05 --view_size=28 --crop_size=67'  # than the images of the records
+
+
+@pytest.mark.parametrize(
+    'recipe',
+    ['figure1', *(pytest.param(name, marks=pytest.mark.slow) for name in ('cifar11', LARGER))],
+)
 def test_a_small_network_trains_evaluates_exports_and_reports(
     recipe, small_records, tmp_path, monkeypatch, export_little
 ):
     monkeypatch.setattr(availability, 'load_plots', lambda: None)  # report_test has figures
-    flags = (small_records, f'--run_dir={tmp_path}', f'--recipe={recipe}')
+    flags = (small_records, f'--run_dir={tmp_path}', *f'--recipe={recipe}'.split())
     for mode in ('train', 'evaluate', 'export', 'report'):
         assert run(mode, *flags) == 0
-    assert json.loads((tmp_path / 'config.json').read_text())['recipe'] == recipe
+    assert json.loads((tmp_path / 'config.json').read_text())['recipe'] == recipe.split()[0]
     served = tf.saved_model.load(str(tmp_path / 'export' / '1'))
     image = tf.io.encode_png(np.zeros((40, 50, 3), np.uint8))
     prediction = served.signatures['serving_default'](images=image[None])
     assert set(prediction['classes'].numpy()[0]) < {name.encode() for name in cifar10.CLASSES}
-    assert 'A small network of the AlexNet paper' in (tmp_path / 'MODEL_CARD.md').read_text()
+    is_small = 'A small network of the AlexNet paper' in (tmp_path / 'MODEL_CARD.md').read_text()
+    assert is_small == (recipe != LARGER)
 
 
 def test_a_network_that_does_not_fit_the_image_size_is_refused(
@@ -67,7 +74,8 @@ def test_a_network_that_does_not_fit_the_image_size_is_refused(
     assert run('train', small_records, where) == 2
     message = capsys.readouterr().err
     assert '--crop_size=224: the images in' in message
-    assert 'are 32 x 32. Give a smaller one; for 32 x 32 there are --recipe=cifar13' in message
+    assert 'are 32 x 32. Give a smaller one, or let --view_size=28 enlarge a part' in message
+    assert 'for 32 x 32 there are --recipe=cifar13' in message
     assert run('train', small_records, where, '--recipe=modern', '--crop_size=32') == 2
     assert '--view_size=224: the images in' in capsys.readouterr().err
     assert run('train', data, where, '--recipe=cifar13') == 2

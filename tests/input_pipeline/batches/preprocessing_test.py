@@ -87,11 +87,12 @@ def test_windows_of_any_size_are_resized_to_the_crop(encoding):
         np.testing.assert_allclose(crops[index], expected, atol=0.51)
 
 
-def test_a_view_larger_than_the_crop_is_resized_as_is_the_mean():
-    preprocess = preprocessing.Preprocessing(MEAN, crop_size=32, view_size=200)
+@pytest.mark.parametrize('size', [32, 301])
+def test_a_view_of_another_size_than_the_crop_is_resized_as_is_the_mean(size):
+    preprocess = preprocessing.Preprocessing(MEAN, crop_size=size, view_size=200)
     plain, mirrored = preprocess.make_views(SQUARES[:1], 2)
-    view = resize_bilinearly(SQUARES[0, 28:228, 28:228].astype(float), 32)
-    mean = resize_bilinearly(MEAN[28:228, 28:228].astype(float), 32)
+    view = resize_bilinearly(SQUARES[0, 28:228, 28:228].astype(float), size)
+    mean = resize_bilinearly(MEAN[28:228, 28:228].astype(float), size)
     np.testing.assert_allclose(plain, view - mean, atol=0.51)
     np.testing.assert_allclose(mirrored, view[:, ::-1] - mean, atol=0.51)
     np.testing.assert_allclose(preprocess.cut_view(SQUARES[0]), view, atol=0.51)
