@@ -1,7 +1,7 @@
 """Trains on several hosts of one machine: the tables of docs/results/scaling.md. Needs root.
 
     python benchmarks/clusters.py failures --data_dir data/quickstart --work /tmp/clusters
-    python benchmarks/clusters.py equal --data_dir data/quickstart --work /tmp/clusters
+    python benchmarks/clusters.py equal --data_dir data/quickstart --work /tmp/clusters -- --lanes=4
     python benchmarks/clusters.py speed --data_dir data/flowers --work /tmp/clusters \
         -- --recipe=source2012 --batch_size=8
 

@@ -12,8 +12,6 @@ import numpy as np
 
 from alexnet_tf.retrieval import binary_codes, search
 
-MAX_LOOKUP_BITS = 28  # of a code that is an address
-
 
 def measure(name: str, create_searcher, queries: np.ndarray, neighbours: int):
     """Measures a searcher, prints a row, and returns distances and indices of the neighbours."""
@@ -51,7 +49,7 @@ def main() -> None:
         )
         for engine in search.ENGINES
     ]
-    if args.bits <= MAX_LOOKUP_BITS:
+    if args.bits <= search.MAX_LOOKUP_BITS:
         measure(
             'faiss, lookup table',
             lambda: search.HashLookup(codes, bits=args.bits, flips=2),

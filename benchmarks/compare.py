@@ -8,7 +8,6 @@ that are missing.
 """
 
 import collections
-import csv
 import json
 import pathlib
 import statistics
@@ -16,12 +15,13 @@ import sys
 
 import measuring
 
+from alexnet_tf.reports import tables
+
 ALEXNET_TF = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--recipe=paper']
 ALEXNET_TF += ['--output=json', '--by_layer=false']
 STOCK_KERAS = [sys.executable, 'benchmarks/stock_keras.py']
 REFERENCE = 'stock Keras float32'
 TWO_DEVICES = '--devices=/CPU:0,/CPU:1'
-FIELDS = ('round', 'contender', 'benchmark', 'images_per_sec', 'share', 'peak_gib', 'version')
 
 
 def list_contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
@@ -51,21 +51,6 @@ def list_contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
         (f'alexnet_tf {name}', 'train_step', [*train, *options])
         for name, options in variants.items()
     ]
-
-
-def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-    """Reads the measurements made so far."""
-    return list(csv.DictReader(path.open())) if path.exists() else []
-
-
-def append_row(path: pathlib.Path, row: dict[str, object]) -> None:
-    """Appends a measurement; a new file gets a header."""
-    is_new = not path.exists()
-    with path.open('a', newline='') as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator='\n')
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def create_row(number: int, name: str, kind: str, result: dict[str, object]) -> dict[str, object]:
@@ -117,16 +102,16 @@ def main() -> None:
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row['round'], row['contender'], row['benchmark']) for row in read_rows(path)}
+    done = {(row['round'], row['contender'], row['benchmark']) for row in tables.read_csv(path)}
     for number in range(args.rounds):
         for name, kind, command in list_contenders(args.torch_python):
             if (str(number), name, kind) in done:
                 continue
             result = json.loads(measuring.run([*command, f'--runs={args.runs}']))
             row = create_row(number, name, kind, result)
-            append_row(path, row)
+            tables.append_csv(path, row)
             print(row, file=sys.stderr, flush=True)
-    print(format_table(read_rows(path)))
+    print(format_table(tables.read_csv(path)))
 
 
 if __name__ == '__main__':

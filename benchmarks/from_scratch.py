@@ -16,7 +16,6 @@ import itertools
 import json
 import math
 import os
-import pathlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -38,7 +37,7 @@ Split = list[tuple[bytes, int]]
 def read_split(data_dir: str, split: str) -> Split:
     """Reads the encoded images and labels of a split of prepared records."""
     manifest = manifests.load(data_dir)
-    paths = [str(pathlib.Path(data_dir) / shard) for shard, _ in manifest.list_shards(split)]
+    paths = [path for path, _ in manifest.list_shards(split)]
     parsed = [
         tf.io.parse_single_example(record, _FEATURES) for record in tf.data.TFRecordDataset(paths)
     ]

@@ -1,4 +1,4 @@
-"""Compresses a folder of images once more as JPEG, with the grid of 8x8 blocks moved.
+"""Compresses a folder of JPEG images (.jpg) once more, with the grid of 8x8 blocks moved.
 
     python benchmarks/recompress.py --source_dir FOLDER_OF_CIFAR10 --output_dir cifar10_twice
 
@@ -24,7 +24,7 @@ def compress(image: np.ndarray, *, quality: int, subsampling: str, offset: int) 
 
 
 def main() -> None:
-    """Compresses every image of the source."""
+    """Compresses every .jpg of the source."""
     parser = measuring.create_parser(__doc__)
     parser.add_argument('--source_dir', type=pathlib.Path, required=True, help='folders of images')
     parser.add_argument('--output_dir', type=pathlib.Path, required=True, help='must not exist')
@@ -32,9 +32,11 @@ def main() -> None:
     parser.add_argument('--subsampling', default='4:2:0', help='of colours')
     parser.add_argument('--offset', type=int, default=4, help='pixels that the grid is moved by')
     args = parser.parse_args()
+    paths, squares = sorted(args.source_dir.rglob('*.jpg')), []
+    if not paths:
+        parser.error(f'--source_dir={args.source_dir}: it holds no .jpg')
     args.output_dir.mkdir(parents=True)
-    squares = []
-    for path in sorted(args.source_dir.rglob('*.jpg')):
+    for path in paths:
         image = np.asarray(PIL.Image.open(path).convert('RGB'))
         again = compress(
             image, quality=args.quality, subsampling=args.subsampling, offset=args.offset

@@ -1,4 +1,4 @@
-"""Compares runs that are killed and restarted with one that is not: the table of docs/training.md.
+"""Compares runs that are killed with one that is not: docs/explanation/reproducibility.md.
 
     python benchmarks/survival.py --data_dir data/quickstart --work /tmp/survival
     python benchmarks/survival.py --data_dir data/flowers --work /tmp/long --chain \
@@ -13,6 +13,7 @@ exit status is 1 if a run differs.
 
 import argparse
 import csv
+import json
 import os
 import pathlib
 import shutil
@@ -140,7 +141,7 @@ def find_differences(run_dir: pathlib.Path, other: pathlib.Path) -> list[str]:
         name for name in arrays.files if arrays[name].tobytes() != expected[name].tobytes()
     ]
     pairs = {
-        'state.json': [checkpoint.read_state(path) for path in newest],
+        'state.json': [json.dumps(checkpoint.read_state(path)) for path in newest],  # NaN is equal
         'summary.csv': [read_rows(path / 'summary.csv') for path in directories],
         'TensorBoard': [read_events(path / 'tensorboard') for path in directories],
     }

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 import tensorflow as tf
 
 
-def call(function: Callable, arguments: Sequence[tf.Tensor], dtype: tf.DType) -> tf.Tensor:
+def call(function: Callable, arguments: Sequence[tf.Tensor], dtype: tf.DType | list[tf.DType]):
     """Calls a Python function in a graph; as `tf.numpy_function`, but see `free_iterators`.
 
     Args:
-        function: Takes NumPy arrays and returns one.
+        function: Takes NumPy arrays and returns one, or a tuple of them.
         arguments: Tensors.
-        dtype: Of the result.
+        dtype: Of the result, or a list for a tuple.
+
+    Returns:
+        A tensor, or a list of them.
 
     Example:
     >>> call(lambda x: x + 1, [tf.constant(1)], tf.int32).numpy()

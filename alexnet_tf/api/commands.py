@@ -23,9 +23,7 @@ def prepare(
 ) -> str:
     """Converts images to records, with which `train` works, as `--mode=prepare` does.
 
-    If the records exist already, they are checked and kept. Many images are decoded by processes
-    that import the program's main module: in a script, call the function under
-    `if __name__ == '__main__':`, or give `workers=1`.
+    If the records exist already, they are checked and kept.
 
     Args:
         source_dir: Folder with one folder a class, or with train/ and val/ of such folders; a CSV

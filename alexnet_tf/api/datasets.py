@@ -84,7 +84,7 @@ def image_dataset_from_directory(
     _check_subset(validation_split, subset)
     settings.check_choice('label_mode', label_mode, ('int', 'categorical'))
     if batch_size is not None:
-        settings.check_count('batch_size', batch_size)
+        batch_size = settings.check_count('batch_size', batch_size)
     classes, subsets = _list_subsets(os.fspath(directory), validation_split, subset)
     created = [
         _create_image_dataset(
@@ -138,7 +138,8 @@ def dataset_from_records(
 
     Returns:
         A `tf.data.Dataset` of (images, labels): (batch, crop_size, crop_size, 3) RGB minus the mean
-        image of the records, and (batch,) int64. Its length is known, and it has the attribute
+        image of the records, and (batch,) int64. Augmented images are of `training_crop_size`,
+        where the recipe has one. Its length is known, and it has the attribute
         `class_names`. It fits `AlexNet()` without preprocessing.
 
     Raises:
@@ -149,7 +150,7 @@ def dataset_from_records(
     """
     config = settings.build_config('train', {'data_dir': data_dir}, name='dataset_from_records')
     manifest = image_index.load_manifest(config)
-    settings.check_count('batch_size', batch_size)
+    batch_size = settings.check_count('batch_size', batch_size)
     settings.check_choice('split', split, tuple(manifest.splits))
     settings.check_choice('dtype', dtype, _DTYPES)
     recipe = settings.get_recipe(recipe)
@@ -239,13 +240,13 @@ def _drop_filler(images, labels, mask):
 
 
 def _check_image_size(image_size: int | tuple[int, int]) -> int:
-    sides = (image_size,) if isinstance(image_size, int) else tuple(image_size)
-    if not all(isinstance(side, int) and side > 0 for side in sides) or len(set(sides)) != 1:
+    sides = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,)
+    if not all(map(settings.is_count, sides)) or len(set(sides)) != 1:
         raise fields.UsageError(
             f'image_size={image_size}: expected the side of a square in pixels, as 224 or (224, '
             '224).'
         )
-    return sides[0]
+    return int(sides[0])
 
 
 def _check_subset(validation_split: float | None, subset: str | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.config import fields
-from input_pipeline import errors, files
+from input_pipeline import errors, files, python_functions
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, headers, jpeg
 from input_pipeline.images import rendering as rendering_lib
@@ -101,7 +101,8 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
     """
     # Headers in Python, as in `prepare`: in the graph they cost more than decoding the image.
     encoded = tf.io.read_file(path)
-    inspected = tf.numpy_function(_inspect, [encoded], [tf.int32, tf.string, tf.string])
+    dtypes = [tf.int32, tf.string, tf.string]
+    inspected = python_functions.call(_inspect, [encoded], dtypes)
     *metadata, problem = (tf.ensure_shape(value, []) for value in inspected)
 
     @tf.autograph.experimental.do_not_convert
@@ -155,7 +156,9 @@ def _list_files(path: str) -> list[str]:
     location = files.as_path(path)
     if not location.exists() and not os.path.islink(path):
         raise errors.DataError(f'{path}: no such file or folder.')
-    return list(map(os.fspath, listing.list_files(location))) if location.is_dir() else [path]
+    if not location.is_dir():
+        return [path]
+    return list(map(os.fspath, listing.Lister(location).list_images(location)))
 
 
 def _is_pil(image: Any) -> bool:

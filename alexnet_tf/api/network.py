@@ -14,7 +14,6 @@ from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.runs import build, initial_weights, run_directory
-from input_pipeline.batches import preprocessing
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
@@ -59,15 +58,17 @@ def AlexNet(  # noqa: N802
         seed: The seed of the initial weights and of the dropout masks.
         name: The name of the model.
         include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
-            with the weights of a run, of its training images. Its input then are the values of
+            with the weights of a run directory, of its training images; of the recipe, where that
+            has one (`torchvision`, `tf2cv`). Its input then are the values of
             images, RGB from 0 to 255.
 
     Returns:
         A model from images to class probabilities, (batch, classes) float32. Images are (batch,
-        crop_size, crop_size, 3), RGB; crop_size is that of the recipe, 224 in the paper. They are
-        float32 minus the mean, about [-130, 150], see `preprocess_input`; or any dtype in [0, 255]
-        with `include_preprocessing`. Without it, it takes [0, 255] too, which it cannot tell from
-        images minus the mean, but classifies them badly.
+        crop_size, crop_size, 3), RGB; crop_size is that of the recipe, 224 in the paper. Where the
+        recipe trains at another size, as 'modern' does, they are of any. They are float32 minus the
+        mean, about [-130, 150], see `preprocess_input`; or any dtype in [0, 255] with
+        `include_preprocessing`. Without it, it takes [0, 255] too, which it cannot tell from images
+        minus the mean, but classifies them badly.
 
     Raises:
         ValueError: An argument has no such value, arguments do not go together, or weights are of a
@@ -94,7 +95,7 @@ def AlexNet(  # noqa: N802
         precision=_resolve_precision(precision),
         seed=seed,
     )
-    images = columns.create_input()
+    images = columns.create_input(trains=True)
     mean = _find_mean(source, recipe) if include_preprocessing else None
     outputs = _add_layers(columns, images, mean, num_classes)
     if include_top and classifier_activation is not None:
@@ -147,8 +148,8 @@ def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Seque
     if source is None or not source.is_dir():
         return mean_subtraction.IMAGENET_MEAN
     mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
-    centre = preprocessing.central_crop(mean_image, recipe.crop_size)
-    return centre.mean(axis=(0, 1), dtype=np.float64).tolist()
+    view = build.build_preprocessing(mean_image, recipe).mean_view
+    return view.mean(axis=(0, 1), dtype=np.float64).tolist()
 
 
 def _add_layers(

@@ -1,7 +1,6 @@
 """Settings as keyword arguments, named as the flags of the command line."""
 
 import contextlib
-import dataclasses
 import inspect
 import os
 import re
@@ -9,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
+from alexnet_tf.runs import build
 from input_pipeline import errors
 
 _FUNCTIONS = ('prepare', 'train')  # whose names are values of --mode
@@ -32,8 +33,9 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
             together.
     """
     if isinstance(recipe := values.get('recipe'), recipes.Recipe):
+        get_recipe(recipe.name)  # checks it
         settings = {setting: value for setting, value in values.items() if value is not None}
-        values = _list_changes(recipe) | settings | {'recipe': recipe.name}
+        values = build.list_overrides(recipe) | settings | {'recipe': recipe.name}
     known = {
         field.name: field
         for section in fields.get_sections(schema.Config).values()
@@ -85,14 +87,24 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         raise fields.UsageError(f'{name}={value!r}: expected one of {expected}.')
 
 
-def check_count(name: str, value: Any) -> None:
-    """Checks that an argument is an integer from 1.
+def is_count(value: Any) -> bool:
+    """Returns whether an argument is an integer from 1, of Python or NumPy.
+
+    >>> is_count(np.int64(2)), is_count(True), is_count(2.0)
+    (True, False, False)
+    """
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+
+
+def check_count(name: str, value: Any) -> int:
+    """Returns an argument that is an integer from 1.
 
     Raises:
         UsageError: It is not.
     """
-    if not isinstance(value, int) or value < 1:
+    if not is_count(value):
         raise fields.UsageError(f'{name}={value!r}: expected an integer from 1.')
+    return int(value)
 
 
 def _replace_flags(message: str) -> str:
@@ -108,16 +120,6 @@ def _replace_flags(message: str) -> str:
     )
     flags = '|'.join(set(fields.map_settings(schema.Config)) - {'mode'})
     return re.sub(rf'(?<![\w/-])--({flags})\b', r'\1', message)
-
-
-def _list_changes(recipe: recipes.Recipe) -> dict[str, Any]:
-    """Lists the hyperparameters in which a recipe differs from the one that it came from."""
-    original = get_recipe(recipe.name)
-    return {
-        field.name: getattr(recipe, field.name)
-        for field in dataclasses.fields(recipe)
-        if getattr(recipe, field.name) != getattr(original, field.name)
-    }
 
 
 def _describe_unknown(setting: str, known: Iterable[str], mode: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MIN_PROBABILITY = 1e-30  # the logarithm of 0 would be -inf
+from alexnet_tf.models import outputs
 
 
 def compute_cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def compute_cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> np.n
         (examples,) float, in nats.
     """
     of_label = np.take_along_axis(probabilities, labels[:, None], 1)[:, 0]
-    return -np.log(np.maximum(of_label, _MIN_PROBABILITY))
+    return -np.log(np.maximum(of_label, outputs.MIN_PROBABILITY))
 
 
 def compute_top_k_errors(probabilities: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
@@ -36,4 +36,4 @@ def compute_top_k_errors(probabilities: np.ndarray, labels: np.ndarray) -> list[
     """
     of_label = np.take_along_axis(probabilities, labels[:, None], 1)
     better, tied = (probabilities > of_label).sum(1), (probabilities == of_label).sum(1)
-    return [1 - np.clip(k - better, 0, tied) / np.maximum(tied, 1) for k in (1.0, 5.0)]
+    return [1 - np.clip(k - better, 0, tied) / np.maximum(tied, 1) for k in (1, outputs.TOP_K)]

@@ -1,5 +1,6 @@
 """Numbered SavedModels, each checked in a separate process before it gets its name."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -8,7 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -93,7 +94,7 @@ def write(
         path = resolve_path(export_dir, version)
         _remove_sidecars(path)
         encoded, scores = reference
-        with files.atomic_directory(path) as unnamed:
+        with _removing_sidecars(path), files.atomic_directory(path) as unnamed:
             save(unnamed, served, functions)
             has_warmup = requests.write_warmup_requests(unnamed, functions, encoded[0])
             difference = _measure_difference(unnamed, encoded, scores)
@@ -170,6 +171,16 @@ def _remove_sidecars(path: pathlib.Path) -> None:
     others = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
     for suffix in (_DESCRIPTION, _REST, _GRPC, *others):
         _sidecar(path, suffix).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _removing_sidecars(path: pathlib.Path) -> Iterator[None]:
+    """Removes what was written beside a version that then failed."""
+    try:
+        yield
+    except BaseException:
+        _remove_sidecars(path)
+        raise
 
 
 def _write_sidecars(path: pathlib.Path, description: Mapping, example: bytes) -> None:

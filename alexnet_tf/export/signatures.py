@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from alexnet_tf.export import reduced_precision, untrusted_images
-from alexnet_tf.models import alexnet, inference, outputs
+from alexnet_tf.models import features, inference, outputs
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import decoding, graph_headers
 from input_pipeline.images import rendering as rendering_lib
@@ -64,7 +64,7 @@ class ServedModel:
         else:
             model = inference.build(model)
             variables, as_function = [weight.value for weight in model.weights], _run_inference
-        extractor = alexnet.build_feature_extractor(model)
+        extractor = features.build_feature_extractor(model)
         return cls(
             *(_allow_empty(as_function(part)) for part in (model, extractor)),
             class_names,
@@ -93,9 +93,9 @@ def build(served: ServedModel) -> dict[str, tf.types.experimental.PolymorphicFun
         - features: As serving_default; returns features (batch, 4096) float32.
 
         All but the last return classes (batch, 5) string and probabilities (batch, 5) float32,
-        the top 5 in descending order, and scores (batch, classes) float32, the softmax in label
-        order. tolerant also returns errors (batch,) string, '' for a readable image; the other
-        outputs of an unreadable image are empty strings and zeros.
+        the top 5 in descending order, or all if there are fewer, and scores (batch, classes)
+        float32, the softmax in label order. tolerant also returns errors (batch,) string, '' for a
+        readable image; the other outputs of an unreadable image are empty strings and zeros.
 
     Raises, when called:
         tf.errors.InvalidArgumentError: An image cannot be read (the message has its index), or

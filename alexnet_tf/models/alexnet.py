@@ -176,23 +176,3 @@ def compute_padding(crop_size: int) -> int:
     """
     windows = 1 + -(-(crop_size - _CONV1_SIZE) // _CONV1_STRIDE)
     return (windows - 1) * _CONV1_STRIDE + _CONV1_SIZE - crop_size
-
-
-def build_feature_extractor(model: keras.Model) -> keras.Model:
-    """Builds the model from images to the last hidden layer, which section 6.1 compares images by.
-
-    Args:
-        model: From `build`, or a small network from `cifar.build`.
-
-    Returns:
-        A model from images to the outputs of fc7 after the activation, column a's then column b's,
-        (batch, 4096 at width 1) float32; of a small network, the inputs of its only fully-connected
-        layer. It shares its layers with the model.
-    """
-    names = ('relu7_a', 'relu7_b', 'tanh7_a', 'tanh7_b', 'flat_a')
-    outputs = [layer.output for layer in model.layers if layer.name in names]
-    if len(outputs) > 1:
-        features = keras.layers.Concatenate(dtype='float32', name='hidden')(outputs)
-    else:
-        features = keras.layers.Activation('linear', dtype='float32', name='hidden')(outputs[0])
-    return keras.Model(model.input, features, name='hidden')

@@ -59,6 +59,21 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     return keras.Model(model.input, keras.layers.Activation('linear', dtype='float32')(features))
 
 
+def build_feature_extractor(model: keras.Model) -> keras.Model:
+    """Builds the model from images to the last hidden layer, which section 6.1 compares images by.
+
+    Args:
+        model: As of `build_layer_extractor`.
+
+    Returns:
+        A model from images to the outputs of fc7 after the activation, column a's then column b's,
+        (batch, 4096 at width 1) float32; of a small network, the inputs of its only fully-connected
+        layer.
+    """
+    is_small = not topology.get_layer_outputs(model, 'fc7')
+    return build_layer_extractor(model, 'flat' if is_small else 'fc7')
+
+
 def _name_activations(layer: str) -> list[str]:
     """Names the layers that may be the activation of a layer with weights; [] for another layer."""
     if not (parts := _WITH_WEIGHTS.fullmatch(layer)):

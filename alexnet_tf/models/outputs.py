@@ -4,6 +4,7 @@ import tensorflow as tf
 
 METRICS = ('loss', 'top1_error', 'top5_error')  # in the order of every array of metrics
 TOP_K = 5  # classes in a prediction, and in the top-5 error
+MIN_PROBABILITY = 1e-30  # the logarithm of 0 would be -inf
 VIEWS = {'1': 1, '2': 2, '10': 10, 'nine': 9}  # name on the command line -> views of an image
 
 

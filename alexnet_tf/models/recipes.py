@@ -12,6 +12,11 @@ import dataclasses
 
 from input_pipeline import errors
 
+_CHOICES = {
+    'columns': (1, 2),
+    'removed_layer': ('', 'conv3', 'conv4', 'conv5'),
+    'pool_rounding': ('floor', 'ceil'),
+}
 FORMER_ORDER = 'lrn1_before_pool'  # of old run directories and programs, see `Recipe.replace`
 
 
@@ -211,6 +216,10 @@ class Recipe:
             if len(values) != count and (values or name == 'filters'):
                 text = ','.join(f'{value:g}' for value in values)
                 raise ValueError(f'{name}={text}: expected {count} numbers.')
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                expected = ', '.join(repr(choice) for choice in choices)
+                raise ValueError(f'{name}={value!r}: expected one of {expected}.')
         for name in ('conv1_order', 'conv2_order'):
             order = getattr(self, name)
             if sorted(order.split('_')) != ['norm', 'pool', 'relu']:
@@ -239,7 +248,7 @@ class Recipe:
 
         Raises:
             TypeError: A recipe has no such hyperparameter.
-            ValueError: A hyperparameter has too few or too many parts.
+            ValueError: A hyperparameter has too few or too many parts, or no such value.
 
         Example:
         >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha

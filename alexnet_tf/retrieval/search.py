@@ -9,6 +9,7 @@ from alexnet_tf.retrieval import index
 from input_pipeline import errors
 
 ENGINES = ('numpy', 'faiss')
+MAX_LOOKUP_BITS = 28  # of a code that is an address
 _QUERY_BATCH = 64
 _ROUNDING = 1e-4  # relative; candidates within it of the k-th are compared exactly
 _MAX_PART_BITS, _QUANTISED_SAMPLE = 8, 1 << 16

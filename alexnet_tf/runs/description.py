@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
-from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import mean_images, weight_file
 from alexnet_tf.runs import build, loading
 from input_pipeline import errors
@@ -80,13 +79,10 @@ def find(file: weight_file.WeightFile) -> Description | None:
 
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
     """Lists the network's settings: the recipe's name, and where it differs from the recipe."""
-    recipe, named = trained.recipe, recipes.Recipe.from_name(trained.recipe.name)
-    changed = {
-        field.name: getattr(recipe, field.name)
-        for field in fields.list_settings(schema.Network)
-        if hasattr(recipe, field.name) and getattr(recipe, field.name) != getattr(named, field.name)
-    }
-    return {'recipe': recipe.name, 'precision': trained.precision, **changed}
+    known = {field.name for field in fields.list_settings(schema.Network)}
+    overrides = build.list_overrides(trained.recipe)
+    changed = {name: value for name, value in overrides.items() if name in known}
+    return {'recipe': trained.recipe.name, 'precision': trained.precision, **changed}
 
 
 def _parse(description: Mapping[str, Any]) -> Description:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, inference, outputs
+from alexnet_tf.models import features, inference, outputs
 from alexnet_tf.runs import loading
 from input_pipeline import cores, errors
 from input_pipeline.records import converting
@@ -162,7 +162,7 @@ def build_probability_function(
 
 def build_feature_function(trained: loading.TrainedRun) -> Function:
     """Returns a function: squares -> the last hidden layer's activations for the central crop."""
-    return build_crop_function(trained, alexnet.build_feature_extractor(trained.model))
+    return build_crop_function(trained, features.build_feature_extractor(trained.model))
 
 
 def build_crop_function(

@@ -75,9 +75,9 @@ def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) ->
     """
     if manifest.classes != read_classes(directory):
         raise errors.DataError(
-            f'--data_dir={manifest.directory} has other classes than the network in '
-            f'--run_dir={directory} was trained on. Name the records of its training, or records '
-            'with the same classes in the same order.'
+            f'{manifest.directory} has other classes than the network in {directory} was trained '
+            'on. Name the records of its training, or records with the same classes in the same '
+            'order.'
         )
 
 

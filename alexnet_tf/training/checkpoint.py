@@ -59,7 +59,8 @@ def save(
     end = f'.epoch-{state["epoch"]:04d}' if ends_epoch else ''
     final = directory / f'step-{state["step"]:08d}{end}'
     if final.exists():
-        if _find_problem(final) is None and read_state(final) == state:
+        # As text: a validation error of an epoch without validation is NaN, which equals nothing.
+        if _find_problem(final) is None and json.dumps(read_state(final)) == json.dumps(state):
             return final
         shutil.rmtree(final)
     files.remove_temporary(directory)

@@ -12,8 +12,6 @@ from alexnet_tf.models.layers import dropout
 from alexnet_tf.training import distribution, loss_scale, optimizer
 from alexnet_tf.training import targets as targets_lib
 
-_SMALLEST_PROBABILITY = 1e-30
-
 
 class StepResult(NamedTuple):
     """What one training step computed.
@@ -63,7 +61,8 @@ def create_training_step(
         A function (images, labels (batch,) int64, mask (batch,) float32, step=0) -> `StepResult`.
         An example with a mask of 0 counts for nothing. `step` is the number of steps done; dropout
         masks are functions of it and of an example's row in the batch, so that `accumulate_steps`
-        and `replicas` change nothing but the rounding of sums.
+        and `replicas` change nothing but the rounding of sums, except for batch normalisation and
+        CutMix, which work within a part or a replica's share.
     """
     replicas = replicas or distribution.SingleReplica()
     replica = _Replica(model, sgd, scale, finish_on_device, accumulate_steps, replicas, targets)
@@ -202,7 +201,7 @@ def create_evaluation_step(
             tf.reduce_any(activation > 0, range(len(activation.shape) - 1))
             for activation in activations
         ]
-        log = tf.math.log(tf.maximum(probabilities, _SMALLEST_PROBABILITY))
+        log = tf.math.log(tf.maximum(probabilities, outputs.MIN_PROBABILITY))
         values = [compute_cross_entropy(labels, log), *compute_topk_errors(labels, probabilities)]
         sums = tf.stack([tf.reduce_sum(value * mask) for value in values])
         return sums, probabilities, tf.concat([*active, tf.zeros(0, tf.bool)], 0)

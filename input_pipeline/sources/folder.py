@@ -53,9 +53,18 @@ def list_class_images(
     """Lists the classes of a folder of class folders, and the images in all of them.
 
     Raises:
-        DataError: It has fewer than two class folders, or a class has no images.
+        DataError: It has fewer than two class folders, or a class has no images; or it is divided
+            into train/ and val/.
     """
-    classes, entries = _list_class_images(listing.Lister(root), root, root)
+    lister = listing.Lister(root)
+    folders = _find_split_folders(lister, root)
+    if manifests.TRAIN in folders and len(folders) > 1:
+        names = ' and '.join(f'{folder.name}/' for folder in folders.values())
+        raise errors.DataError(
+            f'{root} has {names}, which are no classes. Name one of them, or give validation_split '
+            'and subset.'
+        )
+    classes, entries = _list_class_images(lister, root, root)
     return tuple(classes), entries
 
 

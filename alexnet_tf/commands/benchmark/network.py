@@ -115,6 +115,7 @@ def _create_inference(
     config: schema.Config, recipe: recipes.Recipe, num_classes: int, batch_size: int
 ) -> tuple[keras.Model, Callable[[], np.ndarray]]:
     devices = config.network.devices
+    recipe = recipe.replace(training_crop_size=0)  # or its input were of any size
     model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
     images = _create_images(model, batch_size)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)

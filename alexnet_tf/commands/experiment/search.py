@@ -192,7 +192,7 @@ def _sample_others(
         centre,
         rungs[0].runs - 1,
         seed=config.seed,
-        largest_crop=manifest.layout.square_size,
+        largest_crop=max(manifest.layout.square_size, centre.crop_size),
     )
     return [
         {name: value for name, value in candidate.items() if name not in fixed}

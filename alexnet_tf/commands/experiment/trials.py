@@ -65,7 +65,7 @@ def _hash_settings(trial: grid.Trial) -> str:
         'split': config.evaluation.split,
         'views': selection.select_views(config),
     }
-    if recipe.batch_norm and config.training.accumulate_steps > 1:  # by parts
+    if (recipe.batch_norm or recipe.cutmix) and config.training.accumulate_steps > 1:  # by parts
         values['accumulate_steps'] = config.training.accumulate_steps
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 

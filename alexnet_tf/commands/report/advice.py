@@ -158,26 +158,29 @@ def describe_confusions(pairs: error_analysis.Rows, sizes: Mapping[str, int]) ->
     return text, f'Predicted: {"; ".join(ways)}.'
 
 
-def describe_label_errors(suspects: int, training: int | None, held_out: ErrorRate) -> str:
+def describe_label_errors(suspects: int, training: int, held_out: ErrorRate) -> str:
     """Says how many labels to check, and how far to trust that.
 
     Args:
         suspects: Held-out images with a suspicious label.
-        training: Training images with one; None if they were not looked at.
+        training: Training images with one.
         held_out: The error rate on held-out images.
     """
     reason = 'most of them are' if held_out.error > _UNSURE else 'some of them are'
-    text = (
-        f'Check the labels of {suspects:,} of {held_out.images:,} held-out images: the network is '
-        f'sure of another class. Since it errs in {tables.format_percent(held_out.error)} of all, '
-        f'{reason} its own mistakes; the first are the most suspicious.'
-    )
-    if training:
-        text += (
-            f' It doubts {training:,} training labels, too, although it learnt from them; other '
-            'wrong ones it may have learnt by heart.'
+    texts = []
+    if suspects:
+        texts.append(
+            f'Check the labels of {suspects:,} of {held_out.images:,} held-out images: the network '
+            f'is sure of another class. Since it errs in {tables.format_percent(held_out.error)} '
+            f'of all, {reason} its own mistakes; the first are the most suspicious.'
         )
-    return text
+    if training:
+        texts.append(
+            f'{"It" if suspects else "The network"} doubts {training:,} training labels'
+            f'{", too" if suspects else ""}, although it learnt from them; other wrong ones it may '
+            'have learnt by heart.'
+        )
+    return ' '.join(texts)
 
 
 def describe_copies(counts: Mapping[str, int]) -> str:

@@ -148,7 +148,8 @@ def find_duplicates(findings: Findings) -> Step | None:
         )
         texts.append(near)
     compared = ' and '.join(f'{len(part.edges):,} of {part.total:,}' for part in sets)
-    detail = f'{path} lists pairs; {compared} held-out and training images were compared.'
+    kinds = 'held-out and training' if findings.training else 'held-out'
+    detail = f'{path} lists pairs; {compared} {kinds} images were compared.'
     text = ' '.join(filter(None, texts))
     return Step('Duplicates', text, detail, _show_pairs(findings, pairs, rows)) if text else None
 

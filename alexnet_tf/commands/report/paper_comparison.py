@@ -13,6 +13,7 @@ from input_pipeline import errors
 
 # The paper measures a change of one of these; all other settings must be equal for that.
 _ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
+_OTHER = ('activation', 'batch_norm', 'filters')  # which make a network not the paper's
 
 
 def run(config: schema.Config) -> None:
@@ -77,18 +78,18 @@ def _read_run(directory: pathlib.Path) -> Iterator[paper_tables.Result]:
         )
 
 
-def _list_changes(config: schema.Config) -> str:
-    """Lists how the network differs from the recipe's, as `name=value`."""
-    settings = dataclasses.asdict(build.resolve_recipe(config))
-    defaults = dataclasses.asdict(recipes.RECIPES[config.network.recipe])
-    return ' '.join(
-        f'{name}={settings[name]}' for name in _ABLATED if settings[name] != defaults[name]
-    )
+def _list_changes(config: schema.Config, names: Sequence[str] = _ABLATED) -> str:
+    """Lists how the network differs from the paper's, as `name=value`."""
+    recipe = build.resolve_recipe(config)
+    values = {name: getattr(recipe, name) for name in names}
+    changed = (name for name in names if values[name] != getattr(recipes.PAPER, name))
+    return ' '.join(f'{name}={values[name]}' for name in changed)
 
 
 def _classify(config: schema.Config) -> str:
     """Returns one of `paper_tables`' kinds, or how else the network differs from the paper's."""
-    changes, pretrained = _list_changes(config), bool(config.training.init_weights)
+    changes = _list_changes(config, (*_ABLATED, *_OTHER))
+    pretrained = bool(config.training.init_weights)
     if (width := build.resolve_recipe(config).width) != 1:
         return f'width={width:g} {changes}'
     kinds = {

@@ -21,7 +21,6 @@ _PRECISION_AT = (1, 10)
 _TRUE_NEIGHBOURS = 100  # of exact search, for the recall
 _RANKED_AT_ONCE = 1 << 24  # indices of whole rankings in memory
 _LOOKUP_FLIPS = 2
-_MAX_LOOKUP_BITS = 28
 _METRICS = (*(f'precision_at_{k}' for k in _PRECISION_AT), 'average_precision')
 
 
@@ -112,7 +111,7 @@ def _create_methods(
             name, query_codes = f'{kind}, autoencoder, {bits} bits', coder.encode(queries[kind])
             hamming = search.HammingSearch(codes, engine)
             yield _Method(name, codes.shape[1], hamming, query_codes)
-            if kind == features and engine == 'faiss' and bits <= _MAX_LOOKUP_BITS:
+            if kind == features and engine == 'faiss' and bits <= search.MAX_LOOKUP_BITS:
                 lookup = search.HashLookup(codes, bits=bits, flips=_LOOKUP_FLIPS)
                 yield _Method(f'{name}, looked up', codes.shape[1], lookup, query_codes)
         vectors = indexes[features].vectors

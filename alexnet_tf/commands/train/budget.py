@@ -18,6 +18,7 @@ from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import alexnet, flops, placement, recipes
 from alexnet_tf.runs import build, run_directory, training_data
 from alexnet_tf.training import distribution, schedule
+from input_pipeline import files
 from input_pipeline.records import manifests
 
 FLAGFILE = 'settings.cfg'  # in the run directory
@@ -152,7 +153,7 @@ def write_flagfile(config: schema.Config) -> pathlib.Path:
     training = dataclasses.replace(config.training, minutes=0.0)
     path = pathlib.Path(config.run_dir) / FLAGFILE
     lines = serialization.to_flags(dataclasses.replace(config, training=training), 'train')
-    path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+    files.write_atomically(path, ''.join(f'{line}\n' for line in lines).encode())
     return path
 
 

@@ -133,7 +133,8 @@ def fit(
     targets = (1 - label_smoothing) * np.eye(num_classes) + label_smoothing / num_classes
     views = features.shape[1]
     targets = np.repeat(targets[labels].astype(np.float32), views, axis=0)
-    is_held_out = np.repeat(np.arange(len(labels)) % _HELD_OUT == _HELD_OUT - 1, views)
+    every = min(_HELD_OUT, len(labels))
+    is_held_out = np.repeat(np.arange(len(labels)) % every == every - 1, views)
     counts = None  # of each row as so many
     if class_weights is not None:
         counts = np.repeat(class_weights[labels].astype(np.float32), views)
@@ -146,14 +147,16 @@ def fit(
 def _choose_decay(
     rows: np.ndarray, targets: np.ndarray, counts: np.ndarray | None, is_held_out: np.ndarray
 ) -> float:
-    """Chooses the weight decay with the lowest error on the rows held out."""
+    """Chooses the weight decay with the lowest error on the rows held out, or the first."""
+    held_out = None if counts is None else counts[is_held_out]
+    if is_held_out.all() or (held_out is not None and not held_out.any()):
+        return _DECAYS[0]
 
     def compute_error(decay: float) -> float:
         kept = None if counts is None else counts[~is_held_out]
         weights = _minimise(rows[~is_held_out], targets[~is_held_out], kept, decay)
         predicted = (rows[is_held_out] @ weights).argmax(1)
         is_wrong = predicted != targets[is_held_out].argmax(1)
-        held_out = None if counts is None else counts[is_held_out]
         return float(np.average(is_wrong, weights=held_out))
 
     return min(_DECAYS, key=compute_error)

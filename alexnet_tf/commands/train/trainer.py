@@ -88,7 +88,7 @@ class Trainer:
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
         """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
-        if state.step >= self.total_steps:
+        if state.step >= self.total_steps and not state.examples:  # and the last epoch has ended
             return None
         error, limit = state.train_error, training.stop_train_error
         is_learned = error is not None and error <= limit
@@ -98,7 +98,7 @@ class Trainer:
             self.recipe,
             state.validation_errors,
             patience_epochs=training.patience_epochs,
-            share_done=(state.step + 0.5) / self.total_steps,
+            share_done=(min(state.step, self.total_steps - 1) + 0.5) / self.total_steps,
         )
 
     def train_one_epoch(
@@ -196,8 +196,10 @@ class Trainer:
 
     def is_validated(self, state: state_lib.TrainingState) -> bool:
         """Returns whether validation follows the present epoch, as it does the last one."""
-        every = self.config.training.validate_every_epochs
-        return state.step >= self.total_steps or (state.epoch + 1) % every == 0
+        training = self.config.training
+        is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
+        is_last = state.step >= self.total_steps or is_learned
+        return is_last or (state.epoch + 1) % training.validate_every_epochs == 0
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""
@@ -296,5 +298,6 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        if not training_data.is_order_fixed(self.config):
+        is_read = state.step >= self.total_steps  # only validation is missing
+        if not is_read and not training_data.is_order_fixed(self.config):
             state.restart_epoch()  # its order is random: which examples were read is unknown

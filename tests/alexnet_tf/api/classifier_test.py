@@ -1,7 +1,9 @@
 """A trained network as one object: the command line's results, for whatever holds images."""
 
+import dataclasses
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -295,6 +297,25 @@ def test_evaluation_names_a_missing_split_and_labels(trained, records):
         dataset = tf.data.Dataset.from_tensor_slices((pixels, labels))
         with pytest.raises(errors.UsageError, match='an integer label from 0 to 1'):
             trained.evaluate(dataset)
+    dataset.class_names = [*'abcdef']
+    with pytest.raises(errors.DataError, match='the classes a, b, c, d and 2 more; the network'):
+        trained.evaluate(dataset)
+
+
+def test_a_data_set_may_name_classes_by_their_labels_alone(trained, monkeypatch):
+    run = dataclasses.replace(trained._run, names=('cat house cat', 'dog toy dog'))
+    monkeypatch.setattr(trained, '_run', run)
+    for names in (['cat', 'dog'], list(run.names)):
+        dataset = tf.data.Dataset.from_tensors((tf.zeros([2, 80, 80, 3], tf.uint8), [0, 1]))
+        dataset.class_names = names
+        assert 0 <= trained.evaluate(dataset)['top1_error'] <= 1
+
+
+def test_in_a_folder_only_images_are_classified(trained, inputs, tmp_path):
+    folder = shutil.copytree(inputs, tmp_path / 'folder')
+    (folder / 'README.md').write_text('no image')
+    (folder / 'labels.csv').write_text('a.jpg,cat')
+    assert len(trained.predict(folder)) == len(trained.predict(inputs)) == 2
 
 
 def test_a_directory_without_a_run_is_named(tmp_path, run_dir):

@@ -14,6 +14,7 @@ from alexnet_tf.api import errors
 from alexnet_tf.api import images as images_lib
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build
+from input_pipeline import python_functions
 from input_pipeline.batches import datasets, preprocessing
 from input_pipeline.images import rendering
 from input_pipeline.records import converting, manifests
@@ -31,7 +32,8 @@ def read_folder(*arguments, **settings):
 
 
 def test_a_folder_is_read_by_class_as_records_are(shared_folder):
-    dataset = read_folder(shared_folder, shuffle=False, batch_size=5)
+    sizes = {'batch_size': np.int64(5), 'image_size': np.int32(28)}
+    dataset = read_folder(shared_folder, shuffle=False, **sizes)
     assert dataset.class_names == ['cat', 'dog']
     assert len(dataset) == 5
     images, labels = collect(dataset)
@@ -124,6 +126,22 @@ def test_an_unreadable_file_is_named(folder, read_image, content, message):
         read_image(path)
 
 
+def test_a_folder_of_splits_has_no_classes_of_their_names(shared_folder, tmp_path):
+    for name in ('train', 'val'):
+        shutil.copytree(shared_folder, tmp_path / name)
+    with pytest.raises(errors.DataError, match='has train/ and val/, which are no classes'):
+        read_folder(tmp_path)
+    train, _ = read_folder(tmp_path, validation_split=0.5, subset='both')
+    assert len(train.file_paths) == 24
+
+
+def test_iterators_over_a_folder_end_before_the_interpreter(shared_folder):
+    register = python_functions._free_iterators_at_exit
+    register.cache_clear()
+    read_folder(shared_folder)
+    assert register.cache_info().currsize == 1
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
@@ -131,6 +149,7 @@ def test_an_unreadable_file_is_named(folder, read_image, content, message):
         ({'validation_split': 1.5, 'subset': 'both'}, 'expected a share between 0 and 1'),
         ({'validation_split': 0.2, 'subset': 'train'}, 'expected one of training, validation'),
         ({'image_size': (28, 32)}, 'expected the side of a square'),
+        ({'image_size': True}, 'expected the side of a square'),
         ({'batch_size': 0}, 'batch_size=0: expected an integer from 1'),
         ({'label_mode': 'binary'}, 'label_mode='),
     ],

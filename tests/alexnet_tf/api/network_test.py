@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import alexnet_tf
+from alexnet_tf.api import network
 from alexnet_tf.models import alexnet, recipes
 from input_pipeline import errors
 
@@ -162,6 +163,20 @@ def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_image
     start = (mean_image.shape[0] - 67) // 2
     expected = mean_image[start:, start:][:67, :67].reshape(-1, 3).astype(np.float64).mean(axis=0)
     np.testing.assert_allclose(model.get_layer('mean_subtraction').mean, expected, rtol=1e-9)
+
+
+def test_the_mean_of_a_run_is_that_of_the_part_of_the_image_that_a_view_shows(tmp_path):
+    """`modern` sees the central 224 rows, at 160."""
+    squares = ((np.arange(256) - 127.5) ** 2 / 64).astype(np.float32)
+    np.save(tmp_path / 'mean_image.npy', np.broadcast_to(squares[:, None, None], (256, 256, 3)))
+    mean = network._find_mean(tmp_path, recipes.MODERN)
+    np.testing.assert_allclose(mean, squares[16:-16].mean(), rtol=0.01)
+
+
+def test_a_recipe_that_trains_at_another_size_takes_images_of_both():
+    model = alexnet_tf.AlexNet(recipe='modern', width=0.1, classes=2)
+    for size in (recipes.MODERN.crop_size, recipes.MODERN.training_crop_size):
+        assert model(np.zeros((1, size, size, 3), np.float32)).shape == (1, 2)
 
 
 def test_a_run_with_other_classes_is_refused(run, like_run):

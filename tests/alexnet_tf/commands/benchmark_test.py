@@ -53,6 +53,12 @@ def test_the_table_by_layer_has_a_row_for_every_layer(run):
 
 
 @pytest.mark.slow
+def test_a_network_that_trains_at_another_size_is_measured_at_that_of_inference(run):
+    flags = '--benchmark=inference', '--recipe=modern', '--crop_size=64', '--training_crop_size=48'
+    assert 'images/s' in run(*flags, '--runs=1')
+
+
+@pytest.mark.slow
 def test_the_smallest_possible_crop_is_measured(measure):
     assert measure('--crop_size=40', '--pool_size=2', '--runs=1')['images_per_sec'] > 0
 

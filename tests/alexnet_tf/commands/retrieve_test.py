@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from alexnet_tf.models import alexnet
+from alexnet_tf.models import features
 from alexnet_tf.retrieval import binary_codes
 from alexnet_tf.runs import loading
 from input_pipeline.batches import datasets
@@ -54,7 +54,7 @@ def test_features_are_the_last_hidden_layer_of_the_central_view(command, data, i
     parts = sorted((indexed / 'index' / 'train-features').glob('vectors-*.npy'))
     vectors = np.concatenate([np.load(part) for part in parts])
     np.testing.assert_allclose(vectors, expected, rtol=1e-4, atol=1e-5)
-    assert alexnet.build_feature_extractor(trained.model).output.shape[1] == vectors.shape[1]
+    assert features.build_feature_extractor(trained.model).output.shape[1] == vectors.shape[1]
 
 
 @pytest.mark.parametrize(

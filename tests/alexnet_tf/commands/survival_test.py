@@ -14,7 +14,7 @@ SCRIPT = pathlib.Path(__file__).parents[3] / 'benchmarks' / 'survival.py'
 POINTS = (
     'writing:2:KILL',  # while the first checkpoint is written
     'row:1:KILL',  # after an epoch's row, before its checkpoint
-    'trained:8:TERM',  # after the last step
+    'trained:11:TERM',  # after the last of 12 steps
 )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models import features as features_lib
 
 # Parameters by layer, both columns: paper, section 3.5, counted by hand.
 PARAMETERS = {
@@ -141,7 +142,7 @@ def test_caffes_initial_values_are_its_own():
 def test_the_feature_extractor_gives_both_columns_of_the_last_hidden_layer():
     model = alexnet.build(recipes.PAPER.replace(crop_size=67), num_classes=3, width=1 / 64)
     images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
-    features = alexnet.build_feature_extractor(model)(images).numpy()
+    features = features_lib.build_feature_extractor(model)(images).numpy()
     assert features.shape == (2, 64)
     fc8 = model.get_layer('fc8')
     logits = 0.5 * features @ fc8.kernel.numpy() + fc8.bias.numpy()  # dropout scales at test time

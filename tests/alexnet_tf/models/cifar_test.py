@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from alexnet_tf.models import alexnet, cifar, flops, recipes
+from alexnet_tf.models import cifar, flops, recipes
+from alexnet_tf.models import features as features_lib
 
 RANDOM = np.random.default_rng(0)
 
@@ -128,7 +129,7 @@ def test_logits_equal_numpys(name, overrides, forward, function):
 def test_features_are_the_inputs_of_the_last_layer():
     model = build('figure1')
     images = RANDOM.normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
-    features = alexnet.build_feature_extractor(model)(images)
+    features = features_lib.build_feature_extractor(model)(images)
     layer = model.get_layer('fc4')
     logits = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
     np.testing.assert_allclose(logits, model(images), atol=1e-5)

@@ -41,6 +41,9 @@ def test_unknown_recipes_fields_and_orders_are_refused():
         recipes.PAPER.replace(alpha=1)
     with pytest.raises(ValueError, match='conv2_order=pool: expected relu, norm and pool, as relu'):
         recipes.PAPER.replace(conv2_order='pool')
+    for name, value in (('columns', 3), ('removed_layer', 'conv2'), ('pool_rounding', 'round')):
+        with pytest.raises(ValueError, match=f'{name}={value!r}: expected one of '):
+            recipes.PAPER.replace(**{name: value})
 
 
 def test_weight_decay_multiples_are_the_small_networks_layers():

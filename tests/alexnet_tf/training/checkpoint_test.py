@@ -198,3 +198,12 @@ def test_another_state_at_the_same_step_replaces_the_checkpoint(tmp_path):
     path, restored = checkpoint.find_newest(tmp_path), variables(0)
     checkpoint.restore(path, restored)
     assert restored[0].numpy().max() == 9
+
+
+def test_the_same_state_leaves_the_checkpoint_as_it_is(tmp_path, monkeypatch):
+    """An epoch without validation has NaN as its error, which equals nothing."""
+    state = {'step': 1, 'epoch': 1, 'validation_errors': [float('nan')]}
+    path = checkpoint.save(tmp_path, variables(1), state)
+    monkeypatch.setattr(checkpoint, '_write', None)
+    assert checkpoint.save(tmp_path, variables(1), state) == path
+    assert checkpoint.find_newest(tmp_path) == path

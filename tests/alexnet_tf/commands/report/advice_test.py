@@ -72,6 +72,8 @@ def test_suspicious_labels_of_a_weak_network_are_mostly_its_mistakes(error, expe
     assert expected in text
     assert 'training' not in text
     assert '3 training labels' in advice.describe_label_errors(12, 3, ErrorRate(error, 500))
+    text = advice.describe_label_errors(0, 3, ErrorRate(error, 500))
+    assert text.startswith('The network doubts 3 training labels, although')
 
 
 def test_copies_are_counted_by_what_they_mean():

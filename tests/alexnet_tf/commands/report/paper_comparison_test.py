@@ -84,6 +84,8 @@ def test_measured_rows_are_beside_the_papers(create_run, print_table):
     create_run('tuned', [(*ten, 0.395, 0.16)], '--init_weights=x')
     other = tables.read_csv(a / 'results.csv')[1] | {'manifest_sha256': 'a' * 64, 'top1_error': 0.9}
     tables.append_csv(a / 'results.csv', other)  # evaluated on other images
+    create_run('caffenet', [(*ten, 0.101, 0.05)], '--recipe=caffenet')
+    create_run('tanh', [(*ten, 0.102, 0.05)], '--activation=tanh')
     lines = print_table('ilsvrc2012')
     by_name = {line.split('  ')[0]: line for line in lines}
     assert '40.7' in by_name['1 CNN']

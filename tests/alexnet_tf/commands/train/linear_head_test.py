@@ -24,6 +24,20 @@ def test_classes_that_a_hyperplane_separates_are_separated():
     np.testing.assert_array_equal(predicted, np.stack([labels[200:]] * 2, 1))
 
 
+@pytest.mark.parametrize('number', [2, 4])
+def test_few_images_are_classified(number):
+    features = np.eye(number, 5, dtype=np.float32)[:, None]
+    labels, weights = np.arange(number), np.ones(number)
+    for class_weights in (None, weights, weights * (labels < number - 1)):
+        kernel, bias, decay = linear_head.fit(
+            features, labels, num_classes=number, class_weights=class_weights
+        )
+        assert np.isfinite(kernel).all()
+        assert decay in (1, 0.1, 0.01, 0.001)
+    kernel, bias, _ = linear_head.fit(features, labels, num_classes=number)
+    np.testing.assert_array_equal(classify(features, kernel, bias)[:, 0], labels)
+
+
 def test_the_fit_is_at_the_minimum_of_the_smoothed_cross_entropy():
     """At the minimum, gradients vanish: the mean prediction of a class is its mean target."""
     random = np.random.default_rng(2)

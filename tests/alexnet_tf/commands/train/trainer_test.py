@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import types
 
 import numpy as np
@@ -81,6 +82,38 @@ def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_p
         training.train(state, signals.StopRequest())
     assert raised.value.exit_code == 4
     assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
+
+
+def test_a_run_that_is_stopped_after_its_last_step_is_validated_when_it_resumes(
+    config_of, idle, tmp_path, rows
+):
+    stop, config = signals.StopRequest(), config_of(tmp_path, '--epochs=1')
+    training = idle(train.create_trainer(config))
+    state, step = train.resume_or_create(training), training.learner.step
+
+    def stop_at_the_end(*batch):
+        stop.number = signal.SIGTERM if state.step == training.total_steps - 1 else 0
+        return step(*batch)
+
+    learner = dataclasses.replace(training.learner, step=stop_at_the_end)
+    with pytest.raises(signals.Stopped):
+        dataclasses.replace(training, learner=learner).train(state, stop)
+    assert checkpoint.read_state(training.find_newest_checkpoint())['examples'] == 14
+    assert not (tmp_path / 'summary.csv').exists()
+    training.train(train.resume_or_create(training), signals.StopRequest())
+    ((row,), newest) = rows(tmp_path), checkpoint.find_newest(tmp_path / 'checkpoints')
+    assert (row['epoch'], float(row['learning_rate'])) == ('1', 0.01)
+    assert 0 <= float(row['validation_top1_error']) <= 1
+    assert newest.name == 'step-00000004.epoch-0001'
+
+
+def test_an_epoch_that_reaches_the_given_train_error_is_validated(config_of, idle, tmp_path, rows):
+    """Its training error is 1; validation would follow the third epoch."""
+    flags = '--stop_train_error=1', '--validate_every_epochs=3'
+    training = idle(train.create_trainer(config_of(tmp_path, *flags)))
+    training.train(train.resume_or_create(training), signals.StopRequest())
+    assert [row['epoch'] for row in rows(tmp_path)] == ['1']
+    assert checkpoint.find_newest(tmp_path / 'checkpoints').name == 'step-00000004.epoch-0001'
 
 
 @pytest.mark.slow

@@ -1,0 +1,23 @@
+"""A version that fails leaves nothing, whatever was written beside it."""
+
+import numpy as np
+import pytest
+
+from alexnet_tf.export import requests, saved_model
+
+
+def test_other_formats_of_a_version_that_fails_are_removed(tmp_path, monkeypatch):
+    def write_one_and_fail(_, path):
+        path.with_name(f'{path.name}.tflite').write_bytes(b'whole')
+        raise ValueError('the next one fails')
+
+    monkeypatch.setattr(saved_model, 'save', lambda *_: None)
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)
+    monkeypatch.setattr(requests, 'write_warmup_requests', lambda *_: False)
+    monkeypatch.setattr(requests, 'describe_signatures', lambda *_: {})
+    (tmp_path / 'mine.tflite').write_bytes(b'a file of the user')
+    with pytest.raises(ValueError, match='the next one'):
+        saved_model.write(
+            tmp_path, None, {}, reference=([b''], np.zeros(1)), write_formats=write_one_and_fail
+        )
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == '.tflite'] == ['mine.tflite']
