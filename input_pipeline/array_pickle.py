@@ -127,8 +127,10 @@ def _from_buffer(data, dtype, shape, order) -> _Array:
     return array
 
 
-def _encode_latin1(text: str, _: str = 'latin1') -> bytes:
-    return text.encode('latin1')
+def _encode_latin1(text: str, _: str = 'latin1') -> str:
+    if not isinstance(text, str):
+        raise Refused(f'a {type(text).__name__} that is encoded as text')
+    return text  # of an array: it encodes the text once, however often it is referred to
 
 
 # Old and new releases of NumPy differ in names; `_codecs.encode` makes bytes in protocol 2.
@@ -166,23 +168,23 @@ class _Unpickler(pickle._Unpickler):
         return self._persistent_load(pid)
 
     def load_setitem(self):
-        _check_keys(self.stack[-2:-1])
+        check_keys(self.stack[-2:-1])
         super().load_setitem()
 
     def load_setitems(self):
-        _check_keys(self.stack[::2])
+        check_keys(self.stack[::2])
         super().load_setitems()
 
     def load_dict(self):
-        _check_keys(self.stack[::2])
+        check_keys(self.stack[::2])
         super().load_dict()
 
     def load_additems(self):
-        _check_keys(self.stack)
+        check_keys(self.stack)
         super().load_additems()
 
     def load_frozenset(self):
-        _check_keys(self.stack)
+        check_keys(self.stack)
         super().load_frozenset()
 
     dispatch[pickle.SETITEM[0]] = load_setitem
@@ -192,7 +194,12 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.FROZENSET[0]] = load_frozenset
 
 
-def _check_keys(keys: Iterable[Any]) -> None:
+def check_keys(keys: Iterable[Any]) -> None:
+    """Refuses keys of a dictionary or members of a set that are no plain values, see `_Unpickler`.
+
+    Raises:
+        Refused: There is one.
+    """
     for key in keys:
         if not isinstance(key, str | bytes | int | float | None):
             raise Refused(f'a key that is a {type(key).__name__}')

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
@@ -32,6 +32,16 @@ def suggest(name: str, known: Iterable[str], prefix: str = '') -> str:
     """
     close = difflib.get_close_matches(name, known, n=2)
     return f' Did you mean {" or ".join(prefix + other for other in close)}?' if close else ''
+
+
+def join_some(names: Sequence[str], most: int = 5) -> str:
+    """Joins the first names for a message, and counts the others.
+
+    >>> join_some(['a', 'b', 'c', 'd'], most=2)
+    'a, b and 2 more'
+    """
+    more = f' and {len(names) - most:,} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
 
 
 def describe(error: Exception) -> str:

@@ -130,8 +130,10 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
 
 def write_csv(path: str | os.PathLike, rows: Iterable[Sequence]) -> None:
     """Writes a CSV file atomically, the header first; file names need not be valid Unicode."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows(rows)
+    rows, text = list(rows), io.StringIO()
+    has_returns = any('\r' in str(cell) for row in rows for cell in row)  # not quoted otherwise
+    quoting = csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator='\n', quoting=quoting).writerows(rows)
     write_atomically(path, text.getvalue().encode(errors='surrogateescape'))
 
 

@@ -22,7 +22,6 @@ from input_pipeline import errors, files
 from input_pipeline.records import manifests
 
 _BATCH_SIZE = 128  # as --eval_batch_size
-_NAMED = 4  # classes in a message
 
 
 @settings_lib.name_arguments()
@@ -197,8 +196,8 @@ class Classifier:
             names = tuple(getattr(data, 'class_names', self._run.names))
             if names not in (self._run.names, self._run.classes):
                 raise errors.DataError(
-                    f'data: a data set of the classes {_shorten(names)}; the network knows '
-                    f'{_shorten(self._run.names)}. Labels must count the same classes.'
+                    f'data: a data set of the classes {errors.join_some(names)}; the network knows '
+                    f'{errors.join_some(self._run.names)}. Labels must count the same classes.'
                 )
             return self._inference.evaluate_dataset(data, views, batch_size)
         directory = os.fspath(data)
@@ -295,13 +294,3 @@ class Classifier:
         copy = loading.load_run(self._config, path=path, precision=precision)
         copy.model.set_weights(self._run.model.get_weights())
         return copy
-
-
-def _shorten(names: Sequence[str]) -> str:
-    """Joins the first names of classes.
-
-    >>> _shorten([*'abcdef'])
-    'a, b, c, d and 2 more'
-    """
-    more = f' and {len(names) - _NAMED:,} more' if len(names) > _NAMED else ''
-    return ', '.join(names[:_NAMED]) + more

@@ -12,7 +12,6 @@ import numpy as np
 
 from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import build
 from input_pipeline import errors
 
 _FUNCTIONS = ('prepare', 'train')  # whose names are values of --mode
@@ -35,7 +34,7 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
     if isinstance(recipe := values.get('recipe'), recipes.Recipe):
         get_recipe(recipe.name)  # checks it
         settings = {setting: value for setting, value in values.items() if value is not None}
-        values = build.list_overrides(recipe) | settings | {'recipe': recipe.name}
+        values = recipe.list_overrides() | settings | {'recipe': recipe.name}
     known = {
         field.name: field
         for section in fields.get_sections(schema.Config).values()

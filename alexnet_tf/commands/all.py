@@ -3,9 +3,10 @@
 import pathlib
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
+from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.runs import image_index, run_directory
+from alexnet_tf.runs import build, image_index, run_directory
 from input_pipeline.records import manifests
 
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
@@ -19,12 +20,17 @@ def run(config: schema.Config) -> str:
     Returns:
         The `--mode` that comes next.
     """
+    # Before minutes are spent on preparing, and hours on training.
     if config.training.minutes and not run_directory.holds_run(pathlib.Path(config.run_dir)):
-        budget.check_open_end(config)  # before minutes are spent on preparing
+        budget.check_open_end(config)
+        recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
+        budget.check_schedule(recipe, '--minutes')
+    export.check_settings(config)
     if config.data.source_dir or not image_index.detect_images(config.data):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
     config = choose_views(fine_tuning.choose_settings(config))
+    selection.check_split(image_index.load_manifest(config), config.evaluation.split, '--split')
     for command in (train, evaluate, export, report):
         command.run(config)
     return 'predict'

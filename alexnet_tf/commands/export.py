@@ -44,9 +44,8 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
         UsageError: The version exists, or a package for `--export_also` is not installed.
         DataError: There is no trained network, or the export does not compute what it does.
     """
+    check_settings(config)  # before the network is loaded
     settings, export_dir = config.export, run_directory.get_export_dir(config)
-    _check_packages(settings.export_also)
-    saved_model.resolve_path(export_dir, settings.export_version)  # before the network is loaded
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
     trained = load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
@@ -83,8 +82,14 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     return exported.path
 
 
-def _check_packages(kinds: Sequence[str]) -> None:
-    for kind in kinds:
+def check_settings(config: schema.Config) -> None:
+    """Checks what can be known of an export before there is a network.
+
+    Raises:
+        UsageError: The version exists, or a package for `--export_also` is not installed.
+    """
+    saved_model.resolve_path(run_directory.get_export_dir(config), config.export.export_version)
+    for kind in config.export.export_also:
         if package := formats.find_missing_package(kind):
             raise fields.UsageError(
                 f'--export_also={kind} requires {package}, which is not installed. Run '

@@ -50,12 +50,13 @@ def run(config: schema.Config) -> str:
         return ''
     copies_dir = _choose_copies_dir(data)
     with locks.acquire(files.as_path(data.data_dir)):
+        files.remove_temporary(files.as_path(data.data_dir))  # that a killed process left
         try:
             source = _find_images(config, kind, copies_dir)
             manifest = _prepare(config, source)
         finally:
             entries.remove_copies(_unfinished_dir(data))
-            with contextlib.suppress(OSError):  # unfinished shards are kept
+            with contextlib.suppress(OSError, ValueError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()
     _print_summary(manifest, known_warnings=_list_warnings(source))
     if manifest.layout.encoding == references.ENCODING:
@@ -230,8 +231,13 @@ def _print_summary(manifest: manifests.Manifest, known_warnings: Sequence[str] =
 
 
 def _check_separate(data: schema.Data) -> None:
-    """Refuses records inside the folder of images, where they would be taken for images."""
+    """Refuses records among images, where they would be taken for images."""
     if not data.source_dir:
+        if not data.dataset and image_index.detect_images(data):
+            raise fields.UsageError(
+                f'--data_dir={data.data_dir}: it holds images, which train reads as they lie. To '
+                'prepare them, give them as --source_dir, and another --data_dir.'
+            )
         return
     source, records = map(_resolve, (data.source_dir, data.data_dir))
     if records.is_relative_to(source) and source.is_dir():

@@ -61,7 +61,7 @@ def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:
         return {}
     base = _find_base(source)
     data_dir = os.path.join(base, 'data', name)
-    if _is_within(data_dir, source):  # images in data/photos
+    if is_within(data_dir, source):  # images in data/photos
         data_dir += '-records'
     return {'data_dir': data_dir, 'run_dir': os.path.join(base, 'runs', name)}
 
@@ -80,18 +80,22 @@ def name_index(place: str) -> str:
         return os.path.join('data', f'{name}-index')
     directory = os.path.join(_find_base(place), 'data', f'{_get_name(place)}-index')
     # Of images in a folder data.
-    return os.path.basename(directory) if _is_within(directory, place) else directory
+    return os.path.basename(directory) if is_within(directory, place) else directory
 
 
 def _get_name(source: str) -> str:
     name = os.path.basename(os.path.abspath(source))
-    return (os.path.isfile(source) and name.partition('.')[0]) or name
+    if not os.path.isfile(source):
+        return name
+    stem, suffix = os.path.splitext(name)  # a list may be one of several, as fold.1.csv
+    return stem if suffix.lower() == '.csv' else name.partition('.')[0] or name
 
 
 def _find_base(source: str) -> str:
     """Finds a directory that is not among the images, where all would be taken for classes."""
-    return os.path.relpath(os.path.join(source, '..')) if _is_within('.', source) else ''
+    return os.path.relpath(os.path.join(source, '..')) if is_within('.', source) else ''
 
 
-def _is_within(path: str, directory: str) -> bool:
+def is_within(path: str, directory: str) -> bool:
+    """Returns whether a path is in a directory, or is it."""
     return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(directory).resolve())

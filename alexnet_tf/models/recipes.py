@@ -9,6 +9,7 @@ is loaded. How an image file becomes a square is a matter of the records, see `r
 """
 
 import dataclasses
+from typing import Any
 
 from input_pipeline import errors
 
@@ -264,6 +265,20 @@ class Recipe:
             hint = errors.suggest(name, known)
             raise TypeError(f'{name}: a recipe has no such hyperparameter.{hint}')
         return dataclasses.replace(self, **changes)
+
+    def list_overrides(self) -> dict[str, Any]:
+        """Lists the settings that make the recipe of this name into this one.
+
+        Example:
+        >>> MODERN.replace(crop_size=192).list_overrides()
+        {'crop_size': 192, 'training_crop_size': 128}
+        """
+        named = self.from_name(self.name)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        changed = {name: value for name, value in values.items() if value != getattr(named, name)}
+        if 'crop_size' in changed and self.training_crop_size:  # which it alone would replace
+            changed['training_crop_size'] = self.training_crop_size
+        return changed
 
     @property
     def window_size(self) -> int:

@@ -204,24 +204,6 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     return recipe
 
 
-def list_overrides(recipe: recipes.Recipe) -> dict[str, Any]:
-    """Lists the settings that, with the recipe of its name, `resolve_recipe` makes this one of.
-
-    >>> list_overrides(recipes.MODERN.replace(crop_size=192))
-    {'crop_size': 192, 'training_crop_size': 128}
-    """
-    named = recipes.Recipe.from_name(recipe.name)
-    names = [field.name for field in dataclasses.fields(recipe)]
-    changed = {
-        name: getattr(recipe, name)
-        for name in names
-        if getattr(recipe, name) != getattr(named, name)
-    }
-    if 'crop_size' in changed and recipe.training_crop_size:  # which it would replace
-        changed['training_crop_size'] = recipe.training_crop_size
-    return changed
-
-
 def _check_training_size(recipe: recipes.Recipe) -> None:
     size, pad = recipe.training_crop_size, alexnet.compute_padding
     is_open = recipe.global_pooling and recipe.pool_rounding == 'floor'

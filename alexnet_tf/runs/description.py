@@ -80,7 +80,7 @@ def find(file: weight_file.WeightFile) -> Description | None:
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
     """Lists the network's settings: the recipe's name, and where it differs from the recipe."""
     known = {field.name for field in fields.list_settings(schema.Network)}
-    overrides = build.list_overrides(trained.recipe)
+    overrides = trained.recipe.list_overrides()
     changed = {name: value for name, value in overrides.items() if name in known}
     return {'recipe': trained.recipe.name, 'precision': trained.precision, **changed}
 

@@ -22,6 +22,7 @@ from input_pipeline.sources import detection, entries, folder, listing, sample_i
 from input_pipeline.sources import tfds as tfds_lib
 
 _SECTION = schema.Data()  # the defaults
+_SPLITS = 'train_split', 'validation_split'  # kept only if given, as in older indexes
 # Any of these is of prepared records, even if others are lost.
 _OF_RECORDS = (manifests.MANIFEST, manifests.STATISTICS, writing.UNFINISHED_DIR)
 
@@ -114,7 +115,8 @@ def collect_settings(config: schema.Config) -> dict[str, Any]:
             f'--statistics={statistics}: expected a number of images from 1, '
             f'{known_statistics.IMAGENET}, or a file.'
         )
-    return {
+    splits = {name: getattr(config.data, name) for name in _SPLITS if getattr(config.data, name)}
+    return splits | {
         'record_encoding': references.ENCODING,
         'validation_fraction': config.data.validation_fraction,
         'shard_examples': config.data.shard_examples,
@@ -141,6 +143,7 @@ def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
     with locks.acquire(directory, wait=True):
         if (directory / manifests.MANIFEST).exists():
             return directory
+        files.remove_temporary(directory)  # copies of images that a killed process left
         source = image_sources.find_images(data, kind, directory)
         source = dataclasses.replace(source, root=find_root(data, directory))
         print(f'{config.mode}: {source.description}', flush=True)
@@ -175,11 +178,18 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
     directory, kept = manifest.directory, manifest.settings
     place = dataclasses.replace(data, **_name_source(data.data_dir))
     root = find_root(place, directory)
-    if manifest.layout.root != root:
+    known = snapshots.read_place(directory)  # '' where it cannot change
+    if manifest.layout.root != root or (known and known != os.path.abspath(data.data_dir)):
         raise errors.DataError(
-            f'{directory} is the index of images in {manifest.layout.root or "records"}, not in '
-            f'{root}. Delete it, or work in another directory.'
+            f'{directory} is the index of images in {known or manifest.layout.root or "records"}, '
+            f'not in {data.data_dir}. Delete it, or work in another directory.'
         )
+    if data.source not in ('auto', sample_images.NAME, manifest.source):
+        raise fields.UsageError(
+            f'--source={data.source}: {directory} was built as {manifest.source}. Leave the flag '
+            'out, or delete that directory.'
+        )
+    kept = dict.fromkeys(_SPLITS, '') | kept
     wanted = collect_settings(schema.Config(data=data))
     usual = rendering.Rendering.from_settings(kept)
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
@@ -189,7 +199,7 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
         if is_given and name in kept and kept[name] != value:
             raise fields.UsageError(
                 f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
-                f'{kept[name]}. Leave the flag out, or delete that directory.'
+                f'{kept[name] or "the default"}. Leave the flag out, or delete that directory.'
             )
     check_statistics(data.statistics, manifest)
 

@@ -2,7 +2,7 @@
 
 import datetime
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import intervals, provenance, tables
@@ -59,9 +59,19 @@ def append(directory: pathlib.Path, row: Mapping[str, object]) -> None:
     tables.append_csv(directory / RESULTS, row)
 
 
-def append_if_new(directory: pathlib.Path, row: Mapping[str, object]) -> None:
-    """Appends a row unless the newest results say the same about the same checkpoint."""
-    if not any(_is_same(known, row) for known in read_newest(directory)):
+def append_if_new(
+    directory: pathlib.Path, row: Mapping[str, object], *, is_rounded: bool = False
+) -> None:
+    """Appends a row unless the newest results say the same about the same checkpoint.
+
+    Args:
+        directory: The run directory.
+        row: The row.
+        is_rounded: Whether it is of rounded probabilities, whose loss may be another: then any row
+            about the checkpoint is better.
+    """
+    scores = () if is_rounded else outputs.METRICS
+    if not any(_is_same(known, row, scores) for known in read_newest(directory)):
         append(directory, row)
 
 
@@ -74,9 +84,9 @@ def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
     return list(newest.values())
 
 
-def _is_same(known: Mapping[str, str], row: Mapping[str, object]) -> bool:
-    """Whether two rows differ in their time and rounding only."""
+def _is_same(known: Mapping[str, str], row: Mapping[str, object], scores: Sequence[str]) -> bool:
+    """Returns whether two rows differ in their time and rounding only, or in other scores."""
     names = ('weights', 'step', 'split', 'views', 'manifest_sha256')
     return all(known[name] == str(row[name]) for name in names) and all(
-        abs(float(known[name]) - row[name]) < _TOLERANCE for name in outputs.METRICS
+        abs(float(known[name]) - row[name]) < _TOLERANCE for name in scores
     )

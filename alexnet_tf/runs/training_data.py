@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields, resolution, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import image_index
 from input_pipeline import errors
@@ -23,6 +23,13 @@ _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 def load_manifest(config: schema.Config) -> manifests.Manifest:
     """Loads the manifest of `--data_dir`, or of its copy that `--cache` asks for."""
+    if image_index.detect_images(config.data) and resolution.is_within(
+        config.run_dir, config.data.data_dir
+    ):
+        raise fields.UsageError(
+            f'--run_dir={config.run_dir} lies in --data_dir={config.data.data_dir}, where its '
+            'files would be taken for images. Name a directory elsewhere.'
+        )
     manifest = image_index.load_manifest(config)
     if config.input.cache == 'none':
         return manifest

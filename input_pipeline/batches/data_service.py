@@ -107,7 +107,7 @@ def check_address(address: str, flag: str) -> None:
     """
     host, _, port = address.removeprefix(f'{PROTOCOL}://').rpartition(':')
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host.strip('[]'), int(port)), timeout=5).close()
     except (OSError, ValueError) as error:
         raise errors.DataError(
             f'{flag}={address}: no dispatcher answers ({error}). Expected grpc://HOST:PORT; start '

@@ -244,7 +244,7 @@ class EpochReader:
             order, copies = balancing.repeat_rows(order, tf.gather(draws, indices))
         skipped = tf.where(epoch == start[0], tf.cast(start[1] // self.lanes, tf.int64), 0)
         fill = tf.where(group == groups - 1, self._rows.count_missing(total, skipped), 0)
-        order, copies = _repeat_last(order, fill), _repeat_last(copies, fill)
+        order, copies = _add_first(order, fill), _add_first(copies, fill)
         rest = tf.maximum(skipped - begin, 0)
 
         def gather_chunk(order, copies, positions):
@@ -294,6 +294,7 @@ class EpochReader:
         return random_bits.permute(size, self.seed, *lanes, stream)
 
 
-def _repeat_last(rows, number) -> tf.Tensor:
-    """Adds the last of some rows a number of times; zeros, if there are none."""
-    return tf.concat([rows, tf.repeat(tf.concat([[0], rows], 0)[-1:], number)], 0)
+def _add_first(rows, number) -> tf.Tensor:
+    """Adds rows from the first one on, for batch normalisation not copies of one; zeros to none."""
+    which = tf.range(tf.cast(number, tf.int64)) % tf.maximum(tf.size(rows, tf.int64), 1)
+    return tf.concat([rows, tf.gather(tf.concat([rows, [0]], 0), which)], 0)

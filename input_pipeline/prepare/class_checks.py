@@ -10,7 +10,6 @@ from input_pipeline.sources import entries as entries_lib
 
 ClassCounts = dict[str, dict[str, int]]  # by class and split, the number of images
 
-_NAMED = 5  # classes in a message
 _WORD = re.compile(r'[^\W\d_]{3,}')  # in which another letter may be a mistake
 
 
@@ -55,8 +54,8 @@ def check_training_images(found: ClassCounts, readable: ClassCounts, place: str)
         problem = 'that can be read' if unreadable else 'but some in other splits'
         raise errors.DataError(
             f'there is no training image {problem} of the '
-            f'{"class" if len(missing) == 1 else "classes"} {_join(missing)} ({place}). Add '
-            'training images, or remove all images of what cannot be learned.'
+            f'{"class" if len(missing) == 1 else "classes"} {errors.join_some(missing)} ({place}). '
+            'Add training images, or remove all images of what cannot be learned.'
         )
 
 
@@ -76,12 +75,12 @@ def find_warnings(classes: ClassCounts) -> list[str]:
             problems.append((absent, f'no image in {split}, so nothing is known of its errors'))
     warnings = [
         f'{"one class has" if len(names) == 1 else f"{len(names):,} classes have"} {problem}: '
-        f'{_join(names)}'
+        f'{errors.join_some(names)}'
         for names, problem in problems
         if names
     ]
     if similar := find_similar_names(classes):
-        pairs = _join([f'{first} and {second}' for first, second in similar])
+        pairs = errors.join_some([f'{first} and {second}' for first, second in similar])
         warnings.append(f'names of classes differ in case or by a letter: {pairs}. Are they one?')
     return warnings
 
@@ -126,8 +125,3 @@ def _iter_letters(name: str) -> Iterator[tuple[int, int]]:
     """Where the letters of words are, and where their word ends; 'type A' has no word A."""
     for word in _WORD.finditer(name):
         yield from ((at, word.end()) for at in range(*word.span()))
-
-
-def _join(names: Sequence[str]) -> str:
-    more = f' and {len(names) - _NAMED:,} more' if len(names) > _NAMED else ''
-    return ', '.join(names[:_NAMED]) + more

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
 import pathlib
@@ -150,7 +151,8 @@ def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, s
     differences = {
         'source': manifest.source != source.name,
         'classes': manifest.classes != source.classes,
-        'record layout': manifest.layout != layout,
+        'place of the images': manifest.layout.root != layout.root,
+        'record layout': dataclasses.replace(manifest.layout, root=layout.root) != layout,
         'settings': _differs(manifest.settings, _collect_settings(source, settings)),
         'images': manifest.entries_sha256 != _hash_entries(source),
     }

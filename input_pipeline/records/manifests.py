@@ -209,7 +209,10 @@ def read(data_dir: str | pathlib.Path) -> Manifest:
             'Run --mode=prepare first, or name another --data_dir.'
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise errors.DataError(f'{path} is not a manifest ({error}). {_PREPARE_AGAIN}') from error
+        raise errors.DataError(
+            f'{path} is not a manifest of records ({error}). If the directory holds records, '
+            'delete it and prepare again; if it holds images, move that file elsewhere.'
+        ) from error
     if _hash_classes(manifest.classes) != class_hash:
         raise errors.DataError(f'{path}: the class names do not match their hash. {_PREPARE_AGAIN}')
     return manifest

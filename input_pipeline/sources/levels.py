@@ -5,6 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from input_pipeline import errors
 from input_pipeline.records import manifests
 from input_pipeline.sources import listing, splits
 
@@ -79,6 +80,4 @@ def _has_files(folder: pathlib.Path) -> bool:
 
 
 def _join(names: Iterable[str]) -> str:
-    names = sorted(names)
-    more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
-    return ', '.join(names[:_NAMED]) + more
+    return errors.join_some(sorted(names), _NAMED)

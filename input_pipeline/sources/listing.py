@@ -8,6 +8,7 @@ import os
 import pathlib
 import unicodedata
 from collections.abc import Iterator
+from typing import NoReturn
 
 from input_pipeline import errors, files, tally
 from input_pipeline.images import foreign_formats, headers
@@ -15,7 +16,7 @@ from input_pipeline.images import foreign_formats, headers
 _SYSTEM_NAMES = {  # of macOS, Windows, NAS systems and Linux, in lower case
     *('__macosx', 'thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', 'recycler'),
     *('system volume information', '@eadir', '#recycle', '@recycle', '#snapshot', '@tmp'),
-    *('lost+found', '__pycache__'),
+    *('lost+found', '__pycache__', 'icon\r'),
 }
 # Files with these suffixes are images whatever they hold; if it is something else, they are broken.
 _IMAGE_SUFFIXES = {
@@ -95,7 +96,7 @@ class Lister:
 
     def _walk(self, folder: pathlib.Path) -> Iterator[pathlib.Path]:
         visited = set()
-        for directory, subfolders, names in os.walk(folder, followlinks=True):
+        for directory, subfolders, names in os.walk(folder, onerror=_raise, followlinks=True):
             real = os.path.realpath(directory)
             if real in visited:  # links form a circle
                 subfolders.clear()
@@ -131,6 +132,10 @@ class Lister:
 def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Lists the files in a folder and its subfolders, sorted, without those of systems."""
     return Lister(folder).list_files(folder)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def is_hidden(name: str) -> bool:

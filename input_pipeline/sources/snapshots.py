@@ -32,6 +32,11 @@ def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> No
     files.write_csv(directory / FILE, [('path', 'bytes', 'modified'), *described])
 
 
+def read_place(directory: pathlib.Path) -> str:
+    """Reads the `place` that `write` was given."""
+    return _read(directory)[0][0]
+
+
 def find_change(directory: pathlib.Path) -> str:
     """Names the first file that is not as it was when the index was made.
 
@@ -41,9 +46,7 @@ def find_change(directory: pathlib.Path) -> str:
     Returns:
         What has changed, as 'PATH is new'; '' if nothing has.
     """
-    text = (directory / FILE).read_bytes().decode(errors='surrogateescape')
-    rows = list(csv.reader(io.StringIO(text, newline='')))[1:]
-    before = {path: tuple(values) for path, *values in rows}
+    before = {path: tuple(values) for path, *values in _read(directory)}
     for path, values in before.items():
         now = _describe(path)
         if now != values:
@@ -51,6 +54,11 @@ def find_change(directory: pathlib.Path) -> str:
     place = next(iter(before))
     present = _list_below(place) if os.path.isdir(place) else ()
     return next((f'{path} is new' for path in present if path not in before), '')
+
+
+def _read(directory: pathlib.Path) -> list[list[str]]:
+    text = (directory / FILE).read_bytes().decode(errors='surrogateescape')
+    return list(csv.reader(io.StringIO(text, newline='')))[1:]
 
 
 def _list_below(folder: str) -> list[str]:

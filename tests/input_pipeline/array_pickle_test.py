@@ -77,6 +77,8 @@ def test_a_memo_takes_no_more_memory_than_what_is_in_it():
 
 
 BUFFER = b'cnumpy._core.numeric\n_frombuffer\n(h\0h\1(J\0\0\x10\0tX\1\0\0\0CtR'
+ENCODED = b'c_codecs\nencode\nh\0X\6\0\0\0latin1\x86R'  # of the text
+PROTOCOL_2 = b'cnumpy\nndarray\n)R((J\0\0\x10\0th\1\x89' + ENCODED + b'tb'
 STATE = b'cnumpy\nndarray\n)R((J\0\0\x10\0th\1\x89h\0tb'
 MEGABYTE = bytes(1 << 20)
 
@@ -86,6 +88,7 @@ MEGABYTE = bytes(1 << 20)
     [
         pytest.param(b'J\0\0\0\x20', BUFFER, 0, id='a number, read as so many zeros'),
         pytest.param(b'X\0\0\x10\0' + MEGABYTE, STATE, 99, id='one text for many arrays'),
+        pytest.param(b'X\0\0\x10\0' + MEGABYTE, PROTOCOL_2, 99, id='one text, encoded for each'),
     ],
 )
 def test_arrays_take_no_more_memory_than_their_file(data, array, number):

@@ -5,6 +5,8 @@ import itertools
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis, prediction_cache
 from alexnet_tf.plots import availability
@@ -97,7 +99,8 @@ class RunEvaluator:
         """
         predictions = self.predict(split, views)
         row = self._build_row(split, views, ensembles.compute_metrics([predictions], [1.0]))
-        results.append_if_new(self._directory, row)
+        is_rounded = predictions.probabilities.dtype != np.float32
+        results.append_if_new(self._directory, row, is_rounded=is_rounded)
         return predictions, row
 
     def _build_row(self, split: str, views: int, scores: dict[str, float]) -> dict[str, object]:

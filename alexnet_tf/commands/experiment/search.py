@@ -188,6 +188,7 @@ def _sample_others(
     settings = serialization.to_settings(config)
     fixed = {name for name in (*RANGES, *_SIZES) if settings[name] is not None}
     fixed |= set(_SIZES) if fixed & set(_SIZES) else set()
+    fixed |= {'width', *_SIZES} if config.training.init_weights else set()  # of its network
     sampled = sample_candidates(
         centre,
         rungs[0].runs - 1,
@@ -230,7 +231,7 @@ def _run_or_read(
             clock.spent += max(rung.minutes - minutes, 0.0)
         tables.append_csv(directory / trials.RUNS, new_row | _read_validation(trial, new_row))
         row = trials.find_row(directory, trial, manifest)
-    else:
+    elif row['status'] != experiment_tables.FAILED:  # which took seconds
         clock.spent += rung.minutes
     print(f'{title}: {trials.summarize_row(row)}', flush=True)
     return row

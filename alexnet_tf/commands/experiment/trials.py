@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
 from alexnet_tf.runs import build, creation, results, run_directory, training_data
 from alexnet_tf.training import health
+from input_pipeline import files
 from input_pipeline.records import manifests
 
 RUNS = 'runs.csv'
@@ -67,6 +69,11 @@ def _hash_settings(trial: grid.Trial) -> str:
     }
     if (recipe.batch_norm or recipe.cutmix) and config.training.accumulate_steps > 1:  # by parts
         values['accumulate_steps'] = config.training.accumulate_steps
+    every = config.training.validate_every_epochs
+    if every > 1 and (values['checkpoint'] == 'best' or values['stop_after_worse_epochs']):
+        values['validate_every_epochs'] = every
+    if os.path.isfile(weights := config.training.class_weights):
+        values['class_weights'] = files.compute_sha256(weights)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,7 @@
 """What a weight file holds, and the network that it was trained with."""
 
 import dataclasses
+import itertools
 import pathlib
 
 from alexnet_tf.config import schema, serialization
@@ -84,9 +85,9 @@ def check_sizes(recipe: recipes.Recipe, contents: Contents) -> None:
         DataError: A layer alone would have many times the weights that the file has.
     """
     available = sum(array.size for array in contents.file.arrays.values())
-    units = 0 if recipe.layers else recipe.width * recipe.hidden_units
-    filters = recipe.width * max(recipe.filters)
-    if max(units**2, filters, recipe.channel_multiple) > _MANY_TIMES * available:
+    sizes = [recipe.hidden_units] * 2, *itertools.pairwise(recipe.filters)
+    largest = 0 if recipe.layers else recipe.width**2 * max(a * b for a, b in sizes)
+    if max(largest, recipe.channel_multiple) > _MANY_TIMES * available:
         raise errors.DataError(
             f'{contents.path}: it has {available:,} numbers, far fewer than a layer: '
             f'width {recipe.width:g}, hidden_units {recipe.hidden_units:,}, filters '

@@ -7,13 +7,11 @@ network again, whatever the clock says.
 import dataclasses
 import math
 import pathlib
-import time
 from typing import Any, NamedTuple
-
-import tensorflow as tf
 
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.report import examples as report_examples
+from alexnet_tf.commands.train import speed as speed_lib
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import alexnet, flops, placement, recipes
 from alexnet_tf.runs import build, run_directory, training_data
@@ -41,8 +39,11 @@ class _Choice(NamedTuple):
     crop_size: int
     epochs: int
 
-    def to_settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in SIZES}
+    def to_settings(self, recipe: recipes.Recipe) -> dict[str, Any]:
+        """Returns SIZES; without global pooling a network has one size of images."""
+        is_fixed = not recipe.global_pooling or recipe.pool_rounding != 'floor'
+        sizes = (0, self.training_crop_size) if is_fixed else self[1:3]
+        return dict(zip(SIZES, (self.width, *sizes), strict=True))
 
 
 # From the slowest to the fastest: docs/results/own_images.md.
@@ -56,25 +57,11 @@ _MEASURED = _CHOICES[0]  # to estimate the others
 _CUTMIX, _CUTMIX_CROP_SIZE = 0.5, 144
 _CUTMIX_EPOCHS = 250  # with fewer it does harm
 _MANY_EXAMPLES = 512  # with fewer, batches are small, so that an epoch has some steps
-_WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
 _EVALUATION_COST = 0.45  # of an image, as a multiple of its training
 _VALIDATION_SHARE = 0.04  # of the time, at most
 _MODEL_SECS = 35.0  # to evaluate, export and report, apart from the images
 _HEAD_SECS = 10.0  # to fit the last layer, apart from the features
 _MARGIN = 0.97  # of the time is planned
-
-
-@dataclasses.dataclass(frozen=True)
-class Speed:
-    """How fast a network trains here.
-
-    Attributes:
-        step_secs: Seconds of a step, with its input.
-        start_secs: Seconds until the first steps were done.
-    """
-
-    step_secs: float
-    start_secs: float
 
 
 def choose_settings(config: schema.Config) -> tuple[schema.Config, list[str]]:
@@ -166,11 +153,12 @@ def _measure_and_choose(
     is_open = all(getattr(config.network, name) is None for name in SIZES)
     if is_open:
         config, speed = _choose_network(config, manifest, replicas)
-    speed = speed or measure_speed(config, manifest, replicas)
+    speed = speed or speed_lib.measure(config, manifest, replicas)
     if config.training.cutmix is None and _is_seen_often(config, manifest, speed):
-        mixing = {'cutmix': _CUTMIX} | ({'crop_size': _CUTMIX_CROP_SIZE} if is_open else {})
+        is_resized = is_open and build.resolve_recipe(config).training_crop_size
+        mixing = {'cutmix': _CUTMIX} | ({'crop_size': _CUTMIX_CROP_SIZE} if is_resized else {})
         config = serialization.replace(config, mixing)
-        speed = measure_speed(config, manifest, replicas)  # a tenth slower
+        speed = speed_lib.measure(config, manifest, replicas)  # a tenth slower
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -214,28 +202,30 @@ def _choose_network(
     config: schema.Config,
     manifest: manifests.Manifest,
     replicas: distribution.SingleReplica,
-) -> tuple[schema.Config, Speed | None]:
+) -> tuple[schema.Config, speed_lib.Speed | None]:
     """Chooses the slowest network that sees every image often enough, and its speed if measured.
 
     The time of a network is estimated from one that is measured and the operations of both.
     """
-    examples = manifest.count_examples(manifests.TRAIN)
-    measured = serialization.fill_in(config, _MEASURED.to_settings())
-    speed = measure_speed(measured, manifest, replicas)
+    examples, given = manifest.count_examples(manifests.TRAIN), build.resolve_recipe(config)
+    measured = serialization.fill_in(config, _MEASURED.to_settings(given))
+    speed = speed_lib.measure(measured, manifest, replicas)
     recipe = build.resolve_recipe(measured)
     seconds = _compute_seconds_left(measured, manifest, speed)
     operations_in_all = (
         seconds / speed.step_secs * recipe.batch_size * _count_operations(recipe, manifest)
     )
     for choice in _CHOICES:
-        candidate = serialization.fill_in(config, choice.to_settings())
+        candidate = serialization.fill_in(config, choice.to_settings(given))
         operations = _count_operations(build.resolve_recipe(candidate), manifest)
         if operations_in_all / operations / examples >= choice.epochs:
             break
     return candidate, speed if choice == _MEASURED else None
 
 
-def _is_seen_often(config: schema.Config, manifest: manifests.Manifest, speed: Speed) -> bool:
+def _is_seen_often(
+    config: schema.Config, manifest: manifests.Manifest, speed: speed_lib.Speed
+) -> bool:
     """Returns whether the time suffices to see every image as often as CutMix needs."""
     steps = _compute_seconds_left(config, manifest, speed) / speed.step_secs
     images = steps * build.resolve_recipe(config).batch_size
@@ -247,34 +237,7 @@ def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> i
     return flops.count_operations(model, training=True)
 
 
-def measure_speed(
-    config: schema.Config, manifest: manifests.Manifest, replicas: distribution.SingleReplica
-) -> Speed:
-    """Measures some steps of a network that is then forgotten, with their input.
-
-    Args:
-        config: Settings of the command.
-        manifest: Of the records.
-        replicas: Of the network.
-    """
-    begin, recipe = time.monotonic(), build.resolve_recipe(config)
-    augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
-    stream = training_data.create_stream(config, recipe, manifest, augment)
-    finish = augment.finish_on_device if stream.on_accelerator else None
-    learner = build.build_learner(
-        config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
-    )
-    batches = iter(stream.read_batches(epochs=_MANY_EPOCHS))
-    for number in range(_WARM_STEPS):
-        learner.step(*next(batches), tf.constant(number)).finite.numpy()
-    warm, steps = time.monotonic(), 0
-    while time.monotonic() - warm < _MEASURED_SECS:
-        learner.step(*next(batches), tf.constant(steps)).finite.numpy()
-        steps += 1
-    return Speed((time.monotonic() - warm) / steps, warm - begin)
-
-
-def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) -> float:
+def _compute_seconds_left(config, manifest: manifests.Manifest, speed: speed_lib.Speed) -> float:
     """Computes the seconds for training, if what follows it is to end in time, too."""
     seconds = 60 * config.training.minutes - environment.measure_age()
     validated, images = manifest.count_examples(manifests.VALIDATION), 0
@@ -289,7 +252,7 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: Speed) ->
     return seconds - images * _compute_evaluation_secs(build.resolve_recipe(config), speed)
 
 
-def _compute_evaluation_secs(recipe: recipes.Recipe, speed: Speed) -> float:
+def _compute_evaluation_secs(recipe: recipes.Recipe, speed: speed_lib.Speed) -> float:
     """Estimates the seconds to evaluate one view of an image."""
     pixels = (recipe.crop_size / recipe.resize_for_training().crop_size) ** 2
     return _EVALUATION_COST * pixels * speed.step_secs / recipe.batch_size

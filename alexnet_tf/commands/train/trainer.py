@@ -117,7 +117,6 @@ class Trainer:
             bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
         )
         meter, address = progress.Meter(), self.config.input.data_service
-        learning_rate = self.compute_learning_rate(state)
         while state.examples < self.examples and state.step < self.total_steps:
             learning_rate = self.compute_learning_rate(state)
             self.learner.optimizer.learning_rate = learning_rate
@@ -134,7 +133,7 @@ class Trainer:
                 return state
             if time.monotonic() - self._saved_at > self.config.training.checkpoint_secs:
                 self.save_checkpoint(state)
-        self.end_epoch(state, learning_rate, meter)
+        self.end_epoch(state, meter)
         return state
 
     def train_one_step(self, state: state_lib.TrainingState, batch: tuple) -> steps_lib.StepResult:
@@ -167,9 +166,7 @@ class Trainer:
         meter.add(examples)
         training_data.check_unreadable(self.config, self.manifest, state.unreadable)
 
-    def end_epoch(
-        self, state: state_lib.TrainingState, learning_rate: float, meter: progress.Meter
-    ) -> None:
+    def end_epoch(self, state: state_lib.TrainingState, meter: progress.Meter) -> None:
         """Validates, reports the epoch, and saves it; an epoch without validation is only counted.
 
         Raises:
@@ -180,9 +177,9 @@ class Trainer:
             self.monitor.log(f'train: {skipped:,} records could not be read and were skipped')
         if not self.is_validated(state):
             return state.end_epoch(train['top1_error'], math.nan)
+        learning_rate = self.compute_learning_rate(dataclasses.replace(state, step=state.step - 1))
         # In less of an epoch, tracing would take most of the time.
-        is_representative = meter.examples > self.examples / 2
-        images_per_sec = meter.images_per_sec if is_representative else None
+        images_per_sec = meter.images_per_sec if meter.examples > self.examples / 2 else None
         evaluation = self.validate(state)
         validation = evaluation.metrics
         if math.isnan(validation['loss']):
@@ -196,10 +193,10 @@ class Trainer:
 
     def is_validated(self, state: state_lib.TrainingState) -> bool:
         """Returns whether validation follows the present epoch, as it does the last one."""
-        training = self.config.training
+        training, epoch = self.config.training, state.epoch + 1
         is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
-        is_last = state.step >= self.total_steps or is_learned
-        return is_last or (state.epoch + 1) % training.validate_every_epochs == 0
+        is_last = state.step >= self.total_steps or epoch >= self.recipe.epochs
+        return is_last or is_learned or epoch % training.validate_every_epochs == 0
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""
@@ -298,6 +295,5 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        is_read = state.step >= self.total_steps  # only validation is missing
-        if not is_read and not training_data.is_order_fixed(self.config):
+        if state.step < self.total_steps and not training_data.is_order_fixed(self.config):
             state.restart_epoch()  # its order is random: which examples were read is unknown

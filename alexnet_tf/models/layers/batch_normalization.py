@@ -53,7 +53,11 @@ class BatchNormalization(keras.layers.Layer):
         )
 
     def call(self, inputs, training=False):
-        """Normalises by the batch in training, and by the moving averages in inference."""
+        """Normalises by the batch in training, and by the moving averages in inference.
+
+        As Keras' own layer it is in inference if it is frozen (`trainable = False`).
+        """
+        training = bool(training and self.trainable)
         inputs = tf.cast(inputs, self.compute_dtype)
         as_images = inputs if len(inputs.shape) == 4 else inputs[:, None, None, :]
         moving = {'mean': self.moving_mean.value, 'variance': self.moving_variance.value}

@@ -72,8 +72,17 @@ Flatten = place(keras.layers.Flatten)
 GlobalAveragePooling2D = place(keras.layers.GlobalAveragePooling2D)
 MaxPooling2D = place(keras.layers.MaxPooling2D)
 ReLU = place(keras.layers.ReLU)
-Rescaling = place(keras.layers.Rescaling)
 ZeroPadding2D = place(keras.layers.ZeroPadding2D)
+
+
+@place
+class Rescaling(keras.layers.Rescaling):
+    """Multiplies images, or each of their channels, which are last whatever Keras' default is."""
+
+    def call(self, inputs):
+        """Multiplies, in the dtype of computation."""
+        scale = tf.cast(self.scale, self.compute_dtype)
+        return tf.cast(inputs, self.compute_dtype) * scale
 
 
 @place

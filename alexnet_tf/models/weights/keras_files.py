@@ -7,7 +7,7 @@ import json
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import h5py
 import ml_dtypes
@@ -21,6 +21,7 @@ _WEIGHTS, _CONFIG = 'model.weights.h5', 'config.json'
 _VARIABLES, _NAME = 'vars', 'name'  # in a `.weights.h5`: a layer's group, and its name there
 _MODEL = 'model_weights'  # in an `.h5` of a whole model, beside the optimizer's
 _MAX_ITEMS = 10_000
+_MAX_JSON_BYTES = 8 << 20  # a description has a mean image of a megabyte
 # What `export` of this package adds to a `.keras`: strings by key, see `runs.description`.
 DESCRIPTION = 'alexnet_tf.json'
 _KINDS = {
@@ -51,12 +52,17 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         if _WEIGHTS not in names:
             raise errors.DataError(f'it lacks {_WEIGHTS}.')
         config, description = (
-            json.loads(weight_file.read_member(archive, name)) if name in names else {}
-            for name in (_CONFIG, DESCRIPTION)
+            _read_json(archive, name) if name in names else {} for name in (_CONFIG, DESCRIPTION)
         )
         arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
     metadata = {str(key): str(value) for key, value in description.items()}
     return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config), metadata=metadata)
+
+
+def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
+    if (size := archive.getinfo(name).file_size) > _MAX_JSON_BYTES:
+        raise errors.DataError(f'{name} has {size:,} bytes, more than {_MAX_JSON_BYTES:,}.')
+    return json.loads(weight_file.read_member(archive, name))
 
 
 def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:

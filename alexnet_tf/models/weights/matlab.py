@@ -21,6 +21,7 @@ _DTYPES = {
     **{16: 'u1', 17: 'u2', 18: 'u4'},  # text
 }
 _MAX_DEPTH, _MAX_ELEMENTS, _MAX_TEXT = 20, 100_000, 1_000_000
+_MAX_DIMENSIONS, _MAX_FIELDS = 64, 10_000
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -89,6 +90,8 @@ class _Parser:
             raise errors.DataError(f'its cells are nested more than {_MAX_DEPTH} deep.')
         (_, flags), (_, dims), (_, name), *parts = self.split(data)
         flags, shape = int(self._to_numbers(_UINT32, flags)[0]), self._to_numbers(_INT32, dims)
+        if len(shape) > _MAX_DIMENSIONS:
+            raise errors.DataError(f'an array of {len(shape):,} dimensions.')
         kind, shape = flags & 0xFF, tuple(shape.tolist())
         value = None
         if kind == _CELL:
@@ -106,6 +109,8 @@ class _Parser:
     def _parse_struct(self, parts, shape: tuple[int, ...], depth: int) -> Any:
         (_, length), (_, names), *parts = parts
         length = int(self._to_numbers(_INT32, length)[0])
+        if len(names) > _MAX_FIELDS * max(length, 0):
+            raise errors.DataError(f'a struct of more than {_MAX_FIELDS:,} fields.')
         fields = [
             str(names[start : start + length], 'latin1').partition('\0')[0]
             for start in range(0, len(names), length)

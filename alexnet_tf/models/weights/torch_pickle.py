@@ -152,9 +152,23 @@ def find_tensors(root: Any) -> dict[str, Tensor]:
 
 
 class _OrderedDict(dict):
-    """Stands in for collections.OrderedDict; its attributes (versions of modules) are dropped."""
+    """Stands in for collections.OrderedDict; its attributes (versions of modules) are dropped.
+
+    Pickles of Python 2 give a list of its pairs. They are taken out of it: copied again and again,
+    they could fill the memory.
+    """
 
     __slots__ = ()
+
+    def __init__(self, pairs: Any = ()):
+        super().__init__()
+        if type(pairs) is not list and pairs != ():
+            raise array_pickle.Refused(f'a dictionary of a {type(pairs).__name__}')
+        for key, value in pairs:
+            array_pickle.check_keys([key])
+            self[key] = value
+        if pairs:
+            pairs.clear()
 
     def __setstate__(self, state: Any):
         pass
@@ -165,7 +179,9 @@ def _rebuild_tensor(
 ) -> Tensor:
     if not isinstance(storage, Storage):
         raise array_pickle.Refused('a tensor without a storage')
-    return Tensor(storage, offset, tuple(shape), tuple(strides))
+    if type(shape) is not tuple or type(strides) is not tuple:
+        raise array_pickle.Refused('a tensor whose shape is no tuple')
+    return Tensor(storage, offset, shape, strides)
 
 
 def _rebuild_parameter(tensor: Tensor, *_: Any) -> Tensor:

@@ -298,7 +298,7 @@ def test_evaluation_names_a_missing_split_and_labels(trained, records):
         with pytest.raises(errors.UsageError, match='an integer label from 0 to 1'):
             trained.evaluate(dataset)
     dataset.class_names = [*'abcdef']
-    with pytest.raises(errors.DataError, match='the classes a, b, c, d and 2 more; the network'):
+    with pytest.raises(errors.DataError, match='the classes a, b, c, d, e and 1 more; the network'):
         trained.evaluate(dataset)
 
 

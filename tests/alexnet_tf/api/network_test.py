@@ -1,5 +1,6 @@
 """`AlexNet` as a Keras user meets it; its recipes and variants are in conformance/api_test.py."""
 
+import dataclasses
 import pathlib
 import tarfile
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.api import network
 from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models.weights import recognition
 from input_pipeline import errors
 
 RUN = pathlib.Path(__file__).parents[2] / 'data' / 'run_a61adb2' / 'run_and_records.tar.xz'
@@ -251,3 +253,16 @@ def test_a_missing_file_and_a_folder_without_a_run_are_named(tmp_path):
 def test_every_recipe_has_a_name():
     assert alexnet_tf.recipes() == tuple(recipes.RECIPES)
     assert {'paper', 'source2012', 'caffe'} <= set(alexnet_tf.recipes())
+
+
+def test_weights_of_another_program_need_the_recipe_of_their_network(tmp_path, monkeypatch):
+    build().save_weights(tmp_path / 'a.weights.h5')
+    file = (tmp_path / 'a.weights.h5').rename(tmp_path / 'a.h5')
+    recognise = recognition.recognise
+    monkeypatch.setattr(
+        recognition,
+        'recognise',
+        lambda weights: dataclasses.replace(recognise(weights), recipes=('caffe', 'caffenet')),
+    )
+    with pytest.raises(ValueError, match='has the weights of recipe caffe or caffenet'):
+        build(weights=file)

@@ -6,6 +6,7 @@ from alexnet_tf import main
 from alexnet_tf.commands import all as all_modes
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.config import schema
+from alexnet_tf.export import formats
 from alexnet_tf.runs import image_index
 
 
@@ -14,11 +15,33 @@ def test_the_five_modes_run_in_order_with_the_same_config(monkeypatch):
     for command in (train, report, prepare, export, evaluate):
         name = command.__name__.rpartition('.')[2]
         monkeypatch.setattr(command, 'run', lambda config, name=name: calls.append((name, config)))
+    manifest = types.SimpleNamespace(splits={'validation': ()}, directory='data')
+    monkeypatch.setattr(image_index, 'load_manifest', lambda config: manifest)
     config = schema.Config(mode='all', seed=3)
     all_modes.run(config)
     assert calls == [
         (name, config) for name in ('prepare', 'train', 'evaluate', 'export', 'report')
     ]
+
+
+def test_what_is_missing_at_the_end_is_said_before_training(
+    shared_folder, data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train, 'run', None)
+    monkeypatch.setattr(formats, 'find_missing_package', lambda kind: 'tf2onnx')
+
+    def fail(*flags):
+        run_dir = f'--run_dir={tmp_path / "run"}'
+        assert main.main(['alexnet_tf', '--mode=all', run_dir, *flags]) == 2
+        return capsys.readouterr().err
+
+    photos = f'--source_dir={shared_folder}', f'--data_dir={tmp_path / "data"}'
+    message = '--minutes needs --schedule=cosine, as --recipe=modern has it'
+    assert message in fail(*photos, '--minutes=5')
+    assert '--export_also=onnx requires tf2onnx' in fail(*photos, '--export_also=onnx')
+    monkeypatch.setattr(prepare, 'run', lambda config: 'train')
+    assert '--split=test: the records in' in fail(data, '--split=test')
+    assert not list(tmp_path.iterdir())
 
 
 def test_ten_views_are_for_few_held_out_images(monkeypatch):

@@ -281,6 +281,10 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
         ({'settings': {}}, 'settings without a recipe'),
         ({'settings': {'recipe': 'none'}}, '--recipe=none'),
         ({'settings': {'recipe': 'paper', 'hidden_units': 1 << 23}}, 'far fewer than a layer'),
+        (
+            {'settings': {'recipe': 'paper', 'filters': [20_000] * 5, 'hidden_units': 2}},
+            'far fewer',
+        ),
         ({'settings': {'run_dir': '/etc'}}, 'unknown settings run_dir'),
         ({'classes': ['cat', 3]}, 'classes that are not text'),
         ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),

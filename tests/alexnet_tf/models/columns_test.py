@@ -1,9 +1,11 @@
 """The column builder: what columns share and what each has of its own."""
 
+import keras
 import numpy as np
 import pytest
 
 from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models.layers import on_device
 
 
 @pytest.mark.parametrize('name', ['paper', 'source2012'])
@@ -26,3 +28,13 @@ def test_a_width_without_filters_is_refused():
 def test_a_crop_too_small_for_the_pooling_is_refused():
     with pytest.raises(ValueError, match='crop_size=63'):
         alexnet.build(recipes.PAPER.replace(crop_size=63), num_classes=3, width=1 / 48)
+
+
+def test_channels_are_scaled_whatever_the_image_data_format_of_keras_is():
+    images = np.ones((2, 4, 5, 3), np.float32)
+    try:
+        keras.config.set_image_data_format('channels_first')
+        scaled = on_device.Rescaling([1.0, 2.0, 3.0])(images)
+    finally:
+        keras.config.set_image_data_format('channels_last')
+    np.testing.assert_array_equal(scaled, images * [1, 2, 3])

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.commands import prepare
 from alexnet_tf.config import fields, schema
-from alexnet_tf.runs import image_index, image_sources
+from alexnet_tf.runs import image_index, image_sources, training_data
 from input_pipeline import errors
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import rendering
@@ -179,3 +179,43 @@ def test_flags_override_how_images_are_shown():
     assert image_sources.choose_rendering(schema.Data(), rendering.PLAIN) == rendering.PLAIN
     with pytest.raises(fields.UsageError, match='--background=nice: expected #rrggbb'):
         image_sources.choose_rendering(schema.Data(background='nice'), rendering.PLAIN)
+
+
+def test_lists_and_folders_of_like_names_have_indexes_of_their_own(images):
+    """Their images are in one folder, so that only the list tells them apart."""
+    rows = [f'{path},{path.parent.name}' for path in sorted(images.rglob('*.jpg'))]
+    lists = images.with_name('fold.1.csv'), images.with_name('fold.2.csv')
+    for path, own in zip(lists, (rows[::2], rows[1::2]), strict=True):
+        path.write_text('\n'.join(['path,label', *own]) + '\n')
+    first, second = (image_index.load_manifest(configure(path)) for path in lists)
+    assert first.directory.name == 'fold.1-index'
+    assert first.entries_sha256 != second.entries_sha256
+    same_name = images.with_name('photos.csv')  # as the folder
+    same_name.write_text(lists[0].read_text())
+    image_index.load_manifest(configure(same_name))
+    with pytest.raises(errors.DataError, match=r'is the index of images in .*photos\.csv, not in'):
+        image_index.load_manifest(configure(images))
+
+
+def test_another_split_or_kind_than_the_index_has_is_refused(images):
+    image_index.load_manifest(configure(images))
+    with pytest.raises(fields.UsageError, match=r'--source=csv: .* was built as folder'):
+        image_index.load_manifest(configure(images, source='csv'))
+    other = configure(images, train_split='train[:80%]')
+    with pytest.raises(fields.UsageError, match=r'--train_split=train\[:80%\]: .* the default'):
+        image_index.load_manifest(other)
+
+
+def test_records_are_not_written_among_images(images):
+    data = schema.Data(data_dir=str(images))
+    before = sorted(images.rglob('*'))
+    with pytest.raises(fields.UsageError, match='it holds images, which train reads as they lie'):
+        prepare.run(schema.Config(mode='prepare', data=data))
+    assert sorted(images.rglob('*')) == before
+
+
+def test_a_run_among_the_images_is_refused(images):
+    run_dir = str(images / 'runs' / 'mine')
+    config = dataclasses.replace(configure(images), run_dir=run_dir)
+    with pytest.raises(fields.UsageError, match='its files would be taken for images'):
+        training_data.load_manifest(config)

@@ -55,6 +55,14 @@ def test_a_row_is_new_unless_only_its_time_and_rounding_differ(tmp_path, changes
     assert len(lines(tmp_path)) == 2 + is_new
 
 
+def test_scores_of_rounded_probabilities_are_no_news_of_a_known_checkpoint(tmp_path):
+    results.append(tmp_path, ROW)
+    results.append_if_new(tmp_path, ROW | {'loss': 69.1}, is_rounded=True)
+    assert len(lines(tmp_path)) == 2
+    results.append_if_new(tmp_path, ROW | {'step': 6}, is_rounded=True)
+    assert len(lines(tmp_path)) == 3
+
+
 def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):
     older = {name: value for name, value in ROW.items() if not name.startswith('top1_')}
     older |= {'top1_error': 0.5}

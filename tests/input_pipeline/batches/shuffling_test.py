@@ -84,6 +84,10 @@ def test_epochs_are_filled_up_to_whole_batches(shards, skipped):
     assert all((epochs == epoch).sum() % 4 == 0 for epoch in range(3))
     for first in range(0, len(epochs), 4):
         assert len(set(epochs[first : first + 4])) == 1
+    indices = np.concatenate([chunk.indices for chunk in chunks])
+    for epoch in range(3):  # batch normalisation would see copies of one
+        added = indices[(epochs == epoch) & (masks == 0)]
+        assert len(set(added)) == len(added)
 
 
 def test_a_group_is_fully_shuffled(shards):

@@ -1,6 +1,7 @@
 """What lies below a folder: images, and what nobody would call one."""
 
 import io
+import os
 
 import PIL.Image
 import pytest
@@ -97,3 +98,13 @@ def test_system_folders_are_counted_once_and_a_missing_folder_is_refused(tmp_pat
     assert lister.ignored == {'ignored: system folders': (1, '@eaDir')}
     with pytest.raises(errors.DataError, match='no such folder'):
         lister.list_folders(tmp_path / 'nowhere')
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    def walk(folder, onerror, followlinks):
+        onerror(PermissionError(13, 'Permission denied', str(folder)))
+        return iter(())
+
+    monkeypatch.setattr(os, 'walk', walk)
+    with pytest.raises(PermissionError, match='Permission denied'):
+        listing.list_files(tmp_path)

@@ -60,3 +60,13 @@ def test_of_a_list_it_and_its_images_count(images, tmp_path):
 def test_what_lies_elsewhere_is_not_looked_for(tmp_path):
     snapshots.write(tmp_path, '', create(tmp_path))
     assert not snapshots.find_change(tmp_path)
+
+
+def test_a_name_with_a_carriage_return_is_the_same_name_later(images, tmp_path):
+    """As of files that macOS leaves in folders with an icon, but for the system's own name."""
+    (images / 'a' / 'icon \r').write_bytes(b'')
+    (images / 'a' / 'Icon\r').write_bytes(b'')
+    snapshots.write(tmp_path, str(images), create(images))
+    assert snapshots.find_change(tmp_path) == ''
+    assert snapshots.read_place(tmp_path) == str(images)
+    assert 'Icon\r' not in (tmp_path / 'source.csv').read_bytes().decode()

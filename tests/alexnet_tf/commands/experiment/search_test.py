@@ -189,3 +189,21 @@ def test_a_search_is_refused_without_a_schedule_of_known_length(run_search, tmp_
     assert run_search('--minutes=60', '--grid=seed=1') == 2
     assert 'needs one of --grid' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_search_from_known_weights_keeps_their_network(training, run_search, tmp_path):
+    assert run_search('--minutes=60', '--init_weights=runs/known') == 0
+    rows = tables.read_csv(tmp_path / 'runs.csv')
+    groups = {row['group'] for row in rows}
+    assert len(groups) > 2
+    assert not [group for group in groups if 'width' in group or 'crop_size' in group]
+
+
+def test_failed_runs_take_no_minutes_of_a_search_that_resumes(training, run_search, tmp_path):
+    training.failing, training.stop_at = (1, 2), 5
+    assert run_search('--minutes=60') == 130
+    training.age = 0.0
+    assert run_search('--minutes=60') == 0
+    whole = sum(minutes for _, minutes in training.calls)
+    failed = 2 * training.calls[1][1]
+    assert whole - failed == pytest.approx(60, rel=0.05)

@@ -6,6 +6,7 @@ import pytest
 from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.commands.train import budget
+from alexnet_tf.commands.train import speed as speed_lib
 from alexnet_tf.config import environment, fields
 from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.models import placement
@@ -35,7 +36,7 @@ class Machine:
 
     def __init__(self, monkeypatch, *, operations_per_sec, examples, age=0.0):
         self.operations, self.age, self.measured = operations_per_sec, age, []
-        monkeypatch.setattr(budget, 'measure_speed', self.measure)
+        monkeypatch.setattr(speed_lib, 'measure', self.measure)
         monkeypatch.setattr(budget, '_count_operations', count_operations)
         monkeypatch.setattr(environment, 'measure_age', lambda: self.age)
         monkeypatch.setattr(placement, 'computes_bfloat16', lambda devices: True)
@@ -54,7 +55,7 @@ class Machine:
         operations = budget._count_operations(recipe, manifest)
         self.measured.append((recipe.width, recipe.training_crop_size, recipe.cutmix))
         self.age += 5.0
-        return budget.Speed(recipe.batch_size * operations / self.operations, start_secs=3.0)
+        return speed_lib.Speed(recipe.batch_size * operations / self.operations, start_secs=3.0)
 
 
 def choose(monkeypatch, data, tmp_path, *flags, **machine):
@@ -139,17 +140,17 @@ def test_what_a_budget_cannot_do_is_refused(monkeypatch, data, tmp_path, flags, 
 def budgeted(data, tmp_path_factory):
     """The directory of a run whose budget is 10 steps, after a real measurement of the speed."""
     directory = tmp_path_factory.mktemp('budgeted')
-    measure_speed = budget.measure_speed
+    measure_speed = speed_lib.measure
 
     def measure(*arguments):
         speed = measure_speed(*arguments)
         assert 0 < speed.step_secs < speed.start_secs
-        return budget.Speed(step_secs=1.0, start_secs=0.0)
+        return speed_lib.Speed(step_secs=1.0, start_secs=0.0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(budget, '_WARM_STEPS', 9)  # more than the four of an epoch
-        patch.setattr(budget, '_MEASURED_SECS', 0.01)
-        patch.setattr(budget, 'measure_speed', measure)
+        patch.setattr(speed_lib, '_WARM_STEPS', 9)  # more than the four of an epoch
+        patch.setattr(speed_lib, '_MEASURED_SECS', 0.01)
+        patch.setattr(speed_lib, 'measure', measure)
         patch.setattr(budget, '_compute_seconds_left', lambda *_: 12.0)
         patch.setattr(budget, '_CUTMIX_EPOCHS', 3)
         patch.setattr(budget, '_VALIDATION_SHARE', 0.2)  # so every second epoch is validated

@@ -42,6 +42,14 @@ def test_inference_normalises_by_the_moving_averages():
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-5)  # unchanged
 
 
+def test_a_frozen_layer_is_in_inference_as_that_of_keras_is():
+    layer = create()
+    expected = layer(IMAGES).numpy()
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(IMAGES, training=True), expected)
+    assert not layer.moving_mean.numpy().any()
+
+
 def test_replicas_normalise_their_shares_and_average_what_they_keep():
     replicas = distribution.create_replicas('mirrored', ['/CPU:0', '/CPU:1'])
     with replicas.scope():

@@ -132,6 +132,7 @@ def test_hostile_files_are_refused(encode, monkeypatch):
     hostile = {
         encode.matlab(nested): 'nested more than 20 deep',
         encode.matlab(make_matrix(6, number, dims=(1 << 30, 1 << 30))): 'bytes; weights of at most',
+        encode.matlab(make_matrix(6, number, dims=(1,) * 65)): 'an array of 65 dimensions',
         encode.matlab(make_matrix(6, number, dims=(-1, 1))): r'has the shape \(-1, 1\)',
         encode.matlab(make_matrix(6, number)[:-4]): 'an element of 56 bytes runs past the end',
         encode.matlab(make_element(14, bytes(4 << 20)), compressed=True): 'weights of at most',

@@ -1,0 +1,53 @@
+"""How fast a network trains on this machine, with its input."""
+
+import dataclasses
+import time
+
+import tensorflow as tf
+
+from alexnet_tf.config import schema
+from alexnet_tf.runs import build, training_data
+from alexnet_tf.training import distribution
+from input_pipeline.records import manifests
+
+_WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """How fast a network trains here.
+
+    Attributes:
+        step_secs: Seconds of a step, with its input.
+        start_secs: Seconds until the first steps were done.
+    """
+
+    step_secs: float
+    start_secs: float
+
+
+def measure(
+    config: schema.Config, manifest: manifests.Manifest, replicas: distribution.SingleReplica
+) -> Speed:
+    """Measures some steps of a network that is then forgotten, with their input.
+
+    Args:
+        config: Settings of the command.
+        manifest: Of the records.
+        replicas: Of the network.
+    """
+    begin, recipe = time.monotonic(), build.resolve_recipe(config)
+    augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
+    stream = training_data.create_stream(config, recipe, manifest, augment)
+    finish = augment.finish_on_device if stream.on_accelerator else None
+    learner = build.build_learner(
+        config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
+    )
+    batches = iter(stream.read_batches(epochs=_MANY_EPOCHS))
+    for number in range(_WARM_STEPS):
+        learner.step(*next(batches), tf.constant(number)).finite.numpy()
+    warm, steps = time.monotonic(), 0
+    while time.monotonic() - warm < _MEASURED_SECS:
+        learner.step(*next(batches), tf.constant(steps)).finite.numpy()
+        steps += 1
+    return Speed((time.monotonic() - warm) / steps, warm - begin)
