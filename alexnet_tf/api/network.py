@@ -13,7 +13,8 @@ from alexnet_tf.models import alexnet, cifar, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.runs import build, initial_weights, run_directory
+from alexnet_tf.models.weights import readers
+from alexnet_tf.runs import build, description, initial_weights, run_directory
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
@@ -58,9 +59,8 @@ def AlexNet(  # noqa: N802
         seed: The seed of the initial weights and of the dropout masks.
         name: The name of the model.
         include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
-            with the weights of a run directory, of its training images; of the recipe, where that
-            has one (`torchvision`, `tf2cv`). Its input then are the values of
-            images, RGB from 0 to 255.
+            with the weights of a run, of its training images; of the recipe, where that has one
+            (`torchvision`, `tf2cv`). Its input then are the values of images, RGB from 0 to 255.
 
     Returns:
         A model from images to class probabilities, (batch, classes) float32. Images are (batch,
@@ -145,9 +145,14 @@ def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Seque
     """Finds the mean colour, RGB: the recipe's, that of a run, or ImageNet's."""
     if recipe.input_mean:
         return recipe.input_mean
-    if source is None or not source.is_dir():
+    if source is None:
         return mean_subtraction.IMAGENET_MEAN
-    mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
+    if source.is_dir():
+        mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
+    elif described := description.find(readers.read(source)):
+        mean_image = described.mean_image
+    else:
+        return mean_subtraction.IMAGENET_MEAN
     view = build.build_preprocessing(mean_image, recipe).mean_view
     return view.mean(axis=(0, 1), dtype=np.float64).tolist()
 

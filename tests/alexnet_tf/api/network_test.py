@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import tarfile
+import types
 
 import keras
 import numpy as np
@@ -12,7 +13,8 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.api import network
 from alexnet_tf.models import alexnet, recipes
-from alexnet_tf.models.weights import recognition
+from alexnet_tf.models.weights import readers, recognition
+from alexnet_tf.runs import description
 from input_pipeline import errors
 
 RUN = pathlib.Path(__file__).parents[2] / 'data' / 'run_a61adb2' / 'run_and_records.tar.xz'
@@ -167,12 +169,19 @@ def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_image
     np.testing.assert_allclose(model.get_layer('mean_subtraction').mean, expected, rtol=1e-9)
 
 
-def test_the_mean_of_a_run_is_that_of_the_part_of_the_image_that_a_view_shows(tmp_path):
+def test_the_mean_of_a_run_is_that_of_the_part_of_the_image_that_a_view_shows(
+    tmp_path, monkeypatch
+):
     """`modern` sees the central 224 rows, at 160."""
     squares = ((np.arange(256) - 127.5) ** 2 / 64).astype(np.float32)
     np.save(tmp_path / 'mean_image.npy', np.broadcast_to(squares[:, None, None], (256, 256, 3)))
     mean = network._find_mean(tmp_path, recipes.MODERN)
     np.testing.assert_allclose(mean, squares[16:-16].mean(), rtol=0.01)
+    described = types.SimpleNamespace(mean_image=np.load(tmp_path / 'mean_image.npy'))
+    monkeypatch.setattr(readers, 'read', lambda path: path)
+    monkeypatch.setattr(description, 'find', lambda weights: described)
+    file = tmp_path / '1.safetensors'
+    np.testing.assert_array_equal(network._find_mean(file, recipes.MODERN), mean)
 
 
 def test_a_recipe_that_trains_at_another_size_takes_images_of_both():
