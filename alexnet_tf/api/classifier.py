@@ -84,8 +84,8 @@ class Classifier:
         It maps images, (batch, crop_size, crop_size, 3) float32 RGB minus the mean image, to
         probabilities, (batch, classes) float32. It shares its weights with the classifier: after
         `fit`, the methods predict with the new weights. Its inputs come from `dataset_from_records`
-        with the recipe of the run; `save` writes a model with the preprocessing inside. XLA compiles
-        parts of it, which TensorFlow Serving refuses: `export` writes a SavedModel without.
+        with the recipe of the run; `save` writes a model with the preprocessing inside. XLA
+        compiles parts of it, which TensorFlow Serving refuses: `export` writes a SavedModel.
         """
         network = self._run.model
         return keras.Model(network.input, build.add_predictions(network.output), name=network.name)
