@@ -92,7 +92,7 @@ def is_count(value: Any) -> bool:
     >>> is_count(np.int64(2)), is_count(True), is_count(2.0)
     (True, False, False)
     """
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, np.integer)) and type(value) is not bool and bool(value > 0)
 
 
 def check_count(name: str, value: Any) -> int:

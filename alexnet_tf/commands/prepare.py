@@ -123,6 +123,7 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
     manifest = conversion.load_if_current(data.data_dir, source, settings, **limits)
     if manifest:
         if manifest.layout.encoding == references.ENCODING:
+            image_index.check_unchanged(manifest)
             image_index.check_statistics(data.statistics, manifest)
         print('prepare: these images are already prepared and all hashes match')
         return manifest

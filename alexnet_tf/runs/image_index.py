@@ -43,7 +43,7 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
         manifest = manifests.load(_find_index(config, kind))
         _check_index(data, manifest)
     if manifest.layout.encoding == references.ENCODING:
-        _check_unchanged(manifest)
+        check_unchanged(manifest)
     return manifest
 
 
@@ -227,7 +227,12 @@ def check_statistics(choice: str, manifest: manifests.Manifest) -> None:
         )
 
 
-def _check_unchanged(manifest: manifests.Manifest) -> None:
+def check_unchanged(manifest: manifests.Manifest) -> None:
+    """Checks that the images of an index are those that it was built of.
+
+    Raises:
+        DataError: They are not.
+    """
     change = snapshots.find_change(manifest.directory)
     if change:
         raise errors.DataError(

@@ -18,6 +18,7 @@ class TrainingState:
 
     Attributes:
         step: Steps done.
+        repeated_steps: Those of epochs that began again, since their order was not fixed.
         epoch: Epochs done.
         examples: Examples of the current epoch that were read.
         counted: How many of them were trained on.
@@ -32,6 +33,7 @@ class TrainingState:
     """
 
     step: int = 0
+    repeated_steps: int = 0
     epoch: int = 0
     examples: int = 0
     counted: int = 0
@@ -42,6 +44,11 @@ class TrainingState:
     train_error: float | None = None
     overflows: int = 0
     passed_over: list[list[int]] = dataclasses.field(default_factory=list)
+
+    @property
+    def planned_step(self) -> int:
+        """Steps done, but for repeated ones: what the schedule counts."""
+        return self.step - self.repeated_steps
 
     @property
     def position(self) -> tuple[int, int]:

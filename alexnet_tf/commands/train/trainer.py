@@ -88,7 +88,7 @@ class Trainer:
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
         """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
-        if state.step >= self.total_steps and not state.examples:  # and the last epoch has ended
+        if state.planned_step >= self.total_steps and not state.examples:  # the epoch has ended
             return None
         error, limit = state.train_error, training.stop_train_error
         is_learned = error is not None and error <= limit
@@ -98,7 +98,7 @@ class Trainer:
             self.recipe,
             state.validation_errors,
             patience_epochs=training.patience_epochs,
-            share_done=(min(state.step, self.total_steps - 1) + 0.5) / self.total_steps,
+            share_done=(min(state.planned_step, self.total_steps - 1) + 0.5) / self.total_steps,
         )
 
     def train_one_epoch(
@@ -117,7 +117,7 @@ class Trainer:
             bias_multiplier=bias_multiplier, layer_multipliers=layer_multipliers
         )
         meter, address = progress.Meter(), self.config.input.data_service
-        while state.examples < self.examples and state.step < self.total_steps:
+        while state.examples < self.examples and state.planned_step < self.total_steps:
             learning_rate = self.compute_learning_rate(state)
             self.learner.optimizer.learning_rate = learning_rate
             with meter.measure_waiting(), health.warn_if_input_is_late(self.monitor.log, address):
@@ -195,7 +195,7 @@ class Trainer:
         """Returns whether validation follows the present epoch, as it does the last one."""
         training, epoch = self.config.training, state.epoch + 1
         is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
-        is_last = state.step >= self.total_steps or epoch >= self.recipe.epochs
+        is_last = state.planned_step >= self.total_steps or epoch >= self.recipe.epochs
         return is_last or is_learned or epoch % training.validate_every_epochs == 0
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
@@ -295,5 +295,6 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        if state.step < self.total_steps and not training_data.is_order_fixed(self.config):
+        if state.planned_step < self.total_steps and not training_data.is_order_fixed(self.config):
+            state.repeated_steps += -(-state.examples // self.recipe.batch_size)
             state.restart_epoch()  # its order is random: which examples were read is unknown

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 import shutil
 
@@ -102,6 +103,15 @@ def test_changed_images_are_refused(images, tmp_path):
     other = shutil.copytree(images, tmp_path / 'other' / 'photos')
     with pytest.raises(errors.DataError, match=f'is the index of images in {images}, not in'):
         image_index.load_manifest(configure(other))
+
+
+def test_prepare_finds_no_index_current_whose_images_have_changed(images):
+    data = {'source_dir': str(images), 'record_encoding': 'reference', 'statistics': 'imagenet'}
+    config = schema.Config(mode='prepare', data=schema.Data(data_dir='own', **data))
+    assert prepare.run(config) == 'train'
+    os.utime(next(images.glob('*/*.jpg')), ns=(0, 1))
+    with pytest.raises(errors.DataError, match='The images have changed since own was built'):
+        prepare.run(config)
 
 
 def test_an_image_that_was_damaged_later_is_named(images, monkeypatch):

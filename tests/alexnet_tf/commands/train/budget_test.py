@@ -186,6 +186,7 @@ def test_other_minutes_change_nothing_in_a_run_and_say_so(data, budgeted):
     assert budget.choose_settings(config)[0].training.max_steps == 12
 
 
+@pytest.mark.slow
 def test_the_flagfile_trains_the_same_network_also_if_interrupted(
     budgeted, train_steps, tmp_path, variables
 ):

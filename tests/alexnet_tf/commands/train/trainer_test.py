@@ -1,6 +1,7 @@
 """Non-finite losses and gradients, and a second process that trains the same run."""
 
 import dataclasses
+import itertools
 import json
 import signal
 import types
@@ -15,6 +16,7 @@ from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import training_data
 from alexnet_tf.training import checkpoint, evaluator, health, signals
+from alexnet_tf.training import state as state_lib
 from input_pipeline import locks
 
 
@@ -105,6 +107,27 @@ def test_a_run_that_is_stopped_after_its_last_step_is_validated_when_it_resumes(
     assert (row['epoch'], float(row['learning_rate'])) == ('1', 0.01)
     assert 0 <= float(row['validation_top1_error']) <= 1
     assert newest.name == 'step-00000004.epoch-0001'
+
+
+def test_epochs_that_begin_again_take_no_steps_from_later_ones(
+    config_of, idle, tmp_path, rows, monkeypatch
+):
+    """As with a data service, where the order of an epoch is not known after a stop."""
+    monkeypatch.setattr(training_data, 'is_order_fixed', lambda config: False)
+    training = idle(train.create_trainer(config_of(tmp_path, '--validate_every_epochs=3')))
+    stop, counter, step = signals.StopRequest(), itertools.count(1), training.learner.step
+
+    def stop_after_three(*batch):
+        stop.number = signal.SIGTERM if next(counter) == 3 else 0
+        return step(*batch)
+
+    learner = dataclasses.replace(training.learner, step=stop_after_three)
+    stoppable, state = dataclasses.replace(training, learner=learner), state_lib.TrainingState()
+    with pytest.raises(signals.Stopped):
+        stoppable.train(state, stop)
+    state = training.train(train.resume_or_create(training), signals.StopRequest())
+    assert (state.epoch, state.step, state.planned_step) == (3, 3 + 3 * 4, 3 * 4)
+    assert [float(row['learning_rate']) for row in rows(tmp_path)] == [pytest.approx(0.001)]
 
 
 def test_an_epoch_that_reaches_the_given_train_error_is_validated(config_of, idle, tmp_path, rows):
