@@ -23,6 +23,7 @@ def plot_kernels(model: keras.Model, title: str) -> Any:
     availability.require_plots('plot_kernels')
     from alexnet_tf.plots import run_plots  # which imports matplotlib
 
+    title = f'{title}: {kernels.describe_rows(model)}'
     figure = run_plots.plot_kernels({title: kernels.render_first_layer(model)}, '')
     return show_in_notebooks(figure)
 

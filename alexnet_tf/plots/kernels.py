@@ -17,6 +17,11 @@ def get_kernels(model: keras.Model) -> dict[str, np.ndarray]:
     return {layer.name[-1]: np.asarray(layer.kernel) for layer in layers}
 
 
+def describe_rows(model: keras.Model) -> str:
+    """Says which column's kernels stand where, for a title."""
+    return 'conv1, column a above column b' if len(get_kernels(model)) == 2 else 'conv1'
+
+
 def render_first_layer(model: keras.Model) -> np.ndarray:
     """Renders a network's first layer; see `render_kernels`."""
     return render_kernels(get_kernels(model).values())

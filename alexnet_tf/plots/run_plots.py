@@ -16,18 +16,17 @@ def plot_kernels(images: Mapping[str, np.ndarray], note: str) -> charts.Figure:
     """Plots the first layer's kernels of some runs (the paper's figure 3).
 
     Args:
-        images: By the run's name, from `kernels.render_kernels`.
+        images: By their titles, from `kernels.render_kernels`.
         note: Text below them.
     """
     height = sum(image.shape[0] / image.shape[1] for image in images.values())
     size = (7, 7 * height + 0.6 * len(images) + 0.5)
     figure = charts.Figure(figsize=size, layout='constrained')
     grid = figure.subplots(len(images), 1, squeeze=False)[:, 0]
-    for axes, (name, image) in zip(grid, images.items(), strict=True):
+    for axes, (title, image) in zip(grid, images.items(), strict=True):
         axes.imshow(image, interpolation='nearest')
         axes.set_axis_off()
-        title = f'{charts.escape_text(name)}: conv1, column a above column b'
-        axes.set_title(title, fontsize=10)
+        axes.set_title(charts.escape_text(title), fontsize=10)
     figure.supxlabel('\n'.join(textwrap.wrap(note, 90)), fontsize=9)
     return figure
 

@@ -25,7 +25,8 @@ def plot_kernels(config: schema.Config) -> charts.FigureWithData:
         run_config = dataclasses.replace(config, run_dir=str(directory))
         trained = loading.load_run(run_config, compiled=True)
         columns = kernels_lib.get_kernels(trained.model)
-        images[name] = kernels_lib.render_kernels(columns.values())
+        title = f'{name}: {kernels_lib.describe_rows(trained.model)}'
+        images[title] = kernels_lib.render_kernels(columns.values())
         shares = {
             column: kernels_lib.compute_colourfulness(kernels)
             for column, kernels in columns.items()
