@@ -6,7 +6,7 @@ from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.runs import build, image_index, run_directory
+from alexnet_tf.runs import build, image_index, run_directory, training_data
 from input_pipeline.records import manifests
 
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
@@ -30,7 +30,7 @@ def run(config: schema.Config) -> str:
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
     config = choose_views(fine_tuning.choose_settings(config))
-    selection.check_split(image_index.load_manifest(config), config.evaluation.split, '--split')
+    selection.check_split(training_data.load_manifest(config), config.evaluation.split, '--split')
     for command in (train, evaluate, export, report):
         command.run(config)
     return 'predict'

@@ -22,7 +22,7 @@ from input_pipeline.sources import detection, entries, folder, listing, sample_i
 from input_pipeline.sources import tfds as tfds_lib
 
 _SECTION = schema.Data()  # the defaults
-_SPLITS = 'train_split', 'validation_split'  # kept only if given, as in older indexes
+_SPLITS = 'train_split', 'validation_split'  # of tensorflow-datasets
 # Any of these is of prepared records, even if others are lost.
 _OF_RECORDS = (manifests.MANIFEST, manifests.STATISTICS, writing.UNFINISHED_DIR)
 
@@ -115,7 +115,7 @@ def collect_settings(config: schema.Config) -> dict[str, Any]:
             f'--statistics={statistics}: expected a number of images from 1, '
             f'{known_statistics.IMAGENET}, or a file.'
         )
-    splits = {name: getattr(config.data, name) for name in _SPLITS if getattr(config.data, name)}
+    splits = {name: getattr(config.data, name) for name in _SPLITS} if config.data.dataset else {}
     return splits | {
         'record_encoding': references.ENCODING,
         'validation_fraction': config.data.validation_fraction,
@@ -189,8 +189,7 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
             f'--source={data.source}: {directory} was built as {manifest.source}. Leave the flag '
             'out, or delete that directory.'
         )
-    kept = dict.fromkeys(_SPLITS, '') | kept
-    wanted = collect_settings(schema.Config(data=data))
+    wanted = collect_settings(schema.Config(data=place))
     usual = rendering.Rendering.from_settings(kept)
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
     for name, value in wanted.items():

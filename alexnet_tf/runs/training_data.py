@@ -23,9 +23,9 @@ _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 def load_manifest(config: schema.Config) -> manifests.Manifest:
     """Loads the manifest of `--data_dir`, or of its copy that `--cache` asks for."""
-    if image_index.detect_images(config.data) and resolution.is_within(
-        config.run_dir, config.data.data_dir
-    ):
+    writes = config.mode in ('train', 'all', 'experiment')
+    is_inside = writes and resolution.is_within(config.run_dir, config.data.data_dir)
+    if is_inside and image_index.detect_images(config.data):
         raise fields.UsageError(
             f'--run_dir={config.run_dir} lies in --data_dir={config.data.data_dir}, where its '
             'files would be taken for images. Name a directory elsewhere.'

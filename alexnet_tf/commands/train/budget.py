@@ -151,6 +151,7 @@ def _measure_and_choose(
     examples, speed = manifest.count_examples(manifests.TRAIN), None
     config = serialization.replace(config, _choose_batch(config, examples))
     is_open = all(getattr(config.network, name) is None for name in SIZES)
+    is_open = is_open and not build.resolve_recipe(config).layers  # which has sizes of its own
     if is_open:
         config, speed = _choose_network(config, manifest, replicas)
     speed = speed or speed_lib.measure(config, manifest, replicas)

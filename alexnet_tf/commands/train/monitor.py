@@ -192,7 +192,7 @@ class Monitor:
             loss,
             accuracy=accuracy,
             chance=self._chance,
-            steps_in_all=state.step / state.epoch * recipe.epochs,
+            steps_in_all=state.planned_step / state.epoch * recipe.epochs,
             initial_sd_middle=None if has_other_initials else recipe.initial_sd_middle,
             dead_units=dead_units,
         )
@@ -238,7 +238,7 @@ class Monitor:
 
     def _describe_progress(self, state: state_lib.TrainingState, meter: progress.Meter) -> str:
         means, epochs = state.compute_means(), self._recipe.epochs
-        steps_left = schedule.count_steps(self._recipe, self._examples) - state.step
+        steps_left = schedule.count_steps(self._recipe, self._examples) - state.planned_step
         left = steps_left * self._recipe.batch_size
         return (
             f'epoch {state.epoch + 1}/{epochs}  {100 * state.examples / self._examples:.0f} %  '

@@ -88,10 +88,11 @@ class Trainer:
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
         """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
-        if state.planned_step >= self.total_steps and not state.examples:  # the epoch has ended
+        is_over = state.planned_step >= self.total_steps or state.epoch >= self.recipe.epochs
+        if is_over and not state.examples:
             return None
-        error, limit = state.train_error, training.stop_train_error
-        is_learned = error is not None and error <= limit
+        error = math.inf if state.train_error is None else state.train_error
+        is_learned = error <= training.stop_train_error
         if is_learned or 0 < training.stop_after_worse_epochs <= state.worse_validations:
             return None
         return schedule.compute_learning_rate(
@@ -219,13 +220,12 @@ class Trainer:
         """
         file = pathlib.Path(self.config.run_dir) / 'nonfinite.json'
         if self.replicas.is_chief:
-            norms = self.monitor.compute_norms(result).items()
             diagnosis = {
                 'step': state.step,
                 'epoch': state.epoch,
                 'learning_rate': learning_rate,
                 'loss': str(result.metrics.numpy()[0]),
-                'norms': {name: str(norm) for name, norm in norms},
+                'norms': {name: str(x) for name, x in self.monitor.compute_norms(result).items()},
                 'examples': self._name_examples(state),
             }
             files.write_atomically(file, json.dumps(diagnosis, indent=2).encode())

@@ -16,6 +16,7 @@ from input_pipeline import errors
 from input_pipeline.batches import preprocessing
 from input_pipeline.images import rendering
 from input_pipeline.records import caching, checking, manifests, references
+from input_pipeline.sources import snapshots
 
 
 def configure(data_dir, **settings):
@@ -207,13 +208,26 @@ def test_lists_and_folders_of_like_names_have_indexes_of_their_own(images):
         image_index.load_manifest(configure(images))
 
 
-def test_another_split_or_kind_than_the_index_has_is_refused(images):
+def test_another_kind_of_source_than_the_index_has_is_refused(images):
     image_index.load_manifest(configure(images))
     with pytest.raises(fields.UsageError, match=r'--source=csv: .* was built as folder'):
         image_index.load_manifest(configure(images, source='csv'))
-    other = configure(images, train_split='train[:80%]')
+
+
+def test_another_split_of_a_data_set_than_the_index_has_is_refused(images, monkeypatch):
+    monkeypatch.setattr(snapshots, 'read_place', lambda directory: '')
+    manifest = image_index.load_manifest(configure(images))
+    layout = dataclasses.replace(manifest.layout, root=str(manifest.directory.resolve()))
+    manifest = dataclasses.replace(manifest, source='tfds', layout=layout)
+    data = configure('tfds:mnist', train_split='train[:80%]').data
+    image_index._check_index(data, manifest)  # of an older version, which kept no splits
+    kept = image_index.collect_settings(
+        schema.Config(data=dataclasses.replace(data, dataset='mnist', train_split=''))
+    )
+    assert kept['train_split'] == ''
+    manifest = dataclasses.replace(manifest, settings=manifest.settings | kept)
     with pytest.raises(fields.UsageError, match=r'--train_split=train\[:80%\]: .* the default'):
-        image_index.load_manifest(other)
+        image_index._check_index(data, manifest)
 
 
 def test_records_are_not_written_among_images(images):
@@ -222,6 +236,10 @@ def test_records_are_not_written_among_images(images):
     with pytest.raises(fields.UsageError, match='it holds images, which train reads as they lie'):
         prepare.run(schema.Config(mode='prepare', data=data))
     assert sorted(images.rglob('*')) == before
+    (images.parent / 'empty').mkdir()
+    data = schema.Data(data_dir=str(images.parent / 'empty'), source='folder')
+    with pytest.raises(fields.UsageError, match='--source=folder needs --source_dir'):
+        prepare.run(schema.Config(mode='prepare', data=data))
 
 
 def test_a_run_among_the_images_is_refused(images):
@@ -229,3 +247,4 @@ def test_a_run_among_the_images_is_refused(images):
     config = dataclasses.replace(configure(images), run_dir=run_dir)
     with pytest.raises(fields.UsageError, match='its files would be taken for images'):
         training_data.load_manifest(config)
+    training_data.load_manifest(dataclasses.replace(config, mode='benchmark'))  # writes none
