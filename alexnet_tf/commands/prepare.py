@@ -234,8 +234,8 @@ def _print_summary(manifest: manifests.Manifest, known_warnings: Sequence[str] =
 def _check_separate(data: schema.Data) -> None:
     """Refuses records among images, where they would be taken for images."""
     if not data.source_dir:
-        found = image_index.detect_images(dataclasses.replace(data, source='auto'))
-        if found and not data.dataset:
+        kind = image_index.detect_images(dataclasses.replace(data, source='auto'))
+        if kind and not data.dataset:
             raise fields.UsageError(
                 f'--data_dir={data.data_dir}: it holds images, which train reads as they lie. To '
                 'prepare them, give them as --source_dir, and another --data_dir.'

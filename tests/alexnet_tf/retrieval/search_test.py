@@ -128,12 +128,12 @@ def test_a_product_quantiser_with_a_centroid_for_each_vector_is_exact(vectors, b
 def test_a_longer_code_of_a_product_quantiser_finds_more_of_the_nearest(vectors, queries):
     pytest.importorskip('faiss')
     exact = search.EuclideanSearch(vectors).rank(queries)[:, :20]
-    found = []
+    shared = []
     for bits in (1, 31, 320):
         _, indices = search.ProductQuantiserSearch(vectors, bits).search(queries, 20)
-        found.append(np.mean([len({*a} & {*b}) for a, b in zip(exact, indices, strict=True)]))
-    assert found[0] < found[1] < found[2]
-    assert found[2] > 18
+        shared.append(np.mean([len({*a} & {*b}) for a, b in zip(exact, indices, strict=True)]))
+    assert shared[0] < shared[1] < shared[2]
+    assert shared[2] > 18
 
 
 def test_without_faiss_the_error_names_the_extra(monkeypatch):
