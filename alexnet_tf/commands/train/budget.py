@@ -166,7 +166,8 @@ def _measure_and_choose(
     epoch_steps = math.ceil(examples / recipe.batch_size)
     epoch_secs = epoch_steps * speed.step_secs
     validation_secs = validated * _compute_evaluation_secs(recipe, speed)
-    every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
+    if (every := config.training.validate_every_epochs) == 1:  # not given
+        every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
     steps = int(_MARGIN * seconds / secs_by_step)
     if steps < 1:

@@ -65,10 +65,13 @@ def choose(monkeypatch, data, tmp_path, *flags, **machine):
     return machine, config, recipe, lines
 
 
-def test_steps_and_validation_fit_the_minutes(monkeypatch, data, tmp_path):
+@pytest.mark.parametrize('flags', [(), ('--validate_every_epochs=2',)], ids=['chosen', 'given'])
+def test_steps_and_validation_fit_the_minutes(monkeypatch, data, tmp_path, flags):
+    machine = {'operations_per_sec': 200e9, 'examples': 3000, 'age': 8}
     machine, config, recipe, lines = choose(
-        monkeypatch, data, tmp_path, '--minutes=10', operations_per_sec=200e9, examples=3000, age=8
+        monkeypatch, data, tmp_path, '--minutes=10', *flags, **machine
     )
+    assert config.training.validate_every_epochs == 2 or not flags
     manifest = training_data.load_manifest(config)
     step_secs = machine.measure(config, manifest).step_secs
     validations = -(-recipe.epochs // config.training.validate_every_epochs)
