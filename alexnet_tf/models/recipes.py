@@ -285,6 +285,11 @@ class Recipe:
         """Side of the part of the image of a record that a view shows in evaluation."""
         return self.view_size or self.crop_size
 
+    @property
+    def takes_two_sizes(self) -> bool:
+        """Whether the network takes images of another size than `crop_size`, too."""
+        return self.global_pooling and self.pool_rounding == 'floor'
+
     def resize_for_training(self) -> 'Recipe':
         """Returns the recipe with the side of training crops as its `crop_size`.
 

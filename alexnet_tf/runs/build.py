@@ -206,8 +206,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
 
 def _check_training_size(recipe: recipes.Recipe) -> None:
     size, pad = recipe.training_crop_size, alexnet.compute_padding
-    is_open = recipe.global_pooling and recipe.pool_rounding == 'floor'
-    if size and not (is_open and pad(size) == pad(recipe.crop_size)):
+    if size and not (recipe.takes_two_sizes and pad(size) == pad(recipe.crop_size)):
         raise fields.UsageError(
             f'--training_crop_size={size}: only a network with --global_pooling and '
             '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '

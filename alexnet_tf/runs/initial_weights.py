@@ -182,14 +182,6 @@ def load(
     """
     weights = readers.read(file)
     described, recognised = description.find(weights), recognition.recognise(weights)
-    is_whole = not (described or trains or options.get('layers'))
-    if is_whole:
-        _check_order(model, weights, recognised)
-    if is_whole and (known := recognised.recipes) and recipe.name not in known:
-        raise fields.UsageError(
-            f'{file} has the weights of recipe {" or ".join(known)}. That of recipe {recipe.name} '
-            f'would compute other features with them. Give recipe={known[0]!r}.'
-        )
     if described and not options.get('layers'):
         trained = build.resolve_recipe(serialization.from_settings(described.settings))
         if differences := _compare_networks(trained, recipe, trains):
@@ -199,7 +191,15 @@ def load(
             )
         if classes and described.classes != tuple(classes):
             options['layers'] = topology.list_layer_names(model)[:-1]
-    return assign(model, weights, recognised, **options)
+    if not options.get('layers'):
+        _check_order(model, weights, recognised)
+        known = () if described or trains else recognised.recipes
+        if known and recipe.name not in known:
+            raise fields.UsageError(
+                f'{file} has the weights of recipe {" or ".join(known)}. That of recipe '
+                f'{recipe.name} would compute other features with them. Give recipe={known[0]!r}.'
+            )
+    return assignment.assign(model, weights, recognised, **options)
 
 
 def assign(

@@ -41,8 +41,7 @@ class _Choice(NamedTuple):
 
     def to_settings(self, recipe: recipes.Recipe) -> dict[str, Any]:
         """Returns SIZES; without global pooling a network has one size of images."""
-        is_fixed = not recipe.global_pooling or recipe.pool_rounding != 'floor'
-        sizes = (0, self.training_crop_size) if is_fixed else self[1:3]
+        sizes = self[1:3] if recipe.takes_two_sizes else (0, self.training_crop_size)
         return dict(zip(SIZES, (self.width, *sizes), strict=True))
 
 
