@@ -84,6 +84,10 @@ class Augmentation:
         statistics: Of the training images; fixes the size of the square, the mean image and the
             principal components of the colour shift.
         settings: The hyperparameters.
+
+    Attributes:
+        crop_size: Side of a crop.
+        window_size: Side of the window that a crop shows, unless windows have random sizes.
     """
 
     # Paper: it counts 32 x 32 x 2 = 2048 crops of an image; offsets 0 to 32 make 33 x 33 x 2.
@@ -97,7 +101,7 @@ class Augmentation:
         preprocess = preprocessing.Preprocessing(
             statistics.mean_image, settings.crop_size, settings.view_size
         )
-        self._side, self._square_size = preprocess.window_size, preprocess.square_size
+        self.window_size, self._square_size = preprocess.window_size, preprocess.square_size
         self._mean_crop = preprocess.mean_view
         self._divisor = settings.colour_shift_divisor if sd else 1.0
         self._settings, self.crop_size = settings, settings.crop_size
@@ -135,7 +139,7 @@ class Augmentation:
     def _sample_sizes(self, uniform):
         """Computes (n, 2) int32, the heights and widths of windows."""
         if not self._has_sizes:
-            return tf.fill([tf.shape(uniform)[0], 2], self._side)
+            return tf.fill([tf.shape(uniform)[0], 2], self.window_size)
         area, aspect = uniform[:, 0], uniform[:, 1]
         smallest, widest = self._settings.min_crop_area, math.log(self._settings.max_crop_aspect)
         side = self._square_size * tf.sqrt(smallest + area * (1 - smallest))
@@ -160,7 +164,7 @@ class Augmentation:
     @property
     def is_resized(self) -> bool:
         """Whether windows are not of the crop's size."""
-        return self._settings.min_crop_area > 0 or self._side != self.crop_size
+        return self._settings.min_crop_area > 0 or self.window_size != self.crop_size
 
     def finish(self, crops, shifts, scales, dtype=tf.float32):
         """Computes (crops - mean + shifts) * scales, which XLA fuses into one pass.

@@ -155,7 +155,7 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
     rescaled, too.
     """
     encoded = _read_images(stream)
-    size, side = stream.augment.crop_size, stream.layout.square_size
+    size, side = stream.augment.window_size, stream.layout.square_size
 
     def crop(index, image):
         offsets = tf.random.stateless_uniform(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf import main
 from alexnet_tf.commands import prepare
+from alexnet_tf.commands.benchmark import timing
 from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.plots import availability
 from input_pipeline.records import manifests
@@ -65,6 +66,16 @@ def test_a_small_network_trains_evaluates_exports_and_reports(
     assert set(prediction['classes'].numpy()[0]) < {name.encode() for name in cifar10.CLASSES}
     is_small = 'A small network of the AlexNet paper' in (tmp_path / 'MODEL_CARD.md').read_text()
     assert is_small == (recipe != LARGER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['input', 'end_to_end'])
+def test_the_input_of_enlarged_parts_is_measured(kind, small_records, monkeypatch, capsys):
+    monkeypatch.setattr(timing, '_SECONDS', 0.05)
+    flags = (f'--benchmark={kind}', *f'--recipe={LARGER}'.split(), '--runs=1', '--output=json')
+    assert run('benchmark', small_records, *flags) == 0
+    stages = json.loads(capsys.readouterr().out)['stages']
+    assert min(row['images_per_sec'] for row in stages.values()) > 0
 
 
 def test_a_network_that_does_not_fit_the_image_size_is_refused(
