@@ -22,10 +22,10 @@ from input_pipeline import errors, files, locks
 TOLERANCE = 1e-5  # largest difference of a score
 CLASSES = 'classes.txt'  # asset: one class name per line, in label order
 LIMITS = {
-    'bytes_a_picture': untrusted_images.MAX_IMAGE_BYTES,
-    'pixels_a_picture': untrusted_images.MAX_IMAGE_PIXELS,
-    'pictures_a_request': untrusted_images.MAX_IMAGES,
-    'pictures_a_request_of_ten_views': signatures.MAX_TEN_CROP_IMAGES,
+    'bytes_per_image': untrusted_images.MAX_IMAGE_BYTES,
+    'pixels_per_image': untrusted_images.MAX_IMAGE_PIXELS,
+    'images_per_request': untrusted_images.MAX_IMAGES,
+    'images_per_ten_crop_request': signatures.MAX_TEN_CROP_IMAGES,
     'formats': ['JPEG', 'PNG', 'GIF (first frame)', 'BMP', 'WebP'],
 }
 _DESCRIPTION, _REST, _GRPC = 'signature.json', 'request.json', 'request.pb'

@@ -34,12 +34,12 @@ def measure(config: schema.Config) -> dict[str, Any]:
         for batch_size, requests in _REQUESTS.items()
         for row in _measure_batch_size(calls, batch_size, requests * config.benchmark.runs)
     ]
-    medians = {(row['batch_size'], row['way']): row['median_ms'] for row in rows}
+    medians = {(row['batch_size'], row['method']): row['median_ms'] for row in rows}
     shares = {size: medians[size, _IN_PROCESS] / medians[size, _PIXELS] for size in _REQUESTS}
     return {
         'benchmark': 'serving',
         'precision': config.network.precision,
-        'bytes_a_picture': len(example),
+        'bytes_per_image': len(example),
         'rows': rows,
         'pixels_of_in_process': shares,
         'weight_bytes_per_sec': 1000 * weight_bytes / medians[min(_REQUESTS), _IN_PROCESS],
@@ -62,7 +62,7 @@ def format_table(result: dict[str, Any]) -> str:
         f'{tables.format_table(header, rows)}\n\n'
         f'Served pixels reach this share of the speed in process, by images per request: {shares}.'
         f'\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x {_IMAGE_SHAPE[0]} pixels and '
-        f'{result["bytes_a_picture"]:,} bytes.\nOne image in process reads '
+        f'{result["bytes_per_image"]:,} bytes.\nOne image in process reads '
         f'{result["weight_bytes_per_sec"] / 1e9:.1f} GB/s of weights; this machine copies '
         f'{result["copy_bytes_per_sec"] / 1e9:.1f} GB/s on one core.'
     )
@@ -137,7 +137,7 @@ def _measure_batch_size(
     for way, milliseconds in durations.items():
         median = float(np.median(milliseconds))
         yield {
-            'way': way,
+            'method': way,
             'median_ms': median,
             'p99_ms': float(np.percentile(milliseconds, 99)),
             'requests': number,

@@ -177,9 +177,9 @@ def _write_tables(
             own = query_labels == label
             if own.any():
                 class_rows.append((name, class_name, int(own.sum()), *_means(score, own)))
-    header = ('way', *_METRICS, 'recall_of_nearest', 'bytes_a_picture', 'milliseconds_a_query')
+    header = ('method', *_METRICS, 'recall_of_nearest', 'bytes_per_image', 'ms_per_query')
     tables.write_csv(root / 'retrieval.csv', header, rows)
-    header = ('way', 'class', 'queries', *_METRICS)
+    header = ('method', 'class', 'queries', *_METRICS)
     tables.write_csv(root / 'retrieval-by-class.csv', header, class_rows)
 
 

@@ -96,7 +96,7 @@ def test_the_signatures_are_described_beside_the_version(exported):
     outputs = {name for signature in signatures.values() for name in signature['outputs']}
     assert not [name for name in outputs if name.endswith('_bytes')]  # REST would encode them
     assert signatures['tolerant']['outputs']['scores'] == {'dtype': 'float32', 'shape': [-1, 2]}
-    assert description['limits']['pictures_a_request'] == 256
+    assert description['limits']['images_per_request'] == 256
     assert (exported / 'assets' / 'classes.txt').read_text() == 'cat\ndog\n'
 
 

@@ -120,16 +120,16 @@ def test_evaluation_compares_exact_search_codes_and_pixels(
     assert command('retrieve', data, *flags, '--search_engine=faiss') == 0
     assert '10 queries of validation among 14 images of train' in capsys.readouterr().out
     with open(indexed / 'index' / 'retrieval.csv') as file:
-        rows = {row['way']: row for row in csv.DictReader(file)}
+        rows = {row['method']: row for row in csv.DictReader(file)}
     assert len(rows) == 6
     exact = rows['features, exact']
     assert float(exact['recall_of_nearest']) == 1
     width = np.load(indexed / 'index' / 'train-features' / 'vectors-00000.npy').shape[1]
-    assert int(exact['bytes_a_picture']) == 4 * width
-    assert int(rows['pixels, exact']['bytes_a_picture']) == 4 * 32 * 32 * 3
-    assert int(rows['features, autoencoder, 12 bits']['bytes_a_picture']) == 2
+    assert int(exact['bytes_per_image']) == 4 * width
+    assert int(rows['pixels, exact']['bytes_per_image']) == 4 * 32 * 32 * 3
+    assert int(rows['features, autoencoder, 12 bits']['bytes_per_image']) == 2
     with open(indexed / 'index' / 'retrieval-by-class.csv') as file:
-        classes = [row for row in csv.DictReader(file) if row['way'] == 'features, exact']
+        classes = [row for row in csv.DictReader(file) if row['method'] == 'features, exact']
     queries, averages = (
         [float(row[name]) for row in classes] for name in ('queries', 'average_precision')
     )
