@@ -254,9 +254,11 @@ def _resolve(path: str) -> pathlib.Path:
 
 
 def _choose_copies_dir(data: schema.Data) -> pathlib.Path:
-    """Where copies of what cannot be read in any order are: an index keeps its own."""
-    is_index = data.record_encoding == references.ENCODING
-    return files.as_path(data.data_dir) if is_index else _unfinished_dir(data)
+    """Where copies of what cannot be read in any order are made: a new index keeps them."""
+    directory = files.as_path(data.data_dir)
+    is_new = not (directory / manifests.MANIFEST).exists()
+    keeps = is_new and data.record_encoding == references.ENCODING
+    return directory if keeps else _unfinished_dir(data)
 
 
 def _unfinished_dir(data: schema.Data) -> pathlib.Path:

@@ -57,6 +57,46 @@ def test_images_are_indexed_once(images, capsys, monkeypatch):
         image_index.load_manifest(configure(images, statistics='6'))
 
 
+def write_compressed_records(directory, images):
+    """Writes TFRecords that an index must copy; the class is that of the folder."""
+    directory.mkdir()
+    for split in ('train', 'validation'):
+        path = str(directory / f'{split}-00000-of-00001')
+        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions('GZIP')) as writer:
+            for label, folder in enumerate(sorted(images.iterdir())):
+                image = tf.train.BytesList(value=[next(folder.iterdir()).read_bytes()])
+                features = {
+                    'image/encoded': tf.train.Feature(bytes_list=image),
+                    'image/class/label': tf.train.Feature(
+                        int64_list=tf.train.Int64List(value=[label])
+                    ),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(example.SerializeToString())
+
+
+def test_other_images_do_not_replace_the_copies_of_an_index(images, tmp_path):
+    def index(name):
+        data = schema.Data(
+            source_dir=str(tmp_path / name),
+            data_dir=str(tmp_path / 'index'),
+            record_encoding=references.ENCODING,
+            statistics='imagenet',
+        )
+        prepare.run(schema.Config(mode='prepare', data=data))
+
+    write_compressed_records(tmp_path / 'first', images)
+    for folder in images.iterdir():
+        next(folder.iterdir()).unlink()
+    write_compressed_records(tmp_path / 'second', images)
+    index('first')
+    stored = read_images(manifests.load(str(tmp_path / 'index')))
+    with pytest.raises(errors.DataError, match='another data set'):
+        index('second')
+    assert read_images(manifests.load(str(tmp_path / 'index'))) == stored
+    index('first')
+
+
 def test_statistics_of_another_file_are_refused(images, tmp_path):
     index = image_index.load_manifest(configure(images))
     assert image_index.load_manifest(configure(images)).sha256 == index.sha256
