@@ -85,14 +85,14 @@ def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     if variance <= 0:
         return Interval(float(mean), float(mean), float(mean))
     spread = (squares**2 / freedom).sum()
-    width = _compute_t_quantile(variance**2 / spread) * np.sqrt(variance / differences.size)
+    width = compute_t_quantile(variance**2 / spread) * np.sqrt(variance / differences.size)
     return Interval(float(mean - width), float(mean), float(mean + width))
 
 
-def _compute_t_quantile(freedom: float) -> float:
+def compute_t_quantile(freedom: float) -> float:
     """Computes what |t| of Student's distribution exceeds in 5 % of the cases.
 
-    >>> [round(_compute_t_quantile(freedom), 2) for freedom in (1, 4, 1e6)]
+    >>> [round(compute_t_quantile(freedom), 2) for freedom in (1, 4, 1e6)]
     [12.71, 2.78, 1.96]
     """
     freedom = min(freedom, 10_000.0)  # above it TensorFlow's integral is not exact

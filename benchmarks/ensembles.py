@@ -1,0 +1,98 @@
+"""Estimates what averaging networks and averaging views gain, with intervals over seeds and images.
+
+    python benchmarks/ensembles.py RUN_1 RUN_2 RUN_3 --views 1 10
+
+The runs differ in their seed alone, and were evaluated with `--save_probabilities` before. Prints,
+for each number of views and of networks, the top-1 error of the mean of their probabilities, over
+all choices of so many of the runs, and how much it differs from that of one network on the first
+number of views. The variance of the difference is the sum of that over images and of a jackknife
+over runs; a bootstrap of runs would draw some twice, and ensembles of those gain less.
+"""
+
+import functools
+import itertools
+import pathlib
+
+import measuring
+import numpy as np
+
+from alexnet_tf.evaluation import trends
+from alexnet_tf.reports import tables
+
+
+class Errors:
+    """Which images the means of some runs' probabilities are wrong about.
+
+    Args:
+        runs: Run directories.
+        split: Of the records.
+        views: Numbers of views.
+    """
+
+    def __init__(self, runs: list[str], split: str, views: list[int]):
+        folders = [pathlib.Path(run) / 'probabilities' for run in runs]
+        self._labels = np.load(folders[0] / f'{split}-{views[0]}.labels.npy')
+        self._probabilities = {
+            number: np.stack([np.load(folder / f'{split}-{number}.npy') for folder in folders])
+            for number in views
+        }
+
+    def average(self, views: int, size: int, runs: tuple[int, ...]) -> np.ndarray:
+        """Averages the errors of all ensembles of so many of the runs, (images,) in [0, 1]."""
+        chosen = itertools.combinations(runs, min(size, len(runs)))
+        return np.mean([self._find(views, members) for members in chosen], axis=0)
+
+    @functools.cache  # noqa: B019 - one object, as long as the process
+    def _find(self, views: int, members: tuple[int, ...]) -> np.ndarray:
+        mean = self._probabilities[views][list(members)].astype(np.float64).mean(0)
+        return mean.argmax(1) != self._labels
+
+
+def estimate_gain(errors: Errors, views: int, size: int, *, first: int, number: int) -> np.ndarray:
+    """Estimates the error of ensembles, its difference from one network, and the interval of it.
+
+    Args:
+        errors: Of the runs.
+        views: Of an image.
+        size: Number of networks in an ensemble.
+        first: Number of views that the one network sees.
+        number: Of runs.
+
+    Returns:
+        (4,) shares: error, difference, lower and upper end.
+    """
+
+    def subtract(runs):
+        return errors.average(views, size, runs) - errors.average(first, 1, runs)
+
+    every = tuple(range(number))
+    differences = subtract(every)
+    without_one = [subtract(every[:at] + every[at + 1 :]).mean() for at in every]
+    of_runs = (number - 1) * np.var(without_one)
+    of_images = differences.var(ddof=1) / len(differences)
+    width = trends.compute_t_quantile(number - 1) * np.sqrt(of_runs + of_images)
+    middle = differences.mean()
+    return np.array(
+        [errors.average(views, size, every).mean(), middle, middle - width, middle + width]
+    )
+
+
+def main() -> None:
+    """Estimates the errors, and prints a table."""
+    parser = measuring.create_parser(__doc__)
+    parser.add_argument('runs', nargs='+', help='run directories, at least two')
+    parser.add_argument('--views', type=int, nargs='+', default=[1, 10], help='views of an image')
+    parser.add_argument('--split', default='validation', help='of the records')
+    args = parser.parse_args()
+    if len(args.runs) < 2:
+        parser.error('at least two runs are needed')
+    errors, number, rows = Errors(args.runs, args.split, args.views), len(args.runs), []
+    for views, size in itertools.product(args.views, range(1, number + 1)):
+        values = estimate_gain(errors, views, size, first=args.views[0], number=number)
+        rows.append((views, size, *(f'{100 * value:.2f}' for value in values)))
+    header = ('views', 'networks', 'top-1 error, %', 'difference, points', '95 % from', 'to')
+    print(tables.format_table(header, rows))
+
+
+if __name__ == '__main__':
+    main()
