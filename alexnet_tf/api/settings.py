@@ -113,7 +113,7 @@ def _replace_flags(message: str) -> str:
     'Run train() first, or name another run_dir.'
     """
     message = re.sub(
-        rf'--mode=({"|".join(_FUNCTIONS)})( --(\w+))?\b',
+        rf'(?<!alexnet_tf\.main )--mode=({"|".join(_FUNCTIONS)})( --(\w+))?\b',
         lambda match: f'{match[1]}({f"{match[3]}=True" if match[3] else ""})',
         message,
     )

@@ -17,7 +17,7 @@ MODES = {
     'retrieve': 'Find similar images by the features of the last hidden layer.',
     'benchmark': 'Measure the speed of training, inference, input and serving.',
     'verify': 'Check the network against values from the paper and its source.',
-    'data_service': 'Serve decoded batches to training runs on other hosts.',
+    'data_service': 'Decode and crop images for training runs on other hosts.',
     'experiment': 'Train one run for each combination of --grid, or search for --minutes.',
     'all': 'Prepare, train, evaluate, export and report, in this order.',
 }
@@ -62,7 +62,7 @@ class Data(fields.Section):
             'ilsvrc2012': 'the archives of ILSVRC-2012, as downloaded',
             'fall2011': 'fall11_whole.tar, all of ImageNet',
             'imagenet10k': 'the 10,184 classes of Fall 2009',
-            'cifar10': 'the binary version of CIFAR-10',
+            'cifar10': 'cifar-10-python.tar.gz, or its images in folders',
             'tfds': 'a data set of tensorflow-datasets, see --dataset',
             'records': 'TFRecord files of other programs',
         },
@@ -107,7 +107,7 @@ class Data(fields.Section):
     )
     statistics: str = fields.setting(
         '2000',
-        'With references: the mean image and colours of so many images, imagenet, or a FILE.',
+        'Images as they lie: mean, colours of so many, imagenet, or FILE.',
         metavar='N_OR_FILE',
         modes=('prepare', *_TRAIN),
     )
@@ -201,7 +201,7 @@ class Network(fields.Section):
         'source2012',
         'Hyperparameters to start from; flags override them:',
         choices={
-            'paper': 'the text of the paper, to the letter',
+            'paper': 'the text of the paper',
             'source2012': "what the paper's source code ran",
             'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
             'caffenet': 'CaffeNet and Places: pooling, then norm',
@@ -278,9 +278,13 @@ class Network(fields.Section):
     )
     global_pooling: bool | None = fields.setting(None, 'Let pool5 average whole feature maps.')
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
-    batch_norm: bool | None = fields.setting(None, 'Batch normalisation instead of these.')
+    batch_norm: bool | None = fields.setting(
+        None, 'Batch normalisation instead of norm1 and norm2.'
+    )
     hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
-    crop_size: int | None = fields.setting(None, 'Side of the crop.', low=11, high=256)
+    crop_size: int | None = fields.setting(
+        None, 'Side of the images that the network gets.', low=11, high=256
+    )
     training_crop_size: int | None = fields.setting(
         None,
         'Side in training, if smaller. 0: --crop_size.',
@@ -289,7 +293,10 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of the view that is resized. 0: --crop_size.', low=0, high=256
+        None,
+        'Side of what is cut and resized. 0: --crop_size.',
+        low=0,
+        high=256,
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -299,7 +306,7 @@ class Network(fields.Section):
         metavar='R,G,B',
     )
     input_sd: tuple[float, ...] | None = fields.setting(
-        None, 'Divisors of pixels minus it.', low=1e-6, high=255, metavar='R,G,B'
+        None, 'Divisors of pixels minus the mean.', low=1e-6, high=255, metavar='R,G,B'
     )
     input_scale: float | None = fields.setting(None, 'Factor of pixels minus the mean.', low=1e-6)
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
@@ -319,20 +326,22 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     initial_sd: float | None = fields.setting(
-        None, 'Deviation of initial weights.', low=0, modes=_INITIALISE
+        None, 'Standard deviation of initial weights.', low=0, modes=_INITIALISE
     )
     initial_sd_middle: float | None = fields.setting(
-        None, 'The same for conv3 to conv6.', low=0, modes=_INITIALISE
+        None, 'Standard deviation in conv3 to conv6.', low=0, modes=_INITIALISE
     )
     initial_sd_hidden: float | None = fields.setting(
-        None, 'The same for fc6 and fc7.', low=0, modes=_INITIALISE
+        None, 'Standard deviation in fc6 and fc7.', low=0, modes=_INITIALISE
     )
     initial_bias: float | None = fields.setting(
         None, 'Bias of conv2, conv4 to conv6, fc6, fc7.', modes=_INITIALISE
     )
     initial_bias_last: float | None = fields.setting(None, 'Bias of fc8.', modes=_INITIALISE)
     dropout: float | None = fields.setting(None, 'Share of fc6 and fc7 set to 0.', low=0, high=0.99)
-    dropout_on_inputs: bool | None = fields.setting(None, 'Drop their inputs, not outputs.')
+    dropout_on_inputs: bool | None = fields.setting(
+        None, 'Drop inputs of fc6 and fc7, not outputs.'
+    )
     dropout_inverted: bool | None = fields.setting(None, 'Scale in training, not in inference.')
 
 
@@ -353,7 +362,7 @@ class Training(fields.Section):
     )
     learning_rate: float | None = fields.setting(None, 'Initial learning rate.', low=0)
     base_batch_size: int | None = fields.setting(
-        None, 'Batch size of that rate; others scale it. 0: any.', low=0
+        None, 'Batch size of --learning_rate; others scale it.', low=0
     )
     bias_rate_multiplier: float | None = fields.setting(
         None, 'Learning rate of biases, as a multiple.', low=0
@@ -399,7 +408,7 @@ class Training(fields.Section):
         },
     )
     warmup: float | None = fields.setting(
-        None, 'Share of both in which the learning rate rises.', low=0, high=0.9
+        None, 'Share of steps in which the rate rises from 0.', low=0, high=0.9
     )
     decay_power: float | None = fields.setting(
         None, 'Exponent of --schedule=polynomial.', low=0.1, high=10
@@ -455,13 +464,15 @@ class Training(fields.Section):
     )
     init_layers: tuple[str, ...] | None = fields.setting(
         None,
-        'Layers that --init_weights sets. Default: all, without the last if classes differ.',
+        'Layers that --init_weights sets. Default: all; of a run of other classes not the last.',
         pattern=_LAYER,
         expected='names of layers, as conv1,fc6',
         metavar='LAYER,...',
     )
     init_missing: str = fields.setting(
-        'refuse', 'If a layer has no such weights: refuse, or fresh.', choices=('refuse', 'fresh')
+        'refuse',
+        'Layers without weights: refuse, or fresh (random).',
+        choices=('refuse', 'fresh'),
     )
     linear_head: bool = fields.setting(False, 'Fit the last layer to the others before step 1.')
     class_weights: str = fields.setting(
@@ -647,9 +658,14 @@ class Retrieve(fields.Section):
         },
     )
     index_dir: str = fields.setting(
-        '', 'Index directory. Default: RUN_DIR/index.', metavar='DIR', modes=('retrieve', 'plot')
+        '',
+        'Directory of the retrieval index. Default: RUN_DIR/index.',
+        metavar='DIR',
+        modes=('retrieve', 'plot'),
     )
-    database: str = fields.setting('train', 'Search:', choices=_SPLITS, modes=('retrieve', 'plot'))
+    database: str = fields.setting(
+        'train', 'Split to search:', choices=_SPLITS, modes=('retrieve', 'plot')
+    )
     neighbours: int = fields.setting(6, 'Similar images to find for each query.', low=1)
     search_engine: str = fields.setting(
         'numpy', 'What searches codes, to equal results:', choices=('numpy', 'faiss')
