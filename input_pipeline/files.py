@@ -48,6 +48,11 @@ def is_remote(path: str | os.PathLike) -> bool:
     return '://' in os.fspath(path)
 
 
+def exists(path: str | os.PathLike) -> bool:
+    """Returns whether there is a file or a directory; none has a name that is too long."""
+    return as_path(path).exists() if is_remote(path) else os.path.exists(path)
+
+
 def get_size(path: str | os.PathLike) -> int:
     """Returns the size of a file in bytes."""
     return as_path(path).stat().length if is_remote(path) else os.stat(path).st_size
@@ -85,6 +90,21 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
+def output_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a path to write, as `atomic_file` does, for a file that a user names.
+
+    A link stays, and the file that it leads to is replaced. A device or a pipe, such as
+    /dev/stdout, is written as it is.
+    """
+    exists, is_device = os.path.exists(path), pathlib.Path(path).is_relative_to('/dev')
+    if exists and (is_device or not os.path.isfile(path)):
+        yield pathlib.Path(path)
+        return
+    with atomic_file(os.path.realpath(path)) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
 def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary directory beside `path`, which becomes `path` if the block succeeds.
 
@@ -93,9 +113,10 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     Raises:
         OSError: `path` exists and is not empty.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
+    remove_tree(temporary)  # that a killed process of the same number left
     temporary.mkdir()
     try:
         with _name_in_errors(path):

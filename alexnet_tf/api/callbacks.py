@@ -27,7 +27,8 @@ class PlateauSchedule(keras.callbacks.Callback):
 
     Raises:
         ValueError: There is a history without a learning rate. Or, in `fit`: it does not log
-            `monitor`, since it has no validation data or no such metric.
+            `monitor` after an epoch, since it has no validation data, no such metric, or a
+            `validation_freq` other than 1.
 
     Example:
     >>> images, labels = keras.ops.ones([8, 4]), keras.ops.zeros([8])

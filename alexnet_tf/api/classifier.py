@@ -64,16 +64,17 @@ class Classifier:
     """
 
     def __init__(self, run_dir: str, checkpoint: str = 'newest'):
-        self._config = settings_lib.build_config(
-            'export', {'run_dir': run_dir, 'checkpoint': checkpoint}, name='load_run'
+        path = os.path.abspath(run_dir)  # wherever the program changes to
+        config = settings_lib.build_config(
+            'export', {'run_dir': path, 'checkpoint': checkpoint}, name='load_run'
         )
-        self._run = loading.load_run(self._config, compiled=True)
+        self._name, self._run = run_dir, loading.load_run(config, compiled=True)
         self._inference = inference.Inference(self._run)
 
     def __repr__(self) -> str:
         run = self._run
         return (
-            f'<Classifier {str(run.directory)!r}: recipe {run.recipe.name}, {len(run.names)} '
+            f'<Classifier {self._name!r}: recipe {run.recipe.name}, {len(run.names)} '
             f'classes, step {run.step}>'
         )
 
@@ -88,7 +89,11 @@ class Classifier:
         compiles parts of it, which TensorFlow Serving refuses: `export` writes a SavedModel.
         """
         network = self._run.model
-        return keras.Model(network.input, build.add_predictions(network.output), name=network.name)
+        outputs = build.add_predictions(network.output)
+        model = keras.Model(network.input, outputs, name=network.name)
+        if self._run.precision == 'float16':
+            model.dtype_policy = keras.DTypePolicy('mixed_float16')  # `compile` scales the loss
+        return model
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -250,14 +255,17 @@ class Classifier:
             directory: Gets a numbered version of the model, as model servers want it.
             **settings: Of `--mode=export`, named as its flags: `export_version`,
                 `export_precision`, `export_also=('litert', 'safetensors')`, or `data_dir` with the
-                images for the check.
+                images for the check. What is exported are the weights of this classifier.
 
         Returns:
             The directory of the version.
 
         Raises:
-            UsageError: A setting cannot be used, or the version exists.
+            UsageError: A setting cannot be used.
+            DataError: The version exists, or the export does not compute what the network does.
         """
+        for name in {'run_dir', 'checkpoint'} & settings.keys():
+            raise fields.UsageError(f'{name}: give it to load_run; export writes this classifier.')
         trained = run_directory.read_config(self._run.directory)
         merged = {
             'run_dir': str(self._run.directory),
@@ -280,18 +288,12 @@ class Classifier:
             path: A file that ends in .keras.
 
         Raises:
-            UsageError: The file name ends otherwise.
+            UsageError: The name ends otherwise, or is in an object store.
         """
-        if not os.fspath(path).endswith('.keras'):
-            raise fields.UsageError(f'path={os.fspath(path)}: expected a name ending in .keras.')
+        if files.is_remote(path) or not os.fspath(path).endswith('.keras'):
+            raise fields.UsageError(f'path={os.fspath(path)}: expected a local NAME.keras.')
         model = loading.build_with_preprocessing(self._run)
         formats.write_keras(pathlib.Path(path), model, description.to_metadata(self._run))
 
-    def _copy_network(
-        self, path: pathlib.Path | None = None, precision: str = ''
-    ) -> loading.TrainedRun:
-        """Builds the run's network again, for export, with the weights that it has now."""
-        path = path or self._run.checkpoint
-        copy = loading.load_run(self._config, path=path, precision=precision)
-        copy.model.set_weights(self._run.model.get_weights())
-        return copy
+    def _copy_network(self, *, precision: str = '', **_: Any) -> loading.TrainedRun:
+        return loading.rebuild(self._run, precision)

@@ -92,7 +92,8 @@ def image_dataset_from_directory(
             classes,
             size=size,
             batch_size=batch_size,
-            shuffle_seed=seed if shuffle else None,
+            shuffle=shuffle,
+            seed=seed,
             rendering=dataclasses.replace(
                 rendering_lib.OWN_IMAGES, exif_orientation=exif_orientation
             ),
@@ -198,7 +199,8 @@ def _create_image_dataset(
     *,
     size: int,
     batch_size: int | None,
-    shuffle_seed: int | None,
+    shuffle: bool,
+    seed: int | None,
     rendering: rendering_lib.Rendering,
     is_categorical: bool,
 ) -> tf.data.Dataset:
@@ -209,9 +211,9 @@ def _create_image_dataset(
 
     paths = [entry.read.path for entry in entries]
     labels = tf.constant([entry.label for entry in entries], tf.int64)
-    dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(paths), seed=shuffle_seed, reshuffle_each_iteration=True)
+    dataset = tf.data.Dataset.from_tensor_slices((list(map(os.fsencode, paths)), labels))
+    if shuffle:
+        dataset = dataset.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
     if batch_size is not None:
         dataset = dataset.batch(batch_size)

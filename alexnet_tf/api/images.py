@@ -153,9 +153,9 @@ def _flatten(images: Any, rendering: rendering_lib.Rendering) -> Iterator[Image]
 
 
 def _list_files(path: str) -> list[str]:
-    location = files.as_path(path)
-    if not location.exists() and not os.path.islink(path):
+    if not files.exists(path) and not os.path.islink(path):
         raise errors.DataError(f'{path}: no such file or folder.')
+    location = files.as_path(path)
     if not location.is_dir():
         return [path]
     return list(map(os.fspath, listing.Lister(location).list_images(location)))
@@ -177,7 +177,7 @@ def _read_pil(image: Any, rendering: rendering_lib.Rendering) -> np.ndarray:
         )
     upright = ImageOps.exif_transpose(image) if rendering.exif_orientation else image
     rgba = np.asarray(upright.convert('RGBA'))
-    return rendering_lib.render_pixels(rgba, image.info.get('icc_profile', b''), rendering)
+    return rendering_lib.render_pixels(rgba, image.info.get('icc_profile') or b'', rendering)
 
 
 def _check_pixels(pixels: np.ndarray) -> None:

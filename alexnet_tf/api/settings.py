@@ -24,23 +24,26 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
     Args:
         mode: The `--mode` that reads the settings.
         values: Settings by the names of their flags. None is the default. A `Recipe` stands for
-            its name and the settings in which it differs from the recipe of that name.
+            its name and the settings in which it differs from the recipe of that name, as far as
+            the mode reads them.
         name: Of the Python function, for messages.
 
     Raises:
         UsageError: There is no such setting, its value cannot be used, or settings do not go
             together.
     """
-    if isinstance(recipe := values.get('recipe'), recipes.Recipe):
-        get_recipe(recipe.name)  # checks it
-        settings = {setting: value for setting, value in values.items() if value is not None}
-        values = recipe.list_overrides() | settings | {'recipe': recipe.name}
     known = {
         field.name: field
         for section in fields.get_sections(schema.Config).values()
         for field in fields.list_settings(section)
         if mode in fields.get_modes(section, field) and field.name != 'mode'
     }
+    if isinstance(recipe := values.get('recipe'), recipes.Recipe):
+        get_recipe(recipe.name)  # checks it
+        settings = {setting: value for setting, value in values.items() if value is not None}
+        overrides = recipe.list_overrides().items()
+        overrides = {setting: value for setting, value in overrides if setting in known}
+        values = overrides | settings | {'recipe': recipe.name}
     for setting in values:
         if setting not in known:
             raise fields.UsageError(_describe_unknown(setting, known, mode, name))

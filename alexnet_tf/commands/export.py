@@ -41,8 +41,9 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
         The directory of the version that was written.
 
     Raises:
-        UsageError: The version exists, or a package for `--export_also` is not installed.
-        DataError: There is no trained network, or the export does not compute what it does.
+        UsageError: A package for `--export_also` is not installed.
+        DataError: The version exists, there is no trained network, or the export does not compute
+            what it does.
     """
     check_settings(config)  # before the network is loaded
     settings, export_dir = config.export, run_directory.get_export_dir(config)
@@ -86,7 +87,8 @@ def check_settings(config: schema.Config) -> None:
     """Checks what can be known of an export before there is a network.
 
     Raises:
-        UsageError: The version exists, or a package for `--export_also` is not installed.
+        UsageError: A package for `--export_also` is not installed.
+        DataError: The version exists.
     """
     saved_model.resolve_path(run_directory.get_export_dir(config), config.export.export_version)
     for kind in config.export.export_also:

@@ -689,7 +689,7 @@ class Export(fields.Section):
     )
     export_precision: str = fields.setting(
         'float32',
-        'Dtype of stored weights; bfloat16 computes in it, too, on processors that do:',
+        'Dtype of stored weights, or as trained. bfloat16 computes in it if processors do:',
         choices=_DTYPES,
     )
     export_also: tuple[str, ...] = fields.setting(

@@ -82,10 +82,13 @@ def _check_local_directories(config) -> Iterator[str]:
         ('export_dir', config.export.export_dir),
         ('index_dir', config.retrieve.index_dir),
         ('experiment_dir', config.experiment.experiment_dir),
+        ('output_file', config.predict.output_file),
+        ('draw', config.predict.draw),
+        ('submission', config.predict.submission),
     ):
         if '://' in value:
             yield (
-                f'--{name}={value}: expected a directory on a local disk. Only images and records '
+                f'--{name}={value}: expected a path on a local disk. Only images and records '
                 '(--source_dir, --data_dir, --inputs) may be in an object store.'
             )
 

@@ -120,11 +120,13 @@ def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
     """Returns the path of a version that does not exist yet; None is one after the highest.
 
     Raises:
-        DataError: The version exists.
+        DataError: The version exists, or a file that would lie beside it does.
     """
     path = export_dir / str(version or max(list_versions(export_dir), default=0) + 1)
-    if path.exists():
-        raise errors.DataError(f'{path} exists already. Choose another --export_version.')
+    has_description = _sidecar(path, _DESCRIPTION).exists()  # of a version that was deleted
+    for place in (path, *(() if has_description else _list_sidecars(path))):
+        if place.exists():
+            raise errors.DataError(f'{place} exists already. Choose another --export_version.')
     return path
 
 
@@ -166,11 +168,16 @@ def _sidecar(path: pathlib.Path, suffix: str) -> pathlib.Path:
     return path.with_name(f'{path.name}.{suffix}')
 
 
+def _list_sidecars(path: pathlib.Path) -> list[pathlib.Path]:
+    """Lists what may lie beside a version."""
+    others = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
+    return [_sidecar(path, suffix) for suffix in (_DESCRIPTION, _REST, _GRPC, *others)]
+
+
 def _remove_sidecars(path: pathlib.Path) -> None:
     """Removes what a deleted version of the same number left beside it."""
-    others = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
-    for suffix in (_DESCRIPTION, _REST, _GRPC, *others):
-        _sidecar(path, suffix).unlink(missing_ok=True)
+    for place in _list_sidecars(path):
+        place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

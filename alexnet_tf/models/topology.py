@@ -77,7 +77,7 @@ def list_inbound_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
 
 def list_layer_names(model: keras.Model) -> list[str]:
     """Lists the layers with weights by the paper's names, once for both columns."""
-    names = [get_layer_name(variable) for variable in model.trainable_variables]
+    names = [get_layer_name(variable) for variable in model.weights]
     return list(dict.fromkeys(names))
 
 

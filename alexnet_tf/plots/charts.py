@@ -47,7 +47,7 @@ def save_figure(figure: Figure, path: pathlib.Path) -> None:
     """
     form = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
     options = {'metadata': {'Date': None}} if form == 'svg' else {}
-    with files.atomic_file(path) as aside, matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
+    with files.output_file(path) as aside, matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
         figure.savefig(aside, dpi=_DPI, format=form, **options)
 
 

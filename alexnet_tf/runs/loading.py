@@ -79,10 +79,7 @@ def load_run(
     path = path or run_directory.find_checkpoint(
         directory, config.evaluation.checkpoint, '--run_dir'
     )
-    trained, data = run_directory.read_config(directory), run_directory.read_data(directory)
-    if precision:
-        network = dataclasses.replace(trained.network, precision=precision)
-        trained = dataclasses.replace(trained, network=network)
+    trained, data = _read_config(directory, precision), run_directory.read_data(directory)
     recipe = build.resolve_recipe(trained)
     model = build.build_model(trained, recipe, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, checkpoint.list_weights(model))
@@ -102,6 +99,30 @@ def load_run(
         step=state['step'],
         epoch=state['epoch'],
         variables_sha256=checkpoint.read_variables_sha256(path),
+    )
+
+
+def rebuild(trained: TrainedRun, precision: str = '') -> TrainedRun:
+    """Builds a run's network again, not compiled, with the weights that it has now.
+
+    Args:
+        trained: The run. Its checkpoint need not exist any more.
+        precision: Dtype of the activations; by default that of training.
+    """
+    config = _read_config(trained.directory, precision)
+    model = build.build_model(
+        config, trained.recipe, len(trained.classes), devices=(), compiled=False
+    )
+    model.set_weights(trained.model.get_weights())
+    return dataclasses.replace(trained, model=model, precision=config.network.precision)
+
+
+def _read_config(directory: pathlib.Path, precision: str) -> schema.Config:
+    config = run_directory.read_config(directory)
+    if not precision:
+        return config
+    return dataclasses.replace(
+        config, network=dataclasses.replace(config.network, precision=precision)
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import resource
 
 import numpy as np
@@ -67,6 +68,40 @@ def test_a_write_replaces_the_file_and_creates_its_folder(tmp_path):
     files.write_atomically(path, b'old')
     files.write_atomically(path, b'new')
     assert path.read_bytes() == b'new'
+
+
+def test_an_output_may_be_a_link_or_a_pipe(tmp_path):
+    (tmp_path / 'link').symlink_to(tmp_path / 'file')
+    for text in ('first', 'second'):
+        with files.output_file(tmp_path / 'link') as path:
+            path.write_text(text)
+        assert (tmp_path / 'link').is_symlink()
+        assert (tmp_path / 'file').read_text() == text
+    os.mkfifo(pipe := tmp_path / 'pipe')
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with files.output_file(pipe) as path:
+        path.write_text('through')
+    assert os.read(reader, 100) == b'through'
+    os.close(reader)
+    with files.output_file('/dev/null') as path:
+        assert str(path) == '/dev/null'
+    assert {path.name for path in tmp_path.iterdir()} == {'link', 'file', 'pipe'}
+
+
+def test_a_name_that_is_too_long_does_not_exist(tmp_path):
+    assert files.exists(tmp_path)
+    assert not files.exists(tmp_path / ('a' * 300))
+    assert not files.exists('')
+
+
+def test_a_directory_may_be_the_working_directory(tmp_path, monkeypatch):
+    (folder := tmp_path / 'here').mkdir()
+    (tmp_path / f'.here.tmp-{os.getpid()}').mkdir()  # of a killed process
+    monkeypatch.chdir(folder)
+    with files.atomic_directory('.') as temporary:
+        (temporary / 'file').write_text('')
+    assert [path.name for path in tmp_path.iterdir()] == ['here']
+    assert (folder / 'file').exists()
 
 
 def test_a_directory_is_whole_or_absent(tmp_path):

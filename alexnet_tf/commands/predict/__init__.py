@@ -83,7 +83,7 @@ def _write_submission(
     ordered = _sort_by_name(images)
     with (
         progress.Progress('images') as bar,
-        files.atomic_file(path) as temporary,
+        files.output_file(path) as temporary,
         temporary.open('w') as out,
     ):
         for done, prediction in enumerate(predict(ordered), 1):

@@ -42,7 +42,7 @@ def list_inputs(inputs: Sequence[str]) -> list[str]:
 
 def _match_names(name: str) -> list[str]:
     """Lists the files and folders that a name or a pattern stands for."""
-    if files.as_path(name).exists():
+    if files.exists(name):
         return [name]
     return sorted(glob.glob(name, recursive=True))
 
@@ -111,7 +111,7 @@ def _open_output(path: str) -> Iterator[TextIO]:
     if os.path.isdir(path):
         raise fields.UsageError(f'--output_file={path} is a directory. Name a file.')
     with (
-        files.atomic_file(path) as temporary,
+        files.output_file(path) as temporary,
         open(temporary, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,
     ):
         yield file

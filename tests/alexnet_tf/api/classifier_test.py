@@ -218,6 +218,36 @@ def test_an_export_is_that_of_the_command_with_the_present_weights(
     assert not copy.model.get_layer('norm1_a').compiled  # servers refuse XLA
 
 
+def test_a_run_needs_neither_its_working_directory_nor_its_checkpoint(
+    run_dir, tmp_path, monkeypatch
+):
+    shutil.copytree(run_dir, tmp_path / 'run')
+    monkeypatch.chdir(tmp_path)
+    loaded = classifier.load_run('run')
+    assert repr(loaded).startswith("<Classifier 'run': ")
+    (tmp_path / 'elsewhere').mkdir()
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+    shutil.rmtree(tmp_path / 'run' / 'checkpoints')  # as a run in progress removes old ones
+    calls = []
+    monkeypatch.setattr(export, 'export', lambda config, load: calls.append(load(precision='')))
+    loaded.export('served')
+    for copied, own in zip(calls[0].model.get_weights(), loaded.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(copied, own)
+
+
+def test_layers_of_a_frozen_network_have_names(run_dir):
+    loaded = classifier.load_run(run_dir)
+    loaded.model.trainable = False
+    with pytest.raises(errors.UsageError, match='layer=fc77: the network has no such layer'):
+        loaded.features(np.zeros((67, 67, 3), np.uint8), 'fc77')
+
+
+def test_a_pil_image_with_a_broken_colour_profile_is_read(trained):
+    image = PIL.Image.new('RGB', (80, 80), 'red')
+    image.info['icc_profile'] = None  # as of Pillow, where parts are missing
+    assert len(trained.predict(image)) == 1
+
+
 def test_a_saved_network_subtracts_the_mean_image(trained, tmp_path):
     path = tmp_path / 'new' / 'network.keras'
     trained.save(path)
@@ -232,6 +262,8 @@ def test_a_saved_network_subtracts_the_mean_image(trained, tmp_path):
     ('images', 'error', 'message'),
     [
         ('nowhere/cat.jpg', errors.DataError, 'nowhere/cat.jpg: no such file or folder'),
+        ('', errors.DataError, 'no such file or folder'),
+        ('iVBORw0KGgo' * 30, errors.DataError, 'no such file or folder'),
         (np.zeros((3, 4)), errors.UsageError, r'an array of shape \(3, 4\)'),
         (np.zeros((8, 8, 3)), errors.UsageError, 'dtype float64; expected uint8'),
         (np.zeros((0, 8, 8, 3), np.uint8), errors.UsageError, 'there are none'),
@@ -266,7 +298,9 @@ def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
         (lambda run: run.predict('.', top=0), 'top=0: expected an integer from 1'),
         (lambda run: run.features('.', 'conv55'), 'layer=conv55: .* Did you mean conv5'),
         (lambda run: run.features('.', None), 'layer=None: the network has no such layer'),
-        (lambda run: run.save('network.h5'), 'expected a name ending in .keras'),
+        (lambda run: run.save('network.h5'), 'expected a local NAME.keras'),
+        (lambda run: run.save('gs://bucket/network.keras'), 'expected a local NAME.keras'),
+        (lambda run: run.export('x', checkpoint='best'), 'checkpoint: give it to load_run'),
         (lambda run: run.export('x', export_versoin=1), 'Did you mean export_version'),
     ],
 )

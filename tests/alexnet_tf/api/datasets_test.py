@@ -1,6 +1,7 @@
 """Data sets for `fit`: folders of images as the decoder reads them, and the training stream."""
 
 import dataclasses
+import os
 import shutil
 
 import keras
@@ -93,6 +94,19 @@ def test_every_iteration_has_another_order_that_the_seed_decides(shared_folder, 
     assert first.tolist() == same.tolist()
     assert first.tolist() != second.tolist()
     assert sorted(first) == sorted(second)
+
+
+def test_without_a_seed_the_order_is_random(shared_folder, undecoded):
+    orders = {tuple(collect(read_folder(shared_folder, seed=None))[1].tolist()) for _ in range(3)}
+    assert len(orders) > 1
+
+
+def test_names_that_are_not_unicode_are_read(shared_folder, tmp_path, undecoded):
+    folder = os.fsencode(shutil.copytree(shared_folder, tmp_path / 'folder'))
+    os.rename(os.path.join(folder, b'cat/00.jpg'), os.path.join(folder, b'cat/caf\xe9.jpg'))
+    dataset = read_folder(os.fsdecode(folder))
+    assert any('caf' in path for path in dataset.file_paths)
+    assert len(collect(dataset)[1]) == len(dataset.file_paths)
 
 
 def test_content_decides_the_subset_as_in_prepare(shared_folder, records, undecoded):

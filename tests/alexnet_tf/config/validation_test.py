@@ -69,8 +69,9 @@ from alexnet_tf.config import fields, serialization
         ({'mode': 'benchmark', 'accumulate_steps': 2}, '--accumulate_steps'),
         ({'mode': 'benchmark', 'output': 'csv'}, 'prints a table or json'),
         ({'data_service': 'grpc://a:1', 'cache': 'disk'}, "this host's copy"),
-        ({'run_dir': 'gs://bucket/run'}, 'expected a directory on a local disk'),
-        ({'export_dir': 's3://bucket/run'}, '--export_dir=s3://bucket/run: expected a directory'),
+        ({'run_dir': 'gs://bucket/run'}, 'expected a path on a local disk'),
+        ({'draw': 's3://bucket/a.png'}, '--draw=s3://bucket/a.png: expected a path'),
+        ({'export_dir': 's3://bucket/run'}, '--export_dir=s3://bucket/run: expected a path'),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, message):
