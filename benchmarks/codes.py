@@ -15,14 +15,14 @@ from alexnet_tf.retrieval import binary_codes, search
 
 def measure(name: str, create_searcher, queries: np.ndarray, neighbours: int):
     """Measures a searcher, prints a row, and returns distances and indices of the neighbours."""
-    memory = measuring.read_peak_memory()
+    memory = measuring.read_memory()
     searcher = create_searcher()
     searcher.search(queries[:1], neighbours)
     start = time.perf_counter()
     result = searcher.search(queries, neighbours)
     seconds = time.perf_counter() - start
-    memory = measuring.read_peak_memory() - memory
-    print(f'{name}: {len(queries) / seconds:,.1f} queries/s, at most {memory:,.0f} MiB more')
+    memory = measuring.read_memory() - memory
+    print(f'{name}: {len(queries) / seconds:,.1f} queries/s, {memory:,.0f} MiB more')
     return result
 
 

@@ -63,6 +63,12 @@ def measure_stream(batches: Iterator, batch_size: int, seconds: float) -> float:
     return rate
 
 
+def read_memory() -> float:
+    """Reads the memory in MiB that this process holds now."""
+    pages = int(pathlib.Path('/proc/self/statm').read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
 def read_peak_memory(who: int = resource.RUSAGE_SELF) -> float:
     """Reads the peak memory in MiB of this process or, with RUSAGE_CHILDREN, of a child."""
     return resource.getrusage(who).ru_maxrss / 1024

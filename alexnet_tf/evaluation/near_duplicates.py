@@ -49,7 +49,7 @@ def compute_edges(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
-    """Finds for each of the first images the later image that is most like it, if one is.
+    """Finds what is most like each of the first images: a later one of them, and one of the rest.
 
     Copies of other size, compression, brightness or colour are found, also with some shift;
     mirrored or rotated copies and other crops are not.
@@ -67,11 +67,16 @@ def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
         rows, others = np.arange(start, stop), edges[start:]
         correlations = edges[start:stop] @ others.T
         correlations[np.tri(*correlations.shape, dtype=bool)] = -1  # itself and earlier images
-        best = correlations.argmax(1)
-        highest = correlations[np.arange(len(best)), best]
-        pairs += [
-            NearDuplicate(int(row), start + int(other), float(correlation))
-            for row, other, correlation in zip(rows, best, highest, strict=True)
-            if correlation >= _MIN_CORRELATION
-        ]
+        own = number - start
+        for part, first in ((correlations[:, :own], start), (correlations[:, own:], number)):
+            if not part.size:
+                continue
+            best = part.argmax(1)
+            pairs += [
+                NearDuplicate(int(row), first + int(other), float(correlation))
+                for row, other, correlation in zip(
+                    rows, best, part[np.arange(len(best)), best], strict=True
+                )
+                if correlation >= _MIN_CORRELATION
+            ]
     return sorted(pairs, key=lambda pair: (-pair.correlation, pair))

@@ -161,6 +161,18 @@ def _choose_padding(recipe: recipes.Recipe) -> tuple[int, int]:
     return recipe.conv1_padding, recipe.conv1_padding
 
 
+def compute_smallest_crop(pool_size: int) -> int:
+    """Computes the side of the smallest image that leaves a pixel after pool1 and pool2.
+
+    >>> compute_smallest_crop(3)
+    32
+    """
+    rows = 1
+    for _ in range(2):
+        rows = (rows - 1) * columns_lib.POOL_STRIDE + pool_size
+    return (rows - 2) * _CONV1_STRIDE + _CONV1_SIZE + 1
+
+
 def compute_padding(crop_size: int) -> int:
     """Computes the pixels of padding after which conv1's last window begins inside the image.
 

@@ -16,13 +16,18 @@ _UNUSED = frozenset(
         *('global_pooling', 'input_scale', 'input_sd', 'training_crop_size'),
     )
 )
+_OF_SHARED_KERNELS = frozenset(('he_initialization', 'batch_norm'))  # and fc layers
 _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta'))
 
 
 def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
     """Lists the fields of a recipe that its network does not read."""
-    normalizes = any('normalization' in layer.after for layer in recipe.layers)
-    return _UNUSED if normalizes else _UNUSED | _NORMALIZATION
+    unused = _UNUSED
+    if not any('normalization' in layer.after for layer in recipe.layers):
+        unused |= _NORMALIZATION
+    if any(layer.name.startswith('local') for layer in recipe.layers):
+        unused |= _OF_SHARED_KERNELS
+    return unused
 
 
 def build(

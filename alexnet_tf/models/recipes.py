@@ -331,7 +331,8 @@ SOURCE2012 = dataclasses.replace(
     layer_rates=('conv1=0.1@68', 'conv1=0@72'),  # by hand
 )
 
-# K, for its weights. It normalises across the columns, which are groups of one layer there.
+# K, for its weights. It normalises across the columns, which are groups of one layer there. In its
+# training Caffe subtracts the mean image where the crop was; here it is the central part of it.
 CAFFE = dataclasses.replace(
     PAPER,
     name='caffe',
@@ -377,7 +378,8 @@ ONE_WEIRD_TRICK = dataclasses.replace(
 )
 
 # torchvision's alexnet: the layers of ONE_WEIRD_TRICK without normalisation. The training is that
-# of its reference scripts, but for the initial weights: PyTorch's are uniform in +-1/sqrt(inputs).
+# of its reference scripts, but for the initial weights (PyTorch's are uniform in +-1/sqrt(inputs)),
+# biases, which PyTorch decays, too, and the velocity, which holds the learning rate here.
 TORCHVISION = dataclasses.replace(
     PAPER,
     name='torchvision',

@@ -1,11 +1,14 @@
 """Confidence intervals of error rates."""
 
 import math
+import statistics
 
 Z_95 = 1.959964  # standard deviations of a normal distribution on either side of 95 %
 
 
-def compute_wilson_interval(share: float, trials: int) -> tuple[float, float]:
+def compute_wilson_interval(
+    share: float, trials: int, *, comparisons: int = 1
+) -> tuple[float, float]:
     """Computes the 95 % interval of a binomial share (Wilson 1927).
 
     It holds for any share and any number of trials.
@@ -18,12 +21,14 @@ def compute_wilson_interval(share: float, trials: int) -> tuple[float, float]:
     Args:
         share: Measured share, in [0, 1].
         trials: At least 1.
+        comparisons: Number of intervals that are to hold together, by Bonferroni.
 
     Returns:
         Lower and upper end, in [0, 1].
     """
-    square = Z_95**2
+    z = Z_95 if comparisons == 1 else statistics.NormalDist().inv_cdf(1 - 0.025 / comparisons)
+    square = z**2
     middle = (share + square / (2 * trials)) / (1 + square / trials)
     spread = math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
-    reach = Z_95 * spread / (1 + square / trials)
+    reach = z * spread / (1 + square / trials)
     return max(0.0, middle - reach), min(1.0, middle + reach)

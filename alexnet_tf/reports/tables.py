@@ -55,17 +55,12 @@ def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
     """Appends a row to a CSV file, atomically; the first row creates the file with its header.
 
     Processes that append to one file wait for each other. Values for which the file of an older
-    version has no column are left out.
-
-    Raises:
-        ValueError: The file has columns that the row lacks.
+    version has no column are left out; further columns, which somebody added, stay empty.
     """
     with locks.acquire(path.parent, wait=True, name=f'.{path.name}.lock'):
-        text = _read(path) if path.exists() else _format_line(row)
+        text = (_read(path) if path.exists() else '') or _format_line(row)
         header = next(csv.reader(io.StringIO(text)))
-        if missing := sorted(set(header) - set(row)):
-            raise ValueError(f'{path} has columns that the new row lacks: {", ".join(missing)}.')
-        text += _format_line(row[name] for name in header)
+        text += _format_line(row.get(name, '') for name in header)
         files.write_atomically(path, text.encode(errors='surrogateescape'))
 
 
@@ -101,7 +96,7 @@ def escape_cell(text: str) -> str:
 
 def _read(path: pathlib.Path) -> str:
     # File names in any encoding, or in none, survive.
-    return path.read_text(encoding='utf-8', errors='surrogateescape')
+    return path.read_text(encoding='utf-8-sig', errors='surrogateescape')  # Excel adds a mark
 
 
 def _format_line(cells: Iterable[object]) -> str:

@@ -212,6 +212,9 @@ def _check_training_size(recipe: recipes.Recipe) -> None:
             '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '
             f'of 4; --crop_size is {recipe.crop_size}.'
         )
+    smallest = alexnet.compute_smallest_crop(recipe.pool_size)
+    if 0 < size < smallest:
+        raise fields.UsageError(f'--training_crop_size={size}: expected {smallest} at least.')
 
 
 def check_layer_rates(recipe: recipes.Recipe, model: keras.Model) -> None:

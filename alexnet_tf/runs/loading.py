@@ -80,10 +80,10 @@ def load_run(
         directory, config.evaluation.checkpoint, '--run_dir'
     )
     trained, data = _read_config(directory, precision), run_directory.read_data(directory)
+    state, variables_sha256 = checkpoint.read_state(path), checkpoint.read_variables_sha256(path)
     recipe = build.resolve_recipe(trained)
     model = build.build_model(trained, recipe, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, checkpoint.list_weights(model))
-    state = checkpoint.read_state(path)
     return TrainedRun(
         directory=directory,
         model=model,
@@ -98,7 +98,7 @@ def load_run(
         checkpoint=path,
         step=state['step'],
         epoch=state['epoch'],
-        variables_sha256=checkpoint.read_variables_sha256(path),
+        variables_sha256=variables_sha256,
     )
 
 

@@ -79,6 +79,8 @@ def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
     """Reads the last row for each split of each records, number of views and ensemble."""
     newest = {}
     for row in tables.read_csv(directory / RESULTS):
+        if row.setdefault('weights', '') == '' and MEMBER_SEPARATOR in row['run_dir']:
+            row['weights'] = '1'  # a file of an older version does not say which
         ensemble = (row['run_dir'], row['weights']) if row['weights'] else ()
         newest[row['manifest_sha256'], row['split'], row['views'], ensemble] = row
     return list(newest.values())

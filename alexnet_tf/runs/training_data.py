@@ -1,13 +1,14 @@
 """The records of a training run, and its stream of batches from any position on."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from alexnet_tf.config import fields, resolution, schema
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import image_index
+from alexnet_tf.runs import image_index, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets, lane_service, lanes
 from input_pipeline.records import caching, manifests, references
@@ -153,6 +154,8 @@ def check_settings(
         UsageError: They do not.
     """
     check_image_size(recipe, manifest)
+    if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # of an older version
+        _check_layers(recipe)
     _check_lanes(config.training.lanes, recipe, manifest, workers=1)
     _check_learning_rate(config, recipe)
     for name, (other, value) in _BELONGS_TO.items():
@@ -183,6 +186,20 @@ def check_settings(
             '--data_service feeds only one worker without --lanes: its order is random, so that '
             'workers could not share it. Give --lanes, a multiple of the number of workers.'
         )
+
+
+def _check_layers(recipe: recipes.Recipe) -> None:
+    if recipe.layers:
+        return  # of a small network, which has none of these
+    if recipe.conv6 and recipe.global_pooling:
+        raise fields.UsageError(
+            '--conv6 reads the maps of pool5, which --global_pooling averages. Leave one out.'
+        )
+    for name, units in (('hidden_units', recipe.hidden_units), ('filters', recipe.filters[-1])):
+        if units % recipe.columns:
+            raise fields.UsageError(
+                f'--{name}: {units} units cannot be divided among {recipe.columns} columns.'
+            )
 
 
 def _check_learning_rate(config: schema.Config, recipe: recipes.Recipe) -> None:

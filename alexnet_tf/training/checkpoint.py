@@ -139,6 +139,12 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
     return json.loads((path / _STATE_FILE).read_text())
 
 
+def read_newest_state(directory: pathlib.Path) -> dict[str, Any] | None:
+    """Reads the training state of the newest checkpoint, intact or not; None if there is none."""
+    newest = next(iter(_list_newest_first(directory)), None)
+    return newest and read_state(newest)
+
+
 def read_variables_sha256(path: pathlib.Path) -> str:
     """Reads the SHA-256 of a checkpoint's variables."""
     return json.loads((path / _HASHES_FILE).read_text())[VARIABLES_FILE]

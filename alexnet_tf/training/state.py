@@ -67,6 +67,12 @@ class TrainingState:
         return errors[-1] if errors else math.nan
 
     @property
+    def is_validated(self) -> bool:
+        """Whether it is an epoch's end, or the start, and its validation error is known."""
+        first = [] if self.initial_error is None else [self.initial_error]
+        return not self.examples and not math.isnan([math.nan, *first, *self.validation_errors][-1])
+
+    @property
     def worse_validations(self) -> int:
         """Validations since the one with the lowest error."""
         errors = [error for error in self.validation_errors if not math.isnan(error)]

@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from input_pipeline import files
-from input_pipeline.batches import augmentation, preprocessing, raw_places, shuffling
+from input_pipeline.batches import augmentation, preprocessing, raw_places, shuffling, tolerance
 from input_pipeline.batches import lanes as lanes_lib
-from input_pipeline.images import decoding
 from input_pipeline.records import checking, manifests
 
 # About 250 MB. References are small, but their order is that of raw records.
@@ -166,7 +166,7 @@ class TrainingDataset:
         if not self.on_accelerator:
             arguments += (parameters.mirrored,)
         if self.tolerant:
-            crops, labels, readable = _decode_one_by_one(decode, arguments, crop_size)
+            crops, labels, readable = tolerance.decode_one_by_one(decode, arguments, crop_size)
             mask = chunk.mask * readable
         else:
             crops, labels = decode(*arguments)
@@ -180,6 +180,7 @@ def evaluation_dataset(
     layout: manifests.Layout,
     batch_size: int,
     share: tuple[int, int] = (0, 1),
+    tolerant: bool = False,
 ) -> tf.data.Dataset:
     """Reads every example once, in the order of the files.
 
@@ -188,33 +189,43 @@ def evaluation_dataset(
         layout: How records hold images.
         batch_size: Number of examples in a batch.
         share: (i, n): only the i-th of n equal parts of every batch.
+        tolerant: As of `TrainingDataset`.
 
     Returns:
         (squares (batch, square_size, square_size, 3) uint8, labels (batch,) int64, mask (batch,)
         float32); the last batch is filled up with examples whose mask is 0.
     """
 
+    def decode(records):
+        encoded, labels = preprocessing.parse_records(records, layout)
+        return preprocessing.decode_squares(encoded, layout), labels
+
     @tf.autograph.experimental.do_not_convert
-    def decode(chunk):
-        encoded, labels = preprocessing.parse_records(chunk.records, layout)
-        return preprocessing.decode_squares(encoded, layout), labels, chunk.mask
+    def decode_chunk(chunk):
+        if not tolerant:
+            return *decode(chunk.records), chunk.mask
+        *decoded, readable = tolerance.decode_one_by_one(
+            decode, (chunk.records,), layout.square_size
+        )
+        return *decoded, chunk.mask * readable
 
     reader = shuffling.EpochReader(
         shards,
         batch_size=batch_size,
         reshuffle=False,
         share=share,
+        tolerant=tolerant,
         group_examples=_GROUP_EXAMPLES[layout.encoding],
     )
-    squares = reader.read_chunks().map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    squares = reader.read_chunks().map(decode_chunk, num_parallel_calls=tf.data.AUTOTUNE)
     return _rebatch(squares, batch_size // share[1]).prefetch(_PREFETCHED)
 
 
 def iterate_examples(
-    shards: lanes_lib.Shards, *, layout: manifests.Layout, batch_size: int, data_dir: object
+    shards: lanes_lib.Shards, *, data_dir: object, layout: manifests.Layout, **options: Any
 ) -> Iterator:
     """Iterates over the batches of `evaluation_dataset`, with errors as of `iterate`."""
-    batches = evaluation_dataset(shards, layout=layout, batch_size=batch_size)
+    batches = evaluation_dataset(shards, layout=layout, **options)
     return iterate(batches, data_dir, lambda: checking.find_first_unreadable(shards, layout))
 
 
@@ -265,25 +276,6 @@ def iterate(
     """
     with checking.explain_read_errors(f'--data_dir={data_dir}', find_unreadable):
         yield from batches
-
-
-def _decode_one_by_one(decode, arguments, crop_size: int):
-    """Decodes each record in a data set of its own, which an error leaves empty."""
-    blank = tf.zeros([1, crop_size, crop_size, decoding.CHANNELS], tf.uint8)
-    missing = tf.data.Dataset.from_tensors((blank, tf.zeros([1], tf.int64), tf.zeros([1])))
-
-    def decode_one(row):
-        record, *offsets = (part[None] for part in row)
-        decoded = tf.data.Dataset.from_tensors(record).map(
-            lambda record: (*decode(record, *offsets), tf.ones([1]))
-        )
-        return decoded.ignore_errors().concatenate(missing).take(1).get_single_element()
-
-    signature = tuple(
-        tf.TensorSpec([1, *spec.shape[1:]], spec.dtype) for spec in missing.element_spec
-    )
-    parts = tf.map_fn(decode_one, arguments, fn_output_signature=signature)
-    return tuple(tf.squeeze(part, 1) for part in parts)
 
 
 def _rebatch(chunks: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

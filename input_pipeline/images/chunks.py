@@ -16,6 +16,8 @@ _XMP = 'XML:com.adobe.xmp\0\0'  # not compressed
 class Chunks:
     """The chunks of a PNG or a WebP that have one of some names; of equal names, the last.
 
+    Of a PNG's texts, iTXt, only XMP counts.
+
     Args:
         encoded: Scalar string, a whole file.
         names: Names of the chunks to find.
@@ -42,9 +44,7 @@ class Chunks:
 
 def read_png_metadata(chunks: Chunks) -> jpeg.Metadata:
     """Reads orientation and ICC profile from eXIf, iTXt (XMP) and iCCP."""
-    text = chunks.read('iTXt')
-    xmp = tf.where(tf.strings.substr(text, 0, len(_XMP)) == _XMP, text, '')
-    upright = orientation.read_in_graph(chunks.read('eXIf'), xmp)
+    upright = orientation.read_in_graph(chunks.read('eXIf'), chunks.read('iTXt'))
     return jpeg.Metadata(upright, _decompress_profile(chunks.read('iCCP')))
 
 
@@ -58,7 +58,7 @@ def _find_chunks(encoded: tf.Tensor, names: Sequence[str], *, is_png: bool):
     """Returns where the content of each chunk starts, 0 if there is none, and its size, int64."""
     order = 'big' if is_png else 'little'
     wanted = tf.constant([int.from_bytes(name.encode(), order, signed=True) for name in names])
-    last = int.from_bytes(b'IEND', order, signed=True)
+    last, text = (int.from_bytes(name, order, signed=True) for name in (b'IEND', b'iTXt'))
     length = tf.cast(tf.strings.length(encoded), tf.int64)
 
     def has_more(offset, number, *_):
@@ -70,6 +70,9 @@ def _find_chunks(encoded: tf.Tensor, names: Sequence[str], *, is_png: bool):
         name, signed = (integers[1], integers[0]) if is_png else (integers[0], integers[1])
         size = tf.cast(tf.bitcast(signed, tf.uint32), tf.int64)
         start, is_wanted = offset + _HEADER_BYTES, name == wanted
+        if is_png:  # of texts, there may be any number
+            begin = tf.strings.substr(encoded, start, len(_XMP))
+            is_wanted &= (begin == _XMP) | (wanted != text)
         following = start + size + (_CHECKSUM_BYTES if is_png else size % 2)
         starts = tf.where(is_wanted, start, starts)
         following = tf.where(name == last, length, following)

@@ -31,8 +31,12 @@ def estimate_differences(
     """
     errors: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     for trial, row in zip(trials, rows, strict=True):
-        is_current = trials_lib.count_epochs(trials_lib.read_epochs(trial)) == int(row['epochs'])
-        if row['status'] != experiment_tables.DONE or not is_current:
+        if row['status'] != experiment_tables.DONE:
+            continue
+        last = (trials_lib.read_epochs(trial) or [{'epoch': 0, 'step': 0}])[-1]
+        step, _ = trials_lib.read_position(trial)
+        if int(last['epoch']) != int(row['epochs']) or step not in (0, int(last['step'])):
+            print(f'experiment: {trial.name} is in no 95 % interval: it was trained further since')
             continue
         try:
             evaluator = scoring.RunEvaluator(trial.config, manifest)
@@ -49,5 +53,7 @@ def estimate_differences(
         seeds = sorted(first.keys() & by_seed)
         if group != trials[0].group and seeds:
             pair = (np.stack([runs[seed] for seed in seeds]) for runs in (first, by_seed))
-            intervals[group, views] = trends.estimate_difference(*pair)
+            interval = trends.estimate_difference(*pair)
+            if interval.low < interval.high:  # or there is no image to tell the two by
+                intervals[group, views] = interval
     return intervals

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.training import signals
 
-_STOP_SECS = 120  # until a run that was asked to stop has saved
+_STOP_SECS = 3600  # until a run that was asked to stop has saved; it may be validating
 
 
 class TrialFailedError(Exception):

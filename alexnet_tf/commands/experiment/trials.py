@@ -14,7 +14,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
 from alexnet_tf.runs import build, creation, results, run_directory, training_data
-from alexnet_tf.training import health
+from alexnet_tf.training import checkpoint, health
 from input_pipeline import files
 from input_pipeline.records import manifests
 
@@ -46,10 +46,13 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
         creation.check_same_run(config, manifest)
     epochs, stop_error = read_epochs(trial), config.training.stop_train_error
     is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in epochs[:-1])
-    if (done := count_epochs(epochs)) > recipe.epochs or is_past_stop:
+    step, done = read_position(trial)
+    is_past_stop |= 0 < recipe.max_steps < step
+    if max(done, count_epochs(epochs)) > recipe.epochs or is_past_stop:
         raise fields.UsageError(
-            f'{directory} has {done} epochs, more than --epochs={recipe.epochs} and '
-            f'--stop_train_error={stop_error:g} ask for. Choose another --experiment_dir.'
+            f'{directory} is trained to epoch {done}, step {step}, further than --epochs='
+            f'{recipe.epochs}, --max_steps={recipe.max_steps} and --stop_train_error='
+            f'{stop_error:g} ask for. Choose another --experiment_dir.'
         )
 
 
@@ -115,6 +118,13 @@ def get_log_path(trial: grid.Trial) -> pathlib.Path:
 def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     """Reads the rows of a trial's `summary.csv`; none if it was not trained."""
     return tables.read_csv(pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE)
+
+
+def read_position(trial: grid.Trial) -> tuple[int, int]:
+    """Reads the steps and the epochs, the last perhaps begun, of the newest checkpoint; or 0."""
+    checkpoints = pathlib.Path(trial.config.run_dir) / run_directory.CHECKPOINTS
+    state = checkpoint.read_newest_state(checkpoints)
+    return (state['step'], state['epoch'] + (state['examples'] > 0)) if state else (0, 0)
 
 
 def count_epochs(epochs: experiment_tables.Rows) -> int:

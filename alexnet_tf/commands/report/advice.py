@@ -92,13 +92,16 @@ def describe_extrapolation(predicted: trends.Interval | None, *, decayed: bool) 
 
 
 def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error_analysis.Rows:
-    """Lists those rows of `ErrorAnalysis.rank_classes` that are surely worse than the mean."""
-    return [
-        row
-        for row in ranked
-        if row[2] > held_out.error
-        and intervals.compute_wilson_interval(1 - row[2], row[1])[1] < 1 - held_out.error
-    ]
+    """Lists those rows of `ErrorAnalysis.rank_classes` that are surely worse than the mean.
+
+    The more classes, the more are worse by chance: all intervals are to hold together.
+    """
+
+    def is_weak(images: int, error: float) -> bool:
+        interval = intervals.compute_wilson_interval(1 - error, images, comparisons=len(ranked))
+        return error > held_out.error and interval[1] < 1 - held_out.error
+
+    return [row for row in ranked if is_weak(row[1], row[2])]
 
 
 def describe_weak_classes(weak: error_analysis.Rows, counts: Mapping[str, int]) -> str:

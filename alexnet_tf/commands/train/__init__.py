@@ -98,7 +98,7 @@ def create_trainer(
         replicas=replicas,
         evaluator=_create_evaluator(config, learner.model, preprocess, replicas),
         monitor=monitor.Monitor(
-            config, recipe, model=learner.model, manifest=manifest, replicas=replicas
+            config, recipe, model=learner.model, manifest=manifest, stream=stream, replicas=replicas
         ),
     )
 

@@ -147,8 +147,9 @@ def _measure_and_choose(
     config: schema.Config, manifest: manifests.Manifest
 ) -> tuple[schema.Config, list[str]]:
     replicas = build.create_replicas(config)  # before TensorFlow runs anything
-    examples, speed = manifest.count_examples(manifests.TRAIN), None
-    config = serialization.replace(config, _choose_batch(config, examples))
+    examples, speed = _count_examples(config, manifest), None
+    parts = config.training.accumulate_steps * replicas.number
+    config = serialization.replace(config, _choose_batch(config, examples, parts))
     is_open = all(getattr(config.network, name) is None for name in SIZES)
     is_open = is_open and not build.resolve_recipe(config).layers  # which has sizes of its own
     if is_open:
@@ -185,14 +186,21 @@ def _measure_and_choose(
     ]
 
 
-def _choose_batch(config: schema.Config, examples: int) -> dict[str, Any]:
-    """Chooses precision, batch size, and the learning rate that goes with it."""
+def _count_examples(config: schema.Config, manifest: manifests.Manifest) -> int:
+    """Counts the images of an epoch."""
+    examples, classes = manifest.count_examples(manifests.TRAIN), len(manifest.classes)
+    return examples // classes * classes if config.training.balanced_sampling else examples
+
+
+def _choose_batch(config: schema.Config, examples: int, parts: int) -> dict[str, Any]:
+    """Chooses precision, batch size in so many equal parts, and the learning rate of it."""
     recipe, chosen = build.resolve_recipe(config), {}
     devices = config.network.devices or [placement.get_default_device()]
     if config.network.precision == 'float32' and placement.computes_bfloat16(devices):
         chosen['precision'] = 'bfloat16'
     if config.training.batch_size is None and examples < _MANY_EXAMPLES:
-        chosen['batch_size'] = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
+        size = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
+        chosen['batch_size'] = parts * math.ceil(size / parts)
         if config.training.learning_rate is None and not recipe.base_batch_size:
             share = chosen['batch_size'] / recipe.batch_size
             chosen['learning_rate'] = recipe.learning_rate * share

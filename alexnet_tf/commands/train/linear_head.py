@@ -99,6 +99,7 @@ def _read_batches(training: trainer.Trainer, num_features: int) -> Iterator[tupl
         layout=manifest.layout,
         batch_size=max(1, training.config.evaluation.eval_batch_size // _VIEWS),
         data_dir=manifest.directory,
+        tolerant=training.config.input.on_bad_record == 'skip',
     )
     values = manifest.count_examples(manifests.TRAIN) * _VIEWS * num_features
     parts = max(values / _MAX_VALUES, values * len(manifest.classes) / _MAX_PRODUCTS)

@@ -15,6 +15,7 @@ from alexnet_tf.reports import progress, tables, tensorboard
 from alexnet_tf.runs import run_directory
 from alexnet_tf.training import distribution, health, schedule, steps
 from alexnet_tf.training import state as state_lib
+from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
 
 # Prefixes of the tags that are written at the end of an epoch.
@@ -29,6 +30,7 @@ class Monitor:
         recipe: Hyperparameters of the run.
         model: The network.
         manifest: Of the records.
+        stream: Of them.
         replicas: Of the network.
     """
 
@@ -39,11 +41,12 @@ class Monitor:
         *,
         model: keras.Model,
         manifest: manifests.Manifest,
+        stream: datasets.TrainingDataset,
         replicas: distribution.SingleReplica,
     ):
         self._config, self._recipe, self._model, self._replicas = config, recipe, model, replicas
         self._manifest, self._num_classes = manifest, len(manifest.classes)
-        self._examples = manifest.count_examples(manifests.TRAIN)
+        self._examples = stream.num_examples
         directory = pathlib.Path(config.run_dir)
         self._summary = directory / run_directory.SUMMARY_FILE
         log_dir = directory / 'tensorboard' if replicas.is_chief else None
@@ -78,7 +81,8 @@ class Monitor:
                 f'train: a step sums {summed / 1e6:,.1f} MB of gradients; in a ring, each worker '
                 f'sends {sent / 1e6:,.1f} MB'
             )
-        self.log(f'train: {self._examples:,} images of {self._num_classes} classes')
+        images = self._manifest.count_examples(manifests.TRAIN)
+        self.log(f'train: {images:,} images of {self._num_classes} classes')
         if replicas.workers > 1 and self._config.training.lanes == 1 and replicas.is_chief:
             self.log(
                 'train: each worker reads all records; with --lanes, a multiple of '

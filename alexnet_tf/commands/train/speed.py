@@ -8,6 +8,7 @@ import tensorflow as tf
 from alexnet_tf.config import schema
 from alexnet_tf.runs import build, training_data
 from alexnet_tf.training import distribution
+from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
 
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
@@ -35,6 +36,9 @@ def measure(
         config: Settings of the command.
         manifest: Of the records.
         replicas: Of the network.
+
+    Raises:
+        DataError: A record cannot be read.
     """
     begin, recipe = time.monotonic(), build.resolve_recipe(config)
     augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
@@ -43,7 +47,9 @@ def measure(
     learner = build.build_learner(
         config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
     )
-    batches = iter(stream.read_batches(epochs=_MANY_EPOCHS))
+    batches = datasets.iterate(
+        stream.read_batches(epochs=_MANY_EPOCHS), manifest.directory, stream.find_first_unreadable
+    )
     for number in range(_WARM_STEPS):
         learner.step(*next(batches), tf.constant(number)).finite.numpy()
     warm, steps = time.monotonic(), 0

@@ -79,8 +79,7 @@ class Trainer:
         while self.compute_learning_rate(state) is not None:
             state = self.train_one_epoch(state, reader, stop)
             if signal_number := distribution.agree_on_stop(self.replicas, stop):
-                # `end_epoch` has just saved an epoch that was validated.
-                if state.examples or math.isnan([math.nan, *state.validation_errors][-1]):
+                if not state.is_validated:  # or it has just been saved
                     self.save_checkpoint(state)
                 raise signals.Stopped(signal_number, state.step)
         return state

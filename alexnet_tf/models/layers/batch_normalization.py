@@ -75,7 +75,9 @@ class BatchNormalization(keras.layers.Layer):
         return tf.reshape(outputs, tf.shape(inputs))
 
     def _update(self, average, value):
-        average.assign(self.momentum * average.value + (1.0 - self.momentum) * value)
+        new = self.momentum * average.value + (1.0 - self.momentum) * value
+        is_finite = tf.reduce_all(tf.math.is_finite(new))  # or the step is passed over
+        average.assign(tf.where(is_finite, new, average.value))
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the inputs."""

@@ -115,7 +115,8 @@ def test_for_a_network_that_needs_more_pixels_the_images_are_enlarged(
 
 
 def test_settings_that_a_small_network_does_not_have_are_refused(small_records, tmp_path, capsys):
-    for flag in ('--conv6', '--initial_sd_middle=0.01', '--normalization=false', '--columns=1'):
+    flags = ('--conv6', '--initial_sd_middle=0.01', '--normalization=false', '--columns=1')
+    for flag in (*flags, '--batch_norm', '--he_initialization'):  # local layers have neither
         flags = (small_records, f'--run_dir={tmp_path / "run"}', '--recipe=cifar13', flag)
         assert run('train', *flags) == 2
         assert 'the network of --recipe=cifar13 has no such thing' in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_an_experiment_writes_a_row_for_each_run_a_table_curves_and_plots(done):
     curves = tables.read_csv(done / 'curves.csv')
     assert [epoch['epoch'] for epoch in curves] == ['1', '2', '1', '2']
     line = (done / 'table.txt').read_text().splitlines()[-1]
-    assert len(re.findall(r'[+-]\d+\.\d \([+-]\d+\.\d to [+-]\d+\.\d\)', line)) == 2, line
+    assert len(re.findall(r'  \+0\.0  ', line)) == 2, line  # equal predictions have no interval
     for name in ('errors.svg', 'curves.svg'):
         assert (done / name).read_text().startswith('<?xml')
 
@@ -107,7 +107,11 @@ def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch
         {'status': 'diverged' if name == '3+a' else 'done', 'epochs': '1' if name == '5+a' else '2'}
         for name in wrong
     ]
-    monkeypatch.setattr(trials_lib, 'read_epochs', lambda _: [{'epoch': '2'}])
+    monkeypatch.setattr(trials_lib, 'read_epochs', lambda _: [{'epoch': '2', 'step': '9'}])
+    steps = {'5': 8}  # inside an epoch; the others are not on the disk
+    monkeypatch.setattr(
+        trials_lib, 'read_position', lambda trial: (steps.get(trial.config.run_dir, 0), 2)
+    )
     intervals = differences.estimate_differences(trials, rows, None)
     assert intervals.keys() == {('a', 1), ('b', 1)}
     low, middle, high = intervals['a', 1]
@@ -134,7 +138,9 @@ def test_fewer_epochs_than_a_run_has_are_refused(done, command, data, capsys):
     directory = f'--experiment_dir={done}'
     before = (done / 'runs.csv').read_bytes()
     assert command('experiment', data, GRID, directory, '--epochs=1') == 2
-    assert 'has 2 epochs, more than --epochs=1' in capsys.readouterr().err
+    assert 'is trained to epoch 2, step 4, further than --epochs=1' in capsys.readouterr().err
+    assert command('experiment', data, GRID, directory, '--max_steps=3') == 2
+    assert 'further than --epochs=2, --max_steps=3' in capsys.readouterr().err
     assert command('experiment', data, GRID, directory, '--stop_train_error=1') == 2
     assert 'Choose another --experiment_dir' in capsys.readouterr().err
     assert command('experiment', data, GRID, directory, '--momentum=0.5') == 2

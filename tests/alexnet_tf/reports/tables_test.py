@@ -31,12 +31,14 @@ def test_names_may_be_invalid_in_every_encoding(tmp_path):
     assert os.fsencode(name) in path.read_bytes()
 
 
-def test_a_row_without_a_column_of_the_file_is_refused(tmp_path):
-    tables.append_csv(tmp_path / 't.csv', {'a': 1, 'c': 2})
-    for row in ({'b': 1}, {'a': 1, 'b': 2}):
-        with pytest.raises(ValueError, match='has columns that the new row lacks'):
-            tables.append_csv(tmp_path / 't.csv', row)
-    assert tables.read_csv(tmp_path / 't.csv') == [{'a': '1', 'c': '2'}]
+def test_a_file_that_somebody_has_edited_is_continued(tmp_path):
+    path = tmp_path / 't.csv'
+    path.write_text('\ufeffa,note\n1,good\n', encoding='utf-8')  # as of Excel
+    tables.append_csv(path, {'a': 2, 'b': 3})
+    assert tables.read_csv(path) == [{'a': '1', 'note': 'good'}, {'a': '2', 'note': ''}]
+    path.write_text('')
+    tables.append_csv(path, {'a': 2})
+    assert tables.read_csv(path) == [{'a': '2'}]
 
 
 def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):

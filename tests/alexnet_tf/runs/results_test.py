@@ -38,6 +38,17 @@ def test_the_newest_row_of_each_evaluation_is_read(tmp_path):
     ]
 
 
+def test_a_file_of_an_older_version_has_no_weights(tmp_path):
+    row = {name: value for name, value in ROW.items() if name != 'weights'}
+    for changes in ({}, {'run_dir': 'runs/a + runs/b', 'top1_error': 0.4}):
+        results.append(tmp_path, row | changes)
+    single, ensemble = results.read_newest(tmp_path)
+    assert (single['top1_error'], single['weights']) == ('0.5', '')
+    assert (ensemble['top1_error'], bool(ensemble['weights'])) == ('0.4', True)
+    results.append_if_new(tmp_path, ROW)
+    assert len(lines(tmp_path)) == 3
+
+
 @pytest.mark.parametrize(
     ('changes', 'is_new'),
     [

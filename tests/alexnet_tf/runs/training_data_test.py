@@ -67,6 +67,8 @@ def create_manifest(size=256):
         (('--batch_size=10', '--accumulate_steps=3'), 256, 2, 'a multiple of 6'),
         (('--crop_size=67',), 32, 1, 'the images in records are 32 x 32'),
         (('--recipe=cifar13',), 256, 1, 'for images of 32 x 32'),
+        (('--conv6', '--recipe=modern'), 256, 1, '--conv6 reads the maps of pool5'),
+        (('--hidden_units=33',), 256, 1, '33 units cannot be divided among 2 columns'),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas, message):
@@ -76,6 +78,8 @@ def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas,
         'crop_size': config.network.crop_size,
         'drop_epochs': config.training.drop_epochs,
         'optimizer': config.training.optimizer,
+        'conv6': config.network.conv6,
+        'hidden_units': config.network.hidden_units,
     }
     overrides = {name: value for name, value in overrides.items() if value}
     recipe = recipes.RECIPES[config.network.recipe].replace(**overrides)

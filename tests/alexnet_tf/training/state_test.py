@@ -34,6 +34,15 @@ def test_a_position_to_pass_over_is_recognised():
     assert not state.is_passed_over
 
 
+def test_a_state_is_validated_at_an_end_whose_error_is_known():
+    create = state_lib.TrainingState
+    assert not create().is_validated
+    assert create(initial_error=0.5).is_validated
+    assert create(validation_errors=[0.4]).is_validated
+    assert not create(initial_error=0.5, validation_errors=[math.nan]).is_validated
+    assert not create(validation_errors=[0.4], examples=3).is_validated
+
+
 @pytest.mark.parametrize(
     ('initial', 'errors', 'worse'),
     [

@@ -252,6 +252,19 @@ def test_a_tolerated_image_that_cannot_be_decoded_is_masked(manifest, whole, tmp
     assert missing == 2
 
 
+def test_evaluation_masks_what_it_tolerates(manifest, tmp_path):
+    skip_unless_jpeg(manifest)
+    shards = copy_damaged(manifest, tmp_path, row=2)
+    options = {'layout': manifest.layout, 'batch_size': 6}
+    expected = to_numpy(datasets.evaluation_dataset(manifest.list_shards('train'), **options))
+    batches = to_numpy(datasets.evaluation_dataset(shards, tolerant=True, **options))
+    assert batches[0][2].tolist() == [1, 1, 0, 1, 1, 1]
+    for batch, whole in zip(batches, expected, strict=True):
+        readable = batch[2].astype(bool)
+        np.testing.assert_array_equal(batch[0][readable], whole[0][readable])
+        np.testing.assert_array_equal(batch[1][readable], whole[1][readable])
+
+
 def check_shares(whole, shares):
     assert [len(share) for share in shares] == len(shares) * [len(whole)]
     for batch, *parts in zip(whole, *shares, strict=True):

@@ -78,6 +78,10 @@ def test_xmp_is_read_where_there_is_no_exif():
     assert is_turned(png)
     assert is_turned(webp)
     assert read(png)[0] == read(webp)[0] == 6
+    comment = chunk(b'iTXt', b'Comment\0\0\0\0\0a text')
+    for followed in (encoded[:33] + text + comment, encoded[:33] + comment + text):
+        assert is_turned(followed + encoded[33:])
+        assert read(followed + encoded[33:])[0] == 6
     other = encoded[:33] + text.replace(b'com.adobe', b'com.other') + encoded[33:]
     assert read(other)[0] == 1
 

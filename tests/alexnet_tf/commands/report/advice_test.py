@@ -1,5 +1,6 @@
 """What the report advises, for findings whose meaning is known."""
 
+import numpy as np
 import pytest
 
 from alexnet_tf.commands.report import advice
@@ -47,6 +48,16 @@ def test_weak_classes_are_those_that_are_surely_worse():
         weak, {'b': 7}
     )
     assert 'b (70.0 % of 1,000 recognised)' in advice.describe_weak_classes(weak, {})
+
+
+def test_of_many_equal_classes_hardly_any_is_weak():
+    random, reports = np.random.default_rng(0), 100
+    listed = 0
+    for _ in range(reports):
+        errors = 1 - random.binomial(50, 0.8, 102) / 50
+        ranked = [(str(at), 50, error, 0.0, '') for at, error in enumerate(errors)]
+        listed += bool(advice.list_weak_classes(ranked, ErrorRate(errors.mean(), 5100)))
+    assert listed <= 0.08 * reports
 
 
 def test_a_rank_correlation_is_only_named_if_it_is_no_chance():

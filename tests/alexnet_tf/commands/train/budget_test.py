@@ -122,6 +122,13 @@ def test_few_images_come_in_small_batches_with_a_smaller_learning_rate(monkeypat
     assert recipe.learning_rate == pytest.approx(0.05 * 4 / 64)
 
 
+def test_the_chosen_batch_has_the_parts_that_it_is_divided_into(monkeypatch, data, tmp_path):
+    machine = {'operations_per_sec': 200e9, 'examples': 30}
+    parts = '--accumulate_steps=6'
+    _, _, recipe, _ = choose(monkeypatch, data, tmp_path, '--minutes=1', parts, **machine)
+    assert recipe.batch_size == 6
+
+
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [

@@ -35,6 +35,7 @@ def watched(tmp_path):
         recipes.SOURCE2012,
         model=keras.Model(inputs, columns),
         manifest=manifest,
+        stream=types.SimpleNamespace(num_examples=EXAMPLES),
         replicas=distribution.SingleReplica(),
     )
 

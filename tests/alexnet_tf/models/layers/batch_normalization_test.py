@@ -42,6 +42,15 @@ def test_inference_normalises_by_the_moving_averages():
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-5)  # unchanged
 
 
+def test_what_overflows_is_not_kept():
+    layer = create()
+    layer(IMAGES, training=True)
+    before = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    layer(np.where(IMAGES > 5, np.inf, IMAGES), training=True)
+    for kept, old in zip((layer.moving_mean, layer.moving_variance), before, strict=True):
+        np.testing.assert_array_equal(kept.numpy(), old)
+
+
 def test_a_frozen_layer_is_in_inference_as_that_of_keras_is():
     layer = create()
     expected = layer(IMAGES).numpy()
