@@ -26,7 +26,10 @@ def read_tasks():
 
 
 TASKS = read_tasks()
-SLOW = ('Classify a file with known weights', 'Save, load, serve', 'Fine-tune on a folder')
+SLOW = (
+    *('Classify a file with known weights', 'Save, load, serve', 'Fine-tune on a folder'),
+    'Train with your own callback',
+)
 
 
 def count_lines(code):

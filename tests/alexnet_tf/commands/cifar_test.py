@@ -14,6 +14,7 @@ from alexnet_tf.commands import prepare
 from alexnet_tf.commands.benchmark import timing
 from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.plots import availability
+from alexnet_tf.reports import tables
 from input_pipeline.records import manifests
 from input_pipeline.sources import cifar10
 
@@ -48,10 +49,15 @@ def small_records(tmp_path_factory):
 LARGER = 'paper --width=0.05 --view_size=28 --crop_size=67'  # than the images of the records
 
 
-@pytest.mark.parametrize(
-    'recipe',
-    ['figure1', *(pytest.param(name, marks=pytest.mark.slow) for name in ('cifar11', LARGER))],
-)
+def test_a_small_network_trains_and_evaluates(small_records, tmp_path):
+    flags = (small_records, f'--run_dir={tmp_path}', '--recipe=figure1')
+    assert run('train', *flags) == run('evaluate', *flags, '--views=1') == 0
+    (row,) = tables.read_csv(tmp_path / 'results.csv')
+    assert (row['examples'], row['step']) == ('10', '2')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('recipe', ['figure1', 'cifar11', LARGER])
 def test_a_small_network_trains_evaluates_exports_and_reports(
     recipe, small_records, tmp_path, monkeypatch, export_little
 ):

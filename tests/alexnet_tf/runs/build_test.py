@@ -23,7 +23,7 @@ def test_flags_override_the_hyperparameters_of_the_recipe():
     assert build.resolve_recipe(parse()).momentum == 0.9
 
 
-@pytest.mark.parametrize('precision', ['float32', 'float16'])
+@pytest.mark.parametrize('precision', ['float32', pytest.param('float16', marks=pytest.mark.slow)])
 def test_a_learner_trains_its_network_and_lists_all_variables(precision):
     config = parse(f'--precision={precision}')
     recipe = build.resolve_recipe(config)

@@ -88,7 +88,8 @@ def test_cropping_first_equals_resizing_first_to_half_a_pixel(height, width):
 
 
 @pytest.mark.parametrize(
-    ('shorter', 'ratio'), [(1023, 1), (1024, 2), (2047, 2), (2048, 4), (4096, 8)]
+    ('shorter', 'ratio'),
+    [(1023, 1), (1024, 2), (2047, 2), (2048, 4), pytest.param(4096, 8, marks=pytest.mark.slow)],
 )
 def test_large_jpegs_are_shrunk_by_the_decoder(shorter, ratio):
     image = smooth_image(shorter, shorter + 50)

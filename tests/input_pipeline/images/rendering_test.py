@@ -69,6 +69,7 @@ def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(show_by_pillo
     assert plain.shape == square.shape
 
 
+@pytest.mark.slow
 def test_a_served_graph_shows_the_same_to_the_bit():
     encoded = [encoded for encoded, _ in IMAGES.values()]
     squares, problems = _serve(tf.constant(encoded))

@@ -109,6 +109,7 @@ def test_a_run_that_is_stopped_after_its_last_step_is_validated_when_it_resumes(
     assert newest.name == 'step-00000004.epoch-0001'
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_inside_an_epoch_ends_with_its_epochs(config_of, idle, tmp_path):
     """The epoch that --max_steps ended counts as one; without it, nothing is left of two."""
     for flags, steps in ((['--max_steps=6'], 6), ([], 6), (['--epochs=3'], 10)):
