@@ -12,6 +12,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from alexnet_tf.config import environment, flags, help_text, schema, serialization
 from alexnet_tf.models import recipes
@@ -56,10 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run_command_line(argv) if is_heard else _fail(_NO_OUTPUT, _EXIT_USAGE)
         sys.stdout.flush()
     except BrokenPipeError:
-        for stream in (sys.stdout, sys.stderr):  # for the flush at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _drop_output(sys.stdout, sys.stderr)
         return _EXIT_PIPE
+    except OSError as error:  # of what was buffered, as on a full disk
+        _drop_output(sys.stdout)
+        return _fail(*_explain(error))
     return status
+
+
+def _drop_output(*streams: TextIO) -> None:
+    """Discards what streams still hold, which Python would write at exit."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run_command_line(argv: Sequence[str]) -> int:

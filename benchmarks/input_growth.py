@@ -56,7 +56,7 @@ def measure(data_dir: str) -> dict[str, float]:
     batches = iter(dataset.read_batches(epochs=EPOCHS))
     next(batches)
     first = time.perf_counter() - start
-    rate = measuring.measure_stream(batches, BATCH_SIZE, SECONDS)
+    rate = measuring.measure_stream(batches, SECONDS)
     return {
         'shards': len(dataset.shards),
         'records': manifest.count_examples('train'),

@@ -113,10 +113,9 @@ def read_torchvision(source: str, resize: bool) -> Iterator:
     ]
     loader = io.decode_image if decodes else datasets.folder.default_loader
     folder = datasets.ImageFolder(source, v2.Compose(transforms), loader=loader)
-    while True:
-        yield from torch.utils.data.DataLoader(
-            folder, BATCH_SIZE, shuffle=True, num_workers=2, drop_last=True
-        )
+    # One epoch without an end: workers would start anew with each, which few photos soon fill.
+    sampler = torch.utils.data.RandomSampler(folder, num_samples=10**9)
+    yield from torch.utils.data.DataLoader(folder, BATCH_SIZE, sampler=sampler, num_workers=2)
 
 
 def read_dali(source: str, resize: bool) -> Iterator:
@@ -178,7 +177,7 @@ def main() -> None:
     except ImportError as error:
         print(json.dumps({'peer': args.peer, 'skipped': f'{error}; {INSTALL[args.peer]}'}))
         return
-    rate = measuring.measure_stream(batches, BATCH_SIZE, args.seconds)
+    rate = measuring.measure_stream(batches, args.seconds)
     print(json.dumps({'peer': args.peer, 'images_per_sec': rate}))
 
 

@@ -52,13 +52,17 @@ def measure_calls(call: Callable[[], object], batch_size: int, runs: int) -> flo
     return batch_size / statistics.median(durations)
 
 
-def measure_stream(batches: Iterator, batch_size: int, seconds: float) -> float:
-    """Measures images per second of a stream, after half the time that is not counted."""
+def measure_stream(batches: Iterator, seconds: float) -> float:
+    """Measures images per second of a stream, after half the time that is not counted.
+
+    Args:
+        batches: Batches (images, labels).
+        seconds: At least so many are measured.
+    """
     for duration in (seconds / 2, seconds):
         start, images = time.perf_counter(), 0
         while time.perf_counter() - start < duration:
-            next(batches)
-            images += batch_size
+            images += len(next(batches)[1])
         rate = images / (time.perf_counter() - start)
     return rate
 

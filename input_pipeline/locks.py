@@ -1,15 +1,19 @@
 """Locks that keep a second process out of a directory."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
 import socket
 from collections.abc import Iterator
 
+from absl import logging
+
 from input_pipeline import errors, files
 
 FILE_NAME = '.lock'
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -19,7 +23,7 @@ def acquire(
     """Locks a directory for the duration of a `with` block.
 
     The operating system releases the lock when its owner ends, however that happens. Object stores
-    have no locks: nothing is refused there.
+    and some network disks have no locks: nothing is refused there.
 
     Args:
         directory: Created if it does not exist.
@@ -43,6 +47,10 @@ def acquire(
             raise errors.DataError(
                 f'{directory} is in use by {owner}. Wait until it ends, or name another directory.'
             ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            logging.warning('%s: %s; start no second process there.', directory, error.strerror)
         file.truncate(0)
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         file.flush()

@@ -52,7 +52,7 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
         for setting, value in values.items()
         if value is not None
     }
-    return serialization.from_settings(resolution.complete({'mode': mode, **checked}))
+    return serialization.from_settings(resolution.complete({'mode': mode, **checked}), checked)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.runs import build, image_index, run_directory, training_data
+from input_pipeline import files
 from input_pipeline.records import manifests
 
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
@@ -26,7 +27,7 @@ def run(config: schema.Config) -> str:
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
         budget.check_schedule(recipe, '--minutes')
     export.check_settings(config)
-    if config.data.source_dir or not image_index.detect_images(config.data):
+    if config.data.source_dir or not _holds_data(config.data):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
     config = choose_views(fine_tuning.choose_settings(config))
@@ -34,6 +35,14 @@ def run(config: schema.Config) -> str:
     for command in (train, evaluate, export, report):
         command.run(config)
     return 'predict'
+
+
+def _holds_data(data: schema.Data) -> bool:
+    """Whether `--data_dir` holds images as they lie, or records whose source is not named."""
+    if image_index.detect_images(data):
+        return True
+    is_named = data.source != schema.Data.source or data.dataset
+    return not is_named and (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
 
 
 def choose_views(config: schema.Config) -> schema.Config:

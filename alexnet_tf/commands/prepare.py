@@ -56,6 +56,8 @@ def run(config: schema.Config) -> str:
             manifest = _prepare(config, source)
         finally:
             entries.remove_copies(_unfinished_dir(data))
+            if not (files.as_path(data.data_dir) / manifests.MANIFEST).exists():
+                entries.remove_copies(files.as_path(data.data_dir))
             with contextlib.suppress(OSError, ValueError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()
     _print_summary(manifest, known_warnings=_list_warnings(source))
@@ -125,7 +127,15 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
         if manifest.layout.encoding == references.ENCODING:
             image_index.check_unchanged(manifest)
             image_index.check_statistics(data.statistics, manifest)
-        print('prepare: these images are already prepared and all hashes match')
+        print(
+            'prepare: these images, by name, label and size, are already prepared, and the hashes '
+            'of all records match'
+        )
+        if manifest.quarantined:
+            print(
+                f'prepare: {manifest.quarantined:,} could not be read then, see '
+                f'{manifests.QUARANTINE}; to try them again, delete {data.data_dir}'
+            )
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
     executor = _create_executor(config)

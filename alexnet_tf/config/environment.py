@@ -72,6 +72,6 @@ def _find_backend() -> tuple[str, str]:
 
 def _find_settings_file() -> pathlib.Path:
     if 'KERAS_HOME' in os.environ:
-        return pathlib.Path(os.environ['KERAS_HOME']).expanduser() / 'keras.json'
-    home = pathlib.Path.home()
+        return pathlib.Path(os.path.expanduser(os.environ['KERAS_HOME'])) / 'keras.json'
+    home = pathlib.Path(os.path.expanduser('~'))  # '~' for a user whom the system does not know
     return (home if os.access(home, os.W_OK) else pathlib.Path('/tmp')) / '.keras' / 'keras.json'

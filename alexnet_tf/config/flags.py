@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +24,8 @@ def parse(argv: Sequence[str]) -> schema.Config:
         UsageError: As of `parse_settings`, or settings that do not go together.
         DataError: `--resume` without a run in `--run_dir`.
     """
-    return serialization.from_settings(resolution.complete(parse_settings(argv)))
+    settings = parse_settings(argv)
+    return serialization.from_settings(resolution.complete(settings), settings)
 
 
 def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
@@ -44,6 +47,10 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
         for name, field in fields.map_settings(schema.Config).items()
         if values[name].present
     }
+    if 'mode' in settings:  # in today's spelling, for what depends on it
+        settings['mode'] = fields.normalize(
+            fields.map_settings(schema.Config)['mode'], settings['mode']
+        )
     return settings | _add_inputs(settings, positional)
 
 
@@ -107,9 +114,10 @@ def _locate_flagfile(argument: str) -> str:
     path = os.path.expanduser(argument.removeprefix('--flagfile='))
     if path == argument or os.path.exists(path):
         return argument
-    installed = os.path.join(sys.prefix, 'share', 'alexnet_tf', path)
-    if path and os.path.exists(installed):
-        return f'--flagfile={installed}'
+    for prefix in (sys.prefix, sysconfig.get_path('data'), site.getuserbase()):
+        installed = os.path.join(prefix, 'share', 'alexnet_tf', path)
+        if path and os.path.exists(installed):
+            return f'--flagfile={installed}'
     is_relative = path and not os.path.isabs(path)
     places = f', neither here nor in {os.path.dirname(installed)}' if is_relative else ''
     raise fields.UsageError(f'{argument}: no such file{places}.')

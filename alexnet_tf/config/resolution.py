@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.config import fields, schema, serialization, validation
 
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
@@ -50,6 +50,8 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
     if stored.get('mode') == 'import':
         raise fields.UsageError(IMPORTED.format(directory))
+    if settings.get('mode', stored.get('mode')) != 'all':  # as --export_also of what follows
+        stored = {name: stored[name] for name in stored.keys() - validation.EXCLUSIVE}
     return stored | {'run_dir': str(directory)}
 
 
@@ -60,10 +62,16 @@ def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:
     if not name or mode not in _PREPARING:
         return {}
     base = _find_base(source)
-    data_dir = os.path.join(base, 'data', name)
-    if is_within(data_dir, source):  # images in data/photos
-        data_dir += '-records'
-    return {'data_dir': data_dir, 'run_dir': os.path.join(base, 'runs', name)}
+    places = {'data_dir': ('data', name, 'records'), 'run_dir': ('runs', name, 'run')}
+    return {key: _name_beside(source, base, *place) for key, place in places.items()}
+
+
+def _name_beside(source: str, base: str, parent: str, name: str, kind: str) -> str:
+    """Names a directory that is not among the images of a source."""
+    directory = os.path.join(base, parent, name)
+    if is_within(directory, source):  # images in data/photos
+        directory += f'-{kind}'
+    return os.path.basename(directory) if is_within(directory, source) else directory
 
 
 def name_index(place: str) -> str:

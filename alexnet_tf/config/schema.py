@@ -773,6 +773,8 @@ class Config(fields.Section):
     )
     seed: int = fields.setting(0, 'Seed of every random number.', low=0, high=2**31 - 1)
     debug: bool = fields.setting(False, "Print tracebacks and TensorFlow's own log.")
+    # Names of the settings that the user gave: no mode chooses other values for them.
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False, repr=False)
     data: Data = dataclasses.field(default_factory=Data)
     input: Input = dataclasses.field(default_factory=Input)
     weights: Weights = dataclasses.field(default_factory=Weights)

@@ -1,9 +1,10 @@
 """Configs as settings by flag name, as JSON, and as command lines."""
 
+import dataclasses
 import json
 import pathlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alexnet_tf.config import fields, schema
@@ -13,13 +14,17 @@ CONFIG_FILE = 'config.json'  # of a run directory
 RESTORE = 'Restore the file from a copy, or train again in another --run_dir.'
 
 
-def from_settings(values: Mapping[str, Any]) -> schema.Config:
+def from_settings(values: Mapping[str, Any], given: Iterable[str] = ()) -> schema.Config:
     """Builds a config from settings by flag name; missing ones have their defaults.
+
+    Args:
+        values: The settings.
+        given: Names of those that the user gave, see `schema.Config`.
 
     Raises:
         UsageError: An unknown name, a value out of its bounds, or settings that do not go together.
     """
-    return fields.build(schema.Config, values)
+    return dataclasses.replace(fields.build(schema.Config, values), given=frozenset(given))
 
 
 def to_settings(config: schema.Config) -> dict[str, Any]:
@@ -63,17 +68,21 @@ def replace(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config
     Raises:
         UsageError: As of `from_settings`.
     """
-    return from_settings(to_settings(config) | dict(settings))
+    return from_settings(to_settings(config) | dict(settings), config.given)
 
 
 def fill_in(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config:
-    """Returns a config with some settings, by flag name, replaced where it has the defaults.
+    """Returns a config with some settings, by flag name, replaced unless they were given.
 
     Raises:
         UsageError: As of `from_settings`.
     """
     current, defaults = to_settings(config), to_settings(schema.Config())
-    missing = {name: value for name, value in settings.items() if current[name] == defaults[name]}
+    missing = {
+        name: value
+        for name, value in settings.items()
+        if current[name] == defaults[name] and name not in config.given
+    }
     return replace(config, missing)
 
 
@@ -91,7 +100,7 @@ def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
 
 
 def to_flags(config: schema.Config, mode: str) -> list[str]:
-    """Returns the fewest flags that run `mode` with these settings: those that it reads."""
+    """Returns the flags that run `mode` with these settings: those given, and no other defaults."""
     default = to_settings(schema.Config())
     return [f'--mode={mode}'] + [
         f'--{field.name}={fields.format_value(value)}'
@@ -99,7 +108,10 @@ def to_flags(config: schema.Config, mode: str) -> list[str]:
         for field in fields.list_settings(section)
         if field.name != 'mode'
         and mode in fields.get_modes(section, field)
-        and (value := getattr(section, field.name)) != default[field.name]
+        and (
+            (value := getattr(section, field.name)) != default[field.name]
+            or (field.name in config.given and value is not None)
+        )
     ]
 
 

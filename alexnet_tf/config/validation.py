@@ -6,9 +6,9 @@ from typing import Any
 from alexnet_tf.config import fields
 
 # Given in another mode than the ones that read them, these would be silently without effect.
-_EXCLUSIVE = ('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble')
-_EXCLUSIVE += ('features',)
-_EXCLUSIVE += ('search_weights', 'export_also', 'grid', 'weights', 'class_names', 'mean_image')
+EXCLUSIVE = ('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble')
+EXCLUSIVE += ('features',)
+EXCLUSIVE += ('search_weights', 'export_also', 'grid', 'weights', 'class_names', 'mean_image')
 
 
 def check(config: Any) -> None:
@@ -36,7 +36,7 @@ def _check_mode(config) -> Iterator[str]:
     for section in fields.get_sections(config).values():
         for field in fields.list_settings(section):
             name, modes = field.name, fields.get_modes(section, field)
-            if name in _EXCLUSIVE and getattr(section, name) and config.mode not in modes:
+            if name in EXCLUSIVE and getattr(section, name) and config.mode not in modes:
                 yield f'--{name} belongs to --mode={" or ".join(modes)}, not to {config.mode}.'
 
 

@@ -140,6 +140,8 @@ def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
     # As `prepare` would by default: another seed of training is no other data set.
     data = dataclasses.replace(config.data, **_name_source(place))
     config = dataclasses.replace(config, data=data, seed=schema.Config.seed)
+    if (directory / manifests.MANIFEST).exists():  # the last file: perhaps on a read-only disk
+        return directory
     with locks.acquire(directory, wait=True):
         if (directory / manifests.MANIFEST).exists():
             return directory
@@ -232,7 +234,8 @@ def check_unchanged(manifest: manifests.Manifest) -> None:
     Raises:
         DataError: They are not.
     """
-    change = snapshots.find_change(manifest.directory)
+    only_images = manifest.source == folder.NAME
+    change = snapshots.find_change(manifest.directory, only_images=only_images)
     if change:
         raise errors.DataError(
             f'The images have changed since {manifest.directory} was built: {change}. Delete that '

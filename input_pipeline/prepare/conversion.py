@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
+import json
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from input_pipeline.prepare import (
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
+_SOURCE_FILE = 'source.json'  # of unfinished shards: the name and the place of their source
 _SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad images in a message
 _OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # where a manifest lacks them
@@ -114,7 +116,7 @@ def prepare(
     total = sum(map(len, source.splits.values()))
     directory.mkdir(parents=True, exist_ok=True)
     tasks = sharding.plan_shards(directory, source, settings)
-    _remove_leftovers(directory, tasks)
+    _remove_leftovers(directory, source, tasks)
     executor = executor or local_executor.LocalExecutor(choose_workers())
     summaries = _write_shards(tasks, executor, max_bad_fraction, lambda done: report(done, total))
     by_split = {split: [] for split in source.splits}
@@ -171,14 +173,34 @@ def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -
     return kept | source.rendering.to_settings() | {'split_rule': source.split_rule}
 
 
-def _remove_leftovers(directory: pathlib.Path, tasks: Tasks) -> None:
-    """Removes temporary files of killed processes, and shards of other settings."""
-    (directory / writing.UNFINISHED_DIR).mkdir(exist_ok=True)
+def _remove_leftovers(directory: pathlib.Path, source: entries_lib.Source, tasks: Tasks) -> None:
+    """Removes temporary files of killed processes, and shards of other settings.
+
+    Raises:
+        DataError: The shards are of other images.
+    """
+    unfinished = directory / writing.UNFINISHED_DIR
+    shards = [path for path in directory.glob('*.tfrecord') if _SHARD_NAME.fullmatch(path.name)]
+    kept, identity = unfinished / _SOURCE_FILE, json.dumps([source.name, source.root])
+    if shards and not (directory / manifests.MANIFEST).exists():
+        if not unfinished.is_dir():
+            raise errors.DataError(
+                f'{shards[0]} is there already, and not of an interrupted preparation. Name '
+                'another --data_dir.'
+            )
+        if kept.exists() and kept.read_text() != identity:
+            _, root = json.loads(kept.read_text())
+            raise errors.DataError(
+                f'{directory} holds an unfinished preparation of {root}. Name another --data_dir, '
+                'or delete this one.'
+            )
+    unfinished.mkdir(exist_ok=True)
+    files.write_atomically(kept, identity.encode())
     planned = {task.path.name for task in tasks}
-    for path in directory.glob('*.tfrecord'):
-        if _SHARD_NAME.fullmatch(path.name) and path.name not in planned:
+    for path in shards:
+        if path.name not in planned:
             path.unlink()
-    for folder in (directory, directory / writing.UNFINISHED_DIR):
+    for folder in (directory, unfinished):
         files.remove_temporary(folder)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from input_pipeline import array_pickle, errors, files
 from input_pipeline.records import manifests
-from input_pipeline.sources import archives, entries, folder
+from input_pipeline.sources import archives, entries, folder, listing
 
 NAME = 'cifar10'
 SIZE = 32
@@ -66,7 +66,8 @@ def find_images(source_dir: str) -> entries.Source:
 def _has_classes(path: pathlib.Path) -> bool:
     if not path.is_dir():
         return False
-    return sorted(item.name for item in path.iterdir() if item.is_dir()) == list(CLASSES)
+    folders = (item.name for item in path.iterdir() if item.is_dir())
+    return sorted(name for name in folders if not listing.is_hidden(name)) == list(CLASSES)
 
 
 def _list_archive(path: pathlib.Path) -> dict[str, list[entries.Entry]]:

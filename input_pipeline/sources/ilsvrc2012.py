@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from input_pipeline import errors, files
 from input_pipeline.records import manifests
-from input_pipeline.sources import entries, ilsvrc, synsets
+from input_pipeline.sources import entries, ilsvrc, listing, synsets
 
 NAME = 'ilsvrc2012'
 EXPECTED = {manifests.TRAIN: 1_281_167, manifests.VALIDATION: 50_000}
@@ -214,11 +214,11 @@ def _find_file(folders: Sequence[pathlib.Path], names: Sequence[str]) -> pathlib
 
 def _list_folders(folder: pathlib.Path) -> list[str]:
     paths = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path.name for path in paths if path.is_dir())
+    return sorted(path.name for path in paths if path.is_dir() and not listing.is_hidden(path.name))
 
 
 def _list_some_names(folder: pathlib.Path) -> list[str]:
     """Lists the names in a flat folder, or in its first class folder."""
     class_folders = _list_folders(folder)
     first = folder / class_folders[0] if class_folders else folder
-    return [path.name for path in first.iterdir()]
+    return [path.name for path in first.iterdir() if not listing.is_hidden(path.name)]

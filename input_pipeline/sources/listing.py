@@ -58,7 +58,12 @@ class Lister:
         if not folder.is_dir():
             raise errors.DataError(f'--source_dir={folder}: no such folder. Name one that exists.')
         classes: dict[str, list[pathlib.Path]] = {}
-        for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        paths = sorted(folder.iterdir())
+        for path in paths:
+            is_broken = os.path.islink(path) and not path.exists()
+            if is_broken and path.suffix.lower() not in _IMAGE_SUFFIXES:
+                self.ignore('links to what does not exist', path)
+        for path in (path for path in paths if path.is_dir()):
             if self._is_visible(path.name, path, 'folder'):
                 if path.name != path.name.encode(errors='replace').decode():
                     raise errors.DataError(
@@ -95,10 +100,13 @@ class Lister:
         tally.add(self.ignored, f'ignored: {kind}', path.relative_to(self._root).as_posix())
 
     def _walk(self, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-        visited = set()
+        visited, top = set(), os.path.realpath(folder)
         for directory, subfolders, names in os.walk(folder, onerror=_raise, followlinks=True):
+            subfolders.sort()
             real = os.path.realpath(directory)
-            if real in visited:  # links form a circle
+            is_around = directory != str(folder) and pathlib.Path(top).is_relative_to(real)
+            if is_around or real in visited:
+                self.ignore('links to a folder around them', pathlib.Path(directory))
                 subfolders.clear()
                 continue
             visited.add(real)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from input_pipeline import errors, files, tally
 from input_pipeline.records import framing
-from input_pipeline.sources import entries, splits
+from input_pipeline.sources import entries, listing, splits
 
 # 'train-00000-of-01024' of TF-slim and the TPU models, 'flowers_train_00000-of-00005.tfrecord' of
 # TF-slim's own converter, 'mine-val.tfrecord-00000-of-00002' of tensorflow-datasets, or one file.
@@ -41,8 +41,8 @@ class Shard(NamedTuple):
 
 def recognize(root: pathlib.Path) -> str:
     """Says why a folder is taken for records; '' if it is not."""
-    paths = (path for path in root.iterdir() if _SHARD.fullmatch(path.name) and path.is_file())
-    path = next(paths, None)
+    paths = (path for path in root.iterdir() if not listing.is_hidden(path.name))
+    path = next((path for path in paths if _SHARD.fullmatch(path.name) and path.is_file()), None)
     return f'{path.name} is in it' if path else ''
 
 
@@ -54,6 +54,8 @@ def list_shards(root: pathlib.Path) -> tuple[list[Shard], tally.Counts]:
     """
     numbers, shards, ignored = collections.defaultdict(list), [], {}
     for path in sorted(path for path in root.iterdir() if path.is_file()):
+        if listing.is_hidden(path.name):
+            continue
         match = _SHARD.fullmatch(path.name)
         if match:
             split = splits.NAMES[match['split'].lower()]

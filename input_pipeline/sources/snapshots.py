@@ -10,7 +10,7 @@ import pathlib
 
 from input_pipeline import files
 from input_pipeline.sources import entries as entries_lib
-from input_pipeline.sources import listing
+from input_pipeline.sources import folder, listing
 
 FILE = 'source.csv'
 
@@ -24,7 +24,8 @@ def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> No
             object store or with tensorflow-datasets, is not listed.
         source: The source.
     """
-    paths = _list_below(place) if os.path.isdir(place) else []
+    only_images = source.name == folder.NAME
+    paths = _list_below(place, only_images) if os.path.isdir(place) else []
     if os.path.isfile(place):
         images = (entry.read for members in source.splits.values() for entry in members)
         paths = sorted({_make_absolute(str(image.path)) for image in images})
@@ -37,11 +38,12 @@ def read_place(directory: pathlib.Path) -> str:
     return _read(directory)[0][0]
 
 
-def find_change(directory: pathlib.Path) -> str:
+def find_change(directory: pathlib.Path, *, only_images: bool) -> str:
     """Names the first file that is not as it was when the index was made.
 
     Args:
         directory: Directory of the index.
+        only_images: Whether new files count only if they are images, as in class folders.
 
     Returns:
         What has changed, as 'PATH is new'; '' if nothing has.
@@ -52,7 +54,7 @@ def find_change(directory: pathlib.Path) -> str:
         if now != values:
             return f'{path} {"has changed" if any(now) else "is missing"}'
     place = next(iter(before))
-    present = _list_below(place) if os.path.isdir(place) else ()
+    present = _list_below(place, only_images) if os.path.isdir(place) else ()
     return next((f'{path} is new' for path in present if path not in before), '')
 
 
@@ -61,8 +63,10 @@ def _read(directory: pathlib.Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline='')))[1:]
 
 
-def _list_below(folder: str) -> list[str]:
-    return [str(path) for path in listing.list_files(pathlib.Path(folder))]
+def _list_below(place: str, only_images: bool) -> list[str]:
+    root = pathlib.Path(place)
+    paths = listing.Lister(root).list_images(root) if only_images else listing.list_files(root)
+    return list(map(str, paths))
 
 
 def _make_absolute(path: str) -> str:

@@ -94,8 +94,9 @@ def check(splits: Mapping[str, Sequence[entries_lib.Entry]], source_dir: str | o
     for split, entries in splits.items():
         if not entries:
             raise errors.DataError(
-                f'{source_dir}: no image falls into the {split} split. To hold out a fraction '
-                'takes two different images of a class that no other class holds.'
+                f'{source_dir}: no image falls into the {split} split. Give it some, or let '
+                '--validation_fraction hold some out, where the source names no splits; that takes '
+                'two different images of a class that no other class holds.'
             )
 
 

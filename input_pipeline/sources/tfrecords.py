@@ -16,6 +16,7 @@ from input_pipeline.records import framing, manifests
 from input_pipeline.sources import entries, record_files, splits, synsets
 
 NAME = 'records'
+_LABELLED = re.compile(r'(?:(?P<label>\d+):)?(?P<name>.*)')  # a line of _CLASS_NAMES
 _CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
 _SIZE = manifests.Layout.square_size
 _MAX_IN_PLACE = 8192  # records of a shard
@@ -223,7 +224,10 @@ def _find_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     if any(row.synset for row in rows):
         labels = _find_labels_by_synset(root, rows)
     elif names:
-        labels = _Labels(0, _read_class_names(names), (), f'names from {names.name}')
+        classes, first = _read_class_names(names)
+        first = _find_first_label(classes, rows) if first is None else first
+        described = f'names from {names.name}, the first of label {first}'
+        labels = _Labels(first, classes, (), described)
     else:
         labels = _count_labels(root, rows)
     for row in rows:
@@ -262,7 +266,22 @@ def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     return _Labels(first, classes, (), f'labels start with {first}, classes have no names')
 
 
-def _read_class_names(file: pathlib.Path) -> tuple[str, ...]:
-    """Reads a name a line, or 'label:name' as TF-slim writes them."""
+def _read_class_names(file: pathlib.Path) -> tuple[tuple[str, ...], int | None]:
+    """Reads a name a line, or 'label:name' as TF-slim writes them; and the first label."""
     lines = synsets.decode_text(file.read_bytes(), str(file)).splitlines()
-    return tuple(re.sub(r'^\d+:', '', line) for line in lines if line.strip())
+    matches = [_LABELLED.fullmatch(line) for line in lines if line.strip()]
+    names, numbers = zip(*(match.group('name', 'label') for match in matches), strict=True)
+    if not all(numbers):
+        return names, None
+    first = int(numbers[0])
+    if [int(number) for number in numbers] != list(range(first, first + len(numbers))):
+        raise errors.DataError(f'{file}: labels are not in order, one a line. Sort them.')
+    return names, first
+
+
+def _find_first_label(classes: Sequence[str], rows: Sequence[_Row]) -> int:
+    """Finds the label of the first of some names, 0 or 1, by the names in records if they have."""
+    known = {(row.entry.label, row.words) for row in rows if row.words in classes}
+    firsts = {label - classes.index(words) for label, words in known}
+    last = max(row.entry.label for row in rows)
+    return firsts.pop() if len(firsts) == 1 else int(last == len(classes))

@@ -238,6 +238,7 @@ def test_help_does_not_wait_for_tensorflow():
     [
         ('--help | true', 141, ''),
         ('--helpfull | true', 141, ''),
+        ('--help > /dev/full', 5, 'alexnet_tf: error: '),
         ('--mode=zz 2>&1 | true', 141, ''),
         ('--mode=zz 2>&-', 2, ''),
         ('--help <&- >/dev/null', 0, ''),

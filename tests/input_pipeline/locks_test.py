@@ -1,5 +1,6 @@
 """One process a directory; dead owners hold no lock."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -36,3 +37,12 @@ def test_a_living_owner_is_named_and_a_dead_one_forgotten(tmp_path):
         owner.communicate()
     with locks.acquire(tmp_path):
         assert f'process {os.getpid()} on' in (tmp_path / '.lock').read_text()
+
+
+def test_a_disk_without_locks_can_be_used(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, 'Function not implemented')
+
+    monkeypatch.setattr(locks.fcntl, 'flock', refuse)
+    with locks.acquire(tmp_path):
+        assert (tmp_path / '.lock').exists()

@@ -148,8 +148,7 @@ def _measure_and_choose(
 ) -> tuple[schema.Config, list[str]]:
     replicas = build.create_replicas(config)  # before TensorFlow runs anything
     examples, speed = _count_examples(config, manifest), None
-    parts = config.training.accumulate_steps * replicas.number
-    config = serialization.replace(config, _choose_batch(config, examples, parts))
+    config = serialization.replace(config, _choose_batch(config, examples, replicas.number))
     is_open = all(getattr(config.network, name) is None for name in SIZES)
     is_open = is_open and not build.resolve_recipe(config).layers  # which has sizes of its own
     if is_open:
@@ -166,7 +165,8 @@ def _measure_and_choose(
     epoch_steps = math.ceil(examples / recipe.batch_size)
     epoch_secs = epoch_steps * speed.step_secs
     validation_secs = validated * _compute_evaluation_secs(recipe, speed)
-    if (every := config.training.validate_every_epochs) == 1:  # not given
+    every = config.training.validate_every_epochs
+    if every == 1 and 'validate_every_epochs' not in config.given:
         every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
     steps = int(_MARGIN * seconds / secs_by_step)
@@ -192,13 +192,14 @@ def _count_examples(config: schema.Config, manifest: manifests.Manifest) -> int:
     return examples // classes * classes if config.training.balanced_sampling else examples
 
 
-def _choose_batch(config: schema.Config, examples: int, parts: int) -> dict[str, Any]:
-    """Chooses precision, batch size in so many equal parts, and the learning rate of it."""
+def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[str, Any]:
+    """Chooses precision, a batch that replicas can share, and the learning rate of it."""
     recipe, chosen = build.resolve_recipe(config), {}
     devices = config.network.devices or [placement.get_default_device()]
-    if config.network.precision == 'float32' and placement.computes_bfloat16(devices):
+    if 'precision' not in config.given and placement.computes_bfloat16(devices):
         chosen['precision'] = 'bfloat16'
     if config.training.batch_size is None and examples < _MANY_EXAMPLES:
+        parts = replicas * config.training.accumulate_steps
         size = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
         chosen['batch_size'] = parts * math.ceil(size / parts)
         if config.training.learning_rate is None and not recipe.base_batch_size:

@@ -56,6 +56,20 @@ def test_records_are_not_put_among_the_images_of_their_name(here):
     assert (config.data.data_dir, config.run_dir) == ('data/photos-records', 'runs/photos')
 
 
+@pytest.mark.parametrize(
+    ('source', 'directories'),
+    [
+        ('data', ('data-records', 'runs/data')),
+        ('runs', ('data/runs', 'runs-run')),
+        ('runs/photos', ('data/photos', 'runs/photos-run')),
+    ],
+)
+def test_images_in_folders_of_these_names_stay_alone(here, source, directories):
+    (here / source).mkdir(parents=True)
+    config = resolve(source_dir=source)
+    assert (config.data.data_dir, config.run_dir) == directories
+
+
 @pytest.mark.parametrize('source', ['.', '../photos', '{here}/photos/'])
 def test_from_among_the_images_both_directories_are_beside_them(here, source, monkeypatch):
     (here / 'photos').mkdir()
@@ -74,6 +88,12 @@ def test_a_run_resumes_with_its_own_settings(here):
     write_run(here / 'run', **settings, run_dir='/where/it/was')
     config = resolve(run_dir='run', resume=True)
     assert config == serialization.from_settings(settings | {'run_dir': 'run'})
+
+
+def test_training_resumes_a_run_that_was_to_be_exported_too(here):
+    write_run(here / 'run', mode='all', export_also=('onnx',), run_dir='run')
+    assert resolve(mode='train', run_dir='run', resume=True).export.export_also == ()
+    assert resolve(run_dir='run', resume=True).export.export_also == ('onnx',)
 
 
 def test_without_a_directory_the_default_run_resumes(here):

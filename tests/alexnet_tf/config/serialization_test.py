@@ -43,6 +43,15 @@ def test_overrides_are_read_as_on_a_command_line():
         serialization.override(config, {'nonsense': '1'})
 
 
+def test_a_default_that_was_given_is_not_filled_in():
+    settings = {'mode': 'train', 'precision': 'float32', 'init_weights': 'x.npy'}
+    config = serialization.from_settings(settings, ['precision'])
+    config = serialization.replace(config, {'seed': 3})
+    filled = serialization.fill_in(config, {'precision': 'bfloat16', 'linear_head': True})
+    assert (filled.network.precision, filled.training.linear_head) == ('float32', True)
+    assert '--precision=float32' in serialization.to_flags(config, 'train')
+
+
 def test_only_settings_that_have_their_defaults_are_filled_in():
     config = serialization.from_settings({'width': 0.5, 'seed': 3})
     filled = serialization.fill_in(config, {'width': 0.25, 'crop_size': 128, 'seed': 4})

@@ -159,6 +159,28 @@ def test_too_many_unreadable_images_leave_no_data_set(prepare_folder, folder, tm
         manifests.load(tmp_path / 'out')
 
 
+def test_records_of_others_are_not_replaced(prepare_folder, folder, tmp_path):
+    (tmp_path / 'train-00000-of-00008.tfrecord').write_bytes(b'of somebody')
+    with pytest.raises(errors.DataError, match='is there already'):
+        prepare_folder(folder, tmp_path)
+    assert (tmp_path / 'train-00000-of-00008.tfrecord').read_bytes() == b'of somebody'
+
+
+def test_an_unfinished_preparation_of_another_folder_is_not_replaced(
+    prepare_folder, folder, tmp_path
+):
+    (folder / 'cat' / 'broken.jpg').write_bytes(b'no image')
+    with pytest.raises(errors.DataError, match='cannot be read'):
+        prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0)
+    shards = sorted(path.name for path in (tmp_path / 'out').glob('*.tfrecord'))
+    assert shards
+    kept = tmp_path / 'out' / '.unfinished' / 'source.json'
+    kept.write_text(kept.read_text().replace('folder', 'another', 1))
+    with pytest.raises(errors.DataError, match='holds an unfinished preparation of'):
+        prepare_folder(folder, tmp_path / 'out')
+    assert sorted(path.name for path in (tmp_path / 'out').glob('*.tfrecord')) == shards
+
+
 def test_a_prepared_data_set_is_found_again(prepare_folder, folder, tmp_path):
     assert load_if_current(folder, tmp_path / 'out') is None
     manifest = prepare_folder(folder, tmp_path / 'out')

@@ -206,6 +206,22 @@ def test_a_class_named_train_with_folders_of_its_own_is_a_class_among_others(roo
     assert source.classes == ('a', 'b', 'train')
 
 
+def test_links_to_a_folder_around_them_are_not_followed(root):
+    whole = folder.find_images(str(root), validation_fraction=0.3)
+    (root / 'a' / 'up').symlink_to('..')
+    (root / 'b' / 'top').symlink_to(root.parent)
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert source.splits == whole.splits
+    assert source.ignored['ignored: links to a folder around them'][0] == 2
+
+
+def test_a_broken_link_among_class_folders_is_counted(root):
+    (root / 'emu').symlink_to('nowhere')
+    source = folder.find_images(str(root), validation_fraction=0.3)
+    assert 'emu' not in source.classes
+    assert source.ignored['ignored: links to what does not exist'][1] == 'emu'
+
+
 def test_linked_folders_are_followed_but_not_in_circles(root, tmp_path_factory):
     more = tmp_path_factory.mktemp('more')
     shutil.copy(root / 'a' / '0.png', more / 'linked.png')

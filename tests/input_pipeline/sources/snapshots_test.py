@@ -1,5 +1,6 @@
 """Checks that a change of a source's files is noticed."""
 
+import functools
 import os
 
 import pytest
@@ -16,6 +17,9 @@ def images(tmp_path):
     return root
 
 
+find_change = functools.partial(snapshots.find_change, only_images=True)
+
+
 def create(images):
     members = [
         entries.Entry(path.name, 0, entries.ImageFile.from_path(str(path)))
@@ -29,6 +33,7 @@ def create(images):
     [
         (lambda root: None, ''),
         (lambda root: (root / '.hidden').touch(), ''),
+        (lambda root: (root / 'a' / 'labels.cache').write_text('a text'), ''),
         (lambda root: (root / 'a/1.jpg').write_bytes(b'changed'), 'a/1.jpg has changed'),
         (lambda root: os.utime(root / 'a/2.jpg', ns=(0, 1)), 'a/2.jpg has changed'),
         (lambda root: (root / 'b/3.jpg').unlink(), 'b/3.jpg is missing'),
@@ -39,7 +44,7 @@ def create(images):
 def test_a_change_in_a_folder_is_named(images, tmp_path, change, expected):
     snapshots.write(tmp_path, str(images), create(images))
     change(images)
-    difference = snapshots.find_change(tmp_path)
+    difference = find_change(tmp_path)
     assert difference.endswith(expected)
     assert bool(difference) == bool(expected)
 
@@ -49,24 +54,24 @@ def test_of_a_list_it_and_its_images_count(images, tmp_path):
     rows.write_text('path,label')
     snapshots.write(tmp_path, str(rows), create(images))
     (images / 'b/4.jpg').touch()  # which the list does not name
-    assert not snapshots.find_change(tmp_path)
+    assert not find_change(tmp_path)
     (images / 'b/3.jpg').write_bytes(b'changed')
-    assert snapshots.find_change(tmp_path).endswith('b/3.jpg has changed')
+    assert find_change(tmp_path).endswith('b/3.jpg has changed')
     (images / 'b/3.jpg').unlink()
     rows.write_text('path,label,split')
-    assert snapshots.find_change(tmp_path) == f'{rows} has changed'
+    assert find_change(tmp_path) == f'{rows} has changed'
 
 
 def test_what_lies_elsewhere_is_not_looked_for(tmp_path):
     snapshots.write(tmp_path, '', create(tmp_path))
-    assert not snapshots.find_change(tmp_path)
+    assert not find_change(tmp_path)
 
 
 def test_a_name_with_a_carriage_return_is_the_same_name_later(images, tmp_path):
     """As of files that macOS leaves in folders with an icon, but for the system's own name."""
-    (images / 'a' / 'icon \r').write_bytes(b'')
+    (images / 'a' / 'icon \r.jpg').write_bytes(b'')
     (images / 'a' / 'Icon\r').write_bytes(b'')
     snapshots.write(tmp_path, str(images), create(images))
-    assert snapshots.find_change(tmp_path) == ''
+    assert find_change(tmp_path) == ''
     assert snapshots.read_place(tmp_path) == str(images)
     assert 'Icon\r' not in (tmp_path / 'source.csv').read_bytes().decode()

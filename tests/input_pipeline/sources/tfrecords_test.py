@@ -150,6 +150,43 @@ def test_class_names_of_tf_slim_start_with_label_0(tmp_path, imitate):
 
 
 @pytest.mark.parametrize(
+    ('names', 'labels', 'classes'),
+    [
+        ('cat\ndog\nemu\n', [1, 2, 3], ('cat', 'dog', 'emu')),
+        ('1:cat\n2:dog\n3:emu\n', [1, 2], ('cat', 'dog', 'emu')),
+        ('cat\ndog\nemu\n', [0, 1], ('cat', 'dog', 'emu')),
+        ('background\ncat\ndog\n', [1, 2], ('background', 'cat', 'dog')),
+    ],
+)
+def test_names_are_those_of_the_labels(tmp_path, imitate, names, labels, classes):
+    rows = [unnamed_row(imitate, labels[index % len(labels)]) for index in range(6)]
+    write_splits(tmp_path, rows)
+    (tmp_path / 'labels.txt').write_text(names)
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+    assert source.classes == classes
+    shift = names.startswith('1:') or max(labels) == 3
+    read = {entry.label for entry in source.splits['train']}
+    assert read == {label - shift for label in labels}
+
+
+def test_the_names_in_records_say_which_label_is_the_first(tmp_path, imitate):
+    texts = {1: b'cat', 2: b'dog'}
+    rows = [
+        unnamed_row(imitate, label) | {'image/class/text': texts[label]} for label in (1, 2, 1, 2)
+    ]
+    write_splits(tmp_path, rows)
+    (tmp_path / 'labels.txt').write_text('cat\ndog\nemu\n')  # there is no record of an emu
+    source = tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+    assert {entry.label for entry in source.splits['train']} == {0, 1}
+
+
+def test_files_that_systems_put_beside_records_are_none(tmp_path, imitate):
+    write_splits(tmp_path, [slim_row(imitate, index) for index in range(8)])
+    (tmp_path / '._train-00000-of-00001').write_bytes(b'of a Mac')
+    assert tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies').classes
+
+
+@pytest.mark.parametrize(
     ('files', 'message'),
     [
         (['train-00000-of-00002', 'validation-00000-of-00001'], '1 shards of train .* say 2'),
