@@ -173,7 +173,8 @@ def measure_difference(run_dir: pathlib.Path, other: pathlib.Path) -> float:
     """Measures the largest difference between weights of the newest checkpoints of two runs."""
     paths = [checkpoint.find_newest(path / 'checkpoints') for path in (run_dir, other)]
     one, two = (np.load(path / 'variables.npz') for path in paths)
-    return max(float(np.max(np.abs(one[name] - two[name]), initial=0)) for name in one.files)
+    differences = [np.max(np.abs(one[name] - two[name]), initial=0) for name in one.files]
+    return float(np.max(differences))  # NaN, too
 
 
 def fail(case: tuple[str, str], flags: Sequence[str], work: pathlib.Path) -> list[dict[str, Any]]:

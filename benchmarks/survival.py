@@ -137,9 +137,8 @@ def find_differences(run_dir: pathlib.Path, other: pathlib.Path) -> list[str]:
     newest = [checkpoint.find_newest(path / 'checkpoints') for path in directories]
     arrays, expected = (np.load(path / 'variables.npz') for path in newest)
     differences = [] if arrays.files == expected.files else ['names of variables']
-    differences += [
-        name for name in arrays.files if arrays[name].tobytes() != expected[name].tobytes()
-    ]
+    common = [name for name in arrays.files if name in expected.files]
+    differences += [name for name in common if arrays[name].tobytes() != expected[name].tobytes()]
     pairs = {
         'state.json': [json.dumps(checkpoint.read_state(path)) for path in newest],  # NaN is equal
         'summary.csv': [read_rows(path / 'summary.csv') for path in directories],
@@ -201,6 +200,8 @@ def main() -> int:
         start, run_dir = time.monotonic(), args.work / group[0].replace(':', '_')
         ends = train_interrupted(group, flags, run_dir)
         differences = find_differences(whole, run_dir) if ends[-1] == 'exit 0' else ['not finished']
+        if 'exit 0' in ends[:-1]:
+            differences.append('a point that was not reached')
         has_failed |= bool(differences)
         result = f'differs in {", ".join(differences)}' if differences else 'equal'
         seconds = time.monotonic() - start

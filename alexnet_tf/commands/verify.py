@@ -17,7 +17,7 @@ from alexnet_tf.training import optimizer, steps
 from input_pipeline import files
 
 _DEVICES = ('/CPU:0', '/CPU:1')
-_CLASSES, _BATCH, _FEW = 1000, 128, 2
+_CLASSES, _BATCH, _FEW = 1000, 128, 4  # so that a value per image is larger than a single one
 _OK, _OFF = 'ok', 'OFF'
 _INTRODUCTION = """\
 # Fidelity
@@ -176,12 +176,8 @@ def _move(recipe: recipes.Recipe, gradients: Sequence[float], weight_decay: floa
     """Returns the weight and the bias after each gradient."""
     layer = keras.layers.Dense(1, kernel_initializer='ones', bias_initializer='ones')
     layer.build((None, 1))
-    sgd = optimizer.PaperSGD(
-        1.0,
-        momentum=recipe.momentum,
-        weight_decay=weight_decay,
-        bias_multiplier=recipe.bias_rate_multiplier,
-    )
+    own = recipe.replace(learning_rate=1.0, weight_decay=weight_decay, layers=())
+    sgd = build.create_optimizer(own)
     sgd.build(layer.variables)
     positions = []
     for gradient in gradients:
@@ -191,12 +187,10 @@ def _move(recipe: recipes.Recipe, gradients: Sequence[float], weight_decay: floa
 
 
 def _read_hyperparameters(recipe: recipes.Recipe) -> dict[str, Any]:
-    drops = ', '.join(map(str, recipe.drop_epochs))
+    names = {'list': ', '.join(map(str, recipe.drop_epochs)), 'plateau': 'on a plateau'}
     return {
         'learning rate at the start': recipe.learning_rate,
-        'learning rate divided by 10 after epochs': (
-            drops if recipe.schedule == 'list' else 'on a plateau'
-        ),
+        'learning rate divided by 10 after epochs': names.get(recipe.schedule, recipe.schedule),
         'epochs': recipe.epochs,
         'batch size': recipe.batch_size,
         'order of examples': 'another in each epoch' if recipe.reshuffle else 'as stored',

@@ -69,7 +69,7 @@ def build_learner(
     devices = () if replicas.number > 1 else config.network.devices
     with replicas.scope():
         model = build_model(config, recipe, num_classes, devices=devices, compiled=True)
-        sgd = _create_optimizer(recipe)
+        sgd = create_optimizer(recipe)
         sgd.build(model.trainable_variables)
         scale = loss_scale.LossScale() if config.network.precision == 'float16' else None
     step = steps.create_training_step(
@@ -84,7 +84,8 @@ def build_learner(
     return Learner(model, sgd, scale, step)
 
 
-def _create_optimizer(recipe: recipes.Recipe) -> optimizer.PaperSGD:
+def create_optimizer(recipe: recipes.Recipe) -> optimizer.PaperSGD:
+    """Creates the optimizer of a recipe."""
     create = optimizer.PaperSGD
     if recipe.optimizer == 'lars':
         create = functools.partial(lars.LARS, trust_coefficient=recipe.trust_coefficient)
