@@ -22,12 +22,14 @@ _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn
 
 def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
     """Lists the fields of a recipe that its network does not read."""
-    unused = _UNUSED
-    if not any('normalization' in layer.after for layer in recipe.layers):
-        unused |= _NORMALIZATION
-    if any(layer.name.startswith('local') for layer in recipe.layers):
-        unused |= _OF_SHARED_KERNELS
-    return unused
+    normalizes = any('normalization' in layer.after for layer in recipe.layers)
+    return _UNUSED if normalizes else _UNUSED | _NORMALIZATION
+
+
+def list_impossible_fields(recipe: recipes.Recipe) -> frozenset[str]:
+    """Lists the fields that its layers cannot have."""
+    has_local = any(layer.name.startswith('local') for layer in recipe.layers)
+    return _OF_SHARED_KERNELS if has_local else frozenset()
 
 
 def build(
