@@ -1,6 +1,7 @@
 """What signals do: ask to stop between two steps, or raise an exception at once."""
 
 import contextlib
+import math
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECS = 0.2
+_SAME_SECS = 1.0  # of a process manager that stops all processes, and a parent that asks its own
 
 
 class Stopped(Exception):
@@ -44,12 +46,20 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns the first SIGINT or SIGTERM into a request; the next one acts as it did before."""
-    request, handlers = StopRequest(), contextlib.ExitStack()
+    """Turns the first SIGINT or SIGTERM into a request; the next one acts as it did before.
+
+    A second SIGTERM within a second is the same request.
+    """
+    request, handlers, asked_at = StopRequest(), contextlib.ExitStack(), -math.inf
 
     def ask(number, _):
-        request.number = number
-        handlers.close()
+        nonlocal asked_at
+        now = time.monotonic()
+        if not request:
+            request.number, asked_at = number, now
+        elif number != signal.SIGTERM or now - asked_at > _SAME_SECS:
+            handlers.close()
+            signal.raise_signal(number)
 
     with handlers:
         for number in STOP_SIGNALS:

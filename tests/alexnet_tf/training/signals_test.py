@@ -10,7 +10,8 @@ from alexnet_tf.training import signals
 
 
 @pytest.mark.parametrize('number', signals.STOP_SIGNALS)
-def test_the_first_signal_is_a_request_and_the_next_one_acts_as_before(number):
+def test_the_first_signal_is_a_request_and_the_next_one_acts_as_before(number, monkeypatch):
+    monkeypatch.setattr(signals, '_SAME_SECS', 0)
     calls = []
     with signals.handle(number, lambda *_: calls.append(number)):
         with signals.stop_requests() as stop:
@@ -23,6 +24,16 @@ def test_the_first_signal_is_a_request_and_the_next_one_acts_as_before(number):
             assert calls == [number]
         os.kill(os.getpid(), number)
         assert calls == [number, number]
+
+
+def test_a_sigterm_of_several_senders_is_one_request():
+    calls = []
+    before = signals.handle(signal.SIGTERM, lambda *_: calls.append('before'))
+    with before, signals.stop_requests() as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.number == signal.SIGTERM
+    assert calls == []
 
 
 def test_without_a_signal_the_handlers_are_restored():
