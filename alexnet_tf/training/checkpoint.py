@@ -6,6 +6,7 @@
 A directory gets its name after its files are on the disk: the last name is the newest checkpoint.
 """
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -140,9 +141,11 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
 
 
 def read_newest_state(directory: pathlib.Path) -> dict[str, Any] | None:
-    """Reads the training state of the newest checkpoint, intact or not; None if there is none."""
-    newest = next(iter(_list_newest_first(directory)), None)
-    return newest and read_state(newest)
+    """Reads the training state of the newest checkpoint that has one; None if there is none."""
+    for path in _list_newest_first(directory):
+        with contextlib.suppress(OSError, ValueError):  # damaged, which whoever loads it finds out
+            return read_state(path)
+    return None
 
 
 def read_variables_sha256(path: pathlib.Path) -> str:
