@@ -5,7 +5,7 @@ import pathlib
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.train import budget, fine_tuning
-from alexnet_tf.config import schema, serialization
+from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.runs import build, image_index, run_directory, training_data
 from input_pipeline import files
 from input_pipeline.records import manifests
@@ -27,7 +27,7 @@ def run(config: schema.Config) -> str:
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
         budget.check_schedule(recipe, '--minutes')
     export.check_settings(config)
-    if config.data.source_dir or not _holds_data(config.data):
+    if config.data.source_dir or not _holds_data(config):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
     config = choose_views(fine_tuning.choose_settings(config))
@@ -37,12 +37,14 @@ def run(config: schema.Config) -> str:
     return 'predict'
 
 
-def _holds_data(data: schema.Data) -> bool:
-    """Whether `--data_dir` holds images as they lie, or records whose source is not named."""
+def _holds_data(config: schema.Config) -> bool:
+    """Whether `--data_dir` holds images as they lie, or records of which nothing is asked."""
+    data = config.data
     if image_index.detect_images(data):
         return True
-    is_named = data.source != schema.Data.source or data.dataset
-    return not is_named and (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
+    asked = {field.name for field in fields.list_settings(schema.Data)} - {'data_dir'}
+    is_prepared = (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
+    return is_prepared and not asked & config.given
 
 
 def choose_views(config: schema.Config) -> schema.Config:

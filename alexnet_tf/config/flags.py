@@ -119,5 +119,6 @@ def _locate_flagfile(argument: str) -> str:
         if path and os.path.exists(installed):
             return f'--flagfile={installed}'
     is_relative = path and not os.path.isabs(path)
-    places = f', neither here nor in {os.path.dirname(installed)}' if is_relative else ''
+    installed = os.path.join(sys.prefix, 'share', 'alexnet_tf', os.path.dirname(path))
+    places = f', neither here nor in {installed}' if is_relative else ''
     raise fields.UsageError(f'{argument}: no such file{places}.')

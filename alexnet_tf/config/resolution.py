@@ -71,7 +71,9 @@ def _name_beside(source: str, base: str, parent: str, name: str, kind: str) -> s
     directory = os.path.join(base, parent, name)
     if is_within(directory, source):  # images in data/photos
         directory += f'-{kind}'
-    return os.path.basename(directory) if is_within(directory, source) else directory
+    if is_within(directory, source):
+        directory = os.path.join(base, os.path.basename(directory))
+    return directory
 
 
 def name_index(place: str) -> str:
@@ -86,9 +88,9 @@ def name_index(place: str) -> str:
     if place.startswith(TFDS):
         name = re.sub('[:/]', '-', place.removeprefix(TFDS))
         return os.path.join('data', f'{name}-index')
-    directory = os.path.join(_find_base(place), 'data', f'{_get_name(place)}-index')
-    # Of images in a folder data.
-    return os.path.basename(directory) if is_within(directory, place) else directory
+    base, name = _find_base(place), f'{_get_name(place)}-index'
+    directory = os.path.join(base, 'data', name)
+    return os.path.join(base, name) if is_within(directory, place) else directory
 
 
 def _get_name(source: str) -> str:

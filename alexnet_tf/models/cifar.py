@@ -27,7 +27,7 @@ def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
 
 
 def list_impossible_fields(recipe: recipes.Recipe) -> frozenset[str]:
-    """Lists the fields that its layers cannot have."""
+    """Lists the fields, for all layers, that some of its layers cannot have."""
     has_local = any(layer.name.startswith('local') for layer in recipe.layers)
     return _OF_SHARED_KERNELS if has_local else frozenset()
 

@@ -47,8 +47,11 @@ def save_figure(figure: Figure, path: pathlib.Path) -> None:
     """
     form = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
     options = {'metadata': {'Date': None}} if form == 'svg' else {}
-    with files.output_file(path) as aside, matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
-        figure.savefig(aside, dpi=_DPI, format=form, **options)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
+        figure.savefig(buffer, dpi=_DPI, format=form, **options)
+    with files.output_file(path) as aside:
+        aside.write_bytes(buffer.getvalue())  # at once: a pipe has no places
 
 
 def encode_png(figure: Figure) -> bytes:

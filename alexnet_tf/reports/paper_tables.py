@@ -182,8 +182,8 @@ def format_ablations(results: Sequence[Result]) -> str:
     header = ('change', 'section', 'top-1, paper', 'top-5, paper', 'top-1, here (95 %)')
     header += ('top-5, here (95 %)', 'split', 'views', 'runs with and without')
     note = (
-        'Increase of the errors in percentage points. The intervals are of the images alone: '
-        'networks of other seeds differ by more.'
+        'Increase of the errors in percentage points. The intervals take the images of each run '
+        'for independent samples, and leave out that networks of other seeds differ.'
     )
     return f'{note}\n\n{tables.format_table(header, rows)}'
 

@@ -5,7 +5,7 @@ import io
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from input_pipeline import files, locks
+from input_pipeline import errors, files, locks
 
 _FORMULA_STARTS = ('=', '+', '-', '@')
 
@@ -56,10 +56,19 @@ def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
 
     Processes that append to one file wait for each other. Values for which the file of an older
     version has no column are left out; further columns, which somebody added, stay empty.
+
+    Raises:
+        DataError: The file is another table.
     """
     with locks.acquire(path.parent, wait=True, name=f'.{path.name}.lock'):
         text = (_read(path) if path.exists() else '') or _format_line(row)
         header = next(csv.reader(io.StringIO(text)))
+        if not set(header) & set(row):
+            raise errors.DataError(
+                f'{path} is no table with commas of {", ".join(list(row)[:3])}, ... Restore or '
+                'remove it.'
+            )
+        text += '' if text.endswith('\n') else '\n'
         text += _format_line(row.get(name, '') for name in header)
         files.write_atomically(path, text.encode(errors='surrogateescape'))
 

@@ -195,10 +195,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     except ValueError as error:
         raise fields.UsageError(f'--{error}') from error
     _check_training_size(recipe)
-    unused = set()
-    if recipe.layers:
-        unused = cifar.list_unused_fields(recipe) | cifar.list_impossible_fields(recipe)
-        unused |= {recipes.FORMER_ORDER}
+    unused = cifar.list_unused_fields(recipe) | {recipes.FORMER_ORDER} if recipe.layers else set()
     unused = sorted(unused & set(overrides))
     if unused:
         raise fields.UsageError(

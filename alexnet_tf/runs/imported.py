@@ -40,6 +40,10 @@ def check_new(directory: pathlib.Path) -> None:
     Raises:
         UsageError: There is.
     """
+    if directory.is_dir() and directory.samefile('.'):  # which the run's would replace
+        raise fields.UsageError(
+            f'--run_dir={directory} is the working directory. Name one that does not exist.'
+        )
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise fields.UsageError(
             f'--run_dir={directory} exists already. Name another, or remove it first.'

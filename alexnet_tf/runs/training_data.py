@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from alexnet_tf.config import fields, resolution, schema
-from alexnet_tf.models import recipes
+from alexnet_tf.models import cifar, recipes
 from alexnet_tf.runs import image_index, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets, lane_service, lanes
@@ -189,8 +189,14 @@ def check_settings(
 
 
 def _check_layers(recipe: recipes.Recipe) -> None:
+    for name in cifar.list_impossible_fields(recipe):
+        if getattr(recipe, name):
+            raise fields.UsageError(
+                f'--{name}: the network of --recipe={recipe.name} has no such thing. Leave the '
+                'flag out.'
+            )
     if recipe.layers:
-        return  # of a small network, which has none of these
+        return  # of a small network, which has none of the following
     if recipe.conv6 and recipe.global_pooling:
         raise fields.UsageError(
             '--conv6 reads the maps of pool5, which --global_pooling averages. Leave one out.'

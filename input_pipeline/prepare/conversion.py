@@ -183,7 +183,8 @@ def _remove_leftovers(directory: pathlib.Path, source: entries_lib.Source, tasks
     shards = [path for path in directory.glob('*.tfrecord') if _SHARD_NAME.fullmatch(path.name)]
     kept, identity = unfinished / _SOURCE_FILE, json.dumps([source.name, source.root])
     if shards and not (directory / manifests.MANIFEST).exists():
-        if not unfinished.is_dir():
+        left = unfinished.iterdir() if unfinished.is_dir() else ()
+        if all(path.name.endswith(entries_lib.COPY_SUFFIX) for path in left):
             raise errors.DataError(
                 f'{shards[0]} is there already, and not of an interrupted preparation. Name '
                 'another --data_dir.'

@@ -28,6 +28,7 @@ _IMAGE_SUFFIXES = {
 _SIGNATURES = (headers.JPEG, headers.PNG[:8], headers.GIF)
 _NO_IMAGES = ('', 'HTML', 'PDF', 'MP4 or QuickTime')  # of the formats that are known by content
 _SNIFFED = 512  # bytes
+_AROUND = 'links to a folder around them'
 
 
 class Lister:
@@ -63,7 +64,11 @@ class Lister:
             is_broken = os.path.islink(path) and not path.exists()
             if is_broken and path.suffix.lower() not in _IMAGE_SUFFIXES:
                 self.ignore('links to what does not exist', path)
+        top = pathlib.Path(os.path.realpath(folder))
         for path in (path for path in paths if path.is_dir()):
+            if os.path.islink(path) and top.is_relative_to(os.path.realpath(path)):
+                self.ignore(_AROUND, path)
+                continue
             if self._is_visible(path.name, path, 'folder'):
                 if path.name != path.name.encode(errors='replace').decode():
                     raise errors.DataError(
@@ -106,7 +111,8 @@ class Lister:
             real = os.path.realpath(directory)
             is_around = directory != str(folder) and pathlib.Path(top).is_relative_to(real)
             if is_around or real in visited:
-                self.ignore('links to a folder around them', pathlib.Path(directory))
+                kind = _AROUND if is_around else 'folders that are there twice, by a link'
+                self.ignore(kind, pathlib.Path(directory))
                 subfolders.clear()
                 continue
             visited.add(real)

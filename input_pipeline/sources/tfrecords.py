@@ -270,6 +270,8 @@ def _read_class_names(file: pathlib.Path) -> tuple[tuple[str, ...], int | None]:
     """Reads a name a line, or 'label:name' as TF-slim writes them; and the first label."""
     lines = synsets.decode_text(file.read_bytes(), str(file)).splitlines()
     matches = [_LABELLED.fullmatch(line) for line in lines if line.strip()]
+    if not matches:
+        raise errors.DataError(f'{file} names no classes. Remove it, or write a name a line.')
     names, numbers = zip(*(match.group('name', 'label') for match in matches), strict=True)
     if not all(numbers):
         return names, None

@@ -33,10 +33,12 @@ def estimate_differences(
     for trial, row in zip(trials, rows, strict=True):
         if row['status'] != experiment_tables.DONE:
             continue
-        last = (trials_lib.read_epochs(trial) or [{'epoch': 0, 'step': 0}])[-1]
-        step, _ = trials_lib.read_position(trial)
-        if int(last['epoch']) != int(row['epochs']) or step not in (0, int(last['step'])):
-            print(f'experiment: {trial.name} is in no 95 % interval: it was trained further since')
+        epochs, step = trials_lib.read_epochs(trial), trials_lib.read_state(trial).step
+        is_trained = trials_lib.count_epochs(epochs) == int(row['epochs'])
+        if not is_trained or step not in (0, int(epochs[-1]['step'])):
+            print(
+                f'experiment: {trial.name} is in no 95 % interval: its directory has other epochs'
+            )
             continue
         try:
             evaluator = scoring.RunEvaluator(trial.config, manifest)

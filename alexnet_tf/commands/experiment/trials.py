@@ -15,6 +15,7 @@ from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
 from alexnet_tf.runs import build, creation, results, run_directory, training_data
 from alexnet_tf.training import checkpoint, health
+from alexnet_tf.training import state as state_lib
 from input_pipeline import files
 from input_pipeline.records import manifests
 
@@ -46,7 +47,8 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
         creation.check_same_run(config, manifest)
     epochs, stop_error = read_epochs(trial), config.training.stop_train_error
     is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in epochs[:-1])
-    step, done = read_position(trial)
+    state = read_state(trial)
+    step, done = state.planned_step, state.epoch + (state.examples > 0)
     is_past_stop |= 0 < recipe.max_steps < step
     if max(done, count_epochs(epochs)) > recipe.epochs or is_past_stop:
         raise fields.UsageError(
@@ -120,11 +122,10 @@ def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     return tables.read_csv(pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE)
 
 
-def read_position(trial: grid.Trial) -> tuple[int, int]:
-    """Reads the steps and the epochs, the last perhaps begun, of the newest checkpoint; or 0."""
+def read_state(trial: grid.Trial) -> state_lib.TrainingState:
+    """Reads the state of a trial's newest checkpoint; that of the start if there is none."""
     checkpoints = pathlib.Path(trial.config.run_dir) / run_directory.CHECKPOINTS
-    state = checkpoint.read_newest_state(checkpoints)
-    return (state['step'], state['epoch'] + (state['examples'] > 0)) if state else (0, 0)
+    return state_lib.TrainingState(**(checkpoint.read_newest_state(checkpoints) or {}))
 
 
 def count_epochs(epochs: experiment_tables.Rows) -> int:

@@ -141,9 +141,9 @@ def find_duplicates(findings: Findings) -> Step | None:
     if pairs:
         near = advice.describe_near_duplicates(
             ErrorRate(findings.error.error, number),
-            pairs=len(pairs),
+            pairs=len({pair.first for pair in pairs}),
             leaked=len(leaked),
-            differing=sum(row[1] != row[3] for row in rows),
+            differing=len({row[0] for row in rows if row[1] != row[3]}),
             without=_measure_without(findings, leaked),
         )
         texts.append(near)

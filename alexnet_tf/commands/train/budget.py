@@ -198,10 +198,12 @@ def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[s
     devices = config.network.devices or [placement.get_default_device()]
     if 'precision' not in config.given and placement.computes_bfloat16(devices):
         chosen['precision'] = 'bfloat16'
-    if config.training.batch_size is None and examples < _MANY_EXAMPLES:
-        parts = replicas * config.training.accumulate_steps
+    parts, size = replicas * config.training.accumulate_steps, recipe.batch_size
+    if examples < _MANY_EXAMPLES:
         size = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
-        chosen['batch_size'] = parts * math.ceil(size / parts)
+    size = parts * math.ceil(size / parts)
+    if config.training.batch_size is None and size != recipe.batch_size:
+        chosen['batch_size'] = size
         if config.training.learning_rate is None and not recipe.base_batch_size:
             share = chosen['batch_size'] / recipe.batch_size
             chosen['learning_rate'] = recipe.learning_rate * share

@@ -15,7 +15,7 @@ import tensorflow as tf
 from alexnet_tf.commands.train import trainer
 from alexnet_tf.models import topology
 from alexnet_tf.reports import tables
-from alexnet_tf.runs import build
+from alexnet_tf.runs import build, training_data
 from alexnet_tf.training import state as state_lib
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
@@ -84,26 +84,34 @@ def _compute_features(training: trainer.Trainer) -> tuple[np.ndarray, np.ndarray
 
     extract = tf.function(extract, autograph=False, jit_compile=False)
     features, labels = [], []
-    for squares, batch_labels, mask in _read_batches(training, inputs.shape[-1]):
+    step = _choose_step(training, inputs.shape[-1])
+    for squares, batch_labels, mask in itertools.islice(_read_batches(training), 0, None, step):
         is_example = mask.numpy() > 0
         features.append(extract(squares).numpy()[is_example])
         labels.append(batch_labels.numpy()[is_example])
+    if step == 1:  # or which were passed over, and which could not be read, is not known
+        unreadable = manifest.count_examples(manifests.TRAIN) - sum(map(len, labels))
+        training_data.check_unreadable(training.config, manifest, unreadable)
     return np.concatenate(features), np.concatenate(labels)
 
 
-def _read_batches(training: trainer.Trainer, num_features: int) -> Iterator[tuple]:
-    """Reads batches of training records, as many as memory and time allow."""
+def _choose_step(training: trainer.Trainer, num_features: int) -> int:
+    """Chooses every how many batches one is used, so that memory and time suffice."""
+    classes = len(training.manifest.classes)
+    values = training.manifest.count_examples(manifests.TRAIN) * _VIEWS * num_features
+    return max(1, math.ceil(max(values / _MAX_VALUES, values * classes / _MAX_PRODUCTS)))
+
+
+def _read_batches(training: trainer.Trainer) -> Iterator[tuple]:
+    """Reads batches of training records."""
     manifest = training.manifest
-    batches = datasets.iterate_examples(
+    return datasets.iterate_examples(
         manifest.list_shards(manifests.TRAIN),
         layout=manifest.layout,
         batch_size=max(1, training.config.evaluation.eval_batch_size // _VIEWS),
         data_dir=manifest.directory,
         tolerant=training.config.input.on_bad_record == 'skip',
     )
-    values = manifest.count_examples(manifests.TRAIN) * _VIEWS * num_features
-    parts = max(values / _MAX_VALUES, values * len(manifest.classes) / _MAX_PRODUCTS)
-    return itertools.islice(batches, 0, None, max(1, math.ceil(parts)))
 
 
 def fit(

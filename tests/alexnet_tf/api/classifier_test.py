@@ -235,6 +235,13 @@ def test_a_run_needs_neither_its_working_directory_nor_its_checkpoint(
         np.testing.assert_array_equal(copied, own)
 
 
+def test_the_model_of_a_float16_run_scales_the_loss(run_dir):
+    loaded = classifier.load_run(run_dir)
+    loaded._run = dataclasses.replace(loaded._run, precision='float16')
+    loaded.model.compile('sgd', 'categorical_crossentropy')
+    assert isinstance(loaded.model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
 def test_layers_of_a_frozen_network_have_names(run_dir):
     loaded = classifier.load_run(run_dir)
     loaded.model.trainable = False

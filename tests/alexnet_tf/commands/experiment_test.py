@@ -15,7 +15,7 @@ from alexnet_tf.commands.experiment import trials as trials_lib
 from alexnet_tf.config import serialization
 from alexnet_tf.evaluation import prediction_cache
 from alexnet_tf.reports import tables
-from alexnet_tf.training import health
+from alexnet_tf.training import health, state
 from input_pipeline import errors
 
 GRID = '--grid=seed=1;|activation=tanh'
@@ -110,7 +110,9 @@ def test_a_difference_is_over_the_seeds_that_are_done_in_both_groups(monkeypatch
     monkeypatch.setattr(trials_lib, 'read_epochs', lambda _: [{'epoch': '2', 'step': '9'}])
     steps = {'5': 8}  # inside an epoch; the others are not on the disk
     monkeypatch.setattr(
-        trials_lib, 'read_position', lambda trial: (steps.get(trial.config.run_dir, 0), 2)
+        trials_lib,
+        'read_state',
+        lambda trial: state.TrainingState(step=steps.get(trial.config.run_dir, 0)),
     )
     intervals = differences.estimate_differences(trials, rows, None)
     assert intervals.keys() == {('a', 1), ('b', 1)}

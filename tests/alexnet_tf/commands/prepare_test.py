@@ -255,6 +255,7 @@ def test_other_settings_leave_no_shards_behind(images, expected_hashes, tmp_path
     assert main.main([*argv, '--shard_examples=3', '--max_bad_fraction=0']) == 0
     (tmp_path / 'data' / 'manifest.json').unlink()  # as if it had been stopped there
     (tmp_path / 'data' / '.unfinished').mkdir()
+    (tmp_path / 'data' / '.unfinished' / 'train-00000-of-00001.tfrecord.json').touch()
     assert main.main(argv) == 0
     assert hash_files(tmp_path / 'data') == expected_hashes
     assert main.main([*argv, '--verify_only']) == 0

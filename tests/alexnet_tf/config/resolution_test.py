@@ -90,6 +90,17 @@ def test_a_run_resumes_with_its_own_settings(here):
     assert config == serialization.from_settings(settings | {'run_dir': 'run'})
 
 
+@pytest.mark.parametrize(
+    ('name', 'directories'),
+    [('data', ('../data-records', '../runs/data')), ('runs', ('../data/runs', '../runs-run'))],
+)
+def test_so_they_do_seen_from_inside(here, name, directories, monkeypatch):
+    (here / name).mkdir()
+    monkeypatch.chdir(here / name)
+    config = resolve(source_dir='.')
+    assert (config.data.data_dir, config.run_dir) == directories
+
+
 def test_training_resumes_a_run_that_was_to_be_exported_too(here):
     write_run(here / 'run', mode='all', export_also=('onnx',), run_dir='run')
     assert resolve(mode='train', run_dir='run', resume=True).export.export_also == ()

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from alexnet_tf.reports import tables
+from input_pipeline import errors
 
 
 def test_rows_are_read_as_they_were_appended(tmp_path):
@@ -36,6 +37,12 @@ def test_a_file_that_somebody_has_edited_is_continued(tmp_path):
     path.write_text('\ufeffa,note\n1,good\n', encoding='utf-8')  # as of Excel
     tables.append_csv(path, {'a': 2, 'b': 3})
     assert tables.read_csv(path) == [{'a': '1', 'note': 'good'}, {'a': '2', 'note': ''}]
+    path.write_text('a,b\n1,2')  # without a last line end
+    tables.append_csv(path, {'a': 3, 'b': 4})
+    assert tables.read_csv(path) == [{'a': '1', 'b': '2'}, {'a': '3', 'b': '4'}]
+    path.write_text('a;b\n1;2\n')
+    with pytest.raises(errors.DataError, match='no table with commas of a, b'):
+        tables.append_csv(path, {'a': 3, 'b': 4})
     path.write_text('')
     tables.append_csv(path, {'a': 2})
     assert tables.read_csv(path) == [{'a': '2'}]

@@ -12,7 +12,7 @@ from input_pipeline import errors
 
 
 def parse(*arguments):
-    return flags.parse(['alexnet_tf', '--mode=train', *arguments])
+    return flags.parse(['alexnet_tf', '--mode=train', '--run_dir=none', *arguments])
 
 
 @pytest.fixture

@@ -169,6 +169,13 @@ def test_names_are_those_of_the_labels(tmp_path, imitate, names, labels, classes
     assert read == {label - shift for label in labels}
 
 
+def test_an_empty_list_of_names_is_refused(tmp_path, imitate):
+    write_splits(tmp_path, [unnamed_row(imitate, 1) for _ in range(4)])
+    (tmp_path / 'labels.txt').write_text('\n')
+    with pytest.raises(errors.DataError, match=r'labels\.txt names no classes'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
 def test_the_names_in_records_say_which_label_is_the_first(tmp_path, imitate):
     texts = {1: b'cat', 2: b'dog'}
     rows = [

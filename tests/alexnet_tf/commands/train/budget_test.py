@@ -127,6 +127,10 @@ def test_the_chosen_batch_has_the_parts_that_it_is_divided_into(monkeypatch, dat
     parts = '--accumulate_steps=6'
     _, _, recipe, _ = choose(monkeypatch, data, tmp_path, '--minutes=1', parts, **machine)
     assert recipe.batch_size == 6
+    machine['examples'] = 3000
+    parts = '--accumulate_steps=3'
+    _, _, recipe, _ = choose(monkeypatch, data, tmp_path, '--minutes=1', parts, **machine)
+    assert recipe.batch_size == 66
 
 
 @pytest.mark.parametrize(
