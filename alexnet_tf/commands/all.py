@@ -38,13 +38,13 @@ def run(config: schema.Config) -> str:
 
 
 def _holds_data(config: schema.Config) -> bool:
-    """Whether `--data_dir` holds images as they lie, or records of which nothing is asked."""
+    """Whether `--data_dir` holds images as they lie, or records, and no flag is about preparing."""
     data = config.data
     if image_index.detect_images(data):
         return True
-    asked = {field.name for field in fields.list_settings(schema.Data)} - {'data_dir'}
+    preparing = {field.name for field in fields.list_settings(schema.Data)} - {'data_dir'}
     is_prepared = (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
-    return is_prepared and not asked & config.given
+    return is_prepared and not preparing & config.given
 
 
 def choose_views(config: schema.Config) -> schema.Config:

@@ -143,7 +143,7 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
 def read_newest_state(directory: pathlib.Path) -> dict[str, Any] | None:
     """Reads the training state of the newest checkpoint that has one; None if there is none."""
     for path in _list_newest_first(directory):
-        with contextlib.suppress(OSError, ValueError):  # damaged, which whoever loads it finds out
+        with contextlib.suppress(OSError, ValueError):  # damaged: loading it will say so
             return read_state(path)
     return None
 
