@@ -96,8 +96,8 @@ def output_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     A link stays, and the file that it leads to is replaced. A device or a pipe, such as
     /dev/stdout, is written as it is.
     """
-    exists, is_device = os.path.exists(path), pathlib.Path(path).is_relative_to('/dev')
-    if exists and (is_device or not os.path.isfile(path)):
+    is_device = pathlib.Path(path).is_relative_to('/dev') or not os.path.isfile(path)
+    if is_device and os.path.exists(path):
         yield pathlib.Path(path)
         return
     with atomic_file(os.path.realpath(path)) as temporary:

@@ -274,7 +274,7 @@ class Classifier:
             'export_dir': os.fspath(directory),
         }
         config = settings_lib.build_config('export', merged, name='export')
-        return export.export(config, self._copy_network)
+        return export.export(config, lambda: loading.rebuild(self._run))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves the network as a Keras file with its preprocessing inside.
@@ -294,6 +294,3 @@ class Classifier:
             raise fields.UsageError(f'path={os.fspath(path)}: expected a local NAME.keras.')
         model = loading.build_with_preprocessing(self._run)
         formats.write_keras(pathlib.Path(path), model, description.to_metadata(self._run))
-
-    def _copy_network(self, *, precision: str = '', **_: Any) -> loading.TrainedRun:
-        return loading.rebuild(self._run, precision)

@@ -30,12 +30,12 @@ def run(config: schema.Config) -> None:
     export(config, functools.partial(loading.load_run, config))
 
 
-def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pathlib.Path:
+def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pathlib.Path:
     """Exports a trained network, checks the export, and prints how to use it.
 
     Args:
         config: Settings of the command.
-        load: Loads the network; its arguments `path` and `precision` are those of `load_run`.
+        load: Loads the network, not compiled; called once the settings are checked.
 
     Returns:
         The directory of the version that was written.
@@ -50,7 +50,7 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
     trained = load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
-    served = _serve(trained, load, settings.export_precision)
+    served = _serve(trained, settings.export_precision)
     functions = signatures.build(served)
     scores = _compute_scores(functions, encoded)
     exported = saved_model.write(
@@ -62,7 +62,6 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
         write_formats=lambda unnamed, path: _write_formats(
             settings.export_also,
             trained,
-            load,
             version=unnamed,
             path=path,
             encoded=encoded,
@@ -71,7 +70,7 @@ def export(config: schema.Config, load: Callable[..., loading.TrainedRun]) -> pa
     )
     print(f'export: {exported.path}, step {trained.step}')
     if settings.export_precision != 'float32':
-        exact = _compute_scores(signatures.build(_serve(trained, load)), encoded)
+        exact = _compute_scores(signatures.build(_serve(trained)), encoded)
         _print_precision(settings.export_precision, scores, exact, kind)
     print(
         f'export: checked in a separate process on {len(encoded)} {kind}: scores differ by at '
@@ -125,13 +124,11 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
     return [tf.io.encode_png(square).numpy() for square in squares], 'held-out images'
 
 
-def _serve(
-    trained: loading.TrainedRun, load: Callable[..., loading.TrainedRun], precision: str = 'float32'
-) -> signatures.ServedModel:
+def _serve(trained: loading.TrainedRun, precision: str = 'float32') -> signatures.ServedModel:
     """Serves a network, which computes in `precision` or else is stored in it."""
     is_native = _computes_in(precision)
     if is_native and trained.precision != precision:
-        trained = load(path=trained.checkpoint, precision=precision)
+        trained = loading.rebuild(trained, precision)
     return signatures.ServedModel.from_keras(
         trained.model,
         trained.names,
@@ -154,7 +151,6 @@ def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
 def _write_formats(
     kinds: Sequence[str],
     trained: loading.TrainedRun,
-    load: Callable[..., loading.TrainedRun],
     *,
     version: pathlib.Path,
     path: pathlib.Path,
@@ -167,7 +163,7 @@ def _write_formats(
         What was measured of an int8 model on the records of `manifest`, by its file's name.
     """
     scored = [kind for kind in kinds if kind not in (*_WEIGHT_WRITERS, _INT8)]
-    exact = _load_exact(trained, load) if scored or _INT8 in kinds else trained
+    exact = _rebuild_exact(trained) if scored or _INT8 in kinds else trained
     if scored:
         tolerance = _TOLERANCE if trained.precision == 'float32' else _NARROW_TOLERANCE
         _write_scored_formats(
@@ -185,11 +181,9 @@ def _write_formats(
     return {file.name: comparison}
 
 
-def _load_exact(trained: loading.TrainedRun, load: Callable) -> loading.TrainedRun:
-    """Loads the network with float32 activations, if it has others."""
-    if trained.precision == 'float32':
-        return trained
-    return load(path=trained.checkpoint, precision='float32')
+def _rebuild_exact(trained: loading.TrainedRun) -> loading.TrainedRun:
+    """Builds the network with float32 activations, if it has others."""
+    return trained if trained.precision == 'float32' else loading.rebuild(trained, 'float32')
 
 
 def _write_safetensors(file: pathlib.Path, trained: loading.TrainedRun) -> str:

@@ -71,9 +71,13 @@ def _name_beside(source: str, base: str, parent: str, name: str, kind: str) -> s
     directory = os.path.join(base, parent, name)
     if is_within(directory, source):  # images in data/photos
         directory += f'-{kind}'
-    if is_within(directory, source):
-        directory = os.path.join(base, os.path.basename(directory))
-    return directory
+    return _leave(directory, source, base)
+
+
+def _leave(directory: str, source: str, base: str) -> str:
+    """Names a directory one level up if it is among images, as of a folder data."""
+    is_among = is_within(directory, source)
+    return os.path.join(base, os.path.basename(directory)) if is_among else directory
 
 
 def name_index(place: str) -> str:
@@ -88,9 +92,8 @@ def name_index(place: str) -> str:
     if place.startswith(TFDS):
         name = re.sub('[:/]', '-', place.removeprefix(TFDS))
         return os.path.join('data', f'{name}-index')
-    base, name = _find_base(place), f'{_get_name(place)}-index'
-    directory = os.path.join(base, 'data', name)
-    return os.path.join(base, name) if is_within(directory, place) else directory
+    base = _find_base(place)
+    return _leave(os.path.join(base, 'data', f'{_get_name(place)}-index'), place, base)
 
 
 def _get_name(source: str) -> str:

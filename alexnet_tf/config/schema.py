@@ -293,10 +293,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None,
-        'Side of what is cut and resized. 0: --crop_size.',
-        low=0,
-        high=256,
+        None, 'Side of what is cut and resized. 0: --crop_size.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,

@@ -64,19 +64,20 @@ def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
     pairs = []
     for start in range(0, number, _ROWS):
         stop = min(start + _ROWS, number)
-        rows, others = np.arange(start, stop), edges[start:]
-        correlations = edges[start:stop] @ others.T
+        correlations = edges[start:stop] @ edges[start:].T
         correlations[np.tri(*correlations.shape, dtype=bool)] = -1  # itself and earlier images
         own = number - start
-        for part, first in ((correlations[:, :own], start), (correlations[:, own:], number)):
-            if not part.size:
-                continue
-            best = part.argmax(1)
-            pairs += [
-                NearDuplicate(int(row), first + int(other), float(correlation))
-                for row, other, correlation in zip(
-                    rows, best, part[np.arange(len(best)), best], strict=True
-                )
-                if correlation >= _MIN_CORRELATION
-            ]
+        pairs += _pair_best(correlations[:, :own], start, start)
+        if len(edges) > number:
+            pairs += _pair_best(correlations[:, own:], start, number)
     return sorted(pairs, key=lambda pair: (-pair.correlation, pair))
+
+
+def _pair_best(correlations: np.ndarray, row: int, column: int) -> list[NearDuplicate]:
+    """Pairs each row, counted from `row`, with its best column, counted from `column`."""
+    best = correlations.argmax(1)
+    return [
+        NearDuplicate(row + at, column + int(other), float(correlations[at, other]))
+        for at, other in enumerate(best)
+        if correlations[at, other] >= _MIN_CORRELATION
+    ]

@@ -45,19 +45,22 @@ def save_figure(figure: Figure, path: pathlib.Path) -> None:
 
     The same figure gives the same bytes.
     """
-    form = 'svg' if pathlib.Path(path).suffix == '.svg' else 'png'
-    options = {'metadata': {'Date': None}} if form == 'svg' else {}
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
-        figure.savefig(buffer, dpi=_DPI, format=form, **options)
+    encode = _encode_svg if pathlib.Path(path).suffix == '.svg' else encode_png
     with files.output_file(path) as aside:
-        aside.write_bytes(buffer.getvalue())  # at once: a pipe has no places
+        aside.write_bytes(encode(figure))  # at once: a pipe has no places
 
 
 def encode_png(figure: Figure) -> bytes:
     """Encodes a figure as a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=_DPI, format='png')
+    return buffer.getvalue()
+
+
+def _encode_svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({'svg.hashsalt': 'alexnet_tf'}):
+        figure.savefig(buffer, dpi=_DPI, format='svg', metadata={'Date': None})
     return buffer.getvalue()
 
 

@@ -62,7 +62,6 @@ def load_run(
     *,
     path: pathlib.Path | None = None,
     compiled: bool = False,
-    precision: str = '',
 ) -> TrainedRun:
     """Loads the run in `config.run_dir` on one device, whatever devices it was trained on.
 
@@ -70,7 +69,6 @@ def load_run(
         config: Settings of the command.
         path: The checkpoint; by default the one that `--checkpoint` asks for.
         compiled: Whether XLA compiles parts of the network: faster, but not for export.
-        precision: Dtype of the activations; by default that of training.
 
     Raises:
         DataError: There is no run, or all of its checkpoints are corrupt.
@@ -79,7 +77,7 @@ def load_run(
     path = path or run_directory.find_checkpoint(
         directory, config.evaluation.checkpoint, '--run_dir'
     )
-    trained, data = _read_config(directory, precision), run_directory.read_data(directory)
+    trained, data = run_directory.read_config(directory), run_directory.read_data(directory)
     state, variables_sha256 = checkpoint.read_state(path), checkpoint.read_variables_sha256(path)
     recipe = build.resolve_recipe(trained)
     model = build.build_model(trained, recipe, len(data['classes']), devices=(), compiled=compiled)
@@ -109,21 +107,15 @@ def rebuild(trained: TrainedRun, precision: str = '') -> TrainedRun:
         trained: The run. Its checkpoint need not exist any more.
         precision: Dtype of the activations; by default that of training.
     """
-    config = _read_config(trained.directory, precision)
+    config = run_directory.read_config(trained.directory)
+    if precision:
+        network = dataclasses.replace(config.network, precision=precision)
+        config = dataclasses.replace(config, network=network)
     model = build.build_model(
         config, trained.recipe, len(trained.classes), devices=(), compiled=False
     )
     model.set_weights(trained.model.get_weights())
     return dataclasses.replace(trained, model=model, precision=config.network.precision)
-
-
-def _read_config(directory: pathlib.Path, precision: str) -> schema.Config:
-    config = run_directory.read_config(directory)
-    if not precision:
-        return config
-    return dataclasses.replace(
-        config, network=dataclasses.replace(config.network, precision=precision)
-    )
 
 
 def build_with_preprocessing(trained: TrainedRun) -> keras.Model:

@@ -179,30 +179,35 @@ def _remove_leftovers(directory: pathlib.Path, source: entries_lib.Source, tasks
     Raises:
         DataError: The shards are of other images.
     """
-    unfinished = directory / writing.UNFINISHED_DIR
+    unfinished, identity = directory / writing.UNFINISHED_DIR, [source.name, source.root]
     shards = [path for path in directory.glob('*.tfrecord') if _SHARD_NAME.fullmatch(path.name)]
-    kept, identity = unfinished / _SOURCE_FILE, json.dumps([source.name, source.root])
     if shards and not (directory / manifests.MANIFEST).exists():
-        left = unfinished.iterdir() if unfinished.is_dir() else ()
-        if all(path.name.endswith(entries_lib.COPY_SUFFIX) for path in left):
-            raise errors.DataError(
-                f'{shards[0]} is there already, and not of an interrupted preparation. Name '
-                'another --data_dir.'
-            )
-        if kept.exists() and kept.read_text() != identity:
-            _, root = json.loads(kept.read_text())
-            raise errors.DataError(
-                f'{directory} holds an unfinished preparation of {root}. Name another --data_dir, '
-                'or delete this one.'
-            )
+        _check_unfinished(shards[0], identity)
     unfinished.mkdir(exist_ok=True)
-    files.write_atomically(kept, identity.encode())
+    files.write_atomically(unfinished / _SOURCE_FILE, json.dumps(identity).encode())
     planned = {task.path.name for task in tasks}
     for path in shards:
         if path.name not in planned:
             path.unlink()
     for folder in (directory, unfinished):
         files.remove_temporary(folder)
+
+
+def _check_unfinished(shard: pathlib.Path, identity: Sequence[str]) -> None:
+    """Checks that a shard without a manifest is of an interrupted preparation of a source."""
+    unfinished = shard.with_name(writing.UNFINISHED_DIR)
+    left = unfinished.iterdir() if unfinished.is_dir() else ()
+    if all(path.name.endswith(entries_lib.COPY_SUFFIX) for path in left):
+        raise errors.DataError(
+            f'{shard} is there already, and not of an interrupted preparation. Name another '
+            '--data_dir.'
+        )
+    kept = unfinished / _SOURCE_FILE  # older versions have none
+    if kept.exists() and (known := json.loads(kept.read_text())) != identity:
+        raise errors.DataError(
+            f'{shard.parent} holds an unfinished preparation of {known[1]}. Name another '
+            '--data_dir, or delete this one.'
+        )
 
 
 def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, report) -> Summaries:

@@ -229,7 +229,7 @@ def test_a_run_needs_neither_its_working_directory_nor_its_checkpoint(
     monkeypatch.chdir(tmp_path / 'elsewhere')
     shutil.rmtree(tmp_path / 'run' / 'checkpoints')  # as a run in progress removes old ones
     calls = []
-    monkeypatch.setattr(export, 'export', lambda config, load: calls.append(load(precision='')))
+    monkeypatch.setattr(export, 'export', lambda config, load: calls.append(load()))
     loaded.export('served')
     for copied, own in zip(calls[0].model.get_weights(), loaded.model.get_weights(), strict=True):
         np.testing.assert_array_equal(copied, own)
