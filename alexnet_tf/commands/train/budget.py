@@ -159,6 +159,22 @@ def _measure_and_choose(
         mixing = {'cutmix': _CUTMIX} | ({'crop_size': _CUTMIX_CROP_SIZE} if is_resized else {})
         config = serialization.replace(config, mixing)
         speed = speed_lib.measure(config, manifest, replicas)  # a tenth slower
+    config = serialization.replace(config, _choose_steps(config, manifest, speed, examples))
+    recipe, training = build.resolve_recipe(config), config.training
+    speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
+    return config, [
+        f'train: {training.minutes:g} minutes for {examples:,} images of '
+        f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
+        f'train: chosen: {training.max_steps:,} steps of {recipe.batch_size} images, '
+        f'{training.epochs} epochs, in {config.network.precision}, validation every '
+        f'{training.validate_every_epochs}',
+    ]
+
+
+def _choose_steps(
+    config: schema.Config, manifest: manifests.Manifest, speed: speed_lib.Speed, examples: int
+) -> dict[str, int]:
+    """Chooses the steps that the time suffices for, and how often to validate."""
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -176,14 +192,7 @@ def _measure_and_choose(
             'more minutes, or a smaller --width and --crop_size.'
         )
     epochs = math.ceil(steps / epoch_steps)
-    chosen = {'max_steps': steps, 'epochs': epochs, 'validate_every_epochs': min(every, epochs)}
-    speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
-    return serialization.replace(config, chosen), [
-        f'train: {config.training.minutes:g} minutes for {examples:,} images of '
-        f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
-        f'train: chosen: {steps:,} steps of {recipe.batch_size} images, {epochs} epochs, in '
-        f'{config.network.precision}, validation every {min(every, epochs)}',
-    ]
+    return {'max_steps': steps, 'epochs': epochs, 'validate_every_epochs': min(every, epochs)}
 
 
 def _count_examples(config: schema.Config, manifest: manifests.Manifest) -> int:
