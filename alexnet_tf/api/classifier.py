@@ -182,11 +182,11 @@ class Classifier:
         Nothing is written to the run directory.
 
         Args:
-            data: Directory of records that `prepare` wrote, or of the images that a run was trained
-                on as they lie; or a `tf.data.Dataset` of (images,
-                labels), images as in `Classifier` and labels integers. The images of
-                `image_dataset_from_directory` are cropped already, so that their errors differ a
-                little from those on records of the same files.
+            data: Directory of records that `prepare` wrote, or of the unprepared images that a run
+                was trained on; or a `tf.data.Dataset` of (images, labels), images as in
+                `Classifier` and labels integers. The images of `image_dataset_from_directory` are
+                cropped already, so that their errors differ a little from those on records of the
+                same files.
             split: Split of the records: 'train', 'validation' or 'test'.
             views: Views of each image whose probabilities are averaged: 1, 2, 9 or 10.
             batch_size: Views in a forward pass.

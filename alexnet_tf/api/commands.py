@@ -58,7 +58,7 @@ def train(
     first Ctrl-C, or a notebook's interrupt, saves a checkpoint before it stops.
 
     Args:
-        data_dir: Directory of the records that `prepare` wrote; or images as they lie, see
+        data_dir: Directory of the records that `prepare` wrote; or unprepared images, see
             `dataset_from_records`. None, with `resume`, for those of the run.
         run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
         **settings: Of `--mode=train`, named as its flags: `recipe` (a name or a `Recipe`),

@@ -116,14 +116,14 @@ def dataset_from_records(
     dtype: str = 'float32',
     initial_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Reads records that `prepare` wrote, or images as they lie, as a data set for `fit`.
+    """Reads records that `prepare` wrote, or unprepared images, as a data set for `fit`.
 
     With augmentation it is the stream that `train` trains on: random crops, mirror images and
     colour shifts (section 4.1), the same for the same seed on any machine. Each iteration over it,
     such as an epoch of `fit`, reads the next epoch of that stream.
 
     Args:
-        data_dir: Directory of the records; or images as they lie: a folder of class folders, a CSV
+        data_dir: Directory of the records; or unprepared images: a folder of class folders, a CSV
             list, TFRecords of other programs, or 'tfds:NAME'. Then they are indexed once, in
             data/NAME-index; `prepare(..., record_encoding='reference')` does so with other
             settings.

@@ -16,7 +16,7 @@ _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
 def run(config: schema.Config) -> str:
     """Runs the five modes; records that are prepared and epochs that are trained are kept.
 
-    Nothing is prepared where `--data_dir` holds images as they lie.
+    Nothing is prepared where `--data_dir` holds unprepared images.
 
     Returns:
         The `--mode` that comes next.
@@ -38,7 +38,7 @@ def run(config: schema.Config) -> str:
 
 
 def _holds_data(config: schema.Config) -> bool:
-    """Whether `--data_dir` holds images as they lie, or records, and no flag is about preparing."""
+    """Whether `--data_dir` holds unprepared images, or records, and no flag is about preparing."""
     data = config.data
     if image_index.detect_images(data):
         return True

@@ -100,8 +100,8 @@ def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
     if needed <= small:
         return source
     print(
-        f'prepare: images of {small} x {small} are enlarged to {large} x {large}, for '
-        f'--recipe={recipe.name} sees {needed} x {needed} of them'
+        f'prepare: images of {small} x {small} are enlarged to {large} x {large}, because '
+        f'--recipe={recipe.name} needs {needed} x {needed}'
     )
     return dataclasses.replace(source, square_size=large)
 
@@ -247,7 +247,7 @@ def _check_separate(data: schema.Data) -> None:
         kind = image_index.detect_images(dataclasses.replace(data, source='auto'))
         if kind and not data.dataset:
             raise fields.UsageError(
-                f'--data_dir={data.data_dir}: it holds images, which train reads as they lie. To '
+                f'--data_dir={data.data_dir}: it holds images, which train reads unprepared. To '
                 'prepare them, give them as --source_dir, and another --data_dir.'
             )
         return

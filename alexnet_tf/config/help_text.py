@@ -9,7 +9,7 @@ from alexnet_tf.config import fields, schema
 
 _SHARED = ('run_dir', 'data_dir', 'seed', 'debug')
 _WIDTH, _INDENT, _MODE_INDENT = 80, 29, 16
-_FLAGFILE = ('--flagfile=FILE', 'File with flags, one a line; later flags win.')
+_FLAGFILE = ('--flagfile=FILE', 'File with flags, one per line; later flags win.')
 _USAGE = """\
 AlexNet (Krizhevsky, Sutskever and Hinton, 2012) in Keras 3 on TensorFlow.
 
@@ -22,7 +22,7 @@ flags of all modes, in Markdown."""
 _PAGE = """\
 # Flags
 
-Flags are written as `--seed=1`, in a flagfile one a line. They have the same names in the
+Flags are written as `--seed=1`, in a flagfile one per line. They have the same names in the
 `config.json` of a run. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If recipes
 have different defaults, all are listed.
 

@@ -81,7 +81,7 @@ def _leave(directory: str, source: str, base: str) -> str:
 
 
 def name_index(place: str) -> str:
-    """Names the directory for the index of images as they lie.
+    """Names the directory for the index of unprepared images.
 
     >>> name_index('/images/photos'), name_index('tfds:mnist:3.0.1')
     ('data/photos-index', 'data/mnist-3.0.1-index')

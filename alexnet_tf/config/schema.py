@@ -8,7 +8,7 @@ from alexnet_tf.config import fields, validation
 MODES = {
     'prepare': 'Convert images to records of 256 x 256 pixels, with statistics.',
     'train': 'Train the network; the same command resumes a stopped run.',
-    'import': 'Make a run of weights of Caffe, PyTorch, MatConvNet and others.',
+    'import': 'Turn a weight file of Caffe, PyTorch, MatConvNet or others into a run.',
     'evaluate': 'Compute errors of runs and ensembles, single-crop and ten-crop.',
     'predict': 'Predict the most probable classes of image files.',
     'export': 'Write a SavedModel for serving, on request LiteRT and ONNX too.',
@@ -18,7 +18,7 @@ MODES = {
     'benchmark': 'Measure the speed of training, inference, input and serving.',
     'verify': 'Check the network against values from the paper and its source.',
     'data_service': 'Decode and crop images for training runs on other hosts.',
-    'experiment': 'Train one run for each combination of --grid, or search for --minutes.',
+    'experiment': 'Train a run for each combination of --grid, or search within --minutes.',
     'all': 'Prepare, train, evaluate, export and report, in this order.',
 }
 
@@ -47,7 +47,7 @@ class Data(fields.Section):
 
     data_dir: str = fields.setting(
         'data/default',
-        'Prepared records; or images as they lie: of classes in folders, TFRecords, tfds:NAME.',
+        'Prepared records; or unprepared images: class folders, TFRecords, tfds:NAME.',
         modes=_READ_DATA,
     )
     source: str = fields.setting(
@@ -74,7 +74,7 @@ class Data(fields.Section):
         '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT'
     )
     validation_split: str = fields.setting(
-        '', 'Split of it to hold out. Default: validation, else test.', metavar='SPLIT'
+        '', 'Split of --dataset to hold out. Default: validation, else test.', metavar='SPLIT'
     )
     exif_orientation: str = fields.setting(
         'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
@@ -107,7 +107,7 @@ class Data(fields.Section):
     )
     statistics: str = fields.setting(
         '2000',
-        'Images as they lie: mean, colours of so many, imagenet, or FILE.',
+        'Unprepared images: mean, colours from so many, imagenet, or FILE.',
         metavar='N_OR_FILE',
         modes=('prepare', *_TRAIN),
     )
@@ -115,7 +115,7 @@ class Data(fields.Section):
     max_bad_fraction: float = fields.setting(
         0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
     )
-    fail_on_leak: bool = fields.setting(False, 'Refuse training images in another split.')
+    fail_on_leak: bool = fields.setting(False, 'Fail if a training image is in another split too.')
     dry_run: bool = fields.setting(False, 'Print the plan, write nothing.', modes=('prepare',))
     verify_only: bool = fields.setting(
         False, 'Only check every byte of the records in --data_dir.', modes=('prepare',)
@@ -137,7 +137,9 @@ class Input(fields.Section):
 
     modes: ClassVar = _UPDATE
 
-    augment_on: str = fields.setting('cpu', 'What finishes crops:', choices=('cpu', 'accelerator'))
+    augment_on: str = fields.setting(
+        'cpu', 'Mirror and colour-shift on:', choices=('cpu', 'accelerator')
+    )
     on_bad_record: str = fields.setting(
         'stop', 'At an unreadable record: stop, or skip it (slower).', choices=('stop', 'skip')
     )
@@ -242,7 +244,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     worker_timeout_secs: float = fields.setting(
-        120.0, 'Wait for silent workers.', low=5, high=86_400, modes=_TRAIN
+        120.0, 'Seconds to wait for a silent worker.', low=5, high=86_400, modes=_TRAIN
     )
     collective: str = fields.setting(
         'auto', 'What sums over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
@@ -293,7 +295,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of what is cut and resized. 0: --crop_size.', low=0, high=256
+        None, 'Side of the window to resize. 0: --crop_size.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -305,7 +307,9 @@ class Network(fields.Section):
     input_sd: tuple[float, ...] | None = fields.setting(
         None, 'Divisors of pixels minus the mean.', low=1e-6, high=255, metavar='R,G,B'
     )
-    input_scale: float | None = fields.setting(None, 'Factor of pixels minus the mean.', low=1e-6)
+    input_scale: float | None = fields.setting(
+        None, 'Multiply pixels minus the mean by this.', low=1e-6
+    )
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
     lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
     lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
@@ -319,7 +323,7 @@ class Network(fields.Section):
     )
     he_initialization: bool | None = fields.setting(
         None,
-        "He's initial weights, instead of the following.",
+        "He's initial weights, not those of --initial_sd.",
         modes=_INITIALISE,
     )
     initial_sd: float | None = fields.setting(
@@ -359,14 +363,14 @@ class Training(fields.Section):
     )
     learning_rate: float | None = fields.setting(None, 'Initial learning rate.', low=0)
     base_batch_size: int | None = fields.setting(
-        None, 'Batch size of --learning_rate; others scale it.', low=0
+        None, 'Batch size that --learning_rate is for. 0: any.', low=0
     )
     bias_rate_multiplier: float | None = fields.setting(
         None, 'Learning rate of biases, as a multiple.', low=0
     )
     layer_rates: tuple[str, ...] | None = fields.setting(
         None,
-        'Multiples by layer, after some epochs: conv1=0@72.',
+        'Factors of the learning rate: fc8=10,conv1=0@72.',
         pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
         expected='LAYER=MULTIPLE[@EPOCHS] with a layer from conv1 to fc8, as conv1=0@72',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
@@ -380,18 +384,18 @@ class Training(fields.Section):
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
     minutes: float = fields.setting(
         0.0,
-        'Choose network, CutMix, batch, steps to end in so many minutes. 0: no.',
+        'Time budget; network, CutMix, batch and steps are chosen for it. 0: none.',
         low=0,
     )
     max_steps: int | None = fields.setting(
-        None, 'Steps to end after, within --epochs. 0: none.', low=0
+        None, 'Stop after so many steps, if not before. 0: no.', low=0
     )
     validate_every_epochs: int = fields.setting(1, 'Epochs between two validations.', low=1)
     stop_train_error: float = fields.setting(
         -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
     )
     stop_after_worse_epochs: int = fields.setting(
-        0, 'Validations without gain to stop after. 0: never.', low=0
+        0, 'Stop after so many validations without gain. 0: no.', low=0
     )
     schedule: str | None = fields.setting(
         None,
@@ -443,7 +447,7 @@ class Training(fields.Section):
         None, 'Largest relative change of contrast. 0: none.', low=0, high=0.99, modes=_UPDATE
     )
     cutmix: float | None = fields.setting(
-        None, 'Share of batches with parts of other images.', low=0, high=1, modes=_UPDATE
+        None, 'Share of batches with CutMix.', low=0, high=1, modes=_UPDATE
     )
     colour_shift_sd: float | None = fields.setting(
         None, 'Colour shift, in standard deviations. 0: none.', low=0, modes=_UPDATE
@@ -535,14 +539,18 @@ class Evaluation(fields.Section):
     )
     ensemble_weights: tuple[str, ...] = fields.setting(
         (),
-        'Their weights, as 1,0.5.',
+        'Weights of the runs in --ensemble, as 1,0.5.',
         pattern=_NUMBER,
         expected='numbers of at least 0, as 1,0.5',
         metavar='WEIGHT,...',
         modes=_AVERAGE,
     )
     search_weights: str = fields.setting(
-        '', 'Split to search weights:', choices=('', *_SPLITS), metavar='SPLIT', modes=('evaluate',)
+        '',
+        'Search --ensemble_weights on:',
+        choices=('', *_SPLITS),
+        metavar='SPLIT',
+        modes=('evaluate',),
     )
     eval_batch_size: int = fields.setting(
         128,
@@ -625,12 +633,12 @@ class Plot(fields.Section):
             'kernels': "the first layer's kernels (figure 3)",
             'network': 'the layers and their sizes (figure 2)',
             'predictions': 'classes of --inputs or held-out images (figure 4)',
-            'neighbours': 'images similar to the same (figure 4)',
+            'neighbours': 'images similar to --inputs or held-out ones (figure 4)',
             'curves': 'training and validation errors of --compare_runs',
-            'curves_by_time': 'the latter by minutes of training',
+            'curves_by_time': 'validation errors by minutes of training',
             'training_curves': 'training errors alone (figure 1)',
             'activations': 'the feature maps of --layer for the image in --inputs',
-            'gradient': 'the gradient of a logit with respect to that image',
+            'gradient': 'the gradient of a logit by the pixels of --inputs',
         },
     )
     layer: str = fields.setting('conv1', 'Layer of --figure=activations, as relu1 or norm2.')

@@ -71,8 +71,8 @@ def _check_required(config) -> Iterator[str]:
         yield f'--figure={config.plot.figure} needs --inputs=IMAGE.'
     if mode == 'experiment' and bool(config.experiment.grid) == bool(config.training.minutes):
         yield (
-            '--mode=experiment needs one of --grid=SETTING=VALUE|VALUE;... and --minutes, with '
-            'which it searches.'
+            '--mode=experiment needs either --grid=SETTING=VALUE|VALUE;..., which names the runs, '
+            'or --minutes, which are spent on a search, and not both.'
         )
 
 

@@ -1,4 +1,4 @@
-"""The index of images as they lie: records that refer to them, and are read as all others.
+"""The index of unprepared images: records that refer to them, and are read as all others.
 
 `--data_dir` may hold images instead of records. Then the index is built once, beside the runs.
 """
@@ -170,8 +170,8 @@ def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
     statistics = f'{sampled:,} of {images:,} training images' if sampled else data.statistics
     bad = f'; {manifest.quarantined:,} unreadable images left out' if manifest.quarantined else ''
     return (
-        f'index of the images in {manifest.directory}{bad}; mean image and colour covariance of '
-        f'{statistics}'
+        f'the index of the images is in {manifest.directory}{bad}; mean image and colour '
+        f'covariance are those of {statistics}'
     )
 
 

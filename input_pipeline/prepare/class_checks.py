@@ -55,7 +55,7 @@ def check_training_images(found: ClassCounts, readable: ClassCounts, place: str)
         raise errors.DataError(
             f'there is no training image {problem} of the '
             f'{"class" if len(missing) == 1 else "classes"} {errors.join_some(missing)} ({place}). '
-            'Add training images, or remove all images of what cannot be learned.'
+            'Add training images, or remove all images of it from the other splits.'
         )
 
 

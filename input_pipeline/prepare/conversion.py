@@ -100,7 +100,7 @@ def prepare(
         source: The source of the images.
         data_dir: Created if it does not exist.
         settings: Kept in the manifest; `record_encoding` ('jpeg', 'raw', or 'reference' for an
-            index of images as they lie), and what `sharding.plan_shards` reads, are used.
+            index of unprepared images), and what `sharding.plan_shards` reads, are used.
         max_bad_fraction: Fraction of images that may be unreadable.
         report: Called with (images done, images in all) from time to time.
         executor: Runs the tasks; by default a thread of this process a core. The result does

@@ -151,7 +151,7 @@ def _explain_limit(result: dict[str, Any]) -> str:
 def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
     """The plainest use of the decoder: `decode_and_crop_jpeg` at random offsets, then batches.
 
-    It neither reads, parses nor shuffles. Raw records are only cropped; images as they lie are
+    It neither reads, parses nor shuffles. Raw records are only cropped; unprepared images are
     rescaled, too.
     """
     encoded = _read_images(stream)

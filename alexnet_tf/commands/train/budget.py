@@ -104,8 +104,9 @@ def check_schedule(recipe: recipes.Recipe, what: str) -> None:
     """
     if recipe.schedule not in schedule.ENDING:
         raise fields.UsageError(
-            f'{what} needs --schedule=cosine, as --recipe=modern has it, or polynomial; that of '
-            f'--recipe={recipe.name} is {recipe.schedule}.'
+            f'{what} needs a schedule whose end is known in advance, --schedule=cosine or '
+            f'polynomial; here it is {recipe.schedule}. Give one of them, or --recipe=modern, '
+            'which has cosine.'
         )
 
 
@@ -117,8 +118,10 @@ def check_open_end(config: schema.Config) -> None:
     """
     for name in _ENDS:
         if (value := getattr(config.training, name)) is not None:
-            chosen = f'--minutes={config.training.minutes:g} chooses it'
-            raise fields.UsageError(f'--{name}={value}: {chosen}. Leave one out, or --minutes=0.')
+            raise fields.UsageError(
+                f'--{name}={value}: --minutes={config.training.minutes:g} chooses this itself. '
+                'Leave one of the two out; --minutes=0 switches off those of a flagfile.'
+            )
 
 
 def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.Config, list[str]]:
@@ -167,7 +170,7 @@ def _measure_and_choose(
         f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
         f'train: chosen: {training.max_steps:,} steps of {recipe.batch_size} images, '
         f'{training.epochs} epochs, in {config.network.precision}, validation every '
-        f'{training.validate_every_epochs}',
+        f'{training.validate_every_epochs} epochs',
     ]
 
 

@@ -85,8 +85,8 @@ class Monitor:
         self.log(f'train: {images:,} images of {self._num_classes} classes')
         if replicas.workers > 1 and self._config.training.lanes == 1 and replicas.is_chief:
             self.log(
-                'train: each worker reads all records; with --lanes, a multiple of '
-                f'{replicas.workers} that divides the batch, only its share'
+                'train: each worker reads all records. In a new run, --lanes=N lets each read only '
+                f'its share; N is a multiple of {replicas.workers} that divides the batch size.'
             )
 
     def log_bytes_read(self, number: int) -> None:

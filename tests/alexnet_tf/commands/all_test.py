@@ -36,7 +36,7 @@ def test_what_is_missing_at_the_end_is_said_before_training(
         return capsys.readouterr().err
 
     photos = f'--source_dir={shared_folder}', f'--data_dir={tmp_path / "data"}'
-    message = '--minutes needs --schedule=cosine, as --recipe=modern has it'
+    message = '--minutes needs a schedule whose end is known in advance, --schedule=cosine'
     assert message in fail(*photos, '--minutes=5')
     assert '--export_also=onnx requires tf2onnx' in fail(*photos, '--export_also=onnx')
     monkeypatch.setattr(prepare, 'run', lambda config: 'train')
@@ -68,5 +68,5 @@ def test_what_contradicts_minutes_is_refused_before_images_are_prepared(
     places = [f'--source_dir={shared_folder}', f'--data_dir={tmp_path / "data"}']
     flags = [*places, f'--run_dir={tmp_path / "run"}', '--recipe=modern', '--minutes=1']
     assert main.main(['alexnet_tf', '--mode=all', *flags, '--epochs=2']) == 2
-    assert '--epochs=2: --minutes=1 chooses it' in capsys.readouterr().err
+    assert '--epochs=2: --minutes=1 chooses this itself' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -109,7 +109,7 @@ def test_for_a_network_that_needs_more_pixels_the_images_are_enlarged(
     prepare.run(flags_lib.parse(['alexnet_tf', '--mode=all', *arguments]))
     output = capsys.readouterr().out
     assert '--source=cifar10' in output
-    enlarged = '32 x 32 are enlarged to 256 x 256, for --recipe=modern sees 224 x 224'
+    enlarged = '32 x 32 are enlarged to 256 x 256, because --recipe=modern needs 224 x 224'
     assert (enlarged in output) == (size > 32)
     manifest = manifests.load(str(tmp_path))
     shard, _ = manifest.list_shards('validation')[0]

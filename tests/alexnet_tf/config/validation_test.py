@@ -31,7 +31,7 @@ from alexnet_tf.config import fields, serialization
             'takes codes of one length',
         ),
         ({'mode': 'plot', 'figure': 'gradient'}, '--figure=gradient needs --inputs'),
-        ({'mode': 'experiment'}, '--mode=experiment needs one of --grid'),
+        ({'mode': 'experiment'}, '--mode=experiment needs either --grid'),
         (
             {'mode': 'export', 'export_also': ('onnx',), 'export_precision': 'float16'},
             '--export_also needs --export_precision=float32',

@@ -106,7 +106,7 @@ def test_invalid_grids_are_refused(text, message):
 
 
 def test_a_grid_belongs_to_experiments_on_one_host():
-    with pytest.raises(fields.UsageError, match='--mode=experiment needs one of --grid'):
+    with pytest.raises(fields.UsageError, match='--mode=experiment needs either --grid'):
         serialization.from_settings({'mode': 'experiment'})
     with pytest.raises(fields.UsageError, match='--grid belongs to --mode=experiment'):
         serialization.from_settings({'mode': 'train', 'grid': 'seed=1'})

@@ -136,10 +136,10 @@ def test_the_chosen_batch_has_the_parts_that_it_is_divided_into(monkeypatch, dat
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
-        (('--schedule=plateau',), '--minutes needs --schedule=cosine'),
+        (('--schedule=plateau',), '--minutes needs a schedule whose end is known'),
         (('--strategy=multi_worker',), '--minutes measures one host'),
         (('--minutes=0.01',), '--minutes=0.01 is too short'),
-        (('--max_steps=9',), '--max_steps=9: --minutes=1 chooses it'),
+        (('--max_steps=9',), '--max_steps=9: --minutes=1 chooses this itself'),
     ],
 )
 def test_what_a_budget_cannot_do_is_refused(monkeypatch, data, tmp_path, flags, message):
