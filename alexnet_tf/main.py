@@ -19,7 +19,10 @@ from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
 from input_pipeline import startup
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)
+_DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG),
+    *(errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV),  # of network disks
+)
 _PATH_ADVICE = {
     FileNotFoundError: 'Name another path, in a directory that exists.',
     PermissionError: 'Name another path, or change its permissions.',
@@ -98,6 +101,9 @@ def _run(config: schema.Config) -> None:
     """Imports the module of `--mode`, and TensorFlow with it, and runs it."""
     environment.check_backend()
     _keep_freed_memory()
+    if not config.debug:
+        # Errors too: Python raises them, and oneDNN logs one for uint8 on any CPU without AVX-512.
+        os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with contextlib.nullcontext() if config.debug else startup.suppress_stderr():
         name = _MODULES.get(config.mode, config.mode)
         command = importlib.import_module(f'alexnet_tf.commands.{name}')
@@ -108,18 +114,19 @@ def _run(config: schema.Config) -> None:
         tensorflow.config.list_physical_devices()
     environment.reset_keras()
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
-        next_mode = command.run(config)
-    if next_mode:
-        print(f'{config.mode}: next: {_describe_next(config, next_mode)}')
+        following = command.run(config)
+    if following:
+        print(f'{config.mode}: next: {_describe(following)}')
 
 
-def _describe_next(config: schema.Config, mode: str) -> str:
-    """Returns the command line of the mode that comes next."""
-    if mode != 'predict':
-        return serialization.to_command(config, mode)
+def _describe(config: schema.Config) -> str:
+    """Returns the command line of a command."""
+    if config.mode != 'predict':
+        return serialization.to_command(config, config.mode)
     views = config.evaluation.views[-1:]  # one by one in evaluation; here, the last
     evaluation = dataclasses.replace(config.evaluation, views=views)
-    command = serialization.to_command(dataclasses.replace(config, evaluation=evaluation), mode)
+    config = dataclasses.replace(config, evaluation=evaluation)
+    command = serialization.to_command(config, config.mode)
     return f'{command} IMAGE.jpg'
 
 

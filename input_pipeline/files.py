@@ -12,12 +12,14 @@ import io
 import os
 import pathlib
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
 from input_pipeline import errors
 
 _BLOCK_BYTES = 1 << 20
+_NO_DIRECTORY_FLUSH = (errno.EINVAL, errno.ENOTSUP)  # on some shared folders
 _CUT_SHORT = re.compile(r'\d+ requested and \d+ written')  # by numpy, without an errno
 
 
@@ -116,7 +118,6 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
-    remove_tree(temporary)  # that a killed process of the same number left
     temporary.mkdir()
     try:
         with _name_in_errors(path):
@@ -179,7 +180,8 @@ def remove_temporary(folder: pathlib.Path) -> None:
 
 
 def _temporary_path(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(f'.{path.name}.tmp-{os.getpid()}')
+    # Not of the process alone: in containers, all may have the same number.
+    return path.with_name(f'.{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}')
 
 
 def _flush(path: pathlib.Path) -> None:
@@ -188,5 +190,8 @@ def _flush(path: pathlib.Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in _NO_DIRECTORY_FLUSH):
+            raise
     finally:
         os.close(descriptor)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 _STDERR = 2
@@ -31,9 +30,7 @@ def suppress_stderr() -> Iterator[None]:
 
     Its C++ writes there before any log level holds.
     """
-    # Errors too: Python raises them, and oneDNN logs one for uint8 on any CPU without AVX-512.
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    with tempfile.TemporaryFile() as hidden:
+    with open(os.devnull, 'wb') as hidden:
         sys.stderr.flush()
         stderr = os.dup(_STDERR)
         os.dup2(hidden.fileno(), _STDERR)

@@ -13,13 +13,12 @@ import tensorflow as tf
 from alexnet_tf.api import figures, inference
 from alexnet_tf.api import settings as settings_lib
 from alexnet_tf.commands import export
-from alexnet_tf.config import fields, resolution
+from alexnet_tf.config import fields
 from alexnet_tf.export import formats
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.runs import build, description, loading, predictor, run_directory
+from alexnet_tf.runs import build, description, image_index, loading, predictor, run_directory
 from input_pipeline import errors, files
-from input_pipeline.records import manifests
 
 _BATCH_SIZE = 128  # as --eval_batch_size
 
@@ -206,9 +205,14 @@ class Classifier:
                     f'{errors.join_some(self._run.names)}. Labels must count the same classes.'
                 )
             return self._inference.evaluate_dataset(data, views, batch_size)
+        if not isinstance(data, (str, os.PathLike)):
+            raise fields.UsageError(
+                f'data: expected a directory of records or a tf.data.Dataset, not '
+                f'{type(data).__name__}. Of arrays, take '
+                'tf.data.Dataset.from_tensor_slices((images, labels)).batch(128).'
+            )
         directory = os.fspath(data)
-        places = directory, resolution.name_index(directory)
-        if not any((files.as_path(place) / manifests.MANIFEST).exists() for place in places):
+        if not image_index.exists(directory):
             raise errors.DataError(
                 f'data={directory}: it holds no records. Give the directory that prepare() wrote; '
                 f'a folder of images is image_dataset_from_directory({directory!r}).'

@@ -23,7 +23,7 @@ _SUBSETS = {'training': manifests.TRAIN, 'validation': manifests.VALIDATION}
 _DTYPES = ('float32', 'bfloat16')
 
 
-@settings.name_arguments()
+@settings.name_arguments(source_dir='directory', validation_fraction='validation_split')
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     *,
@@ -38,10 +38,11 @@ def image_dataset_from_directory(
 ) -> Any:
     """Reads a folder of images, one folder a class, as a data set for `fit`.
 
-    Arguments are those of `keras.utils.image_dataset_from_directory`, with three differences: the
-    hash of a file's content decides on which side of `validation_split` it is, within its class, so
-    that few images change sides when others are added; images are cropped to a square instead of
-    squeezed; and they are uint8.
+    Arguments are named as those of `keras.utils.image_dataset_from_directory`, of which it has no
+    others. Three things differ: the hash of a file's content decides on which side of
+    `validation_split` it is, within its class, so that few images change sides when others are
+    added; images are cropped to a square instead of squeezed, by default of 224 pixels; and they
+    are uint8.
 
     Args:
         directory: Folder of class folders; or, with `validation_split`, of train/ and val/ with

@@ -14,7 +14,14 @@ from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.models.weights import readers
-from alexnet_tf.runs import build, description, initial_weights, run_directory
+from alexnet_tf.runs import (
+    build,
+    description,
+    initial_weights,
+    network_checks,
+    run_directory,
+)
+from alexnet_tf.training import checkpoint
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
@@ -59,8 +66,9 @@ def AlexNet(  # noqa: N802
         seed: The seed of the initial weights and of the dropout masks.
         name: The name of the model.
         include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
-            with the weights of a run, of its training images; of the recipe, where that has one
-            (`torchvision`, `tf2cv`). Its input then are the values of images, RGB from 0 to 255.
+            that of the weights' training images, where a run or the file has it; of the recipe,
+            where that has one (`torchvision`, `tf2cv`). Its input then are the values of images,
+            RGB from 0 to 255.
 
     Returns:
         A model from images to class probabilities, (batch, classes) float32. Images are (batch,
@@ -82,8 +90,7 @@ def AlexNet(  # noqa: N802
     (2, 10)
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
-    recipe = settings.get_recipe(recipe)
-    recipe = recipe if width is None else recipe.replace(width=width)
+    recipe = _get_recipe(recipe, width, is_new=weights is None)
     num_classes = classes if include_top else None
     source = None if weights is None else pathlib.Path(weights)
     file = source and _find_weights(source, recipe)
@@ -118,6 +125,18 @@ def recipes() -> tuple[str, ...]:
     return tuple(recipes_lib.RECIPES)
 
 
+def _get_recipe(
+    recipe: str | recipes_lib.Recipe, width: float | None, *, is_new: bool
+) -> recipes_lib.Recipe:
+    """Returns the recipe of a network, which is new or of weights, perhaps of an older version."""
+    recipe = settings.get_recipe(recipe)
+    recipe = recipe if width is None else recipe.replace(width=width)
+    network_checks.check_training_size(recipe)
+    if is_new:
+        network_checks.check_layers(recipe)
+    return recipe
+
+
 def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.Path:
     """Finds the file of weights, which must be of this network if it is a run's."""
     file = initial_weights.find_weights(source, 'newest', 'weights')
@@ -147,14 +166,29 @@ def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Seque
         return recipe.input_mean
     if source is None:
         return mean_subtraction.IMAGENET_MEAN
-    if source.is_dir():
-        mean_image = np.load(source / run_directory.MEAN_IMAGE_FILE, allow_pickle=False)
-    elif described := description.find(readers.read(source)):
-        mean_image = described.mean_image
+    if directory := _find_run(source):
+        mean_image = run_directory.read_mean_image(directory)
     else:
+        file = readers.read(source)
+        described = description.find(file)
+        mean_image = described.mean_image if described else description.find_mean_image(file)
+    if mean_image is None:
         return mean_subtraction.IMAGENET_MEAN
-    view = build.build_preprocessing(mean_image, recipe).mean_view
-    return view.mean(axis=(0, 1), dtype=np.float64).tolist()
+    if mean_image.ndim == 1:
+        return mean_image.tolist()
+    if len(mean_image) > recipe.window_size:  # of squares, and not of crops
+        mean_image = build.build_preprocessing(mean_image, recipe).mean_view
+    return mean_image.mean(axis=(0, 1), dtype=np.float64).tolist()
+
+
+def _find_run(source: pathlib.Path) -> pathlib.Path | None:
+    """Finds the run that weights are of: a directory, or the one that a checkpoint lies in."""
+    if source.is_dir():
+        return source
+    if source.name == checkpoint.VARIABLES_FILE:
+        directory = source.absolute().parent.parent.parent
+        return directory if run_directory.holds_run(directory) else None
+    return None
 
 
 def _add_layers(

@@ -42,6 +42,12 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
         get_recipe(recipe.name)  # checks it
         settings = {setting: value for setting, value in values.items() if value is not None}
         overrides = recipe.list_overrides().items()
+        for setting, _ in overrides:
+            if setting not in fields.map_settings(schema.Config):
+                raise fields.UsageError(
+                    f'recipe: {name}() cannot change {setting} of {recipe.name}, for which there '
+                    'is no setting. AlexNet(recipe=...) can.'
+                )
         overrides = {setting: value for setting, value in overrides if setting in known}
         values = overrides | settings | {'recipe': recipe.name}
     for setting in values:
@@ -56,13 +62,17 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
 
 
 @contextlib.contextmanager
-def name_arguments() -> Iterator[None]:
-    """Turns the flags in the messages of this package's errors into arguments of Python."""
+def name_arguments(**arguments: str) -> Iterator[None]:
+    """Turns the flags in the messages of this package's errors into arguments of Python.
+
+    Args:
+        **arguments: The arguments whose names differ from their flags'.
+    """
     try:
         yield
     except Exception as error:
         if hasattr(error, 'exit_code'):
-            error.args = (_replace_flags(str(error)),)
+            error.args = (_replace_flags(str(error), arguments),)
         raise
 
 
@@ -109,11 +119,13 @@ def check_count(name: str, value: Any) -> int:
     return int(value)
 
 
-def _replace_flags(message: str) -> str:
+def _replace_flags(message: str, arguments: Mapping[str, str]) -> str:
     """Replaces flags by arguments, and modes by functions.
 
-    >>> _replace_flags('Run --mode=train first, or name another --run_dir.')
+    >>> _replace_flags('Run --mode=train first, or name another --run_dir.', {})
     'Run train() first, or name another run_dir.'
+    >>> _replace_flags('Pass --source_dir=photos.', {'source_dir': 'directory'})
+    'Pass directory=photos.'
     """
     message = re.sub(
         rf'(?<!alexnet_tf\.main )--mode=({"|".join(_FUNCTIONS)})( --(\w+))?\b',
@@ -121,7 +133,9 @@ def _replace_flags(message: str) -> str:
         message,
     )
     flags = '|'.join(set(fields.map_settings(schema.Config)) - {'mode'})
-    return re.sub(rf'(?<![\w/-])--({flags})\b', r'\1', message)
+    return re.sub(
+        rf'(?<![\w/-])--({flags})\b', lambda match: arguments.get(match[1], match[1]), message
+    )
 
 
 def _describe_unknown(setting: str, known: Iterable[str], mode: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """Prepares, trains, evaluates, exports and reports, one after the other."""
 
+import dataclasses
 import pathlib
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
@@ -13,13 +14,13 @@ from input_pipeline.records import manifests
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
 
 
-def run(config: schema.Config) -> str:
+def run(config: schema.Config) -> schema.Config:
     """Runs the five modes; records that are prepared and epochs that are trained are kept.
 
     Nothing is prepared where `--data_dir` holds unprepared images.
 
     Returns:
-        The `--mode` that comes next.
+        The settings of the command that comes next.
     """
     # Before minutes are spent on preparing, and hours on training.
     if config.training.minutes and not run_directory.holds_run(pathlib.Path(config.run_dir)):
@@ -34,7 +35,7 @@ def run(config: schema.Config) -> str:
     selection.check_split(training_data.load_manifest(config), config.evaluation.split, '--split')
     for command in (train, evaluate, export, report):
         command.run(config)
-    return 'predict'
+    return dataclasses.replace(config, mode='predict')
 
 
 def _holds_data(config: schema.Config) -> bool:
@@ -42,7 +43,11 @@ def _holds_data(config: schema.Config) -> bool:
     data = config.data
     if image_index.detect_images(data):
         return True
-    preparing = {field.name for field in fields.list_settings(schema.Data)} - {'data_dir'}
+    preparing = {
+        field.name
+        for field in fields.list_settings(schema.Data)
+        if 'train' not in fields.get_modes(schema.Data, field)
+    }
     is_prepared = (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
     return is_prepared and not preparing & config.given
 

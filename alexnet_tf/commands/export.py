@@ -86,10 +86,17 @@ def check_settings(config: schema.Config) -> None:
     """Checks what can be known of an export before there is a network.
 
     Raises:
-        UsageError: A package for `--export_also` is not installed.
+        UsageError: A package for `--export_also` is not installed, or TensorFlow could not load
+            the model from its path.
         DataError: The version exists.
     """
-    saved_model.resolve_path(run_directory.get_export_dir(config), config.export.export_version)
+    export_dir = run_directory.get_export_dir(config)
+    if set('[\\') & set(str(export_dir.absolute())):
+        raise fields.UsageError(
+            f'--export_dir={export_dir}: TensorFlow loads no SavedModel from a path with [ or a '
+            'backslash. Name another directory.'
+        )
+    saved_model.resolve_path(export_dir, config.export.export_version)
     for kind in config.export.export_also:
         if package := formats.find_missing_package(kind):
             raise fields.UsageError(
@@ -113,8 +120,12 @@ def _load_calibration_records(config: schema.Config) -> manifests.Manifest:
 def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[bytes], str]:
     """Loads images to check the export on, and names their kind: held out, or noise."""
     try:
-        manifest = image_index.load_manifest(config)
+        # Images without an index are not read for this.
+        has_records = image_index.exists(config.data.data_dir)
+        manifest = image_index.load_manifest(config) if has_records else None
     except errors.DataError:
+        manifest = None
+    if not manifest:
         noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
         return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
     shards, layout = manifest.list_shards(manifests.VALIDATION), manifest.layout

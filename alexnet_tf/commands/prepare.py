@@ -28,26 +28,27 @@ from input_pipeline.sources import detection, entries, splits, tfds
 _STORED_AS = (schema.Data.record_quality, schema.Data.record_subsampling)  # unless flags say so
 
 
-def run(config: schema.Config) -> str:
+def run(config: schema.Config) -> schema.Config | None:
     """Prepares the data set, unless it is prepared; or only checks it, or estimates the work.
 
     Returns:
-        The `--mode` that comes next; '' after a check or an estimate.
+        The settings of the command that comes next; None after a check or an estimate.
 
     Raises:
         DataError: The images cannot be used, or `--data_dir` holds something else.
         OSError: The disk is full or not writable.
         UsageError: Flags contradict each other.
     """
+    config = _keep_seed(config)
     data = config.data
     if data.verify_only:
         _verify(data.data_dir)
-        return ''
+        return None
     _check_separate(data)
     kind = _choose_source(data)
     if data.dry_run:
         _estimate(config, kind)
-        return ''
+        return None
     copies_dir = _choose_copies_dir(data)
     with locks.acquire(files.as_path(data.data_dir)):
         files.remove_temporary(files.as_path(data.data_dir))  # that a killed process left
@@ -64,7 +65,16 @@ def run(config: schema.Config) -> str:
     if manifest.layout.encoding == references.ENCODING:
         print(f'prepare: {image_index.describe(manifest, data)}')
     print(f'prepare: records are in {data.data_dir}')
-    return 'train'
+    return dataclasses.replace(config, mode='train')
+
+
+def _keep_seed(config: schema.Config) -> schema.Config:
+    """Returns settings with the seed of records that exist: of `--mode=all` it is training's."""
+    manifest_file = files.as_path(config.data.data_dir) / manifests.MANIFEST
+    if config.mode != 'all' or not manifest_file.exists():
+        return config
+    kept = manifests.load(config.data.data_dir).settings.get('seed', config.seed)
+    return dataclasses.replace(config, seed=kept)
 
 
 def _choose_source(data: schema.Data) -> str:
@@ -109,7 +119,7 @@ def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
 def _find_split_rule(data_dir: str) -> str:
     """The rule by which an older version divided these images, which it is to repeat; or ''."""
     if not (files.as_path(data_dir) / manifests.MANIFEST).exists():
-        return ''
+        return None
     rule = manifests.read(data_dir).settings.get('split_rule', '')
     return rule if rule in splits.OLDER_RULES else ''
 

@@ -59,11 +59,13 @@ class ErrorAnalysis:
         """Counts the next examples of the split.
 
         Args:
-            probabilities: (examples, classes); a NaN counts as confidence 0.
+            probabilities: (examples, classes). NaN counts as a wrong prediction, of the class after
+                the label, with confidence 0.
             labels: (examples,) int.
             ids: Names of the examples.
         """
-        predicted = probabilities.argmax(1)
+        is_nan = np.isnan(probabilities).any(1)
+        predicted = np.where(is_nan, (labels + 1) % len(self._classes), probabilities.argmax(1))
         confidence = np.nan_to_num(probabilities.max(1).astype(float))
         np.add.at(self.confusion, (labels, predicted), 1)
         errors = metrics.compute_top_k_errors(probabilities, labels)

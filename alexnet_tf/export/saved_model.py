@@ -104,9 +104,11 @@ def write(
                     f'most {TOLERANCE:g} was expected. {path} was not written.'
                 )
             description = requests.describe_signatures(unnamed, LIMITS)
+            # First: if the process is killed, it tells that what lies beside it is of an export.
+            _write_sidecars(path, description, encoded[0])
             if measured := write_formats(unnamed, path):
                 description['formats'] = dict(measured)
-            _write_sidecars(path, description, encoded[0])
+                _write_sidecars(path, description, encoded[0])
     return ExportedModel(path, difference, has_warmup)
 
 

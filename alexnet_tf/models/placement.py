@@ -22,6 +22,8 @@ def check_devices(devices: Sequence[str]) -> None:
     Raises:
         ValueError: A name has another form, or there is no such device.
     """
+    if isinstance(devices, str):
+        raise ValueError(f'devices={devices!r}: expected a list of names.')
     available = [device.name for device in tf.config.list_logical_devices()]
     known = {_parse(name) for name in available}
     for device in devices:
@@ -30,7 +32,13 @@ def check_devices(devices: Sequence[str]) -> None:
         except ValueError as error:
             raise ValueError(f'{device}: expected the name of a device, such as /GPU:0.') from error
         if parsed not in known:
-            raise ValueError(f'{device}: no such device. This machine has {", ".join(available)}.')
+            message = f'{device}: no such device. This machine has {", ".join(available)}.'
+            if parsed == _parse('/CPU:1'):
+                message += (
+                    ' It divides the CPU in two only before TensorFlow has started: restart Python '
+                    'and build this network first.'
+                )
+            raise ValueError(message)
 
 
 def create_logical_cpus(devices: Sequence[str]) -> None:

@@ -191,7 +191,9 @@ def load(directory: pathlib.Path, **expected: str) -> Index:
             raise ValueError('its files do not fit together')
         return Index(directory, Vectors(parts), np.concatenate(labels), ids, classes)
     except _DAMAGE_ERRORS as error:
-        raise errors.DataError(f'{directory} is damaged: {error}. Build it again.') from error
+        raise errors.DataError(
+            f'{directory} is damaged: {error}. Delete it and build it again.'
+        ) from error
 
 
 def read_json(path: pathlib.Path) -> dict:

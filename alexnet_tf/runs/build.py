@@ -13,6 +13,7 @@ from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models.layers import mean_subtraction
+from alexnet_tf.runs import network_checks
 from alexnet_tf.training import distribution, lars, loss_scale, optimizer, steps, targets
 from input_pipeline.batches import augmentation, preprocessing
 from input_pipeline.records import manifests
@@ -194,7 +195,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
         recipe = recipe.replace(**overrides)
     except ValueError as error:
         raise fields.UsageError(f'--{error}') from error
-    _check_training_size(recipe)
+    network_checks.check_training_size(recipe)
     unused = cifar.list_unused_fields(recipe) | {recipes.FORMER_ORDER} if recipe.layers else set()
     unused = sorted(unused & set(overrides))
     if unused:
@@ -203,19 +204,6 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
             'flag out.'
         )
     return recipe
-
-
-def _check_training_size(recipe: recipes.Recipe) -> None:
-    size, pad = recipe.training_crop_size, alexnet.compute_padding
-    if size and not (recipe.takes_two_sizes and pad(size) == pad(recipe.crop_size)):
-        raise fields.UsageError(
-            f'--training_crop_size={size}: only a network with --global_pooling and '
-            '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '
-            f'of 4; --crop_size is {recipe.crop_size}.'
-        )
-    smallest = alexnet.compute_smallest_crop(recipe.pool_size)
-    if 0 < size < smallest:
-        raise fields.UsageError(f'--training_crop_size={size}: expected {smallest} at least.')
 
 
 def check_layer_rates(recipe: recipes.Recipe, model: keras.Model) -> None:

@@ -44,6 +44,18 @@ class Description:
     rendering: rendering_lib.Rendering
 
 
+def find_mean_image(file: weight_file.WeightFile) -> np.ndarray | None:
+    """Finds the mean image, or colour, among the arrays of a file without a description.
+
+    Returns:
+        (rows, columns, 3) or (3,) float32 RGB; None if it has none.
+    """
+    for name in (weight_file.MEAN_IMAGE, f'{build.MEAN_IMAGE}/0'):
+        if name in file.arrays:
+            return mean_images.check(file.arrays[name], f'{file.path}')
+    return None
+
+
 def to_metadata(trained: loading.TrainedRun) -> dict[str, str]:
     """Describes a run for the metadata of a file with its weights."""
     mean_image = trained.mean_image

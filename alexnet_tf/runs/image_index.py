@@ -47,6 +47,12 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
     return manifest
 
 
+def exists(data_dir: str) -> bool:
+    """Returns whether a `--data_dir` holds records, or its images have an index already."""
+    places = data_dir, resolution.name_index(data_dir)
+    return any((files.as_path(place) / manifests.MANIFEST).exists() for place in places)
+
+
 def detect_images(data: schema.Data) -> str:
     """Returns the kind of source that `--data_dir` is; '' if it holds records, or nothing."""
     place = data.data_dir

@@ -78,7 +78,9 @@ def load_run(
         directory, config.evaluation.checkpoint, '--run_dir'
     )
     trained, data = run_directory.read_config(directory), run_directory.read_data(directory)
-    state, variables_sha256 = checkpoint.read_state(path), checkpoint.read_variables_sha256(path)
+    with checkpoint.explain_removal(path):
+        state = checkpoint.read_state(path)
+        variables_sha256 = checkpoint.read_variables_sha256(path)
     recipe = build.resolve_recipe(trained)
     model = build.build_model(trained, recipe, len(data['classes']), devices=(), compiled=compiled)
     checkpoint.restore(path, checkpoint.list_weights(model))
@@ -90,7 +92,7 @@ def load_run(
         words=tuple(data.get('words', ())),
         names=name_classes(data['classes'], data.get('words', ())),
         ids=tuple(data.get('ids', ())),
-        mean_image=np.load(directory / run_directory.MEAN_IMAGE_FILE, allow_pickle=False),
+        mean_image=run_directory.read_mean_image(directory),
         rendering=rendering_lib.Rendering.from_settings(data),
         precision=trained.network.precision,
         checkpoint=path,

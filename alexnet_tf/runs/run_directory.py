@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
@@ -47,6 +49,21 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
     return data
 
 
+def read_mean_image(directory: pathlib.Path) -> np.ndarray:
+    """Reads the mean of a run's training images, (size, size, 3) float32 RGB in [0, 255].
+
+    Raises:
+        DataError: There is none, or the file is damaged.
+    """
+    path = directory / MEAN_IMAGE_FILE
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise errors.DataError(
+            f'{path} cannot be read ({error}). {serialization.RESTORE}'
+        ) from error
+
+
 def holds_run(directory: pathlib.Path) -> bool:
     """Returns whether a directory holds a run: its `DATA_FILE` is written last."""
     return (directory / DATA_FILE).is_file()
@@ -68,16 +85,32 @@ def read_classes(directory: pathlib.Path) -> tuple[str, ...]:
 
 
 def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) -> None:
-    """Checks that records have the classes that a run was trained on.
+    """Checks that records have the classes that a run was trained on, and images of its size.
 
     Raises:
         DataError: They have not, or the directory holds no run.
     """
+    check_same_size(directory, manifest)
     if manifest.classes != read_classes(directory):
         raise errors.DataError(
             f'{manifest.directory} has other classes than the network in {directory} was trained '
             'on. Name the records of its training, or records with the same classes in the same '
             'order.'
+        )
+
+
+def check_same_size(directory: pathlib.Path, manifest: manifests.Manifest) -> None:
+    """Checks that the images of records are as large as those that a run was trained on.
+
+    Raises:
+        DataError: They are not, or the directory holds no run.
+    """
+    size, trained = manifest.layout.square_size, len(read_mean_image(directory))
+    if size != trained:
+        raise errors.DataError(
+            f'{manifest.directory} has images of {size} x {size}, but the network in {directory} '
+            f'was trained on {trained} x {trained}. Name the records of its training, or prepare '
+            'others in the same way.'
         )
 
 

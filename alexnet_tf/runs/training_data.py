@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from alexnet_tf.config import fields, resolution, schema
-from alexnet_tf.models import cifar, recipes
-from alexnet_tf.runs import image_index, run_directory
+from alexnet_tf.models import recipes
+from alexnet_tf.runs import image_index, network_checks, run_directory
+from alexnet_tf.training import schedule
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets, lane_service, lanes
 from input_pipeline.records import caching, manifests, references
@@ -155,7 +156,8 @@ def check_settings(
     """
     check_image_size(recipe, manifest)
     if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # of an older version
-        _check_layers(recipe)
+        network_checks.check_layers(recipe)
+        _check_warmup(config, recipe)
     _check_lanes(config.training.lanes, recipe, manifest, workers=1)
     _check_learning_rate(config, recipe)
     for name, (other, value) in _BELONGS_TO.items():
@@ -188,24 +190,12 @@ def check_settings(
         )
 
 
-def _check_layers(recipe: recipes.Recipe) -> None:
-    for name in cifar.list_impossible_fields(recipe):
-        if getattr(recipe, name):
-            raise fields.UsageError(
-                f'--{name}: the network of --recipe={recipe.name} has no such thing. Leave the '
-                'flag out.'
-            )
-    if recipe.layers:
-        return  # of a small network, which has none of the following
-    if recipe.conv6 and recipe.global_pooling:
+def _check_warmup(config: schema.Config, recipe: recipes.Recipe) -> None:
+    if config.training.warmup and recipe.schedule not in schedule.ENDING:
         raise fields.UsageError(
-            '--conv6 reads the maps of pool5, which --global_pooling averages. Leave one out.'
+            f'--warmup={config.training.warmup:g} belongs to --schedule=cosine and polynomial, but '
+            f'the schedule is {recipe.schedule}. Leave one of the flags out.'
         )
-    for name, units in (('hidden_units', recipe.hidden_units), ('filters', recipe.filters[-1])):
-        if units % recipe.columns:
-            raise fields.UsageError(
-                f'--{name}: {units} units cannot be divided among {recipe.columns} columns.'
-            )
 
 
 def _check_learning_rate(config: schema.Config, recipe: recipes.Recipe) -> None:

@@ -12,10 +12,11 @@ import hashlib
 import io
 import json
 import math
+import os
 import pathlib
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -40,8 +41,7 @@ def save(
     """Writes the checkpoint of `state['step']`, verifies it, then removes old ones.
 
     The newest three are kept, the best of those at the end of an epoch, and every
-    `keep_every_epochs`-th of them. Checkpoints of later steps, which are corrupt or were rolled
-    back, are removed.
+    `keep_every_epochs`-th of them. Corrupt checkpoints of later steps are removed.
 
     Args:
         directory: Of all checkpoints of a run.
@@ -54,9 +54,11 @@ def save(
         The directory of the checkpoint.
 
     Raises:
+        DataError: There is an intact checkpoint of a later step, which the run did not start from.
         OSError: The disk is full or not writable, or returns other data than was written; earlier
             checkpoints are untouched.
     """
+    _check_newest(directory, state['step'])
     end = f'.epoch-{state["epoch"]:04d}' if ends_epoch else ''
     final = directory / f'step-{state["step"]:08d}{end}'
     if final.exists():
@@ -72,8 +74,20 @@ def save(
         shutil.rmtree(final)
         raise OSError(errno.EIO, f'the checkpoint just written is corrupt: {problem}', str(final))
     for path in _list_superfluous(directory, final, keep_every_epochs):
-        shutil.rmtree(path)
+        files.remove_tree(
+            path
+        )  # as far as it goes: a network disk keeps what another process reads
     return final
+
+
+def _check_newest(directory: pathlib.Path, step: int) -> None:
+    for path in _list_newest_first(directory):
+        is_later = int(path.name[len('step-') :].partition('.')[0]) > step
+        if is_later and _find_problem(path) is None:
+            raise errors.DataError(
+                f'{path} was not there when training started, and would be lost. Run the same '
+                'command again to resume from it, or name another --run_dir.'
+            )
 
 
 def _write(directory: pathlib.Path, variables: Iterable[keras.Variable], state) -> None:
@@ -165,15 +179,22 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
         DataError: A variable is missing there or has another shape, as of another network; or
             there is no such checkpoint any more.
     """
-    try:
+    with explain_removal(path):
         arrays = np.load(path / VARIABLES_FILE, allow_pickle=False)
+    with arrays:
+        for variable in variables:
+            _restore_variable(path, arrays, variable)
+
+
+@contextlib.contextmanager
+def explain_removal(path: pathlib.Path) -> Iterator[None]:
+    """Raises a DataError that says why a checkpoint is gone, if a file of it is not found."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise errors.DataError(
             f'{path} is gone: a run in progress removes old checkpoints. Run this command again.'
         ) from error
-    with arrays:
-        for variable in variables:
-            _restore_variable(path, arrays, variable)
 
 
 def _restore_variable(path: pathlib.Path, arrays, variable: keras.Variable) -> None:
@@ -221,7 +242,10 @@ def _find_problem(path: pathlib.Path) -> str | None:
 
 
 def _list_newest_first(directory: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(directory.glob('step-*'), reverse=True)
+    if not os.path.lexists(directory):
+        return []
+    names = os.listdir(directory)  # unlike `glob`, raises where a directory cannot be read
+    return sorted((directory / name for name in names if name.startswith('step-')), reverse=True)
 
 
 def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float, int]]:

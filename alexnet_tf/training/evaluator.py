@@ -38,6 +38,8 @@ class Evaluator:
         replicas: Of the model. Each worker evaluates a share of the examples, and all get the
             result for all examples.
         relu_units: Units of the model to watch for dead ones.
+        max_bad_fraction: Share of a split's records to leave out if they cannot be read. None:
+            such a record is an error.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Evaluator:
         batch_size: int,
         replicas: distribution.SingleReplica | None = None,
         relu_units: health.ReluUnits | None = None,
+        max_bad_fraction: float | None = None,
     ):
+        self._max_bad_fraction = max_bad_fraction
         self._replicas, self._relu_units = replicas or distribution.SingleReplica(), relu_units
         self._images = max(1, batch_size // views)
         self._datasets: dict[tuple, tf.data.Dataset] = {}
@@ -77,7 +81,8 @@ class Evaluator:
             keep: Called with each batch's probabilities (n, classes) float32 and labels (n,).
 
         Raises:
-            DataError: A record cannot be read, or there are not as many as the manifest counts.
+            DataError: A record cannot be read, or more than may be left out; or there are not as
+                many as the manifest counts.
         """
         sums, done, active = np.zeros(len(outputs.METRICS)), 0, False
         total = manifest.count_examples(split)
@@ -92,10 +97,11 @@ class Evaluator:
         counts = [done, *sums, *np.atleast_1d(active).astype(float)]
         done, *sums_and_active = self._replicas.sum_over_workers(counts)
         sums, active = np.split(np.array(sums_and_active), [len(outputs.METRICS)])
-        if done != total:
+        if not 0 <= total - done <= (self._max_bad_fraction or 0.0) * total:
             raise errors.DataError(
                 f'{manifest.directory}: evaluated {done:g} {split} examples, but the manifest '
-                f'counts {total}. Prepare the records again.'
+                f'counts {total}. Check the records with --mode=prepare --verify_only, or prepare '
+                'them again.'
             )
         metrics = dict(zip(outputs.METRICS, (sums / done).tolist(), strict=True))
         units = self._relu_units
@@ -110,6 +116,7 @@ class Evaluator:
                 layout=manifest.layout,
                 batch_size=self._images * self._replicas.workers,
                 share=(self._replicas.worker, self._replicas.workers),
+                tolerant=self._max_bad_fraction is not None,
             )
         return datasets.iterate(
             self._datasets[key],

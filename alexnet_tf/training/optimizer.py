@@ -96,9 +96,9 @@ class PaperSGD(keras.optimizers.Optimizer):
         """
         if self.built:
             return
-        super().build(list(variables))
         _check_layers('layer_decays', self.layer_decays, variables)
         _check_layers('layer_multipliers', self.layer_multipliers, variables)
+        super().build(list(variables))
         for variable in variables:
             with tf.init_scope(), tf.device(variable.value.device):
                 velocity = keras.Variable(
@@ -112,6 +112,10 @@ class PaperSGD(keras.optimizers.Optimizer):
                 multiplier = self._compute_multiplier(variable)
                 multiplier = tf.Variable(multiplier, trainable=False, dtype=tf.float64)
             self.velocities.append(velocity)
+            # Keras' scaling of the loss builds this where lists are not tracked, and would save no
+            # velocity.
+            if not self._tracker.is_in_store('variables', velocity):
+                self._track_variable(velocity)
             self._multipliers.append(multiplier)
             self._decays.append(self._compute_decay(variable))
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alexnet_tf.commands.experiment import grid, processes, trials
-from alexnet_tf.commands.train import budget
+from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
@@ -78,7 +78,9 @@ def run(config: schema.Config) -> None:
     """
     rungs = plan_rungs(config.training.minutes)
     manifest = image_index.load_manifest(config)
-    recipe = build.resolve_recipe(config)
+    # In a directory that holds no run yet.
+    first = dataclasses.replace(config, run_dir=config.experiment.experiment_dir)
+    recipe = build.resolve_recipe(fine_tuning.choose_settings(first))
     budget.check_schedule(recipe, '--mode=experiment without --grid')
     budget.check_open_end(config)
     training_data.check_settings(config, recipe, manifest, 1)
@@ -87,7 +89,10 @@ def run(config: schema.Config) -> None:
     directory = pathlib.Path(config.experiment.experiment_dir)
     with locks.acquire(directory):
         rows = _run_rungs(config, rungs, manifest)
-        _write_results(directory, rows)
+        best = _write_results(directory, rows)
+    print(f'experiment: the best run is in {best}')
+    evaluated = dataclasses.replace(config, run_dir=best)
+    print(f'experiment: next: {serialization.to_command(evaluated, "evaluate")}')
 
 
 def plan_rungs(minutes: float) -> list[Rung]:
@@ -274,7 +279,8 @@ def _describe_rung(rung: Rung) -> str:
     return f'{rung.runs} {"run" if rung.runs == 1 else "runs"} of {rung.minutes:.1f} minutes'
 
 
-def _write_results(directory: pathlib.Path, rows: Sequence[dict[str, str]]) -> None:
+def _write_results(directory: pathlib.Path, rows: Sequence[dict[str, str]]) -> str:
+    """Writes the table and the figure, and returns the directory of the best run."""
     table = experiment_tables.format_search(rows, list(RANGES))
     print(f'\n{table}')
     files.write_atomically(directory / TABLE, f'{table}\n'.encode())
@@ -285,7 +291,4 @@ def _write_results(directory: pathlib.Path, rows: Sequence[dict[str, str]]) -> N
         charts.save_figure(experiments.plot_search(rows, list(RANGES)), directory / FIGURE)
         names.append(FIGURE)
     print(f'experiment: {directory}: {", ".join(names)}')
-    best = min(rows, key=_read_error)
-    config = schema.Config(run_dir=str(directory / best['run']))
-    print(f'experiment: the best run is in {config.run_dir}')
-    print(f'experiment: next: {serialization.to_command(config, "evaluate")}')
+    return str(directory / min(rows, key=_read_error)['run'])

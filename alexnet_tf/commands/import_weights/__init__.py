@@ -1,5 +1,6 @@
 """`--mode=import`: makes a run directory of a file of weights, whatever program wrote it."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ def run(config: schema.Config) -> str:
     """Recognises a weight file, and writes a run directory with its network and preprocessing.
 
     Returns:
-        The `--mode` that comes next.
+        The settings of the command that comes next.
 
     Raises:
         UsageError: The run directory exists, or settings do not fit the file.
@@ -39,7 +40,7 @@ def run(config: schema.Config) -> str:
         config, model, data, file=contents.file, reasons=contents.recognised.reasons
     )
     print(f'import: wrote {directory}; sha256 of the weights {origin["sha256"]}')
-    return 'predict'
+    return dataclasses.replace(config, mode='predict')
 
 
 def _describe_preprocessing(data: imported.ImportedData, recipe: recipes.Recipe) -> str:

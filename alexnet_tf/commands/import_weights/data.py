@@ -9,8 +9,9 @@ from alexnet_tf.commands.import_weights import contents as contents_lib
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.models.weights import mean_images, weight_file
-from alexnet_tf.runs import build, class_names, imported
+from alexnet_tf.models.weights import mean_images
+from alexnet_tf.runs import class_names, imported
+from alexnet_tf.runs import description as description_lib
 from input_pipeline import errors
 from input_pipeline.images import decoding
 from input_pipeline.images import rendering as rendering_lib
@@ -79,18 +80,10 @@ def _choose_mean_image(
     elif described:
         image, size = described.mean_image, len(described.mean_image)
     else:
-        image = _find_mean_image(contents.file)
+        image = description_lib.find_mean_image(contents.file)
     if recipe.input_mean or image is None:
         image = np.asarray(recipe.input_mean or mean_subtraction.IMAGENET_MEAN, np.float32)
     return mean_images.to_square(image, size, recipe.window_size)
-
-
-def _find_mean_image(file: weight_file.WeightFile) -> np.ndarray | None:
-    """Finds the mean image among the arrays: MatConvNet's, or the layer of this package's."""
-    for name in (weight_file.MEAN_IMAGE, f'{build.MEAN_IMAGE}/0'):
-        if name in file.arrays:
-            return mean_images.check(file.arrays[name], f'{file.path}')
-    return None
 
 
 def _choose_rendering(

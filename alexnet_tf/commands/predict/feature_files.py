@@ -1,7 +1,9 @@
 """Files of features, written image by image: one `.npy` array, or an `.npz` archive of several."""
 
 import contextlib
+import os
 import pathlib
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,14 +101,16 @@ def write(
 
 
 def _finish(path: pathlib.Path, parts: Mapping[str, pathlib.Path], names, reasons) -> None:
+    target = os.path.realpath(path)  # a link stays
     if path.suffix == '.npy':
-        rows = zip(names, reasons, strict=True)
-        tables.write_csv(path.with_suffix('.files.csv'), ('file', 'error'), rows)
-        with files.atomic_file(path) as unnamed:
+        listing = path.with_suffix('.files.csv')
+        listing.unlink(missing_ok=True)  # no array is ever beside the names of another one
+        with files.atomic_file(target) as unnamed:
             (part,) = parts.values()
-            part.replace(unnamed)
+            shutil.move(part, unnamed)
+        tables.write_csv(listing, ('file', 'error'), zip(names, reasons, strict=True))
         return
-    with files.atomic_file(path) as unnamed, zipfile.ZipFile(unnamed, 'w') as archive:
+    with files.atomic_file(target) as unnamed, zipfile.ZipFile(unnamed, 'w') as archive:
         for layer, part in parts.items():
             archive.write(part, f'{layer}.npy')
             part.unlink()

@@ -19,7 +19,7 @@ from alexnet_tf.plots import availability
 from alexnet_tf.reports import html, tables
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import image_index, loading, predictor
+from alexnet_tf.runs import image_index, loading, predictor, run_directory
 from input_pipeline import files
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
@@ -39,6 +39,7 @@ def run(config: schema.Config) -> None:
         return _query(config)
     manifest = _load_database(config)
     trained = loading.load_run(config, compiled=True)  # the records may be of other classes
+    run_directory.check_same_size(trained.directory, manifest)
     if config.retrieve.retrieve == 'evaluate':
         return evaluation.run(config, trained, manifest)
     return _build(config, trained, manifest)

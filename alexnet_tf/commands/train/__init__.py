@@ -5,6 +5,7 @@ one step), `training/optimizer.py` (the update).
 """
 
 import contextlib
+import dataclasses
 import pathlib
 
 import keras
@@ -18,11 +19,11 @@ from input_pipeline.batches import preprocessing
 from input_pipeline.records import manifests
 
 
-def run(config: schema.Config) -> str:
+def run(config: schema.Config) -> schema.Config | None:
     """Trains until the schedule ends, or a signal asks to stop.
 
     Returns:
-        The `--mode` that comes next; '' in all workers but the chief.
+        The settings of the command that comes next; None in all workers but the chief.
     """
     config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
@@ -34,7 +35,7 @@ def run(config: schema.Config) -> str:
         return _train(create_trainer(config, replicas))
 
 
-def _train(training: trainer.Trainer) -> str:
+def _train(training: trainer.Trainer) -> schema.Config | None:
     config = training.config
     with (
         creation.lock(pathlib.Path(config.run_dir), training.replicas),
@@ -49,7 +50,7 @@ def _train(training: trainer.Trainer) -> str:
         finally:
             training.monitor.log_bytes_read(int(training.stream.bytes_read))
         training.monitor.log_end(state)
-    return 'evaluate' if training.replicas.is_chief else ''
+    return dataclasses.replace(config, mode='evaluate') if training.replicas.is_chief else None
 
 
 def create_trainer(
@@ -116,6 +117,9 @@ def _create_evaluator(
         batch_size=config.evaluation.eval_batch_size,
         replicas=replicas,
         relu_units=health.ReluUnits(model),
+        max_bad_fraction=(
+            config.data.max_bad_fraction if config.input.on_bad_record == 'skip' else None
+        ),
     )
 
 

@@ -132,9 +132,10 @@ def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.
         'are chosen already. For another network name another --run_dir.'
     )
     names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate', *_ENDS, 'validate_every_epochs')
+    names += ('precision',)
     config = serialization.fill_in(config, {name: settings[name] for name in names})
-    kept = {name: settings[name] for name in ('precision', 'minutes')}
-    return serialization.replace(config, kept), [warning] * (saved.training.minutes != minutes)
+    config = serialization.replace(config, {'minutes': settings['minutes']})
+    return config, [warning] * (saved.training.minutes != minutes)
 
 
 def write_flagfile(config: schema.Config) -> pathlib.Path:
@@ -214,9 +215,11 @@ def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[s
     if examples < _MANY_EXAMPLES:
         size = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
     size = parts * math.ceil(size / parts)
-    if config.training.batch_size is None and size != recipe.batch_size:
+    if 'batch_size' not in config.given and size != recipe.batch_size:
         chosen['batch_size'] = size
-        if config.training.learning_rate is None and not recipe.base_batch_size:
+        # LARS needs one of its own, which `check_settings` asks for.
+        is_open = config.training.learning_rate is None and recipe.optimizer != 'lars'
+        if is_open and not recipe.base_batch_size:
             share = chosen['batch_size'] / recipe.batch_size
             chosen['learning_rate'] = recipe.learning_rate * share
     return chosen

@@ -5,7 +5,7 @@ from typing import Any
 
 from alexnet_tf.commands.train import budget
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.models import recipes
+from alexnet_tf.models import cifar, recipes
 from alexnet_tf.runs import build, initial_weights, run_directory
 from alexnet_tf.training import schedule
 
@@ -50,10 +50,12 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     source = pathlib.Path(config.training.init_weights)
     trained = run_directory.read_config(source) if source.is_dir() else config
     settings, recipe = serialization.to_settings(trained), build.resolve_recipe(trained)
-    names = initial_weights.NETWORK_FIELDS
+    names = (*initial_weights.NETWORK_FIELDS, 'view_size', 'input_mean')
     known = {name: settings[name] for name in ('recipe', *names) if name in settings}
     # Explicit, so that they are not the budget's to choose.
-    return known | {name: getattr(recipe, name) for name in (*budget.SIZES, 'conv1_order')}
+    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    explicit = [name for name in (*budget.SIZES, 'conv1_order') if name not in unused]
+    return known | {name: getattr(recipe, name) for name in explicit}
 
 
 def _list_chosen(config: schema.Config) -> dict[str, Any]:
@@ -62,6 +64,7 @@ def _list_chosen(config: schema.Config) -> dict[str, Any]:
     names = (
         'recipe',
         *initial_weights.NETWORK_FIELDS,
+        *('view_size', 'input_mean'),
         *budget.SIZES,
         *_FROM_MODERN,
         *_OF_FINE_TUNING,

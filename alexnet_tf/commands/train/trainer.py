@@ -196,7 +196,8 @@ class Trainer:
         training, epoch = self.config.training, state.epoch + 1
         is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
         is_last = state.planned_step >= self.total_steps or epoch >= self.recipe.epochs
-        return is_last or is_learned or epoch % training.validate_every_epochs == 0
+        every = (training.validate_every_epochs, training.keep_every_epochs)  # 0: none
+        return is_last or is_learned or any(number and epoch % number == 0 for number in every)
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""

@@ -1,6 +1,7 @@
 """Dropout as the paper has it (section 4.2)."""
 
 import dataclasses
+import random
 
 import keras
 import tensorflow as tf
@@ -39,20 +40,27 @@ class Dropout(keras.layers.Layer):
         rate: The fraction set to zero, in [0, 1).
         inverted: Divide by 1 - rate in training, instead of multiplying by it at test time.
         seed: The seed of the masks. Without `dropout_rows`, as in `fit`, the state of a
-            generator, which is a variable, decides too.
+            generator, which is a variable, decides too. None draws one, so that layers differ.
 
     Call arguments:
         inputs: Any shape, any float dtype.
         training: Whether to drop anything.
         dropout_rows: The masks to use, a `MaskRows`; None takes the generator's next.
 
+    Raises:
+        ValueError: The rate is not in [0, 1).
+
     Example:
     >>> Dropout(0.5)(tf.ones([1, 2])).numpy()
     array([[0.5, 0.5]], dtype=float32)
     """
 
-    def __init__(self, rate: float, *, inverted: bool = False, seed: int = 0, **kwargs):
+    def __init__(self, rate: float, *, inverted: bool = False, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f'rate={rate}: expected a number in [0, 1).')
+        if seed is None:
+            seed = random.randrange(2**31)  # a function of `keras.utils.set_random_seed`
         self.rate, self.inverted, self.seed = rate, inverted, seed
         # Named, since checkpoints know variables by name.
         self.seed_generator = keras.random.SeedGenerator(seed, name=f'{self.name}_seed')

@@ -39,7 +39,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
     Returns:
         Arrays by their paths, 'conv1/conv1/kernel'; in files of Keras 3 by layer and index,
-        'conv1/0'. Layers in their order for a `.keras` file.
+        'conv1/0'. Layers in their order for a `.keras` file, and its mean colour if it has one.
 
     Raises:
         DataError: The file refers to other files.
@@ -55,8 +55,19 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
             _read_json(archive, name) if name in names else {} for name in (_CONFIG, DESCRIPTION)
         )
         arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
+    if mean := _find_mean(config):
+        arrays[weight_file.MEAN_IMAGE] = np.array(mean, np.float32)
     metadata = {str(key): str(value) for key, value in description.items()}
     return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config), metadata=metadata)
+
+
+def _find_mean(config: dict) -> list[float] | None:
+    """Finds the mean colour that a model of this package subtracts, RGB."""
+    with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+        for layer in config['config']['layers']:
+            if layer['class_name'].rpartition('>')[2] == 'MeanSubtraction':
+                return [float(value) for value in layer['config']['mean']]
+    return None
 
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> Any:

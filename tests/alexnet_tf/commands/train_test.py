@@ -278,3 +278,19 @@ def test_a_run_on_a_data_service_resumes_from_the_start_of_its_epoch(
     for worker in workers:
         worker._stop()
     dispatcher._stop()
+
+
+def test_weights_of_classes_reach_the_training_step(config_of, tmp_path, monkeypatch):
+    class ReachedError(Exception):
+        pass
+
+    def stop(*_, class_weights, **__):
+        raise ReachedError(class_weights)
+
+    monkeypatch.setattr(train.build, 'build_learner', stop)
+    (tmp_path / 'weights.csv').write_text('cat,1\ndog,3\n')
+    config = config_of(tmp_path / 'run', f'--class_weights={tmp_path / "weights.csv"}')
+    with pytest.raises(ReachedError) as raised:
+        train.create_trainer(config)
+    # As many images of each: scaled so that the mean is 1.
+    assert raised.value.args[0] == pytest.approx((0.5, 1.5))

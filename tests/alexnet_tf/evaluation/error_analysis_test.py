@@ -60,8 +60,10 @@ def test_recalls_are_ranked_with_their_counts_the_lowest_first(analysis):
 def test_nan_is_wrong_and_has_no_confidence():
     nan = prediction_cache.Predictions(MEMBERS[0][:9] * np.nan, LABELS[:9], IDS[:9])
     analysis = error_analysis.analyse([nan], [1.0], CLASSES)
-    assert all(mistake.probability == 0 for mistake in analysis.rank_mistakes())
-    assert analysis.compute_calibration_error() >= 0
+    assert [mistake.probability for mistake in analysis.rank_mistakes()] == [0] * 9
+    assert analysis.compute_mean_recall() == 0
+    assert not analysis.confusion.diagonal().any()
+    assert analysis.compute_calibration_error() == 0
 
 
 def test_confused_pairs_are_counted(analysis):

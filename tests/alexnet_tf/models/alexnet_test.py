@@ -147,3 +147,38 @@ def test_the_feature_extractor_gives_both_columns_of_the_last_hidden_layer():
     fc8 = model.get_layer('fc8')
     logits = 0.5 * features @ fc8.kernel.numpy() + fc8.bias.numpy()  # dropout scales at test time
     np.testing.assert_allclose(logits, model(images), atol=1e-5)
+
+
+def test_modern_has_channels_in_sixteens_and_initial_deviations_of_he_except_in_fc8():
+    recipe = recipes.MODERN.replace(crop_size=67, training_crop_size=0)
+    model = alexnet.build(recipe, num_classes=100, width=0.25)
+    shapes = {
+        **{'conv1_a': (11, 11, 3, 16), 'conv2_b': (5, 5, 16, 32), 'conv3_a': (3, 3, 64, 48)},
+        **{'conv4_b': (3, 3, 48, 48), 'conv5_a': (3, 3, 48, 32), 'fc6_b': (64, 256)},
+        **{'fc7_a': (512, 256), 'fc8': (512, 100)},
+    }
+    for name, shape in shapes.items():
+        kernel = model.get_layer(name).kernel.numpy()
+        assert kernel.shape == shape
+        sd = 0.01 if name == 'fc8' else (2 / np.prod(shape[:-1])) ** 0.5
+        assert kernel.std() == pytest.approx(sd, rel=0.05)
+    # Half of 48 is one and a half sixteens, rounded to even.
+    assert alexnet.build(recipe, num_classes=2, width=0.5).get_layer('conv1_a').filters == 32
+
+
+def test_conv6_reads_pool5_of_both_columns_and_ends_with_a_relu():
+    recipe = recipes.SOURCE2012.replace(conv6=True, crop_size=67)  # one position in pool5
+    model = alexnet.build(recipe, num_classes=3, width=1 / 8)
+    assert np.unique(model.get_layer('conv6_a').bias) == [1]
+    assert model.get_layer('conv6_a').kernel.numpy().std() == pytest.approx(0.03, rel=0.05)
+    random, layers = np.random.default_rng(0), [model.get_layer(f'conv6_{c}') for c in 'ab']
+    for layer in layers:
+        layer.bias.assign(random.normal(size=16))
+    names = [f'{name}_{column}' for name in ('pool5', 'pool5_flat') for column in 'ab']
+    probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    a, b, *flat = probe(random.normal(0, 60, (2, 67, 67, 3)).astype(np.float32))
+    both = np.concatenate([a, b], -1)[:, 0, 0]
+    for layer, values in zip(layers, flat, strict=True):
+        expected = np.maximum(both @ layer.kernel.numpy()[1, 1] + layer.bias.numpy(), 0)
+        assert (expected == 0).any()
+        np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)

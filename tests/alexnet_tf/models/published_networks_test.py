@@ -34,6 +34,7 @@ class Published:
     pads_pooling: bool = False
     is_scaled: bool = False
     dropped: str = 'relu6'
+    scale: float = 1.0  # of pixels minus the mean
     kept: float = 1.0  # of fc6's and fc7's outputs, when nothing is dropped
 
 
@@ -80,6 +81,14 @@ NETWORKS = {
     'batch_norm': Published(
         filters=PAPER, groups=2, after=3, orders=('relu pool', 'relu pool', 'relu pool')
     ),
+    # Nobody else's: as `recipes` describes it.
+    'modern': Published(
+        filters=PAPER,
+        groups=2,
+        after=3,
+        orders=('relu pool', 'relu pool', 'relu mean'),
+        scale=1 / 64,
+    ),
 }
 
 
@@ -89,7 +98,9 @@ def sample_pixels(size):
 
 def build(name):
     """Builds a network with random weights, biases and statistics of about the inputs' size."""
-    recipe = recipes.RECIPES[name].replace(crop_size=NETWORKS[name].size)
+    size = NETWORKS[name].size
+    recipe = recipes.RECIPES[name].replace(crop_size=size, channel_multiple=1)
+    recipe = recipe.replace(training_crop_size=0)
     model = alexnet.build(recipe, num_classes=CLASSES, width=WIDTH)
     random = np.random.default_rng(0)
     for variable in model.weights:
@@ -113,7 +124,7 @@ def get_parts(model, layer, variable):
 def read_images(published, pixels):
     if published.is_scaled:
         return (pixels / 255 - MEAN) / SD
-    return pixels - np.float64((120, 110, 100))
+    return (pixels - np.float64((120, 110, 100))) * published.scale
 
 
 def convolve(x, kernels, stride, before, after):
@@ -178,7 +189,8 @@ def compute(published, model, images):
     relu = {'relu': lambda x: np.maximum(x, 0)}
     pooling = {'pool': lambda x: pool(x, published.pads_pooling)}
     norm = {'norm': lambda x: normalize(x, *published.norm, published.norm_groups)}
-    operations, outputs, x = relu | pooling | norm, {}, images
+    mean = {'mean': lambda x: x.mean(axis=(1, 2), keepdims=True)}
+    operations, outputs, x = relu | pooling | norm | mean, {}, images
     first, second, last = published.orders
     for number, order in enumerate((first, second, 'relu', 'relu', last), 1):
         layer = f'conv{number}'
@@ -194,6 +206,8 @@ def compute(published, model, images):
                 outputs['norm2_same_map'] = x
     if last == 'pool relu':  # a maximum of linear outputs, then ReLU; ours is the other way round
         outputs['pool5'] = outputs.pop('relu5')
+    if last == 'relu mean':
+        outputs['pool5'] = outputs.pop('mean5')
     parts = np.split(x, published.groups, axis=-1)
     x = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
     for layer in ('fc6', 'fc7'):

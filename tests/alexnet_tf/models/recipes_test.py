@@ -15,7 +15,16 @@ VALUES = {
         **{'learning_rate': 0.01, 'bias_rate_multiplier': 2, 'batch_size': 128, 'epochs': 90},
         **{'momentum': 0.9, 'weight_decay': 0.0005, 'colour_shift_sd': 0.1, 'crop_size': 224},
     },
-    'torchvision': {'learning_rate': 0.01, 'weight_decay': 0.0001, 'epochs': 90, 'crop_size': 224},
+    'torchvision': {
+        **{'learning_rate': 0.01, 'weight_decay': 0.0001, 'epochs': 90, 'crop_size': 224},
+        **{'batch_size': 256, 'momentum': 0.9, 'min_crop_area': 0.08},
+    },
+    # Of cuda-convnet's layer definitions and its notes on the schedules.
+    'cifar13': {
+        **{'learning_rate': 0.001, 'bias_rate_multiplier': 2, 'momentum': 0.9, 'epochs': 160},
+        **{'weight_decay': 0.004, 'batch_size': 128, 'crop_size': 24},
+    },
+    'cifar11': {'learning_rate': 0.001, 'lrn_n': 9, 'lrn_alpha': 0.001 / 9, 'lrn_beta': 0.75},
     'batch_norm': {'learning_rate': 0.02, 'batch_size': 512, 'epochs': 100, 'momentum': 0.9},
 }
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from alexnet_tf.config import fields, flags, serialization
-from alexnet_tf.models import recipes
+from alexnet_tf.models import cifar, recipes
 from alexnet_tf.runs import build
-from alexnet_tf.training import lars, loss_scale, optimizer
+from alexnet_tf.training import lars, loss_scale, optimizer, steps, targets
 from input_pipeline.records import manifests
 
 TINY = ('--recipe=source2012', '--width=0.05', '--crop_size=67', '--batch_size=2')
@@ -118,3 +118,41 @@ def test_learning_rates_of_layers_that_do_not_exist_are_refused():
     model = build.build_model(config, recipe, 3, devices=(), compiled=False)
     with pytest.raises(fields.UsageError, match=r'--layer_rates=conv6=0\.1: .* conv1, conv2'):
         build.check_layer_rates(recipe, model)
+
+
+def test_the_step_gets_the_recipes_targets_and_the_weights_of_the_classes(monkeypatch):
+    given = []
+    monkeypatch.setattr(steps, 'create_training_step', lambda *_, **options: given.append(options))
+    settings = ('--recipe=figure1', '--label_smoothing=0.2', '--cutmix=0.3', '--seed=7')
+    config = flags.parse(['alexnet_tf', '--mode=train', *settings])
+    recipe, replicas = build.resolve_recipe(config), build.create_replicas(config)
+    build.build_learner(config, recipe, 3, replicas=replicas, class_weights=(1, 2, 3))
+    expected = targets.Targets(label_smoothing=0.2, cutmix=0.3, seed=7, class_weights=(1, 2, 3))
+    assert given[0]['targets'] == expected
+
+
+def test_the_seed_of_the_command_decides_the_initial_weights():
+    config = flags.parse(['alexnet_tf', '--mode=train', '--recipe=figure1', '--seed=3'])
+    recipe = build.resolve_recipe(config)
+    model = build.build_model(config, recipe, 3, devices=(), compiled=False)
+    same, other = (
+        cifar.build(recipe, num_classes=3, seed=seed).get_layer('conv2_a').kernel.numpy()
+        for seed in (3, 0)
+    )
+    np.testing.assert_array_equal(model.get_layer('conv2_a').kernel, same)
+    assert not np.array_equal(same, other)
+
+
+def test_training_crops_have_a_size_of_their_own():
+    mean = np.full((256, 256, 3), 99, np.float32)
+    statistics = manifests.ImageStatistics(mean, np.eye(3), np.ones(3), np.eye(3))
+    assert build.build_augmentation(statistics, recipes.MODERN).crop_size == 128
+    preprocess = build.build_preprocessing(mean, recipes.MODERN)
+    assert preprocess.make_views(np.zeros((1, 256, 256, 3), np.uint8), 1).shape == (1, 160, 160, 3)
+
+
+def test_nesterov_and_the_decays_of_layers_are_the_recipes():
+    sgd = build.create_optimizer(recipes.CIFAR11.replace(nesterov=True))
+    assert sgd.nesterov
+    assert sgd.layer_decays == {'conv1': 0, 'conv2': 0, 'local3': 1, 'local4': 1, 'fc5': 2.5}
+    assert not build.create_optimizer(recipes.PAPER).nesterov

@@ -3,6 +3,7 @@
 import pathlib
 import types
 
+import numpy as np
 import pytest
 
 from alexnet_tf.config import fields, flags
@@ -140,3 +141,25 @@ def test_images_as_they_lie_are_not_decoded_on_other_hosts():
     manifest.layout.encoding = 'reference'
     with pytest.raises(fields.UsageError, match='Prepare records'):
         training_data.check_settings(config, recipes.PAPER, manifest, 1)
+
+
+@pytest.mark.parametrize('reshuffle', [True, False])
+def test_the_stream_is_as_recipe_and_flags_say(reshuffle):
+    manifest, labels = create_manifest(), np.arange(100) % 2
+    manifest.list_shards = lambda split: [(split, 100)]
+    recipe = recipes.PAPER.replace(batch_size=4, reshuffle=reshuffle)
+    config = parse('--seed=7', '--on_bad_record=skip')
+    stream = training_data.create_stream(
+        config, recipe, manifest, None, (1, 2), balanced_labels=labels
+    )
+    assert (stream.shards, stream.seed, stream.reshuffle) == ([('train', 100)], 7, reshuffle)
+    assert (stream.batch_size, stream.share, stream.tolerant) == (4, (1, 2), True)
+    assert stream.balanced_labels is labels
+
+
+@pytest.mark.parametrize('schedule', ['list', 'geometric', 'plateau'])
+def test_a_warmup_that_the_schedule_has_not_is_refused(schedule):
+    config = parse('--warmup=0.05', f'--schedule={schedule}')
+    recipe = recipes.PAPER.replace(warmup=0.05, schedule=schedule)
+    with pytest.raises(fields.UsageError, match='--warmup=0.05 belongs to --schedule=cosine'):
+        training_data.check_settings(config, recipe, create_manifest(), 1)

@@ -110,3 +110,9 @@ def test_gradients_are_summed_in_the_given_precision_and_metrics_are_not(dtype):
     expected = (rows[0].astype(kind) + rows[1].astype(kind)).astype(np.float32)
     np.testing.assert_array_equal(gradient, expected)
     np.testing.assert_array_equal(metrics, rows[0] + rows[1])
+
+
+def test_a_host_counts_once_whatever_its_number_of_replicas():
+    replicas = distribution.create_replicas('mirrored', ['/CPU:0', '/CPU:1'])
+    replicas.workers = 2  # this host and another, which is silent here
+    assert replicas.sum_over_workers([3.0, 0.5]) == [3.0, 0.5]

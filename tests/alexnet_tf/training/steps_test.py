@@ -1,5 +1,6 @@
 """One step: the same in parts and on replicas; non-finite gradients change no weight."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -147,3 +148,28 @@ def test_the_top_5_of_three_classes_contain_all_of_them():
     scores = tf.constant([[1.0, 2.0, 3.0]])
     top1, top5 = steps.compute_topk_errors(np.array([0]), scores)
     assert (top1.numpy()[0], top5.numpy()[0]) == (1, 0)
+
+
+def test_a_step_follows_mixed_weighted_and_smoothed_targets_of_the_examples_that_count():
+    weights = np.array([0.5, 2.0, 1.5])
+    wanted = targets.Targets(0.2, cutmix=1.0, seed=3, class_weights=tuple(weights))
+    images = np.random.default_rng(5).normal(size=(ROWS, 12, 12, 3)).astype(np.float32)
+    mixtures = ((n, wanted.mix(tf.constant(images), tf.constant(n))) for n in range(50))
+    step, (mixed, own) = next((n, m) for n, m in mixtures if 0.2 < float(m[1]) < 0.8)
+    inputs = keras.Input((12, 12, 3))
+    outputs = keras.layers.Dense(CLASSES, name='fc8')(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, outputs)
+    sgd = optimizer.PaperSGD(1.0, momentum=0.0, weight_decay=None)
+    sgd.build(model.trainable_variables)
+    kernel, bias = model.get_weights()
+    steps.create_training_step(model, sgd, targets=wanted)(images, LABELS, MASK, tf.constant(step))
+    x, aims = mixed.numpy().reshape(ROWS, -1), 0.0
+    for share, labels in ((float(own), LABELS), (1 - float(own), LABELS[::-1])):
+        smoothed = 0.8 * np.eye(CLASSES)[labels] + 0.2 / CLASSES
+        aims += share * weights[labels][:, None] * smoothed
+    powers = np.exp(x @ kernel + bias)
+    probabilities = powers / powers.sum(1, keepdims=True)
+    differences = aims.sum(1, keepdims=True) * probabilities - aims
+    differences *= MASK[:, None] / MASK.sum()
+    np.testing.assert_allclose(model.get_weights()[0], kernel - x.T @ differences, atol=1e-4)
+    np.testing.assert_allclose(model.get_weights()[1], bias - differences.sum(0), atol=1e-4)

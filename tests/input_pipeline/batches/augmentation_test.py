@@ -149,3 +149,22 @@ def test_without_a_colour_shift_nothing_is_divided():
     parameters = augment.sample(index, index, seed=0, epochs=index)
     assert parameters.scales.numpy() == [1]
     assert not np.any(parameters.shifts)
+
+
+def test_colour_shifts_have_the_covariance_of_the_images():
+    """A hundredth of it, for a tenth of the deviations, whatever the directions are."""
+    rotation, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    covariance = rotation @ np.diag(VARIANCES) @ rotation.T
+    statistics = manifests.ImageStatistics(
+        mean_image=np.full((256, 256, 3), 99, np.float32),
+        covariance=covariance,
+        eigenvalues=VARIANCES,
+        eigenvectors=rotation,
+    )
+    settings = augmentation.AugmentationSettings(crop_size=224, colour_shift_sd=0.1)
+    augment = augmentation.Augmentation(statistics, settings)
+    indices = tf.range(20_000, dtype=tf.int64)
+    epochs = tf.zeros([20_000], tf.int64)
+    shifts = augment.sample(indices, indices, seed=0, epochs=epochs).shifts.numpy()
+    largest = VARIANCES.max() / 100
+    np.testing.assert_allclose(np.cov(shifts.T), covariance / 100, atol=0.03 * largest)

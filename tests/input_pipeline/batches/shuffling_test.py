@@ -212,3 +212,36 @@ def test_a_group_of_which_nothing_is_drawn_is_passed(tmp_path):
         assert len(filling) == 2
         passed += 9 in filling and 9 not in drawn
     assert passed
+
+
+def mix_bits(x):
+    """The finaliser of SplitMix64, in Python's integers."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = ((x ^ (x >> shift)) * factor) % 2**64
+    return x ^ (x >> 31)
+
+
+def permute(size, *parts):
+    """A permutation by TensorFlow's own shuffle, with a key that depends on all parts."""
+
+    def make_key(*parts):
+        value = 0
+        for part in parts:
+            value = mix_bits((value + part + 0x9E3779B97F4A7C15) % 2**64)
+        return value
+
+    seeds = tf.constant(np.array([make_key(*parts, half) for half in (0, 1)], np.uint64))
+    rows = tf.range(size, dtype=tf.int64)
+    largest = tf.constant(size - 1, tf.int64)
+    return tf.random.experimental.index_shuffle(rows, seeds, largest).numpy()
+
+
+@pytest.mark.parametrize('epoch', [0, 2])
+def test_the_order_is_that_of_earlier_versions(shards, epoch):
+    """A run that an earlier version began would otherwise see some images twice."""
+    first, expected, order = np.cumsum((0, *SIZES)), [], permute(4, 1, epoch)
+    for group in (0, 1):  # two shards each
+        parts = order[2 * group :][:2]
+        rows = np.concatenate([np.arange(first[part], first[part + 1]) for part in parts])
+        expected += rows[permute(len(rows), 1, (epoch + 1) * 4 + group)].tolist()
+    assert read_epoch(shards, 1, epoch) == expected

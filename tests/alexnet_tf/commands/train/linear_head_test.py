@@ -141,3 +141,15 @@ def test_the_fitted_layer_is_kept_as_the_best_if_training_makes_it_worse(
 
 def _replace_error(end_epoch, validation_error):
     return lambda state, train_error, _: end_epoch(state, train_error, validation_error)
+
+
+def test_the_decay_is_the_one_that_errs_least_on_images_held_out():
+    """A weak unit tells the classes; a strong one does so by chance in the images to fit."""
+    random = np.random.default_rng(4)
+    labels = random.integers(0, 2, 600)
+    signs = 2 * labels - 1
+    strong = random.normal(size=600) + 0.3 * signs * (np.arange(600) < 300)
+    features = np.stack([0.1 * signs, strong], -1)[:, None].astype(np.float32)
+    kernel, bias, decay = linear_head.fit(features[:300], labels[:300], num_classes=2)
+    assert decay < 1
+    assert (classify(features[300:], kernel, bias)[:, 0] == labels[300:]).mean() > 0.9

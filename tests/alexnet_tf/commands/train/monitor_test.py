@@ -5,6 +5,7 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from alexnet_tf.commands.train import monitor
 from alexnet_tf.config import serialization
@@ -97,3 +98,13 @@ def test_the_end_names_the_result_and_the_run(watched, tmp_path, capsys):
     done, place = capsys.readouterr().out.splitlines()
     assert done.endswith('validation accuracy 54.3 %')
     assert place.endswith(str(tmp_path))
+
+
+def test_norms_are_euclidean_over_both_columns(watched):
+    squares = tf.constant([2.0, 0.5, 15.0, 0.5])  # halves of the sums, by variable
+    norms = watched.compute_norms(types.SimpleNamespace(squares=squares))
+    weights = [variable.numpy().ravel() for variable in watched._model.trainable_variables]
+    weight_norm = np.linalg.norm(np.concatenate(weights))
+    assert norms == pytest.approx(
+        {'gradient_norm/conv1': 6.0, 'weight_norm/conv1': weight_norm}, rel=1e-5
+    )

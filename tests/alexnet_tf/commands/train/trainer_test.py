@@ -235,3 +235,33 @@ def test_a_signal_interrupts_the_wait_for_a_batch_unless_others_take_the_step(
     )
     trainer.Trainer.train(training, None, signals.StopRequest(15))
     assert readers[0][-1]() == is_cancelled
+
+
+@pytest.mark.parametrize(
+    ('step', 'repeated', 'share'), [(0, 0, 0.5), (5, 0, 5.5), (7, 2, 5.5), (12, 0, 11.5)]
+)
+def test_the_learning_rate_is_that_of_the_middle_of_a_planned_step(step, repeated, share):
+    settings = types.SimpleNamespace(
+        stop_train_error=-1.0, stop_after_worse_epochs=0, patience_epochs=5
+    )
+    recipe = recipes.PAPER.replace(schedule='cosine', epochs=3, learning_rate=2.0)
+    config = types.SimpleNamespace(training=settings)
+    training = types.SimpleNamespace(config=config, recipe=recipe, total_steps=12)
+    state = state_lib.TrainingState(step=step, repeated_steps=repeated, examples=4)
+    rate = trainer.Trainer.compute_learning_rate(training, state)
+    assert rate == pytest.approx(1 + np.cos(np.pi * share / 12))
+
+
+def test_epochs_to_keep_are_validated():
+    settings = types.SimpleNamespace(
+        stop_train_error=-1.0, validate_every_epochs=5, keep_every_epochs=2
+    )
+    config, recipe = types.SimpleNamespace(training=settings), recipes.PAPER.replace(epochs=90)
+    training = types.SimpleNamespace(config=config, recipe=recipe, total_steps=900)
+    states = [state_lib.TrainingState(epoch=epoch, step=10 * epoch + 10) for epoch in range(10)]
+    for state in states:
+        state.add_metrics([1.0, 1.0, 1.0], 10)
+    validated = [
+        state.epoch + 1 for state in states if trainer.Trainer.is_validated(training, state)
+    ]
+    assert validated == [2, 4, 5, 6, 8, 10]

@@ -80,3 +80,9 @@ def test_its_scale_and_offset_are_trained_in_float32_and_its_averages_are_not():
     assert {variable.dtype for variable in layer.variables} == {'float32'}
     outputs = layer(keras.ops.cast(IMAGES, 'bfloat16'), training=True)
     assert outputs.dtype == tf.bfloat16
+
+
+def test_by_default_a_batch_moves_the_averages_by_a_tenth():
+    layer = create()
+    layer(IMAGES, training=True)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * IMAGES.mean((0, 1, 2)), rtol=1e-4)
