@@ -116,17 +116,16 @@ def _run(config: schema.Config) -> None:
     with signals.raise_on(signal.SIGTERM, _Terminated), _plain_warnings(config.mode):
         following = command.run(config)
     if following:
-        print(f'{config.mode}: next: {_describe(following)}')
+        print(f'{config.mode}: next: {_describe_next(*following)}')
 
 
-def _describe(config: schema.Config) -> str:
-    """Returns the command line of a command."""
-    if config.mode != 'predict':
-        return serialization.to_command(config, config.mode)
+def _describe_next(config: schema.Config, mode: str) -> str:
+    """Returns the command line of the mode that comes next."""
+    if mode != 'predict':
+        return serialization.to_command(config, mode)
     views = config.evaluation.views[-1:]  # one by one in evaluation; here, the last
     evaluation = dataclasses.replace(config.evaluation, views=views)
-    config = dataclasses.replace(config, evaluation=evaluation)
-    command = serialization.to_command(config, config.mode)
+    command = serialization.to_command(dataclasses.replace(config, evaluation=evaluation), mode)
     return f'{command} IMAGE.jpg'
 
 

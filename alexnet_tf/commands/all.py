@@ -1,6 +1,5 @@
 """Prepares, trains, evaluates, exports and reports, one after the other."""
 
-import dataclasses
 import pathlib
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
@@ -14,13 +13,13 @@ from input_pipeline.records import manifests
 _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
 
 
-def run(config: schema.Config) -> schema.Config:
+def run(config: schema.Config) -> tuple[schema.Config, str]:
     """Runs the five modes; records that are prepared and epochs that are trained are kept.
 
     Nothing is prepared where `--data_dir` holds unprepared images.
 
     Returns:
-        The settings of the command that comes next.
+        The settings and the `--mode` of the command that comes next.
     """
     # Before minutes are spent on preparing, and hours on training.
     if config.training.minutes and not run_directory.holds_run(pathlib.Path(config.run_dir)):
@@ -35,7 +34,7 @@ def run(config: schema.Config) -> schema.Config:
     selection.check_split(training_data.load_manifest(config), config.evaluation.split, '--split')
     for command in (train, evaluate, export, report):
         command.run(config)
-    return dataclasses.replace(config, mode='predict')
+    return config, 'predict'
 
 
 def _holds_data(config: schema.Config) -> bool:

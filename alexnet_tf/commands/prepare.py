@@ -28,11 +28,12 @@ from input_pipeline.sources import detection, entries, splits, tfds
 _STORED_AS = (schema.Data.record_quality, schema.Data.record_subsampling)  # unless flags say so
 
 
-def run(config: schema.Config) -> schema.Config | None:
+def run(config: schema.Config) -> tuple[schema.Config, str] | None:
     """Prepares the data set, unless it is prepared; or only checks it, or estimates the work.
 
     Returns:
-        The settings of the command that comes next; None after a check or an estimate.
+        The settings and the `--mode` of the command that comes next; None after a check or an
+        estimate.
 
     Raises:
         DataError: The images cannot be used, or `--data_dir` holds something else.
@@ -65,7 +66,7 @@ def run(config: schema.Config) -> schema.Config | None:
     if manifest.layout.encoding == references.ENCODING:
         print(f'prepare: {image_index.describe(manifest, data)}')
     print(f'prepare: records are in {data.data_dir}')
-    return dataclasses.replace(config, mode='train')
+    return config, 'train'
 
 
 def _keep_seed(config: schema.Config) -> schema.Config:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import resource
+import stat
 
 import numpy as np
 import pytest
@@ -96,7 +97,6 @@ def test_a_name_that_is_too_long_does_not_exist(tmp_path):
 
 def test_a_directory_may_be_the_working_directory(tmp_path, monkeypatch):
     (folder := tmp_path / 'here').mkdir()
-    (tmp_path / f'.here.tmp-{os.getpid()}').mkdir()  # of a killed process
     monkeypatch.chdir(folder)
     with files.atomic_directory('.') as temporary:
         (temporary / 'file').write_text('')
@@ -137,3 +137,28 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
 def test_the_sha256_of_a_file_is_the_published_one(tmp_path):
     (tmp_path / 'abc').write_bytes(b'abc')
     assert files.compute_sha256(tmp_path / 'abc').startswith('ba7816bf8f01cfea414140de5dae2223')
+
+
+def test_a_disk_that_cannot_flush_directories_is_used(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def refuse_directories(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, 'Invalid argument')
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', refuse_directories)
+    files.write_atomically(tmp_path / 'file', b'data')
+    with files.atomic_directory(tmp_path / 'folder') as temporary:
+        (temporary / 'file').write_bytes(b'data')
+    assert (tmp_path / 'folder' / 'file').read_bytes() == (tmp_path / 'file').read_bytes()
+
+
+def test_processes_of_the_same_number_share_no_temporary_file(tmp_path):
+    """Those of two containers, perhaps."""
+    with files.atomic_file(tmp_path / 'a') as first, files.atomic_file(tmp_path / 'a') as second:
+        assert first != second
+        first.write_bytes(b'1')
+        second.write_bytes(b'2')
+    assert (tmp_path / 'a').read_bytes() in (b'1', b'2')
+    assert [path.name for path in tmp_path.iterdir()] == ['a']

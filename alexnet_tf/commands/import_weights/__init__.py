@@ -1,6 +1,5 @@
 """`--mode=import`: makes a run directory of a file of weights, whatever program wrote it."""
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 
@@ -12,11 +11,11 @@ from alexnet_tf.models.weights import mean_images
 from alexnet_tf.runs import build, imported, initial_weights
 
 
-def run(config: schema.Config) -> str:
+def run(config: schema.Config) -> tuple[schema.Config, str]:
     """Recognises a weight file, and writes a run directory with its network and preprocessing.
 
     Returns:
-        The settings of the command that comes next.
+        The settings and the `--mode` of the command that comes next.
 
     Raises:
         UsageError: The run directory exists, or settings do not fit the file.
@@ -40,7 +39,7 @@ def run(config: schema.Config) -> str:
         config, model, data, file=contents.file, reasons=contents.recognised.reasons
     )
     print(f'import: wrote {directory}; sha256 of the weights {origin["sha256"]}')
-    return dataclasses.replace(config, mode='predict')
+    return config, 'predict'
 
 
 def _describe_preprocessing(data: imported.ImportedData, recipe: recipes.Recipe) -> str:

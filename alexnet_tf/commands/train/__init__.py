@@ -5,7 +5,6 @@ one step), `training/optimizer.py` (the update).
 """
 
 import contextlib
-import dataclasses
 import pathlib
 
 import keras
@@ -19,11 +18,12 @@ from input_pipeline.batches import preprocessing
 from input_pipeline.records import manifests
 
 
-def run(config: schema.Config) -> schema.Config | None:
+def run(config: schema.Config) -> tuple[schema.Config, str] | None:
     """Trains until the schedule ends, or a signal asks to stop.
 
     Returns:
-        The settings of the command that comes next; None in all workers but the chief.
+        The settings and the `--mode` of the command that comes next; None in all workers but the
+        chief.
     """
     config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
@@ -35,7 +35,7 @@ def run(config: schema.Config) -> schema.Config | None:
         return _train(create_trainer(config, replicas))
 
 
-def _train(training: trainer.Trainer) -> schema.Config | None:
+def _train(training: trainer.Trainer) -> tuple[schema.Config, str] | None:
     config = training.config
     with (
         creation.lock(pathlib.Path(config.run_dir), training.replicas),
@@ -50,7 +50,7 @@ def _train(training: trainer.Trainer) -> schema.Config | None:
         finally:
             training.monitor.log_bytes_read(int(training.stream.bytes_read))
         training.monitor.log_end(state)
-    return dataclasses.replace(config, mode='evaluate') if training.replicas.is_chief else None
+    return (config, 'evaluate') if training.replicas.is_chief else None
 
 
 def create_trainer(

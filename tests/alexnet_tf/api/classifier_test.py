@@ -14,7 +14,9 @@ import tensorflow as tf
 from alexnet_tf import main
 from alexnet_tf.api import classifier, errors
 from alexnet_tf.commands import export
+from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
+from alexnet_tf.runs import image_index
 from input_pipeline.batches import preprocessing
 
 some_views = pytest.mark.parametrize('views', [pytest.param(1, marks=pytest.mark.slow), 10])
@@ -381,3 +383,19 @@ def test_a_data_set_of_other_classes_is_refused(trained):
     dataset.class_names = ['dog', 'cat']
     with pytest.raises(errors.DataError, match='the classes dog, cat; the network knows cat, dog'):
         trained.evaluate(dataset)
+
+
+def test_arrays_are_evaluated_as_a_data_set(trained):
+    pixels = np.zeros((2, 8, 8, 3), np.uint8)
+    with pytest.raises(errors.UsageError, match=r'data: expected a directory .* not ndarray'):
+        trained.evaluate(pixels)
+
+
+def test_an_export_does_not_read_images_that_have_no_index(tmp_path, monkeypatch):
+    """They lie elsewhere, as a run that was trained in another directory says."""
+    images = tmp_path / 'IMAGES' / 'cat'
+    images.mkdir(parents=True)
+    config = schema.Config(mode='export', data=schema.Data(data_dir=str(images.parent)))
+    monkeypatch.setattr(image_index, 'load_manifest', None)
+    encoded, kind = export._load_images(config, (8, 8, 3))
+    assert (len(encoded), kind) == (16, 'images of noise')

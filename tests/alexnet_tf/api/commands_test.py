@@ -69,6 +69,7 @@ def test_without_records_or_run_there_is_nothing_to_train(records, run_dir):
         ({'recipe': 'vgg'}, '^recipe=vgg: expected one of paper'),
         ({'momentum': [0.9]}, r'momentum=\[0.9\]: expected a number'),
         ({'lrn_n': 4}, 'lrn_n=4: expected an odd number'),
+        ({'recipe': recipes.CIFAR13.replace(layers=())}, r'train\(\) cannot change layers'),
         ({'devices': ['/CPU:0', '/CPU:1', '/CPU:2']}, r'give strategy=mirrored\.$'),
     ],
 )
@@ -107,6 +108,7 @@ def test_images_and_records_that_cannot_be_used_are_named(shared_folder, tmp_pat
     [
         ('--mode=prepare --verify_only names them.', 'prepare(verify_only=True) names them.'),
         ('Give --recipe=caffe, or a --run_dir.', 'Give recipe=caffe, or a run_dir.'),
+        ('Pass --source_dir=photos.', 'Pass directory=photos.'),
         (
             '--mode=report shows it; a--run_dir --unknown',
             '--mode=report shows it; a--run_dir --unknown',
@@ -114,7 +116,8 @@ def test_images_and_records_that_cannot_be_used_are_named(shared_folder, tmp_pat
     ],
 )
 def test_flags_in_messages_become_arguments(message, expected):
-    with pytest.raises(errors.DataError) as raised, settings.name_arguments():
+    arguments = settings.name_arguments(source_dir='directory')
+    with pytest.raises(errors.DataError) as raised, arguments:
         raise errors.DataError(message)
     assert str(raised.value) == expected
 

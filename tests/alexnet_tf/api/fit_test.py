@@ -96,3 +96,29 @@ def test_a_saved_model_resumes_with_its_velocities_and_settings(own, tmp_path):
     assert isinstance(loaded.optimizer, alexnet_tf.PaperSGD)
     fit(loaded, 1)
     check_close(loaded, own)
+
+
+def test_with_a_scaled_loss_a_saved_model_has_its_velocities(tmp_path):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy('mixed_float16')
+    try:
+        model = compile_model()
+        fit(model, 0)
+        model.save(tmp_path / 'model.keras')
+        loaded = keras.models.load_model(tmp_path / 'model.keras')
+    finally:
+        keras.config.set_dtype_policy(policy)
+    sgd, again = model.optimizer.inner_optimizer, loaded.optimizer.inner_optimizer
+    assert max(np.abs(velocity).max() for velocity in sgd.velocities) > 0
+    for velocity, other in zip(sgd.velocities, again.velocities, strict=True):
+        np.testing.assert_array_equal(velocity, other)
+
+
+def test_after_a_wrong_layer_the_optimizer_can_be_built_again():
+    variables = compile_model().trainable_variables
+    sgd = alexnet_tf.PaperSGD(layer_multipliers={'fc9': 2.0})
+    with pytest.raises(ValueError, match='fc9'):
+        sgd.build(variables)
+    sgd.set_multipliers(layer_multipliers={'fc8': 2.0})
+    sgd.build(variables)
+    assert len(sgd.velocities) == len(variables)

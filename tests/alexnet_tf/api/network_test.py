@@ -275,3 +275,43 @@ def test_weights_of_another_program_need_the_recipe_of_their_network(tmp_path, m
     )
     with pytest.raises(ValueError, match='has the weights of recipe caffe or caffenet'):
         build(weights=file)
+
+
+def test_a_checkpoint_of_a_run_has_the_mean_of_the_run(run, like_run):
+    (file,) = (run / 'checkpoints').glob('*/variables.npz')
+    by_run, by_file = (
+        alexnet_tf.AlexNet(weights=weights, include_preprocessing=True, **like_run)
+        for weights in (run, file)
+    )
+    means = [model.get_layer('mean_subtraction').mean for model in (by_run, by_file)]
+    assert means[0] == means[1]
+
+
+def test_a_saved_model_keeps_its_mean(run, like_run, tmp_path):
+    model = alexnet_tf.AlexNet(weights=run, include_preprocessing=True, **like_run)
+    model.save(tmp_path / 'model.keras')
+    again = alexnet_tf.AlexNet(
+        weights=tmp_path / 'model.keras', include_preprocessing=True, **like_run
+    )
+    expected = model.get_layer('mean_subtraction').mean
+    np.testing.assert_allclose(again.get_layer('mean_subtraction').mean, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'conv6': True, 'global_pooling': True}, 'conv6 reads the maps of pool5'),
+        ({'hidden_units': 4097}, 'hidden_units: 4097 units cannot be divided'),
+        ({'training_crop_size': 128}, 'training_crop_size=128: only a network with'),
+        ({'dropout': 1.0}, r'rate=1\.0'),
+    ],
+)
+def test_hyperparameters_that_do_not_go_together_are_refused(changes, message):
+    recipe = recipes.PAPER.replace(**changes)
+    with pytest.raises(ValueError, match=message):
+        alexnet_tf.AlexNet(recipe=recipe, classes=3, width=0.05)
+
+
+def test_devices_are_a_list():
+    with pytest.raises(ValueError, match="devices='/GPU:0': expected a list"):
+        alexnet_tf.AlexNet(devices='/GPU:0')

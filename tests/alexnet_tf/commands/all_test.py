@@ -5,6 +5,7 @@ import types
 from alexnet_tf import main
 from alexnet_tf.commands import all as all_modes
 from alexnet_tf.commands import evaluate, export, prepare, report, train
+from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.config import schema
 from alexnet_tf.export import formats
 from alexnet_tf.runs import image_index
@@ -18,7 +19,7 @@ def test_the_five_modes_run_in_order_with_the_same_config(monkeypatch):
     manifest = types.SimpleNamespace(splits={'validation': ()}, directory='data')
     monkeypatch.setattr(image_index, 'load_manifest', lambda config: manifest)
     config = schema.Config(mode='all', seed=3)
-    all_modes.run(config)
+    assert all_modes.run(config) == (config, 'predict')
     assert calls == [
         (name, config) for name in ('prepare', 'train', 'evaluate', 'export', 'report')
     ]
@@ -70,3 +71,20 @@ def test_what_contradicts_minutes_is_refused_before_images_are_prepared(
     assert main.main(['alexnet_tf', '--mode=all', *flags, '--epochs=2']) == 2
     assert '--epochs=2: --minutes=1 chooses this itself' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_flags_of_training_do_not_prepare_records_again(data):
+    argv = ['alexnet_tf', '--mode=all', data]
+    for flag, is_kept in (
+        ('--max_bad_fraction=0.05', True),
+        ('--statistics=9', True),
+        ('--validation_fraction=0.3', False),
+    ):
+        assert all_modes._holds_data(flags_lib.parse([*argv, flag])) == is_kept, flag
+
+
+def test_another_seed_of_training_needs_no_other_records(data):
+    config = flags_lib.parse(['alexnet_tf', '--mode=all', data, '--seed=7'])
+    assert prepare._keep_seed(config).seed == 0
+    alone = flags_lib.parse(['alexnet_tf', '--mode=prepare', data, '--seed=7'])
+    assert prepare._keep_seed(alone).seed == 7

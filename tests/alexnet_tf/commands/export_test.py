@@ -266,3 +266,17 @@ def test_versions_count_up_and_are_never_overwritten(
     assert saved_model.resolve_path(tmp_path, None).name == '1'
     (tmp_path / '7').mkdir()
     assert saved_model.resolve_path(tmp_path, None).name == '8'
+
+
+@pytest.mark.parametrize('name', ['Photos [2024]', 'a\\b'])
+def test_a_path_that_tensorflow_cannot_load_from_is_refused_first(command, tmp_path, name, capsys):
+    """It takes the name of a checkpoint for a pattern."""
+    (tmp_path / name).mkdir()
+    variable = tf.Module()
+    variable.value = tf.Variable(1.0)
+    tf.saved_model.save(variable, str(tmp_path / name))
+    with pytest.raises(FileNotFoundError):
+        tf.saved_model.load(str(tmp_path / name))
+    flags = (f'--run_dir={tmp_path / "none"}', f'--export_dir={tmp_path / name}')
+    assert command('export', *flags) == 2
+    assert 'loads no SavedModel from a path with [' in capsys.readouterr().err

@@ -21,3 +21,33 @@ def test_other_formats_of_a_version_that_fails_are_removed(tmp_path, monkeypatch
             tmp_path, None, {}, reference=([b''], np.zeros(1)), write_formats=write_one_and_fail
         )
     assert [path.name for path in tmp_path.iterdir() if path.suffix == '.tflite'] == ['mine.tflite']
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Writes a version without a network; other formats are written by the given function."""
+    monkeypatch.setattr(saved_model, 'save', lambda path, *_: (path / 'graph').write_text('graph'))
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)
+    monkeypatch.setattr(requests, 'write_warmup_requests', lambda *_: False)
+    monkeypatch.setattr(requests, 'describe_signatures', lambda *_: {})
+    arguments = {'reference': ([b''], np.zeros(1))}
+    return lambda write_formats: saved_model.write(
+        tmp_path, None, {}, write_formats=write_formats, **arguments
+    )
+
+
+def test_what_a_killed_export_left_does_not_stop_the_next_one(tmp_path, written, monkeypatch):
+    def write_a_format(_, path):
+        path.with_name(f'{path.name}.tflite').write_bytes(b'whole')
+        return {}
+
+    def be_killed(_, path):
+        write_a_format(_, path)
+        monkeypatch.setattr(saved_model, '_remove_sidecars', lambda path: None)  # nothing runs
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(be_killed)
+    assert (tmp_path / '1.tflite').exists()
+    monkeypatch.undo()
+    assert saved_model.resolve_path(tmp_path, None) == tmp_path / '1'

@@ -123,11 +123,9 @@ def test_prepare_builds_the_same_index_where_it_is_told(images):
     own = image_index.load_manifest(configure(images, validation_fraction=0.4))
     data = {'source_dir': str(images), 'record_encoding': 'reference', 'statistics': 'imagenet'}
     data = schema.Data(data_dir='elsewhere', validation_fraction=0.4, **data)
-    assert prepare.run(schema.Config(mode='prepare', data=data)).mode == 'train'
+    assert prepare.run(schema.Config(mode='prepare', data=data))[1] == 'train'
     assert manifests.load('elsewhere').sha256 == own.sha256
-    assert (
-        prepare.run(schema.Config(mode='prepare', data=data)).mode == 'train'
-    )  # which is prepared
+    assert prepare.run(schema.Config(mode='prepare', data=data))[1] == 'train'  # which is prepared
 
 
 def test_flags_that_contradict_the_index_are_refused(images):
@@ -152,7 +150,7 @@ def test_changed_images_are_refused(images, tmp_path):
 def test_prepare_finds_no_index_current_whose_images_have_changed(images):
     data = {'source_dir': str(images), 'record_encoding': 'reference', 'statistics': 'imagenet'}
     config = schema.Config(mode='prepare', data=schema.Data(data_dir='own', **data))
-    assert prepare.run(config).mode == 'train'
+    assert prepare.run(config) == (config, 'train')
     os.utime(next(images.glob('*/*.jpg')), ns=(0, 1))
     with pytest.raises(errors.DataError, match='The images have changed since own was built'):
         prepare.run(config)

@@ -1,7 +1,9 @@
 """What is read from a run directory without its network."""
 
 import json
+import types
 
+import numpy as np
 import pytest
 
 from alexnet_tf.config import flags
@@ -96,3 +98,23 @@ def test_imported_weights_need_the_same_classes_in_an_ensemble(
         return run_directory.check_same_data([str(first), str(imported)], reads_files=reads_files)
     with pytest.raises(errors.DataError, match=message):
         run_directory.check_same_data([str(first), str(imported)], reads_files=reads_files)
+
+
+@pytest.mark.parametrize('content', [b'', b'\x93NUMPY\x01\x00'])
+def test_a_damaged_mean_image_is_named(create_run, content):
+    directory = create_run('run', 'a')
+    (directory / 'mean_image.npy').write_bytes(content)
+    with pytest.raises(errors.DataError, match=r'mean_image\.npy cannot be read .*Restore'):
+        run_directory.read_mean_image(directory)
+
+
+def test_records_of_another_size_are_refused(create_run):
+    directory = create_run('run', 'a')
+    np.save(directory / 'mean_image.npy', np.zeros((32, 32, 3), np.float32))
+    manifest = types.SimpleNamespace(
+        classes=('cat', 'dog'), directory='d', layout=types.SimpleNamespace(square_size=256)
+    )
+    with pytest.raises(errors.DataError, match=r'256 x 256, but the network .* 32 x 32'):
+        run_directory.check_same_classes(directory, manifest)
+    manifest.layout.square_size = 32
+    run_directory.check_same_classes(directory, manifest)

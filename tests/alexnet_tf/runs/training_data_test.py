@@ -161,5 +161,5 @@ def test_the_stream_is_as_recipe_and_flags_say(reshuffle):
 def test_a_warmup_that_the_schedule_has_not_is_refused(schedule):
     config = parse('--warmup=0.05', f'--schedule={schedule}')
     recipe = recipes.PAPER.replace(warmup=0.05, schedule=schedule)
-    with pytest.raises(fields.UsageError, match='--warmup=0.05 belongs to --schedule=cosine'):
+    with pytest.raises(fields.UsageError, match=r'--warmup=0\.05 belongs to --schedule=cosine'):
         training_data.check_settings(config, recipe, create_manifest(), 1)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -207,3 +208,34 @@ def test_the_same_state_leaves_the_checkpoint_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, '_write', None)
     assert checkpoint.save(tmp_path, variables(1), state) == path
     assert checkpoint.find_newest(tmp_path) == path
+
+
+def test_a_directory_that_appears_after_the_start_loses_no_checkpoint(tmp_path):
+    """A disk that is mounted late: the run has found none, and began at step 0."""
+    save(tmp_path, 8, 9)
+    with pytest.raises(errors.DataError, match='was not there when training started'):
+        save(tmp_path, 1)
+    assert sorted(int(path.name[5:]) for path in tmp_path.iterdir()) == [8, 9]
+
+
+def test_a_directory_that_cannot_be_listed_is_an_error_and_not_empty(tmp_path):
+    link = tmp_path / 'checkpoints'
+    link.symlink_to(tmp_path / 'not mounted')
+    with pytest.raises(FileNotFoundError):
+        checkpoint.find_newest(link)
+
+
+def test_a_checkpoint_that_another_process_reads_does_not_end_training(tmp_path, monkeypatch):
+    """On NFS, files that are open stay, so that their directory cannot be removed."""
+    save(tmp_path, 1, 2, 3)
+
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(
+        shutil,
+        'rmtree',
+        lambda path, ignore_errors=False: (
+            None if ignore_errors and path.name == 'step-00000001' else rmtree(path, ignore_errors)
+        ),
+    )
+    save(tmp_path, 4)
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000004'

@@ -1,6 +1,7 @@
 """Metrics against an explicit computation, one example and one view at a time."""
 
 import io
+import shutil
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.training import evaluator
+from input_pipeline import errors
 from input_pipeline.batches import preprocessing
 from input_pipeline.prepare import conversion
 from input_pipeline.records import manifests
@@ -84,3 +86,41 @@ def test_each_example_is_evaluated_once(manifest, model, views):
     assert metrics['top1_error'] == pytest.approx(np.mean(top1))
     assert metrics['top5_error'] == pytest.approx(np.mean(top5))
     assert metrics['loss'] == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def damage_an_image(manifest, directory):
+    """Copies records, the first validation image of which is no image."""
+    shutil.copytree(manifest.directory, directory)
+    copy = manifests.load(str(directory))
+    path, _ = copy.list_shards('validation')[0]
+    records = [record.numpy() for record in tf.data.TFRecordDataset(path)]
+    example = tf.train.Example.FromString(records[0])
+    example.features.feature['image/encoded'].bytes_list.value[0] = b'no image'
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in (example.SerializeToString(), *records[1:]):
+            writer.write(record)
+    return copy
+
+
+def test_images_that_cannot_be_read_are_left_out_up_to_a_share(manifest, model, tmp_path):
+    damaged, total = (
+        damage_an_image(manifest, tmp_path / 'copy'),
+        manifest.count_examples('validation'),
+    )
+    mean, right = manifests.load_statistics(manifest).mean_image, []
+    for image, label in read_records(manifest):
+        logits = model(crop_views(image, mean, 1), training=False).numpy()
+        right.append(logits.argmax() == label)
+
+    def evaluate(max_bad_fraction):
+        preprocess, options = preprocessing.Preprocessing(mean, CROP), {'views': 1, 'batch_size': 4}
+        evaluation = evaluator.Evaluator(
+            model, preprocess, max_bad_fraction=max_bad_fraction, **options
+        )
+        return evaluation.evaluate(damaged, 'validation').metrics
+
+    assert evaluate(1.5 / total)['top1_error'] == pytest.approx(1 - np.mean(right[1:]))
+    with pytest.raises(errors.DataError, match=f'evaluated {total - 1} validation examples'):
+        evaluate(0.5 / total)
+    with pytest.raises(errors.DataError, match='is damaged'):
+        evaluate(None)

@@ -9,6 +9,7 @@ import pytest
 
 from alexnet_tf.commands.predict import feature_files
 from alexnet_tf.config import fields
+from input_pipeline import files
 
 SHAPES = {'conv5': (2, 3, 4), 'fc6:linear': (5,)}
 ODD = os.fsdecode(b'=\xff, "b".jpg')  # not valid in any encoding
@@ -24,7 +25,7 @@ def write(path, shapes):
     with feature_files.write(path, shapes, NAMES) as writer:
         for values in VALUES:
             writer.add(values, '' if values else 'a text')
-        assert not path.exists()
+        assert path.is_symlink() or not path.exists()
 
 
 def expect(name):
@@ -84,3 +85,21 @@ def test_a_file_that_cannot_hold_them_is_refused(tmp_path, name, layers, message
     with pytest.raises(fields.UsageError, match=message) as raised:
         feature_files.check_path(pathlib.Path(tmp_path / name), layers)
     assert f'--output_file={tmp_path / name}' in str(raised.value)
+
+
+def test_no_array_is_beside_the_names_of_another_one(tmp_path, monkeypatch):
+    path = tmp_path / 'fc6.npy'
+    write(path, {'fc6:linear': (5,)})
+    monkeypatch.setattr(files, '_flush', lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError), feature_files.write(path, {'a': (1,)}, ['x']) as writer:
+        writer.add({'a': np.zeros(1)})
+    assert not (tmp_path / 'fc6.files.csv').exists()
+    assert np.load(path).shape == (4, 5)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / 'old.npz').write_bytes(b'')
+    (tmp_path / 'link.npz').symlink_to(tmp_path / 'old.npz')
+    write(tmp_path / 'link.npz', SHAPES)
+    assert (tmp_path / 'link.npz').is_symlink()
+    assert np.load(tmp_path / 'old.npz')['fc6:linear'].shape == (4, 5)

@@ -7,7 +7,7 @@ from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.commands.train import budget
 from alexnet_tf.commands.train import speed as speed_lib
-from alexnet_tf.config import environment, fields
+from alexnet_tf.config import environment, fields, serialization
 from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.models import placement
 from alexnet_tf.runs import run_directory, training_data
@@ -228,3 +228,18 @@ def test_modern_resumes_to_the_same_bits_on_one_device(data, train_steps, tmp_pa
     expected = variables(tmp_path / 'whole')
     for name, value in variables(tmp_path / 'parts').items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_a_batch_that_fine_tuning_chose_is_divided_too(monkeypatch, data, tmp_path):
+    Machine(monkeypatch, operations_per_sec=200e9, examples=30)
+    config = parse(data, tmp_path, '--minutes=1', '--accumulate_steps=3')
+    config, _ = budget.choose_settings(serialization.fill_in(config, {'batch_size': 64}))
+    assert config.training.batch_size == 6
+
+
+def test_another_precision_of_a_run_is_not_overridden(data, tmp_path):
+    saved = parse(data, tmp_path, '--precision=bfloat16', '--minutes=1')
+    given, _ = budget._keep_settings(parse(data, tmp_path, '--precision=float32'), saved)
+    assert given.network.precision == 'float32'  # which resuming refuses
+    kept, _ = budget._keep_settings(parse(data, tmp_path), saved)
+    assert kept.network.precision == 'bfloat16'

@@ -6,6 +6,7 @@ import pytest
 
 from alexnet_tf.commands.train import fine_tuning
 from alexnet_tf.config import schema, serialization
+from alexnet_tf.runs import build
 
 
 def choose(**settings):
@@ -79,3 +80,18 @@ def test_nothing_is_chosen_without_both_weights_and_minutes(settings):
     config = serialization.from_settings({'mode': 'train'} | settings)
     assert fine_tuning.choose_settings(config) is config
     assert config != schema.Config()
+
+
+@pytest.mark.parametrize('recipe', ['cifar13', 'cifar11', 'figure1'])
+def test_a_small_network_is_fine_tuned_as_it_is(tmp_path, recipe):
+    (tmp_path / 'config.json').write_text(json.dumps({'recipe': recipe, 'crop_size': 28}))
+    settings = {'mode': 'train', 'minutes': 5, 'init_weights': str(tmp_path)}
+    chosen = fine_tuning.choose_settings(serialization.from_settings(settings))
+    assert build.resolve_recipe(chosen).crop_size == 28
+
+
+def test_the_part_of_an_image_that_the_network_sees_stays(tmp_path):
+    settings = {'recipe': 'batch_norm', 'crop_size': 67, 'view_size': 224}
+    (tmp_path / 'config.json').write_text(json.dumps(settings | {'input_mean': [1.0, 2.0, 3.0]}))
+    chosen = choose(init_weights=str(tmp_path))
+    assert (chosen['view_size'], chosen['input_mean']) == (224, (1.0, 2.0, 3.0))

@@ -69,3 +69,20 @@ def test_nothing_is_dropped_at_rate_zero():
 
 def test_the_state_has_the_layers_name():
     assert dropout.Dropout(0.5, name='drop6_a').variables[0].path.startswith('drop6_a')
+
+
+def test_layers_without_a_seed_drop_other_units_and_keep_their_seed():
+    keras.utils.set_random_seed(3)
+    first, second = dropout.Dropout(0.5), dropout.Dropout(0.5)
+    a, b = (layer(ONES, training=True).numpy() for layer in (first, second))
+    assert (a != b).mean() == pytest.approx(0.5, abs=0.02)
+    again = dropout.Dropout.from_config(first.get_config())
+    np.testing.assert_array_equal(again(ONES, training=True), a)
+    keras.utils.set_random_seed(3)
+    np.testing.assert_array_equal(dropout.Dropout(0.5)(ONES, training=True), a)
+
+
+@pytest.mark.parametrize('rate', [-0.1, 1.0])
+def test_a_rate_that_is_no_share_is_refused(rate):
+    with pytest.raises(ValueError, match=r'expected a number in \[0, 1\)'):
+        dropout.Dropout(rate)
