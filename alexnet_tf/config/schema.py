@@ -120,7 +120,7 @@ class Data(fields.Section):
     verify_only: bool = fields.setting(
         False, 'Only check every byte of the records in --data_dir.', modes=('prepare',)
     )
-    workers: int = fields.setting(0, 'Threads that convert. 0: one a core.', low=0, high=1024)
+    workers: int = fields.setting(0, 'Threads that convert. 0: one per core.', low=0, high=1024)
     engine: str = fields.setting(
         'local',
         'Convert by threads here (local) or Apache Beam (beam).',
@@ -175,7 +175,9 @@ class Weights(fields.Section):
         metavar='FILE',
     )
     class_names: str = fields.setting(
-        '', "Text file, a class a line. Default: the file's, or ImageNet's 1000.", metavar='FILE'
+        '',
+        "Text file, one class per line. Default: the file's, or ImageNet's 1000.",
+        metavar='FILE',
     )
     mean_image: str = fields.setting(
         '',
@@ -487,7 +489,7 @@ class Training(fields.Section):
         'Draw every class equally often; small ones repeat.',
     )
     accumulate_steps: int = fields.setting(
-        1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
+        1, 'Parts of a batch, computed one after the other to save memory.', low=1, high=1024
     )
     on_nonfinite: str = fields.setting(
         'stop', 'At NaN or inf: stop, or rollback past the batch.', choices=('stop', 'rollback')
