@@ -2,7 +2,8 @@
 
     python benchmarks/codes.py --codes=1000000 --bits=256
 
-Prints queries per second and memory of each, and whether NumPy and faiss find the same.
+Prints queries per second (median and range of five searches) and memory of each, and whether NumPy
+and faiss find the same.
 """
 
 import time
@@ -12,17 +13,22 @@ import numpy as np
 
 from alexnet_tf.retrieval import binary_codes, search
 
+_SEARCHES = 5
+
 
 def measure(name: str, create_searcher, queries: np.ndarray, neighbours: int):
     """Measures a searcher, prints a row, and returns distances and indices of the neighbours."""
     memory = measuring.read_memory()
     searcher = create_searcher()
     searcher.search(queries[:1], neighbours)
-    start = time.perf_counter()
-    result = searcher.search(queries, neighbours)
-    seconds = time.perf_counter() - start
+    rates = []
+    for _ in range(_SEARCHES):
+        start = time.perf_counter()
+        result = searcher.search(queries, neighbours)
+        rates.append(len(queries) / (time.perf_counter() - start))
     memory = measuring.read_memory() - memory
-    print(f'{name}: {len(queries) / seconds:,.1f} queries/s, {memory:,.0f} MiB more')
+    low, middle, high = (f'{rate:,.3g}' for rate in np.quantile(rates, [0, 0.5, 1]))
+    print(f'{name}: {middle} queries/s ({low} to {high}), {memory:,.0f} MiB more')
     return result
 
 

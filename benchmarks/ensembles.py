@@ -6,7 +6,8 @@ The runs differ in their seed alone, and were evaluated with `--save_probabiliti
 for each number of views and of networks, the top-1 error of the mean of their probabilities, over
 all choices of so many of the runs, and how much it differs from that of one network on the first
 number of views. The variance of the difference is the sum of that over images and of a jackknife
-over runs; a bootstrap of runs would draw some twice, and ensembles of those gain less.
+over runs, which is conservative: both hold the interaction of runs and images. A bootstrap of runs
+would draw some twice, and ensembles of those gain less.
 """
 
 import functools

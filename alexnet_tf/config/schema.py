@@ -489,7 +489,7 @@ class Training(fields.Section):
         'Draw every class equally often; small ones repeat.',
     )
     accumulate_steps: int = fields.setting(
-        1, 'Parts of a batch, computed one after the other to save memory.', low=1, high=1024
+        1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
     )
     on_nonfinite: str = fields.setting(
         'stop', 'At NaN or inf: stop, or rollback past the batch.', choices=('stop', 'rollback')

@@ -51,7 +51,8 @@ class ErrorAnalysis:
         self._classes = classes
         self.confusion = np.zeros((number, number), np.int64)
         self._errors = np.zeros((2, number))  # sums of top-1 and top-5 errors by class
-        self._bins = np.zeros((3, _BINS))  # examples, sums of confidence, correct ones
+        # Examples, sums of confidence, correct ones, sums of the variance of being correct.
+        self._bins = np.zeros((4, _BINS))
         self._mistakes: list[Mistake] = []
         self._examples = 0
 
@@ -71,7 +72,8 @@ class ErrorAnalysis:
         errors = metrics.compute_top_k_errors(probabilities, labels)
         np.add.at(self._errors, (slice(None), labels), errors)
         bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        counts = np.ones_like(confidence), confidence, predicted == labels
+        variance = confidence * (1 - confidence)
+        counts = np.ones_like(confidence), confidence, predicted == labels, variance
         np.add.at(self._bins, (slice(None), bins), counts)
         for at in np.flatnonzero(predicted != labels).tolist():
             names = self._classes[labels[at]], self._classes[predicted[at]]
@@ -154,14 +156,23 @@ class ErrorAnalysis:
         edges = np.linspace(0, 1, _BINS + 1).tolist()
         return [
             (edges[at], edges[at + 1], int(examples), confidence / examples, correct / examples)
-            for at, (examples, confidence, correct) in enumerate(self._bins.T.tolist())
+            for at, (examples, confidence, correct, _) in enumerate(self._bins.T.tolist())
             if examples
         ]
 
     def compute_calibration_error(self) -> float:
         """Computes the expected calibration error (Guo et al. 2017): 15 bins of equal width."""
-        examples, confidence, correct = self._bins
+        examples, confidence, correct, _ = self._bins
         return float(np.abs(confidence - correct).sum() / examples.sum())
+
+    def estimate_chance_calibration_error(self) -> float:
+        """Estimates the calibration error that a perfectly calibrated network would show.
+
+        In each bin, the number of correct predictions varies by chance, about normally: few
+        examples give a large error, whatever the network.
+        """
+        examples, _, _, variance = self._bins
+        return float(np.sqrt(2 / np.pi * variance).sum() / examples.sum())
 
     def to_tables(self) -> dict[str, tuple[tuple[str, ...], Rows]]:
         """Returns (header, rows) of every table, by the name in its file's name."""

@@ -14,8 +14,9 @@ def find_label_errors(
 
     Confident learning in its simplest form (Northcutt, Jiang and Chuang 2021): an image is
     suspect if a class that is not its label has at least the mean probability that the class has
-    in images with its label. Networks that are unsure of a class need less for it. What is found
-    holds wrong labels and mistakes of the network; the worse the network, the more mistakes.
+    in images with its label, and more than the label has. Networks that are unsure of a class need
+    less for it. What is found holds wrong labels and mistakes of the network; the worse the
+    network, the more mistakes.
 
     Args:
         predictions: For images that the network was not trained on; it may have memorised the
@@ -42,10 +43,11 @@ def find_label_errors(
         labels = predictions.labels[rows]
         confident = np.where(probabilities >= thresholds, probabilities, 0)
         likely, highest = confident.argmax(1), confident.max(1)
-        for at in np.flatnonzero((highest > 0) & (likely != labels)).tolist():
+        margins = highest - np.take_along_axis(probabilities, labels[:, None], 1)[:, 0]
+        for at in np.flatnonzero(margins > 0).tolist():
             position, names = rows.start + at, (classes[labels[at]], classes[likely[at]])
             fields = predictions.ids[position], *names, float(highest[at]), position
-            margin = highest[at] - probabilities[at, labels[at]]
+            margin = margins[at]
             suspects.append((margin, error_analysis.Mistake(*fields)))
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: (-pair[0], pair[1].id))]
 

@@ -158,7 +158,8 @@ def write_errors(
         tables.write_csv(folder / f'{stem}-{name}.csv', header, rows)
     print(
         f'evaluate: wrote errors by class, confused pairs, mistakes and calibration to {folder}; '
-        f'expected calibration error {analysis.compute_calibration_error():.3f}'
+        f'expected calibration error {analysis.compute_calibration_error():.3f} '
+        f'({analysis.estimate_chance_calibration_error():.3f} by chance alone)'
     )
 
 

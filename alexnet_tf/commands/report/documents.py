@@ -113,9 +113,12 @@ def _format_row(row: Mapping[str, str], data: Mapping[str, Any]) -> tuple[str, .
 def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
     if not analysis.errors:
         return ''
-    error = analysis.errors.compute_calibration_error()
-    views = tables.format_views(analysis.views)
-    return f'The expected calibration error (15 bins, {views}) is {error:.3f}.'
+    error, views = analysis.errors.compute_calibration_error(), tables.format_views(analysis.views)
+    chance = analysis.errors.estimate_chance_calibration_error()
+    return (
+        f'The expected calibration error (15 bins, {views}) is {error:.3f}; a perfectly calibrated '
+        f'network would show about {chance:.3f} in so few images.'
+    )
 
 
 def build_page(

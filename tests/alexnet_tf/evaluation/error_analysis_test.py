@@ -124,3 +124,18 @@ def test_confused_pairs_are_ranked_by_both_directions(analysis):
     totals = [row[2] + row[3] for row in rows]
     assert totals == sorted(totals, reverse=True)
     assert sum(totals) == sum(n for (a, b), n in counts.items() if a != b)
+
+
+def test_the_calibration_error_of_chance_is_that_of_a_calibrated_network():
+    random = np.random.default_rng(6)
+    ids, measured = [''] * 400, []
+    for _ in range(50):
+        confidence = random.uniform(0.5, 1, 400)
+        probabilities = np.stack([confidence, 1 - confidence], 1)
+        labels = (random.uniform(size=400) > confidence).astype(int)
+        analysis = error_analysis.ErrorAnalysis(('a', 'b'))
+        analysis.add(probabilities, labels, ids)
+        measured.append(analysis.compute_calibration_error())
+    chance = analysis.estimate_chance_calibration_error()
+    assert chance == pytest.approx(np.mean(measured), rel=0.1)
+    assert chance > 0.03

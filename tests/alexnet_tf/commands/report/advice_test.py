@@ -17,6 +17,7 @@ ErrorRate = advice.ErrorRate
         (0.001, 0.2, 736, 'more images should help most'),
         (0.1, 0.2, 736, 'More images should help, and more minutes (--minutes) as well'),
         (0.1, 0.2, 20, 'too few to tell'),
+        (0.08, 0.1, 20, 'too few to tell'),
         (0.0, 0.0, 736, 'what is left to gain'),
     ],
 )
@@ -32,11 +33,12 @@ def test_minutes_or_images_by_the_gap_between_training_and_held_out_errors(
 def test_an_extrapolation_has_its_interval_and_its_doubt():
     predicted = trends.Interval(0.1, 0.16, 0.18)
     text, doubt = advice.describe_extrapolation(predicted, decayed=False)
-    assert '84.0 % (82.0 to 90.0)' in text
+    assert '84.0 % (82.0 to 90.0 by the number of images alone)' in text
     assert not doubt
     text, doubt = advice.describe_extrapolation(predicted, decayed=True)
-    assert '84.0 % (82.0 to 90.0)' in text
-    assert 'the learning rate fell' in doubt
+    assert '84.0 % (82.0 to 90.0 by' in text
+    assert 'That is rough' in text
+    assert 'The learning rate fell' in doubt
     assert 'cannot tell' in advice.describe_extrapolation(None, decayed=True)[0]
 
 
