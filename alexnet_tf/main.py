@@ -19,9 +19,10 @@ from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
 from input_pipeline import startup
 
+_LOST_DISK = (errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV)  # of a network
 _DISK_ERRORS = (
     *(errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG),
-    *(errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV),  # of network disks
+    *_LOST_DISK,
 )
 _PATH_ADVICE = {
     FileNotFoundError: 'Name another path, in a directory that exists.',
@@ -183,7 +184,9 @@ def _fail(message: str, status: int, debug: bool = False) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     """Returns a message that says what to do, and the exit status."""
     if _is_disk_error(error):
-        advice = 'Free space or name another directory, then run the same command again.'
+        is_full = getattr(error, 'errno', None) not in _LOST_DISK
+        action = 'Free space or name another directory' if is_full else 'Connect the disk again'
+        advice = f'{action}, then run the same command again.'
         return f'{error}. {advice}', _EXIT_DISK
     if _is_object_store_error(error):
         advice = 'Check the name, the credentials, and that this TensorFlow reads it.'

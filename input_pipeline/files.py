@@ -60,6 +60,15 @@ def get_size(path: str | os.PathLike) -> int:
     return as_path(path).stat().length if is_remote(path) else os.stat(path).st_size
 
 
+def make_absolute(path: str | os.PathLike) -> str:
+    """Returns the absolute path of a file on this machine, with '..' as the system reads it.
+
+    Behind a link, that is not the folder that the text names.
+    """
+    has_parents = os.pardir in pathlib.Path(path).parts
+    return os.path.realpath(path) if has_parents else os.path.abspath(path)
+
+
 def remove_tree(path: str | os.PathLike) -> None:
     """Removes a directory with its content, or a file, if it exists."""
     path = as_path(path)
@@ -185,8 +194,9 @@ def _temporary_path(path: pathlib.Path) -> pathlib.Path:
 
 
 def _flush(path: pathlib.Path) -> None:
-    if is_remote(path):
-        return  # stores write an object whole or not at all
+    # Stores write an object whole or not at all; what a link leads to was written before.
+    if is_remote(path) or path.is_symlink():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

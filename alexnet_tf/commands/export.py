@@ -91,9 +91,9 @@ def check_settings(config: schema.Config) -> None:
         DataError: The version exists.
     """
     export_dir = run_directory.get_export_dir(config)
-    if set('[\\') & set(str(export_dir.absolute())):
+    if set('[\\') & set(place := str(export_dir.resolve())):
         raise fields.UsageError(
-            f'--export_dir={export_dir}: TensorFlow loads no SavedModel from a path with [ or a '
+            f'--export_dir={place}: TensorFlow loads no SavedModel from a path with [ or a '
             'backslash. Name another directory.'
         )
     saved_model.resolve_path(export_dir, config.export.export_version)

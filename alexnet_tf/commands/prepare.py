@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import os
 import pathlib
 import shlex
 import tempfile
@@ -40,7 +41,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
         OSError: The disk is full or not writable.
         UsageError: Flags contradict each other.
     """
-    config = _keep_seed(config)
+    config = _make_absolute(_keep_seed(config))
     data = config.data
     if data.verify_only:
         _verify(data.data_dir)
@@ -74,8 +75,21 @@ def _keep_seed(config: schema.Config) -> schema.Config:
     manifest_file = files.as_path(config.data.data_dir) / manifests.MANIFEST
     if config.mode != 'all' or not manifest_file.exists():
         return config
-    kept = manifests.load(config.data.data_dir).settings.get('seed', config.seed)
+    kept = manifests.read(config.data.data_dir).settings.get('seed', config.seed)
     return dataclasses.replace(config, seed=kept)
+
+
+def _make_absolute(config: schema.Config) -> schema.Config:
+    """Returns settings with absolute paths for Beam, whose workers have folders of their own."""
+    data = config.data
+    if data.engine == 'local':
+        return config
+    paths = {
+        name: os.path.abspath(path)
+        for name in ('data_dir', 'source_dir')
+        if (path := getattr(data, name)) and not files.is_remote(path)
+    }
+    return dataclasses.replace(config, data=dataclasses.replace(data, **paths))
 
 
 def _choose_source(data: schema.Data) -> str:
@@ -120,7 +134,7 @@ def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
 def _find_split_rule(data_dir: str) -> str:
     """The rule by which an older version divided these images, which it is to repeat; or ''."""
     if not (files.as_path(data_dir) / manifests.MANIFEST).exists():
-        return None
+        return ''
     rule = manifests.read(data_dir).settings.get('split_rule', '')
     return rule if rule in splits.OLDER_RULES else ''
 

@@ -159,6 +159,7 @@ def compute_identity(
     training, recipe = config.training, build.resolve_recipe(config)
     end = (recipe.epochs, recipe.max_steps, training.on_nonfinite, training.stop_train_error)
     end += (training.stop_after_worse_epochs, training.validate_every_epochs)
+    end += (training.keep_every_epochs,)  # which are validated
     end += (config.evaluation.eval_batch_size,)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',

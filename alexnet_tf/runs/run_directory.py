@@ -58,7 +58,7 @@ def read_mean_image(directory: pathlib.Path) -> np.ndarray:
     path = directory / MEAN_IMAGE_FILE
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (FileNotFoundError, ValueError, EOFError) as error:
         raise errors.DataError(
             f'{path} cannot be read ({error}). {serialization.RESTORE}'
         ) from error
@@ -90,13 +90,13 @@ def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) ->
     Raises:
         DataError: They have not, or the directory holds no run.
     """
-    check_same_size(directory, manifest)
     if manifest.classes != read_classes(directory):
         raise errors.DataError(
             f'{manifest.directory} has other classes than the network in {directory} was trained '
             'on. Name the records of its training, or records with the same classes in the same '
             'order.'
         )
+    check_same_size(directory, manifest)
 
 
 def check_same_size(directory: pathlib.Path, manifest: manifests.Manifest) -> None:

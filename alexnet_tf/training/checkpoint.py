@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ from input_pipeline import errors, files
 KEEP = 3
 VERSION = 2
 VARIABLES_FILE = 'variables.npz'
+_NAME = re.compile(r'step-(\d+)(\.epoch-\d+)?')
 _STATE_FILE, _HASHES_FILE = 'state.json', 'sha256.json'
 
 
@@ -74,15 +76,14 @@ def save(
         shutil.rmtree(final)
         raise OSError(errno.EIO, f'the checkpoint just written is corrupt: {problem}', str(final))
     for path in _list_superfluous(directory, final, keep_every_epochs):
-        files.remove_tree(
-            path
-        )  # as far as it goes: a network disk keeps what another process reads
+        # As far as it goes: a network disk keeps what another process reads.
+        files.remove_tree(path)
     return final
 
 
 def _check_newest(directory: pathlib.Path, step: int) -> None:
     for path in _list_newest_first(directory):
-        is_later = int(path.name[len('step-') :].partition('.')[0]) > step
+        is_later = int(_NAME.fullmatch(path.name)[1]) > step
         if is_later and _find_problem(path) is None:
             raise errors.DataError(
                 f'{path} was not there when training started, and would be lost. Run the same '
@@ -245,7 +246,7 @@ def _list_newest_first(directory: pathlib.Path) -> list[pathlib.Path]:
     if not os.path.lexists(directory):
         return []
     names = os.listdir(directory)  # unlike `glob`, raises where a directory cannot be read
-    return sorted((directory / name for name in names if name.startswith('step-')), reverse=True)
+    return sorted((directory / name for name in names if _NAME.fullmatch(name)), reverse=True)
 
 
 def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float, int]]:

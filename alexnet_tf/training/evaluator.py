@@ -21,10 +21,12 @@ class Evaluation:
     Attributes:
         metrics: loss (nats), top1_error and top5_error (in [0, 1]): means over the split.
         dead_units: Share of dead units by layer, as {'conv1': 0.02}; {} if they are not watched.
+        left_out: Number of images that could not be read.
     """
 
     metrics: dict[str, float]
     dead_units: Mapping[str, float]
+    left_out: int = 0
 
 
 class Evaluator:
@@ -105,7 +107,8 @@ class Evaluator:
             )
         metrics = dict(zip(outputs.METRICS, (sums / done).tolist(), strict=True))
         units = self._relu_units
-        return Evaluation(metrics, units.compute_dead_shares(active) if units else {})
+        dead_units = units.compute_dead_shares(active) if units else {}
+        return Evaluation(metrics, dead_units, int(total - done))
 
     def _iterate(self, manifest, split: str):
         """Iterates over the split's batches; the data set is created once."""

@@ -31,6 +31,18 @@ ANIMATED_WEBP = 'an animated WebP is not read; save its first frame as an image 
 _JPEG_KINDS = {1: 'grey JPEG', 4: 'CMYK JPEG'}  # by channels
 
 
+def check_bytes(encoded: bytes) -> None:
+    """Checks the size of a file.
+
+    Raises:
+        ValueError: It is empty, or has more than MAX_BYTES bytes.
+    """
+    if not encoded:
+        raise ValueError('the file is empty')
+    if len(encoded) > MAX_BYTES:
+        raise ValueError(TOO_MANY_BYTES.format(MAX_BYTES))
+
+
 def check(encoded: bytes) -> str:
     """Checks that an image is of a known format and can be decoded in reasonable memory.
 
@@ -45,10 +57,7 @@ def check(encoded: bytes) -> str:
             or is of a kind that is not read.
         tf.errors.OpError: The header of a JPEG is broken.
     """
-    if not encoded:
-        raise ValueError('the file is empty')
-    if len(encoded) > MAX_BYTES:
-        raise ValueError(TOO_MANY_BYTES.format(MAX_BYTES))
+    check_bytes(encoded)
     kind, width, height = _read_header(encoded)
     if problem := _find_unsupported_kind(encoded, kind):
         raise ValueError(problem)

@@ -1,6 +1,7 @@
 """Converts images to records, or checks those that stay where they are."""
 
 import dataclasses
+import errno
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from input_pipeline.sources import entries as entries_lib
 _DIGEST_DIGITS = 16  # of an image's sha256 that are kept
 _CHUNK_IMAGES, _CHUNK_BYTES = 32, 16 << 20  # in memory at once, at least one image
 _UNREADABLE = (tf.errors.OpError, OSError, ValueError)
+# Errors of the machine and not of an image: too many open files, no memory, a lost network disk.
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,11 +120,12 @@ def decode_square(
 
 def _decode_checked(encoded: bytes, rendering: rendering_lib.Rendering, square_size: int):
     """The kind of an image, what was done to it beside decoding it, and its square."""
+    headers.check_bytes(encoded)  # of the file: what it is converted to may be larger
     converted, encoded = foreign_formats.convert(encoded, headers.MAX_PIXELS)
-    kind = headers.check(encoded)
+    kind = converted or headers.check(encoded)
     square, treatments = rendering_lib.render_square(encoded, rendering, square_size)
     treatments = (f'converted: {converted}', *treatments) if converted else treatments
-    return converted or kind, treatments, square
+    return kind, treatments, square
 
 
 def _read_chunks(entries, sums, sampled: int) -> Iterator[list[_Image]]:
@@ -142,6 +146,10 @@ def _attempt(function: Callable, *arguments):
     try:
         return function(*arguments)
     except _UNREADABLE as error:
+        if isinstance(error, tf.errors.ResourceExhaustedError) or (
+            isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+        ):
+            raise
         return error
 
 

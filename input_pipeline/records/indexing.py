@@ -40,6 +40,7 @@ def refer(
     plain = plain_jpegs.recognize(encoded, layout.rendering)
     converted, decodable = '', encoded
     if not plain:
+        headers.check_bytes(encoded)
         converted, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
     kind = plain.kind if plain else converted or headers.check(decodable)
     reference = None

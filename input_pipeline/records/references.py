@@ -69,7 +69,7 @@ def make_relative(path: str, root: str) -> str:
     ('cats/1.jpg', '1.jpg')
     """
     if not files.is_remote(path):
-        path, root = os.path.abspath(path), os.path.abspath(root)
+        path, root = files.make_absolute(path), os.path.abspath(root)
     return path.removeprefix(root.rstrip('/') + '/')
 
 

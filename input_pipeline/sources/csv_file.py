@@ -103,7 +103,7 @@ def _read_rows(file: pathlib.Path) -> list[_Row]:
         )
     try:
         text = file.read_bytes().decode('utf-8-sig')
-        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True, skipinitialspace=True)
         columns = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
         rows = list(reader)

@@ -94,6 +94,7 @@ def _find_split_images(lister, root, folders) -> entries_lib.Source:
             _check_known(folders[split], held_out, train, classes)
             found[split] = _list_entries(lister, root, held_out, labels)
             lister.ignore_outside(folders[split])
+    lister.ignore_outside(root)
     for paths in lister.list_folders(root).values():
         for path in paths:
             if path not in folders.values():

@@ -70,7 +70,7 @@ def _list_below(place: str, only_images: bool) -> list[str]:
 
 
 def _make_absolute(path: str) -> str:
-    return path if files.is_remote(path) else os.path.abspath(path)
+    return path if files.is_remote(path) else files.make_absolute(path)
 
 
 def _describe(path: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ NAME = 'records'
 _LABELLED = re.compile(r'(?:(?P<label>\d+):)?(?P<name>.*)')  # a line of _CLASS_NAMES
 _CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
 _SIZE = manifests.Layout.square_size
+_MAX_GAPS = 1000  # labels without records, for each label with some
 _MAX_IN_PLACE = 8192  # records of a shard
 
 
@@ -179,6 +180,8 @@ def _read_shard(shard: record_files.Shard, copies_dir: pathlib.Path) -> Iterator
             row = _parse_row(data, split=shard.split, name=name, path=str(plain), offset=start)
             yield dataclasses.replace(row, layout=None) if is_compressed else row
             offset += framing.FRAME_BYTES + len(data)
+        if not offset:
+            raise errors.DataError(f'{shard.path} holds no record. Download it again.')
     except (tf.errors.OpError, zlib.error, message.DecodeError, UnicodeDecodeError) as error:
         raise errors.DataError(
             f'{shard.path} is damaged, or holds no tf.train.Example ({errors.describe(error)}). '
@@ -192,12 +195,14 @@ def _parse_row(data: bytes, *, split: str, name: str, path: str, offset: int) ->
     image, label = ('image/encoded', 'image/class/label') if is_slim else ('image', 'label')
     images = _get_values(features, image, 'bytes_list')
     labels = _get_values(features, label, 'int64_list')
-    if not images or not labels:
+    if len(images) != 1 or len(labels) != 1:
         raise errors.DataError(
-            f'{path}: the record {name} has the features {", ".join(sorted(features))}; expected '
-            'image/encoded and image/class/label, or image and label.'
+            f'{path}: the record {name} has the features {", ".join(sorted(features))}, with '
+            f'{len(images)} images (bytes) and {len(labels)} labels (int64) that can be read; '
+            'expected one image and one label, in image/encoded and image/class/label, or in image '
+            'and label.'
         )
-    is_stored = len(images) == len(labels) == 1 and _is_stored(images[0])
+    is_stored = _is_stored(images[0])
     synset, words = (
         b''.join(_get_values(features, f'image/class/{part}', 'bytes_list')[:1]).decode()
         for part in ('synset', 'text')
@@ -262,6 +267,11 @@ def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
     if first not in (0, 1):
         expected = 'expected 0 or 1. Check that every class has records'
         raise errors.DataError(f'{root}: labels start with {first}; {expected}.')
+    if last - first > _MAX_GAPS * len(labels):
+        raise errors.DataError(
+            f'{root}: {len(labels):,} different labels, up to {last:,}; expected the numbers of '
+            'classes, without large gaps.'
+        )
     classes = tuple(f'{label:0{len(str(last))}d}' for label in range(first, last + 1))
     return _Labels(first, classes, (), f'labels start with {first}, classes have no names')
 
@@ -283,7 +293,7 @@ def _read_class_names(file: pathlib.Path) -> tuple[tuple[str, ...], int | None]:
 
 def _find_first_label(classes: Sequence[str], rows: Sequence[_Row]) -> int:
     """Finds the label of the first of some names, 0 or 1, by the names in records if they have."""
-    known = {(row.entry.label, row.words) for row in rows if row.words in classes}
-    firsts = {label - classes.index(words) for label, words in known}
+    places = {name: place for place, name in reversed(list(enumerate(classes)))}
+    firsts = {row.entry.label - places[row.words] for row in rows if row.words in places}
     last = max(row.entry.label for row in rows)
     return firsts.pop() if len(firsts) == 1 else int(last == len(classes))

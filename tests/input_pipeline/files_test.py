@@ -162,3 +162,19 @@ def test_processes_of_the_same_number_share_no_temporary_file(tmp_path):
         second.write_bytes(b'2')
     assert (tmp_path / 'a').read_bytes() in (b'1', b'2')
     assert [path.name for path in tmp_path.iterdir()] == ['a']
+
+
+def test_a_link_to_a_disk_that_flushes_nothing_can_be_made(tmp_path, monkeypatch):
+    """Records on a read-only image of a disk."""
+    (tmp_path / 'records').write_bytes(b'data')
+    fsync = os.fsync
+
+    def refuse_the_records(descriptor):
+        if os.fstat(descriptor).st_ino == os.stat(tmp_path / 'records').st_ino:
+            raise OSError(errno.EINVAL, 'Invalid argument')
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', refuse_the_records)
+    with files.atomic_file(tmp_path / 'link') as temporary:
+        temporary.symlink_to(tmp_path / 'records')
+    assert (tmp_path / 'link').read_bytes() == b'data'

@@ -91,7 +91,8 @@ def run(config: schema.Config) -> None:
         rows = _run_rungs(config, rungs, manifest)
         best = _write_results(directory, rows)
     print(f'experiment: the best run is in {best}')
-    evaluated = dataclasses.replace(config, run_dir=best)
+    evaluation = dataclasses.replace(config.evaluation, checkpoint=trials.find_checkpoint(best))
+    evaluated = dataclasses.replace(config, run_dir=best, evaluation=evaluation)
     print(f'experiment: next: {serialization.to_command(evaluated, "evaluate")}')
 
 
@@ -234,7 +235,7 @@ def _run_or_read(
         if is_resumed:  # an earlier command began it
             minutes = (environment.measure_age() - begin) / 60
             clock.spent += max(rung.minutes - minutes, 0.0)
-        tables.append_csv(directory / trials.RUNS, new_row | _read_validation(trial, new_row))
+        tables.append_csv(directory / trials.RUNS, new_row | trials.read_validation(trial, new_row))
         row = trials.find_row(directory, trial, manifest)
     elif row['status'] != experiment_tables.FAILED:  # which took seconds
         clock.spent += rung.minutes
@@ -251,14 +252,6 @@ def _run_trial(trial: grid.Trial, manifest: manifests.Manifest) -> dict[str, obj
             raise
         print(f'experiment: warning: {error}', flush=True)
         return trials.build_row(trial, manifest, experiment_tables.FAILED)
-
-
-def _read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:
-    """Reads the last validation of a run, which is of the centre of the images."""
-    if row['status'] != experiment_tables.DONE:
-        return {}
-    last = trials.read_epochs(trial)[-1]
-    return {f'{name}_1': last[f'validation_{name}'] for name in ('top1_error', 'loss')}
 
 
 def _read_error(row: Mapping[str, str]) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.experiment import grid, processes
-from alexnet_tf.config import fields
+from alexnet_tf.config import fields, schema
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
 from alexnet_tf.runs import build, creation, results, run_directory, training_data
@@ -77,6 +77,8 @@ def _hash_settings(trial: grid.Trial) -> str:
     every = config.training.validate_every_epochs
     if every > 1 and (values['checkpoint'] == 'best' or values['stop_after_worse_epochs']):
         values['validate_every_epochs'] = every
+        if config.training.keep_every_epochs:  # which are validated, too
+            values['keep_every_epochs'] = config.training.keep_every_epochs
     if os.path.isfile(weights := config.training.class_weights):
         values['class_weights'] = files.compute_sha256(weights)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
@@ -120,6 +122,25 @@ def get_log_path(trial: grid.Trial) -> pathlib.Path:
 def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     """Reads the rows of a trial's `summary.csv`; none if it was not trained."""
     return tables.read_csv(pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE)
+
+
+def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:
+    """Reads the validation of the checkpoint that a run is for, of the centre of the images."""
+    if row['status'] != experiment_tables.DONE:
+        return {}
+    epochs = read_epochs(trial)
+    chosen = epochs[-1]
+    if find_checkpoint(trial.config.run_dir) == 'best':
+        chosen = min(epochs, key=lambda epoch: float(epoch['validation_top1_error']))
+    return {f'{name}_1': chosen[f'validation_{name}'] for name in ('top1_error', 'loss')}
+
+
+def find_checkpoint(run_dir: str) -> str:
+    """Finds which checkpoint a run is for: 'best' after fine-tuning, else 'newest'."""
+    directory = pathlib.Path(run_dir)
+    if not run_directory.holds_run(directory):
+        return schema.Evaluation.checkpoint
+    return run_directory.read_config(directory).evaluation.checkpoint
 
 
 def read_state(trial: grid.Trial) -> state_lib.TrainingState:

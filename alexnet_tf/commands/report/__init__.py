@@ -52,7 +52,7 @@ def run(config: schema.Config) -> None:
         plots.save_figure(plots.plot_curves(epochs), directory / 'curves.png')
     elif not plots:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
-    card = documents.build_card(directory, analysis, rows)
+    card = documents.build_card(directory, analysis, rows, config.evaluation.checkpoint)
     page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
     for name, text in (('MODEL_CARD.md', model_card.to_markdown(card)), ('report.html', page)):
         files.write_atomically(directory / name, text.encode())

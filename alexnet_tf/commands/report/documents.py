@@ -31,6 +31,7 @@ def build_card(
     directory: pathlib.Path,
     analysis: validation.ValidationAnalysis,
     rows: Sequence[Mapping[str, str]],
+    checkpoint: str = 'newest',
 ) -> model_card.ModelCard:
     """Collects what is known about a trained network.
 
@@ -38,14 +39,14 @@ def build_card(
         directory: Of the run.
         analysis: Of the same run.
         rows: Newest rows of its `results.csv`.
+        checkpoint: Which one was analysed, as `--checkpoint` names it.
     """
+    flag = '' if checkpoint == 'newest' else f' --checkpoint={checkpoint}'
     trained = analysis.trained
     config = dataclasses.replace(run_directory.read_config(directory), run_dir=str(directory))
     # What `--minutes` chose, without the clock, which would choose again.
     config = serialization.replace(config, {'minutes': 0.0})
     data = run_directory.read_data(directory)
-    newest = run_directory.find_checkpoint(directory, 'newest', '--run_dir')
-    checkpoint = '' if trained.checkpoint.name == newest.name else ' --checkpoint=best'
     return model_card.ModelCard(
         name=directory.resolve().name,
         architecture=_describe_network(trained),
@@ -59,7 +60,7 @@ def build_card(
                 serialization.to_command(config, config.mode)
             ),
             'Classify new images': 'python -m alexnet_tf.main --mode=predict '
-            f'--run_dir={shlex.quote(str(directory))}{checkpoint} --inputs=FOLDER',
+            f'--run_dir={shlex.quote(str(directory))}{flag} --inputs=FOLDER',
         },
         environment=json.loads((directory / run_directory.ENVIRONMENT_FILE).read_text()),
     )

@@ -166,12 +166,13 @@ def _measure_and_choose(
     config = serialization.replace(config, _choose_steps(config, manifest, speed, examples))
     recipe, training = build.resolve_recipe(config), config.training
     speed_text = f'{recipe.batch_size / speed.step_secs:,.0f} images/s'
+    every = training.validate_every_epochs
+    every = 'epoch' if every == 1 else f'{every} epochs'
     return config, [
         f'train: {training.minutes:g} minutes for {examples:,} images of '
         f'{len(manifest.classes)} classes: {_describe(recipe)} trains at {speed_text} here',
         f'train: chosen: {training.max_steps:,} steps of {recipe.batch_size} images, '
-        f'{training.epochs} epochs, in {config.network.precision}, validation every '
-        f'{training.validate_every_epochs} epochs',
+        f'{training.epochs} epochs, in {config.network.precision}, validation every {every}',
     ]
 
 
@@ -188,7 +189,10 @@ def _choose_steps(
     every = config.training.validate_every_epochs
     if every == 1 and 'validate_every_epochs' not in config.given:
         every = max(1, math.ceil(validation_secs / epoch_secs / _VALIDATION_SHARE))
-    secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs / every)
+    share = 1 / every
+    if kept := config.training.keep_every_epochs:  # validated, too
+        share += 1 / kept - 1 / math.lcm(every, kept)
+    secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs * share)
     steps = int(_MARGIN * seconds / secs_by_step)
     if steps < 1:
         raise fields.UsageError(
@@ -212,7 +216,7 @@ def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[s
     if 'precision' not in config.given and placement.computes_bfloat16(devices):
         chosen['precision'] = 'bfloat16'
     parts, size = replicas * config.training.accumulate_steps, recipe.batch_size
-    if examples < _MANY_EXAMPLES:
+    if examples < _MANY_EXAMPLES and config.training.batch_size is None:
         size = max(4, 2 ** int(math.log2(max(examples, 1) / 8 + 1)))
     size = parts * math.ceil(size / parts)
     if 'batch_size' not in config.given and size != recipe.batch_size:

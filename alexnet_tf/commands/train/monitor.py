@@ -13,7 +13,7 @@ from alexnet_tf.models import placement, recipes, topology
 from alexnet_tf.plots import kernels
 from alexnet_tf.reports import progress, tables, tensorboard
 from alexnet_tf.runs import run_directory
-from alexnet_tf.training import distribution, health, schedule, steps
+from alexnet_tf.training import distribution, evaluator, health, schedule, steps
 from alexnet_tf.training import state as state_lib
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
@@ -179,16 +179,21 @@ class Monitor:
         self.log(f'epoch {state.epoch}/{self._recipe.epochs}  {"  ".join(shown)}{speed}')
 
     def log_health(
-        self, state: state_lib.TrainingState, loss: float, dead_units: Mapping[str, float]
+        self, state: state_lib.TrainingState, loss: float, evaluation: evaluator.Evaluation
     ) -> None:
         """Writes the share of dead units by layer; warns once if nothing has been learned."""
         if not self._replicas.is_chief:
             return
+        if left_out := evaluation.left_out:
+            self.log(f'train: {left_out:,} validation images could not be read and were left out')
+        dead_units = evaluation.dead_units
         scalars = {f'dead_units/{layer}': share for layer, share in dead_units.items()}
         self._board.write_scalars('validation', scalars, state.step)
         recipe, accuracy = self._recipe, 1 - state.validation_error
         is_early = health.is_early(state.epoch, state.step, recipe.epochs)
-        if is_early or self._has_warned or not self._chance.is_reached(loss, accuracy):
+        if is_early or self._has_warned or evaluation.left_out:  # whose labels may be lost, too
+            return
+        if not self._chance.is_reached(loss, accuracy):
             return
         has_other_initials = recipe.layers or recipe.he_initialization
         warning = health.describe_chance_level(

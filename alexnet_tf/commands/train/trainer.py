@@ -185,7 +185,7 @@ class Trainer:
         if math.isnan(validation['loss']):
             raise health.DivergedError(state.step, state.epoch, learning_rate)
         state.end_epoch(train['top1_error'], validation['top1_error'])
-        self.monitor.log_health(state, train['loss'], evaluation.dead_units)
+        self.monitor.log_health(state, train['loss'], evaluation)
         self.monitor.log_epoch(
             state, learning_rate, train=train, validation=validation, images_per_sec=images_per_sec
         )

@@ -5,6 +5,7 @@ import html.parser
 import io
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -217,3 +218,19 @@ def test_a_run_without_epochs_is_an_error(command, tmp_path, capsys):
     (tmp_path / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
     assert command('report', f'--run_dir={tmp_path}') == 3
     assert 'holds no finished epoch' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('checkpoint', ['newest', 'best'])
+def test_the_commands_of_the_card_train_and_load_what_it_describes(
+    command, data, report_copy, without_plots, checkpoint
+):
+    """With the settings that `--minutes` chose, and no clock, which would refuse them."""
+    settings = json.loads((report_copy / 'config.json').read_text())
+    settings |= {'minutes': 5.0, 'epochs': 2, 'max_steps': 4}
+    (report_copy / 'config.json').write_text(json.dumps(settings))
+    assert command('report', data, f'--run_dir={report_copy}', f'--checkpoint={checkpoint}') == 0
+    card = (report_copy / 'MODEL_CARD.md').read_text()
+    train, predict = re.findall(r'python -m alexnet_tf\.main (.*)', card)
+    config = flags.parse(['alexnet_tf', *shlex.split(train)])
+    assert (config.training.minutes, config.training.max_steps) == (0, 4)
+    assert ('--checkpoint=best' in predict) == (checkpoint == 'best')

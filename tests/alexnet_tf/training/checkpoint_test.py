@@ -1,6 +1,7 @@
 """Checkpoints are complete, or are skipped."""
 
 import contextlib
+import errno
 import json
 import pathlib
 import shutil
@@ -230,12 +231,21 @@ def test_a_checkpoint_that_another_process_reads_does_not_end_training(tmp_path,
     save(tmp_path, 1, 2, 3)
 
     rmtree = shutil.rmtree
-    monkeypatch.setattr(
-        shutil,
-        'rmtree',
-        lambda path, ignore_errors=False: (
-            None if ignore_errors and path.name == 'step-00000001' else rmtree(path, ignore_errors)
-        ),
-    )
+
+    def remove(path, ignore_errors=False):
+        if path.name != 'step-00000001':
+            rmtree(path, ignore_errors)
+        elif not ignore_errors:
+            raise OSError(errno.ENOTEMPTY, 'Directory not empty', str(path))
+
+    monkeypatch.setattr(shutil, 'rmtree', remove)
     save(tmp_path, 4)
     assert checkpoint.find_newest(tmp_path).name == 'step-00000004'
+
+
+def test_directories_of_other_names_are_not_checkpoints(tmp_path):
+    save(tmp_path, 1)
+    shutil.copytree(tmp_path / 'step-00000001', tmp_path / 'step-00000009-good')
+    save(tmp_path, 2)
+    assert checkpoint.find_newest(tmp_path).name == 'step-00000002'
+    assert (tmp_path / 'step-00000009-good').is_dir()

@@ -1,5 +1,6 @@
 """Images in chunks, plain ones and others: each as it is alone, and errors with their image."""
 
+import errno
 import hashlib
 import io
 
@@ -8,7 +9,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from input_pipeline.images import decoding, rendering
+from input_pipeline.images import decoding, foreign_formats, headers, rendering
 from input_pipeline.prepare import statistics
 from input_pipeline.records import converting, manifests
 from input_pipeline.sources import entries as entries_lib
@@ -99,3 +100,31 @@ def test_the_first_images_count_for_the_statistics(images):
         np.testing.assert_array_equal(arrays['total'], pixels.sum(0))
         products = pixels.reshape(-1, 3).T @ pixels.reshape(-1, 3)
         np.testing.assert_array_equal(np.triu(arrays['products']), np.triu(products))
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        OSError(errno.EMFILE, 'Too many open files'),
+        tf.errors.ResourceExhaustedError(None, None, 'OOM'),
+    ],
+)
+def test_a_lack_of_the_machine_is_not_an_error_of_an_image(error):
+    def fail():
+        raise error
+
+    with pytest.raises(type(error)):
+        converting._attempt(fail)
+    assert isinstance(converting._attempt(int, 'a text'), ValueError)
+
+
+def test_what_an_image_is_converted_to_may_be_larger_than_a_file(monkeypatch):
+    """A HEIC of 40 megapixels is some MB, and much more as PNG."""
+    png = encode(50, 'PNG')
+    monkeypatch.setattr(headers, 'MAX_BYTES', len(png) // 2)
+    monkeypatch.setattr(
+        foreign_formats, 'convert', lambda encoded, _: ('HEIC', png) if encoded == b'heic' else 0
+    )
+    assert converting.decode_square(b'heic', OWN).shape == (256, 256, 3)
+    with pytest.raises(ValueError, match='too many bytes'):
+        converting.decode_square(png, OWN)

@@ -1,4 +1,4 @@
-"""Checks references to images as they lie: what they are made of, and what is noticed."""
+"""Checks references to unprepared images: what they are made of, and what is noticed."""
 
 import dataclasses
 import io
@@ -137,3 +137,14 @@ def test_the_hash_of_an_index_does_not_depend_on_where_it_lies(tmp_path):
     assert moved.sha256 == manifest.sha256
     (tmp_path / manifests.MANIFEST).write_text(moved.to_json())
     assert manifests.read(tmp_path).layout == there
+
+
+def test_parents_behind_a_link_are_those_of_where_it_leads(tmp_path):
+    """`lists/../images` is beside what `lists` leads to, and not beside the link."""
+    for folder in ('project', 'data/lists', 'data/images'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'data' / 'images' / 'a.jpg').write_bytes(b'a')
+    (tmp_path / 'project' / 'lists').symlink_to(tmp_path / 'data' / 'lists')
+    lists = tmp_path / 'project' / 'lists'
+    path = references.make_relative(f'{lists}/../images/a.jpg', str(lists))
+    assert pathlib.Path(path).read_bytes() == b'a'

@@ -129,3 +129,11 @@ def test_rows_without_a_split_are_divided_and_the_others_stay(root):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(errors.DataError, match='needs a CSV file'):
         csv_file.find_images(str(tmp_path), validation_fraction=0.3)
+
+
+def test_quotes_behind_a_blank_are_quotes(root):
+    lines = ['images/0.jpg,"big cat"', 'images/1.jpg, "big cat"', 'images/2.jpg, "cat, big"']
+    lines += ['images/3.jpg,"cat, big"']
+    text = '\n'.join(['path, label', *lines])
+    source = csv_file.find_images(write(root, text), validation_fraction=0.5)
+    assert source.classes == ('big cat', 'cat, big')

@@ -167,6 +167,7 @@ def test_a_train_folder_alone_is_refused(root):
 
 def test_folders_that_are_left_out_are_counted(root):
     copy_classes(root, 'train', 'test')
+    (root / 'loose.png').write_bytes((root / 'train' / 'a' / '0.png').read_bytes())
     for path in ('pred/1.png', 'train/loose.png', '@eaDir/a.png', 'train/a/@eaDir/b.png'):
         (root / path).parent.mkdir(exist_ok=True)
         shutil.copy(root / 'train' / 'a' / '0.png', root / path)
@@ -174,7 +175,7 @@ def test_folders_that_are_left_out_are_counted(root):
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert source.ignored == {
         'ignored: folders beside those of splits': (1, 'pred'),
-        'ignored: images outside class folders': (1, 'train/loose.png'),
+        'ignored: images outside class folders': (2, 'train/loose.png'),
         'ignored: system folders': (2, '@eaDir'),
         'ignored: .txt files': (1, 'train/a/README.txt'),
     }

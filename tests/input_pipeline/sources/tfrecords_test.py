@@ -302,3 +302,37 @@ def test_damaged_compressed_records_are_refused(tmp_path, imitate):
     path.write_bytes(data)
     with pytest.raises(errors.DataError, match='train-00000-of-00001 is damaged'):
         tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+def write_values(path, image, labels):
+    features = {
+        'image/encoded': tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+        'image/class/label': tf.train.Feature(int64_list=tf.train.Int64List(value=labels)),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(example.SerializeToString())
+
+
+@pytest.mark.parametrize('labels', [[0, 0, 1, 0], [1, 3]])
+def test_several_labels_of_an_image_are_refused(tmp_path, imitate, labels):
+    """One-hot vectors, or attributes: the first number is no class."""
+    for split in ('train', 'validation'):
+        write_values(tmp_path / f'{split}-00000-of-00001', imitate.make_image(0), labels)
+    with pytest.raises(errors.DataError, match=f'{len(labels)} labels .*; expected one image'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+def test_a_shard_without_a_record_is_refused(tmp_path, imitate):
+    rows = [unnamed_row(imitate, index % 2) for index in range(8)]
+    write_splits(tmp_path, rows)
+    (tmp_path / 'train-00000-of-00001').rename(tmp_path / 'train-00000-of-00002')
+    (tmp_path / 'train-00001-of-00002').touch()  # of an interrupted copy
+    with pytest.raises(errors.DataError, match='train-00001-of-00002 holds no record'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')
+
+
+def test_labels_with_large_gaps_are_refused(tmp_path, imitate):
+    write_splits(tmp_path, [unnamed_row(imitate, label) for label in (0, 2_000_000_000)])
+    with pytest.raises(errors.DataError, match='2 different labels, up to 2,000,000,000'):
+        tfrecords.find_images(str(tmp_path), copies_dir=tmp_path / 'copies')

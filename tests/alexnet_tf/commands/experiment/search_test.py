@@ -3,13 +3,14 @@
 import json
 import math
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
 from alexnet_tf import main
-from alexnet_tf.commands.experiment import processes, search
-from alexnet_tf.config import environment, fields, serialization
+from alexnet_tf.commands.experiment import processes, search, trials
+from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import tables
 
@@ -207,3 +208,24 @@ def test_failed_runs_take_no_minutes_of_a_search_that_resumes(training, run_sear
     whole = sum(minutes for _, minutes in training.calls)
     failed = 2 * training.calls[1][1]
     assert whole - failed == pytest.approx(60, rel=0.05)
+
+
+def test_a_search_prints_how_to_evaluate_its_best_run(training, run_search, data, capsys):
+    assert run_search('--minutes=12') == 0
+    (line,) = [text for text in capsys.readouterr().out.splitlines() if 'next:' in text]
+    assert data in line
+    assert '--checkpoint' not in line
+
+
+@pytest.mark.parametrize(('checkpoint', 'error'), [('best', '0.1'), ('newest', '0.2')])
+def test_a_run_counts_by_the_checkpoint_that_it_is_for(tmp_path, checkpoint, error):
+    """A fine-tuned one ends after validations that are worse than its best one."""
+    (tmp_path / 'config.json').write_text(json.dumps({'checkpoint': checkpoint}))
+    (tmp_path / 'data.json').write_text('{}')
+    for value in (0.3, 0.1, 0.2):
+        row = {'validation_top1_error': value, 'validation_loss': 1}
+        tables.append_csv(tmp_path / 'summary.csv', row)
+    trial = types.SimpleNamespace(config=schema.Config(run_dir=str(tmp_path)))
+    validation = trials.read_validation(trial, {'status': 'done'})
+    assert validation == {'top1_error_1': error, 'loss_1': '1'}
+    assert trials.find_checkpoint(str(tmp_path)) == checkpoint

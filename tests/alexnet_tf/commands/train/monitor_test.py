@@ -11,7 +11,7 @@ from alexnet_tf.commands.train import monitor
 from alexnet_tf.config import serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress, tables
-from alexnet_tf.training import distribution
+from alexnet_tf.training import distribution, evaluator
 from alexnet_tf.training import state as state_lib
 from input_pipeline.records import checking
 
@@ -85,7 +85,7 @@ def test_chance_level_is_warned_of_once(watched, monkeypatch, capsys):
         state = state_lib.TrainingState(
             epoch=epoch, step=2 * epoch, validation_errors=[0.5 if epoch < 20 else 0.49]
         )
-        watched.log_health(state, 1.0, {})
+        watched.log_health(state, 1.0, evaluator.Evaluation({}, {}))
         if capsys.readouterr().out.startswith('train: warning: still at chance level'):
             warned_after.append(epoch)
     assert warned_after == [10]
