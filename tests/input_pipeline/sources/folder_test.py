@@ -175,7 +175,7 @@ def test_folders_that_are_left_out_are_counted(root):
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert source.ignored == {
         'ignored: folders beside those of splits': (1, 'pred'),
-        'ignored: images outside class folders': (2, 'train/loose.png'),
+        'ignored: images outside class folders': (2, 'loose.png'),
         'ignored: system folders': (2, '@eaDir'),
         'ignored: .txt files': (1, 'train/a/README.txt'),
     }
