@@ -39,6 +39,8 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
         model: From `alexnet.build` or `cifar.build`, with which it shares its layers.
         layer: The layer's name without the column, such as 'conv5', 'norm1' or 'fc7'; with the
             column, as 'conv5_a', for one of them. With ':linear' behind it as if `linear` were set.
+            Without it, a layer with weights stands for the ReLU of its number; that of conv1
+            follows normalisation and pooling in some networks, such as 'source2012'.
         linear: Whether to take a layer with weights before its activation.
 
     Returns:
@@ -49,7 +51,8 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     """
     layer, linear = layer.removesuffix(LINEAR), linear or layer.endswith(LINEAR)
     columns = {}
-    for name in [layer] if linear else [*_name_activations(layer), layer]:
+    own = re.sub(r'^(norm\d)(_[ab])?$', r'\1_own\2', layer)  # across columns, without neighbours
+    for name in [own, layer] if linear else [*_name_activations(layer), own, layer]:
         columns = columns or topology.get_layer_outputs(model, name)
     if not columns:
         raise ValueError(_describe_unknown(layer, model))

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,8 @@ def compute_identity(
     training, recipe = config.training, build.resolve_recipe(config)
     end = (recipe.epochs, recipe.max_steps, training.on_nonfinite, training.stop_train_error)
     end += (training.stop_after_worse_epochs, training.validate_every_epochs)
-    end += (training.keep_every_epochs,)  # which are validated
+    # Epochs that are kept are validated; parts of a batch have sums of batch normalisation.
+    end += (training.keep_every_epochs, training.accumulate_steps)
     end += (config.evaluation.eval_batch_size,)
     texts = {
         'the newest checkpoint in --run_dir': checkpoint.name if checkpoint else '',
@@ -174,6 +175,14 @@ def compute_identity(
 def compute_settings_identity(config: schema.Config) -> dict[str, int]:
     """Computes the part of a run's identity that all workers need to build the same network."""
     return {'settings': _compute_digest(json.dumps(list_fixed_settings(config), sort_keys=True))}
+
+
+def compute_weights_identity(weights: Iterable[np.ndarray]) -> dict[str, int]:
+    """Computes what workers must have in common of the weights that they start with."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {'the files of --init_weights and --class_weights': int(digest.hexdigest()[:10], 16)}
 
 
 def _compute_digest(text: str) -> int:

@@ -48,7 +48,7 @@ def load_initial_weights(
     names = topology.list_layer_names(model)
     if not config.training.init_weights:
         return [], names
-    layers = config.training.init_layers
+    layers = config.training.init_layers or None
     if unknown := sorted(set(layers or ()) - set(names)):
         raise fields.UsageError(
             f'--init_layers={",".join(unknown)}: this network has {", ".join(names)}.'

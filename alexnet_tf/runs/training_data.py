@@ -157,7 +157,7 @@ def check_settings(
     check_image_size(recipe, manifest)
     if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # of an older version
         network_checks.check_layers(recipe)
-        _check_warmup(config, recipe)
+        _check_schedule(config, recipe)
     _check_lanes(config.training.lanes, recipe, manifest, workers=1)
     _check_learning_rate(config, recipe)
     for name, (other, value) in _BELONGS_TO.items():
@@ -190,7 +190,13 @@ def check_settings(
         )
 
 
-def _check_warmup(config: schema.Config, recipe: recipes.Recipe) -> None:
+def _check_schedule(config: schema.Config, recipe: recipes.Recipe) -> None:
+    patience = config.training.patience_epochs
+    if patience != schema.Training.patience_epochs and recipe.schedule != 'plateau':
+        raise fields.UsageError(
+            f'--patience_epochs={patience} belongs to --schedule=plateau, but the schedule is '
+            f'{recipe.schedule}. Leave one of the flags out.'
+        )
     if config.training.warmup and recipe.schedule not in schedule.ENDING:
         raise fields.UsageError(
             f'--warmup={config.training.warmup:g} belongs to --schedule=cosine and polynomial, but '

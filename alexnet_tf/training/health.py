@@ -49,8 +49,8 @@ class DivergedError(Exception):
     def __init__(self, step: int, epoch: int, learning_rate: float):
         super().__init__(
             f'after step {step:,} (epoch {epoch + 1}, learning rate {learning_rate:g}) the '
-            'validation loss is NaN. The last checkpoint is from before this epoch. Run again '
-            'with a lower --learning_rate and another --run_dir.'
+            'validation loss is NaN. The end of this epoch has no checkpoint. Run again with a '
+            'lower --learning_rate and another --run_dir.'
         )
 
 

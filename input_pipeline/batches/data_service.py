@@ -128,12 +128,12 @@ def _check_port(port: int) -> None:
 
 
 def _batch(crops: tf.data.Dataset, dataset: datasets.TrainingDataset) -> tf.data.Dataset:
-    """(number of examples, finished batch); the last batch is filled up, with a mask of 0."""
+    """(number of examples, finished batch); the last one is filled up by copies, of mask 0."""
 
     def finish(*parts):
         number = tf.shape(parts[-1])[0]
         rows = tf.range(dataset.batch_size)
-        *crops, mask = [tf.gather(part, tf.minimum(rows, number - 1)) for part in parts]
+        *crops, mask = [tf.gather(part, rows % number) for part in parts]
         return number, dataset.finish(*crops, tf.where(rows < number, mask, 0.0))
 
     return crops.rebatch(dataset.batch_size).map(finish, num_parallel_calls=_PREFETCHED)

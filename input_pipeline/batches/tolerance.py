@@ -18,7 +18,8 @@ def decode_one_by_one(
         size: Side of the images.
 
     Returns:
-        (images, labels, readable (n,) float32, 0 of a record that cannot be read).
+        (images, labels, readable (n,) float32, 0 of a record that cannot be read: it has image and
+        label of the first one that can, or else is black and of label 0).
     """
     blank = tf.zeros([1, size, size, decoding.CHANNELS], tf.uint8)
     missing = tf.data.Dataset.from_tensors((blank, tf.zeros([1], tf.int64), tf.zeros([1])))
@@ -34,4 +35,8 @@ def decode_one_by_one(
         tf.TensorSpec([1, *spec.shape[1:]], spec.dtype) for spec in missing.element_spec
     )
     parts = tf.map_fn(decode_one, arguments, fn_output_signature=signature)
-    return tuple(tf.squeeze(part, 1) for part in parts)
+    images, labels, readable = (tf.squeeze(part, 1) for part in parts)
+    # Batch normalisation and CutMix look at all rows.
+    rows = tf.range(tf.shape(readable)[0], dtype=tf.int64)
+    rows = tf.where(readable > 0, rows, tf.argmax(readable))
+    return tf.gather(images, rows), tf.gather(labels, rows), readable

@@ -8,6 +8,9 @@ from input_pipeline.images import graph_bytes, jpeg, orientation
 
 MAX_CHUNKS = 50_000  # up to a file's end: 400 MB in chunks as libpng writes them; a second
 TOO_MANY_CHUNKS = f'a file of more than {MAX_CHUNKS:,} chunks is not read'
+# Of all texts of a PNG that may be compressed: libpng unpacks them, to a thousand times as much.
+MAX_TEXT_BYTES = 1 << 18
+TOO_MUCH_TEXT = f'a PNG of more than {MAX_TEXT_BYTES:,} bytes of compressed texts is not read'
 _PNG_START, _WEBP_START, _HEADER_BYTES, _CHECKSUM_BYTES = 8, 12, 8, 4
 _MAX_NAME_BYTES, _MAX_PROFILE_BYTES = 80, 1 << 16  # of a PNG's compressed profile
 _XMP = 'XML:com.adobe.xmp\0\0'  # not compressed
@@ -24,7 +27,7 @@ class Chunks:
         is_png: Whether it is a PNG.
 
     Raises, when run:
-        tf.errors.InvalidArgumentError: There are more than MAX_CHUNKS.
+        tf.errors.InvalidArgumentError: There are more than MAX_CHUNKS, or more than MAX_TEXT_BYTES.
     """
 
     def __init__(self, encoded: tf.Tensor, names: Sequence[str], *, is_png: bool):
@@ -58,31 +61,39 @@ def _find_chunks(encoded: tf.Tensor, names: Sequence[str], *, is_png: bool):
     """Returns where the content of each chunk starts, 0 if there is none, and its size, int64."""
     order = 'big' if is_png else 'little'
     wanted = tf.constant([int.from_bytes(name.encode(), order, signed=True) for name in names])
-    last, text = (int.from_bytes(name, order, signed=True) for name in (b'IEND', b'iTXt'))
+    last, text, compressed = (
+        int.from_bytes(name, order, signed=True) for name in (b'IEND', b'iTXt', b'zTXt')
+    )
     length = tf.cast(tf.strings.length(encoded), tf.int64)
 
     def has_more(offset, number, *_):
         return (offset + _HEADER_BYTES <= length) & (number < MAX_CHUNKS)
 
-    def read(offset, number, starts, sizes):
+    def read(offset, number, starts, sizes, text_bytes):
         header = tf.strings.substr(encoded, offset, _HEADER_BYTES)
         integers = tf.io.decode_raw(header, tf.int32, little_endian=not is_png)
         name, signed = (integers[1], integers[0]) if is_png else (integers[0], integers[1])
         size = tf.cast(tf.bitcast(signed, tf.uint32), tf.int64)
         start, is_wanted = offset + _HEADER_BYTES, name == wanted
         if is_png:  # of texts, there may be any number
-            begin = tf.strings.substr(encoded, start, len(_XMP))
-            is_wanted &= (begin == _XMP) | (wanted != text)
+            is_xmp = tf.strings.substr(encoded, start, len(_XMP)) == _XMP
+            is_wanted &= is_xmp | (wanted != text)
+            is_text = (name == compressed) | ((name == text) & ~is_xmp)
+            text_bytes += tf.where(is_text, size, 0)
         following = start + size + (_CHECKSUM_BYTES if is_png else size % 2)
         starts = tf.where(is_wanted, start, starts)
         following = tf.where(name == last, length, following)
-        return following, number + 1, starts, tf.where(is_wanted, size, sizes)
+        return following, number + 1, starts, tf.where(is_wanted, size, sizes), text_bytes
 
     none = tf.zeros([len(names)], tf.int64)
     start = tf.constant(_PNG_START if is_png else _WEBP_START, tf.int64)
-    _, number, starts, sizes = tf.while_loop(has_more, read, (start, 0, none, none))
-    check = tf.debugging.Assert(number < MAX_CHUNKS, [TOO_MANY_CHUNKS])
-    with tf.control_dependencies([check]):
+    state = start, 0, none, none, tf.constant(0, tf.int64)
+    _, number, starts, sizes, text_bytes = tf.while_loop(has_more, read, state)
+    checks = [
+        tf.debugging.Assert(number < MAX_CHUNKS, [TOO_MANY_CHUNKS]),
+        tf.debugging.Assert(text_bytes <= MAX_TEXT_BYTES, [TOO_MUCH_TEXT]),
+    ]
+    with tf.control_dependencies(checks):
         return tf.identity(starts), sizes
 
 

@@ -52,7 +52,8 @@ def extract_first_frame(encoded: tf.Tensor) -> Frame:
         tf.stack([_short(data, descriptor + at), _short(data, descriptor + at + 2)])
         for at in (1, 5)
     )
-    canvas = tf.where(is_readable & tf.reduce_all(size > 0), tf.maximum(screen, corner + size), 0)
+    has_frame = (_byte(data, descriptor) == _IMAGE) & is_readable & tf.reduce_all(size > 0)
+    canvas = tf.where(has_frame, tf.maximum(screen, corner + size), 0)
     frame, palette = _build_gif(encoded, data, descriptor, end)
     return Frame(tf.where(is_readable, frame, ''), canvas, corner, transparent, palette)
 
@@ -131,7 +132,7 @@ def _skip_extensions(data):
 
 
 def _skip_pixels(data, descriptor):
-    """Returns the offset behind the pixels, that of the end without any, and number of blocks."""
+    """Returns the offset behind the pixels, 0 without any, and the number of blocks."""
     is_image = _byte(data, descriptor) == _IMAGE
     table = descriptor + _DESCRIPTOR_BYTES
     pixels = table + _count_table_bytes(_byte(data, table - 1)) + 1  # LZW code size
@@ -140,7 +141,7 @@ def _skip_pixels(data, descriptor):
         lambda offset, blocks: (offset + 1 + _byte(data, offset), blocks + 1),
         (pixels, 0),
     )
-    return tf.where(is_image, tf.minimum(last + 1, tf.size(data)), tf.size(data)), blocks
+    return tf.where(is_image, tf.minimum(last + 1, tf.size(data)), 0), blocks
 
 
 def _count_table_bytes(flags):

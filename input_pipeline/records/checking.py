@@ -78,13 +78,16 @@ def locate_examples(
         number: How many examples.
 
     Returns:
-        'SHARD record INDEX NAME' for each example.
+        'SHARD record INDEX NAME' for each example that counts.
     """
     ends = np.cumsum([records for _, records in shards])
     locations: list[str] = []
     for chunk in chunks:
         names = _parse_names(chunk.records)
-        for name, index in zip(names, chunk.indices.numpy(), strict=True):
+        rows = zip(names, chunk.indices.numpy(), chunk.mask.numpy(), strict=True)
+        for name, index, mask in rows:
+            if not mask:  # it only fills up the batch
+                continue
             shard = int(np.searchsorted(ends, index, 'right'))
             path, records = shards[shard]
             row = index - (ends[shard] - records)

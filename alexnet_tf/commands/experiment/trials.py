@@ -1,5 +1,6 @@
 """Trains and evaluates the runs of an experiment, each once, and describes them in rows."""
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -46,16 +47,30 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
     if run_directory.holds_run(directory):
         creation.check_same_run(config, manifest)
     epochs, stop_error = read_epochs(trial), config.training.stop_train_error
-    is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in epochs[:-1])
     state = read_state(trial)
+    # At whose end a run would have stopped before.
+    rows = epochs if state.examples else epochs[:-1]
+    is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in rows)
+    is_past_stop |= _is_past_worse(state, config.training.stop_after_worse_epochs)
     step, done = state.planned_step, state.epoch + (state.examples > 0)
     is_past_stop |= 0 < recipe.max_steps < step
     if max(done, count_epochs(epochs)) > recipe.epochs or is_past_stop:
         raise fields.UsageError(
             f'{directory} is trained to epoch {done}, step {step}, further than --epochs='
-            f'{recipe.epochs}, --max_steps={recipe.max_steps} and --stop_train_error='
-            f'{stop_error:g} ask for. Choose another --experiment_dir.'
+            f'{recipe.epochs}, --max_steps={recipe.max_steps}, --stop_train_error={stop_error:g} '
+            f'and --stop_after_worse_epochs={config.training.stop_after_worse_epochs} ask for. '
+            'Choose another --experiment_dir.'
         )
+
+
+def _is_past_worse(state: state_lib.TrainingState, limit: int) -> bool:
+    """Whether a run went on after so many validations without a lower error; 0: no limit."""
+    validated = len(state.validation_errors) + (state.examples > 0)
+    earlier = (
+        dataclasses.replace(state, validation_errors=state.validation_errors[:number])
+        for number in range(1, validated)
+    )
+    return limit > 0 and any(past.worse_validations >= limit for past in earlier)
 
 
 def _hash_settings(trial: grid.Trial) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import pathlib
 
 from alexnet_tf.config import schema, serialization
@@ -70,7 +71,7 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
         open_settings = {
             name: value
             for name, value in described.settings.items()
-            if name == 'recipe' or current[name] == defaults[name]
+            if name == 'recipe' or (current[name] == defaults[name] and name not in config.given)
         }
         return serialization.replace(config, open_settings)
     if recipe != schema.ANY_RECIPE:
@@ -85,14 +86,26 @@ def check_sizes(recipe: recipes.Recipe, contents: Contents) -> None:
         DataError: A layer alone would have many times the weights that the file has.
     """
     available = sum(array.size for array in contents.file.arrays.values())
-    sizes = [recipe.hidden_units] * 2, *itertools.pairwise(recipe.filters)
-    largest = 0 if recipe.layers else recipe.width**2 * max(a * b for a, b in sizes)
-    if max(largest, recipe.channel_multiple) > _MANY_TIMES * available:
+    if max(_estimate_largest(recipe), recipe.channel_multiple) > _MANY_TIMES * available:
         raise errors.DataError(
             f'{contents.path}: it has {available:,} numbers, far fewer than a layer: '
             f'width {recipe.width:g}, hidden_units {recipe.hidden_units:,}, filters '
             f'{",".join(map(str, recipe.filters))}. Give the --width of the weights.'
         )
+
+
+def _estimate_largest(recipe: recipes.Recipe) -> float:
+    """Estimates the weights of the largest layer, from above."""
+    if recipe.layers:
+        side = math.ceil(recipe.crop_size / 4)  # behind two poolings
+        pairs = itertools.pairwise(layer.filters or 1 for layer in recipe.layers)
+        names = [layer.name for layer in recipe.layers[1:]]
+        positions = [side**2 if name.startswith('local') else 1 for name in names]
+        sizes = [25 * area * a * b for area, (a, b) in zip(positions, pairs, strict=True)]
+        return recipe.width**2 * max(sizes)
+    filters, hidden = recipe.filters, recipe.hidden_units
+    kernels = [25 * a * b for a, b in itertools.pairwise(filters)]
+    return recipe.width**2 * max(hidden**2, 49 * filters[-1] * hidden, *kernels)
 
 
 def _choose_recipe(contents: Contents) -> str:

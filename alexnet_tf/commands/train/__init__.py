@@ -8,6 +8,7 @@ import contextlib
 import pathlib
 
 import keras
+import numpy as np
 
 from alexnet_tf.commands.train import budget, fine_tuning, linear_head, monitor, trainer
 from alexnet_tf.config import schema
@@ -132,6 +133,10 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     else:
         model, classes = training.learner.model, training.manifest.classes
         messages, missing = initial_weights.load_initial_weights(config, model, classes)
+        if training.replicas.workers > 1:
+            weights = [*model.get_weights(), np.float64(training.balance.weights)]
+            identity = creation.compute_weights_identity(weights)
+            distribution.check_same_everywhere(training.replicas, identity)
     if training.replicas.is_chief:
         creation.create_or_check(config, training.manifest)
         training.balance.keep_or_check(pathlib.Path(config.run_dir))

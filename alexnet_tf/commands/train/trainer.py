@@ -87,12 +87,11 @@ class Trainer:
     def compute_learning_rate(self, state: state_lib.TrainingState) -> float | None:
         """Computes the learning rate of the next step; None if training is over."""
         training = self.config.training
-        is_over = state.planned_step >= self.total_steps or state.epoch >= self.recipe.epochs
-        if is_over and not state.examples:
-            return None
         error = math.inf if state.train_error is None else state.train_error
-        is_learned = error <= training.stop_train_error
-        if is_learned or 0 < training.stop_after_worse_epochs <= state.worse_validations:
+        is_over = state.planned_step >= self.total_steps or state.epoch >= self.recipe.epochs
+        is_over |= error <= training.stop_train_error
+        is_over |= 0 < training.stop_after_worse_epochs <= state.worse_validations
+        if is_over and not state.examples:  # at the end of an epoch only
             return None
         return schedule.compute_learning_rate(
             self.recipe,

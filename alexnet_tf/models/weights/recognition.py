@@ -55,7 +55,7 @@ def recognise(file: weight_file.WeightFile) -> Recognition:
     own = _find_own(file)
     if any(layer.endswith(_OWN_COLUMN) for layer in own):
         reason = f'{file.format} file with the names of alexnet_tf, such as {next(iter(own))}'
-        return Recognition(None, own, (), (reason,))
+        return Recognition(None, own, (), (reason,), _find_order(file))
     candidates = [layout for layout in layouts.LAYOUTS if file.format in layout.formats]
     matched = [(layout, _find_pairs(file, layout.keys)) for layout in candidates]
     most = max((len(pairs) for _, pairs in matched), default=0)
@@ -109,11 +109,13 @@ def _group(
 
 def _choose_by_shapes(file, named):
     """Chooses the layout whose axes fit all kernels and biases."""
-    fitting = []
+    fitting, misfits = [], []
     for layout, pairs in named:
         misfit = next((layer for layer in pairs if not _fits(file, layout, layer, pairs)), None)
         if misfit is None:
             fitting.append((layout, pairs))
+        else:
+            misfits.append((misfit, pairs))
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -121,7 +123,8 @@ def _choose_by_shapes(file, named):
             f'{file.path}: square kernels alone do not show whether they are (in, out) or (out, '
             'in). Give a file with more layers.'
         )
-    kernel, bias = (array.shape for array in _get_pair(file, named[0][1][misfit]))
+    misfit, pairs = misfits[0]
+    kernel, bias = (array.shape for array in _get_pair(file, pairs[misfit]))
     raise errors.DataError(
         f'{file.path}: {misfit} has a kernel of shape {kernel} and a bias of shape {bias}, which '
         'do not fit each other or the other layers.'
@@ -191,7 +194,8 @@ def is_multiple(filters: list[int], reference: tuple[int, ...]) -> bool:
 
 def _find_order(file: weight_file.WeightFile) -> tuple[str, ...]:
     """Finds the kinds of layers between the first two convolutions; () without a list."""
-    kinds = [layer.kind for layer in file.layers]
+    # One column of this package's networks has the order of both.
+    kinds = [layer.kind for layer in file.layers if not layer.name.endswith('_b')]
     first, *others = [i for i, kind in enumerate(kinds) if kind == 'convolution'] or [0]
     between = kinds[first : others[0]] if others else []
     return tuple(kind for kind in between if kind in ('normalization', 'max_pool'))

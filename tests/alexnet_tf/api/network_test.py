@@ -315,3 +315,11 @@ def test_hyperparameters_that_do_not_go_together_are_refused(changes, message):
 def test_devices_are_a_list():
     with pytest.raises(ValueError, match="devices='/GPU:0': expected a list"):
         alexnet_tf.AlexNet(devices='/GPU:0')
+
+
+def test_a_saved_model_is_not_loaded_into_a_network_of_another_order(tmp_path):
+    names = {'recipe': 'caffe', 'classes': 3, 'width': 0.021}
+    alexnet_tf.AlexNet(**names).save(tmp_path / 'model.keras')
+    with pytest.raises(errors.DataError, match='after conv1 its network has'):
+        alexnet_tf.AlexNet(weights=tmp_path / 'model.keras', **names | {'recipe': 'caffenet'})
+    alexnet_tf.AlexNet(weights=tmp_path / 'model.keras', **names)

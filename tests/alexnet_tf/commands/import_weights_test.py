@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import types
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import safetensors.numpy
 
 from alexnet_tf import main
 from alexnet_tf.commands import export
+from alexnet_tf.commands.import_weights import contents
 from alexnet_tf.config import fields, flags
 from alexnet_tf.runs import build, description, initial_weights, loading
 from input_pipeline import errors
@@ -285,6 +287,19 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
             {'settings': {'recipe': 'paper', 'filters': [20_000] * 5, 'hidden_units': 2}},
             'far fewer',
         ),
+        (
+            {
+                'settings': {
+                    **{'recipe': 'paper', 'columns': 1, 'filters': [1, 1, 1, 1, 1_600_000]},
+                    'hidden_units': 1264,
+                }
+            },
+            'far fewer',
+        ),
+        (
+            {'settings': {'recipe': 'cifar13', 'width': 16, 'crop_size': 256}},
+            'far fewer',
+        ),
         ({'settings': {'run_dir': '/etc'}}, 'unknown settings run_dir'),
         ({'classes': ['cat', 3]}, 'classes that are not text'),
         ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),
@@ -319,3 +334,13 @@ def test_an_imported_run_is_reported_with_the_hash_of_its_weights(imported):
     card = (run_dir / 'MODEL_CARD.md').read_text()
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
     assert 'Import it again' in card
+
+
+@pytest.mark.parametrize(('flag', 'precision'), [((), 'bfloat16'), (('float32',), 'float32')])
+def test_a_precision_that_is_given_counts_before_that_of_the_file(flag, precision):
+    argv = ['alexnet_tf', '--mode=import', '--weights=x']
+    config = flags.parse([*argv, *(f'--precision={value}' for value in flag)])
+    settings = {'recipe': 'paper', 'precision': 'bfloat16'}
+    described = types.SimpleNamespace(settings=settings)
+    completed = contents.complete(config, contents.Contents(None, None, described))
+    assert completed.network.precision == precision

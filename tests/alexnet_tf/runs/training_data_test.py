@@ -163,3 +163,12 @@ def test_a_warmup_that_the_schedule_has_not_is_refused(schedule):
     recipe = recipes.PAPER.replace(warmup=0.05, schedule=schedule)
     with pytest.raises(fields.UsageError, match=r'--warmup=0\.05 belongs to --schedule=cosine'):
         training_data.check_settings(config, recipe, create_manifest(), 1)
+
+
+def test_patience_without_a_plateau_is_refused():
+    with pytest.raises(
+        fields.UsageError, match='--patience_epochs=3 belongs to --schedule=plateau'
+    ):
+        training_data.check_settings(
+            parse('--patience_epochs=3'), recipes.SOURCE2012, create_manifest(), 1
+        )

@@ -9,7 +9,7 @@ import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
-from input_pipeline.images import chunks
+from input_pipeline.images import chunks, decoding
 
 NAMES = {True: ('tRNS', 'eXIf', 'iTXt', 'iCCP'), False: ('EXIF', 'XMP ', 'ICCP')}
 READERS = {True: chunks.read_png_metadata, False: chunks.read_webp_metadata}
@@ -111,3 +111,15 @@ def test_no_more_chunks_than_the_limit_are_walked(monkeypatch):
         else:
             with pytest.raises(tf.errors.InvalidArgumentError, match='chunks is not read'):
                 chunks.Chunks(tf.constant(many), ('tRNS',), is_png=True)
+
+
+@pytest.mark.parametrize(
+    ('name', 'header'), [(b'zTXt', b'k\0\0'), (b'iTXt', b'k\0\1\0\0\0')], ids=['zTXt', 'iTXt']
+)
+def test_texts_that_libpng_would_unpack_are_limited(name, header):
+    """A thousand of them, 8 MB of file, would take 8 GB."""
+    text, encoded = chunk(name, header + zlib.compress(b'a' * 7_999_000, 9)), encode('PNG')
+    few, many = (encoded[:33] + number * text + encoded[33:] for number in (2, 40))
+    assert decoding.decode(tf.constant(few)).shape == (48, 64, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='compressed texts'):
+        decoding.decode(tf.constant(many))

@@ -134,3 +134,16 @@ def test_the_last_graphic_control_before_the_frame_counts():
     start = encoded.index(b'\x21\xf9')
     _, alpha = _decode(tf.constant(encoded[:start] + other + encoded[start:]))
     assert alpha[0, :4, 0].numpy().tolist() == [255, 0, 255, 255]
+
+
+def test_what_follows_something_else_than_a_frame_is_not_decoded():
+    """Else one changed byte would have the whole animation unpacked."""
+    frames = [PIL.Image.new('P', (500, 500), index % 2) for index in range(40)]
+    encoded = encode_animation(frames, optimize=False)
+    at = encoded.index(b'\x2c\0\0\0\0' + struct.pack('<HH', 500, 500))
+    broken = tf.constant(encoded[:at] + b'\0' + encoded[at + 1 :])
+    frame = gif.extract_first_frame(broken)
+    assert len(frame.encoded.numpy()) < 1000
+    assert frame.canvas.numpy().tolist() == [0, 0]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decoding.decode(broken)

@@ -265,3 +265,16 @@ def test_epochs_to_keep_are_validated():
         state.epoch + 1 for state in states if trainer.Trainer.is_validated(training, state)
     ]
     assert validated == [2, 4, 5, 6, 8, 10]
+
+
+def test_a_run_ends_at_the_end_of_an_epoch_only():
+    """Not where it is resumed inside one, with a rule that an earlier epoch fulfils."""
+    settings = types.SimpleNamespace(
+        stop_train_error=0.5, stop_after_worse_epochs=0, patience_epochs=5
+    )
+    config = types.SimpleNamespace(training=settings)
+    training = types.SimpleNamespace(config=config, recipe=recipes.SOURCE2012, total_steps=900)
+    state = state_lib.TrainingState(epoch=4, step=17, train_error=0.4)
+    assert trainer.Trainer.compute_learning_rate(training, state) is None
+    state.examples = 8
+    assert trainer.Trainer.compute_learning_rate(training, state) == 0.01
