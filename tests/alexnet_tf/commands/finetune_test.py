@@ -153,3 +153,8 @@ def test_the_file_of_a_run_is_loaded_into_another_network(first, initialise, var
 def test_layers_that_the_network_does_not_have_are_refused(first, initialise):
     with pytest.raises(fields.UsageError, match='--init_layers=conv6: this network has conv1'):
         initialise(f'--init_weights={first}', '--init_layers=conv1,conv6')
+
+
+def test_an_empty_list_of_layers_is_none(first, initialise):
+    with pytest.raises(fields.UsageError, match='another network'):
+        initialise(f'--init_weights={first}', '--init_layers=', '--activation=tanh')

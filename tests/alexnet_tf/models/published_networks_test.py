@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models import alexnet, features, recipes
 from alexnet_tf.models.weights import assignment, readers, recognition
 
 CLASSES, WIDTH = 7, 1 / 16
@@ -284,3 +284,16 @@ def test_a_network_that_torch_saved_computes_what_it_does_in_torch(is_zip, tmp_p
     expected = network.classifier(maps.flatten(1)).detach().numpy()
     logits = model((pixels - np.float64(recipe.input_mean)).astype(np.float32))
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize('name', ['caffe', 'caffenet'])
+def test_features_of_a_norm_are_the_channels_that_the_network_uses(name):
+    """LRN reaches over the seam of the columns; what it borrows there is not its output."""
+    published, model = NETWORKS[name], build(name)
+    pixels = sample_pixels(published.size)
+    expected = compute(published, model, read_images(published, pixels))
+    images = (pixels - np.float64((120, 110, 100))).astype(np.float32)
+    for layer in ('norm1', 'norm2'):
+        values = features.build_layer_extractor(model, layer)(images)
+        scale = np.abs(expected[layer]).max()
+        np.testing.assert_allclose(values, expected[layer], rtol=0, atol=1e-5 * scale)

@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from alexnet_tf.config import fields, flags
@@ -63,6 +64,7 @@ def test_the_identity_of_workers_names_what_differs():
         expected
     )
     others = ['--epochs=1', '--max_steps=9', '--validate_every_epochs=2', '--eval_batch_size=30']
+    others += ['--keep_every_epochs=2', '--accumulate_steps=2']
     for identity, name in [
         (creation.compute_identity(parse(), Manifest(), None), 'the newest checkpoint'),
         (creation.compute_identity(parse('--seed=1'), Manifest(), checkpoint), 'settings'),
@@ -80,3 +82,12 @@ def test_imported_weights_are_of_no_training_run(tmp_path):
     config = parse(f'--run_dir={tmp_path}')
     with pytest.raises(fields.UsageError, match=f'Give --init_weights={tmp_path} and another'):
         creation.check_same_run(config, Manifest())
+
+
+def test_the_identity_of_weights_is_that_of_their_bits():
+    weights = [np.zeros((2, 3), np.float32), np.float64(())]
+    same, other = [array.copy() for array in weights], [array.copy() for array in weights]
+    other[0][1, 2] = 1e-30
+    identities = [creation.compute_weights_identity(each) for each in (weights, same, other)]
+    assert identities[0] == identities[1] != identities[2]
+    assert all(0 <= digest < 2**40 for identity in identities for digest in identity.values())

@@ -1,9 +1,11 @@
 """A real dispatcher and two workers on this machine: each example once an epoch."""
 
 import collections
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets
@@ -102,3 +104,12 @@ def test_a_port_in_use_and_a_missing_dispatcher_are_refused():
 def test_an_address_without_a_dispatcher_is_refused(dataset, address):
     with pytest.raises(errors.DataError, match=r'no dispatcher answers.*grpc://HOST:PORT'):
         next(data_service.iterate_batches(dataset, address, start=(0, 0), epochs=1))
+
+
+def test_the_last_batch_is_filled_with_all_of_its_examples():
+    """One of them alone would have no variance for batch normalisation."""
+    crops = tf.data.Dataset.from_tensor_slices((tf.range(6), tf.ones(6))).batch(3)
+    dataset = types.SimpleNamespace(batch_size=4, finish=lambda values, mask: (values, mask))
+    *_, (number, (values, mask)) = data_service._batch(crops, dataset)
+    assert (int(number), values.numpy().tolist()) == (2, [4, 5, 4, 5])
+    assert mask.numpy().tolist() == [1, 1, 0, 0]

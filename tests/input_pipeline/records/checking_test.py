@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -167,3 +168,25 @@ def test_a_damaged_record_is_one_sentence_and_what_to_do(copy, name):
         assert sentence.startswith('--data_dir=x: a record cannot be read (corrupted record at ')
         assert sentence.endswith('). Now all can be: the storage may fail from time to time.')
         assert 'name:' not in sentence
+
+
+def test_examples_that_fill_up_a_batch_are_not_located(prepared):
+    shards = prepared.list_shards('train')
+    total = sum(records for _, records in shards)
+    reader = shuffling.EpochReader(shards, batch_size=4, lanes=2)
+    first = total // 4 * 4
+    chunks = list(reader.read_chunks(start=(0, first)))
+    real = [
+        int(index)
+        for chunk in chunks
+        for index, mask in zip(chunk.indices, chunk.mask, strict=True)
+        if mask
+    ]
+    located = checking.locate_examples(shards, reader.read_chunks(start=(0, first)), len(real))
+    ends = np.cumsum([0, *(records for _, records in shards)])
+    rows = [
+        f'{shards[at][0]} record {index - ends[at]}'
+        for index in real
+        for at in [int(np.searchsorted(ends, index, 'right')) - 1]
+    ]
+    assert [text.rpartition(' ')[0] for text in located] == rows

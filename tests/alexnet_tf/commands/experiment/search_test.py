@@ -13,6 +13,7 @@ from alexnet_tf.commands.experiment import processes, search, trials
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import tables
+from alexnet_tf.training import state as state_lib
 
 
 @pytest.mark.parametrize(
@@ -229,3 +230,18 @@ def test_a_run_counts_by_the_checkpoint_that_it_is_for(tmp_path, checkpoint, err
     validation = trials.read_validation(trial, {'status': 'done'})
     assert validation == {'top1_error_1': error, 'loss_1': '1'}
     assert trials.find_checkpoint(str(tmp_path)) == checkpoint
+
+
+@pytest.mark.parametrize(
+    ('errors', 'examples', 'is_past'),
+    [
+        ([0.3, 0.5, 0.5], 0, False),  # where it would stop
+        ([0.3, 0.5, 0.5], 8, True),
+        ([0.3, 0.5, 0.5, 0.2], 0, True),
+        ([0.5, 0.4, 0.3, 0.2], 8, False),
+    ],
+)
+def test_a_run_that_went_on_after_worse_validations_is_known(errors, examples, is_past):
+    state = state_lib.TrainingState(validation_errors=errors, examples=examples)
+    assert trials._is_past_worse(state, 2) == is_past
+    assert not trials._is_past_worse(state, 0)

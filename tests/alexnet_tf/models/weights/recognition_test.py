@@ -158,3 +158,14 @@ def test_arrays_that_are_no_kernels_are_refused_by_name(layer, kernel, message):
     arrays |= {f'{layer}/kernel': np.asarray(kernel), f'{layer}/bias': np.ones(6)}
     with pytest.raises(errors.DataError, match=f'{layer}.*{message}'):
         recognise('NumPy', arrays)
+
+
+def test_layers_of_several_programs_that_fit_none_are_named():
+    arrays = {
+        'conv1_w': np.zeros((5, 3, 11, 11), np.float32),
+        'conv1_b': np.zeros(6, np.float32),
+        'features.3.weight': np.zeros((5, 3, 5, 5), np.float32),
+        'features.3.bias': np.zeros(6, np.float32),
+    }
+    with pytest.raises(errors.DataError, match='do not fit'):
+        recognise('NumPy', arrays)
