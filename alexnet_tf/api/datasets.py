@@ -38,8 +38,8 @@ def image_dataset_from_directory(
 ) -> Any:
     """Reads a folder of images, one folder a class, as a data set for `fit`.
 
-    Arguments are named as those of `keras.utils.image_dataset_from_directory`, of which it has no
-    others. Three things differ: the hash of a file's content decides on which side of
+    It has some arguments of `keras.utils.image_dataset_from_directory`, with the same names. Three
+    things differ: the hash of a file's content decides on which side of
     `validation_split` it is, within its class, so that few images change sides when others are
     added; images are cropped to a square instead of squeezed, by default of 224 pixels; and they
     are uint8.

@@ -63,7 +63,7 @@ def test_the_search_prefers_a_low_top5_error_to_a_low_loss():
     unsure = [0.14, *[0.16] * 4, *[0.11] * 2]
     sure = [[0.9, *[0.1 / 6] * 6], [0.01, *[0.165] * 6]]
     members = predict([np.array(sure), np.array([unsure, unsure])], np.array([0, 0]))
-    found = ensembles.compute_metrics(members, ensembles.search_weights(members))
+    searched = ensembles.compute_metrics(members, ensembles.search_weights(members))
     equal = ensembles.compute_metrics(members, [0.5, 0.5])
-    assert found['top5_error'] == 0 < equal['top5_error']
-    assert equal['loss'] < found['loss']
+    assert searched['top5_error'] == 0 < equal['top5_error']
+    assert equal['loss'] < searched['loss']

@@ -121,14 +121,14 @@ def test_learning_rates_of_layers_that_do_not_exist_are_refused():
 
 
 def test_the_step_gets_the_recipes_targets_and_the_weights_of_the_classes(monkeypatch):
-    given = []
-    monkeypatch.setattr(steps, 'create_training_step', lambda *_, **options: given.append(options))
+    calls = []
+    monkeypatch.setattr(steps, 'create_training_step', lambda *_, **options: calls.append(options))
     settings = ('--recipe=figure1', '--label_smoothing=0.2', '--cutmix=0.3', '--seed=7')
     config = flags.parse(['alexnet_tf', '--mode=train', *settings])
     recipe, replicas = build.resolve_recipe(config), build.create_replicas(config)
     build.build_learner(config, recipe, 3, replicas=replicas, class_weights=(1, 2, 3))
     expected = targets.Targets(label_smoothing=0.2, cutmix=0.3, seed=7, class_weights=(1, 2, 3))
-    assert given[0]['targets'] == expected
+    assert calls[0]['targets'] == expected
 
 
 def test_the_seed_of_the_command_decides_the_initial_weights():

@@ -89,7 +89,7 @@ def test_each_example_is_evaluated_once(manifest, model, views):
 
 
 def damage_an_image(manifest, directory):
-    """Copies records, the first validation image of which is no image."""
+    """Copies records, and replaces the first validation image by a text."""
     shutil.copytree(manifest.directory, directory)
     copy = manifests.load(str(directory))
     path, _ = copy.list_shards('validation')[0]

@@ -239,7 +239,7 @@ def test_a_batch_that_fine_tuning_chose_is_divided_too(monkeypatch, data, tmp_pa
 
 def test_another_precision_of_a_run_is_not_overridden(data, tmp_path):
     saved = parse(data, tmp_path, '--precision=bfloat16', '--minutes=1')
-    given, _ = budget._keep_settings(parse(data, tmp_path, '--precision=float32'), saved)
-    assert given.network.precision == 'float32'  # which resuming refuses
+    other, _ = budget._keep_settings(parse(data, tmp_path, '--precision=float32'), saved)
+    assert other.network.precision == 'float32'  # which resuming refuses
     kept, _ = budget._keep_settings(parse(data, tmp_path), saved)
     assert kept.network.precision == 'bfloat16'
