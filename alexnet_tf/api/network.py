@@ -131,7 +131,8 @@ def _get_recipe(
     """Returns the recipe of a network, which is new or of weights, perhaps of an older version."""
     recipe = settings.get_recipe(recipe)
     recipe = recipe if width is None else recipe.replace(width=width)
-    network_checks.check_training_size(recipe)
+    if not recipe.takes_two_sizes:  # or else images may be of any size, whatever the recipe's
+        network_checks.check_training_size(recipe)
     if is_new:
         network_checks.check_layers(recipe)
     return recipe
