@@ -60,13 +60,18 @@ def get_size(path: str | os.PathLike) -> int:
     return as_path(path).stat().length if is_remote(path) else os.stat(path).st_size
 
 
-def make_absolute(path: str | os.PathLike) -> str:
-    """Returns the absolute path of a file on this machine, with '..' as the system reads it.
+def make_absolute(path: str) -> str:
+    """Returns the absolute path of a file; one in an object store stays.
 
-    Behind a link, that is not the folder that the text names.
+    '..' behind a link is not the folder that the text names: then it is the path without links.
     """
-    has_parents = os.pardir in pathlib.Path(path).parts
-    return os.path.realpath(path) if has_parents else os.path.abspath(path)
+    if is_remote(path):
+        return path
+    absolute = os.path.abspath(path)
+    if os.pardir not in path.split(os.sep):
+        return absolute
+    real = os.path.realpath(path)
+    return absolute if os.path.realpath(absolute) == real else real
 
 
 def remove_tree(path: str | os.PathLike) -> None:

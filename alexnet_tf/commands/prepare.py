@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import os
 import pathlib
 import shlex
 import tempfile
@@ -85,9 +84,9 @@ def _make_absolute(config: schema.Config) -> schema.Config:
     if data.engine == 'local':
         return config
     paths = {
-        name: os.path.abspath(path)
+        name: files.make_absolute(path)
         for name in ('data_dir', 'source_dir')
-        if (path := getattr(data, name)) and not files.is_remote(path)
+        if (path := getattr(data, name))
     }
     return dataclasses.replace(config, data=dataclasses.replace(data, **paths))
 

@@ -68,8 +68,7 @@ def make_relative(path: str, root: str) -> str:
     >>> make_relative('/images/cats/1.jpg', '/images'), make_relative('gs://a/1.jpg', 'gs://a')
     ('cats/1.jpg', '1.jpg')
     """
-    if not files.is_remote(path):
-        path, root = files.make_absolute(path), os.path.abspath(root)
+    path, root = map(files.make_absolute, (path, root))
     return path.removeprefix(root.rstrip('/') + '/')
 
 

@@ -28,7 +28,7 @@ def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> No
     paths = _list_below(place, only_images) if os.path.isdir(place) else []
     if os.path.isfile(place):
         images = (entry.read for members in source.splits.values() for entry in members)
-        paths = sorted({_make_absolute(str(image.path)) for image in images})
+        paths = sorted({files.make_absolute(str(image.path)) for image in images})
     described = [(path, *_describe(path)) for path in (place, *paths)]
     files.write_csv(directory / FILE, [('path', 'bytes', 'modified'), *described])
 
@@ -67,10 +67,6 @@ def _list_below(place: str, only_images: bool) -> list[str]:
     root = pathlib.Path(place)
     paths = listing.Lister(root).list_images(root) if only_images else listing.list_files(root)
     return list(map(str, paths))
-
-
-def _make_absolute(path: str) -> str:
-    return path if files.is_remote(path) else files.make_absolute(path)
 
 
 def _describe(path: str) -> tuple[str, str]:

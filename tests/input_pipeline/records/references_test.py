@@ -148,3 +148,12 @@ def test_parents_behind_a_link_are_those_of_where_it_leads(tmp_path):
     lists = tmp_path / 'project' / 'lists'
     path = references.make_relative(f'{lists}/../images/a.jpg', str(lists))
     assert pathlib.Path(path).read_bytes() == b'a'
+
+
+def test_images_beside_the_working_directory_are_relative_to_their_folder(tmp_path, monkeypatch):
+    """Also where that folder is a link: '..' before it is what it says."""
+    for folder in ('work', 'disk/photos'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'photos').symlink_to(tmp_path / 'disk' / 'photos')
+    monkeypatch.chdir(tmp_path / 'work')
+    assert references.make_relative('../photos/a.jpg', str(tmp_path / 'photos')) == 'a.jpg'
