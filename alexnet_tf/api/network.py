@@ -14,13 +14,7 @@ from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.models.weights import readers
-from alexnet_tf.runs import (
-    build,
-    description,
-    initial_weights,
-    network_checks,
-    run_directory,
-)
+from alexnet_tf.runs import build, description, initial_weights, network_checks, run_directory
 from alexnet_tf.training import checkpoint
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')

@@ -47,8 +47,7 @@ def find_label_errors(
         for at in np.flatnonzero(margins > 0).tolist():
             position, names = rows.start + at, (classes[labels[at]], classes[likely[at]])
             fields = predictions.ids[position], *names, float(highest[at]), position
-            margin = margins[at]
-            suspects.append((margin, error_analysis.Mistake(*fields)))
+            suspects.append((margins[at], error_analysis.Mistake(*fields)))
     return [suspect for _, suspect in sorted(suspects, key=lambda pair: (-pair[0], pair[1].id))]
 
 

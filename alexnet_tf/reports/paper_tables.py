@@ -179,14 +179,9 @@ def format_ablations(results: Sequence[Result]) -> str:
                 rows.append((description, section, *paper, *increases, split, views, runs))
     if not rows:
         return ''
-    header = (
-        'change',
-        'section',
-        'top-1, paper',
-        'top-5, paper',
-        'top-1, here (95 %, images)',
-    )
-    header += ('top-5, here (95 %, images)', 'split', 'views', 'runs with and without')
+    header = ('change', 'section', 'top-1, paper', 'top-5, paper')
+    header += ('top-1, here (95 %, images)', 'top-5, here (95 %, images)')
+    header += ('split', 'views', 'runs with and without')
     note = (
         'Increase of the errors in percentage points. The intervals take the images of each run '
         'for independent samples, and leave out that networks of other seeds differ.'

@@ -168,22 +168,24 @@ def compute_identity(
         'records': manifest.sha256,
     }
     return compute_settings_identity(config) | {
-        name: _compute_digest(text) for name, text in texts.items()
+        name: _compute_digest([text.encode()]) for name, text in texts.items()
     }
 
 
 def compute_settings_identity(config: schema.Config) -> dict[str, int]:
     """Computes the part of a run's identity that all workers need to build the same network."""
-    return {'settings': _compute_digest(json.dumps(list_fixed_settings(config), sort_keys=True))}
+    text = json.dumps(list_fixed_settings(config), sort_keys=True)
+    return {'settings': _compute_digest([text.encode()])}
 
 
 def compute_weights_identity(weights: Iterable[np.ndarray]) -> dict[str, int]:
     """Computes what workers must have in common of the weights that they start with."""
+    parts = (np.ascontiguousarray(array).tobytes() for array in weights)
+    return {'the files of --init_weights and --class_weights': _compute_digest(parts)}
+
+
+def _compute_digest(parts: Iterable[bytes]) -> int:
     digest = hashlib.sha256()
-    for array in weights:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {'the files of --init_weights and --class_weights': int(digest.hexdigest()[:10], 16)}
-
-
-def _compute_digest(text: str) -> int:
-    return int(hashlib.sha256(text.encode()).hexdigest()[:10], 16)
+    for part in parts:
+        digest.update(part)
+    return int(digest.hexdigest()[:10], 16)

@@ -20,6 +20,8 @@ _BELONGS_TO = {
     'decay_power': ('schedule', 'polynomial'),
     'trust_coefficient': ('optimizer', 'lars'),
 }
+# The same of schedules, refused in new runs only: older ones ignored them.
+_BELONGS_TO_SCHEDULES = {'patience_epochs': ('plateau',), 'warmup': schedule.ENDING}
 _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 
@@ -191,17 +193,14 @@ def check_settings(
 
 
 def _check_schedule(config: schema.Config, recipe: recipes.Recipe) -> None:
-    patience = config.training.patience_epochs
-    if patience != schema.Training.patience_epochs and recipe.schedule != 'plateau':
-        raise fields.UsageError(
-            f'--patience_epochs={patience} belongs to --schedule=plateau, but the schedule is '
-            f'{recipe.schedule}. Leave one of the flags out.'
-        )
-    if config.training.warmup and recipe.schedule not in schedule.ENDING:
-        raise fields.UsageError(
-            f'--warmup={config.training.warmup:g} belongs to --schedule=cosine and polynomial, but '
-            f'the schedule is {recipe.schedule}. Leave one of the flags out.'
-        )
+    for name, schedules in _BELONGS_TO_SCHEDULES.items():
+        value = getattr(config.training, name)
+        is_given = value and value != getattr(schema.Training, name)
+        if is_given and recipe.schedule not in schedules:
+            raise fields.UsageError(
+                f'--{name}={value:g} belongs to --schedule={" and ".join(schedules)}, but the '
+                f'schedule is {recipe.schedule}. Leave one of the flags out.'
+            )
 
 
 def _check_learning_rate(config: schema.Config, recipe: recipes.Recipe) -> None:

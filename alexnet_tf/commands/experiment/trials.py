@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.experiment import grid, processes
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import fields
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
 from alexnet_tf.runs import build, creation, results, run_directory, training_data
@@ -152,10 +152,7 @@ def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, s
 
 def find_checkpoint(run_dir: str) -> str:
     """Finds which checkpoint a run is for: 'best' after fine-tuning, else 'newest'."""
-    directory = pathlib.Path(run_dir)
-    if not run_directory.holds_run(directory):
-        return schema.Evaluation.checkpoint
-    return run_directory.read_config(directory).evaluation.checkpoint
+    return run_directory.read_config(pathlib.Path(run_dir)).evaluation.checkpoint
 
 
 def read_state(trial: grid.Trial) -> state_lib.TrainingState:

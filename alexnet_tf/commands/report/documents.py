@@ -1,6 +1,5 @@
 """The documents of a run: the contents of its model card, and the blocks of `report.html`."""
 
-import dataclasses
 import json
 import pathlib
 import shlex
@@ -43,9 +42,9 @@ def build_card(
     """
     flag = '' if checkpoint == 'newest' else f' --checkpoint={checkpoint}'
     trained = analysis.trained
-    config = dataclasses.replace(run_directory.read_config(directory), run_dir=str(directory))
     # What `--minutes` chose, without the clock, which would choose again.
-    config = serialization.replace(config, {'minutes': 0.0})
+    here = {'run_dir': str(directory), 'minutes': 0.0}
+    config = serialization.replace(run_directory.read_config(directory), here)
     data = run_directory.read_data(directory)
     return model_card.ModelCard(
         name=directory.resolve().name,

@@ -133,7 +133,8 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     else:
         model, classes = training.learner.model, training.manifest.classes
         messages, missing = initial_weights.load_initial_weights(config, model, classes)
-        if training.replicas.workers > 1:
+        is_from_files = config.training.init_weights or config.training.class_weights
+        if is_from_files and training.replicas.workers > 1:
             weights = [*model.get_weights(), np.float64(training.balance.weights)]
             identity = creation.compute_weights_identity(weights)
             distribution.check_same_everywhere(training.replicas, identity)

@@ -4,7 +4,6 @@ Training then depends on these settings alone, which the run directory keeps: th
 network again, whatever the clock says.
 """
 
-import dataclasses
 import math
 import pathlib
 from typing import Any, NamedTuple
@@ -131,8 +130,8 @@ def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.
         f'train: warning: --minutes={minutes:g} changes nothing in {config.run_dir}, whose steps '
         'are chosen already. For another network name another --run_dir.'
     )
-    names = (*SIZES, 'cutmix', 'batch_size', 'learning_rate', *_ENDS, 'validate_every_epochs')
-    names += ('precision',)
+    names = (*SIZES, *_ENDS, 'cutmix', 'batch_size', 'learning_rate', 'precision')
+    names += ('validate_every_epochs',)
     config = serialization.fill_in(config, {name: settings[name] for name in names})
     config = serialization.replace(config, {'minutes': settings['minutes']})
     return config, [warning] * (saved.training.minutes != minutes)
@@ -140,9 +139,8 @@ def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.
 
 def write_flagfile(config: schema.Config) -> pathlib.Path:
     """Writes the flagfile that trains with the settings of a run, and no clock."""
-    training = dataclasses.replace(config.training, minutes=0.0)
     path = pathlib.Path(config.run_dir) / FLAGFILE
-    lines = serialization.to_flags(dataclasses.replace(config, training=training), 'train')
+    lines = serialization.to_flags(serialization.replace(config, {'minutes': 0.0}), 'train')
     files.write_atomically(path, ''.join(f'{line}\n' for line in lines).encode())
     return path
 

@@ -9,6 +9,7 @@ from alexnet_tf.models import cifar, recipes
 from alexnet_tf.runs import build, initial_weights, run_directory
 from alexnet_tf.training import schedule
 
+_OF_NETWORK = (*initial_weights.NETWORK_FIELDS, 'view_size', 'input_mean')
 # Of `modern`, whatever recipe the network is of.
 _FROM_MODERN = (
     *('nesterov', 'batch_size', 'schedule', 'warmup', 'label_smoothing', 'reshuffle'),
@@ -50,8 +51,7 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     source = pathlib.Path(config.training.init_weights)
     trained = run_directory.read_config(source) if source.is_dir() else config
     settings, recipe = serialization.to_settings(trained), build.resolve_recipe(trained)
-    names = (*initial_weights.NETWORK_FIELDS, 'view_size', 'input_mean')
-    known = {name: settings[name] for name in ('recipe', *names) if name in settings}
+    known = {name: settings[name] for name in ('recipe', *_OF_NETWORK) if name in settings}
     # Explicit, so that they are not the budget's to choose.
     unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
     explicit = [name for name in (*budget.SIZES, 'conv1_order') if name not in unused]
@@ -63,8 +63,7 @@ def _list_chosen(config: schema.Config) -> dict[str, Any]:
     settings = serialization.to_settings(config)
     names = (
         'recipe',
-        *initial_weights.NETWORK_FIELDS,
-        *('view_size', 'input_mean'),
+        *_OF_NETWORK,
         *budget.SIZES,
         *_FROM_MODERN,
         *_OF_FINE_TUNING,
