@@ -6,6 +6,8 @@ import keras
 
 from alexnet_tf.training import schedule
 
+_GROWING = ('acc', 'auc')  # in names of metrics that are better when larger
+
 
 class PlateauSchedule(keras.callbacks.Callback):
     """Divides the learning rate by 10 when the validation error stops improving.
@@ -19,16 +21,17 @@ class PlateauSchedule(keras.callbacks.Callback):
 
     Args:
         patience: Epochs that make a plateau.
-        monitor: What `fit` logs of validation. Whatever has 'acc' in its name improves when it
-            grows, everything else when it shrinks.
+        monitor: What `fit` logs of validation.
+        mode: 'max' if `monitor` improves when it grows, 'min' if when it shrinks; 'auto' takes
+            'max' where it has 'acc' or 'auc' in its name, else 'min'.
         learning_rate: The one at the start; by default that of the optimizer in the first epoch.
         history: Values of `monitor` in the epochs before `initial_epoch`, oldest first, to resume
             in another process; give the learning rate at the start, too.
 
     Raises:
-        ValueError: There is a history without a learning rate. Or, in `fit`: it does not log
-            `monitor` after an epoch, since it has no validation data, no such metric, or a
-            `validation_freq` other than 1.
+        ValueError: There is a history without a learning rate, or no such mode. Or, in `fit`: it
+            does not log `monitor` after an epoch, since it has no validation data, no such metric,
+            or a `validation_freq` other than 1.
 
     Example:
     >>> images, labels = keras.ops.ones([8, 4]), keras.ops.zeros([8])
@@ -51,13 +54,18 @@ class PlateauSchedule(keras.callbacks.Callback):
         *,
         patience: int = 5,
         monitor: str = 'val_accuracy',
+        mode: str = 'auto',
         learning_rate: float | None = None,
         history: Sequence[float] = (),
     ):
         super().__init__()
         if history and learning_rate is None:
             raise ValueError('history needs the learning_rate at its start.')
+        if mode not in ('auto', 'min', 'max'):
+            raise ValueError(f"mode={mode!r}: expected 'auto', 'min' or 'max'.")
         self.patience, self.monitor = patience, monitor
+        grows = mode == 'max' or (mode == 'auto' and any(name in monitor for name in _GROWING))
+        self._sign = -1.0 if grows else 1.0
         self._start, self._learning_rate = learning_rate, learning_rate
         self._errors = [self._compute_error(value) for value in history]
 
@@ -87,7 +95,7 @@ class PlateauSchedule(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _compute_error(self, value: float) -> float:
-        return -float(value) if 'acc' in self.monitor else float(value)
+        return self._sign * float(value)
 
     def _compute_learning_rate(self) -> float | None:
         return schedule.plateau(self._learning_rate, self._errors, self.patience)

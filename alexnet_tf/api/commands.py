@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import tempfile
 import weakref
@@ -13,6 +14,7 @@ from alexnet_tf.commands import import_weights as import_command
 from alexnet_tf.commands import prepare as prepare_command
 from alexnet_tf.commands import train as train_command
 from alexnet_tf.config import environment, fields
+from alexnet_tf.runs import run_directory
 
 
 @settings_lib.name_arguments()
@@ -67,7 +69,8 @@ def train(
             it chooses what this machine trains best in that time.
 
     Returns:
-        The trained network of the newest checkpoint.
+        The trained network of the newest checkpoint; with `checkpoint='best'`, which `minutes` with
+        `init_weights` imply, of that with the lowest validation error.
 
     Raises:
         UsageError: A setting cannot be used, or the run was started with other settings.
@@ -105,7 +108,9 @@ def train(
     merged = {'data_dir': data_dir, 'run_dir': run_dir} | settings
     config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)
-    return classifier.load_run(config.run_dir)
+    trained = run_directory.read_config(pathlib.Path(config.run_dir))  # with what it has chosen
+    chooser = config if 'checkpoint' in config.given else trained
+    return classifier.load_run(config.run_dir, chooser.evaluation.checkpoint)
 
 
 @settings_lib.name_arguments()

@@ -38,11 +38,11 @@ def image_dataset_from_directory(
 ) -> Any:
     """Reads a folder of images, one folder a class, as a data set for `fit`.
 
-    It has some arguments of `keras.utils.image_dataset_from_directory`, with the same names. Three
+    It has some arguments of `keras.utils.image_dataset_from_directory`, with the same names. Four
     things differ: the hash of a file's content decides on which side of
     `validation_split` it is, within its class, so that few images change sides when others are
-    added; images are cropped to a square instead of squeezed, by default of 224 pixels; and they
-    are uint8.
+    added; images are cropped to a square instead of squeezed, by default of 224 pixels; they are
+    uint8; and `seed` is 0, not random.
 
     Args:
         directory: Folder of class folders; or, with `validation_split`, of train/ and val/ with

@@ -44,20 +44,22 @@ def AlexNet(  # noqa: N802
     Args:
         weights: A run directory of `train`, whose newest checkpoint is loaded, or a file:
             .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or .tar, of
-            Caffe's AlexNet (with `recipe='caffe'`) or another. None: random initialisation as in
-            the paper.
+            Caffe's AlexNet (with `recipe='caffe'`) or another; none comes with the package. None:
+            random initialisation as in the paper.
         include_top: Whether the fully-connected layers are there. Without them the output is the
             last feature maps of both columns, (batch, 6, 6, 256), in a layer 'features'.
         classes: The number of classes.
         classifier_activation: The activation of the last layer. None returns the logits.
-        recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`.
+        recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`, such as
+            `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for images of 96.
         width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
         devices: None, one for both columns, or one for each, such as ('/GPU:0', '/GPU:1'). `fit`
             computes all gradients on one of them; `alexnet_tf.train` each column's on its own.
         precision: The dtype of activations: 'float32', 'bfloat16' or 'float16'; weights are
             float32. None follows `keras.config.dtype_policy()`. With float16 `compile` scales the
-            loss, as with Keras' policy 'mixed_float16'.
-        seed: The seed of the initial weights and of the dropout masks.
+            loss, as with Keras' policy 'mixed_float16'; a model built on this one needs the policy.
+        seed: The seed of the initial weights and of the dropout masks, also where
+            `keras.utils.set_random_seed` was called; another network needs another seed.
         name: The name of the model.
         include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
             that of the weights' training images, where a run or the file has it; of the recipe,

@@ -15,6 +15,13 @@ from alexnet_tf.models import recipes
 from input_pipeline import errors
 
 _FUNCTIONS = ('prepare', 'train')  # whose names are values of --mode
+_KERAS_NAMES = {
+    'class_weight': 'class_weights',
+    'initial_epoch': 'resume',
+    'shuffle': 'reshuffle',
+    'validation_freq': 'validate_every_epochs',
+    'validation_split': 'prepare(validation_fraction=...)',
+}
 _TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'True or False', str: 'a string'}
 
 
@@ -140,6 +147,8 @@ def _replace_flags(message: str, arguments: Mapping[str, str]) -> str:
 
 def _describe_unknown(setting: str, known: Iterable[str], mode: str, name: str) -> str:
     if mode == 'train':
+        if setting in _KERAS_NAMES:
+            return f'{name}() has no setting {setting}. Here it is {_KERAS_NAMES[setting]}.'
         for function in (keras.Model.fit, keras.Model.compile):
             if setting in inspect.signature(function).parameters:
                 call = f'{function.__name__}({setting}=...)'
@@ -160,16 +169,23 @@ def _convert(field: Any, value: Any) -> Any:
     if is_list:
         if not isinstance(value, (list, tuple)):
             raise fields.UsageError(f'{field.name}={value!r}: expected a list.')
-        return tuple(_convert_item(field.name, kind, item) for item in value)
-    return _convert_item(field.name, kind, value)
+        return tuple(_convert_item(field, kind, item) for item in value)
+    return _convert_item(field, kind, value)
 
 
-def _convert_item(name: str, kind: type, value: Any) -> Any:
+def _convert_item(field: Any, kind: type, value: Any) -> Any:
     if kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
     value = value.item() if hasattr(value, 'item') and not getattr(value, 'shape', ()) else value
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise fields.UsageError(f'{name}={value!r}: expected {_TYPE_NAMES[kind]}.')
+        raise fields.UsageError(
+            f'{field.name}={value!r}: expected {_TYPE_NAMES[kind]}. {_describe(field)}'
+        )
     return value
+
+
+def _describe(field: Any) -> str:
+    choices = [repr(choice) for choice in field.metadata.get('choices', ()) if choice]
+    return f'Choose from {", ".join(choices)}.' if choices else field.metadata['help']

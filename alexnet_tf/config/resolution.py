@@ -13,6 +13,7 @@ from alexnet_tf.config import fields, schema, serialization, validation
 
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
+_OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may meet its records
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 IMPORTED = (
     '--run_dir={0} holds imported weights, which no training can resume from. Give '
@@ -25,7 +26,7 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
     `data_dir` and a `run_dir` of its name, unless they were given. With `import`, the recipe is
-    that of the weights.
+    that of the weights. With a run to evaluate, export or show, its `data_dir`.
 
     Args:
         settings: Settings by flag name.
@@ -38,7 +39,7 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
         return _read_run(settings) | settings | {'resume': False}
     if settings.get('mode') == 'import':
         return {'recipe': schema.ANY_RECIPE} | settings
-    return _name_directories(settings) | settings
+    return _name_directories(settings) | _find_records(settings) | settings
 
 
 def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +54,18 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     if settings.get('mode', stored.get('mode')) != 'all':  # as --export_also of what follows
         stored = {name: stored[name] for name in stored.keys() - validation.EXCLUSIVE}
     return stored | {'run_dir': str(directory)}
+
+
+def _find_records(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Finds the records of the run in question, where it names any."""
+    run_dir, *_ = settings.get('ensemble') or [settings.get('run_dir', schema.Config.run_dir)]
+    directory = pathlib.Path(run_dir)
+    if settings.get('mode') not in _OF_A_RUN or 'data_dir' in settings:
+        return {}
+    if not (directory / serialization.CONFIG_FILE).is_file():
+        return {}
+    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
+    return {'data_dir': stored['data_dir']} if 'data_dir' in stored else {}
 
 
 def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:

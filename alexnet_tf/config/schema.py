@@ -509,7 +509,7 @@ class Evaluation(fields.Section):
     modes: ClassVar = _SCORE
 
     split: str = fields.setting(
-        'validation', 'Split:', choices=_SPLITS, modes=(*_SCORE, 'retrieve', 'benchmark')
+        'validation', 'Split:', choices=(*_SPLITS, 'all'), modes=(*_SCORE, 'retrieve', 'benchmark')
     )
     views: tuple[str, ...] = fields.setting(
         (),

@@ -54,6 +54,13 @@ def _check_required(config) -> Iterator[str]:
             f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
             f'{data.record_encoding} holds none. Leave them out.'
         )
+    for name in ('train_split', 'validation_split'):
+        split = getattr(data, name)
+        if split and not data.dataset and not data.data_dir.startswith('tfds:'):
+            yield (
+                f'--{name}={split} is a split of --dataset, which is not given. Of a folder, '
+                '--validation_fraction is held out.'
+            )
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
             yield '--source=tfds needs --dataset=NAME.'
@@ -169,7 +176,7 @@ def _check_ensemble(config) -> Iterator[str]:
         )
     if weights and search:
         yield '--search_weights finds what --ensemble_weights gives. Leave one of the two out.'
-    if search == config.evaluation.split:
+    if search and config.evaluation.split in (search, 'all'):
         yield (
             f'--search_weights={search}: expected another split than --split, or the errors would '
             'look smaller than they are.'

@@ -147,7 +147,7 @@ def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> 
     if source.suffix not in readers.SUFFIXES:
         raise fields.UsageError(
             f'{argument}={source}: expected a run directory or a file that ends in '
-            f'{", ".join(readers.SUFFIXES)}.'
+            f'{", ".join(readers.SUFFIXES)}. No weights come with this package.'
         )
     return source
 

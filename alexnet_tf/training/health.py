@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import keras
 import numpy as np
 
-from alexnet_tf.models import topology
+from alexnet_tf.models import recipes, topology
 from alexnet_tf.models.layers import on_device
 
 _GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before a network must be above chance level
@@ -129,6 +129,22 @@ def describe_chance_level(
     if steps_in_all < _GRACE_STEPS:
         return f'{warning}. The whole run has only {steps_in_all:,.0f} steps. {_FEW_STEPS_ADVICE}'
     return f'{warning}. Check the labels, or try another --learning_rate.'
+
+
+def describe_late_drops(recipe: recipes.Recipe) -> str:
+    """Returns the warning that the learning rate never falls; '' if it does.
+
+    >>> describe_late_drops(recipes.SOURCE2012)
+    ''
+    """
+    drops, epochs = recipe.drop_epochs, recipe.epochs
+    if recipe.schedule != 'list' or not 1 < epochs <= min(drops, default=0):
+        return ''
+    return (
+        f'the learning rate stays {recipe.learning_rate:g} to the end: --drop_epochs='
+        f'{",".join(map(str, drops))} are none of {epochs} epochs. Give others, or '
+        '--schedule=cosine.'
+    )
 
 
 def precision_warning(precision: str) -> str:

@@ -22,6 +22,7 @@ MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantin
 LEAKS, CONFLICTS = 'leaks.csv', 'conflicts.csv'
 PREPARATION = 'preparation.json'
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
+ALL = 'all'  # the images of all splits, where a split is counted and listed
 _PREPARE_AGAIN = 'Delete the directory and prepare again.'
 
 
@@ -135,16 +136,19 @@ class Manifest:
         return [shard for shards in self.splits.values() for shard in shards]
 
     def count_examples(self, split: str) -> int:
-        """Counts the records of a split."""
-        return sum(shard.records for shard in self.splits[split])
+        """Counts the records of a split, or of all."""
+        return sum(shard.records for shard in self._get_shards(split))
 
     def list_shards(self, split: str) -> list[tuple[str, int]]:
-        """Lists (path, number of records) of each shard of a split that is not empty."""
+        """Lists (path, number of records) of each shard of a split, or of all, but empty ones."""
         return [
             (str(self.directory / shard.file), shard.records)
-            for shard in self.splits[split]
+            for shard in self._get_shards(split)
             if shard.records
         ]
+
+    def _get_shards(self, split: str) -> Sequence[Shard]:
+        return self.all_shards if split == ALL else self.splits[split]
 
     def to_json(self) -> str:
         """Serializes the manifest, without its directory."""

@@ -34,6 +34,7 @@ def run(config: schema.Config) -> None:
 def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Evaluates the run in `--run_dir`. What cannot be written is shown all the same."""
     evaluator, split = scoring.RunEvaluator(config, manifest), config.evaluation.split
+    _tell_of_part(manifest, split, config.run_dir)
     rows, problems = [], []
     for views in selection.select_views(config):
         row, analysis = evaluator.evaluate(split, views)
@@ -47,6 +48,12 @@ def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     for error in problems:
         reason = f'these results were not kept: {error.strerror}'
         raise OSError(error.errno, reason, error.filename) from error
+
+
+def _tell_of_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
+    data = run_directory.read_data(pathlib.Path(run_dir))
+    if part := selection.describe_part(manifest, split, data):
+        print(f'evaluate: {part}')
 
 
 def _evaluate_ensemble(
@@ -65,6 +72,7 @@ def _evaluate_ensemble(
         scoring.RunEvaluator(dataclasses.replace(config, run_dir=run_dir), manifest)
         for run_dir in options.ensemble
     ]
+    _tell_of_part(manifest, options.split, options.ensemble[0])
     for views in selection.select_views(config):
         pairs = [evaluator.predict_and_record(options.split, views) for evaluator in evaluators]
         rows += [row for _, row in pairs]

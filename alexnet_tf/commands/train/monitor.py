@@ -67,6 +67,8 @@ class Monitor:
         devices = network.devices or [placement.get_default_device()]
         if placement.is_emulated(network.precision, devices):
             self.log(f'train: warning: {health.precision_warning(network.precision)}')
+        if warning := health.describe_late_drops(self._recipe):
+            self.log(f'train: warning: {warning}')
         where = ', '.join(devices)
         if replicas.number > 1:
             where = f'{replicas.number} replicas of {replicas.workers} workers'

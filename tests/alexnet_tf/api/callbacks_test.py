@@ -63,11 +63,19 @@ def test_it_is_the_schedule_of_the_command_line(seed):
     assert rates == [rate for rate in expected if rate is not None]
 
 
-def test_an_accuracy_improves_when_it_grows():
-    accuracies = [0.1, 0.2, 0.3, 0.3, 0.4]
-    plateau = callbacks.PlateauSchedule(patience=1)
-    rates = fit(compile_model(), plateau, accuracies, name='val_accuracy')
+@pytest.mark.parametrize(
+    ('monitor', 'mode'), [('val_accuracy', 'auto'), ('val_auc', 'auto'), ('val_recall', 'max')]
+)
+def test_an_accuracy_improves_when_it_grows(monitor, mode):
+    values = [0.1, 0.2, 0.3, 0.3, 0.4]
+    plateau = callbacks.PlateauSchedule(patience=1, monitor=monitor, mode=mode)
+    rates = fit(compile_model(), plateau, values, name=monitor)
     assert rates == pytest.approx([1e-2] * 4 + [1e-3])
+
+
+def test_a_mode_is_one_of_keras():
+    with pytest.raises(ValueError, match="mode='larger': expected 'auto', 'min' or 'max'"):
+        callbacks.PlateauSchedule(mode='larger')
 
 
 @pytest.mark.parametrize('is_another_process', [False, True])

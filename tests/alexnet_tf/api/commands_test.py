@@ -1,14 +1,16 @@
 """`prepare` and `train`: the commands as functions, with settings named as the flags."""
 
+import json
 import os
 import pathlib
+import shutil
 import signal
 
 import numpy as np
 import pytest
 
+from alexnet_tf.api import classifier, errors, settings
 from alexnet_tf.api import commands as api_commands
-from alexnet_tf.api import errors, settings
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import training_data
 
@@ -59,6 +61,10 @@ def test_without_records_or_run_there_is_nothing_to_train(records, run_dir):
         ({'batchsize': 3}, r'train\(\) has no setting batchsize. Did you mean batch_size'),
         ({'inputs': ['a']}, r'train\(\) does not use the setting inputs\. `python -m'),
         ({'callbacks': []}, r'train\(\) does not take callbacks, but Keras .*\.fit\(callbacks='),
+        ({'class_weight': {0: 2.0}}, 'no setting class_weight. Here it is class_weights'),
+        ({'class_weights': {0: 2.0}}, 'expected a string. Weights of the loss by class'),
+        ({'schedule': 1}, "schedule=1: expected a string. Choose from 'plateau', 'list'"),
+        ({'validation_split': 0.1}, r'Here it is prepare\(validation_fraction=...\)'),
         ({'loss': 'mse'}, r'train\(\) does not take loss, but Keras .*\.compile\(loss='),
         ({'recipe': recipes.PAPER.replace(name='mine')}, "recipe='mine': expected one of paper"),
         ({'layer_rates': ['conv9=.1']}, '^layer_rates=conv9=.1: .* with a layer from conv1'),
@@ -82,6 +88,22 @@ def test_settings_that_cannot_be_used_are_named(records, tmp_path, settings, mes
 def test_values_of_numpy_and_none_are_settings(records, tiny, run_dir):
     settings = tiny | {'epochs': np.int64(2), 'learning_rate': np.float64(0.001), 'momentum': None}
     assert 'step 4' in repr(api_commands.train(records, run_dir, **settings))
+
+
+@pytest.mark.parametrize(
+    ('given', 'stored', 'loaded'),
+    [(None, 'newest', 'newest'), ('best', 'newest', 'best'), (None, 'best', 'best')],
+)
+def test_the_network_is_of_the_checkpoint_that_was_given_or_chosen(
+    records, run_dir, tiny, tmp_path, monkeypatch, given, stored, loaded
+):
+    run, seen = shutil.copytree(run_dir, tmp_path / 'run'), []
+    config = json.loads((run / 'config.json').read_text())
+    (run / 'config.json').write_text(json.dumps(config | {'checkpoint': stored}))
+    monkeypatch.setattr(api_commands.train_command, 'run', lambda _: None)
+    monkeypatch.setattr(classifier, 'load_run', lambda *args: seen.append(args))
+    api_commands.train(records, run, **tiny, checkpoint=given)
+    assert seen == [(str(run), loaded)]
 
 
 def test_a_recipe_stands_for_its_name_and_its_changes(records, tiny, run_dir):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import alexnet_tf
 from alexnet_tf.models import alexnet, recipes
-from alexnet_tf.training import optimizer, schedule, steps
+from alexnet_tf.training import distribution, optimizer, schedule, steps
 
 RECIPE = recipes.Recipe.from_name('source2012').replace(
     crop_size=67, dropout=0.0, initial_sd=0.05, initial_sd_middle=0.1, initial_sd_hidden=0.1
@@ -86,6 +86,14 @@ def test_twenty_steps_of_fit_give_the_weights_of_twenty_training_steps(own, devi
     placed = [variable.value.device for variable in model.trainable_variables]
     assert [velocity.value.device for velocity in sgd.velocities] == placed
     assert len(set(placed)) == max(len(devices), 1)
+
+
+def test_two_replicas_of_tensorflows_strategy_train_the_same(own):
+    with distribution.create_replicas('mirrored', ['/CPU:0', '/CPU:1']).scope():
+        model = compile_model()
+    for epoch in range(2):
+        fit(model, epoch)
+    check_close(model, own)
 
 
 def test_a_saved_model_resumes_with_its_velocities_and_settings(own, tmp_path):

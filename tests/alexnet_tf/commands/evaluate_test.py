@@ -75,6 +75,23 @@ def test_a_split_and_views_can_be_chosen(command, data, trained, capsys):
     assert '--split=test: ' in capsys.readouterr().err
 
 
+def test_of_other_images_all_are_evaluated_on_demand(
+    command, trained, folder, tmp_path, capsys, monkeypatch
+):
+    """A folder that training never saw; without --split=all a part of it, which is said."""
+    flags = (f'--data_dir={folder}', f'--run_dir={trained}', '--views=1')
+    monkeypatch.chdir(tmp_path)  # where the index is written
+    images = len(list(folder.rglob('*.*')))
+    assert command('evaluate', *flags) == 0
+    assert f' of {images} images in ' in capsys.readouterr().out
+    assert command('evaluate', *flags, '--split=all') == 0
+    assert '--split=all' not in capsys.readouterr().out
+    with open(trained / 'results.csv') as file:
+        part, whole = list(csv.DictReader(file))[-2:]
+    assert int(part['examples']) < int(whole['examples']) == images
+    assert (trained / 'errors' / 'all-1-by_class.csv').is_file()
+
+
 def test_records_with_other_classes_are_refused(command, trained, folder, tmp_path, capsys):
     (folder / 'dog').rename(folder / 'wolf')
     data_dir = f'--data_dir={tmp_path / "records"}'

@@ -83,6 +83,16 @@ def test_without_a_source_or_in_other_modes_nothing_is_named(here):
     assert resolve(mode='evaluate', source_dir='photos').run_dir == 'runs/default'
 
 
+@pytest.mark.parametrize('mode', ['evaluate', 'export', 'report', 'plot'])
+def test_a_run_is_evaluated_and_shown_on_its_own_records(here, mode):
+    write_run(here / 'run', mode='train', data_dir='mine')
+    assert resolve(mode=mode, run_dir='run').data.data_dir == 'mine'
+    assert resolve(mode=mode, run_dir='run', data_dir='other').data.data_dir == 'other'
+    assert resolve(mode=mode, run_dir='none').data.data_dir == schema.Data.data_dir
+    assert resolve(mode='evaluate', ensemble=('run', 'none')).data.data_dir == 'mine'
+    assert resolve(mode='train', run_dir='run').data.data_dir == schema.Data.data_dir
+
+
 def test_a_run_resumes_with_its_own_settings(here):
     settings = {'mode': 'train', 'width': 0.25, 'data_dir': 'mine', 'seed': 7, 'epochs': 9}
     write_run(here / 'run', **settings, run_dir='/where/it/was')

@@ -16,6 +16,16 @@ from alexnet_tf.config import fields, serialization
         ({'mode': 'report', 'compare_runs': ('a',)}, '--compare_runs needs --paper_tables'),
         ({'mode': 'prepare', 'source': 'folder'}, '--source=folder needs --source_dir'),
         ({'mode': 'prepare', 'source': 'tfds'}, '--source=tfds needs --dataset'),
+        ({'validation_split': '.1'}, '--validation_split=.1 is a split of --dataset, which is not'),
+        (
+            {
+                'mode': 'evaluate',
+                'search_weights': 'validation',
+                'split': 'all',
+                'ensemble': ('a',),
+            },
+            'another split',
+        ),
         ({'mode': 'predict'}, '--mode=predict needs --inputs'),
         (
             {'mode': 'predict', 'inputs': ('a',), 'views': ('1', '10')},

@@ -77,6 +77,23 @@ def test_the_warning_names_the_cure(changes, cure):
     assert cure in describe(**changes)
 
 
+@pytest.mark.parametrize(
+    ('changes', 'warns'),
+    [
+        ({}, False),
+        ({'epochs': 20}, True),
+        ({'epochs': 23}, True),
+        ({'epochs': 24}, False),
+        ({'epochs': 1}, False),
+        ({'epochs': 20, 'drop_epochs': ()}, False),
+        ({'epochs': 20, 'schedule': 'cosine'}, False),
+    ],
+)
+def test_a_learning_rate_that_never_falls_is_named(changes, warns):
+    warning = health.describe_late_drops(recipes.SOURCE2012.replace(**changes))
+    assert ('stays 0.01 to the end: --drop_epochs=23,51,78' in warning) == warns
+
+
 def test_late_input_gives_one_warning_that_names_what_to_do():
     warnings, was_logged = [], threading.Event()
 
