@@ -17,7 +17,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.export import formats
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.runs import build, description, image_index, loading, predictor, run_directory
+from alexnet_tf.runs import build, description, image_index, loading, predictor
 from input_pipeline import errors, files
 
 _BATCH_SIZE = 128  # as --eval_batch_size
@@ -186,7 +186,7 @@ class Classifier:
                 `Classifier` and labels integers. The images of `image_dataset_from_directory` are
                 cropped already, so that their errors differ a little from those on records of the
                 same files.
-            split: Split of the records: 'train', 'validation' or 'test'.
+            split: Split of the records: 'train', 'validation', 'test' or 'all'.
             views: Views of each image whose probabilities are averaged: 1, 2, 9 or 10.
             batch_size: Views in a forward pass.
 
@@ -270,11 +270,8 @@ class Classifier:
         """
         for name in {'run_dir', 'checkpoint'} & settings.keys():
             raise fields.UsageError(f'{name}: give it to load_run; export writes this classifier.')
-        trained = run_directory.read_config(self._run.directory)
-        merged = {
+        merged = settings | {
             'run_dir': str(self._run.directory),
-            'data_dir': trained.data.data_dir,
-            **settings,
             'export_dir': os.fspath(directory),
         }
         config = settings_lib.build_config('export', merged, name='export')

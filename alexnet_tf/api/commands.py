@@ -109,8 +109,7 @@ def train(
     config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)
     trained = run_directory.read_config(pathlib.Path(config.run_dir))  # with what it has chosen
-    chooser = config if 'checkpoint' in config.given else trained
-    return classifier.load_run(config.run_dir, chooser.evaluation.checkpoint)
+    return classifier.load_run(config.run_dir, trained.evaluation.checkpoint)
 
 
 @settings_lib.name_arguments()

@@ -11,7 +11,7 @@ import tensorflow as tf
 from alexnet_tf.config import fields
 from input_pipeline import errors, files, python_functions
 from input_pipeline.batches import preprocessing
-from input_pipeline.images import decoding, headers, jpeg
+from input_pipeline.images import decoding, foreign_formats, headers, jpeg
 from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.sources import listing
 
@@ -101,9 +101,10 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
     """
     # Headers in Python, as in `prepare`: in the graph they cost more than decoding the image.
     encoded = tf.io.read_file(path)
-    dtypes = [tf.int32, tf.string, tf.string]
+    dtypes = [tf.int32, tf.string, tf.string, tf.string]
     inspected = python_functions.call(_inspect, [encoded], dtypes)
-    *metadata, problem = (tf.ensure_shape(value, []) for value in inspected)
+    *metadata, converted, problem = (tf.ensure_shape(value, []) for value in inspected)
+    encoded = tf.where(converted == '', encoded, converted)
 
     @tf.autograph.experimental.do_not_convert
     def decode(encoded, *metadata):
@@ -126,14 +127,16 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
         return tf.ensure_shape(image, black.shape)
 
 
-def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes]:
-    """Returns the metadata of a JPEG, and why an image must not be decoded, if so."""
+def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes, bytes]:
+    """Returns the metadata of a JPEG, a PNG in place of a HEIC, and why it must not be decoded."""
     try:
-        headers.check(encoded)
+        headers.check_bytes(encoded)
+        name, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
+        headers.check(decodable)
     except (tf.errors.OpError, ValueError) as error:
-        return np.int32(1), b'', errors.describe(error).encode()
+        return np.int32(1), b'', b'', errors.describe(error).encode()
     orientation, profile = jpeg.read_metadata(encoded)
-    return np.int32(orientation), profile, b''
+    return np.int32(orientation), profile, decodable if name else b'', b''
 
 
 def _flatten(images: Any, rendering: rendering_lib.Rendering) -> Iterator[Image]:

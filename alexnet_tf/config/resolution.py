@@ -3,6 +3,7 @@
 Both are settled here, once; the config of a command says what holds, not where it came from.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -10,10 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexnet_tf.config import fields, schema, serialization, validation
+from input_pipeline import errors
 
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
 _OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may meet its records
+# What a run has of its records, and of their index where they are images that are not prepared.
+_RECORDS = ('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'statistics')
+_RECORDS += ('validation_fraction', 'shard_examples')
+_RECORDS += ('exif_orientation', 'colour_profiles', 'background')
+_MANIFEST = 'manifest.json'  # of records
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 IMPORTED = (
     '--run_dir={0} holds imported weights, which no training can resume from. Give '
@@ -26,13 +33,14 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
     `data_dir` and a `run_dir` of its name, unless they were given. With `import`, the recipe is
-    that of the weights. With a run to evaluate, export or show, its `data_dir`.
+    that of the weights. With a run to evaluate, export or show, its records.
 
     Args:
         settings: Settings by flag name.
 
     Raises:
-        UsageError: `resume` with a mode that does not train one run, or of imported weights.
+        UsageError: `resume` with a mode that does not train one run, or of imported weights; or
+            `source_dir` alone with a run.
         DataError: `resume` without a run in `run_dir`.
     """
     if settings.get('resume'):
@@ -53,19 +61,27 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
         raise fields.UsageError(IMPORTED.format(directory))
     if settings.get('mode', stored.get('mode')) != 'all':  # as --export_also of what follows
         stored = {name: stored[name] for name in stored.keys() - validation.EXCLUSIVE}
+    # What is prepared needs its source no more, which may be gone, or have changed.
+    if os.path.isfile(os.path.join(stored.get('data_dir', ''), _MANIFEST)):
+        stored = {name: stored[name] for name in stored.keys() - {'source', 'source_dir'}}
     return stored | {'run_dir': str(directory)}
 
 
-def _find_records(settings: Mapping[str, Any]) -> dict[str, str]:
+def _find_records(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Finds the records of the run in question, where it names any."""
+    mode = settings.get('mode')
+    if mode not in _OF_A_RUN or 'data_dir' in settings:
+        return {}
+    if settings.get('source_dir'):
+        raise fields.UsageError(
+            f'--source_dir belongs to --mode=prepare, train and all. --mode={mode} reads records '
+            'or a folder of images: give it as --data_dir.'
+        )
     run_dir, *_ = settings.get('ensemble') or [settings.get('run_dir', schema.Config.run_dir)]
-    directory = pathlib.Path(run_dir)
-    if settings.get('mode') not in _OF_A_RUN or 'data_dir' in settings:
-        return {}
-    if not (directory / serialization.CONFIG_FILE).is_file():
-        return {}
-    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
-    return {'data_dir': stored['data_dir']} if 'data_dir' in stored else {}
+    with contextlib.suppress(errors.DataError):  # the command says so, if it reads the run
+        stored = serialization.read_object(pathlib.Path(run_dir), serialization.CONFIG_FILE)
+        return {name: stored[name] for name in _RECORDS if name in stored}
+    return {}
 
 
 def _name_directories(settings: Mapping[str, Any]) -> dict[str, str]:

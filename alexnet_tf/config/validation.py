@@ -7,7 +7,7 @@ from alexnet_tf.config import fields
 
 # Given in another mode than the ones that read them, these would be silently without effect.
 EXCLUSIVE = ('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble')
-EXCLUSIVE += ('features',)
+EXCLUSIVE += ('features', 'inputs')
 EXCLUSIVE += ('search_weights', 'export_also', 'grid', 'weights', 'class_names', 'mean_image')
 
 
@@ -56,7 +56,8 @@ def _check_required(config) -> Iterator[str]:
         )
     for name in ('train_split', 'validation_split'):
         split = getattr(data, name)
-        if split and not data.dataset and not data.data_dir.startswith('tfds:'):
+        is_given = split and name in config.given  # older versions kept it, without effect
+        if is_given and not data.dataset and not data.data_dir.startswith('tfds:'):
             yield (
                 f'--{name}={split} is a split of --dataset, which is not given. Of a folder, '
                 '--validation_fraction is held out.'
@@ -66,6 +67,8 @@ def _check_required(config) -> Iterator[str]:
             yield '--source=tfds needs --dataset=NAME.'
         if data.source not in ('auto', 'sample', 'tfds') and not data.source_dir:
             yield f'--source={data.source} needs --source_dir.'
+    if config.evaluation.split == 'all' and mode != 'evaluate':
+        yield f'--split=all belongs to --mode=evaluate, not to {mode}.'
     if mode == 'import' and not config.weights.weights:
         yield '--mode=import needs --weights=FILE.'
     if mode != 'import' and config.network.recipe == 'auto':

@@ -144,10 +144,14 @@ def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> 
     if source.is_dir():
         path = run_directory.find_checkpoint(source, which_checkpoint, argument)
         return path / checkpoint.VARIABLES_FILE
+    if not source.exists() and source.suffix not in readers.SUFFIXES:
+        raise fields.UsageError(
+            f'{argument}={source}: no such run directory or file. No weights come with the package.'
+        )
     if source.suffix not in readers.SUFFIXES:
         raise fields.UsageError(
             f'{argument}={source}: expected a run directory or a file that ends in '
-            f'{", ".join(readers.SUFFIXES)}. No weights come with this package.'
+            f'{", ".join(readers.SUFFIXES)}.'
         )
     return source
 

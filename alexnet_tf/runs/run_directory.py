@@ -90,11 +90,19 @@ def check_same_classes(directory: pathlib.Path, manifest: manifests.Manifest) ->
     Raises:
         DataError: They have not, or the directory holds no run.
     """
-    if manifest.classes != read_classes(directory):
+    known = read_classes(directory)
+    if manifest.classes != known:
+        differences = [
+            f'{kind}: {errors.join_some(names)}'
+            for kind, names in (
+                ('missing', [name for name in known if name not in manifest.classes]),
+                ('unknown', [name for name in manifest.classes if name not in known]),
+            )
+            if names
+        ]
         raise errors.DataError(
             f'{manifest.directory} has other classes than the network in {directory} was trained '
-            'on. Name the records of its training, or records with the same classes in the same '
-            'order.'
+            f'on ({"; ".join(differences) or "in another order"}). Name images of the same classes.'
         )
     check_same_size(directory, manifest)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from alexnet_tf.models import recipes, topology
 from alexnet_tf.models.layers import on_device
+from alexnet_tf.training import schedule
 
 _GRACE_EPOCHS, _GRACE_STEPS = 3, 2000  # before a network must be above chance level
 _CHANCE_SHARE = 0.97  # of the loss at chance level that counts as chance level
@@ -132,7 +133,7 @@ def describe_chance_level(
 
 
 def describe_late_drops(recipe: recipes.Recipe) -> str:
-    """Returns the warning that the learning rate never falls; '' if it does.
+    """Returns the warning that the learning rate never falls, though it was to; or ''.
 
     >>> describe_late_drops(recipes.SOURCE2012)
     ''
@@ -141,9 +142,9 @@ def describe_late_drops(recipe: recipes.Recipe) -> str:
     if recipe.schedule != 'list' or not 1 < epochs <= min(drops, default=0):
         return ''
     return (
-        f'the learning rate stays {recipe.learning_rate:g} to the end: --drop_epochs='
-        f'{",".join(map(str, drops))} are none of {epochs} epochs. Give others, or '
-        '--schedule=cosine.'
+        f'the learning rate stays {schedule.scale_learning_rate(recipe):g} to the end: '
+        f'--drop_epochs={",".join(map(str, drops))}, and no epoch comes after {epochs}. Give '
+        'others, or --schedule=cosine, and another --run_dir.'
     )
 
 

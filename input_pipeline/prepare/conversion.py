@@ -64,7 +64,8 @@ def load_if_current(
     if difference := _find_difference(manifest, source, settings):
         raise errors.DataError(
             f'{data_dir} holds another data set: it differs in its {difference} from what '
-            f'{source.description} gives. Name another --data_dir, or delete this one.'
+            f'{source.description} gives. Name another --data_dir and, to train, another '
+            '--run_dir; or delete this one.'
         )
     total = sum(map(len, source.splits.values()))
     if manifest.quarantined > max_bad_fraction * total or (fail_on_leak and manifest.leaked):

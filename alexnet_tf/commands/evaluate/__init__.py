@@ -17,6 +17,8 @@ def run(config: schema.Config) -> None:
     Raises:
         OSError: The results, which were printed, could not be written.
     """
+    for run_dir in config.evaluation.ensemble or [config.run_dir]:
+        run_directory.read_data(pathlib.Path(run_dir))  # a wrong name, before its records
     manifest, split = image_index.load_manifest(config), config.evaluation.split
     selection.check_split(manifest, split, '--split')
     if config.evaluation.ensemble:
@@ -34,7 +36,7 @@ def run(config: schema.Config) -> None:
 def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Evaluates the run in `--run_dir`. What cannot be written is shown all the same."""
     evaluator, split = scoring.RunEvaluator(config, manifest), config.evaluation.split
-    _tell_of_part(manifest, split, config.run_dir)
+    _print_part(manifest, split, config.run_dir)
     rows, problems = [], []
     for views in selection.select_views(config):
         row, analysis = evaluator.evaluate(split, views)
@@ -50,10 +52,18 @@ def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         raise OSError(error.errno, reason, error.filename) from error
 
 
-def _tell_of_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
-    data = run_directory.read_data(pathlib.Path(run_dir))
-    if part := selection.describe_part(manifest, split, data):
-        print(f'evaluate: {part}')
+def _print_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
+    """Prints that other images than those of the training are evaluated in part, or these whole."""
+    is_own = run_directory.read_data(pathlib.Path(run_dir))['manifest_sha256'] == manifest.sha256
+    examples, total = manifest.count_examples(split), manifest.count_examples(manifests.ALL)
+    if is_own and split == manifests.ALL and manifest.splits.get(manifests.TRAIN):
+        learnt = manifest.count_examples(manifests.TRAIN)
+        print(f'evaluate: {learnt:,} of these {total:,} images are those of its training')
+    elif not is_own and examples < total:
+        print(
+            f'evaluate: {examples:,} of {total:,} images in {manifest.directory}, its {split} '
+            f'split. If training had none of them, --split={manifests.ALL} evaluates all.'
+        )
 
 
 def _evaluate_ensemble(
@@ -72,7 +82,7 @@ def _evaluate_ensemble(
         scoring.RunEvaluator(dataclasses.replace(config, run_dir=run_dir), manifest)
         for run_dir in options.ensemble
     ]
-    _tell_of_part(manifest, options.split, options.ensemble[0])
+    _print_part(manifest, options.split, options.ensemble[0])
     for views in selection.select_views(config):
         pairs = [evaluator.predict_and_record(options.split, views) for evaluator in evaluators]
         rows += [row for _, row in pairs]

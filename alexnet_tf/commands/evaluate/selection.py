@@ -1,7 +1,6 @@
 """What a command evaluates: which split, how many views of an image, which ensemble weights."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import outputs
@@ -26,25 +25,8 @@ def check_split(manifest: manifests.Manifest, split: str, flag: str) -> None:
     Raises:
         UsageError: They do not; the message names `flag`.
     """
-    if split not in (*manifest.splits, manifests.ALL):
+    if split not in manifest.splits and split != manifests.ALL:
         raise fields.UsageError(
             f'{flag}={split}: the records in {manifest.directory} have no such split. Choose from '
-            f'{", ".join((*manifest.splits, manifests.ALL))}.'
+            f'{", ".join(manifest.splits)}.'
         )
-
-
-def describe_part(manifest: manifests.Manifest, split: str, data: Mapping[str, Any]) -> str:
-    """Says that a split is a part of images that a run was not trained on; '' if it is not.
-
-    Args:
-        manifest: Of the records.
-        split: That is evaluated.
-        data: What the run keeps about its training records.
-    """
-    examples, total = manifest.count_examples(split), manifest.count_examples(manifests.ALL)
-    if examples == total or data['manifest_sha256'] == manifest.sha256:
-        return ''
-    return (
-        f'{examples:,} of {total:,} images in {manifest.directory}, its {split} split. Training '
-        f'had other records; --split={manifests.ALL} evaluates all.'
-    )

@@ -1,5 +1,7 @@
 """Figures of images: predictions, neighbours, activations, gradients."""
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +13,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, run_plots
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import image_index, loading, predictor
+from alexnet_tf.runs import image_index, loading, predictor, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests
@@ -68,6 +70,7 @@ def _read_inputs(
 
 def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
     """Plots images and their nearest training images by the last hidden layer (figure 4, right)."""
+    run_directory.read_data(pathlib.Path(config.run_dir))  # a wrong name, before its records
     manifest, database = image_index.load_manifest(config), config.retrieve.database
     selection.check_split(manifest, database, '--database')
     if database == validation.SPLIT and not config.predict.inputs:

@@ -43,6 +43,10 @@ def run(config: schema.Config) -> None:
     print(_summarise(config, epochs, rows, analysis))
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
+        page = directory / 'report.html'
+        if page.is_file() and documents.shows_errors(page.read_text()):
+            print(f'report: kept {page}, which has one. Delete it to write one without.')
+            return
     steps = []
     if analysis.errors:
         steps = next_steps.collect(findings.gather(config, analysis, epochs))

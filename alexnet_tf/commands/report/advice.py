@@ -55,8 +55,9 @@ def _advise(share: float) -> str:
     """Says what helps, by the training error as a share of that of held-out images."""
     if share >= _UNFINISHED:
         return (
-            'It has not finished learning: more minutes (--minutes) should help most, then a wider '
-            'network (--width); more images of the same kind should help less.'
+            'It has not finished learning: more minutes (--minutes, with another --run_dir) should '
+            'help most, then a wider network (--width); more images of the same kind should help '
+            'less.'
         )
     if share <= _MEMORISED:
         return (

@@ -20,6 +20,7 @@ from alexnet_tf.runs import loading, run_directory
 _Epochs = Sequence[Mapping[str, str]]  # rows of summary.csv
 _MAX_ROWS = 20  # of a table
 _MAX_PLOTTED_CLASSES = 1000  # a pixel each in the confusion matrix
+_CONFUSED = 'Confused classes'  # a heading that needs errors
 _EPOCH_COLUMNS = (
     *('epoch', 'learning_rate', 'train_loss', 'train_top1_error'),
     *('validation_loss', 'validation_top1_error', 'images_per_sec'),
@@ -42,9 +43,10 @@ def build_card(
     """
     flag = '' if checkpoint == 'newest' else f' --checkpoint={checkpoint}'
     trained = analysis.trained
+    config = run_directory.read_config(directory)
     # What `--minutes` chose, without the clock, which would choose again.
-    here = {'run_dir': str(directory), 'minutes': 0.0}
-    config = serialization.replace(run_directory.read_config(directory), here)
+    again = '' if config.mode == 'import' else '-again'
+    config = serialization.replace(config, {'run_dir': f'{directory}{again}', 'minutes': 0.0})
     data = run_directory.read_data(directory)
     return model_card.ModelCard(
         name=directory.resolve().name,
@@ -63,6 +65,11 @@ def build_card(
         },
         environment=json.loads((directory / run_directory.ENVIRONMENT_FILE).read_text()),
     )
+
+
+def shows_errors(page: str) -> bool:
+    """Returns whether a page has an analysis of errors, for which the records were there."""
+    return html.heading(_CONFUSED) in page
 
 
 def _describe_network(trained: loading.TrainedRun) -> str:
@@ -186,7 +193,7 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
         note = f'Above each image its class, whose bar is orange; {tables.format_views(views)}.'
         blocks.append(_embed(plots, figure, 'validation images above bars', kind='wide'))
         blocks.append(html.paragraph(note, note=True))
-    blocks.append(html.heading('Confused classes'))
+    blocks.append(html.heading(_CONFUSED))
     if plots and len(names) <= _MAX_PLOTTED_CLASSES:
         figure = plots.plot_confusion(errors.confusion, names)
         blocks.append(_embed(plots, figure, 'confusion matrix'))

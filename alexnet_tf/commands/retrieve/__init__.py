@@ -37,6 +37,7 @@ def run(config: schema.Config) -> None:
         search.import_faiss()  # before anything is computed
     if config.retrieve.retrieve == 'query':
         return _query(config)
+    run_directory.read_data(pathlib.Path(config.run_dir))  # a wrong name, before its records
     manifest = _load_database(config)
     trained = loading.load_run(config, compiled=True)  # the records may be of other classes
     run_directory.check_same_size(trained.directory, manifest)

@@ -90,20 +90,17 @@ def test_values_of_numpy_and_none_are_settings(records, tiny, run_dir):
     assert 'step 4' in repr(api_commands.train(records, run_dir, **settings))
 
 
-@pytest.mark.parametrize(
-    ('given', 'stored', 'loaded'),
-    [(None, 'newest', 'newest'), ('best', 'newest', 'best'), (None, 'best', 'best')],
-)
-def test_the_network_is_of_the_checkpoint_that_was_given_or_chosen(
-    records, run_dir, tiny, tmp_path, monkeypatch, given, stored, loaded
+@pytest.mark.parametrize('stored', ['newest', 'best'])
+def test_the_network_is_of_the_checkpoint_that_the_run_names(
+    records, run_dir, tiny, tmp_path, monkeypatch, stored
 ):
     run, seen = shutil.copytree(run_dir, tmp_path / 'run'), []
     config = json.loads((run / 'config.json').read_text())
     (run / 'config.json').write_text(json.dumps(config | {'checkpoint': stored}))
     monkeypatch.setattr(api_commands.train_command, 'run', lambda _: None)
     monkeypatch.setattr(classifier, 'load_run', lambda *args: seen.append(args))
-    api_commands.train(records, run, **tiny, checkpoint=given)
-    assert seen == [(str(run), loaded)]
+    api_commands.train(records, run, **tiny)
+    assert seen == [(str(run), stored)]
 
 
 def test_a_recipe_stands_for_its_name_and_its_changes(records, tiny, run_dir):

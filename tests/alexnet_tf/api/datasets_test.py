@@ -17,7 +17,7 @@ from alexnet_tf.models import recipes
 from alexnet_tf.runs import build
 from input_pipeline import python_functions
 from input_pipeline.batches import datasets, preprocessing
-from input_pipeline.images import rendering
+from input_pipeline.images import foreign_formats, headers, rendering
 from input_pipeline.records import converting, manifests
 
 TINY = recipes.PAPER.replace(crop_size=67)
@@ -86,6 +86,18 @@ def test_exif_orientation_is_applied(shared_folder, tmp_path, read_image):
         image.save(tmp_path / 'turned.jpg', exif=exif, quality=95)
     stored, turned = (read_image(tmp_path / f'{name}.jpg') for name in ('stored', 'turned'))
     np.testing.assert_array_equal(turned, stored[::-1, ::-1])
+
+
+def test_a_heic_is_read_as_the_png_that_it_becomes(shared_folder, tmp_path, read_image):
+    pillow_heif = pytest.importorskip('pillow_heif')
+    heic, png = tmp_path / 'a.heic', tmp_path / 'a.png'
+    with PIL.Image.open(shared_folder / 'cat' / '00.jpg') as image:
+        pillow_heif.from_pillow(image).save(heic)
+    png.write_bytes(foreign_formats.convert(heic.read_bytes(), headers.MAX_PIXELS)[1])
+    np.testing.assert_array_equal(read_image(heic), read_image(png))
+    heic.write_bytes(heic.read_bytes()[:200])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r'a\.heic: a damaged HEIC'):
+        read_image(heic)
 
 
 def test_every_iteration_has_another_order_that_the_seed_decides(shared_folder, undecoded):

@@ -84,10 +84,16 @@ def test_of_other_images_all_are_evaluated_on_demand(
     images = len(list(folder.rglob('*.*')))
     assert command('evaluate', *flags) == 0
     assert f' of {images} images in ' in capsys.readouterr().out
+    own = (f'--run_dir={trained}', '--views=1')
     assert command('evaluate', *flags, '--split=all') == 0
-    assert '--split=all' not in capsys.readouterr().out
+    assert command('evaluate', *own) == 0
+    printed = capsys.readouterr().out
+    assert ' images in ' not in printed
+    assert 'its training' not in printed
+    assert command('evaluate', *own, '--split=all') == 0
+    assert f'14 of these {images} images are those of its training' in capsys.readouterr().out
     with open(trained / 'results.csv') as file:
-        part, whole = list(csv.DictReader(file))[-2:]
+        part, whole = list(csv.DictReader(file))[-4:-2]
     assert int(part['examples']) < int(whole['examples']) == images
     assert (trained / 'errors' / 'all-1-by_class.csv').is_file()
 

@@ -63,12 +63,20 @@ def without_plots(monkeypatch):
 
 
 def test_a_damaged_record_is_named_and_the_rest_is_reported(
-    command, report_copy, damaged, without_plots, tmp_path
+    command, report_copy, damaged, without_plots, tmp_path, capsys
 ):
+    """But an earlier report with an analysis, which cannot be made again, is kept."""
     shutil.rmtree(report_copy / 'probabilities')
-    assert command('report', damaged('validation'), f'--run_dir={report_copy}') == 0
-    path = min((tmp_path / 'records').glob('validation-*'))
-    assert f'of {path} is damaged' in (report_copy / 'report.html').read_text()
+    page, flags = report_copy / 'report.html', (damaged('validation'), f'--run_dir={report_copy}')
+    path, before = min((tmp_path / 'records').glob('validation-*')), page.read_text()
+    assert command('report', *flags) == 0
+    printed = capsys.readouterr().out
+    assert f'of {path} is damaged' in printed
+    assert f'report: kept {page}, which has one' in printed
+    assert page.read_text() == before
+    page.unlink()
+    assert command('report', *flags) == 0
+    assert f'of {path} is damaged' in page.read_text()
 
 
 def test_the_summary_has_errors_the_model_and_tensorboard(reported):
@@ -194,6 +202,7 @@ def test_without_records_the_rest_is_reported(
     command, report_copy, without_plots, tmp_path, capsys
 ):
     data_dir = f'--data_dir={tmp_path / "nowhere"}'
+    (report_copy / 'report.html').unlink()
     assert command('report', data_dir, f'--run_dir={report_copy}') == 0
     assert 'report: no error analysis: ' in capsys.readouterr().out
     text = ' '.join(Page((report_copy / 'report.html').read_text()).words)

@@ -80,17 +80,42 @@ def test_from_among_the_images_both_directories_are_beside_them(here, source, mo
 
 def test_without_a_source_or_in_other_modes_nothing_is_named(here):
     assert resolve(mode='train') == schema.Config(mode='train')
-    assert resolve(mode='evaluate', source_dir='photos').run_dir == 'runs/default'
+    assert resolve(mode='export').run_dir == 'runs/default'
 
 
-@pytest.mark.parametrize('mode', ['evaluate', 'export', 'report', 'plot'])
+@pytest.mark.parametrize('mode', ['evaluate', 'export', 'report', 'retrieve', 'plot'])
 def test_a_run_is_evaluated_and_shown_on_its_own_records(here, mode):
+    write_run(here / 'run', mode='train', data_dir='mine', validation_fraction=0.5)
+    settings = {'mode': mode, 'retrieve': 'index'}
+    data = resolve(**settings, run_dir='run').data
+    assert (data.data_dir, data.validation_fraction) == ('mine', 0.5)
+    assert resolve(**settings, run_dir='run', data_dir='other').data == schema.Data('other')
+    assert resolve(**settings, run_dir='none').data == schema.Data()
+
+
+def test_an_ensemble_has_the_records_of_its_first_run_and_other_modes_have_theirs(here):
     write_run(here / 'run', mode='train', data_dir='mine')
-    assert resolve(mode=mode, run_dir='run').data.data_dir == 'mine'
-    assert resolve(mode=mode, run_dir='run', data_dir='other').data.data_dir == 'other'
-    assert resolve(mode=mode, run_dir='none').data.data_dir == schema.Data.data_dir
+    (here / 'damaged').mkdir()
+    (here / 'damaged' / serialization.CONFIG_FILE).write_text('{')
     assert resolve(mode='evaluate', ensemble=('run', 'none')).data.data_dir == 'mine'
-    assert resolve(mode='train', run_dir='run').data.data_dir == schema.Data.data_dir
+    assert resolve(mode='train', run_dir='run').data == schema.Data()
+    assert resolve(mode='plot', run_dir='damaged').data == schema.Data()
+
+
+def test_a_run_is_not_evaluated_on_a_source(here):
+    with pytest.raises(fields.UsageError, match=r'--source_dir belongs to .* give it as --data'):
+        resolve(mode='evaluate', source_dir='photos')
+    assert resolve(mode='evaluate', source_dir='photos', data_dir='mine').data.data_dir == 'mine'
+
+
+def test_a_run_resumes_on_records_whose_source_is_gone(here):
+    stored = {'mode': 'all', 'source': 'folder', 'source_dir': 'photos', 'data_dir': 'mine'}
+    write_run(here / 'run', **stored)
+    assert resolve(run_dir='run', resume=True).data.source_dir == 'photos'
+    (here / 'mine').mkdir()
+    (here / 'mine' / 'manifest.json').touch()
+    assert resolve(run_dir='run', resume=True).data == schema.Data('mine')
+    assert resolve(run_dir='run', resume=True, source_dir='new').data.source_dir == 'new'
 
 
 def test_a_run_resumes_with_its_own_settings(here):

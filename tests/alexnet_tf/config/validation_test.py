@@ -16,7 +16,11 @@ from alexnet_tf.config import fields, serialization
         ({'mode': 'report', 'compare_runs': ('a',)}, '--compare_runs needs --paper_tables'),
         ({'mode': 'prepare', 'source': 'folder'}, '--source=folder needs --source_dir'),
         ({'mode': 'prepare', 'source': 'tfds'}, '--source=tfds needs --dataset'),
-        ({'validation_split': '.1'}, '--validation_split=.1 is a split of --dataset, which is not'),
+        (
+            {'mode': 'experiment', 'minutes': 9.0, 'split': 'all'},
+            '--split=all belongs to --mode=ev',
+        ),
+        ({'mode': 'evaluate', 'inputs': ('a',)}, '--inputs belongs to --mode=predict or retr'),
         (
             {
                 'mode': 'evaluate',
@@ -102,3 +106,11 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
 )
 def test_settings_that_go_together_are_accepted(settings):
     assert serialization.from_settings(settings).mode == settings['mode']
+
+
+def test_a_split_of_a_data_set_is_refused_where_it_is_given_without_one():
+    settings = {'validation_split': '.1'}
+    assert serialization.from_settings(settings).data.validation_split == '.1'  # as stored before
+    assert serialization.from_settings(settings | {'data_dir': 'tfds:mnist'}, settings)
+    with pytest.raises(fields.UsageError, match=r'^--validation_split=\.1 is a split of --dataset'):
+        serialization.from_settings(settings, settings)

@@ -84,7 +84,7 @@ def test_the_warning_names_the_cure(changes, cure):
         ({'epochs': 20}, True),
         ({'epochs': 23}, True),
         ({'epochs': 24}, False),
-        ({'epochs': 1}, False),
+        ({'epochs': 1}, False),  # as flags/smoke.cfg
         ({'epochs': 20, 'drop_epochs': ()}, False),
         ({'epochs': 20, 'schedule': 'cosine'}, False),
     ],
