@@ -20,6 +20,7 @@ def check(config: Any) -> None:
     for find_problems in (
         _check_mode,
         _check_required,
+        _check_splits,
         _check_local_directories,
         _check_training,
         _check_data_service,
@@ -54,21 +55,11 @@ def _check_required(config) -> Iterator[str]:
             f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
             f'{data.record_encoding} holds none. Leave them out.'
         )
-    for name in ('train_split', 'validation_split'):
-        split = getattr(data, name)
-        is_given = split and name in config.given  # older versions kept it, without effect
-        if is_given and not data.dataset and not data.data_dir.startswith('tfds:'):
-            yield (
-                f'--{name}={split} is a split of --dataset, which is not given. Of a folder, '
-                '--validation_fraction is held out.'
-            )
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
             yield '--source=tfds needs --dataset=NAME.'
         if data.source not in ('auto', 'sample', 'tfds') and not data.source_dir:
             yield f'--source={data.source} needs --source_dir.'
-    if config.evaluation.split == 'all' and mode != 'evaluate':
-        yield f'--split=all belongs to --mode=evaluate, not to {mode}.'
     if mode == 'import' and not config.weights.weights:
         yield '--mode=import needs --weights=FILE.'
     if mode != 'import' and config.network.recipe == 'auto':
@@ -84,6 +75,20 @@ def _check_required(config) -> Iterator[str]:
             '--mode=experiment needs either --grid=SETTING=VALUE|VALUE;..., which names the runs, '
             'or --minutes, which are spent on a search, and not both.'
         )
+
+
+def _check_splits(config) -> Iterator[str]:
+    data, mode = config.data, config.mode
+    for name in ('train_split', 'validation_split'):
+        split = getattr(data, name)
+        is_given = split and name in config.given  # older versions kept it, without effect
+        if is_given and not data.dataset and not data.data_dir.startswith('tfds:'):
+            yield (
+                f'--{name}={split} is a split of --dataset, which is not given. Of a folder, '
+                '--validation_fraction is held out.'
+            )
+    if config.evaluation.split == 'all' and mode != 'evaluate':
+        yield f'--split=all belongs to --mode=evaluate, not to {mode}.'
 
 
 def _check_local_directories(config) -> Iterator[str]:

@@ -89,10 +89,13 @@ def format_table(
     groups = group_rows(rows)
     columns = {views: f'top1_error_{views}' for views in outputs.VIEWS.values()}
     columns = {views: name for views, name in columns.items() if get_values(rows, name)}
+    top5 = {views: f'top5_error_{views}' for views in columns}
+    top5 = {views: name for views, name in top5.items() if any(get_values(rows, name))}
     with_level = bool(get_values(rows, 'epochs_to_level'))
     header = ['', 'runs', 'diverged', 'epochs', 'training error, %']
     for views in columns:
         header += [f'top-1 error, {tables.format_views(views)}, %', 'difference']
+        header += ['top-5 error, %'] * (views in top5)
     header += [f'epochs to {_format_level(rows)} in training'] * with_level + ['images/s']
     lines, first = [], next(iter(groups.values()))
     for group, group_runs in groups.items():
@@ -104,6 +107,8 @@ def format_table(
             line.append(format_spread(get_values(done, name), scale=100))
             difference = '' if group_runs is first else _format_difference(first, done, name)
             line.append(difference + _format_interval((intervals or {}).get((group, views))))
+            if views in top5:
+                line.append(format_spread(get_values(done, top5[views]), scale=100))
         line += [_format_epochs_to_level(done)] * with_level
         lines.append([*line, format_spread(get_values(done, 'images_per_sec'))])
     note = (

@@ -6,11 +6,15 @@ import platform
 import subprocess
 from typing import Any
 
+_CHANGED = '+changes'  # of files, after the commit
 _PACKAGES = ('tensorflow', 'keras', 'numpy', 'alexnet_tf')
 
 
 def collect() -> dict[str, Any]:
-    """Collects versions by package, 'python', 'machine' and the git 'commit'; None if unknown."""
+    """Collects versions by package, 'python', 'machine' and the git 'commit'; None if unknown.
+
+    A commit whose files have been changed ends in '+changes'.
+    """
     return {
         'python': platform.python_version(),
         'machine': platform.machine(),
@@ -31,7 +35,9 @@ def _read_commit() -> str | None:
     path = pathlib.Path(__file__)
     if _run_git(path.parent, 'ls-files', '--error-unmatch', path.name) is None:
         return None
-    return _run_git(path.parent, 'rev-parse', 'HEAD')
+    commit = _run_git(path.parent, 'rev-parse', 'HEAD')
+    changes = _run_git(path.parent, 'status', '--porcelain', '--untracked-files=no')
+    return f'{commit}{_CHANGED}' if commit and changes else commit
 
 
 def _run_git(directory: pathlib.Path, *arguments: str) -> str | None:

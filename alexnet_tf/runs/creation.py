@@ -84,6 +84,8 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
             'manifest_sha256': manifest.sha256,
             **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
             **rendering.Rendering.from_settings(manifest.settings).to_settings(),
+            # With the recipe's own values, which a later version may change.
+            run_directory.HYPERPARAMETERS_KEY: dataclasses.asdict(build.resolve_recipe(config)),
         }
         # Last: with it the directory is a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
@@ -104,6 +106,12 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         raise fields.UsageError(resolution.IMPORTED.format(directory))
     has_other_records = data['manifest_sha256'] != manifest.sha256
     before = list_fixed_settings(run_directory.read_config(directory))
+    trained = data.get(run_directory.HYPERPARAMETERS_KEY, {})  # older runs have none
+    before |= {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in trained.items()
+        if name in before
+    }
     differences = describe_differences(before, list_fixed_settings(config))
     if not differences and not has_other_records:
         return

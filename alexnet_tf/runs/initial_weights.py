@@ -139,14 +139,14 @@ def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> 
 
     Raises:
         UsageError: The file format is not supported.
-        DataError: The run directory holds no trained network.
+        DataError: There is no such file or directory, or the directory holds no trained network.
     """
     if source.is_dir():
         path = run_directory.find_checkpoint(source, which_checkpoint, argument)
         return path / checkpoint.VARIABLES_FILE
-    if not source.exists() and source.suffix not in readers.SUFFIXES:
-        raise fields.UsageError(
-            f'{argument}={source}: no such run directory or file. No weights come with the package.'
+    if not source.exists():
+        raise errors.DataError(
+            f'{argument}={source}: no such file or run directory. No weights come with the package.'
         )
     if source.suffix not in readers.SUFFIXES:
         raise fields.UsageError(

@@ -3,6 +3,14 @@
 from alexnet_tf.config import fields
 from alexnet_tf.models import alexnet, cifar, recipes
 
+_NORMALIZATION = ('lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns', 'same_map_alpha')
+# A hyperparameter, its value, and those that it leaves without effect.
+_UNUSED = (
+    ('batch_norm', True, ('normalization', *_NORMALIZATION, 'initial_bias')),
+    ('normalization', False, _NORMALIZATION),
+    ('he_initialization', True, ('initial_sd_middle', 'initial_sd_hidden')),
+)
+
 
 def check_training_size(recipe: recipes.Recipe) -> None:
     """Checks that a network can train at its `training_crop_size`.
@@ -47,3 +55,24 @@ def check_layers(recipe: recipes.Recipe) -> None:
             raise fields.UsageError(
                 f'--{name}: {units} units cannot be divided among {recipe.columns} columns.'
             )
+
+
+def check_effects(recipe: recipes.Recipe) -> None:
+    """Checks that no hyperparameter was changed that the recipe's network does not use.
+
+    Two runs that differ in one would be equal, and a table of them would say that it is worth
+    nothing. What the user has switched off himself may stay beside it.
+
+    Raises:
+        UsageError: One was.
+    """
+    named = recipes.RECIPES.get(recipe.name, recipe)
+    for cause, value, names in _UNUSED:
+        if not getattr(recipe, cause) == getattr(named, cause) == value:
+            continue
+        for name in names:
+            if getattr(recipe, name) != getattr(named, name):
+                raise fields.UsageError(
+                    f'--{name} changes nothing in --recipe={recipe.name}, which has '
+                    f'{cause}={fields.format_value(value)}. Leave it out.'
+                )

@@ -17,6 +17,7 @@ MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
+HYPERPARAMETERS_KEY = 'hyperparameters'  # in DATA_FILE: the recipe with all its values
 # In DATA_FILE: what weights were imported, see `imported`, and an empty `manifest_sha256`.
 IMPORTED_KEY = 'weights'
 

@@ -138,13 +138,45 @@ def describe_late_drops(recipe: recipes.Recipe) -> str:
     >>> describe_late_drops(recipes.SOURCE2012)
     ''
     """
-    drops, epochs = recipe.drop_epochs, recipe.epochs
-    if recipe.schedule != 'list' or not 1 < epochs <= min(drops, default=0):
+    drops, epochs, named = (
+        recipe.drop_epochs,
+        recipe.epochs,
+        recipes.RECIPES.get(recipe.name, recipe),
+    )
+    if recipe.schedule != 'list' or not 1 < epochs <= min(drops, default=epochs):
+        return ''
+    if not drops and named.schedule == 'list' and not named.drop_epochs:  # as figure1
         return ''
     return (
         f'the learning rate stays {schedule.scale_learning_rate(recipe):g} to the end: '
         f'--drop_epochs={",".join(map(str, drops))}, and no epoch comes after {epochs}. Give '
         'others, or --schedule=cosine, and another --run_dir.'
+    )
+
+
+def describe_inherited_epochs(recipe: recipes.Recipe) -> str:
+    """Says which epochs of a recipe stay as they are where its schedule was changed; or ''.
+
+    >>> describe_inherited_epochs(recipes.SOURCE2012)
+    ''
+    """
+    named = recipes.RECIPES.get(recipe.name, recipe)
+    names = ('schedule', 'epochs', 'drop_epochs')
+    if all(getattr(recipe, name) == getattr(named, name) for name in names):
+        return ''
+    parts = []
+    late = [rate for rate in recipe.layer_rates if '@' in rate]
+    if recipe.layer_rates == named.layer_rates and late:
+        parts.append((int(late[0].partition('@')[2]), f'--layer_rates={",".join(late)}'))
+    shifted = recipe.colour_shift_epochs
+    if shifted == named.colour_shift_epochs and shifted:
+        parts.append((shifted, f'--colour_shift_epochs={shifted}'))
+    texts = [text for epoch, text in parts if epoch < recipe.epochs]
+    if not texts:
+        return ''
+    return (
+        f'of --recipe={recipe.name} there still hold {" and ".join(texts)}, whose epochs belong to '
+        'its own schedule. Give others if they do not suit this one.'
     )
 
 

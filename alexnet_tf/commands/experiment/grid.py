@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexnet_tf.config import fields, schema, serialization
-from alexnet_tf.runs import creation
+from alexnet_tf.runs import build, creation
 
 BASE = 'base'  # name of the run that changes nothing
 _SEED = 'seed'
@@ -65,6 +65,9 @@ def _create_trial(config: schema.Config, texts: Texts) -> Trial:
         changed = serialization.override(serialization.from_settings(settings), texts)
     except fields.UsageError as error:
         raise fields.UsageError(f'--grid: {error}') from error
+    recipe, devices = build.resolve_recipe(changed), changed.network.devices
+    if changed.network.strategy == 'auto' and recipe.columns < len(devices):
+        changed = serialization.replace(changed, {'devices': devices[: recipe.columns]})
     # In the order of the schema, so that a run has one name however the grid is ordered.
     settings = serialization.to_settings(changed)
     values = {name: value for name, value in settings.items() if name in texts}

@@ -228,5 +228,5 @@ def _read_scores(trial: grid.Trial, manifest: manifests.Manifest, is_done: bool)
     return {
         f'{name}_{views}': rows[views][name] if views in chosen else ''
         for views in outputs.VIEWS.values()
-        for name in ('top1_error', 'loss')
+        for name in ('top1_error', 'top5_error', 'loss')
     }

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import paper_tables
-from alexnet_tf.runs import build, results, run_directory
+from alexnet_tf.runs import build, initial_weights, results, run_directory
 from input_pipeline import errors
 
 # The paper measures a change of one of these; all other settings must be equal for that.
 _ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
-_OTHER = ('activation', 'batch_norm', 'filters')  # which make a network not the paper's
+# What else makes a network not the paper's, in the text or in its source.
+_OTHER = {*initial_weights.NETWORK_FIELDS, 'dropout', 'random_crops'} - {*_ABLATED, 'width'}
 
 
 def run(config: schema.Config) -> None:
@@ -82,13 +83,16 @@ def _list_changes(config: schema.Config, names: Sequence[str] = _ABLATED) -> str
     """Lists how the network differs from the paper's, as `name=value`."""
     recipe = build.resolve_recipe(config)
     values = {name: getattr(recipe, name) for name in names}
-    changed = (name for name in names if values[name] != getattr(recipes.PAPER, name))
+    papers = recipes.PAPER, recipes.SOURCE2012
+    changed = (
+        name for name in names if values[name] not in [getattr(paper, name) for paper in papers]
+    )
     return ' '.join(f'{name}={values[name]}' for name in changed)
 
 
 def _classify(config: schema.Config) -> str:
     """Returns one of `paper_tables`' kinds, or how else the network differs from the paper's."""
-    changes = _list_changes(config, (*_ABLATED, *_OTHER))
+    changes = _list_changes(config, (*_ABLATED, *sorted(_OTHER)))
     pretrained = bool(config.training.init_weights)
     if (width := build.resolve_recipe(config).width) != 1:
         return f'width={width:g} {changes}'

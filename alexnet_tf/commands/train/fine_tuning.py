@@ -32,8 +32,8 @@ def choose_settings(config: schema.Config) -> schema.Config:
         config: Settings of the command.
 
     Raises:
-        DataError: `--init_weights` names a directory that holds no trained network.
-        UsageError: It names nothing, or a file that is not read.
+        DataError: `--init_weights` names nothing, or a directory that holds no trained network.
+        UsageError: It names a file of another format.
     """
     if not (config.training.minutes and config.training.init_weights):
         return config

@@ -1,5 +1,6 @@
 """What a training run shows: lines on the screen, `summary.csv` and TensorBoard."""
 
+import dataclasses
 import functools
 import math
 import pathlib
@@ -69,6 +70,8 @@ class Monitor:
             self.log(f'train: warning: {health.precision_warning(network.precision)}')
         if warning := health.describe_late_drops(self._recipe):
             self.log(f'train: warning: {warning}')
+        if note := health.describe_inherited_epochs(self._recipe):
+            self.log(f'train: {note}')
         where = ', '.join(devices)
         if replicas.number > 1:
             where = f'{replicas.number} replicas of {replicas.workers} workers'
@@ -108,7 +111,9 @@ class Monitor:
 
     def write_start(self) -> None:
         """Writes the settings of a new run, and its initial kernels, to TensorBoard."""
-        self._board.write_hyperparameters('train', serialization.to_settings(self._config))
+        settings, recipe = serialization.to_settings(self._config), dataclasses.asdict(self._recipe)
+        settings |= {name: recipe[name] for name in settings.keys() & recipe}
+        self._board.write_hyperparameters('train', settings)
         self.write_kernels(0)
 
     def log_step(

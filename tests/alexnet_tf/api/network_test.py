@@ -244,7 +244,7 @@ def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
         ({'precision': 'float64'}, 'precision=float64: expected one of'),
         ({'devices': ('/GPU:9',)}, '/GPU:9: no such device'),
         ({'width': 0.001}, 'leaves none of'),
-        ({'weights': 'weights.zip'}, r'weights=weights\.zip: expected a run directory or a file'),
+        ({'weights': __file__}, r'weights=.*_test\.py: expected a run directory or a file that'),
     ],
 )
 def test_arguments_without_meaning_are_refused(options, message):
@@ -255,6 +255,8 @@ def test_arguments_without_meaning_are_refused(options, message):
 def test_a_missing_file_and_a_folder_without_a_run_are_named(tmp_path):
     with pytest.raises(errors.DataError, match=r'gone\.npz: no such file'):
         build(weights=tmp_path / 'gone.npz')
+    with pytest.raises(errors.DataError, match=r'=imagenet: no such .* No weights come with'):
+        build(weights='imagenet')
     with pytest.raises(errors.DataError, match='holds no trained network'):
         build(weights=tmp_path)
 

@@ -47,6 +47,18 @@ def test_the_table_has_means_deviations_and_differences_by_seed():
     assert '+2.0 ± 1.4' in changed  # 3 and 1 points
 
 
+def test_the_top_5_error_is_shown_where_there_are_more_than_five_classes():
+    rows = [row('base', seed, '0.3') for seed in (1, 2)]
+    assert 'top-5' not in experiment_tables.format_table(rows)
+    few = [line | {'top5_error_1': '0.0'} for line in rows]
+    assert 'top-5' not in experiment_tables.format_table(few)
+    many = [
+        line | {'top5_error_1': error} for line, error in zip(rows, ('0.1', '0.12'), strict=True)
+    ]
+    header, _, base = experiment_tables.format_table(many).splitlines()[-3:]
+    assert base[header.index('top-5 error, %') :].startswith('11.0 ± 1.4')
+
+
 def test_a_difference_has_its_interval_if_that_is_known():
     rows = [row('base', 1, '0.30'), row('columns=1', 1, '0.33')]
     text = experiment_tables.format_table(rows, {('columns=1', 1): (-0.002, 0.03, 0.061)})

@@ -1,11 +1,14 @@
 """Settings that must stay the same when a run resumes, and the lock of a run directory."""
 
+import dataclasses
+import json
 import pathlib
 
 import numpy as np
 import pytest
 
-from alexnet_tf.config import fields, flags
+from alexnet_tf.config import fields, flags, serialization
+from alexnet_tf.models import recipes
 from alexnet_tf.runs import creation
 from alexnet_tf.training import distribution
 from input_pipeline import errors
@@ -75,6 +78,21 @@ def test_the_identity_of_workers_names_what_differs():
     ]:
         (differing,) = [key for key in expected if identity[key] != expected[key]]
         assert differing.startswith(name)
+
+
+def test_a_run_keeps_the_values_of_its_recipe_whatever_a_later_version_has(tmp_path):
+    config = parse(f'--run_dir={tmp_path}')
+    stored = dataclasses.asdict(recipes.SOURCE2012.replace(crop_chunk=1))
+    (tmp_path / 'config.json').write_text(serialization.to_json(config))
+    for hyperparameters, problem in (({}, ''), (stored, 'crop_chunk: 1 then, 32 now')):
+        data = {'manifest_sha256': 'a', 'classes': [], 'hyperparameters': hyperparameters}
+        (tmp_path / 'data.json').write_text(json.dumps(data))
+        if problem:
+            with pytest.raises(fields.UsageError, match=rf'other settings \({problem}\)'):
+                creation.check_same_run(config, Manifest())
+        else:
+            creation.check_same_run(config, Manifest())
+    creation.check_same_run(parse(f'--run_dir={tmp_path}', '--crop_chunk=1'), Manifest())
 
 
 def test_imported_weights_are_of_no_training_run(tmp_path):

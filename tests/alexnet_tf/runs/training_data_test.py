@@ -8,7 +8,7 @@ import pytest
 
 from alexnet_tf.config import fields, flags
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import training_data
+from alexnet_tf.runs import network_checks, training_data
 from input_pipeline import errors
 
 
@@ -69,6 +69,7 @@ def create_manifest(size=256):
         (('--crop_size=67',), 32, 1, 'the images in records are 32 x 32'),
         (('--recipe=cifar13',), 256, 1, 'for images of 32 x 32'),
         (('--conv6', '--recipe=modern'), 256, 1, '--conv6 reads the maps of pool5'),
+        (('--initial_bias=3', '--recipe=modern'), 256, 1, '--initial_bias changes nothing'),
         (('--hidden_units=33',), 256, 1, '33 units cannot be divided among 2 columns'),
     ],
 )
@@ -80,12 +81,34 @@ def test_settings_that_do_not_go_together_are_refused(arguments, size, replicas,
         'drop_epochs': config.training.drop_epochs,
         'optimizer': config.training.optimizer,
         'conv6': config.network.conv6,
+        'initial_bias': config.network.initial_bias,
         'hidden_units': config.network.hidden_units,
     }
     overrides = {name: value for name, value in overrides.items() if value}
     recipe = recipes.RECIPES[config.network.recipe].replace(**overrides)
     with pytest.raises(fields.UsageError, match=message):
         training_data.check_settings(config, recipe, create_manifest(size), replicas)
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'changes', 'cause'),
+    [
+        ('modern', {'normalization': False}, 'batch_norm=true'),
+        ('batch_norm', {'lrn_alpha': 1.0}, 'batch_norm=true'),
+        ('torchvision', {'lrn_n': 3}, 'normalization=false'),
+        ('tf2cv', {'initial_sd_middle': 0.5}, 'he_initialization=true'),
+        ('modern', {'batch_norm': False, 'normalization': False}, ''),
+        ('source2012', {'normalization': False, 'lrn_k': 1.0}, ''),
+        ('tf2cv', {'lrn_alpha': 1.0, 'initial_sd': 0.5}, ''),
+    ],
+)
+def test_a_change_that_the_recipe_leaves_without_effect_is_refused(recipe, changes, cause):
+    changed = recipes.RECIPES[recipe].replace(**changes)
+    if not cause:
+        return network_checks.check_effects(changed)
+    (name,) = changes
+    with pytest.raises(fields.UsageError, match=f'^--{name} changes nothing in .* has {cause}'):
+        network_checks.check_effects(changed)
 
 
 @pytest.mark.parametrize(

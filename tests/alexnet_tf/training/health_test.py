@@ -85,13 +85,34 @@ def test_the_warning_names_the_cure(changes, cure):
         ({'epochs': 23}, True),
         ({'epochs': 24}, False),
         ({'epochs': 1}, False),  # as flags/smoke.cfg
-        ({'epochs': 20, 'drop_epochs': ()}, False),
         ({'epochs': 20, 'schedule': 'cosine'}, False),
     ],
 )
 def test_a_learning_rate_that_never_falls_is_named(changes, warns):
     warning = health.describe_late_drops(recipes.SOURCE2012.replace(**changes))
     assert ('stays 0.01 to the end: --drop_epochs=23,51,78' in warning) == warns
+
+
+def test_a_list_without_drops_is_named_unless_the_recipe_has_none():
+    constant = {'schedule': 'list', 'drop_epochs': ()}
+    assert '--drop_epochs=, and' in health.describe_late_drops(recipes.MODERN.replace(**constant))
+    assert not health.describe_late_drops(recipes.FIGURE1)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'named'),
+    [
+        ({'epochs': 60}, ''),
+        ({'epochs': 70}, 'still hold --colour_shift_epochs=68,'),
+        ({'epochs': 70, 'colour_shift_epochs': 0}, ''),
+        ({'schedule': 'plateau'}, '--layer_rates=conv1=0.1@68,conv1=0@72 and --colour'),
+        ({'schedule': 'plateau', 'layer_rates': ()}, 'still hold --colour_shift_epochs=68,'),
+    ],
+)
+def test_epochs_of_the_recipe_that_outlive_its_schedule_are_named(changes, named):
+    changed = {'layer_rates': ()} | changes if changes.get('epochs') else changes
+    note = health.describe_inherited_epochs(recipes.SOURCE2012.replace(**changed))
+    assert (named in note) if named else not note
 
 
 def test_late_input_gives_one_warning_that_names_what_to_do():

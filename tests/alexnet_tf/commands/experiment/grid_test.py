@@ -40,6 +40,19 @@ def test_an_alternative_may_change_nothing_or_several_settings():
     ]
 
 
+def test_a_network_of_one_column_has_one_of_two_devices():
+    grid = '|columns=1|recipe=torchvision'
+    devices = {'devices': ('/CPU:0', '/CPU:1')}
+    placed = {trial.name: trial.config.network.devices for trial in expand(grid, **devices)}
+    assert placed == {
+        'base': ('/CPU:0', '/CPU:1'),
+        'columns=1': ('/CPU:0',),
+        'recipe=torchvision': ('/CPU:0',),
+    }
+    (trial,) = expand('columns=1', strategy='mirrored', **devices)
+    assert trial.config.network.devices == ('/CPU:0', '/CPU:1')
+
+
 def test_a_run_has_one_name_however_the_grid_is_written():
     assert names('seed=1|01|2;learning_rate=0.01|1e-2') == [
         'seed=1+learning_rate=0.01',

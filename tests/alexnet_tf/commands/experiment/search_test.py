@@ -194,7 +194,9 @@ def test_a_search_is_refused_without_a_schedule_of_known_length(run_search, tmp_
 
 
 def test_a_search_from_known_weights_keeps_their_network(training, run_search, tmp_path):
-    assert run_search('--minutes=60', '--init_weights=runs/known') == 0
+    known = tmp_path / 'known.npz'
+    known.touch()
+    assert run_search('--minutes=60', f'--init_weights={known}') == 0
     rows = tables.read_csv(tmp_path / 'runs.csv')
     groups = {row['group'] for row in rows}
     assert len(groups) > 2

@@ -86,6 +86,8 @@ def test_measured_rows_are_beside_the_papers(create_run, print_table):
     tables.append_csv(a / 'results.csv', other)  # evaluated on other images
     create_run('caffenet', [(*ten, 0.101, 0.05)], '--recipe=caffenet')
     create_run('tanh', [(*ten, 0.102, 0.05)], '--activation=tanh')
+    create_run('undropped', [(*ten, 0.103, 0.05)], '--dropout=0')
+    create_run('small', [(*ten, 0.104, 0.05)], '--recipe=paper', '--hidden_units=512')
     lines = print_table('ilsvrc2012')
     by_name = {line.split('  ')[0]: line for line in lines}
     assert '40.7' in by_name['1 CNN']
