@@ -1,9 +1,14 @@
 """The package's exceptions, and one-line descriptions of those of others."""
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Sequence
 
+# Errors of the machine and not of a file: too many open files, no memory, a lost network disk.
+_OF_THE_MACHINE = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO),
+)
 _NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 
@@ -42,6 +47,15 @@ def join_some(names: Sequence[str], most: int = 5) -> str:
     """
     more = f' and {len(names) - most:,} more' if len(names) > most else ''
     return ', '.join(names[:most]) + more
+
+
+def is_of_machine(error: Exception) -> bool:
+    """Returns whether an error of reading a file would come with every file.
+
+    >>> is_of_machine(OSError(errno.ESTALE, 'Stale file handle')), is_of_machine(ValueError())
+    (True, False)
+    """
+    return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
 
 
 def describe(error: Exception) -> str:

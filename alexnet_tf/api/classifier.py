@@ -149,9 +149,10 @@ class Classifier:
             images: See `Classifier`.
             layer: A layer by the paper's name, without the column: 'conv1' to 'conv5', 'fc6',
                 'fc7', 'fc8', 'norm1', 'pool5', ... Layers with weights are taken after their
-                activation, 'fc7' as 'relu7'; 'fc8' are the logits. 'conv5_a' is one column alone,
-                'fc6:linear' is fc6 before its activation. A list, such as ['conv5', 'fc6:linear'],
-                is computed in one pass.
+                activation, 'fc7' as 'relu7', wherever that comes: in 'source2012' conv1's follows
+                norm1 and pool1, and 'conv1:linear' has its 55 x 55 values; 'fc8' are the logits.
+                'conv5_a' is one column alone, 'fc6:linear' is fc6 before its activation. A list,
+                such as ['conv5', 'fc6:linear'], is computed in one pass.
             linear: Whether to take all layers with weights before their activation.
             batch_size: Images in a forward pass.
 
@@ -228,7 +229,8 @@ class Classifier:
             views: As of `predict`.
 
         Returns:
-            A `matplotlib.figure.Figure`, which a notebook shows.
+            A `matplotlib.figure.Figure`, which a notebook shows at the end of a cell, and
+            `savefig` writes.
 
         Raises:
             PackageMissing: matplotlib is not installed.

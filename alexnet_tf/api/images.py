@@ -132,7 +132,8 @@ def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes, bytes]:
     try:
         headers.check_bytes(encoded)
         name, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
-        headers.check(decodable)
+        if not name:  # what it is converted to may be larger
+            headers.check(decodable)
     except (tf.errors.OpError, ValueError) as error:
         return np.int32(1), b'', b'', errors.describe(error).encode()
     orientation, profile = jpeg.read_metadata(encoded)
@@ -186,11 +187,16 @@ def _read_pil(image: Any, rendering: rendering_lib.Rendering) -> np.ndarray:
 def _check_pixels(pixels: np.ndarray) -> None:
     is_image = pixels.ndim in (3, 4) and pixels.shape[-1] == decoding.CHANNELS
     if not is_image or 0 in pixels.shape[-3:]:
+        grey = ' Of grey x, take np.stack([x] * 3, -1).' if pixels.ndim == 2 else ''
         raise fields.UsageError(
-            f'images: an array of shape {pixels.shape} and dtype {pixels.dtype}; {_EXPECTED}.'
+            f'images: an array of shape {pixels.shape} and dtype {pixels.dtype}; {_EXPECTED}.{grey}'
         )
     if pixels.dtype != np.uint8:
+        is_share = (
+            np.issubdtype(pixels.dtype, np.floating) and 0 <= pixels.min() <= pixels.max() <= 1
+        )
+        how = ', times 255, as it is from 0 to 1' if is_share else ', without subtracting a mean'
         raise fields.UsageError(
             f'images: an array of dtype {pixels.dtype}; expected uint8, RGB from 0 to 255. Convert '
-            'it, without subtracting a mean.'
+            f'it{how}.'
         )

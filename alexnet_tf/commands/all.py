@@ -27,7 +27,9 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
         budget.check_schedule(recipe, '--minutes')
     export.check_settings(config)
-    if config.data.source_dir or not _holds_data(config):
+    # A run that resumes needs the source no more, which may be gone, or have changed.
+    is_asked_for = config.data.source_dir and 'source_dir' in config.given
+    if is_asked_for or not _holds_data(config):
         prepare.run(config)
     # Which checkpoint is used, and how many views of an image.
     config = choose_views(fine_tuning.choose_settings(config))

@@ -1,5 +1,6 @@
 """Exports a trained network as a SavedModel that classifies image files."""
 
+import datetime
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.export import formats, saved_model, signatures
 from alexnet_tf.models import placement
 from alexnet_tf.models.weights import writers
+from alexnet_tf.reports import provenance
 from alexnet_tf.runs import description, image_index, loading, run_directory
 from input_pipeline import errors
 from input_pipeline.batches import datasets
@@ -20,6 +22,10 @@ from input_pipeline.images import decoding
 from input_pipeline.records import manifests
 
 _INT8 = 'litert_int8'  # of --export_also
+_NARROW = (
+    'export: it computes in {0}, as it was trained, which is slow on processors without {0}; '
+    '--export_precision=float32 writes it in float32'
+)
 _CHECKED_IMAGES = 16
 # Of a score in another format, and where activations are narrower than float32.
 _TOLERANCE, _NARROW_TOLERANCE = 1e-4, 0.05
@@ -48,7 +54,7 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
     check_settings(config)  # before the network is loaded
     settings, export_dir = config.export, run_directory.get_export_dir(config)
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
-    trained = load()
+    trained = _rebuild_exact(load()) if _is_exact(config) else load()
     encoded, kind = _load_images(config, trained.mean_image.shape)
     served = _serve(trained, settings.export_precision)
     functions = signatures.build(served)
@@ -58,6 +64,7 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
         served,
         functions,
         version=settings.export_version,
+        source=_describe_source(trained, settings.export_precision),
         reference=(encoded, scores),
         write_formats=lambda unnamed, path: _write_formats(
             settings.export_also,
@@ -72,6 +79,8 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
     if settings.export_precision != 'float32':
         exact = _compute_scores(signatures.build(_serve(trained)), encoded)
         _print_precision(settings.export_precision, scores, exact, kind)
+    elif trained.precision != 'float32':
+        print(_NARROW.format(trained.precision))
     print(
         f'export: checked in a separate process on {len(encoded)} {kind}: scores differ by at '
         f'most {exported.difference:.1g} ({saved_model.TOLERANCE:g} is allowed)'
@@ -120,19 +129,24 @@ def _load_calibration_records(config: schema.Config) -> manifests.Manifest:
 def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[bytes], str]:
     """Loads images to check the export on, and names their kind: held out, or noise."""
     try:
-        # Images without an index are not read for this.
-        has_records = image_index.exists(config.data.data_dir)
-        manifest = image_index.load_manifest(config) if has_records else None
-    except errors.DataError:
-        manifest = None
-    if not manifest:
-        noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
-        return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
+        if squares := _read_held_out(config):
+            return squares, 'held-out images'
+    except (errors.DataError, OSError, tf.errors.OpError) as error:
+        print(f'export: {config.data.data_dir} cannot be read: {errors.describe(error)}')
+    noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
+    return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
+
+
+def _read_held_out(config: schema.Config) -> list[bytes]:
+    """Reads squares of the validation split as PNGs; none if there is no such split."""
+    if not image_index.exists(config.data.data_dir):  # images without one are not read for this
+        return []
+    manifest = image_index.load_manifest(config)
     shards, layout = manifest.list_shards(manifests.VALIDATION), manifest.layout
     batches = datasets.evaluation_dataset(shards, layout=layout, batch_size=_CHECKED_IMAGES)
     squares, _, mask = next(datasets.iterate(batches, config.data.data_dir))
     squares = squares[: int(mask.numpy().sum())]
-    return [tf.io.encode_png(square).numpy() for square in squares], 'held-out images'
+    return [tf.io.encode_png(square).numpy() for square in squares]
 
 
 def _serve(trained: loading.TrainedRun, precision: str = 'float32') -> signatures.ServedModel:
@@ -153,6 +167,21 @@ def _computes_in(precision: str) -> bool:
     """Returns whether this machine is faster with a network that computes in a precision."""
     device = placement.get_default_device()
     return precision == 'bfloat16' and placement.computes_bfloat16([device])
+
+
+def _describe_source(trained: loading.TrainedRun, precision: str) -> dict[str, Any]:
+    """Describes which network of which run is exported, when, and by which versions."""
+    return {
+        'run_dir': str(trained.directory.absolute()),
+        'checkpoint': trained.checkpoint.name,
+        'step': trained.step,
+        'variables_sha256': trained.variables_sha256,
+        'recipe': trained.recipe.name,
+        'computes_in': trained.precision,
+        'export_precision': precision,
+        'exported': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        **provenance.collect(),
+    }
 
 
 def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
@@ -190,6 +219,11 @@ def _write_formats(
     comparison = quantized.write(file, exact, manifest)
     print(f'export: {file}: {quantized.describe(comparison)}')
     return {file.name: comparison}
+
+
+def _is_exact(config: schema.Config) -> bool:
+    """Returns whether float32 was asked for, and is not the default."""
+    return 'export_precision' in config.given and config.export.export_precision == 'float32'
 
 
 def _rebuild_exact(trained: loading.TrainedRun) -> loading.TrainedRun:

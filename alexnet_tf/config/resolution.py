@@ -17,10 +17,10 @@ _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --sou
 _RESUMABLE = ('train', 'all')
 _OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may meet its records
 # What a run has of its records, and of their index where they are images that are not prepared.
-_RECORDS = ('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'statistics')
-_RECORDS += ('validation_fraction', 'shard_examples')
-_RECORDS += ('exif_orientation', 'colour_profiles', 'background')
-_MANIFEST = 'manifest.json'  # of records
+_RECORDS = (
+    *('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'validation_fraction'),
+    *('shard_examples', 'exif_orientation', 'colour_profiles', 'background', 'max_bad_fraction'),
+)
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 IMPORTED = (
     '--run_dir={0} holds imported weights, which no training can resume from. Give '
@@ -61,9 +61,6 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
         raise fields.UsageError(IMPORTED.format(directory))
     if settings.get('mode', stored.get('mode')) != 'all':  # as --export_also of what follows
         stored = {name: stored[name] for name in stored.keys() - validation.EXCLUSIVE}
-    # What is prepared needs its source no more, which may be gone, or have changed.
-    if os.path.isfile(os.path.join(stored.get('data_dir', ''), _MANIFEST)):
-        stored = {name: stored[name] for name in stored.keys() - {'source', 'source_dir'}}
     return stored | {'run_dir': str(directory)}
 
 

@@ -37,6 +37,8 @@ def _check_mode(config) -> Iterator[str]:
     for section in fields.get_sections(config).values():
         for field in fields.list_settings(section):
             name, modes = field.name, fields.get_modes(section, field)
+            if name == 'inputs' and name not in config.given:
+                continue  # older versions kept them, without effect
             if name in EXCLUSIVE and getattr(section, name) and config.mode not in modes:
                 yield f'--{name} belongs to --mode={" or ".join(modes)}, not to {config.mode}.'
 

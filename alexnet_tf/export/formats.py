@@ -34,7 +34,7 @@ _PACKAGES |= {'safetensors': ('safetensors',), 'keras': ()}
 _PACKAGES['litert_int8'] = _PACKAGES['litert']
 EXTRAS = {'litert': 'formats', 'onnx': 'formats', 'safetensors': 'weights'}  # that install them
 EXTRAS['litert_int8'] = EXTRAS['litert']
-_INPUT = 'images'
+_INPUT, _OUTPUT = 'images', 'scores'  # names that other programs ask for
 
 
 def find_missing_package(kind: str) -> str:
@@ -159,7 +159,8 @@ def _prepend_preprocessing(model, preprocess: preprocessing.Preprocessing) -> ke
     )
     squares = keras.Input(preprocess.mean_image.shape, dtype='uint8', name=_INPUT)
     logits = model(centre(squares))
-    return keras.Model(squares, keras.layers.Softmax(dtype='float32', name='scores')(logits))
+    scores = keras.layers.Softmax(dtype='float32', name=_OUTPUT)(logits)
+    return keras.Model(squares, {_OUTPUT: scores})
 
 
 def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray, **options) -> None:
@@ -180,4 +181,5 @@ def _run_litert(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
 
 def _run_onnx(path: pathlib.Path, squares: np.ndarray) -> np.ndarray:
     session = importlib.import_module('onnxruntime').InferenceSession(str(path))
-    return session.run(None, {_INPUT: squares})[0]
+    (scores,) = session.run([_OUTPUT], {_INPUT: squares})
+    return scores

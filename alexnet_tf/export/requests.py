@@ -17,6 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from input_pipeline.images import decoding
 
 MODEL = 'alexnet'  # name of the model in example requests
+SOURCE = pathlib.Path('assets.extra', 'source.json')
 WARM_UP = pathlib.Path('assets.extra', 'tf_serving_warmup_requests')
 
 
@@ -38,6 +39,13 @@ def describe_signatures(version: pathlib.Path, limits: Mapping[str, Any]) -> dic
         if not name.startswith('__')
     }
     return {'model': MODEL, 'signatures': signatures, 'limits': dict(limits)}
+
+
+def write_source(version: pathlib.Path, source: Mapping[str, Any]) -> None:
+    """Writes what a version is an export of into it, where model servers do not look."""
+    path = version / SOURCE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict(source), indent=2))
 
 
 def encode_rest(signature: str, encoded: bytes) -> str:

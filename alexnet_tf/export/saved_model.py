@@ -9,7 +9,9 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -66,6 +68,7 @@ def write(
     functions: Mapping[str, Callable],
     *,
     version: int | None = None,
+    source: Mapping[str, Any] = types.MappingProxyType({}),
     reference: tuple[Sequence[bytes], np.ndarray],
     write_formats: Callable[[pathlib.Path, pathlib.Path], Mapping] = lambda *_: {},
 ) -> ExportedModel:
@@ -79,6 +82,7 @@ def write(
         served: The network.
         functions: Its signatures, from `signatures.build`.
         version: Number of the version; the next free one if None.
+        source: What it is an export of, for the description.
         reference: Encoded images, and the scores (images, classes) float32 that the network
             computes for them.
         write_formats: Writes other formats; called with the temporary and the final path of the
@@ -103,7 +107,8 @@ def write(
                     f'the scores of the SavedModel differ from the network by {difference:.2g}; at '
                     f'most {TOLERANCE:g} was expected. {path} was not written.'
                 )
-            description = requests.describe_signatures(unnamed, LIMITS)
+            description = requests.describe_signatures(unnamed, LIMITS) | {'source': dict(source)}
+            requests.write_source(unnamed, source)
             # First: if the process is killed, it tells that what lies beside it is of an export.
             _write_sidecars(path, description, encoded[0])
             if measured := write_formats(unnamed, path):
@@ -124,7 +129,12 @@ def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
     Raises:
         DataError: The version exists, or a file that would lie beside it does.
     """
-    path = export_dir / str(version or max(list_versions(export_dir), default=0) + 1)
+    described = export_dir.glob(
+        f'*.{_DESCRIPTION}'
+    )  # a deleted version's number is not given again
+    numbers = [path.name.partition('.')[0] for path in described]
+    used = [*list_versions(export_dir), *map(int, filter(str.isdecimal, numbers))]
+    path = export_dir / str(version or max(used, default=0) + 1)
     has_description = _sidecar(path, _DESCRIPTION).exists()  # of a version that was deleted
     for place in (path, *(() if has_description else _list_sidecars(path))):
         if place.exists():

@@ -36,7 +36,8 @@ def _read_commit() -> str | None:
     if _run_git(path.parent, 'ls-files', '--error-unmatch', path.name) is None:
         return None
     commit = _run_git(path.parent, 'rev-parse', 'HEAD')
-    changes = _run_git(path.parent, 'status', '--porcelain', '--untracked-files=no')
+    status = ('--no-optional-locks', 'status', '--porcelain', '--untracked-files=no')
+    changes = _run_git(path.parent, *status)
     return f'{commit}{_CHANGED}' if commit and changes else commit
 
 

@@ -106,12 +106,6 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         raise fields.UsageError(resolution.IMPORTED.format(directory))
     has_other_records = data['manifest_sha256'] != manifest.sha256
     before = list_fixed_settings(run_directory.read_config(directory))
-    trained = data.get(run_directory.HYPERPARAMETERS_KEY, {})  # older runs have none
-    before |= {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in trained.items()
-        if name in before
-    }
     differences = describe_differences(before, list_fixed_settings(config))
     if not differences and not has_other_records:
         return
@@ -120,6 +114,10 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         problems += [f'trained on other records than those in --data_dir={config.data.data_dir}']
     if differences:
         problems += [f'started with other settings ({"; ".join(differences)})']
+    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
+    if former := run_directory.list_former_values(directory, stored):
+        flags = ' '.join(f'--{name}={fields.format_value(value)}' for name, value in former.items())
+        problems[-1] += f'. Its recipe has changed since: give {flags}, too'
     kind = errors.DataError if has_other_records else fields.UsageError
     raise kind(
         f'--run_dir={directory} was {", and ".join(problems)}. Give --run_dir and --resume alone '

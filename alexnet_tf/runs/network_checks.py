@@ -9,6 +9,9 @@ _UNUSED = (
     ('batch_norm', True, ('normalization', *_NORMALIZATION, 'initial_bias')),
     ('normalization', False, _NORMALIZATION),
     ('he_initialization', True, ('initial_sd_middle', 'initial_sd_hidden')),
+    ('columns', 1, ('lrn_across_columns',)),
+    ('min_crop_area', 0.0, ('max_crop_aspect',)),
+    ('colour_shift_sd', 0.0, ('colour_shift_divisor', 'colour_shift_epochs')),
 )
 
 

@@ -113,6 +113,8 @@ class Predictor:
                 self._size,
             ).numpy()
         except (tf.errors.OpError, OSError, ValueError, errors.DataError) as error:
+            if converting.is_of_machine(error):
+                raise
             return errors.describe(error)
 
     def _predict_batch(self, batch, size: int) -> Iterator[ImageOutput]:

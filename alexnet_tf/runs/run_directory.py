@@ -1,5 +1,6 @@
 """The files of a run directory, and what is read from them without building the network."""
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import recipes
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.images import rendering
@@ -30,10 +32,38 @@ def read_config(directory: pathlib.Path) -> schema.Config:
     """
     settings = serialization.read_object(directory, serialization.CONFIG_FILE)
     try:
-        return serialization.from_settings(settings)
+        return serialization.from_settings(settings | list_former_values(directory, settings))
     except fields.UsageError as error:
         path = directory / serialization.CONFIG_FILE
         raise errors.DataError(f'{path}: {error} {serialization.RESTORE}') from error
+
+
+def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists what the recipe of a run had when the run began, where it has something else now.
+
+    Args:
+        directory: Of the run.
+        settings: Of the run, as stored; only those that were left to the recipe are listed.
+    """
+    if not holds_run(directory):
+        return {}
+    stored = serialization.read_object(directory, DATA_FILE).get(HYPERPARAMETERS_KEY, {})
+    recipe = recipes.RECIPES.get(stored.get('name'))  # runs of older versions have none
+    if not recipe:
+        return {}
+    names = {field.name for field in dataclasses.fields(recipe)} - {'layers'}
+    former = recipe.replace(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
+            if name in names
+        }
+    )
+    return {
+        name: value
+        for name, value in former.list_overrides().items()
+        if name in settings and settings[name] is None
+    }
 
 
 def read_data(directory: pathlib.Path) -> dict[str, Any]:

@@ -159,7 +159,8 @@ def check_settings(
     check_image_size(recipe, manifest)
     if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # of an older version
         network_checks.check_layers(recipe)
-        network_checks.check_effects(recipe)
+        if not config.training.init_weights:  # whose network, of an older version, is given
+            network_checks.check_effects(recipe)
         _check_schedule(config, recipe)
     _check_lanes(config.training.lanes, recipe, manifest, workers=1)
     _check_learning_rate(config, recipe)

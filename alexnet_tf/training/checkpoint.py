@@ -238,6 +238,8 @@ def _find_problem(path: pathlib.Path) -> str | None:
             if files.compute_sha256(path / name) != hashes[name]:
                 return f'{name} does not match its hash'
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, PermissionError) or errors.is_of_machine(error):
+            raise  # it may well be intact
         return f'it cannot be read ({error})'
     return None
 
@@ -259,7 +261,11 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
             state = read_state(path)
             error = [state.get('initial_error'), *state['validation_errors']][-1]
             ends.append((path, math.inf if math.isnan(error) else error, state['epoch']))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except PermissionError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            if errors.is_of_machine(error):
+                raise
             continue  # corrupt
     return ends
 

@@ -169,14 +169,14 @@ def describe_inherited_epochs(recipe: recipes.Recipe) -> str:
     if recipe.layer_rates == named.layer_rates and late:
         parts.append((int(late[0].partition('@')[2]), f'--layer_rates={",".join(late)}'))
     shifted = recipe.colour_shift_epochs
-    if shifted == named.colour_shift_epochs and shifted:
+    if shifted == named.colour_shift_epochs and shifted and recipe.colour_shift_sd:
         parts.append((shifted, f'--colour_shift_epochs={shifted}'))
     texts = [text for epoch, text in parts if epoch < recipe.epochs]
     if not texts:
         return ''
     return (
-        f'of --recipe={recipe.name} there still hold {" and ".join(texts)}, whose epochs belong to '
-        'its own schedule. Give others if they do not suit this one.'
+        f'--recipe={recipe.name} still has {" and ".join(texts)}, whose epochs belong to its own '
+        'schedule. Give others if they do not suit this one.'
     )
 
 

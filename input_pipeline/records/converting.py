@@ -1,13 +1,13 @@
 """Converts images to records, or checks those that stay where they are."""
 
 import dataclasses
-import errno
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from input_pipeline import errors
 from input_pipeline.images import decoding, foreign_formats, headers, plain_jpegs
 from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.prepare import statistics
@@ -17,8 +17,11 @@ from input_pipeline.sources import entries as entries_lib
 _DIGEST_DIGITS = 16  # of an image's sha256 that are kept
 _CHUNK_IMAGES, _CHUNK_BYTES = 32, 16 << 20  # in memory at once, at least one image
 _UNREADABLE = (tf.errors.OpError, OSError, ValueError)
-# Errors of the machine and not of an image: too many open files, no memory, a lost network disk.
-_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+_OF_THE_MACHINE = (
+    tf.errors.ResourceExhaustedError,
+    tf.errors.UnavailableError,
+    tf.errors.UnauthenticatedError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,11 +149,14 @@ def _attempt(function: Callable, *arguments):
     try:
         return function(*arguments)
     except _UNREADABLE as error:
-        if isinstance(error, tf.errors.ResourceExhaustedError) or (
-            isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
-        ):
+        if is_of_machine(error):
             raise
         return error
+
+
+def is_of_machine(error: Exception) -> bool:
+    """Returns whether an error of reading an image would come with every image."""
+    return isinstance(error, _OF_THE_MACHINE) or errors.is_of_machine(error)
 
 
 def _convert_plain(chunk: Sequence[_Image], record_format: RecordFormat) -> dict[int, tuple]:

@@ -43,10 +43,6 @@ def run(config: schema.Config) -> None:
     print(_summarise(config, epochs, rows, analysis))
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
-        page = directory / 'report.html'
-        if page.is_file() and documents.shows_errors(page.read_text()):
-            print(f'report: kept {page}, which has one. Delete it to write one without.')
-            return
     steps = []
     if analysis.errors:
         steps = next_steps.collect(findings.gather(config, analysis, epochs))
@@ -57,10 +53,14 @@ def run(config: schema.Config) -> None:
     elif not plots:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
     card = documents.build_card(directory, analysis, rows, config.evaluation.checkpoint)
+    files.write_atomically(directory / 'MODEL_CARD.md', model_card.to_markdown(card).encode())
+    path = directory / 'report.html'
+    if analysis.skipped and path.is_file() and documents.shows_errors(path.read_text()):
+        print(f'report: kept {path}, which shows errors. Delete it to write one without.')
+        return
     page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
-    for name, text in (('MODEL_CARD.md', model_card.to_markdown(card)), ('report.html', page)):
-        files.write_atomically(directory / name, text.encode())
-    print(f'report: wrote {directory / "report.html"} and {directory / "MODEL_CARD.md"}')
+    files.write_atomically(path, page.encode())
+    print(f'report: wrote {path} and {directory / "MODEL_CARD.md"}')
 
 
 def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:

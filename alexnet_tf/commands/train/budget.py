@@ -192,7 +192,7 @@ def _choose_steps(
         share += 1 / kept - 1 / math.lcm(every, kept)
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs * share)
     steps = int(_MARGIN * seconds / secs_by_step)
-    if seconds <= 0 and config.mode == 'all':
+    if config.mode == 'all' and environment.measure_age() > 60 * config.training.minutes:
         raise fields.UsageError(
             f'--minutes={config.training.minutes:g} have passed before the first step, most of '
             'them in preparing. Give the same command again, since the records are kept.'

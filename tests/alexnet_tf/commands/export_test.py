@@ -1,9 +1,11 @@
 """The SavedModel is portable, complete, and predicts what `--mode=predict` predicts."""
 
 import contextlib
+import importlib
 import io
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -82,6 +84,19 @@ SAVER = """
 """
 
 
+def test_a_network_of_bfloat16_is_exported_in_float32_on_demand(command, trained, tmp_path, capsys):
+    run = shutil.copytree(trained, tmp_path / 'run', ignore=shutil.ignore_patterns('export'))
+    config = json.loads((run / 'config.json').read_text())
+    (run / 'config.json').write_text(json.dumps(config | {'precision': 'bfloat16'}))
+    flags = (f'--run_dir={run}', '--data_dir=nowhere')
+    for given, precision in (((), 'bfloat16'), (('--export_precision=float32',), 'float32')):
+        assert command('export', *flags, *given) == 0
+        printed = capsys.readouterr().out
+        assert ('it computes in bfloat16, as it was trained' in printed) == (not given)
+        path = max((run / 'export').glob('*.signature.json'))
+        assert json.loads(path.read_text())['source']['computes_in'] == precision
+
+
 def test_the_graph_has_only_allowed_operations(exported):
     operations = {node.op for node in iterate_nodes(exported)}
     allowed = ' '.join((ARITHMETIC, IMAGES, FLOW, SAVER)).split()
@@ -97,6 +112,10 @@ def test_the_signatures_are_described_beside_the_version(exported):
     assert not [name for name in outputs if name.endswith('_bytes')]  # REST would encode them
     assert signatures['tolerant']['outputs']['scores'] == {'dtype': 'float32', 'shape': [-1, 2]}
     assert description['limits']['images_per_request'] == 256
+    source = json.loads((exported / 'assets.extra' / 'source.json').read_text())
+    assert source == description['source']
+    assert (source['step'], source['recipe'], source['computes_in']) == (4, 'paper', 'float32')
+    assert len(source['variables_sha256']) == 64
     assert (exported / 'assets' / 'classes.txt').read_text() == 'cat\ndog\n'
 
 
@@ -216,7 +235,12 @@ def test_other_formats_are_written_beside_the_version(command, trained, tmp_path
     flags = (f'--run_dir={trained}', f'--export_dir={tmp_path}', '--data_dir=nowhere')
     assert command('export', *flags, f'--export_also={kind}') == 0
     assert 'checked on the same images: scores differ by' in capsys.readouterr().out
-    assert (tmp_path / f'1{formats.SUFFIXES[kind]}').stat().st_size > 1e5
+    path = tmp_path / f'1{formats.SUFFIXES[kind]}'
+    assert path.stat().st_size > 1e5
+    if kind == 'litert':
+        interpreter = importlib.import_module('ai_edge_litert.interpreter').Interpreter(str(path))
+        (signature,) = interpreter.get_signature_list().values()
+        assert (signature['inputs'], signature['outputs']) == (['images'], ['scores'])
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`--mode=predict`: a table, CSV, JSON or a plot; unreadable files get rows, too."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from alexnet_tf.commands import train
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
+from input_pipeline.sources import entries
 
 
 @pytest.fixture
@@ -32,6 +34,16 @@ def inputs(folder):
 @pytest.fixture
 def predict(command, trained, inputs):
     return lambda *flags: command('predict', f'--run_dir={trained}', f'--inputs={inputs}', *flags)
+
+
+def test_a_lost_disk_is_no_error_of_its_images(predict, inputs, tmp_path, monkeypatch, capsys):
+    def fail(self):
+        raise OSError(errno.ESTALE, 'Stale file handle', 'photo.jpg')
+
+    monkeypatch.setattr(entries.ImageFile, '__call__', fail)
+    assert predict(f'--output_file={tmp_path / "rows.csv"}', '--output=csv') == 5
+    assert 'Stale file handle' in capsys.readouterr().err
+    assert not (tmp_path / 'rows.csv').exists()
 
 
 def test_json_has_an_object_for_each_file(predict, inputs, capsys):

@@ -72,7 +72,7 @@ def test_a_damaged_record_is_named_and_the_rest_is_reported(
     assert command('report', *flags) == 0
     printed = capsys.readouterr().out
     assert f'of {path} is damaged' in printed
-    assert f'report: kept {page}, which has one' in printed
+    assert f'report: kept {page}, which shows errors' in printed
     assert page.read_text() == before
     page.unlink()
     assert command('report', *flags) == 0

@@ -108,16 +108,6 @@ def test_a_run_is_not_evaluated_on_a_source(here):
     assert resolve(mode='evaluate', source_dir='photos', data_dir='mine').data.data_dir == 'mine'
 
 
-def test_a_run_resumes_on_records_whose_source_is_gone(here):
-    stored = {'mode': 'all', 'source': 'folder', 'source_dir': 'photos', 'data_dir': 'mine'}
-    write_run(here / 'run', **stored)
-    assert resolve(run_dir='run', resume=True).data.source_dir == 'photos'
-    (here / 'mine').mkdir()
-    (here / 'mine' / 'manifest.json').touch()
-    assert resolve(run_dir='run', resume=True).data == schema.Data('mine')
-    assert resolve(run_dir='run', resume=True, source_dir='new').data.source_dir == 'new'
-
-
 def test_a_run_resumes_with_its_own_settings(here):
     settings = {'mode': 'train', 'width': 0.25, 'data_dir': 'mine', 'seed': 7, 'epochs': 9}
     write_run(here / 'run', **settings, run_dir='/where/it/was')

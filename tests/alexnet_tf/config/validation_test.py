@@ -20,7 +20,6 @@ from alexnet_tf.config import fields, serialization
             {'mode': 'experiment', 'minutes': 9.0, 'split': 'all'},
             '--split=all belongs to --mode=ev',
         ),
-        ({'mode': 'evaluate', 'inputs': ('a',)}, '--inputs belongs to --mode=predict or retr'),
         (
             {
                 'mode': 'evaluate',
@@ -106,6 +105,13 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
 )
 def test_settings_that_go_together_are_accepted(settings):
     assert serialization.from_settings(settings).mode == settings['mode']
+
+
+def test_inputs_are_refused_where_they_are_given_to_a_mode_that_has_none():
+    settings = {'mode': 'evaluate', 'inputs': ('a',)}
+    assert serialization.from_settings(settings)  # as stored before
+    with pytest.raises(fields.UsageError, match='--inputs belongs to --mode=predict or retrieve'):
+        serialization.from_settings(settings, settings)
 
 
 def test_a_split_of_a_data_set_is_refused_where_it_is_given_without_one():

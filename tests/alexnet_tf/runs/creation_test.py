@@ -9,7 +9,7 @@ import pytest
 
 from alexnet_tf.config import fields, flags, serialization
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import creation
+from alexnet_tf.runs import creation, run_directory
 from alexnet_tf.training import distribution
 from input_pipeline import errors
 
@@ -88,8 +88,12 @@ def test_a_run_keeps_the_values_of_its_recipe_whatever_a_later_version_has(tmp_p
         data = {'manifest_sha256': 'a', 'classes': [], 'hyperparameters': hyperparameters}
         (tmp_path / 'data.json').write_text(json.dumps(data))
         if problem:
-            with pytest.raises(fields.UsageError, match=rf'other settings \({problem}\)'):
+            advice = (
+                rf'other settings \({problem}\)\. Its recipe has changed .* --crop_chunk=1, too'
+            )
+            with pytest.raises(fields.UsageError, match=advice):
                 creation.check_same_run(config, Manifest())
+            assert run_directory.read_config(tmp_path).training.crop_chunk == 1
         else:
             creation.check_same_run(config, Manifest())
     creation.check_same_run(parse(f'--run_dir={tmp_path}', '--crop_chunk=1'), Manifest())

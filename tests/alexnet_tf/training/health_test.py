@@ -103,10 +103,11 @@ def test_a_list_without_drops_is_named_unless_the_recipe_has_none():
     ('changes', 'named'),
     [
         ({'epochs': 60}, ''),
-        ({'epochs': 70}, 'still hold --colour_shift_epochs=68,'),
+        ({'epochs': 70}, 'still has --colour_shift_epochs=68,'),
         ({'epochs': 70, 'colour_shift_epochs': 0}, ''),
+        ({'epochs': 70, 'colour_shift_sd': 0.0}, ''),
         ({'schedule': 'plateau'}, '--layer_rates=conv1=0.1@68,conv1=0@72 and --colour'),
-        ({'schedule': 'plateau', 'layer_rates': ()}, 'still hold --colour_shift_epochs=68,'),
+        ({'schedule': 'plateau', 'layer_rates': ()}, 'still has --colour_shift_epochs=68,'),
     ],
 )
 def test_epochs_of_the_recipe_that_outlive_its_schedule_are_named(changes, named):

@@ -100,6 +100,8 @@ def test_measured_rows_are_beside_the_papers(create_run, print_table):
     assert '39.5 (39.1 to 39.9)' in by_name['1 CNN, pre-trained']
     assert '37.0 (36.6 to 37.4)' in by_name['1 CNN + 2 CNN*']
     assert not [line for line in lines if '90.0' in line]
+    others = ('/caffenet', '/tanh', '/undropped', '/small')
+    assert not [line for line in lines if line.endswith(others)]
 
 
 def test_ablations_are_compared_with_the_whole_network(create_run, print_table):
