@@ -72,6 +72,28 @@ def test_a_corrupt_checkpoint_is_skipped(tmp_path, damage):
     assert checkpoint.read_state(path)['step'] == 1
 
 
+@pytest.mark.parametrize('number', [errno.EACCES, errno.ESTALE])
+def test_a_checkpoint_that_cannot_be_read_now_does_not_count_as_corrupt(
+    tmp_path, monkeypatch, number
+):
+    """An older network in its place, or the advice to remove it, would be wrong."""
+    save(tmp_path, 1, 2)
+    read_text = pathlib.Path.read_text
+
+    def fail(path, *arguments):
+        if path.parent.name.startswith('step-00000002'):
+            raise OSError(number, 'cannot be read', str(path))
+        return read_text(path, *arguments)
+
+    monkeypatch.setattr(pathlib.Path, 'read_text', fail)
+    with pytest.raises(OSError, match='cannot be read'):
+        checkpoint.find_newest(tmp_path)
+    (tmp_path / 'step-00000002').rename(tmp_path / 'step-00000002.epoch-0001')
+    monkeypatch.setattr(checkpoint, 'read_state', lambda path: fail(path / 'state.json'))
+    with pytest.raises(OSError, match='cannot be read'):
+        checkpoint.find_best(tmp_path)
+
+
 def test_only_corrupt_checkpoints_are_an_error(tmp_path):
     save(tmp_path, 1)
     flip(tmp_path / 'step-00000001' / 'variables.npz')
