@@ -129,6 +129,18 @@ def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
     return {'layers': layers} | network
 
 
+def check_exists(source: pathlib.Path, argument: str) -> None:
+    """Checks that there is a run directory or file of weights.
+
+    Raises:
+        DataError: There is none; the message names `argument`.
+    """
+    if not source.exists():
+        raise errors.DataError(
+            f'{argument}={source}: no such file or run directory. No weights come with the package.'
+        )
+
+
 def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:
     """Finds the file of weights that a run directory holds, or that was named itself.
 
@@ -144,10 +156,7 @@ def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> 
     if source.is_dir():
         path = run_directory.find_checkpoint(source, which_checkpoint, argument)
         return path / checkpoint.VARIABLES_FILE
-    if not source.exists():
-        raise errors.DataError(
-            f'{argument}={source}: no such file or run directory. No weights come with the package.'
-        )
+    check_exists(source, argument)
     if source.suffix not in readers.SUFFIXES:
         raise fields.UsageError(
             f'{argument}={source}: expected a run directory or a file that ends in '

@@ -205,7 +205,7 @@ def test_float16_trains_and_resumes_to_the_same_bits(config_of, train_steps, tmp
 
 @pytest.mark.parametrize(
     'flag',
-    ['--init_weights=typo.npz', '--init_weights=weights.zip', '--layer_rates=conv6=0.1'],
+    ['--init_weights=typo.npz', f'--init_weights={__file__}', '--layer_rates=conv6=0.1'],
 )
 def test_a_run_that_cannot_start_leaves_no_directory(config_of, tmp_path, flag):
     with pytest.raises(Exception, match=r'typo\.npz|that ends in \.npy|no such layer') as raised:

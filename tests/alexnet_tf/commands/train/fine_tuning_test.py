@@ -7,6 +7,7 @@ import pytest
 from alexnet_tf.commands.train import fine_tuning
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.runs import build
+from input_pipeline import errors
 
 
 def choose(**settings):
@@ -50,8 +51,9 @@ def test_each_layer_has_a_smaller_learning_rate_than_the_next_one(source):
         assert lower == pytest.approx(0.7 * higher, rel=0.06)  # two digits
 
 
-def test_a_file_of_weights_is_trained_as_modern_with_the_network_of_its_recipe():
-    chosen = choose(init_weights='weights.npy', recipe='caffe')
+def test_a_file_of_weights_is_trained_as_modern_with_the_network_of_its_recipe(tmp_path):
+    (tmp_path / 'weights.npy').touch()
+    chosen = choose(init_weights=str(tmp_path / 'weights.npy'), recipe='caffe')
     assert (chosen['recipe'], chosen['width'], chosen['crop_size']) == ('caffe', 1.0, 227)
     assert (chosen['schedule'], chosen['batch_size']) == ('cosine', 64)
     assert chosen['learning_rate'] is None
@@ -73,6 +75,11 @@ def test_a_run_that_exists_keeps_its_settings_even_without_the_weights(source, t
     chosen = choose(init_weights=str(tmp_path / 'gone'), run_dir=str(run_dir))
     names = ('width', 'crop_size', 'layer_rates', 'linear_head', 'checkpoint')
     assert {name: chosen[name] for name in names} == {name: first[name] for name in names}
+
+
+def test_weights_that_do_not_exist_are_refused_before_minutes_are_spent(tmp_path):
+    with pytest.raises(errors.DataError, match=r'--init_weights=.*gone: no such file or run'):
+        choose(init_weights=str(tmp_path / 'gone'))
 
 
 @pytest.mark.parametrize('settings', [{'minutes': 5.0}, {'init_weights': 'weights.npy'}])
