@@ -131,7 +131,6 @@ def _get_recipe(
         network_checks.check_training_size(recipe)
     if is_new:
         network_checks.check_layers(recipe)
-        network_checks.check_effects(recipe)
     return recipe
 
 
