@@ -84,7 +84,10 @@ SAVER = """
 """
 
 
-def test_a_network_of_bfloat16_is_exported_in_float32_on_demand(command, trained, tmp_path, capsys):
+def test_a_network_of_bfloat16_is_exported_in_float32_on_demand(
+    command, trained, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)  # others test it
     run = shutil.copytree(trained, tmp_path / 'run', ignore=shutil.ignore_patterns('export'))
     config = json.loads((run / 'config.json').read_text())
     (run / 'config.json').write_text(json.dumps(config | {'precision': 'bfloat16'}))
