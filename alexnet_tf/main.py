@@ -17,12 +17,11 @@ from typing import TextIO
 from alexnet_tf.config import environment, flags, help_text, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
-from input_pipeline import startup
+from input_pipeline import errors, startup
 
-_LOST_DISK = (errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV)  # of a network
 _DISK_ERRORS = (
     *(errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG),
-    *_LOST_DISK,
+    *errors.LOST_DISK,
 )
 _PATH_ADVICE = {
     FileNotFoundError: 'Name another path, in a directory that exists.',
@@ -184,13 +183,15 @@ def _fail(message: str, status: int, debug: bool = False) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     """Returns a message that says what to do, and the exit status."""
     if _is_disk_error(error):
-        is_full = getattr(error, 'errno', None) not in _LOST_DISK
+        is_full = getattr(error, 'errno', None) not in errors.LOST_DISK
         action = 'Free space or name another directory' if is_full else 'Connect the disk again'
         advice = f'{action}, then run the same command again.'
         return f'{error}. {advice}', _EXIT_DISK
     if _is_object_store_error(error):
         advice = 'Check the name, the credentials, and that this TensorFlow reads it.'
         return f'{" ".join(str(error).split())}. {advice}', _EXIT_DISK
+    if getattr(error, 'errno', None) in (errno.EMFILE, errno.ENFILE):
+        return f'{error}. Allow more open files (ulimit -n).', _EXIT_USAGE
     if advice := _PATH_ADVICE.get(type(error)):
         return f'{error}. {advice}', _EXIT_USAGE
     if _is_out_of_memory(error):

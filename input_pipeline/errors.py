@@ -5,10 +5,9 @@ import errno
 import re
 from collections.abc import Iterable, Sequence
 
-# Errors of the machine and not of a file: too many open files, no memory, a lost network disk.
-_OF_THE_MACHINE = (
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO),
-)
+LOST_DISK = (errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV)  # of a network
+# Errors of the machine and not of a file.
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, *LOST_DISK)
 _NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 

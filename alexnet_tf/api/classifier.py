@@ -268,6 +268,7 @@ class Classifier:
 
         Raises:
             UsageError: A setting cannot be used.
+            PackageMissing: A package for `export_also` is not installed.
             DataError: The version exists, or the export does not compute what the network does.
         """
         for name in {'run_dir', 'checkpoint'} & settings.keys():

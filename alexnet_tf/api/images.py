@@ -193,7 +193,9 @@ def _check_pixels(pixels: np.ndarray) -> None:
         )
     if pixels.dtype != np.uint8:
         is_share = (
-            np.issubdtype(pixels.dtype, np.floating) and 0 <= pixels.min() <= pixels.max() <= 1
+            np.issubdtype(pixels.dtype, np.floating)
+            and pixels.size
+            and 0 <= pixels.min() <= pixels.max() <= 1
         )
         how = ', times 255, as it is from 0 to 1' if is_share else ', without subtracting a mean'
         raise fields.UsageError(

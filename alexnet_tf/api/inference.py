@@ -10,11 +10,10 @@ import tensorflow as tf
 
 from alexnet_tf.api import images as images_lib
 from alexnet_tf.api import settings
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import fields
 from alexnet_tf.evaluation import ensembles, prediction_cache
 from alexnet_tf.models import features, outputs
-from alexnet_tf.runs import image_index, loading, predictor, run_directory
+from alexnet_tf.runs import image_index, loading, predictor, run_directory, selection
 from alexnet_tf.training import evaluator
 from input_pipeline import errors
 

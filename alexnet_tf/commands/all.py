@@ -3,10 +3,9 @@
 import pathlib
 
 from alexnet_tf.commands import evaluate, export, prepare, report, train
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.train import budget, fine_tuning
 from alexnet_tf.config import fields, schema, serialization
-from alexnet_tf.runs import build, image_index, run_directory, training_data
+from alexnet_tf.runs import build, image_index, run_directory, selection, training_data
 from input_pipeline import files
 from input_pipeline.records import manifests
 

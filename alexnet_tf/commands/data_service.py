@@ -1,4 +1,4 @@
-"""`--mode=data_service`: serves decoded batches to training runs on other machines."""
+"""`--mode=data_service`: serves decoded crops to training runs on other machines."""
 
 import os
 import threading

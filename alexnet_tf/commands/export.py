@@ -47,16 +47,17 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
         The directory of the version that was written.
 
     Raises:
-        UsageError: A package for `--export_also` is not installed.
+        PackageMissing: A package for `--export_also` is not installed.
         DataError: The version exists, there is no trained network, or the export does not compute
             what it does.
     """
     check_settings(config)  # before the network is loaded
     settings, export_dir = config.export, run_directory.get_export_dir(config)
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
-    trained = _rebuild_exact(load()) if _is_exact(config) else load()
+    precision, trained = settings.export_precision, load()
+    trained = _rebuild_exact(trained) if precision == 'float32' else trained
     encoded, kind = _load_images(config, trained.mean_image.shape)
-    served = _serve(trained, settings.export_precision)
+    served = _serve(trained, precision)
     functions = signatures.build(served)
     scores = _compute_scores(functions, encoded)
     exported = saved_model.write(
@@ -64,21 +65,16 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
         served,
         functions,
         version=settings.export_version,
-        source=_describe_source(trained, settings.export_precision),
+        source=_describe_source(trained, precision),
         reference=(encoded, scores),
-        write_formats=lambda unnamed, path: _write_formats(
-            settings.export_also,
-            trained,
-            version=unnamed,
-            path=path,
-            encoded=encoded,
-            manifest=manifest,
+        write_formats=functools.partial(
+            _write_formats, settings.export_also, trained, encoded=encoded, manifest=manifest
         ),
     )
     print(f'export: {exported.path}, step {trained.step}')
-    if settings.export_precision != 'float32':
+    if precision not in ('', 'float32'):
         exact = _compute_scores(signatures.build(_serve(trained)), encoded)
-        _print_precision(settings.export_precision, scores, exact, kind)
+        _print_precision(precision, scores, exact, kind)
     elif trained.precision != 'float32':
         print(_NARROW.format(trained.precision))
     print(
@@ -95,8 +91,8 @@ def check_settings(config: schema.Config) -> None:
     """Checks what can be known of an export before there is a network.
 
     Raises:
-        UsageError: A package for `--export_also` is not installed, or TensorFlow could not load
-            the model from its path.
+        PackageMissing: A package for `--export_also` is not installed.
+        UsageError: TensorFlow could not load the model from its path.
         DataError: The version exists.
     """
     export_dir = run_directory.get_export_dir(config)
@@ -108,7 +104,7 @@ def check_settings(config: schema.Config) -> None:
     saved_model.resolve_path(export_dir, config.export.export_version)
     for kind in config.export.export_also:
         if package := formats.find_missing_package(kind):
-            raise fields.UsageError(
+            raise errors.PackageMissing(
                 f'--export_also={kind} requires {package}, which is not installed. Run '
                 f'pip install "alexnet_tf[{formats.EXTRAS[kind]}]".'
             )
@@ -132,13 +128,15 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
         if squares := _read_held_out(config):
             return squares, 'held-out images'
     except (errors.DataError, OSError, tf.errors.OpError) as error:
+        if 'data_dir' in config.given and image_index.exists(config.data.data_dir):
+            raise
         print(f'export: {config.data.data_dir} cannot be read: {errors.describe(error)}')
     noise = np.random.default_rng(0).integers(0, 256, (_CHECKED_IMAGES, *shape), np.uint8)
     return [tf.io.encode_jpeg(image).numpy() for image in noise], 'images of noise'
 
 
 def _read_held_out(config: schema.Config) -> list[bytes]:
-    """Reads squares of the validation split as PNGs; none if there is no such split."""
+    """Reads squares of the validation split as PNGs; none if there are no records."""
     if not image_index.exists(config.data.data_dir):  # images without one are not read for this
         return []
     manifest = image_index.load_manifest(config)
@@ -149,8 +147,8 @@ def _read_held_out(config: schema.Config) -> list[bytes]:
     return [tf.io.encode_png(square).numpy() for square in squares]
 
 
-def _serve(trained: loading.TrainedRun, precision: str = 'float32') -> signatures.ServedModel:
-    """Serves a network, which computes in `precision` or else is stored in it."""
+def _serve(trained: loading.TrainedRun, precision: str = '') -> signatures.ServedModel:
+    """Serves a network, which computes in `precision` or else is stored in it; '': as trained."""
     is_native = _computes_in(precision)
     if is_native and trained.precision != precision:
         trained = loading.rebuild(trained, precision)
@@ -159,7 +157,7 @@ def _serve(trained: loading.TrainedRun, precision: str = 'float32') -> signature
         trained.names,
         trained.preprocess,
         rendering=trained.rendering,
-        stored_dtype='' if is_native or precision == 'float32' else precision,
+        stored_dtype='' if is_native or precision in ('', 'float32') else precision,
     )
 
 
@@ -170,15 +168,15 @@ def _computes_in(precision: str) -> bool:
 
 
 def _describe_source(trained: loading.TrainedRun, precision: str) -> dict[str, Any]:
-    """Describes which network of which run is exported, when, and by which versions."""
+    """Describes from where the network was loaded, when it is exported, and by which versions."""
     return {
         'run_dir': str(trained.directory.absolute()),
         'checkpoint': trained.checkpoint.name,
         'step': trained.step,
         'variables_sha256': trained.variables_sha256,
         'recipe': trained.recipe.name,
-        'computes_in': trained.precision,
-        'export_precision': precision,
+        'computes_in': precision if _computes_in(precision) else trained.precision,
+        'export_precision': precision or trained.precision,
         'exported': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         **provenance.collect(),
     }
@@ -219,11 +217,6 @@ def _write_formats(
     comparison = quantized.write(file, exact, manifest)
     print(f'export: {file}: {quantized.describe(comparison)}')
     return {file.name: comparison}
-
-
-def _is_exact(config: schema.Config) -> bool:
-    """Returns whether float32 was asked for, and is not the default."""
-    return 'export_precision' in config.given and config.export.export_precision == 'float32'
 
 
 def _rebuild_exact(trained: loading.TrainedRun) -> loading.TrainedRun:

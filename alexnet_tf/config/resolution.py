@@ -19,7 +19,8 @@ _OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that m
 # What a run has of its records, and of their index where they are images that are not prepared.
 _RECORDS = (
     *('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'validation_fraction'),
-    *('shard_examples', 'exif_orientation', 'colour_profiles', 'background', 'max_bad_fraction'),
+    *('statistics', 'max_bad_fraction', 'shard_examples'),
+    *('exif_orientation', 'colour_profiles', 'background'),
 )
 TFDS = 'tfds:'  # in front of the name of a data set, as a --data_dir
 IMPORTED = (

@@ -695,9 +695,10 @@ class Export(fields.Section):
         None, 'Number of this version. Default: the next.', low=1, metavar='N'
     )
     export_precision: str = fields.setting(
-        'float32',
-        'Dtype of stored weights, or as trained. bfloat16 computes in it if processors do:',
-        choices=_DTYPES,
+        '',
+        'Dtype of stored weights, else as trained; bfloat16 computes in it if processors do:',
+        choices=('', *_DTYPES),
+        metavar='DTYPE',
     )
     export_also: tuple[str, ...] = fields.setting(
         (),

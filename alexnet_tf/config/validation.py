@@ -51,7 +51,11 @@ def _check_required(config) -> Iterator[str]:
             '--engine=beam converts images, and --record_encoding=reference leaves them as they '
             'are. Leave one of the two out.'
         )
-    is_default = (data.record_quality, data.record_subsampling) == (95, '444')
+    default = type(data)
+    is_default = (data.record_quality, data.record_subsampling) == (
+        default.record_quality,
+        default.record_subsampling,
+    )
     if data.record_encoding != 'jpeg' and not is_default:
         yield (
             f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
@@ -202,7 +206,7 @@ def _check_outputs(config) -> Iterator[str]:
         yield '--code_bits: --retrieve=query takes codes of one length.'
     if mode == 'report' and config.report.compare_runs and not config.report.paper_tables:
         yield '--compare_runs needs --paper_tables=NAME in --mode=report.'
-    if config.export.export_also and config.export.export_precision != 'float32':
+    if config.export.export_also and config.export.export_precision not in ('', 'float32'):
         yield '--export_also needs --export_precision=float32.'
     if predict.submission and (predict.draw or predict.output_file):
         yield '--submission is written alone. Leave --draw and --output_file out.'

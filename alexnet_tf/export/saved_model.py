@@ -129,12 +129,10 @@ def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
     Raises:
         DataError: The version exists, or a file that would lie beside it does.
     """
-    described = export_dir.glob(
-        f'*.{_DESCRIPTION}'
-    )  # a deleted version's number is not given again
-    numbers = [path.name.partition('.')[0] for path in described]
-    used = [*list_versions(export_dir), *map(int, filter(str.isdecimal, numbers))]
-    path = export_dir / str(version or max(used, default=0) + 1)
+    # The number of a deleted version that has a description is not given again.
+    described = (file.name.partition('.')[0] for file in export_dir.glob(f'*.{_DESCRIPTION}'))
+    numbers = [int(name) for name in described if name.isascii() and name.isdecimal()]
+    path = export_dir / str(version or max([*list_versions(export_dir), *numbers], default=0) + 1)
     has_description = _sidecar(path, _DESCRIPTION).exists()  # of a version that was deleted
     for place in (path, *(() if has_description else _list_sidecars(path))):
         if place.exists():

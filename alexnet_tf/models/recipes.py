@@ -1,8 +1,9 @@
 """The hyperparameters of a network and of its training: the paper's, and those of other AlexNets.
 
-A recipe is a value: code reads its fields and never its name. Comments name the source of each
-value. P is the paper. S is the 2012 source, github.com/computerhistory/AlexNet-Source-Code, network
-#145, whose logged error rates are the paper's to the digit. K is Caffe's bvlc_alexnet.
+A recipe is a value: what a network computes and how it trains follow from its fields, never from
+its name, which messages and checks use. Comments name the source of each value. P is the paper. S
+is the 2012 source, github.com/computerhistory/AlexNet-Source-Code, network #145, whose logged error
+rates are the paper's to the digit. K is Caffe's bvlc_alexnet.
 
 Every network reads RGB: where others read BGR, the kernels of conv1 are flipped when a weight file
 is loaded. How an image file becomes a square is a matter of the records, see `rendering`.
@@ -305,7 +306,9 @@ class Recipe:
         return {layer.name: layer.decay for layer in self.layers}
 
 
-# P, to the letter but for one place.
+# P, to the letter but for two places.
+# Paper: the sum of the normalisation runs over the maps of both columns; here, as in S, each column
+# normalises its own (`lrn_across_columns`).
 # Paper: the shift multiplies standard deviations, not the eigenvalues that P 4.1 writes. On pixels
 # of 0 to 255 those would shift by over a thousand grey levels.
 PAPER = Recipe(name='paper')

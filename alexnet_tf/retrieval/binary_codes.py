@@ -112,6 +112,8 @@ class Autoencoder:
             if {name: array.shape for name, array in arrays.items()} != expected:
                 raise ValueError('it has other arrays, or arrays of other shapes')
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            if errors.is_of_machine(error):
+                raise
             raise errors.DataError(f'{path} is damaged: {error}. Delete it.') from error
         self._means, self._deviation = arrays['means'], arrays['deviation']
         for number, variable in enumerate(self._encoder.variables):

@@ -191,6 +191,8 @@ def load(directory: pathlib.Path, **expected: str) -> Index:
             raise ValueError('its files do not fit together')
         return Index(directory, Vectors(parts), np.concatenate(labels), ids, classes)
     except _DAMAGE_ERRORS as error:
+        if errors.is_of_machine(error):  # such as too many open files, one for each part
+            raise
         raise errors.DataError(
             f'{directory} is damaged: {error}. Delete it and build it again.'
         ) from error

@@ -93,6 +93,15 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         files.write_atomically(directory / name, text.encode())
 
 
+def restore_former_values(config: schema.Config) -> schema.Config:
+    """Returns the config with what the recipe of a run that exists had when the run began."""
+    directory = pathlib.Path(config.run_dir)
+    if not run_directory.holds_run(directory):
+        return config
+    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
+    return serialization.fill_in(config, run_directory.list_former_values(directory, stored))
+
+
 def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Checks that settings and records are those that the run in `run_dir` was started with.
 
@@ -114,10 +123,6 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         problems += [f'trained on other records than those in --data_dir={config.data.data_dir}']
     if differences:
         problems += [f'started with other settings ({"; ".join(differences)})']
-    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
-    if former := run_directory.list_former_values(directory, stored):
-        flags = ' '.join(f'--{name}={fields.format_value(value)}' for name, value in former.items())
-        problems[-1] += f'. Its recipe has changed since: give {flags}, too'
     kind = errors.DataError if has_other_records else fields.UsageError
     raise kind(
         f'--run_dir={directory} was {", and ".join(problems)}. Give --run_dir and --resume alone '

@@ -41,7 +41,7 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
         manifest = manifests.load(data.data_dir)
     else:
         manifest = manifests.load(_find_index(config, kind))
-        _check_index(data, manifest)
+        _check_index(config, manifest)
     if manifest.layout.encoding == references.ENCODING:
         check_unchanged(manifest)
     return manifest
@@ -181,9 +181,9 @@ def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
     )
 
 
-def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
+def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Checks that an index is of the images and of the flags, as far as they are given."""
-    directory, kept = manifest.directory, manifest.settings
+    data, directory, kept = config.data, manifest.directory, manifest.settings
     place = dataclasses.replace(data, **_name_source(data.data_dir))
     root = find_root(place, directory)
     known = snapshots.read_place(directory)  # '' where it cannot change
@@ -208,7 +208,8 @@ def _check_index(data: schema.Data, manifest: manifests.Manifest) -> None:
                 f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
                 f'{kept[name] or "the default"}. Leave the flag out, or delete that directory.'
             )
-    check_statistics(data.statistics, manifest)
+    if 'statistics' in config.given:  # of a run, the file may be gone
+        check_statistics(data.statistics, manifest)
 
 
 def check_statistics(choice: str, manifest: manifests.Manifest) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from alexnet_tf.config import schema
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import checkpoint
@@ -128,6 +128,7 @@ def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
         (batch, classes) float32.
     """
     config = run_directory.read_config(trained.directory)
+    config = serialization.replace(config, {'precision': trained.precision})
     model = build.build_with_preprocessing(config, trained.recipe, len(trained.classes))
     for layer in model.layers:
         if layer.name == build.MEAN_IMAGE:

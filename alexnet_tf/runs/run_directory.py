@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
-from alexnet_tf.models import recipes
+from alexnet_tf.models import cifar
+from alexnet_tf.runs import build
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.images import rendering
@@ -48,22 +49,16 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
     if not holds_run(directory):
         return {}
     stored = serialization.read_object(directory, DATA_FILE).get(HYPERPARAMETERS_KEY, {})
-    recipe = recipes.RECIPES.get(stored.get('name'))  # runs of older versions have none
-    if not recipe:
-        return {}
-    names = {field.name for field in dataclasses.fields(recipe)} - {'layers'}
-    former = recipe.replace(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in stored.items()
-            if name in names
-        }
-    )
-    return {
-        name: value
-        for name, value in former.list_overrides().items()
-        if name in settings and settings[name] is None
+    recipe = build.resolve_recipe(serialization.from_settings(settings))
+    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    now = dataclasses.asdict(recipe)
+    former = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()  # none in runs of older versions
+        if name in now and settings.get(name, '') is None and name not in unused
     }
+    ends = ('epochs', 'max_steps')  # which may change
+    return {name: former[name] for name in former if former[name] != now[name] and name not in ends}
 
 
 def read_data(directory: pathlib.Path) -> dict[str, Any]:

@@ -238,10 +238,14 @@ def _find_problem(path: pathlib.Path) -> str | None:
             if files.compute_sha256(path / name) != hashes[name]:
                 return f'{name} does not match its hash'
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, PermissionError) or errors.is_of_machine(error):
-            raise  # it may well be intact
+        if _may_be_intact(error):
+            raise
         return f'it cannot be read ({error})'
     return None
+
+
+def _may_be_intact(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or errors.is_of_machine(error)
 
 
 def _list_newest_first(directory: pathlib.Path) -> list[pathlib.Path]:
@@ -261,10 +265,8 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
             state = read_state(path)
             error = [state.get('initial_error'), *state['validation_errors']][-1]
             ends.append((path, math.inf if math.isnan(error) else error, state['epoch']))
-        except PermissionError:
-            raise
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            if errors.is_of_machine(error):
+            if _may_be_intact(error):
                 raise
             continue  # corrupt
     return ends

@@ -11,10 +11,8 @@ from input_pipeline.images import bitmap, gif, graph_bytes, headers, jpeg
 _START_BYTES = 32  # in which all formats but JPEG and GIF hold their size
 
 
-def find_problem(
-    encoded: tf.Tensor, *, max_bytes: int = headers.MAX_BYTES, max_pixels: int = headers.MAX_PIXELS
-) -> tf.Tensor:
-    """Says why an image must not be decoded.
+def find_jpeg_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) -> tf.Tensor:
+    """Says why a JPEG must not be decoded.
 
     Args:
         encoded: Scalar string.
@@ -25,18 +23,8 @@ def find_problem(
         Scalar string, '' if the image may be decoded.
 
     Raises:
-        tf.errors.InvalidArgumentError: The header of a JPEG is broken.
+        tf.errors.InvalidArgumentError: The header is broken.
     """
-    limits = {'max_bytes': max_bytes, 'max_pixels': max_pixels}
-    return tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: find_jpeg_problem(encoded, **limits),
-        lambda: find_other_problem(encoded, **limits),
-    )
-
-
-def find_jpeg_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) -> tf.Tensor:
-    """Does what `find_problem` does, of a JPEG."""
 
     def check_header():
         height, width, _ = tf.unstack(tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64), num=3)
@@ -47,7 +35,7 @@ def find_jpeg_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) ->
 
 
 def find_other_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) -> tf.Tensor:
-    """Does what `find_problem` does, of everything but a JPEG."""
+    """Says why another image must not be decoded; arguments as of `find_jpeg_problem`."""
     data = graph_bytes.Bytes(tf.strings.substr(encoded, 0, _START_BYTES))
 
     def check(size, problem=''):

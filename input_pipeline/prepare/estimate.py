@@ -23,7 +23,7 @@ class Estimate:
     """What preparing a data set takes.
 
     Attributes:
-        encoding: How records hold images, 'jpeg' or 'raw'.
+        encoding: How records hold images, 'jpeg', 'raw' or 'reference'.
         in_place: Whether the source's own records are linked to.
         files: Number of shards.
         bytes: Size of all records that are written.

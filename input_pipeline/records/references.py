@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import files, python_functions
+from input_pipeline import errors, files, python_functions
 
 ENCODING = 'reference'  # of `manifests.Layout`
 FEATURE = 'image/reference'
@@ -103,7 +103,9 @@ class Location(NamedTuple):
             with files.as_path(os.path.join(root, self.path)).open('rb') as file:
                 file.seek(self.offset)
                 return hashlib.sha256(file.read(self.size)).digest().startswith(self.digest)
-        except OSError:
+        except OSError as error:
+            if errors.is_of_machine(error):
+                raise
             return False
 
 

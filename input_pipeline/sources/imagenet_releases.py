@@ -97,7 +97,9 @@ def _halve(images: Sequence[entries.Entry]) -> splits.Splits:
 def _choose_half(member: archives.Member) -> str:
     try:
         is_held_out = hashlib.sha256(member()).digest()[0] >= 0x80
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if errors.is_of_machine(error):
+            raise
         is_held_out = False  # it will be quarantined anyway
     return manifests.VALIDATION if is_held_out else manifests.TRAIN
 

@@ -63,7 +63,9 @@ def hash_content(entry: entries_lib.Entry) -> str:
     """Computes the sha256 of an image's content, or of its name if it cannot be read."""
     try:
         return hashlib.sha256(entry.read()).hexdigest()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if errors.is_of_machine(error):
+            raise
         return hash_name(entry.name)
 
 

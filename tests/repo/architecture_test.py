@@ -37,6 +37,7 @@ COVERED_BY = {
     'alexnet_tf.api.settings': 'alexnet_tf/api/commands_test.py',
     'alexnet_tf.models.features': 'alexnet_tf/api/classifier_test.py',
     'alexnet_tf.runs.predictor': 'alexnet_tf/commands/predict_test.py',
+    'alexnet_tf.runs.selection': 'alexnet_tf/commands/evaluate_test.py',
     'alexnet_tf.runs.network_checks': 'alexnet_tf/runs/training_data_test.py',
     'alexnet_tf': 'alexnet_tf/public_names_test.py',
     'alexnet_tf.api.layers': 'alexnet_tf/public_names_test.py',

@@ -10,12 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.commands.benchmark import timing
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.config import schema
 from alexnet_tf.models import flops, outputs, placement, recipes
 from alexnet_tf.models.layers import dropout
 from alexnet_tf.reports import tables
-from alexnet_tf.runs import build, training_data
+from alexnet_tf.runs import build, selection, training_data
 from alexnet_tf.training import evaluator
 from input_pipeline.records import manifests
 

@@ -3,11 +3,11 @@
 import dataclasses
 import pathlib
 
-from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis
 from alexnet_tf.reports import result_tables, tables
-from alexnet_tf.runs import image_index, results, run_directory
+from alexnet_tf.runs import image_index, results, run_directory, selection
 from input_pipeline.records import manifests
 
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.experiment import grid
 from alexnet_tf.commands.experiment import trials as trials_lib
 from alexnet_tf.evaluation import metrics, trends
 from alexnet_tf.reports import experiment_tables
+from alexnet_tf.runs import selection
 from input_pipeline import errors as errors_lib
 from input_pipeline.records import manifests
 

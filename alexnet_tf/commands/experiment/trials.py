@@ -9,12 +9,11 @@ import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.experiment import grid, processes
 from alexnet_tf.config import fields
 from alexnet_tf.models import outputs
 from alexnet_tf.reports import experiment_tables, progress, provenance, tables
-from alexnet_tf.runs import build, creation, results, run_directory, training_data
+from alexnet_tf.runs import build, creation, results, run_directory, selection, training_data
 from alexnet_tf.training import checkpoint, health
 from alexnet_tf.training import state as state_lib
 from input_pipeline import files

@@ -67,13 +67,8 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
     """
     recipe, described = config.network.recipe, contents.description
     if described and recipe in (schema.ANY_RECIPE, described.settings['recipe']):
-        current, defaults = map(serialization.to_settings, (config, schema.Config()))
-        open_settings = {
-            name: value
-            for name, value in described.settings.items()
-            if name == 'recipe' or (current[name] == defaults[name] and name not in config.given)
-        }
-        return serialization.replace(config, open_settings)
+        config = serialization.replace(config, {'recipe': described.settings['recipe']})
+        return serialization.fill_in(config, described.settings)
     if recipe != schema.ANY_RECIPE:
         return config
     return serialization.replace(config, {'recipe': _choose_recipe(contents)})

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.report import validation
 from alexnet_tf.commands.retrieve import indexing
@@ -13,7 +13,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, run_plots
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import image_index, loading, predictor, run_directory
+from alexnet_tf.runs import image_index, loading, predictor, run_directory, selection
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.records import checking, manifests

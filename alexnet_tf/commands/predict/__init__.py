@@ -8,12 +8,11 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import features, streams
 from alexnet_tf.config import fields, schema
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers, progress
-from alexnet_tf.runs import loading, predictor, run_directory
+from alexnet_tf.runs import loading, predictor, run_directory, selection
 from input_pipeline import errors, files
 
 _PLOTTED = 8

@@ -53,11 +53,14 @@ def run(config: schema.Config) -> None:
     elif not plots:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
     card = documents.build_card(directory, analysis, rows, config.evaluation.checkpoint)
-    files.write_atomically(directory / 'MODEL_CARD.md', model_card.to_markdown(card).encode())
     path = directory / 'report.html'
     if analysis.skipped and path.is_file() and documents.shows_errors(path.read_text()):
-        print(f'report: kept {path}, which shows errors. Delete it to write one without.')
+        print(
+            f'report: kept {path}, which shows errors, and MODEL_CARD.md. Delete it to write both '
+            'without.'
+        )
         return
+    files.write_atomically(directory / 'MODEL_CARD.md', model_card.to_markdown(card).encode())
     page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
     files.write_atomically(path, page.encode())
     print(f'report: wrote {path} and {directory / "MODEL_CARD.md"}')

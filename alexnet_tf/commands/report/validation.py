@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from alexnet_tf.commands.evaluate import scoring, selection
+from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.config import schema
 from alexnet_tf.evaluation import error_analysis, prediction_cache
-from alexnet_tf.runs import image_index, loading, predictor
+from alexnet_tf.runs import image_index, loading, predictor, selection
 from input_pipeline import errors
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests

@@ -11,7 +11,6 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.retrieve import evaluation, indexing
 from alexnet_tf.config import schema
@@ -19,7 +18,7 @@ from alexnet_tf.plots import availability
 from alexnet_tf.reports import html, tables
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
-from alexnet_tf.runs import image_index, loading, predictor, run_directory
+from alexnet_tf.runs import image_index, loading, predictor, run_directory, selection
 from input_pipeline import files
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.retrieve import indexing
 from alexnet_tf.config import fields, schema
 from alexnet_tf.reports import tables
 from alexnet_tf.retrieval import binary_codes, metrics, search
 from alexnet_tf.retrieval import index as index_lib
-from alexnet_tf.runs import loading
+from alexnet_tf.runs import loading, selection
 from input_pipeline.records import manifests
 
 _MAX_QUERIES = 1000

@@ -26,6 +26,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
         The settings and the `--mode` of the command that comes next; None in all workers but the
         chief.
     """
+    config = creation.restore_former_values(config)
     config, lines = budget.choose_settings(fine_tuning.choose_settings(config))
     for line in lines:
         print(line, flush=True)

@@ -8,12 +8,11 @@ import math
 import pathlib
 from typing import Any, NamedTuple
 
-from alexnet_tf.commands.evaluate import selection
 from alexnet_tf.commands.report import examples as report_examples
 from alexnet_tf.commands.train import speed as speed_lib
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import alexnet, flops, placement, recipes
-from alexnet_tf.runs import build, run_directory, training_data
+from alexnet_tf.runs import build, run_directory, selection, training_data
 from alexnet_tf.training import distribution, schedule
 from input_pipeline import files
 from input_pipeline.records import manifests
@@ -192,10 +191,11 @@ def _choose_steps(
         share += 1 / kept - 1 / math.lcm(every, kept)
     secs_by_step = speed.step_secs * (1 + validation_secs / epoch_secs * share)
     steps = int(_MARGIN * seconds / secs_by_step)
-    if config.mode == 'all' and environment.measure_age() > 60 * config.training.minutes:
+    is_half_over = environment.measure_age() > 30 * config.training.minutes
+    if steps < 1 and config.mode == 'all' and is_half_over:
         raise fields.UsageError(
-            f'--minutes={config.training.minutes:g} have passed before the first step, most of '
-            'them in preparing. Give the same command again, since the records are kept.'
+            f'--minutes={config.training.minutes:g} leaves no time to train: most of it went into '
+            'preparing. Give the same command again, since the records are kept.'
         )
     if steps < 1:
         raise fields.UsageError(

@@ -33,13 +33,17 @@ def choose_settings(config: schema.Config) -> schema.Config:
 
     Raises:
         DataError: `--init_weights` names nothing, or a directory that holds no run.
+        UsageError: It names a file of another format.
     """
     if not (config.training.minutes and config.training.init_weights):
         return config
     directory = pathlib.Path(config.run_dir)
     if run_directory.holds_run(directory):
         return serialization.fill_in(config, _list_chosen(run_directory.read_config(directory)))
-    initial_weights.check_exists(pathlib.Path(config.training.init_weights), '--init_weights')
+    source = pathlib.Path(config.training.init_weights)
+    initial_weights.check_exists(source, '--init_weights')
+    if source.is_file():  # of a format that is read
+        initial_weights.find_weights(source, 'newest', '--init_weights')
     config = serialization.fill_in(config, _list_network_settings(config))
     return serialization.fill_in(config, _choose_training(build.resolve_recipe(config)))
 

@@ -127,7 +127,7 @@ class Monitor:
 
         Args:
             state: After the step.
-            learning_rate: Of the epoch.
+            learning_rate: Of the step.
             result: Of the step; None if its batch was passed over.
             meter: Of the epoch.
         """
@@ -162,7 +162,7 @@ class Monitor:
 
         Args:
             state: At the end of the epoch.
-            learning_rate: Of the epoch.
+            learning_rate: Of the epoch's last step.
             train: Metrics in training, with augmentation and dropout.
             validation: Metrics on the validation split, single-crop.
             images_per_sec: Speed of training; None if too little of the epoch was measured.

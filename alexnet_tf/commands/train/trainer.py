@@ -199,7 +199,7 @@ class Trainer:
         return is_last or is_learned or any(number and epoch % number == 0 for number in every)
 
     def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
-        """Evaluates the network on the validation split."""
+        """Evaluates the network on the validation split; if that is damaged, saves it first."""
         try:
             return self.evaluator.evaluate(self.manifest, manifests.VALIDATION)
         except errors.DataError:

@@ -13,7 +13,7 @@ from input_pipeline import errors
 
 _HEADER_BYTES, _ENDIAN = 128, slice(126, 128)
 _ORDERS = {b'IM': '<', b'MI': '>'}
-_MATRIX, _COMPRESSED, _INT8, _INT32, _UINT32 = 14, 15, 1, 5, 6  # types of elements
+_MATRIX, _COMPRESSED, _INT32, _UINT32 = 14, 15, 5, 6  # types of elements
 _CELL, _STRUCT, _CHAR, _NUMBERS = 1, 2, 4, range(6, 16)  # classes of matrices
 _IS_COMPLEX = 0x800
 _DTYPES = {

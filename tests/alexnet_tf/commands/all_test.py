@@ -6,7 +6,7 @@ from alexnet_tf import main
 from alexnet_tf.commands import all as all_modes
 from alexnet_tf.commands import evaluate, export, prepare, report, train
 from alexnet_tf.config import flags as flags_lib
-from alexnet_tf.config import schema
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.export import formats
 from alexnet_tf.runs import image_index
 
@@ -43,6 +43,23 @@ def test_what_is_missing_at_the_end_is_said_before_training(
     monkeypatch.setattr(prepare, 'run', lambda config: 'train')
     assert '--split=test: the records in' in fail(data, '--split=test')
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_resumes_needs_no_source(data, tmp_path, monkeypatch):
+    calls = []
+    for command in (train, report, prepare, export, evaluate):
+        name = command.__name__.rpartition('.')[2]
+        monkeypatch.setattr(command, 'run', lambda config, name=name: calls.append(name))
+    run_dir = tmp_path / 'run'
+    run_dir.mkdir()
+    flags = ['alexnet_tf', '--mode=all', f'--run_dir={run_dir}', data]
+    started = flags_lib.parse([*flags, f'--source_dir={tmp_path / "gone"}', '--source=folder'])
+    (run_dir / 'config.json').write_text(serialization.to_json(started))
+    all_modes.run(flags_lib.parse(['alexnet_tf', f'--run_dir={run_dir}', '--resume']))
+    assert calls == ['train', 'evaluate', 'export', 'report']
+    calls.clear()
+    all_modes.run(started)
+    assert calls[0] == 'prepare'
 
 
 def test_ten_views_are_for_few_held_out_images(monkeypatch):

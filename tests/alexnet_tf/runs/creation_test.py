@@ -7,15 +7,16 @@ import pathlib
 import numpy as np
 import pytest
 
-from alexnet_tf.config import fields, flags, serialization
+from alexnet_tf.config import fields, serialization
+from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import creation, run_directory
+from alexnet_tf.runs import build, creation, run_directory
 from alexnet_tf.training import distribution
 from input_pipeline import errors
 
 
 def parse(*arguments):
-    return flags.parse(['alexnet_tf', '--mode=train', '--recipe=source2012', *arguments])
+    return flags_lib.parse(['alexnet_tf', '--mode=train', '--recipe=source2012', *arguments])
 
 
 @pytest.mark.parametrize(
@@ -82,21 +83,31 @@ def test_the_identity_of_workers_names_what_differs():
 
 def test_a_run_keeps_the_values_of_its_recipe_whatever_a_later_version_has(tmp_path):
     config = parse(f'--run_dir={tmp_path}')
-    stored = dataclasses.asdict(recipes.SOURCE2012.replace(crop_chunk=1))
+    stored = dataclasses.asdict(recipes.SOURCE2012.replace(crop_chunk=1, max_steps=9))
     (tmp_path / 'config.json').write_text(serialization.to_json(config))
-    for hyperparameters, problem in (({}, ''), (stored, 'crop_chunk: 1 then, 32 now')):
-        data = {'manifest_sha256': 'a', 'classes': [], 'hyperparameters': hyperparameters}
-        (tmp_path / 'data.json').write_text(json.dumps(data))
-        if problem:
-            advice = (
-                rf'other settings \({problem}\)\. Its recipe has changed .* --crop_chunk=1, too'
-            )
-            with pytest.raises(fields.UsageError, match=advice):
-                creation.check_same_run(config, Manifest())
-            assert run_directory.read_config(tmp_path).training.crop_chunk == 1
-        else:
-            creation.check_same_run(config, Manifest())
-    creation.check_same_run(parse(f'--run_dir={tmp_path}', '--crop_chunk=1'), Manifest())
+    assert creation.restore_former_values(config) is config  # is no run yet
+    data = {'manifest_sha256': 'a', 'classes': []}
+    (tmp_path / 'data.json').write_text(json.dumps(data))
+    assert creation.restore_former_values(config) == config
+    (tmp_path / 'data.json').write_text(json.dumps(data | {'hyperparameters': stored}))
+    kept = run_directory.read_config(tmp_path)
+    assert (kept.training.crop_chunk, kept.training.max_steps) == (1, None)
+    creation.check_same_run(creation.restore_former_values(config), Manifest())
+    other = creation.restore_former_values(parse(f'--run_dir={tmp_path}', '--crop_chunk=2'))
+    with pytest.raises(fields.UsageError, match='crop_chunk: 1 then, 2 now'):
+        creation.check_same_run(other, Manifest())
+
+
+@pytest.mark.parametrize(
+    'flags',
+    [('--recipe=modern', '--crop_size=192'), ('--recipe=cifar13',), ('--lrn1_before_pool',)],
+)
+def test_a_recipe_that_has_not_changed_has_no_former_values(tmp_path, flags):
+    config = flags_lib.parse(['alexnet_tf', '--mode=train', f'--run_dir={tmp_path}', *flags])
+    data = {'hyperparameters': dataclasses.asdict(build.resolve_recipe(config))}
+    (tmp_path / 'data.json').write_text(json.dumps(data))
+    settings = serialization.to_settings(config)
+    assert run_directory.list_former_values(tmp_path, settings) == {}
 
 
 def test_imported_weights_are_of_no_training_run(tmp_path):

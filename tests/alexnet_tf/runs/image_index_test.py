@@ -21,7 +21,7 @@ from input_pipeline.sources import snapshots
 
 def configure(data_dir, **settings):
     data = schema.Data(data_dir=str(data_dir), **({'statistics': 'imagenet'} | settings))
-    return schema.Config(mode='train', seed=7, data=data)
+    return schema.Config(mode='train', seed=7, data=data, given=frozenset(settings))
 
 
 @pytest.fixture
@@ -260,15 +260,16 @@ def test_another_split_of_a_data_set_than_the_index_has_is_refused(images, monke
     manifest = image_index.load_manifest(configure(images))
     layout = dataclasses.replace(manifest.layout, root=str(manifest.directory.resolve()))
     manifest = dataclasses.replace(manifest, source='tfds', layout=layout)
-    data = configure('tfds:mnist', train_split='train[:80%]').data
-    image_index._check_index(data, manifest)  # of an older version, which kept no splits
+    config = configure('tfds:mnist', train_split='train[:80%]')
+    data = config.data
+    image_index._check_index(config, manifest)  # of an older version, which kept no splits
     kept = image_index.collect_settings(
         schema.Config(data=dataclasses.replace(data, dataset='mnist', train_split=''))
     )
     assert kept['train_split'] == ''
     manifest = dataclasses.replace(manifest, settings=manifest.settings | kept)
     with pytest.raises(fields.UsageError, match=r'--train_split=train\[:80%\]: .* the default'):
-        image_index._check_index(data, manifest)
+        image_index._check_index(config, manifest)
 
 
 def test_records_are_not_written_among_images(images):

@@ -88,6 +88,7 @@ def test_a_checkpoint_that_cannot_be_read_now_does_not_count_as_corrupt(
     monkeypatch.setattr(pathlib.Path, 'read_text', fail)
     with pytest.raises(OSError, match='cannot be read'):
         checkpoint.find_newest(tmp_path)
+    monkeypatch.undo()
     (tmp_path / 'step-00000002').rename(tmp_path / 'step-00000002.epoch-0001')
     monkeypatch.setattr(checkpoint, 'read_state', lambda path: fail(path / 'state.json'))
     with pytest.raises(OSError, match='cannot be read'):

@@ -33,11 +33,20 @@ def trace(function):
     return tf.function(function, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
-_find_problem = trace(lambda encoded: graph_headers.find_problem(encoded))
+def find_problem_in_graph(encoded, **limits):
+    limits = {'max_bytes': headers.MAX_BYTES, 'max_pixels': headers.MAX_PIXELS} | limits
+    return tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: graph_headers.find_jpeg_problem(encoded, **limits),
+        lambda: graph_headers.find_other_problem(encoded, **limits),
+    )
+
+
+_find_problem = trace(lambda encoded: find_problem_in_graph(encoded))
 
 
 def find_problem(encoded, **limits):
-    function = graph_headers.find_problem if limits else _find_problem
+    function = find_problem_in_graph if limits else _find_problem
     return function(tf.constant(encoded), **limits).numpy().decode()
 
 
