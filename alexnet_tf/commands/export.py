@@ -189,9 +189,9 @@ def _compute_scores(functions: Mapping, encoded: Sequence[bytes]) -> np.ndarray:
 def _write_formats(
     kinds: Sequence[str],
     trained: loading.TrainedRun,
-    *,
     version: pathlib.Path,
     path: pathlib.Path,
+    *,
     encoded: Sequence[bytes],
     manifest: manifests.Manifest | None,
 ) -> dict[str, Any]:
