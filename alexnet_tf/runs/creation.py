@@ -84,8 +84,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
             'manifest_sha256': manifest.sha256,
             **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
             **rendering.Rendering.from_settings(manifest.settings).to_settings(),
-            # With the recipe's own values, which a later version may change.
-            run_directory.HYPERPARAMETERS_KEY: dataclasses.asdict(build.resolve_recipe(config)),
+            run_directory.RECIPE_KEY: dataclasses.asdict(recipes.RECIPES[config.network.recipe]),
         }
         # Last: with it the directory is a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
@@ -95,11 +94,9 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
 
 def restore_former_values(config: schema.Config) -> schema.Config:
     """Returns the config with what the recipe of a run that exists had when the run began."""
-    directory = pathlib.Path(config.run_dir)
-    if not run_directory.holds_run(directory):
-        return config
-    stored = serialization.read_object(directory, serialization.CONFIG_FILE)
-    return serialization.fill_in(config, run_directory.list_former_values(directory, stored))
+    directory, settings = pathlib.Path(config.run_dir), serialization.to_settings(config)
+    former = run_directory.list_former_values(directory, settings)
+    return serialization.replace(config, former) if former else config
 
 
 def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
-from alexnet_tf.models import cifar
-from alexnet_tf.runs import build
+from alexnet_tf.models import cifar, recipes
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.images import rendering
@@ -20,7 +19,7 @@ MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
-HYPERPARAMETERS_KEY = 'hyperparameters'  # in DATA_FILE: the recipe with all its values
+RECIPE_KEY = 'recipe'  # in DATA_FILE: the values of the recipe, which a later version may change
 # In DATA_FILE: what weights were imported, see `imported`, and an empty `manifest_sha256`.
 IMPORTED_KEY = 'weights'
 
@@ -44,21 +43,25 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
 
     Args:
         directory: Of the run.
-        settings: Of the run, as stored; only those that were left to the recipe are listed.
+        settings: Of the run; only those that are left to the recipe are listed.
     """
-    if not holds_run(directory):
+    stored = {}
+    if holds_run(directory):
+        stored = serialization.read_object(directory, DATA_FILE).get(RECIPE_KEY, stored)
+    recipe = recipes.RECIPES.get(stored.get('name'))  # runs of older versions have none
+    if not recipe or settings.get('recipe', recipe.name) != recipe.name:
         return {}
-    stored = serialization.read_object(directory, DATA_FILE).get(HYPERPARAMETERS_KEY, {})
-    recipe = build.resolve_recipe(serialization.from_settings(settings))
-    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
     now = dataclasses.asdict(recipe)
-    former = {
+    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    then = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in stored.items()  # none in runs of older versions
+        for name, value in stored.items()
         if name in now and settings.get(name, '') is None and name not in unused
     }
-    ends = ('epochs', 'max_steps')  # which may change
-    return {name: former[name] for name in former if former[name] != now[name] and name not in ends}
+    former = {name: value for name, value in then.items() if value != now[name]}
+    if 'crop_size' in former and 'training_crop_size' in then:  # which it alone would replace
+        former['training_crop_size'] = then['training_crop_size']
+    return former
 
 
 def read_data(directory: pathlib.Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from alexnet_tf.config import fields, serialization
 from alexnet_tf.config import flags as flags_lib
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import build, creation, run_directory
+from alexnet_tf.runs import creation, run_directory
 from alexnet_tf.training import distribution
 from input_pipeline import errors
 
@@ -81,32 +81,47 @@ def test_the_identity_of_workers_names_what_differs():
         assert differing.startswith(name)
 
 
-def test_a_run_keeps_the_values_of_its_recipe_whatever_a_later_version_has(tmp_path):
+def test_a_run_resumes_with_its_recipe_whatever_a_later_version_has(tmp_path):
     config = parse(f'--run_dir={tmp_path}')
-    stored = dataclasses.asdict(recipes.SOURCE2012.replace(crop_chunk=1, max_steps=9))
+    stored = dataclasses.asdict(recipes.SOURCE2012.replace(crop_chunk=1, epochs=9))
     (tmp_path / 'config.json').write_text(serialization.to_json(config))
     assert creation.restore_former_values(config) is config  # is no run yet
     data = {'manifest_sha256': 'a', 'classes': []}
     (tmp_path / 'data.json').write_text(json.dumps(data))
-    assert creation.restore_former_values(config) == config
-    (tmp_path / 'data.json').write_text(json.dumps(data | {'hyperparameters': stored}))
+    assert creation.restore_former_values(config) is config  # of an older version
+    (tmp_path / 'data.json').write_text(json.dumps(data | {'recipe': stored}))
     kept = run_directory.read_config(tmp_path)
-    assert (kept.training.crop_chunk, kept.training.max_steps) == (1, None)
-    creation.check_same_run(creation.restore_former_values(config), Manifest())
+    assert (kept.training.crop_chunk, kept.training.epochs) == (1, 9)
+    for _ in range(3):  # again, after the settings were written
+        restored = creation.restore_former_values(config)
+        assert restored.training.crop_chunk == 1
+        creation.create_or_check(restored, Manifest())
     other = creation.restore_former_values(parse(f'--run_dir={tmp_path}', '--crop_chunk=2'))
     with pytest.raises(fields.UsageError, match='crop_chunk: 1 then, 2 now'):
         creation.check_same_run(other, Manifest())
 
 
 @pytest.mark.parametrize(
-    'flags',
-    [('--recipe=modern', '--crop_size=192'), ('--recipe=cifar13',), ('--lrn1_before_pool',)],
+    ('flags', 'former'),
+    [
+        ((), {'crop_size': 176, 'training_crop_size': 128}),
+        (('--crop_size=192',), {}),
+        (('--training_crop_size=96',), {'crop_size': 176}),
+    ],
 )
-def test_a_recipe_that_has_not_changed_has_no_former_values(tmp_path, flags):
-    config = flags_lib.parse(['alexnet_tf', '--mode=train', f'--run_dir={tmp_path}', *flags])
-    data = {'hyperparameters': dataclasses.asdict(build.resolve_recipe(config))}
-    (tmp_path / 'data.json').write_text(json.dumps(data))
+def test_the_size_of_training_stays_beside_a_former_size(tmp_path, flags, former):
+    stored = dataclasses.asdict(recipes.MODERN.replace(crop_size=176, training_crop_size=128))
+    (tmp_path / 'data.json').write_text(json.dumps({'recipe': stored}))
+    config = flags_lib.parse(['alexnet_tf', '--mode=train', '--recipe=modern', *flags])
     settings = serialization.to_settings(config)
+    assert run_directory.list_former_values(tmp_path, settings) == former
+
+
+@pytest.mark.parametrize('name', recipes.RECIPES)
+def test_a_recipe_that_has_not_changed_has_no_former_values(tmp_path, name):
+    stored = json.dumps({'recipe': dataclasses.asdict(recipes.RECIPES[name])})
+    (tmp_path / 'data.json').write_text(stored)
+    settings = serialization.to_settings(parse(f'--recipe={name}'))
     assert run_directory.list_former_values(tmp_path, settings) == {}
 
 
