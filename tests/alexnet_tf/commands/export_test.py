@@ -84,6 +84,7 @@ SAVER = """
 """
 
 
+@pytest.mark.slow
 def test_a_network_of_bfloat16_is_exported_in_float32_on_demand(
     command, trained, tmp_path, capsys, monkeypatch
 ):
