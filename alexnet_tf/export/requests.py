@@ -45,7 +45,7 @@ def write_source(version: pathlib.Path, source: Mapping[str, Any]) -> None:
     """Writes what a version is an export of into it, where model servers do not look."""
     path = version / SOURCE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dict(source), indent=2))
+    path.write_text(json.dumps(dict(source), indent=2) + '\n')
 
 
 def encode_rest(signature: str, encoded: bytes) -> str:
