@@ -9,7 +9,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -68,7 +67,7 @@ def write(
     functions: Mapping[str, Callable],
     *,
     version: int | None = None,
-    source: Mapping[str, Any] = types.MappingProxyType({}),
+    source: Mapping[str, Any],
     reference: tuple[Sequence[bytes], np.ndarray],
     write_formats: Callable[[pathlib.Path, pathlib.Path], Mapping] = lambda *_: {},
 ) -> ExportedModel:

@@ -69,13 +69,11 @@ def check_effects(recipe: recipes.Recipe) -> None:
     Raises:
         UsageError: One was.
     """
-    named = recipes.RECIPES.get(recipe.name, recipe)
+    changed = recipe.list_overrides()
     for cause, value, names in _UNUSED:
-        if not getattr(recipe, cause) == getattr(named, cause) == value:
-            continue
-        for name in names:
-            if getattr(recipe, name) != getattr(named, name):
-                raise fields.UsageError(
-                    f'--{name} changes nothing in --recipe={recipe.name}, which has '
-                    f'{cause}={fields.format_value(value)}. Leave it out.'
-                )
+        useless = [name for name in names if name in changed]
+        if useless and getattr(recipe, cause) == value and cause not in changed:
+            raise fields.UsageError(
+                f'--{useless[0]} changes nothing in --recipe={recipe.name}, which has '
+                f'{cause}={fields.format_value(value)}. Leave it out.'
+            )

@@ -138,15 +138,11 @@ def describe_late_drops(recipe: recipes.Recipe) -> str:
     >>> describe_late_drops(recipes.SOURCE2012)
     ''
     """
-    drops, epochs, named = (
-        recipe.drop_epochs,
-        recipe.epochs,
-        recipes.RECIPES.get(recipe.name, recipe),
-    )
+    drops, epochs = recipe.drop_epochs, recipe.epochs
     if recipe.schedule != 'list' or not 1 < epochs <= min(drops, default=epochs):
         return ''
-    if not drops and named.schedule == 'list' and not named.drop_epochs:  # as figure1
-        return ''
+    if not drops and not {'schedule', 'drop_epochs'} & recipe.list_overrides().keys():
+        return ''  # as of figure1
     return (
         f'the learning rate stays {schedule.scale_learning_rate(recipe):g} to the end: '
         f'--drop_epochs={",".join(map(str, drops))}, and no epoch comes after {epochs}. Give '
@@ -160,16 +156,15 @@ def describe_inherited_epochs(recipe: recipes.Recipe) -> str:
     >>> describe_inherited_epochs(recipes.SOURCE2012)
     ''
     """
-    named = recipes.RECIPES.get(recipe.name, recipe)
-    names = ('schedule', 'epochs', 'drop_epochs')
-    if all(getattr(recipe, name) == getattr(named, name) for name in names):
+    changed = recipe.list_overrides()
+    if not {'schedule', 'epochs', 'drop_epochs'} & changed.keys():
         return ''
     parts = []
     late = [rate for rate in recipe.layer_rates if '@' in rate]
-    if recipe.layer_rates == named.layer_rates and late:
+    if late and 'layer_rates' not in changed:
         parts.append((int(late[0].partition('@')[2]), f'--layer_rates={",".join(late)}'))
     shifted = recipe.colour_shift_epochs
-    if shifted == named.colour_shift_epochs and shifted and recipe.colour_shift_sd:
+    if shifted and 'colour_shift_epochs' not in changed and recipe.colour_shift_sd:
         parts.append((shifted, f'--colour_shift_epochs={shifted}'))
     texts = [text for epoch, text in parts if epoch < recipe.epochs]
     if not texts:

@@ -61,6 +61,7 @@ def version(served, tmp_path_factory):
             tmp_path_factory.mktemp('served') / 'alexnet',
             served,
             functions,
+            source={},
             reference=(images, scores.numpy()),
         )
     return exported.path

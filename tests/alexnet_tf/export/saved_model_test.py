@@ -18,7 +18,12 @@ def test_other_formats_of_a_version_that_fails_are_removed(tmp_path, monkeypatch
     (tmp_path / 'mine.tflite').write_bytes(b'a file of the user')
     with pytest.raises(ValueError, match='the next one'):
         saved_model.write(
-            tmp_path, None, {}, reference=([b''], np.zeros(1)), write_formats=write_one_and_fail
+            tmp_path,
+            None,
+            {},
+            source={},
+            reference=([b''], np.zeros(1)),
+            write_formats=write_one_and_fail,
         )
     assert [path.name for path in tmp_path.iterdir() if path.suffix == '.tflite'] == ['mine.tflite']
 
@@ -30,7 +35,7 @@ def written(tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)
     monkeypatch.setattr(requests, 'write_warmup_requests', lambda *_: False)
     monkeypatch.setattr(requests, 'describe_signatures', lambda *_: {})
-    arguments = {'reference': ([b''], np.zeros(1))}
+    arguments = {'source': {}, 'reference': ([b''], np.zeros(1))}
     return lambda write_formats: saved_model.write(
         tmp_path, None, {}, write_formats=write_formats, **arguments
     )
