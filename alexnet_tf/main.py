@@ -183,10 +183,12 @@ def _fail(message: str, status: int, debug: bool = False) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     """Returns a message that says what to do, and the exit status."""
     if _is_disk_error(error):
-        is_full = getattr(error, 'errno', None) not in errors.LOST_DISK
-        action = 'Free space or name another directory' if is_full else 'Connect the disk again'
-        advice = f'{action}, then run the same command again.'
-        return f'{error}. {advice}', _EXIT_DISK
+        number, action = getattr(error, 'errno', None), 'Free space or name another directory'
+        if number == errno.EROFS:
+            action = 'Name another directory'
+        elif number in errors.LOST_DISK:
+            action = 'Connect the disk again'
+        return f'{error}. {action}, then run the same command again.', _EXIT_DISK
     if _is_object_store_error(error):
         advice = 'Check the name, the credentials, and that this TensorFlow reads it.'
         return f'{" ".join(str(error).split())}. {advice}', _EXIT_DISK

@@ -4,7 +4,7 @@
 
 The contenders take turns, each in a process of its own, so that a change of the machine's speed
 affects all of them. Each measurement is a row of --out; a stopped comparison resumes with the rows
-that are missing.
+that are missing, and one of another commit or other --runs begins anew.
 """
 
 import collections
@@ -15,7 +15,7 @@ import sys
 
 import measuring
 
-from alexnet_tf.reports import tables
+from alexnet_tf.reports import provenance, tables
 
 ALEXNET_TF = [sys.executable, '-m', 'alexnet_tf.main', '--mode=benchmark', '--recipe=paper']
 ALEXNET_TF += ['--output=json', '--by_layer=false']
@@ -53,11 +53,12 @@ def list_contenders(torch_python: str) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def create_row(number: int, name: str, kind: str, result: dict[str, object]) -> dict[str, object]:
+def create_row(
+    key: dict[str, object], name: str, kind: str, result: dict[str, object]
+) -> dict[str, object]:
     """Creates the row of a measurement."""
     peak = result.get('peak_memory_bytes')
-    return {
-        'round': number,
+    return key | {
         'contender': name,
         'benchmark': kind,
         'images_per_sec': round(result['images_per_sec'], 2),
@@ -102,16 +103,23 @@ def main() -> None:
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row['round'], row['contender'], row['benchmark']) for row in tables.read_csv(path)}
+    commit, rows = provenance.collect()['commit'] or '', {}
+    for row in tables.read_csv(path):
+        if 'commit' not in row:
+            parser.error(f'--out={path} is of an earlier version; name another')
+        if (row['commit'], row['runs']) == (commit, str(args.runs)):
+            rows[row['round'], row['contender'], row['benchmark']] = row
     for number in range(args.rounds):
         for name, kind, command in list_contenders(args.torch_python):
-            if (str(number), name, kind) in done:
+            if (str(number), name, kind) in rows:
                 continue
             result = json.loads(measuring.run([*command, f'--runs={args.runs}']))
-            row = create_row(number, name, kind, result)
+            key = {'commit': commit, 'runs': args.runs, 'round': number}
+            row = create_row(key, name, kind, result)
             tables.append_csv(path, row)
+            rows[str(number), name, kind] = {column: str(value) for column, value in row.items()}
             print(row, file=sys.stderr, flush=True)
-    print(format_table(tables.read_csv(path)))
+    print(format_table(list(rows.values())))
 
 
 if __name__ == '__main__':

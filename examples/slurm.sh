@@ -4,7 +4,8 @@
 #   sbatch examples/slurm.sh --recipe=paper --data_dir=/nfs/records --run_dir=/nfs/run
 #
 # If a worker is lost, the others exit with status 75: the job is queued again, and resumes from
-# the newest checkpoint. Any other failure ends it. All hosts must see the two directories.
+# the newest checkpoint. Ten minutes before the time is over, the workers save one and the job is
+# queued again, too. Any other failure ends it. All hosts must see the two directories.
 #
 #SBATCH --job-name=alexnet
 #SBATCH --nodes=4
@@ -12,15 +13,18 @@
 #SBATCH --gpus-per-node=8
 #SBATCH --cpus-per-task=64
 #SBATCH --time=24:00:00
+#SBATCH --signal=TERM@600
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
 # The workers find each other by the variables of the step; srun must not end those that still say
-# which one was lost, nor wait for one that hangs when the others have ended. Its status is the highest of all: 137 is that of a worker that was killed.
-srun --kill-on-bad-exit=0 --wait=300 python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
+# which one was lost, nor wait for one that hangs when the others have ended. Its status is the
+# highest of all: 137 is that of a worker that was killed, 143 of those that were asked to end.
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=0 --wait=300 \
+    python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
 status=$?
 
-if (((status == 75 || status == 137) && ${SLURM_RESTART_COUNT:-0} < 20)); then
+if (((status == 75 || status == 137 || status == 143) && ${SLURM_RESTART_COUNT:-0} < 20)); then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

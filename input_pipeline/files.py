@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from input_pipeline import errors
 
 _BLOCK_BYTES = 1 << 20
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 _NO_DIRECTORY_FLUSH = (errno.EINVAL, errno.ENOTSUP)  # on some shared folders
 _CUT_SHORT = re.compile(r'\d+ requested and \d+ written')  # by numpy, without an errno
 
@@ -53,6 +54,23 @@ def is_remote(path: str | os.PathLike) -> bool:
 def exists(path: str | os.PathLike) -> bool:
     """Returns whether there is a file or a directory; none has a name that is too long."""
     return as_path(path).exists() if is_remote(path) else os.path.exists(path)
+
+
+def has_links(directory: pathlib.Path) -> bool:
+    """Returns whether a directory's disk has links, as object stores and some others have not."""
+    if is_remote(directory):
+        return False
+    link = _temporary_path(directory / 'link')
+    try:
+        link.symlink_to(directory)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return True  # perhaps; nothing is written there
+        if error.errno in _NO_LINKS:
+            return False
+        raise
+    link.unlink()
+    return True
 
 
 def get_size(path: str | os.PathLike) -> int:

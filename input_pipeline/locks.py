@@ -18,7 +18,11 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 @contextlib.contextmanager
 def acquire(
-    directory: pathlib.Path, *, wait: bool = False, name: str = FILE_NAME
+    directory: pathlib.Path,
+    *,
+    wait: bool = False,
+    name: str = FILE_NAME,
+    may_read: bool = False,
 ) -> Iterator[None]:
     """Locks a directory for the duration of a `with` block.
 
@@ -29,21 +33,21 @@ def acquire(
         directory: Created if it does not exist.
         wait: Whether to wait for the owner of the lock instead of an error.
         name: Name of the lock file in the directory.
+        may_read: Whether a read-only disk is fine, where nobody can hold a lock.
 
     Raises:
         DataError: Another process holds the lock.
         OSError: The directory is not writable.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    if files.is_remote(directory):
+    if files.is_remote(directory) or (may_read and _is_read_only(directory)):
         yield
         return
     with open(directory / name, 'a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read().strip() or 'another process'
+        except (BlockingIOError, PermissionError) as error:  # the latter on shares of Windows
+            owner = _read_owner(file)
             raise errors.DataError(
                 f'{directory} is in use by {owner}. Wait until it ends, or name another directory.'
             ) from error
@@ -55,3 +59,14 @@ def acquire(
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         file.flush()
         yield
+
+
+def _is_read_only(directory: pathlib.Path) -> bool:
+    return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+
+
+def _read_owner(file) -> str:
+    with contextlib.suppress(OSError):  # some systems let nobody read a locked file
+        file.seek(0)
+        return file.read().strip() or 'another process'
+    return 'another process'

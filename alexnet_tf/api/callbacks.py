@@ -1,5 +1,6 @@
 """Callbacks for Keras' `fit`."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -17,7 +18,7 @@ class PlateauSchedule(keras.callbacks.Callback):
     epochs in a row that do not improve are a plateau. The count restarts after each division.
 
     `fit(initial_epoch=n)` resumes after the first n epochs that the object saw; without
-    `initial_epoch` the schedule restarts.
+    `initial_epoch` the schedule restarts, at the learning rate that it had at first.
 
     Args:
         patience: Epochs that make a plateau.
@@ -68,17 +69,21 @@ class PlateauSchedule(keras.callbacks.Callback):
         self._sign = -1.0 if grows else 1.0
         self._start, self._learning_rate = learning_rate, learning_rate
         self._errors = [self._compute_error(value) for value in history]
+        self._last: tuple[object, float] = (None, math.nan)  # optimizer, learning rate set there
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Sets the learning rate."""
         del self._errors[epoch:]
         optimizer = self.model.optimizer
         if not self._errors:
-            current = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-            self._learning_rate = current if self._start is None else self._start
+            current = _read_learning_rate(optimizer)
+            is_ours = self._last[0] is optimizer and math.isclose(self._last[1], current)
+            if self._start is None and not is_ours:  # else it starts again where it did
+                self._learning_rate = current
         learning_rate = self._compute_learning_rate()
         if learning_rate is not None:
             optimizer.learning_rate = learning_rate
+            self._last = optimizer, _read_learning_rate(optimizer)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Notes the error, and stops training if the schedule is over."""
@@ -88,8 +93,7 @@ class PlateauSchedule(keras.callbacks.Callback):
                 f'monitor={self.monitor!r}: fit logs {", ".join(sorted(logs))}. Give fit '
                 "validation_data and compile metrics=['accuracy'], or name another."
             )
-        learning_rate = self.model.optimizer.learning_rate
-        logs['learning_rate'] = float(keras.ops.convert_to_numpy(learning_rate))
+        logs['learning_rate'] = _read_learning_rate(self.model.optimizer)
         self._errors.append(self._compute_error(logs[self.monitor]))
         if self._compute_learning_rate() is None:
             self.model.stop_training = True
@@ -99,3 +103,7 @@ class PlateauSchedule(keras.callbacks.Callback):
 
     def _compute_learning_rate(self) -> float | None:
         return schedule.plateau(self._learning_rate, self._errors, self.patience)
+
+
+def _read_learning_rate(optimizer) -> float:
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

@@ -15,7 +15,6 @@ from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.models.weights import readers
 from alexnet_tf.runs import build, description, initial_weights, network_checks, run_directory
-from alexnet_tf.training import checkpoint
 
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
@@ -163,7 +162,7 @@ def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Seque
         return recipe.input_mean
     if source is None:
         return mean_subtraction.IMAGENET_MEAN
-    if directory := _find_run(source):
+    if directory := source if source.is_dir() else run_directory.find_owner(source):
         mean_image = run_directory.read_mean_image(directory)
     else:
         file = readers.read(source)
@@ -176,16 +175,6 @@ def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Seque
     if len(mean_image) > recipe.window_size:  # of squares, and not of crops
         mean_image = build.build_preprocessing(mean_image, recipe).mean_view
     return mean_image.mean(axis=(0, 1), dtype=np.float64).tolist()
-
-
-def _find_run(source: pathlib.Path) -> pathlib.Path | None:
-    """Finds the run that weights are of: a directory, or the one that a checkpoint lies in."""
-    if source.is_dir():
-        return source
-    if source.name == checkpoint.VARIABLES_FILE:
-        directory = source.absolute().parent.parent.parent
-        return directory if run_directory.holds_run(directory) else None
-    return None
 
 
 def _add_layers(

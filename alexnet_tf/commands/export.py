@@ -37,7 +37,10 @@ def run(config: schema.Config) -> None:
 
 
 def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pathlib.Path:
-    """Exports a trained network, checks the export, and prints how to use it.
+    """Exports a trained network, checks the export, and prints how to use it; all on the CPU.
+
+    A GPU may round products to TF32, and its memory is this process's: that which checks the
+    export would find too little.
 
     Args:
         config: Settings of the command.
@@ -52,6 +55,11 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
             what it does.
     """
     check_settings(config)  # before the network is loaded
+    with tf.device('/CPU:0'):
+        return _export(config, load)
+
+
+def _export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pathlib.Path:
     settings, export_dir = config.export, run_directory.get_export_dir(config)
     manifest = _load_calibration_records(config) if _INT8 in settings.export_also else None
     precision, trained = settings.export_precision, load()
@@ -162,9 +170,8 @@ def _serve(trained: loading.TrainedRun, precision: str = '') -> signatures.Serve
 
 
 def _computes_in(precision: str) -> bool:
-    """Returns whether this machine is faster with a network that computes in a precision."""
-    device = placement.get_default_device()
-    return precision == 'bfloat16' and placement.computes_bfloat16([device])
+    """Returns whether this machine's CPU is faster with a network that computes in a precision."""
+    return precision == 'bfloat16' and placement.computes_bfloat16(['/CPU:0'])
 
 
 def _describe_source(trained: loading.TrainedRun, precision: str) -> dict[str, Any]:
@@ -174,9 +181,11 @@ def _describe_source(trained: loading.TrainedRun, precision: str) -> dict[str, A
         'checkpoint': trained.checkpoint.name,
         'step': trained.step,
         'variables_sha256': trained.variables_sha256,
+        'as_in_checkpoint': loading.is_as_in_checkpoint(trained),
         'recipe': trained.recipe.name,
         'computes_in': precision if _computes_in(precision) else trained.precision,
         'export_precision': precision or trained.precision,
+        'rendering': trained.rendering.to_settings(),
         'exported': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         **provenance.collect(),
     }

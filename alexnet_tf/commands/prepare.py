@@ -51,7 +51,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
         _estimate(config, kind)
         return None
     copies_dir = _choose_copies_dir(data)
-    with locks.acquire(files.as_path(data.data_dir)):
+    with locks.acquire(files.as_path(data.data_dir), may_read=True):
         files.remove_temporary(files.as_path(data.data_dir))  # that a killed process left
         try:
             source = _find_images(config, kind, copies_dir)
@@ -106,7 +106,7 @@ def _find_images(config: schema.Config, kind: str, copies_dir: pathlib.Path) -> 
     if config.mode == 'all':
         source = _enlarge(source, build.resolve_recipe(config))
     is_default = (data.record_quality, data.record_subsampling) == _STORED_AS
-    if files.is_remote(data.data_dir) or not is_default:  # object stores have no links
+    if not is_default or not (data.dry_run or files.has_links(files.as_path(data.data_dir))):
         source = dataclasses.replace(source, in_place_layout=None)
     root = image_index.find_root(data, files.as_path(data.data_dir))
     source = dataclasses.replace(source, root=root)

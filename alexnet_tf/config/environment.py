@@ -31,11 +31,13 @@ class BackendError(ImportError):
 
 
 def check_backend() -> None:
-    """Checks, without importing Keras, that it runs on TensorFlow.
+    """Checks, without importing Keras, that it runs on TensorFlow, and that this is no Windows.
 
     Raises:
         BackendError: It does not, or would not.
     """
+    if sys.platform == 'win32':
+        raise BackendError('alexnet_tf runs on Linux. On Windows, use it in WSL 2.')
     backend, origin = _find_backend()
     if backend != 'tensorflow':
         raise BackendError(

@@ -1,5 +1,7 @@
 """Settings as command-line flags. A flag has the name and the type of its setting."""
 
+import codecs
+import contextlib
 import dataclasses
 import os
 import site
@@ -111,8 +113,14 @@ def _describe(error: Exception) -> str:
 
 def _locate_flagfile(argument: str) -> str:
     """Replaces `--flagfile=flags/X.cfg` by the installed file if the directory has none."""
+    if not argument.startswith('--flagfile='):
+        return argument
     path = os.path.expanduser(argument.removeprefix('--flagfile='))
-    if path == argument or os.path.exists(path):
+    if os.path.exists(path):
+        if _starts_with_mark(path):
+            raise fields.UsageError(
+                f'{argument}: it begins with a byte order mark. Save it as UTF-8 without one.'
+            )
         return argument
     for prefix in (sys.prefix, sysconfig.get_path('data'), site.getuserbase()):
         installed = os.path.join(prefix, 'share', 'alexnet_tf', path)
@@ -122,3 +130,9 @@ def _locate_flagfile(argument: str) -> str:
     installed = os.path.join(sys.prefix, 'share', 'alexnet_tf', os.path.dirname(path))
     places = f', neither here nor in {installed}' if is_relative else ''
     raise fields.UsageError(f'{argument}: no such file{places}.')
+
+
+def _starts_with_mark(path: str) -> bool:
+    with contextlib.suppress(OSError), open(path, 'rb') as file:  # absl says what is wrong
+        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    return False

@@ -147,7 +147,8 @@ def save(path: pathlib.Path, served: signatures.ServedModel, functions: Mapping)
     traced = {name: function.get_concrete_function() for name, function in functions.items()}
     with tempfile.TemporaryDirectory() as folder:
         names = pathlib.Path(folder) / CLASSES
-        names.write_text(''.join(f'{" ".join(name.split())}\n' for name in served.class_names))
+        lines = ''.join(f'{" ".join(name.split())}\n' for name in served.class_names)
+        names.write_text(lines, encoding='utf-8')
         module.classes = tf.saved_model.Asset(str(names))
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(path), signatures=traced, options=options)
@@ -231,7 +232,8 @@ def _measure_difference(path, encoded: Sequence[bytes], expected: np.ndarray) ->
         client = subprocess.run(
             [sys.executable, '-c', _CLIENT, str(path.resolve()), str(images), str(scores)],
             cwd=folder,
-            env=os.environ | {'TF_CPP_MIN_LOG_LEVEL': '3'},  # the last line is the error's
+            # The last line is the error's; a GPU's memory is the parent's.
+            env=os.environ | {'TF_CPP_MIN_LOG_LEVEL': '3', 'CUDA_VISIBLE_DEVICES': '-1'},
             capture_output=True,
             text=True,
             check=False,

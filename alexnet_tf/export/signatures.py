@@ -77,8 +77,8 @@ class ServedModel:
 def build(served: ServedModel) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Builds the signatures, each a function of `images`.
 
-    They preprocess as evaluation does, from the original image: shorter side 256, central square,
-    central crop, minus the mean image.
+    They preprocess as evaluation does, from the original image: shorter side 256, central square
+    (or, where the run's images are stretched, 256 x 256), central crop, minus the mean image.
 
     Args:
         served: The network to serve.

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-# Linux' names for an x86 processor's arithmetic in a precision.
-_ARITHMETIC = {'bfloat16': {'avx512_bf16', 'amx_bf16'}, 'float16': {'avx512_fp16', 'amx_fp16'}}
+# Linux' names for arithmetic in a precision, of x86 processors and of ARM's.
+_ARITHMETIC = {
+    'bfloat16': {'avx512_bf16', 'amx_bf16', 'bf16'},
+    'float16': {'avx512_fp16', 'amx_fp16', 'asimdhp'},
+}
+_BFLOAT16_CAPABILITY = (8, 0)  # of NVIDIA's GPUs: from Ampere on
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
 
 
@@ -64,18 +68,14 @@ def get_default_device() -> str:
 
 
 def is_emulated(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
-    """Returns whether a CPU among the devices lacks arithmetic in a precision, which is slow.
+    """Returns whether one of the devices is known to lack arithmetic in a precision, which is slow.
 
     Args:
         precision: 'float32', 'bfloat16' or 'float16'.
         devices: Names, such as '/device:CPU:0'.
-        cpuinfo: Linux' list of the processor's features; without it, the answer is False.
+        cpuinfo: Linux' list of the processor's features; without it, a CPU is not known.
     """
-    if precision not in _ARITHMETIC or not any('CPU' in name.upper() for name in devices):
-        return False
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    flags = {word for line in lines if line.startswith('flags') for word in line.split()}
-    return bool(flags) and not flags & _ARITHMETIC[precision]
+    return any(_has_arithmetic(precision, device, cpuinfo) is False for device in devices)
 
 
 def computes_bfloat16(devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
@@ -83,11 +83,32 @@ def computes_bfloat16(devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) 
 
     Args:
         devices: Names, such as '/device:CPU:0'.
-        cpuinfo: Linux' list of the processor's features; without it, a CPU is not known to.
+        cpuinfo: Linux' list of the processor's features; without it, a CPU is not known.
     """
-    if not all('CPU' in name.upper() for name in devices):
-        return all('CPU' not in name.upper() for name in devices)
-    return cpuinfo.exists() and not is_emulated('bfloat16', devices, cpuinfo)
+    return all(_has_arithmetic('bfloat16', device, cpuinfo) for device in devices)
+
+
+def _has_arithmetic(precision: str, device: str, cpuinfo: pathlib.Path) -> bool | None:
+    """Returns whether a device has arithmetic in a precision; None if that is not known."""
+    if precision not in _ARITHMETIC:
+        return True
+    kind, index = _parse(device)
+    if kind == 'CPU':
+        lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+        features = (line for line in lines if line.startswith(('flags', 'Features')))
+        known = {word for line in features for word in line.split()}
+        return bool(known & _ARITHMETIC[precision]) if known else None
+    if kind == 'GPU' and precision == 'bfloat16':
+        capability = _read_capability(index)
+        return capability >= _BFLOAT16_CAPABILITY if capability else None
+    return True
+
+
+def _read_capability(index: int) -> tuple[int, int] | None:
+    """Reads the compute capability of a GPU; None if it has none, or there is no such GPU."""
+    gpus = tf.config.list_physical_devices('GPU')
+    details = tf.config.experimental.get_device_details(gpus[index]) if index < len(gpus) else {}
+    return details.get('compute_capability')
 
 
 def _parse(device: str) -> tuple[str, int]:

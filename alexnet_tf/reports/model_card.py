@@ -19,6 +19,7 @@ class ModelCard:
         architecture: A sentence.
         classes: Names in label order.
         data: Sentences about the training records.
+        view: What of an image it sees.
         training: A sentence.
         results: Rows of the table under `results_header`.
         calibration: A sentence about the confidence; '' if it was not measured.
@@ -30,6 +31,7 @@ class ModelCard:
     architecture: str
     classes: Sequence[str]
     data: str
+    view: str
     training: str
     results: Sequence[Sequence[str]]
     calibration: str
@@ -64,7 +66,7 @@ def to_markdown(card: ModelCard) -> str:
         '## Limitations',
         'Not measured: images from other sources than its records, other lighting, cameras or '
         'places, manipulated images, and differences between groups of people, if any are shown. '
-        'It sees the central square of an image and nothing outside it.',
+        f'It sees {card.view}.',
         '## Commands',
         *(f'{purpose}:\n\n{_fence(command)}' for purpose, command in card.commands.items()),
         '## Environment',

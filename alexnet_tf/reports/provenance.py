@@ -19,8 +19,13 @@ def collect() -> dict[str, Any]:
         'python': platform.python_version(),
         'machine': platform.machine(),
         'commit': _read_commit(),
-        **{name: _read_version(name) for name in _PACKAGES},
+        **collect_versions(),
     }
+
+
+def collect_versions() -> dict[str, str | None]:
+    """Collects versions by package; None if unknown."""
+    return {name: _read_version(name) for name in _PACKAGES}
 
 
 def _read_version(package: str) -> str | None:

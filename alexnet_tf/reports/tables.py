@@ -63,11 +63,7 @@ def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
     with locks.acquire(path.parent, wait=True, name=f'.{path.name}.lock'):
         text = (_read(path) if path.exists() else '') or _format_line(row)
         header = next(csv.reader(io.StringIO(text)))
-        if not set(header) & set(row):
-            raise errors.DataError(
-                f'{path} is no table with commas of {", ".join(list(row)[:3])}, ... Restore or '
-                'remove it.'
-            )
+        _check_header(path, header, row)
         text += '' if text.endswith('\n') else '\n'
         text += _format_line(row.get(name, '') for name in header)
         files.write_atomically(path, text.encode(errors='surrogateescape'))
@@ -80,10 +76,16 @@ def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(_read(path))))
 
 
-def drop_rows(path: pathlib.Path, is_dropped: Callable[[Mapping[str, str]], bool]) -> None:
-    """Removes the rows that `is_dropped` selects from a CSV file, if there is one, atomically."""
+def drop_rows(path: pathlib.Path, column: str, is_dropped: Callable[[str], bool]) -> None:
+    """Removes the rows whose cell `is_dropped` selects from a CSV file, if it exists, atomically.
+
+    Raises:
+        DataError: The file is another table.
+    """
     rows = read_csv(path)
-    kept = [row for row in rows if not is_dropped(row)]
+    if rows:
+        _check_header(path, rows[0], [column])
+    kept = [row for row in rows if not is_dropped(row[column])]
     if len(kept) < len(rows):
         files.write_csv(path, [rows[0], *(row.values() for row in kept)])
 
@@ -101,6 +103,14 @@ def escape_cell(text: str) -> str:
     ("'=1+1", 'cat')
     """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _check_header(path: pathlib.Path, header: Iterable[str], expected: Iterable[str]) -> None:
+    if not set(header) & set(expected):
+        raise errors.DataError(
+            f'{path} is no table with commas of {", ".join(list(expected)[:3])}, ... Restore or '
+            'remove it.'
+        )
 
 
 def _read(path: pathlib.Path) -> str:

@@ -182,8 +182,9 @@ def compute_identity(
 
 def compute_settings_identity(config: schema.Config) -> dict[str, int]:
     """Computes the part of a run's identity that all workers need to build the same network."""
-    text = json.dumps(list_fixed_settings(config), sort_keys=True)
-    return {'settings': _compute_digest([text.encode()])}
+    parts = {'settings': list_fixed_settings(config), 'versions': provenance.collect_versions()}
+    texts = {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
+    return {name: _compute_digest([text.encode()]) for name, text in texts.items()}
 
 
 def compute_weights_identity(weights: Iterable[np.ndarray]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What travels with the weights of a run into a file, so that the file is a classifier again.
 
 It is one string, JSON, which `.safetensors` keeps in its header and `.keras` in a member of its
-archive: the recipe and all settings that differ from it, the classes, the mean image, and how files
+archive: the recipe and all settings of the network, the classes, the mean image, and how files
 become pixels.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import cifar
 from alexnet_tf.models.weights import mean_images, weight_file
 from alexnet_tf.runs import build, loading
 from input_pipeline import errors
@@ -50,7 +51,8 @@ def find_mean_image(file: weight_file.WeightFile) -> np.ndarray | None:
     Returns:
         (rows, columns, 3) or (3,) float32 RGB; None if it has none.
     """
-    for name in (weight_file.MEAN_IMAGE, f'{build.MEAN_IMAGE}/0'):
+    own = build.MEAN_IMAGE
+    for name in (weight_file.MEAN_IMAGE, f'{own}/0', f'{own}/{own}/{own}'):
         if name in file.arrays:
             return mean_images.check(file.arrays[name], f'{file.path}')
     return None
@@ -90,11 +92,12 @@ def find(file: weight_file.WeightFile) -> Description | None:
 
 
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
-    """Lists the network's settings: the recipe's name, and where it differs from the recipe."""
-    known = {field.name for field in fields.list_settings(schema.Network)}
-    overrides = trained.recipe.list_overrides()
-    changed = {name: value for name, value in overrides.items() if name in known}
-    return {'recipe': trained.recipe.name, 'precision': trained.precision, **changed}
+    """Lists the network's settings: all, for a later version may change what a recipe has."""
+    recipe = trained.recipe
+    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    known = {field.name for field in fields.list_settings(schema.Network)} - {*unused}
+    values = {name: value for name, value in dataclasses.asdict(recipe).items() if name in known}
+    return {'recipe': recipe.name, 'precision': trained.precision, **values}
 
 
 def _parse(description: Mapping[str, Any]) -> Description:

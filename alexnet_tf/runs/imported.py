@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
+from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import weight_file
 from alexnet_tf.reports import provenance
 from alexnet_tf.runs import class_names, run_directory
@@ -86,6 +87,7 @@ def create(
         'ids': data.ids,
         'source': f'weights of {file.path.name}',
         run_directory.IMPORTED_KEY: origin,
+        run_directory.RECIPE_KEY: dataclasses.asdict(recipes.RECIPES[config.network.recipe]),
         **data.rendering.to_settings(),
     }
     directory = pathlib.Path(config.run_dir)
@@ -96,7 +98,7 @@ def create(
             (run_directory.ENVIRONMENT_FILE, json.dumps(provenance.collect(), indent=2)),
             (run_directory.DATA_FILE, json.dumps(kept, indent=2)),
         ):
-            (temporary / name).write_text(content)
+            (temporary / name).write_text(content, encoding='utf-8')
         checkpoint.save(
             temporary / run_directory.CHECKPOINTS,
             checkpoint.list_weights(model),

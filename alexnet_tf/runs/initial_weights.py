@@ -15,6 +15,7 @@ from input_pipeline import errors
 
 _KINDS = {'norm1': 'normalization', 'pool1': 'max_pool'}  # of layers, as `recognition` calls them
 _FLAG = '--init_weights'
+_SHAPE_FIELDS = ('width', 'channel_multiple', 'hidden_units', 'crop_size', 'training_crop_size')
 # The hyperparameters that decide what a network computes from its weights, dropout and the layers
 # of small networks apart.
 NETWORK_FIELDS = (
@@ -206,13 +207,33 @@ def load(
             options['layers'] = topology.list_layer_names(model)[:-1]
     if not options.get('layers'):
         _check_order(model, weights, recognised)
-        known = () if described or trains else recognised.recipes
-        if known and recipe.name not in known:
-            raise fields.UsageError(
-                f'{file} has the weights of recipe {" or ".join(known)}. That of recipe '
-                f'{recipe.name} would compute other features with them. Give recipe={known[0]!r}.'
-            )
+        check_recipe(file, recipe, () if described else recognised.recipes, trains=trains)
     return assignment.assign(model, weights, recognised, **options)
+
+
+def check_recipe(
+    file: pathlib.Path, recipe: recipes.Recipe, known: Sequence[str], *, trains: bool = False
+) -> None:
+    """Checks that a network has one of the recipes that a file's weights are known to be of.
+
+    Args:
+        file: The weight file, for the message.
+        recipe: The hyperparameters of the network; those that differ from its recipe's may.
+        known: Names of recipes; none where the file does not tell.
+        trains: Whether training goes before predictions: then the same network by another recipe
+            is fine, and another dropout.
+
+    Raises:
+        UsageError: It has another.
+    """
+    shape = {name: getattr(recipe, name) for name in _SHAPE_FIELDS}  # which the weights check
+    others = [recipes.RECIPES[name].replace(**shape) for name in known]
+    is_same = trains and any(not _compare_networks(each, recipe, trains) for each in others)
+    if known and recipe.name not in known and not is_same:
+        raise fields.UsageError(
+            f'{file} has the weights of recipe {" or ".join(known)}. That of recipe {recipe.name} '
+            f'would compute other features with them. Give recipe={known[0]!r}.'
+        )
 
 
 def assign(

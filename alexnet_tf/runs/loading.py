@@ -120,6 +120,19 @@ def rebuild(trained: TrainedRun, precision: str = '') -> TrainedRun:
     return dataclasses.replace(trained, model=model, precision=config.network.precision)
 
 
+def is_as_in_checkpoint(trained: TrainedRun) -> bool | None:
+    """Returns whether the weights are still those of the checkpoint; None if it is gone."""
+    try:
+        arrays = np.load(trained.checkpoint / checkpoint.VARIABLES_FILE, allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    with arrays:
+        return all(
+            np.array_equal(arrays[variable.path], variable.numpy())
+            for variable in checkpoint.list_weights(trained.model)
+        )
+
+
 def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
     """Builds a run's network with all that comes before and after it, and its present weights.
 

@@ -24,6 +24,14 @@ RECIPE_KEY = 'recipe'  # in DATA_FILE: the values of the recipe, which a later v
 IMPORTED_KEY = 'weights'
 
 
+def find_owner(weights: pathlib.Path) -> pathlib.Path | None:
+    """Finds the run directory that a file of weights lies in; None if it is of no run."""
+    if weights.name != checkpoint.VARIABLES_FILE:
+        return None
+    directory = weights.absolute().parent.parent.parent
+    return directory if holds_run(directory) else None
+
+
 def read_config(directory: pathlib.Path) -> schema.Config:
     """Reads the settings of a run.
 

@@ -274,7 +274,11 @@ def _list_epoch_ends(directory: pathlib.Path) -> list[tuple[pathlib.Path, float,
 
 def _list_superfluous(directory, newest, keep_every_epochs: int) -> list[pathlib.Path]:
     ends = [end for end in _list_epoch_ends(directory) if end[0] <= newest]
-    kept = set([path for path in _list_newest_first(directory) if path <= newest][:KEEP])
+    newest_of_step: dict[str, pathlib.Path] = {}
+    for path in _list_newest_first(directory):
+        if path <= newest:
+            newest_of_step.setdefault(path.name.partition('.')[0], path)
+    kept = set([*newest_of_step.values()][:KEEP])
     if ends:
         kept.add(min(ends, key=lambda end: end[1])[0])
     if keep_every_epochs:

@@ -52,8 +52,26 @@ class Cluster:
             tf.train.ClusterSpec({'worker': list(self.addresses)}),
             task_type='worker',
             task_id=self.index,
-            num_accelerators={'GPU': len(tf.config.list_physical_devices('GPU'))},
+            num_accelerators={'GPU': count_gpus()},
             rpc_layer='grpc',
+        )
+
+
+def count_gpus() -> int:
+    """Counts the GPUs of this host that TensorFlow may use."""
+    return len(tf.config.list_physical_devices('GPU'))
+
+
+def check_not_started() -> None:
+    """Checks that TensorFlow can still be configured for a cluster in this process.
+
+    Raises:
+        ValueError: It has started. It would say so itself, when the other workers have come.
+    """
+    if context.context()._context_handle is not None:
+        raise ValueError(
+            'TensorFlow has already started in this process, but multi_worker has to configure it '
+            'first. Restart Python, and train before anything else uses TensorFlow.'
         )
 
 
@@ -86,7 +104,8 @@ def _read_tf_config() -> Cluster:
             f'TF_CONFIG={text!r} describes no cluster. For --strategy=multi_worker set it on each '
             'host, with an index of its own, such as '
             '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
-            '"task": {"type": "worker", "index": 0}}; Slurm needs none.'
+            '"task": {"type": "worker", "index": 0}}. The tasks of a Slurm step need none, if '
+            'there are several; for the GPUs of one host take --strategy=mirrored.'
         ) from error
     return Cluster(tuple(addresses), index)
 

@@ -180,7 +180,8 @@ def create_replicas(
         reduce_dtype: In which gradients are summed.
 
     Raises:
-        ValueError: Nothing describes a cluster.
+        ValueError: Nothing describes a cluster, its hosts have different numbers of GPUs, or
+            TensorFlow has started before.
         PeerDisconnected: Other workers did not come.
     """
     if strategy == 'mirrored':
@@ -189,7 +190,9 @@ def create_replicas(
     if strategy == 'multi_worker':
         cluster, heartbeats = cluster_lib.find_cluster(), None
         if len(cluster.addresses) > 1:
-            heartbeats = heartbeats_lib.Heartbeats(cluster, worker_timeout_secs)
+            cluster_lib.check_not_started()
+            gpus = cluster_lib.count_gpus()
+            heartbeats = heartbeats_lib.Heartbeats(cluster, worker_timeout_secs, gpus=gpus)
             heartbeats.wait_for_all()
         return MirroredReplicas(
             cluster.create_strategy(collective),
@@ -238,7 +241,7 @@ def check_same_everywhere(replicas: SingleReplica, digests: Mapping[str, int]) -
         names = ', '.join(differing) or 'see the messages of the others'
         raise errors.DataError(
             f'the workers of this cluster were started differently ({names}). Give all of them '
-            'the same flags and records, and a --run_dir that all of them see.'
+            'the same flags, versions and records, and a --run_dir that all of them see.'
         )
 
 

@@ -176,9 +176,9 @@ def describe_inherited_epochs(recipe: recipes.Recipe) -> str:
 
 
 def precision_warning(precision: str) -> str:
-    """Returns the warning for a processor that emulates a precision."""
+    """Returns the warning for a device that emulates a precision."""
     return (
-        f'this processor has no {precision} arithmetic and emulates it, which can take ten times '
+        f'this device has no {precision} arithmetic and emulates it, which can take ten times '
         'as long as float32 (docs/results/what-to-expect.md). Try --precision=float32 and another '
         '--run_dir.'
     )

@@ -48,6 +48,7 @@ class _Peer:
     """What is known of another worker."""
 
     address: tuple[str, int]
+    gpus: int = 0
     process: int | None = None  # a random number that identifies its process
     heard_at: float = -math.inf  # when it last sent something that shows that it knows this one
     is_done: bool = False
@@ -76,6 +77,7 @@ class Heartbeats:
     Args:
         cluster: The workers.
         timeout_secs: Seconds of silence after which a worker is lost, and to wait for all at first.
+        gpus: Number of this host's, of which TensorFlow needs the same on each.
 
     Attributes:
         saving: Held while this process must not be ended.
@@ -84,8 +86,8 @@ class Heartbeats:
         ValueError: The port of this worker is in use.
     """
 
-    def __init__(self, cluster: cluster_lib.Cluster, timeout_secs: float):
-        self._cluster, self._timeout = cluster, timeout_secs
+    def __init__(self, cluster: cluster_lib.Cluster, timeout_secs: float, *, gpus: int = 0):
+        self._cluster, self._timeout, self._gpus = cluster, timeout_secs, gpus
         peers = dict(enumerate(map(_Peer.from_address, cluster.addresses)))
         self._socket = _open_socket(peers.pop(cluster.index).address[1])
         self._peers = peers
@@ -102,6 +104,7 @@ class Heartbeats:
 
         Raises:
             PeerDisconnected: Some did not come within the timeout.
+            ValueError: They have different numbers of GPUs.
         """
         start, shown, total = time.monotonic(), [], len(self._cluster.addresses)
         while missing := self._list_silent(_MISSED_SECS):
@@ -117,6 +120,16 @@ class Heartbeats:
                 print(f'[{self._cluster.index + 1}/{total}] {line}', flush=True)
                 shown = missing
             time.sleep(_BEAT_SECS / 10)
+        gpus = {worker: peer.gpus for worker, peer in self._peers.items()}
+        gpus |= {self._cluster.index: self._gpus}
+        if len(set(gpus.values())) > 1:
+            counts = (
+                f'{self._cluster.addresses[worker]} {gpus[worker]}' for worker in sorted(gpus)
+            )
+            raise ValueError(
+                f'hosts have different numbers of GPUs: {", ".join(counts)}. TensorFlow needs the '
+                'same on each; CUDA_VISIBLE_DEVICES hides some.'
+            )
         self._is_complete = True
 
     def explain(self, error: Exception) -> PeerDisconnected:
@@ -177,6 +190,7 @@ class Heartbeats:
                     peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
                 return
             peer.process, peer.resolved = message['process'], peer.resolve()
+            peer.gpus = int(message['gpus'])
             self._send(peer)  # so that it need not wait for the next beat
         if message['to'] == self._process:  # not to one that had the address before
             peer.heard_at = time.monotonic()
@@ -189,6 +203,7 @@ class Heartbeats:
 
     def _send(self, peer: _Peer) -> None:
         message = {'from': self._cluster.index, 'process': self._process, 'to': peer.process}
+        message |= {'gpus': self._gpus}
         with contextlib.suppress(OSError):  # it has no name or no route yet, or no longer
             # The name of a worker that was started again may come to have another address.
             address = (self._is_complete and peer.resolved) or peer.resolve()

@@ -204,7 +204,7 @@ class PaperSGD(keras.optimizers.Optimizer):
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         """Updates the variables with `apply`'s gradients."""
         # Keras would sum gradients over the only replica, too: all of them in one operation.
-        if self._distribution_strategy.num_replicas_in_sync > 1:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # not that of its creation
             pairs = self._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
             grads = [gradient for gradient, _ in pairs]
         self._update_each(grads, trainable_variables)

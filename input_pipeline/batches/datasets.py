@@ -11,11 +11,13 @@ import tensorflow as tf
 from input_pipeline import files
 from input_pipeline.batches import augmentation, preprocessing, raw_places, shuffling, tolerance
 from input_pipeline.batches import lanes as lanes_lib
+from input_pipeline.images import decoding
 from input_pipeline.records import checking, manifests
 
 # About 250 MB. References are small, but their order is that of raw records.
 _GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280, 'reference': 1280}
-_PREFETCHED = 2  # float32 batches of 77 MB: as many in the making, and as many ready
+_PREFETCHED = 2  # batches: as many in the making, and as many ready
+_PREFETCHED_BYTES = 512 << 20  # of either; a batch of 128 has 77 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +80,11 @@ class TrainingDataset:
             counts once.
         """
         crops = self.read_crops(start=start, epochs=epochs)
-        batches = _rebatch(crops, self.batch_size // self.share[1])
-        return batches.map(self.finish, num_parallel_calls=_PREFETCHED).prefetch(_PREFETCHED)
+        batch_size = self.batch_size // self.share[1]
+        batch_bytes = batch_size * self.augment.crop_size**2 * decoding.CHANNELS * 4
+        number = max(1, min(_PREFETCHED, _PREFETCHED_BYTES // batch_bytes))
+        batches = _rebatch(crops, batch_size)
+        return batches.map(self.finish, num_parallel_calls=number).prefetch(number)
 
     def read_chunks(
         self, *, start: tuple[int, int] = (0, 0), epochs: int | None

@@ -176,7 +176,8 @@ def _list_keys(paths, offsets) -> list[tuple[str, int]]:
 
 
 def _identify(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    # Not the inode's number: where a file system makes it up, it changes by itself.
+    return status.st_size, status.st_mtime_ns
 
 
 def _encode_size(size: int) -> bytes:

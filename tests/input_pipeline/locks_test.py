@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_a_living_owner_is_named_and_a_dead_one_forgotten(tmp_path):
         owner.communicate()
     with locks.acquire(tmp_path):
         assert f'process {os.getpid()} on' in (tmp_path / '.lock').read_text()
+
+
+def test_a_read_only_disk_can_be_read_without_a_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'statvfs', lambda _: types.SimpleNamespace(f_flag=os.ST_RDONLY))
+    with locks.acquire(tmp_path, may_read=True):
+        assert not (tmp_path / '.lock').exists()
+    with locks.acquire(tmp_path):
+        assert (tmp_path / '.lock').exists()
 
 
 def test_a_disk_without_locks_can_be_used(tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ COVERED_BY = {
     'alexnet_tf': 'alexnet_tf/public_names_test.py',
     'alexnet_tf.api.layers': 'alexnet_tf/public_names_test.py',
     'alexnet_tf.commands.benchmark.*': 'alexnet_tf/commands/benchmark_test.py',
+    'alexnet_tf.commands.train.diagnosis': 'alexnet_tf/commands/train/trainer_test.py',
     'alexnet_tf.commands.train.speed': 'alexnet_tf/commands/train/budget_test.py',
     'input_pipeline.batches.tolerance': 'input_pipeline/batches/datasets_test.py',
     'alexnet_tf.commands.data_service': 'input_pipeline/batches/data_service_test.py',

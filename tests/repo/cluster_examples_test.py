@@ -26,14 +26,16 @@ def run_with(tmp_path):
 
 @pytest.mark.parametrize(
     ('status', 'restarts', 'is_requeued'),
-    [(0, 0, False), (3, 0, False), (75, 0, True), (137, 3, True), (75, 20, False)],
+    [(0, 0, False), (3, 0, False), (75, 0, True), (137, 3, True), (143, 0, True), (75, 20, False)],
 )
 def test_slurm_queues_the_job_again_if_a_worker_is_lost(status, restarts, is_requeued, run_with):
     programs = {'srun': f'echo "$@"; exit {status}', 'scontrol': 'echo "scontrol $@"'}
     variables = {'SLURM_JOB_ID': '7', 'SLURM_RESTART_COUNT': str(restarts)}
+    variables |= {'SLURM_CPUS_PER_TASK': '64'}
     result = run_with([EXAMPLES / 'slurm.sh', '--run_dir=/a b'], programs, **variables)
     assert result.returncode == status
     step, *rest = result.stdout.splitlines()
+    assert step.startswith('--cpus-per-task=64 ')
     assert step.endswith('--mode=train --strategy=multi_worker --run_dir=/a b')
     assert rest == ['scontrol requeue 7'] * is_requeued
 

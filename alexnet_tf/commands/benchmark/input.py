@@ -22,16 +22,17 @@ from input_pipeline.records import manifests, references
 _EPOCHS = 1_000_000  # more than a benchmark reads
 _BUSY = 0.8  # share of the cores
 _DECODER_IMAGES = 2048  # in memory, to measure the decoder alone
-_DECODER, _FINISHED = 'decoder alone', 'finished'
+_DECODER, _READ, _FINISHED = 'decoder alone', 'read', 'finished'
 _MIN_STEPS = 8  # of one measurement of training
 
 
 def measure(config: schema.Config) -> dict[str, Any]:
     """Measures images per second of each stage together with those before it."""
     stream, manifest = _create_stream(config)
+    stream = dataclasses.replace(stream, on_accelerator=False)
     pipelines = {
         _DECODER: lambda: _decode_from_memory(stream),
-        'read': lambda: stream.read_chunks(epochs=_EPOCHS),
+        _READ: lambda: _read(stream),
         'read, decode, crop': lambda: _crop(dataclasses.replace(stream, on_accelerator=True)),
         '... and mirror': lambda: _crop(stream),
         _FINISHED: lambda: _finish(stream, 'float32'),
@@ -70,7 +71,7 @@ def format_table(result: dict[str, Any]) -> str:
             name,
             f'{row["images_per_sec"]:,.0f}',
             timing.format_range(row, ',.0f'),
-            f'{row["images_per_sec"] * result["record_bytes"] / 1e6:,.0f}',
+            f'{row["images_per_sec"] * result["record_bytes"] / 1e6:,.0f}' * (name == _READ),
             f'{row["cores_used"]:.2f}',
             f'{row["images_per_sec"] / limit:.2f}',
         )
@@ -118,10 +119,10 @@ def format_training_table(result: dict[str, Any]) -> str:
 
 
 def _train(step: Callable, batches: Iterable) -> Iterator[int]:
-    """Trains on batches, and yields the size of each."""
+    """Trains on batches, and yields the number of examples in each."""
     for batch in batches:
         step(*batch)
-        yield int(batch[-1].shape[0])
+        yield _count(batch)
 
 
 def _create_stream(config: schema.Config) -> tuple[datasets.TrainingDataset, manifests.Manifest]:
@@ -189,6 +190,22 @@ def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
     return np.array(list(images.as_numpy_iterator()), object)
 
 
+def _read(stream: datasets.TrainingDataset) -> tf.data.Dataset:
+    """Reads whole records, or the files that they refer to."""
+
+    def read_files(chunk):
+        encoded, _ = preprocessing.parse_records(chunk.records, stream.layout)
+        files = tf.map_fn(lambda file: references.read(file, stream.layout.root).encoded, encoded)
+        return files, chunk.mask
+
+    def keep(chunk):
+        return chunk.records, chunk.mask
+
+    refers = stream.layout.encoding == references.ENCODING
+    chunks = dataclasses.replace(stream, in_place=False).read_chunks(epochs=_EPOCHS)
+    return chunks.map(read_files if refers else keep, num_parallel_calls=tf.data.AUTOTUNE)
+
+
 def _crop(stream: datasets.TrainingDataset) -> tf.data.Dataset:
     return stream.read_crops(epochs=_EPOCHS).rebatch(stream.batch_size).prefetch(2)
 
@@ -199,4 +216,10 @@ def _finish(stream: datasets.TrainingDataset, dtype: str) -> tf.data.Dataset:
 
 def _iterate_sizes(create: Callable[[], tf.data.Dataset], stream) -> Iterator[int]:
     for batch in _iterate(create(), stream):
-        yield int(tf.nest.flatten(batch)[-1].shape[0])
+        yield _count(batch)
+
+
+def _count(batch) -> int:
+    """Counts the examples of a batch, without those that only fill up an epoch."""
+    is_tensor = isinstance(batch, tf.Tensor)  # images alone
+    return int(batch.shape[0] if is_tensor else batch[-1].numpy().sum())

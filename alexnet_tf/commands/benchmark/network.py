@@ -12,7 +12,7 @@ import tensorflow as tf
 from alexnet_tf.commands.benchmark import timing
 from alexnet_tf.config import schema
 from alexnet_tf.models import flops, outputs, placement, recipes
-from alexnet_tf.models.layers import dropout
+from alexnet_tf.models.layers import batch_normalization, dropout
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, selection, training_data
 from alexnet_tf.training import evaluator
@@ -105,7 +105,7 @@ def _create_train_step(
     config: schema.Config, recipe: recipes.Recipe, num_classes: int, batch_size: int
 ) -> tuple[keras.Model, Callable[[], np.ndarray]]:
     model, step = create_step(config, recipe, num_classes)
-    images = _create_images(model, batch_size)
+    images = _create_images(config, model, batch_size)
     labels, mask = tf.range(batch_size, dtype=tf.int64) % num_classes, tf.ones(batch_size)
     return model, lambda: step(images, labels, mask)
 
@@ -116,14 +116,20 @@ def _create_inference(
     devices = config.network.devices
     recipe = recipe.replace(training_crop_size=0)  # or its input were of any size
     model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
-    images = _create_images(model, batch_size)
+    images = _create_images(config, model, batch_size)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)
     return model, lambda: forward().numpy()
 
 
-def _create_images(model: keras.Model, batch_size: int) -> tf.Tensor:
-    images = tf.random.normal((batch_size, *model.input.shape[1:]), stddev=_PIXEL_SD)
-    return tf.cast(images, model.input.dtype)
+def _create_images(config: schema.Config, model: keras.Model, batch_size: int) -> tf.Tensor:
+    with tf.device(_list_devices(config)[0]):
+        images = tf.random.normal((batch_size, *model.input.shape[1:]), stddev=_PIXEL_SD)
+        return tf.cast(images, model.input.dtype)
+
+
+def _list_devices(config: schema.Config) -> list[str]:
+    """Lists the devices of the columns."""
+    return list(config.network.devices) or [placement.get_default_device()]
 
 
 def _measure_throughput(
@@ -131,12 +137,13 @@ def _measure_throughput(
 ) -> dict[str, Any]:
     """Measures the calls between two matrix products, since the machine may change its speed."""
     precision = config.network.precision
-    devices = config.network.devices or [placement.get_default_device()]
+    devices = _list_devices(config)
     matmul_runs = min(config.benchmark.runs, _MATMUL_RUNS)
-    before = timing.measure_matmul(precision, devices[0], matmul_runs)
+    before = timing.measure_matmul(precision, devices, matmul_runs)
+    timing.reset_peak_memory(devices)
     durations = timing.measure_calls(call, config.benchmark.runs)
     peak_memory = timing.read_peak_memory(devices)
-    after = timing.measure_matmul(precision, devices[0], matmul_runs)
+    after = timing.measure_matmul(precision, devices, matmul_runs)
     matmul = statistics.mean([before, after])
     images_per_sec = recipe.batch_size / statistics.median(durations)
     return {
@@ -144,7 +151,7 @@ def _measure_throughput(
         'recipe': recipe.name,
         'columns': recipe.columns,
         'precision': precision,
-        'devices': list(devices),
+        'devices': devices,
         'batch_size': recipe.batch_size,
         'images_per_sec': images_per_sec,
         'images_per_sec_low': recipe.batch_size / max(durations),
@@ -173,25 +180,28 @@ def _measure_layers(
         if not isinstance(layer, keras.layers.InputLayer):
             operations = 2 * batch_size * multiply_adds.get(layer.name, 0)
             row = np.array([*_measure_layer(layer, batch_size, training, runs), operations])
-            name = layer.name.split('_')[0]
+            name = layer.name.removesuffix('_a').removesuffix('_b')
             times[name] = times.get(name, 0) + row
     return times
 
 
 def _measure_layer(layer, batch_size: int, training: bool, runs: int) -> tuple[float, float]:
     """Measures seconds of a layer's forward pass and of its gradients; 0.0 without training."""
-    inputs = [
-        tf.cast(tf.random.normal((batch_size, *tensor.shape[1:])), layer.compute_dtype)
-        for tensor in tf.nest.flatten(layer.input)
-    ]
-    mode = {'training': training} if isinstance(layer, dropout.Dropout) else {}
+    with tf.device(getattr(layer, 'device', None)):
+        inputs = [
+            tf.cast(tf.random.normal((batch_size, *tensor.shape[1:])), layer.compute_dtype)
+            for tensor in tf.nest.flatten(layer.input)
+        ]
+    is_normalization = isinstance(layer, batch_normalization.BatchNormalization)
+    has_mode = is_normalization or isinstance(layer, dropout.Dropout)
+    mode = {'training': training} if has_mode else {}
 
     def run():
         return layer(inputs if isinstance(layer.input, list) else inputs[0], **mode)
 
     forward = statistics.median(timing.measure_calls(tf.function(run), runs))
     sources = [variable.value for variable in layer.trainable_variables]
-    if not layer.name.startswith('conv1'):  # the image needs no gradient
+    if is_normalization or not layer.name.startswith('conv1'):  # the image needs no gradient
         sources += inputs
     if not training or not sources:
         return forward, 0.0

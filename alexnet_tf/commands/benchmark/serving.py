@@ -63,8 +63,8 @@ def format_table(result: dict[str, Any]) -> str:
         f'Served pixels reach this share of the speed in process, by images per request: {shares}.'
         f'\nEncoded images are JPEGs of {_IMAGE_SHAPE[1]} x {_IMAGE_SHAPE[0]} pixels and '
         f'{result["bytes_per_image"]:,} bytes.\nOne image in process reads '
-        f'{result["weight_bytes_per_sec"] / 1e9:.1f} GB/s of weights; this machine copies '
-        f'{result["copy_bytes_per_sec"] / 1e9:.1f} GB/s on one core.'
+        f'{result["weight_bytes_per_sec"] / 1e9:.1f} GB/s of weights; a copy in memory reads '
+        f'{result["copy_bytes_per_sec"] / 1e9:.1f} GB/s on one core, and writes as much.'
     )
 
 

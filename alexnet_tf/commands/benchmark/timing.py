@@ -11,6 +11,7 @@ import tensorflow as tf
 
 _WARM_UP = 2  # calls that are not counted
 _MATRIX_SIZE = 4096
+_GPU_PRODUCTS = 32  # in a row, since one takes a GPU less than waiting for it
 _COPIED_BYTES = 256 << 20
 _SECONDS = 3.0  # of one measurement of a stream
 
@@ -66,12 +67,13 @@ def measure_call(call: Callable[[], object], images: int, *, calls: int = 1) -> 
 
 
 def measure_stream(batch_sizes: Iterator[int], *, min_batches: int = 1) -> Rate:
-    """Measures a stream for some seconds, after half as many that are not counted.
+    """Measures a stream for some seconds, after its first item and half as many seconds.
 
     Args:
         batch_sizes: Yields the size of each batch when the batch is ready.
         min_batches: Batches to measure even if they take longer.
     """
+    next(batch_sizes)  # the first creates the stream
     for share in (0.5, 1.0):
         watch, images, batches = Stopwatch(), 0, 0
         while watch.seconds < share * _SECONDS or batches < share * min_batches:
@@ -115,12 +117,22 @@ def format_range(result: Mapping[str, Any], spec: str) -> str:
     return f'{result["images_per_sec_low"]:{spec}} to {result["images_per_sec_high"]:{spec}}'
 
 
-def measure_matmul(dtype: str, device: str, runs: int) -> float:
-    """Measures floating-point operations per second of a 4096x4096 matrix product: the median."""
-    with tf.device(device):
-        a, b = (tf.cast(tf.random.normal((_MATRIX_SIZE, _MATRIX_SIZE)), dtype) for _ in range(2))
-        multiply = tf.function(lambda: tf.matmul(a, b))
-        return 2 * _MATRIX_SIZE**3 / statistics.median(measure_calls(multiply, runs))
+def measure_matmul(dtype: str, devices: Sequence[str], runs: int) -> float:
+    """Measures floating-point operations per second of a 4096x4096 matrix product: the median.
+
+    Of several GPUs, it is their sum; logical CPUs share the cores, so the first stands for all.
+    """
+    gpus = _list_gpus(devices)
+    number = _GPU_PRODUCTS if gpus else 1
+    rates = []
+    for device in gpus or devices[:1]:
+        with tf.device(device):
+            shape = (_MATRIX_SIZE, _MATRIX_SIZE)
+            a, b = (tf.cast(tf.random.normal(shape), dtype) for _ in range(2))
+            multiply = tf.function(lambda a=a, b=b: tf.matmul(a, b))
+            durations = measure_calls(lambda f=multiply: [f() for _ in range(number)], runs)
+        rates.append(number * 2 * _MATRIX_SIZE**3 / statistics.median(durations))
+    return sum(rates)
 
 
 def measure_copy(runs: int) -> float:
@@ -131,9 +143,19 @@ def measure_copy(runs: int) -> float:
     return _COPIED_BYTES / seconds
 
 
+def reset_peak_memory(devices: Sequence[str]) -> None:
+    """Forgets what the GPUs among the devices have used; a process's peak cannot be forgotten."""
+    for gpu in _list_gpus(devices):
+        tf.config.experimental.reset_memory_stats(gpu)
+
+
 def read_peak_memory(devices: Sequence[str]) -> int:
     """Reads the peak memory in bytes: TensorFlow's on GPUs, this process's on CPUs."""
-    gpus = [device for device in devices if 'GPU' in device.upper()]
+    gpus = _list_gpus(devices)
     if gpus:
         return sum(tf.config.experimental.get_memory_info(gpu)['peak'] for gpu in gpus)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _list_gpus(devices: Sequence[str]) -> list[str]:
+    return [device for device in dict.fromkeys(devices) if 'GPU' in device.upper()]

@@ -8,6 +8,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.evaluation import ensembles, error_analysis
 from alexnet_tf.reports import result_tables, tables
 from alexnet_tf.runs import image_index, results, run_directory, selection
+from input_pipeline import errors
 from input_pipeline.records import manifests
 
 
@@ -43,11 +44,13 @@ def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
         rows.append(row)
         try:
             evaluator.record(row, analysis, split, views)
-        except OSError as error:
+        except (OSError, errors.DataError) as error:
             problems.append(error)
     print(result_tables.format_results(rows, len(manifest.classes)))
     print(result_tables.format_classes(analysis.rank_classes(), views))
     for error in problems:
+        if isinstance(error, errors.DataError):
+            raise error
         reason = f'these results were not kept: {error.strerror}'
         raise OSError(error.errno, reason, error.filename) from error
 

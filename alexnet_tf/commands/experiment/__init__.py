@@ -1,7 +1,10 @@
 """`--mode=experiment`: trains and compares runs, those of a grid or those of a search."""
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
+
+import tensorflow as tf
 
 from alexnet_tf.commands.experiment import differences, grid, search
 from alexnet_tf.commands.experiment import trials as trials_lib
@@ -19,6 +22,9 @@ _Rows = list[dict[str, str]]
 
 def run(config: schema.Config) -> None:
     """Runs the trials of `--grid`, or without one a search of `--minutes`."""
+    for gpu in tf.config.list_physical_devices('GPU'):
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started
+            tf.config.experimental.set_memory_growth(gpu, True)  # the trials' processes need it
     if config.experiment.grid:
         _run_grid(config)
     else:

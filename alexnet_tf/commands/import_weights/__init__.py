@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from alexnet_tf.commands.import_weights import contents as contents_lib
 from alexnet_tf.commands.import_weights import data as data_lib
-from alexnet_tf.config import schema
+from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import mean_images
-from alexnet_tf.runs import build, imported, initial_weights
+from alexnet_tf.runs import build, imported, initial_weights, run_directory
 
 
 def run(config: schema.Config) -> tuple[schema.Config, str]:
@@ -23,11 +23,18 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
     """
     directory = pathlib.Path(config.run_dir)
     imported.check_new(directory)
-    contents = contents_lib.read(pathlib.Path(config.weights.weights))
+    path = pathlib.Path(config.weights.weights)
+    if owner := run_directory.find_owner(path):
+        raise fields.UsageError(
+            f'--weights={path} is of the run {owner}, which has its network, classes and '
+            f'preprocessing. Give --run_dir={owner} to predict, evaluate or export.'
+        )
+    contents = contents_lib.read(path)
     for reason in contents.recognised.reasons:
         print(f'import: {contents.file.path.name}: {reason}')
     config = contents_lib.complete(config, contents)
     recipe = build.resolve_recipe(config)
+    initial_weights.check_recipe(path, recipe, contents.list_recipes())
     contents_lib.check_sizes(recipe, contents)
     data = data_lib.collect(config, recipe, contents)
     model = build.build_model(config, recipe, len(data.classes.labels), devices=(), compiled=False)

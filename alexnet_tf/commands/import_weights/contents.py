@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 import math
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import recipes
@@ -32,6 +34,12 @@ class Contents:
     def path(self) -> pathlib.Path:
         """The file."""
         return self.file.path
+
+    def list_recipes(self) -> Sequence[str]:
+        """Lists the recipes whose networks have these weights; none if nothing tells."""
+        if self.description:
+            return [self.description.settings['recipe']]
+        return self.recognised.recipes
 
     def count_classes(self) -> int:
         """Counts the outputs of the last fully-connected layer.
@@ -68,10 +76,22 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
     recipe, described = config.network.recipe, contents.description
     if described and recipe in (schema.ANY_RECIPE, described.settings['recipe']):
         config = serialization.replace(config, {'recipe': described.settings['recipe']})
-        return serialization.fill_in(config, described.settings)
+        return serialization.fill_in(config, _list_differences(described.settings, config))
     if recipe != schema.ANY_RECIPE:
         return config
     return serialization.replace(config, {'recipe': _choose_recipe(contents)})
+
+
+def _list_differences(described: Mapping[str, Any], config: schema.Config) -> dict[str, Any]:
+    """Lists the described settings that are not those of today's recipe, or that flags replace."""
+    recipe = recipes.RECIPES[described['recipe']]
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in described.items()
+    }
+    if 'crop_size' in config.given:
+        values.pop('training_crop_size', None)
+    return {name: x for name, x in values.items() if x != getattr(recipe, name, None)}
 
 
 def check_sizes(recipe: recipes.Recipe, contents: Contents) -> None:

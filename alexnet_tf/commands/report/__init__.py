@@ -54,7 +54,8 @@ def run(config: schema.Config) -> None:
         print('report: no plots: they need matplotlib. pip install "alexnet_tf[plots]"')
     card = documents.build_card(directory, analysis, rows, config.evaluation.checkpoint)
     path = directory / 'report.html'
-    if analysis.skipped and path.is_file() and documents.shows_errors(path.read_text()):
+    former = path.read_text(encoding='utf-8') if analysis.skipped and path.is_file() else ''
+    if documents.shows_errors(former):
         print(
             f'report: kept {path}, which shows errors, and MODEL_CARD.md. Delete it to write both '
             'without.'

@@ -25,6 +25,8 @@ _EPOCH_COLUMNS = (
     *('epoch', 'learning_rate', 'train_loss', 'train_top1_error'),
     *('validation_loss', 'validation_top1_error', 'images_per_sec'),
 )
+_CROPPED = 'the central square of an image and nothing outside it'
+_WARPED = 'a whole image, stretched to a square'
 
 
 def build_card(
@@ -45,14 +47,14 @@ def build_card(
     trained = analysis.trained
     config = run_directory.read_config(directory)
     # What `--minutes` chose, without the clock, which would choose again.
-    again = '' if config.mode == 'import' else '-again'
-    config = serialization.replace(config, {'run_dir': f'{directory}{again}', 'minutes': 0.0})
+    config = serialization.replace(config, {'run_dir': f'{directory}-again', 'minutes': 0.0})
     data = run_directory.read_data(directory)
     return model_card.ModelCard(
         name=directory.resolve().name,
         architecture=_describe_network(trained),
         classes=trained.names,
         data=_describe_data(analysis, data),
+        view=_WARPED if trained.rendering.warp else _CROPPED,
         training=_describe_training(trained, config, data),
         results=[_format_row(row, data) for row in rows if not row['weights']],
         calibration=_describe_calibration(analysis),

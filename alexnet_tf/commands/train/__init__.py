@@ -129,16 +129,17 @@ def resume_or_create(training: trainer.Trainer) -> state_lib.TrainingState:
     """Resumes from the newest checkpoint, or creates the run directory of a new run."""
     config, log = training.config, training.monitor.log
     newest = training.find_newest_checkpoint()
+    loaded = []
     if newest:
         messages = [f'train: resumes from {newest}']
     else:
         model, classes = training.learner.model, training.manifest.classes
         messages, missing = initial_weights.load_initial_weights(config, model, classes)
-        is_from_files = config.training.init_weights or config.training.class_weights
-        if is_from_files and training.replicas.workers > 1:
-            weights = [*model.get_weights(), np.float64(training.balance.weights)]
-            identity = creation.compute_weights_identity(weights)
-            distribution.check_same_everywhere(training.replicas, identity)
+        loaded = model.get_weights() if config.training.init_weights else []
+    if (loaded or config.training.class_weights) and training.replicas.workers > 1:
+        weights = [*loaded, np.float64(training.balance.weights)]
+        identity = creation.compute_weights_identity(weights)
+        distribution.check_same_everywhere(training.replicas, identity)
     if training.replicas.is_chief:
         creation.create_or_check(config, training.manifest)
         training.balance.keep_or_check(pathlib.Path(config.run_dir))

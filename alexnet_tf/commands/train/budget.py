@@ -289,7 +289,7 @@ def _compute_seconds_left(config, manifest: manifests.Manifest, speed: speed_lib
 def _compute_evaluation_secs(recipe: recipes.Recipe, speed: speed_lib.Speed) -> float:
     """Estimates the seconds to evaluate one view of an image."""
     pixels = (recipe.crop_size / recipe.resize_for_training().crop_size) ** 2
-    return _EVALUATION_COST * pixels * speed.step_secs / recipe.batch_size
+    return _EVALUATION_COST * pixels * speed.step_secs * speed.gpus / recipe.batch_size
 
 
 def _describe(recipe: recipes.Recipe) -> str:

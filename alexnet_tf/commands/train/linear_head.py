@@ -58,7 +58,7 @@ def initialise(training: trainer.Trainer, state: state_lib.TrainingState, missin
             f'train: {layer.name} fitted to {features.shape[-1]:,} features of '
             f'{len(features):,} images, the others as loaded (weight decay {decay:g})'
         )
-    state.initial_error = training.validate(state).metrics['top1_error']
+    state.initial_error = training.validate().metrics['top1_error']
     log(
         'train: before the first step: validation accuracy '
         f'{tables.format_accuracy(state.initial_error)}'

@@ -74,7 +74,8 @@ class Monitor:
             self.log(f'train: {note}')
         where = ', '.join(devices)
         if replicas.number > 1:
-            where = f'{replicas.number} replicas of {replicas.workers} workers'
+            kind = 'GPUs' if 'GPU' in devices[0].upper() else 'CPUs'
+            where = f'{replicas.number} replicas of {replicas.workers} workers, on {kind}'
         parameters = f'{self._model.count_params():,} parameters'
         self.log(f'train: recipe {self._recipe.name}, {parameters}, on {where}')
         if replicas.workers > 1:
@@ -106,7 +107,7 @@ class Monitor:
         """
         if self._replicas.is_chief:
             epochs, step = (state.epoch, state.step) if state else (0, None)
-            tables.drop_rows(self._summary, lambda row: int(row['epoch']) > epochs)
+            tables.drop_rows(self._summary, 'epoch', lambda epoch: int(epoch) > epochs)
             self._board.rewind(step, _EPOCH_TAGS if state and state.examples else ())
 
     def write_start(self) -> None:

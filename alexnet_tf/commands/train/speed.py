@@ -6,6 +6,7 @@ import time
 import tensorflow as tf
 
 from alexnet_tf.config import schema
+from alexnet_tf.models import placement
 from alexnet_tf.runs import build, training_data
 from alexnet_tf.training import distribution
 from input_pipeline.batches import datasets
@@ -21,10 +22,12 @@ class Speed:
     Attributes:
         step_secs: Seconds of a step, with its input.
         start_secs: Seconds until the first steps were done.
+        gpus: Of this host that share a step; validation uses one.
     """
 
     step_secs: float
     start_secs: float
+    gpus: int = 1
 
 
 def measure(
@@ -56,4 +59,6 @@ def measure(
     while time.monotonic() - warm < _MEASURED_SECS:
         learner.step(*next(batches), tf.constant(steps)).finite.numpy()
         steps += 1
-    return Speed((time.monotonic() - warm) / steps, warm - begin)
+    has_gpus = 'GPU' in placement.get_default_device()
+    gpus = replicas.number // replicas.workers if has_gpus else 1
+    return Speed((time.monotonic() - warm) / steps, warm - begin, gpus)

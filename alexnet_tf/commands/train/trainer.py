@@ -1,16 +1,17 @@
 """The training loop."""
 
+import contextlib
+import copy
 import dataclasses
 import functools
-import json
 import math
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import tensorflow as tf
 
-from alexnet_tf.commands.train import monitor
+from alexnet_tf.commands.train import diagnosis, monitor
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
@@ -20,9 +21,10 @@ from alexnet_tf.training import state as state_lib
 from alexnet_tf.training import steps as steps_lib
 from input_pipeline import errors, files
 from input_pipeline.batches import datasets
-from input_pipeline.records import checking, manifests
+from input_pipeline.records import manifests
 
 _MAX_ROLLBACKS = 3
+_UNSAVED_SECS = 60.0  # of training that a kill during validation may cost
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -179,16 +181,34 @@ class Trainer:
         learning_rate = self.compute_learning_rate(dataclasses.replace(state, step=state.step - 1))
         # In less of an epoch, tracing would take most of the time.
         images_per_sec = meter.images_per_sec if meter.examples > self.examples / 2 else None
-        evaluation = self.validate(state)
-        validation = evaluation.metrics
-        if math.isnan(validation['loss']):
-            raise health.DivergedError(state.step, state.epoch, learning_rate)
-        state.end_epoch(train['top1_error'], validation['top1_error'])
-        self.monitor.log_health(state, train['loss'], evaluation)
-        self.monitor.log_epoch(
-            state, learning_rate, train=train, validation=validation, images_per_sec=images_per_sec
-        )
+        with self._saving(copy.deepcopy(state)):
+            evaluation = self.validate()
+            if math.isnan(evaluation.metrics['loss']):
+                raise health.DivergedError(state.step, state.epoch, learning_rate)
+            metrics = {'train': train, 'validation': evaluation.metrics}
+            state.end_epoch(train['top1_error'], evaluation.metrics['top1_error'])
+            self.monitor.log_health(state, train['loss'], evaluation)
+            self.monitor.log_epoch(state, learning_rate, **metrics, images_per_sec=images_per_sec)
         self.save_checkpoint(state, ends_epoch=True)
+
+    def validate(self) -> evaluator.Evaluation:
+        """Evaluates the network on the validation split."""
+        return self.evaluator.evaluate(self.manifest, manifests.VALIDATION)
+
+    @contextlib.contextmanager
+    def _saving(self, state: state_lib.TrainingState) -> Iterator[None]:
+        """Saves what was trained: before it takes long, and if records or reports then fail."""
+        is_due = time.monotonic() - self._saved_at > _UNSAVED_SECS
+        path = self.save_checkpoint(state) if is_due else None
+        try:
+            yield
+        except (OSError, errors.DataError):
+            self.save_checkpoint(state)
+            raise
+        except health.DivergedError:
+            if path:
+                files.remove_tree(path)
+            raise
 
     def is_validated(self, state: state_lib.TrainingState) -> bool:
         """Returns whether validation follows the present epoch, as it does the last one."""
@@ -197,14 +217,6 @@ class Trainer:
         is_last = state.planned_step >= self.total_steps or epoch >= self.recipe.epochs
         every = (training.validate_every_epochs, training.keep_every_epochs)  # 0: none
         return is_last or is_learned or any(number and epoch % number == 0 for number in every)
-
-    def validate(self, state: state_lib.TrainingState) -> evaluator.Evaluation:
-        """Evaluates the network on the validation split; if that is damaged, saves it first."""
-        try:
-            return self.evaluator.evaluate(self.manifest, manifests.VALIDATION)
-        except errors.DataError:
-            self.save_checkpoint(state)  # what was trained is not lost with the validation records
-            raise
 
     def handle_non_finite(
         self, state: state_lib.TrainingState, result: steps_lib.StepResult, learning_rate: float
@@ -217,23 +229,17 @@ class Trainer:
         Raises:
             NonFiniteError: Rolling back is not asked for, or did not help.
         """
-        file = pathlib.Path(self.config.run_dir) / 'nonfinite.json'
+        file = diagnosis.locate(self.config)
         if self.replicas.is_chief:
-            diagnosis = {
-                'step': state.step,
-                'epoch': state.epoch,
-                'learning_rate': learning_rate,
-                'loss': str(result.metrics.numpy()[0]),
-                'norms': {name: str(x) for name, x in self.monitor.compute_norms(result).items()},
-                'examples': self._name_examples(state),
-            }
-            files.write_atomically(file, json.dumps(diagnosis, indent=2).encode())
+            values = learning_rate, result.metrics.numpy()[0], self.monitor.compute_norms(result)
+            number = self._count_examples(state)
+            with self.replicas.finish_saving():  # the other workers may have ended
+                diagnosis.write(self.config, self.stream, state, *values, batch_size=number)
         is_rollback = self.config.training.on_nonfinite == 'rollback'
-        if not is_rollback or len(state.passed_over) >= _MAX_ROLLBACKS:
-            rollbacks = len(state.passed_over) if is_rollback else 0
-            raise health.NonFiniteError(
-                state.step, state.epoch, learning_rate, file=str(file), rollbacks=rollbacks
-            )
+        rollbacks = len(state.passed_over) * is_rollback
+        if not is_rollback or rollbacks >= _MAX_ROLLBACKS:
+            where = state.step, state.epoch, learning_rate
+            raise health.NonFiniteError(*where, file=str(file), rollbacks=rollbacks)
         newest = self.find_newest_checkpoint()
         restored = self.restore(newest)
         restored.passed_over = [*state.passed_over, [*state.position]]
@@ -242,14 +248,6 @@ class Trainer:
             f'({file}); rolls back to {newest} and skips that batch'
         )
         return restored
-
-    def _name_examples(self, state: state_lib.TrainingState) -> Sequence[str] | None:
-        """Names the examples of the next batch; None if a data service decides their order."""
-        if not training_data.is_order_fixed(self.config):
-            return None
-        whole = dataclasses.replace(self.stream, share=(0, 1), in_place=False)
-        chunks = whole.read_chunks(start=state.position, epochs=state.epoch + 1)
-        return checking.locate_examples(whole.shards, chunks, self._count_examples(state))
 
     def _count_examples(self, state: state_lib.TrainingState) -> int:
         return min(self.recipe.batch_size, self.examples - state.examples)
@@ -277,21 +275,24 @@ class Trainer:
         self.monitor.rewind(state)  # it is trained again, to the same bits
         return state
 
-    def save_checkpoint(self, state: state_lib.TrainingState, *, ends_epoch: bool = False) -> None:
-        """Saves a checkpoint, after all reports of what came before it are on the disk."""
+    def save_checkpoint(
+        self, state: state_lib.TrainingState, *, ends_epoch: bool = False
+    ) -> pathlib.Path | None:
+        """Saves a checkpoint after all reports of what came before; the chief returns its path."""
         self.monitor.flush()
-        if self.replicas.is_chief:
-            saved = dataclasses.replace(state)
-            self._restart_unknown_order(saved)
-            with self.replicas.finish_saving():
-                checkpoint.save(
-                    self._checkpoints,
-                    self.learner.variables,
-                    dataclasses.asdict(saved),
-                    ends_epoch=ends_epoch,
-                    keep_every_epochs=self.config.training.keep_every_epochs,
-                )
         self._saved_at = time.monotonic()
+        if not self.replicas.is_chief:
+            return None
+        saved = dataclasses.replace(state)
+        self._restart_unknown_order(saved)
+        with self.replicas.finish_saving():
+            return checkpoint.save(
+                self._checkpoints,
+                self.learner.variables,
+                dataclasses.asdict(saved),
+                ends_epoch=ends_epoch,
+                keep_every_epochs=self.config.training.keep_every_epochs,
+            )
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
         if state.planned_step < self.total_steps and not training_data.is_order_fixed(self.config):

@@ -83,13 +83,13 @@ def read_mean_image(path: pathlib.Path) -> np.ndarray:
     """Reads a `.binaryproto`, such as imagenet_mean.binaryproto.
 
     Returns:
-        (channels, rows, columns), BGR as in all of Caffe.
+        (1, channels, rows, columns), BGR as in all of Caffe.
 
     Raises:
         DataError: It holds other data than its shape says.
     """
     blob = protobuf.parse(_SCHEMA, 'Blob', weight_file.read_bytes(path))
-    return np.squeeze(_read_blob('the mean image', blob))
+    return _read_blob('the mean image', blob)
 
 
 def _get_kind(kind: str | int) -> str:

@@ -20,6 +20,7 @@ FORMAT = 'Keras'
 _WEIGHTS, _CONFIG = 'model.weights.h5', 'config.json'
 _VARIABLES, _NAME = 'vars', 'name'  # in a `.weights.h5`: a layer's group, and its name there
 _MODEL = 'model_weights'  # in an `.h5` of a whole model, beside the optimizer's
+_MODEL_CONFIG = 'model_config'  # there, an attribute
 _MAX_ITEMS = 10_000
 _MAX_JSON_BYTES = 8 << 20  # a description has a mean image of a megabyte
 # What `export` of this package adds to a `.keras`: strings by key, see `runs.description`.
@@ -39,7 +40,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
     Returns:
         Arrays by their paths, 'conv1/conv1/kernel'; in files of Keras 3 by layer and index,
-        'conv1/0'. Layers in their order for a `.keras` file, and its mean colour if it has one.
+        'conv1/0'. Of a whole model, its layers in order, and its mean colour if it has one.
 
     Raises:
         DataError: The file refers to other files.
@@ -47,7 +48,9 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     if not zipfile.is_zipfile(path):
         weight_file.check_size(path.stat().st_size, 'the file')
         with path.open('rb') as file:
-            return weight_file.WeightFile(path, FORMAT, _read_arrays(file))
+            arrays = _read_arrays(file)
+            file.seek(0)
+            return _combine(path, arrays, _read_config(file))
     with weight_file.open_archive(path) as (archive, names):
         if _WEIGHTS not in names:
             raise errors.DataError(f'it lacks {_WEIGHTS}.')
@@ -55,10 +58,29 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
             _read_json(archive, name) if name in names else {} for name in (_CONFIG, DESCRIPTION)
         )
         arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
+    return _combine(path, arrays, config, {str(k): str(v) for k, v in description.items()})
+
+
+def _combine(path, arrays, config, metadata=None) -> weight_file.WeightFile:
+    """Combines arrays, by name, with what a model's configuration tells of it."""
     if mean := _find_mean(config):
         arrays[weight_file.MEAN_IMAGE] = np.array(mean, np.float32)
-    metadata = {str(key): str(value) for key, value in description.items()}
-    return weight_file.WeightFile(path, FORMAT, arrays, _list_layers(config), metadata=metadata)
+    layers = _list_layers(config)
+    return weight_file.WeightFile(path, FORMAT, arrays, layers, metadata=metadata or {})
+
+
+def _read_config(file: BinaryIO) -> Any:
+    """Reads the configuration in an `.h5` of a whole model; {} if there is none."""
+    with h5py.File(file, 'r') as content:
+        if _MODEL_CONFIG not in content.attrs:
+            return {}
+        attribute = content.attrs.get_id(_MODEL_CONFIG)
+        if attribute.shape or attribute.get_storage_size() > _MAX_JSON_BYTES:
+            raise errors.DataError(f'its {_MODEL_CONFIG} is no text of a model.')
+        text = content.attrs[_MODEL_CONFIG]
+    if len(text) > _MAX_JSON_BYTES:
+        raise errors.DataError(f'its {_MODEL_CONFIG} has more than {_MAX_JSON_BYTES:,} bytes.')
+    return json.loads(text)
 
 
 def _find_mean(config: dict) -> list[float] | None:
@@ -104,7 +126,9 @@ def _list_datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     for dataset in datasets:
         if dataset.external or dataset.is_virtual:
             raise errors.DataError(f'{dataset.name} lies in another file.')
-        if dataset.shape is not None and weight_file.is_numeric(dataset.dtype):
+        if dataset.shape is not None and (
+            weight_file.is_numeric(dataset.dtype) or _is_bfloat16(dataset)
+        ):
             yield _get_name(dataset, root), dataset
 
 
@@ -119,9 +143,12 @@ def _get_name(dataset: h5py.Dataset, root: h5py.Group) -> str:
 
 def _read(dataset: h5py.Dataset) -> np.ndarray:
     array = np.asarray(dataset[()])
-    if dataset.attrs.get('dtype') == 'bfloat16':
-        return array.view(ml_dtypes.bfloat16)
-    return array
+    return array.view(ml_dtypes.bfloat16) if _is_bfloat16(dataset) else array
+
+
+def _is_bfloat16(dataset: h5py.Dataset) -> bool:
+    """Whether Keras wrote bfloat16, which HDF5 does not have: as two bytes without a meaning."""
+    return dataset.dtype.itemsize == 2 and dataset.attrs.get('dtype') == 'bfloat16'
 
 
 def _list_layers(config: dict) -> list[weight_file.Layer]:

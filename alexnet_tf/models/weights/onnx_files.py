@@ -23,6 +23,7 @@ _SCHEMA: protobuf.Schema = {
         'dims': (1, protobuf.INT64, True),
         'data_type': (2, protobuf.INT32, False),
         'float_data': (4, protobuf.BYTES, False),
+        'int32_data': (5, protobuf.BYTES, False),  # of two-byte numbers, too
         'name': (8, protobuf.STRING, False),
         'raw_data': (9, protobuf.BYTES, False),
         'double_data': (10, protobuf.BYTES, False),
@@ -71,5 +72,8 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 def _to_array(tensor: message.Message) -> np.ndarray:
     if tensor.data_location == _EXTERNAL:
         raise errors.DataError(f'{tensor.name} lies in another file.')
+    dtype, shape = _DTYPES[tensor.data_type], tuple(tensor.dims)
     data = tensor.raw_data or tensor.float_data or tensor.double_data
-    return weight_file.from_bytes(tensor.name, data, _DTYPES[tensor.data_type], tuple(tensor.dims))
+    if tensor.int32_data:
+        data = protobuf.parse_packed(tensor.int32_data).tobytes()
+    return weight_file.from_bytes(tensor.name, data, dtype, shape)

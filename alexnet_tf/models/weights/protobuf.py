@@ -7,6 +7,7 @@ parsed; what the schema leaves out stays bytes.
 import functools
 from collections.abc import Mapping
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
 from input_pipeline import errors
@@ -17,6 +18,7 @@ Schema = Mapping[str, Mapping[str, tuple[int, str, bool]]]
 INT32, INT64, STRING, BYTES = 'TYPE_INT32', 'TYPE_INT64', 'TYPE_STRING', 'TYPE_BYTES'
 
 _MAX_FIELDS = 100_000  # of a file of AlexNet's weights, a few hundred
+_SHORT_OCTETS = 3  # of 16 bits, seven in each
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 
@@ -36,6 +38,28 @@ def parse(schema: Schema, root: str, content: bytes) -> message.Message:
     _FieldCounter(schema).add_message(root, memoryview(content))
     file = _describe(tuple((name, tuple(fields.items())) for name, fields in schema.items()))
     return message_factory.GetMessageClass(file[root]).FromString(content)
+
+
+def parse_packed(data: bytes) -> np.ndarray:
+    """Parses packed numbers below 2**16, (n,) uint16, of a field that was declared as bytes.
+
+    Raises:
+        DataError: There are larger or negative ones, or the last is cut short.
+    """
+    octets = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(octets < 0x80)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
+    sizes = ends - starts + 1
+    if not len(ends) or ends[-1] != len(octets) - 1 or sizes.max() > _SHORT_OCTETS:
+        raise errors.DataError('it holds packed numbers that are no 16 bits.')
+    values = np.zeros(len(ends), np.uint32)
+    for index in range(_SHORT_OCTETS):
+        rows = sizes > index
+        seven_bits = octets[starts[rows] + index].astype(np.uint32) & 0x7F
+        values[rows] |= seven_bits << (7 * index)
+    if values.max() > np.iinfo(np.uint16).max:
+        raise errors.DataError('it holds packed numbers that are no 16 bits.')
+    return values.astype(np.uint16)
 
 
 class _FieldCounter:

@@ -5,6 +5,7 @@ allocated, and a file that is broken or hostile in any way is one `DataError`.
 """
 
 import pathlib
+import zipfile
 from collections.abc import Callable
 
 from alexnet_tf.models.weights import (
@@ -33,6 +34,7 @@ _READERS: dict[str, Callable[[pathlib.Path], weight_file.WeightFile]] = {
     '.onnx': onnx_files.read,
 }
 SUFFIXES = tuple(_READERS)
+_HEAD_BYTES = 64
 
 
 def read(path: pathlib.Path) -> weight_file.WeightFile:
@@ -53,6 +55,8 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         raise errors.DataError(f'{path}: no such file.')
     if path.suffix not in _READERS:
         raise errors.DataError(f'{path}: expected one of {", ".join(SUFFIXES)}.')
+    if problem := _find_obvious_problem(path):
+        raise errors.DataError(f'{path}: {problem} Download it again.')
     try:
         file = _READERS[path.suffix](path)
     except errors.PackageMissing:
@@ -67,3 +71,16 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     if not file.arrays:
         raise errors.DataError(f'{path}: it holds no arrays.')
     return file
+
+
+def _find_obvious_problem(path: pathlib.Path) -> str:
+    """Says what came of a download in place of the file; '' if nothing is known to be wrong."""
+    with path.open('rb') as file:
+        head = file.read(_HEAD_BYTES).lstrip().lower()
+    if head.startswith(b'version https://git-lfs'):
+        return 'it is a pointer of Git LFS in place of the file.'
+    if head.startswith((b'<!doctype', b'<html', b'<?xml')):
+        return 'it is a web page in place of the file.'
+    if head.startswith(b'pk\x03\x04') and not zipfile.is_zipfile(path):
+        return 'it is an archive without its end.'
+    return ''

@@ -45,7 +45,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         dtype = _DTYPES[tensor['dtype']]
         arrays[name] = weight_file.from_bytes(name, tensor['data'], dtype, tensor['shape'])
     header_size = int.from_bytes(content[:8], 'little')
-    metadata = json.loads(content[8 : 8 + header_size]).get('__metadata__', {})
+    metadata = json.loads(content[8 : 8 + header_size]).get('__metadata__') or {}
     return weight_file.WeightFile(path, FORMAT, arrays, metadata=metadata)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from alexnet_tf.models import recipes
 from alexnet_tf.models.layers import dropout
 from alexnet_tf.models.weights import assignment, layouts, mapping, recognition, safetensors_files
 
@@ -33,7 +34,8 @@ def write_safetensors(
     """
     weights = assignment.collect(model)
     converted = None
-    if all(map(_is_torchvisions, model.layers)):
+    is_scaled = any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers)
+    if is_scaled and all(map(_is_torchvisions, model.layers)):
         converted = _to_torchvision(weights, assignment.get_last_maps(model))
     safetensors_files.write(path, converted or weights, metadata or {})
     return bool(converted)
@@ -47,6 +49,10 @@ def _is_torchvisions(layer: keras.Layer) -> bool:
         return layer.inverted
     if isinstance(layer, keras.layers.MaxPooling2D):
         return layer.pool_size == (3, 3)
+    if isinstance(layer, keras.layers.Rescaling):  # of pixels up to 255, after their mean
+        return np.allclose(layer.scale, 1 / np.asarray(recipes.TORCHVISION.input_sd))
+    if isinstance(layer, keras.layers.GlobalAveragePooling2D):
+        return False
     return not layer.name.startswith(('norm', 'tanh'))
 
 

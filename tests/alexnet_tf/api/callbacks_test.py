@@ -99,6 +99,14 @@ def test_another_model_restarts_the_schedule():
     assert fit(compile_model(0.2), plateau, [0.5] * 3) == pytest.approx([0.2, 0.2, 0.02])
 
 
+def test_the_same_cell_again_starts_where_it_did():
+    plateau, model = callbacks.PlateauSchedule(patience=1, monitor='val_error'), compile_model()
+    assert fit(model, plateau, [0.5] * 3) == pytest.approx([1e-2, 1e-2, 1e-3])
+    assert fit(model, plateau, [0.5] * 3) == pytest.approx([1e-2, 1e-2, 1e-3])
+    model.optimizer.learning_rate = 0.5  # by the user
+    assert fit(model, plateau, [0.5]) == pytest.approx([0.5])
+
+
 def test_it_changes_the_learning_rate_under_loss_scaling():
     model = compile_model()
     scaled = keras.optimizers.LossScaleOptimizer(optimizer.PaperSGD(0.01))

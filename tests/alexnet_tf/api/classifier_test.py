@@ -16,7 +16,7 @@ from alexnet_tf.api import classifier, errors
 from alexnet_tf.commands import export
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
-from alexnet_tf.runs import image_index
+from alexnet_tf.runs import image_index, loading
 from input_pipeline.batches import preprocessing
 
 some_views = pytest.mark.parametrize('views', [pytest.param(1, marks=pytest.mark.slow), 10])
@@ -218,6 +218,7 @@ def test_an_export_is_that_of_the_command_with_the_present_weights(
     for copied, expected in zip(copy.model.get_layer('fc8').get_weights(), weights, strict=True):
         np.testing.assert_array_equal(copied, expected)
     assert not copy.model.get_layer('norm1_a').compiled  # servers refuse XLA
+    assert not loading.is_as_in_checkpoint(copy)
 
 
 def test_a_run_needs_neither_its_working_directory_nor_its_checkpoint(

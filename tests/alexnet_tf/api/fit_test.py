@@ -45,9 +45,10 @@ def own():
     return train_by_own_step()
 
 
-def compile_model(devices=()):
+def compile_model(devices=(), sgd=None):
     model = alexnet_tf.AlexNet(recipe=RECIPE, classes=CLASSES, width=WIDTH, devices=devices)
-    model.compile(alexnet_tf.PaperSGD(RATE, **SETTINGS), loss='sparse_categorical_crossentropy')
+    sgd = sgd or alexnet_tf.PaperSGD(RATE, **SETTINGS)
+    model.compile(sgd, loss='sparse_categorical_crossentropy')
     return model
 
 
@@ -89,8 +90,9 @@ def test_twenty_steps_of_fit_give_the_weights_of_twenty_training_steps(own, devi
 
 
 def test_two_replicas_of_tensorflows_strategy_train_the_same(own):
+    sgd = alexnet_tf.PaperSGD(RATE, **SETTINGS)  # outside of the scope, which Keras allows
     with distribution.create_replicas('mirrored', ['/CPU:0', '/CPU:1']).scope():
-        model = compile_model()
+        model = compile_model(sgd=sgd)
     for epoch in range(2):
         fit(model, epoch)
     check_close(model, own)

@@ -119,6 +119,7 @@ def test_the_signatures_are_described_beside_the_version(exported):
     source = json.loads((exported / 'assets.extra' / 'source.json').read_text())
     assert source == description['source']
     assert (source['step'], source['recipe'], source['computes_in']) == (4, 'paper', 'float32')
+    assert source['as_in_checkpoint']
     assert len(source['variables_sha256']) == 64
     assert (exported / 'assets' / 'classes.txt').read_text() == 'cat\ndog\n'
 

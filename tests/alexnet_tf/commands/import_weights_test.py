@@ -17,6 +17,7 @@ from alexnet_tf import main
 from alexnet_tf.commands import export
 from alexnet_tf.commands.import_weights import contents
 from alexnet_tf.config import fields, flags
+from alexnet_tf.models.weights import readers
 from alexnet_tf.runs import build, description, initial_weights, loading
 from input_pipeline import errors
 
@@ -145,7 +146,8 @@ def test_preprocessing_is_caffes_unless_flags_say_otherwise(imported):
     ('recipe', 'changes', 'more', 'message'),
     [
         ('', {}, (), 'fits several networks .* Give --recipe=caffe or --recipe=caffenet, which'),
-        ('caffenet', {}, ('--recipe=caffe',), 'has max_pool, normalization, but this one has nor'),
+        ('caffenet', {}, ('--recipe=caffe',), 'has the weights of recipe caffenet. That of recip'),
+        ('caffe', {}, ('--recipe=paper',), 'has the weights of recipe caffe. That of recipe paper'),
         ('caffe', {}, ('--class_names=',), r'it has 3 classes, but not their names\. Give --class'),
         ('caffe', {}, ('--width=0.1',), r'conv1_a/kernel would have the shape \(11, 11, 3, 3\)'),
         (
@@ -157,7 +159,12 @@ def test_preprocessing_is_caffes_unless_flags_say_otherwise(imported):
         ('caffe', {'conv5': (np.ones((16, 12, 3, 3)),) * 2}, (), 'conv5 has a kernel of shape'),
         ('caffe', {'fc8': ()}, (), 'it lacks fc8'),
         ('caffe', {}, ('--mean_image=none.npy',), r'none\.npy: no such file'),
-        ('', {}, ('--recipe=torchvision', '--mean_image=m.npy'), 'torchvision subtracts --input_m'),
+        (
+            '',
+            {},
+            ('--recipe=caffe', '--input_mean=1,2,3', '--mean_image=m.npy'),
+            'caffe subtracts --input_mean=1,2,3',
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
@@ -182,6 +189,22 @@ def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(
         load(path)
     assert load(path, layers=('conv1',))[0] == ['conv1_a', 'conv1_b']
     assert load(save(tmp_path))[1] == []  # bare arrays may be of either
+    # Training changes no layers: that recipe has other ones. Another dropout is fine.
+    with pytest.raises(
+        fields.UsageError, match=r'bare\.npz has the weights of recipe caffe or caf'
+    ):
+        initial_weights.load(
+            model, tmp_path / 'bare.npz', recipe=recipe.replace(name='paper', lrn_k=2), trains=True
+        )
+    same = recipe.replace(name='mine', dropout=0.1, width=1)
+    assert initial_weights.load(model, tmp_path / 'bare.npz', recipe=same, trains=True)[1] == []
+
+
+def test_a_checkpoint_of_a_run_is_no_file_to_import(imported, tmp_path, capsys):
+    run_dir = imported[0]['caffe'][1]
+    (path,) = run_dir.glob('checkpoints/*/variables.npz')
+    assert import_(path, tmp_path / 'run', '--recipe=caffe') == 2
+    assert f'is of the run {run_dir}, which has its network' in capsys.readouterr().err
 
 
 def test_a_run_directory_that_exists_is_left_alone(tmp_path, capsys):
@@ -259,13 +282,18 @@ def test_the_last_layer_of_a_file_that_describes_a_run_on_other_classes_is_not_l
         )
 
 
-def test_a_keras_file_is_a_model_with_its_preprocessing(exported):
+def test_a_keras_file_is_a_model_with_its_preprocessing(exported, tmp_path):
     run, folder = exported
     model = keras.models.load_model(folder / '1.keras')
     square = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     probabilities = model(run.preprocess.cut_view(square)[None].astype(np.float32))
     logits = run.model(run.preprocess.make_views(square[None], 1))
     np.testing.assert_allclose(probabilities, keras.ops.softmax(logits), rtol=1e-5)
+    model.save(tmp_path / 'older.h5')
+    file, older = (readers.read(path) for path in (folder / '1.keras', tmp_path / 'older.h5'))
+    assert older.layers == file.layers
+    means = (description.find_mean_image(each) for each in (file, older))
+    np.testing.assert_array_equal(*means)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ def test_a_signal_during_validation_keeps_the_checkpoint_of_the_epoch(
 ):
     validate = train.trainer.Trainer.validate
 
-    def interrupt_and_validate(training, state):
+    def interrupt_and_validate(training):
         os.kill(os.getpid(), signal.SIGTERM)
-        return validate(training, state)
+        return validate(training)
 
     monkeypatch.setattr(train.trainer.Trainer, 'validate', interrupt_and_validate)
     with pytest.raises(signals.Stopped):
@@ -73,10 +73,10 @@ def test_training_lowers_the_loss_and_its_speed_excludes_validation(
 ):
     validate, monotonic, validation_secs = train.trainer.Trainer.validate, time.monotonic, 0
 
-    def validate_in_a_day(training, state):
+    def validate_in_a_day(training):
         nonlocal validation_secs
         validation_secs += 86_400
-        return validate(training, state)
+        return validate(training)
 
     monkeypatch.setattr(train.trainer.Trainer, 'validate', validate_in_a_day)
     monkeypatch.setattr(time, 'monotonic', lambda: monotonic() + validation_secs)

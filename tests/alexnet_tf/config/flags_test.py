@@ -151,3 +151,9 @@ def test_flagfiles_hold_only_what_their_mode_reads(path):
             if field.name in settings:
                 assert mode in fields.get_modes(section, field), field.name
                 assert settings[field.name] != field.default or field.name == 'mode', field.name
+
+
+def test_a_flagfile_with_a_byte_order_mark_is_named(tmp_path):
+    (tmp_path / 'mine.cfg').write_text('# mine\n--mode=train\n', encoding='utf-8-sig')
+    with pytest.raises(fields.UsageError, match=r'mine\.cfg: it begins with a byte order mark'):
+        flags.parse(['alexnet_tf', f'--flagfile={tmp_path / "mine.cfg"}'])

@@ -12,6 +12,7 @@ def card():
         architecture='AlexNet.',
         classes=[f'class{at}' for at in range(23)],
         data='',
+        view='the whole',
         training='',
         results=[],
         calibration='',
@@ -22,6 +23,7 @@ def card():
 
 def test_a_card_without_results_names_the_command(card):
     assert 'None yet. Run `--mode=evaluate`.' in model_card.to_markdown(card)
+    assert 'It sees the whole.' in model_card.to_markdown(card)
 
 
 def test_long_lists_of_classes_are_cut(card):

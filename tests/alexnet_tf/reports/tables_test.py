@@ -59,9 +59,9 @@ def test_rows_are_dropped(tmp_path):
     path = tmp_path / 't.csv'
     for number in range(4):
         tables.append_csv(path, {'number': number})
-    tables.drop_rows(path, lambda row: int(row['number']) % 2 == 0)
+    tables.drop_rows(path, 'number', lambda number: int(number) % 2 == 0)
     assert [row['number'] for row in tables.read_csv(path)] == ['1', '3']
-    tables.drop_rows(tmp_path / 'none.csv', lambda row: True)
+    tables.drop_rows(tmp_path / 'none.csv', 'number', lambda number: True)
     assert not (tmp_path / 'none.csv').exists()
 
 

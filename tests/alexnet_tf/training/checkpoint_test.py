@@ -191,13 +191,13 @@ def test_files_that_a_killed_process_left_are_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000002']
 
 
-def test_a_checkpoint_inside_an_epoch_does_not_replace_the_one_at_its_end(tmp_path):
+def test_a_checkpoint_before_validation_gives_way_to_the_one_at_the_end_of_the_epoch(tmp_path):
     state = {'step': 5, 'epoch': 0, 'validation_errors': []}
     checkpoint.save(tmp_path, variables(1), state)
     end = state | {'epoch': 1, 'validation_errors': [0.5]}
     checkpoint.save(tmp_path, variables(1), end, ends_epoch=True)
     assert checkpoint.read_state(checkpoint.find_newest(tmp_path)) == end
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_corrupt_checkpoints_do_not_push_out_the_last_good_one(tmp_path):

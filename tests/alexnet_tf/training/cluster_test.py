@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tensorflow as tf
 
 from alexnet_tf.training import cluster
 
@@ -70,3 +71,9 @@ def test_a_tf_config_that_describes_no_cluster_is_refused(text, slurm, monkeypat
     monkeypatch.setenv('TF_CONFIG', text)
     with pytest.raises(ValueError, match=r'TF_CONFIG=.* describes no cluster'):
         cluster.find_cluster()
+
+
+def test_a_process_in_which_tensorflow_has_started_joins_no_cluster():
+    tf.constant(0)
+    with pytest.raises(ValueError, match='TensorFlow has already started in this process'):
+        cluster.check_not_started()

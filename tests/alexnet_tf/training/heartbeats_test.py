@@ -37,11 +37,11 @@ def start():
             ports.append(probe.getsockname()[1])
     started = []
 
-    def start(*indices, total=3, timeout_secs=0.4):
+    def start(*indices, total=3, timeout_secs=0.4, gpus=(0, 0, 0)):
         addresses = tuple(f'localhost:{port}' for port in ports[:total])
         workers = [
-            heartbeats.Heartbeats(cluster.Cluster(addresses, index), timeout_secs)
-            for index in indices
+            heartbeats.Heartbeats(cluster.Cluster(addresses, index), timeout_secs, gpus=number)
+            for index, number in zip(indices, gpus, strict=False)
         ]
         started.extend(workers)
         if len(indices) == total:
@@ -67,6 +67,11 @@ def test_missing_workers_are_named_while_they_are_waited_for_and_after(start, ca
         first.wait_for_all()
     assert lost.value.exit_code == 75
     assert '[1/3] train: waits for 1 of 3 workers: localhost:' in capsys.readouterr().out
+
+
+def test_hosts_with_different_numbers_of_gpus_are_named(start):
+    with pytest.raises(ValueError, match=r'of GPUs: localhost:\d+ 8, localhost:\d+ 7\. TensorFlow'):
+        start(0, 1, total=2, gpus=(8, 7))
 
 
 def test_a_silent_worker_ends_the_others_which_name_it(start, exits, capsys):

@@ -17,7 +17,7 @@ from alexnet_tf.reports import progress
 from alexnet_tf.runs import training_data
 from alexnet_tf.training import checkpoint, evaluator, health, signals
 from alexnet_tf.training import state as state_lib
-from input_pipeline import locks
+from input_pipeline import errors, locks
 
 
 @pytest.fixture
@@ -78,12 +78,30 @@ def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_p
     )
     state = train.resume_or_create(training)
     state.passed_over = [[0, 0]]
+    training._saved_at -= 100  # so that it saves before it validates
     with pytest.raises(
         health.DivergedError, match=r'after step 4 \(epoch 1, learning rate 0.01\)'
     ) as raised:
         training.train(state, signals.StopRequest())
     assert raised.value.exit_code == 4
-    assert not list((tmp_path / 'checkpoints').glob('step-*.epoch-*'))
+    assert not list((tmp_path / 'checkpoints').glob('step-*'))
+
+
+def test_an_epoch_whose_report_cannot_be_written_is_saved_and_reported_later(
+    config_of, idle, tmp_path, rows
+):
+    training = idle(train.create_trainer(config_of(tmp_path, '--epochs=1')))
+    state, message = train.resume_or_create(training), r'summary\.csv is no table with commas'
+    (tmp_path / 'summary.csv').write_text('epoch;step\n0;0\n')  # as a spreadsheet saves it
+    with pytest.raises(errors.DataError, match=message):
+        training.train(state, signals.StopRequest())
+    with pytest.raises(errors.DataError, match=message):
+        train.resume_or_create(training)
+    (tmp_path / 'summary.csv').unlink()
+    resumed = train.resume_or_create(training)
+    assert (resumed.epoch, resumed.examples) == (0, training.examples)
+    training.train(resumed, signals.StopRequest())
+    assert [row['epoch'] for row in rows(tmp_path)] == ['1']
 
 
 def test_a_run_that_is_stopped_after_its_last_step_is_validated_when_it_resumes(

@@ -26,6 +26,9 @@ def test_a_binaryproto_becomes_rgb(tmp_path, encode):
     path = tmp_path / 'mean.binaryproto'
     path.write_bytes(sizes + encode.field(5, struct.pack('<48f', *BGR.ravel())))
     np.testing.assert_array_equal(mean_images.read(path), RGB)
+    sizes_of_colour = b''.join(encode.field(i, size) for i, size in enumerate((1, 3, 1, 1), 1))
+    path.write_bytes(sizes_of_colour + encode.field(5, struct.pack('<3f', 104, 117, 123)))
+    np.testing.assert_array_equal(mean_images.read(path), [123, 117, 104])
     path.write_bytes(sizes + encode.field(5, bytes(8)))
     with pytest.raises(errors.DataError, match=r'mean\.binaryproto: the mean image has 8 bytes'):
         mean_images.read(path)

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 
 import h5py
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -59,6 +60,19 @@ def test_a_pickle_that_calls_anything_is_refused(name, call, tmp_path, encode):
 def test_broken_files_are_data_errors(suffix, content, tmp_path):
     with pytest.raises(errors.DataError, match=f'broken{suffix}: '):
         read(tmp_path / f'broken{suffix}', content)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'version https://git-lfs.github.com/spec/v1', 'a pointer of Git LFS'),
+        (b'\n<!DOCTYPE html>', 'a web page'),
+        (b'PK\x03\x04' + bytes(99), 'an archive without its end'),
+    ],
+)
+def test_what_came_of_a_download_instead_is_named(content, message, tmp_path):
+    with pytest.raises(errors.DataError, match=rf'alexnet\.pth: it is {message}.* Download it ag'):
+        read(tmp_path / 'alexnet.pth', content)
 
 
 @pytest.mark.parametrize('suffix', readers.SUFFIXES)
@@ -344,7 +358,32 @@ def test_wrong_initialisers_of_onnx_are_refused(tmp_path):
             read(tmp_path / 'bad.onnx', content)
 
 
+def test_two_byte_numbers_of_onnx_are_read_from_packed_integers(tmp_path):
+    values, model = np.array([-1.5, 0.0, 65504.0, 3e-5], np.float16), onnx.ModelProto()
+    bits = values.view(np.uint16)
+    for kind in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16):
+        tensor = model.graph.initializer.add(data_type=kind, dims=[4], name=f'conv{kind}')
+        tensor.int32_data.extend(bits.tolist())
+    arrays = read(tmp_path / 'half.onnx', model.SerializeToString()).arrays
+    np.testing.assert_array_equal(arrays['conv10'], values.astype(np.float32))
+    np.testing.assert_array_equal(
+        np.asarray(arrays['conv16'], np.float32).view(np.uint32), bits.astype(np.uint32) << 16
+    )
+    for number in (1 << 16, 1 << 21, -1):
+        tensor.int32_data[0] = number
+        with pytest.raises(errors.DataError, match='packed numbers that are no 16 bits'):
+            read(tmp_path / 'half.onnx', model.SerializeToString())
+
+
 # Keras.
+
+
+def test_bfloat16_of_keras_is_read(tmp_path):
+    layer = keras.layers.Dense(3, dtype='bfloat16', name='fc6')
+    model = keras.Sequential([keras.Input([2]), layer])
+    model.save_weights(tmp_path / 'narrow.weights.h5')
+    array = readers.read(tmp_path / 'narrow.weights.h5').arrays['fc6/0']
+    np.testing.assert_array_equal(np.asarray(array, np.float32), np.float32(layer.kernel.numpy()))
 
 
 def test_files_of_keras_that_refer_to_others_are_refused(tmp_path):

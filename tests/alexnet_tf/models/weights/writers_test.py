@@ -39,7 +39,8 @@ def test_a_network_is_written_and_read_to_the_bit(columns, tmp_path):
 
 def build_torchvision():
     """Builds torchvision's layers at a sixteenth of the width, without what has no weights."""
-    x = images = keras.Input((16, 16, 3))
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.Rescaling([1 / 58.395, 1 / 57.12, 1 / 57.375])(images)
     for index, filters in enumerate((4, 12, 24, 16, 16), 1):
         stride = 2 if index in (1, 2, 5) else 1
         name = f'conv{index}_a'
@@ -72,6 +73,9 @@ def test_a_network_of_torchvisions_layers_has_its_keys(tmp_path):
         ('torchvision', {'activation': 'tanh'}),
         ('torchvision', {'conv1_padding': 0}),
         ('torchvision', {'dropout_inverted': False}),
+        ('torchvision', {'input_sd': (1, 1, 1)}),
+        ('torchvision', {'input_sd': ()}),
+        ('torchvision', {'global_pooling': True}),
         ('torchvision', None),
     ],
 )
