@@ -77,7 +77,7 @@ class Heartbeats:
     Args:
         cluster: The workers.
         timeout_secs: Seconds of silence after which a worker is lost, and to wait for all at first.
-        gpus: Number of this host's, of which TensorFlow needs the same on each.
+        gpus: Number of this host; TensorFlow needs the same on each.
 
     Attributes:
         saving: Held while this process must not be ended.
