@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import os
+import pathlib
 import resource
 import stat
+import unittest.mock
 
 import numpy as np
 import pytest
@@ -178,3 +180,15 @@ def test_a_link_to_a_disk_that_flushes_nothing_can_be_made(tmp_path, monkeypatch
     with files.atomic_file(tmp_path / 'link') as temporary:
         temporary.symlink_to(tmp_path / 'records')
     assert (tmp_path / 'link').read_bytes() == b'data'
+
+
+def test_a_disk_may_have_no_links(tmp_path, monkeypatch):
+    assert files.has_links(tmp_path)
+    assert not list(tmp_path.iterdir())
+    for number, has_links in ((errno.ENOTSUP, False), (errno.EROFS, True)):
+        error = OSError(number, os.strerror(number))
+        monkeypatch.setattr(pathlib.Path, 'symlink_to', unittest.mock.Mock(side_effect=error))
+        assert files.has_links(tmp_path) is has_links
+    error.errno = errno.ENOSPC
+    with pytest.raises(OSError, match='Read-only'):
+        files.has_links(tmp_path)

@@ -71,10 +71,15 @@ def test_a_nan_stops_training_with_4_and_a_file_names_the_examples(
 
 def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_path):
     """Its first batch is passed over, so there is no step to log yet."""
-    diverged = evaluator.Evaluation({'loss': np.nan, 'top1_error': 1.0}, {})
+    checkpoints, saved = tmp_path / 'checkpoints', []
+
+    def diverge(*_):
+        saved.extend(path.name for path in checkpoints.iterdir())
+        return evaluator.Evaluation({'loss': np.nan, 'top1_error': 1.0}, {})
+
     training = dataclasses.replace(
         idle(train.create_trainer(config_of(tmp_path, '--log_every_steps=1'))),
-        evaluator=types.SimpleNamespace(evaluate=lambda *_: diverged),
+        evaluator=types.SimpleNamespace(evaluate=diverge),
     )
     state = train.resume_or_create(training)
     state.passed_over = [[0, 0]]
@@ -84,7 +89,8 @@ def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_p
     ) as raised:
         training.train(state, signals.StopRequest())
     assert raised.value.exit_code == 4
-    assert not list((tmp_path / 'checkpoints').glob('step-*'))
+    assert saved == ['step-00000004']
+    assert not list(checkpoints.iterdir())
 
 
 def test_an_epoch_whose_report_cannot_be_written_is_saved_and_reported_later(
