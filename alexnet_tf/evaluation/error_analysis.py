@@ -43,13 +43,13 @@ class ErrorAnalysis:
         classes: Names in label order.
 
     Attributes:
-        confusion: (classes, classes) int64: rows are labels, columns are predictions.
+        confusion: (classes, classes) int32: rows are labels, columns are predictions.
     """
 
     def __init__(self, classes: Sequence[str]):
         number = len(classes)
         self._classes = classes
-        self.confusion = np.zeros((number, number), np.int64)
+        self.confusion = np.zeros((number, number), np.int32)
         self._errors = np.zeros((2, number))  # sums of top-1 and top-5 errors by class
         # Examples, sums of confidence, correct ones, sums of the variance of being correct.
         self._bins = np.zeros((4, _BINS))
@@ -140,12 +140,11 @@ class ErrorAnalysis:
 
         The pair that was confused most often, in both directions together, comes first.
         """
-        both = np.triu(self.confusion + self.confusion.T, 1)
-        pairs = sorted(np.argwhere(both).tolist(), key=lambda pair: (-both[tuple(pair)], pair))
-        return [
-            (self._classes[a], self._classes[b], *map(int, self.confusion[[a, b], [b, a]]))
-            for a, b in pairs
-        ]
+        cells = np.argwhere(self.confusion)  # few, where there are many classes
+        pairs = {(min(cell), max(cell)) for cell in cells.tolist() if cell[0] != cell[1]}
+        counts = {(a, b): tuple(map(int, self.confusion[[a, b], [b, a]])) for a, b in pairs}
+        ranked = sorted(pairs, key=lambda pair: (-sum(counts[pair]), pair))
+        return [(self._classes[a], self._classes[b], *counts[a, b]) for a, b in ranked]
 
     def rank_mistakes(self) -> list[Mistake]:
         """Lists the mistakes, the most confident first."""

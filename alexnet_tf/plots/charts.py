@@ -109,14 +109,18 @@ def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
 def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, color: str) -> None:
     """Adds a dotted line at the end of each epoch after which the learning rate changed.
 
-    A schedule that changes it all the time, as the cosine, gets none.
+    Where epochs without a row lie between, it is somewhere in a shaded strip. A schedule that
+    changes it all the time, as the cosine, gets none.
     """
     is_changed = np.diff(get_column(epochs, 'learning_rate')) != 0
-    if is_changed.sum() > len(epochs) / 2:
+    if is_changed.sum() > len(is_changed) / 2:
         return
-    for row, changed in zip(epochs, is_changed, strict=False):
-        if changed:
-            axes.axvline(int(row['epoch']), color=color, linestyle=':', linewidth=1)
+    for at in np.flatnonzero(is_changed):
+        before, after = (int(row['epoch']) for row in epochs[at : at + 2])
+        if after > before + 1:
+            axes.axvspan(before, after - 1, color=color, alpha=0.15, linewidth=0)
+        else:
+            axes.axvline(before, color=color, linestyle=':', linewidth=1)
 
 
 def get_column(epochs: Epochs, name: str) -> np.ndarray:

@@ -35,8 +35,8 @@ class SummaryWriter:
             with self._get_writer(split).as_default():
                 tf.summary.image(name, image[None], step)
 
-    def write_hyperparameters(self, split: str, values: Mapping[str, Any]) -> None:
-        """Writes the settings of the run for the HParams page."""
+    def write_hyperparameters(self, values: Mapping[str, Any]) -> None:
+        """Writes the settings of the run for the HParams page, above the curves of all splits."""
         if not self._directory:
             return
         # Not plugins.hparams.api: it imports tf.keras, which may be a Keras that is not installed.
@@ -44,8 +44,8 @@ class SummaryWriter:
 
         plain = (bool, int, float, str)
         shown = {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
-        with self._get_writer(split).as_default():
-            summary_v2.hparams(shown, trial_id=self._directory.parent.name)
+        with self._get_writer('.').as_default():  # the page takes curves from below only
+            summary_v2.hparams(shown, trial_id=str(self._directory.parent.absolute()))
 
     def start_profile(self, split: str) -> None:
         """Starts a profile, unless one is running since before a rollback."""

@@ -82,6 +82,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         contents[run_directory.ENVIRONMENT_FILE] = environment
         data = {
             'manifest_sha256': manifest.sha256,
+            run_directory.EXAMPLES_KEY: manifest.count_examples(manifests.TRAIN),
             **{name: getattr(manifest, name) for name in ('classes', 'words', 'ids', 'source')},
             **rendering.Rendering.from_settings(manifest.settings).to_settings(),
             run_directory.RECIPE_KEY: dataclasses.asdict(recipes.RECIPES[config.network.recipe]),

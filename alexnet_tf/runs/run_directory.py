@@ -19,6 +19,7 @@ MEAN_IMAGE_FILE = 'mean_image.npy'
 ENVIRONMENT_FILE = 'environment.json'
 SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
+EXAMPLES_KEY = 'train_examples'  # in DATA_FILE: of an epoch
 RECIPE_KEY = 'recipe'  # in DATA_FILE: the values of the recipe, which a later version may change
 # In DATA_FILE: what weights were imported, see `imported`, and an empty `manifest_sha256`.
 IMPORTED_KEY = 'weights'

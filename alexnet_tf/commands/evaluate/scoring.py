@@ -55,15 +55,14 @@ class RunEvaluator:
             The row of `results.csv`, and the errors.
         """
         dtype, classes = self._config.evaluation.save_probabilities, self._manifest.classes
+        analysis, ids = error_analysis.ErrorAnalysis(classes), iter(self._read_ids(split))
+
+        def keep(probabilities, labels):
+            analysis.add(probabilities, labels, list(itertools.islice(ids, len(labels))))
+
         if dtype:
-            scores = self._fill(self._open_cache(split, views, dtype), split, views)
-            analysis = error_analysis.analyse([self.predict(split, views)], [1.0], classes)
+            scores = self._fill(self._open_cache(split, views, dtype), split, views, keep)
         else:
-            analysis, ids = error_analysis.ErrorAnalysis(classes), iter(self._read_ids(split))
-
-            def keep(probabilities, labels):
-                analysis.add(probabilities, labels, list(itertools.islice(ids, len(labels))))
-
             scores = self._score(split, views, keep)
         return self._build_row(split, views, scores), analysis
 
@@ -82,10 +81,10 @@ class RunEvaluator:
     def predict(self, split: str, views: int) -> prediction_cache.Predictions:
         """Predicts a split, or loads its predictions from the cache."""
         dtype = self._config.evaluation.save_probabilities
-        for stored in (dtype,) if dtype else ('float32', 'float16'):
-            if predictions := self._open_cache(split, views, stored).load_if_current():
-                return predictions
+        # Not float16 unless it is asked for: it rounds small probabilities to 0.
         cache = self._open_cache(split, views, dtype or 'float32')
+        if predictions := cache.load_if_current():
+            return predictions
         self._fill(cache, split, views)
         return cache.load_if_current()
 
@@ -113,9 +112,16 @@ class RunEvaluator:
         )
         return prediction_cache.CachedPredictions(self._directory / 'probabilities', key)
 
-    def _fill(self, cache, split: str, views: int) -> dict[str, float]:
+    def _fill(
+        self, cache, split: str, views: int, keep: Callable = lambda *_: None
+    ) -> dict[str, float]:
         with cache.write(self._read_ids(split), len(self._manifest.classes)) as writer:
-            return self._score(split, views, writer.add)
+
+            def write_and_keep(probabilities, labels):
+                writer.add(probabilities, labels)
+                keep(probabilities, labels)
+
+            return self._score(split, views, write_and_keep)
 
     def _read_ids(self, split: str) -> list[str]:
         return checking.read_names(self._manifest.list_shards(split))

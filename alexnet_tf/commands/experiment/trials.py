@@ -146,6 +146,9 @@ def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, s
     chosen = epochs[-1]
     if find_checkpoint(trial.config.run_dir) == 'best':
         chosen = min(epochs, key=lambda epoch: float(epoch['validation_top1_error']))
+        initial = read_state(trial).initial_error
+        if initial is not None and initial < float(chosen['validation_top1_error']):
+            return {'top1_error_1': str(initial), 'loss_1': ''}  # before the first step
     return {f'{name}_1': chosen[f'validation_{name}'] for name in ('top1_error', 'loss')}
 
 

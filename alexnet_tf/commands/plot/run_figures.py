@@ -103,11 +103,14 @@ def _sum_minutes(directory: pathlib.Path, epochs: charts.Epochs) -> np.ndarray:
     Where training ended inside an epoch, its speed is that of the row before; nan if there is none.
     """
     batch_size = build.resolve_recipe(run_directory.read_config(directory)).batch_size
-    steps = np.diff(charts.get_column(epochs, 'step'), prepend=0)
+    examples = run_directory.read_data(directory).get(run_directory.EXAMPLES_KEY, 0)  # 0: unknown
+    epoch_steps = -(-examples // batch_size) or 1
+    whole, rest = np.divmod(charts.get_column(epochs, 'step'), epoch_steps)
+    images = np.diff(whole * (examples or batch_size) + rest * batch_size, prepend=0)
     speeds = itertools.accumulate(
         (epoch['images_per_sec'] for epoch in epochs), lambda last, own: own or last
     )
-    return np.cumsum(steps * batch_size / [float(speed or 'nan') for speed in speeds]) / 60
+    return np.cumsum(images / [float(speed or 'nan') for speed in speeds]) / 60
 
 
 def plot_training_curves(config: schema.Config) -> charts.FigureWithData:

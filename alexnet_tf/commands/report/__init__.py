@@ -14,7 +14,7 @@ from alexnet_tf.commands.report import (
 )
 from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
-from alexnet_tf.models import outputs
+from alexnet_tf.models import outputs, recipes
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import model_card, tables
 from alexnet_tf.runs import results, run_directory
@@ -70,11 +70,11 @@ def run(config: schema.Config) -> None:
 def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:
     directory = pathlib.Path(config.run_dir)
     data = run_directory.read_data(directory)
-    lines = _describe_training(directory, epochs, data)
+    lines = _describe_training(directory, epochs, data, analysis.trained.recipe)
     for row in rows:
         same_records = run_directory.may_be_of(data, row['manifest_sha256'])
         if row['split'] == validation.SPLIT and same_records and not row['weights']:
-            lines.append(f'  validation accuracy  {_describe_result(row, analysis)}')
+            lines.append(f'  validation accuracy  {_describe_result(row, analysis, epochs)}')
     if analysis.errors:
         counts = analysis.errors.confusion.sum(1)
         share = tables.format_percent(counts.max() / counts.sum())
@@ -84,18 +84,27 @@ def _summarise(config: schema.Config, epochs, rows, analysis: validation.Validat
     if versions := saved_model.list_versions(exports):
         lines.append(f'  SavedModel           {exports / str(versions[-1])}')
     if epochs:
-        lines.append(f'  TensorBoard          tensorboard --logdir {directory / "tensorboard"}')
+        lines.append(f'  TensorBoard          tensorboard --logdir {directory}')
     return '\n'.join(lines)
 
 
-def _describe_training(directory: pathlib.Path, epochs, data: Mapping[str, Any]) -> list[str]:
+def _describe_training(
+    directory: pathlib.Path, epochs, data: Mapping[str, Any], recipe: recipes.Recipe
+) -> list[str]:
     if not epochs:
         return [f'report: {directory}, {data["source"]}']
     last = epochs[-1]
+    parts = {
+        'random crops': recipe.random_crops,
+        'CutMix': recipe.cutmix,
+        'dropout': recipe.dropout,
+    }
+    how = ' and '.join(part for part, is_used in parts.items() if is_used)
+    with_what = f', with {how}' if how else ''
     return [
         f'report: {directory} after epoch {last["epoch"]}, step {last["step"]}',
         f'  training accuracy    {tables.format_accuracy(float(last["train_top1_error"]))} '
-        '(last epoch, random crops, with dropout)',
+        f'(last epoch{with_what})',
     ]
 
 
@@ -108,10 +117,10 @@ def _describe_recalls(analysis: validation.ValidationAnalysis) -> str:
     return f'{mean} on average; lowest: {", ".join(lowest)}'
 
 
-def _describe_result(row, analysis: validation.ValidationAnalysis) -> str:
+def _describe_result(row, analysis: validation.ValidationAnalysis, epochs) -> str:
     accuracy, views = tables.format_accuracy(float(row['top1_error'])), int(row['views'])
     text = f'{accuracy}, {tables.format_views(views)}, {row["examples"]} images'
-    if row['step'] != str(analysis.trained.step):
+    if not epochs or row['step'] != epochs[-1]['step']:
         text += f', at step {row["step"]}'
     if len(analysis.trained.classes) > outputs.TOP_K:
         text += f', top-5 error {tables.format_percent(float(row["top5_error"]))}'

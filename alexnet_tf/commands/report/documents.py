@@ -160,7 +160,7 @@ def build_page(
         *(_build_training(epochs, plots) if epochs else ()),
         html.heading('Kernels of the first layer'),
         html.image(image, 'kernels of conv1', kind='kernels'),
-        html.paragraph('Column a above column b; all on one scale.', note=True),
+        html.paragraph(f'{kernels.describe_rows(trained.model)}; all on one scale.', note=True),
         *_build_validation(analysis, plots),
         html.heading('How to reproduce it'),
         *(html.paragraph(what) + html.code(command) for what, command in card.commands.items()),
@@ -178,7 +178,7 @@ def _build_training(epochs: _Epochs, plots) -> list[str]:
         ]
     half = _MAX_ROWS // 2
     if len(epochs) > _MAX_ROWS:
-        note = f'The first and the last {half} of {len(epochs)} epochs.'
+        note = f'The first and the last {half} of {len(epochs)} epochs that were validated.'
         blocks.append(html.paragraph(note, note=True))
         epochs = [*epochs[:half], *epochs[-half:]]
     rows = [[_format_epoch(epoch, name) for name in _EPOCH_COLUMNS] for epoch in epochs]

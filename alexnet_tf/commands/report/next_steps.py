@@ -88,6 +88,12 @@ def find_confusions(findings: Findings) -> Step | None:
     return Step('Confused classes', *texts, _show_mistakes(findings, mistakes))
 
 
+def _count_held_out(pairs: Sequence[near_duplicates.NearDuplicate], number: int) -> int:
+    """Counts the held-out images, the first `number`, among those of some pairs."""
+    images = {image for pair in pairs for image in (pair.first, pair.second)}
+    return sum(image < number for image in images)
+
+
 def find_label_errors(findings: Findings) -> Step | None:
     """Finds labels to check, and lists them in a file."""
     predictions = {validation.SPLIT: findings.analysis.predictions}
@@ -105,6 +111,9 @@ def find_label_errors(findings: Findings) -> Step | None:
     held_out, training = suspects[validation.SPLIT], suspects.get(manifests.TRAIN, ())
     text = advice.describe_label_errors(len(held_out), len(training), findings.error)
     detail = f'{path} lists them, the most suspicious first.'
+    if (looked_at := findings.training) and not looked_at.is_complete:
+        seen = len(looked_at.predictions.ids)
+        detail += f' {seen:,} of {looked_at.total:,} training images were looked at.'
     return Step('Labels to check', text, detail, _show_mistakes(findings, held_out))
 
 
@@ -141,9 +150,11 @@ def find_duplicates(findings: Findings) -> Step | None:
     if pairs:
         near = advice.describe_near_duplicates(
             ErrorRate(findings.error.error, number),
-            pairs=len({pair.first for pair in pairs}),
+            pairs=_count_held_out(pairs, number),
             leaked=len(leaked),
-            differing=len({row[0] for row in rows if row[1] != row[3]}),
+            differing=_count_held_out(
+                [pair for pair, row in zip(pairs, rows, strict=True) if row[1] != row[3]], number
+            ),
             without=_measure_without(findings, leaked),
         )
         texts.append(near)

@@ -114,7 +114,7 @@ class Monitor:
         """Writes the settings of a new run, and its initial kernels, to TensorBoard."""
         settings, recipe = serialization.to_settings(self._config), dataclasses.asdict(self._recipe)
         settings |= {name: recipe[name] for name in settings.keys() & recipe}
-        self._board.write_hyperparameters('train', settings)
+        self._board.write_hyperparameters(settings)
         self.write_kernels(0)
 
     def log_step(
@@ -256,7 +256,8 @@ class Monitor:
     def _describe_progress(self, state: state_lib.TrainingState, meter: progress.Meter) -> str:
         means, epochs = state.compute_means(), self._recipe.epochs
         steps_left = schedule.count_steps(self._recipe, self._examples) - state.planned_step
-        left = steps_left * self._recipe.batch_size
+        left = (epochs - state.epoch) * self._examples - state.examples
+        left = min(left, steps_left * self._recipe.batch_size)  # an epoch's last batch is shorter
         return (
             f'epoch {state.epoch + 1}/{epochs}  {100 * state.examples / self._examples:.0f} %  '
             f'loss {means["loss"]:.3f}  accuracy {tables.format_accuracy(means["top1_error"])}  '

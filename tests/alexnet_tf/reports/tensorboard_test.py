@@ -77,7 +77,7 @@ def test_a_file_without_later_events_is_not_touched(tmp_path):
 def test_without_a_directory_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     writer = write_events(None, [1])
-    writer.write_hyperparameters('train', {'a': 1})
+    writer.write_hyperparameters({'a': 1})
     writer.start_profile('train')
     writer.stop_profile()
     assert list(tmp_path.iterdir()) == []
@@ -85,7 +85,7 @@ def test_without_a_directory_nothing_is_written(tmp_path, monkeypatch):
 
 def test_hyperparameters_are_written(tmp_path):
     writer = tensorboard.SummaryWriter(tmp_path)
-    writer.write_hyperparameters('train', {'width': 0.25, 'drop_epochs': (3, 5), 'columns': None})
+    writer.write_hyperparameters({'width': 0.25, 'drop_epochs': (3, 5), 'columns': None})
     writer.flush()
     assert read_events(tmp_path) == [('_hparams_/session_start_info', 0)]
 
@@ -95,7 +95,7 @@ def test_hyperparameters_do_not_need_the_keras_of_tensorflow(tmp_path):
     program = (
         'import pathlib, sys; from alexnet_tf.reports import tensorboard; '
         'writer = tensorboard.SummaryWriter(pathlib.Path(sys.argv[1])); '
-        "writer.write_hyperparameters('train', {'width': 0.25})"
+        "writer.write_hyperparameters({'width': 0.25})"
     )
     environment = {**os.environ, 'TF_USE_LEGACY_KERAS': '1'}
     command = [sys.executable, '-c', program, str(tmp_path)]
