@@ -37,7 +37,7 @@ _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5
 _EXIT_TERMINATED = 143
 _OUT_OF_MEMORY = (
     'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in another '
-    '--run_dir, a smaller --batch_size or --width.'
+    '--run_dir, a smaller --batch_size or --width; to prepare, a smaller --workers.'
 )
 _NO_OUTPUT = 'standard output is closed. Send it to a file, or to /dev/null.'
 _MODULES = {'import': 'import_weights'}  # of modes that Python has other uses for

@@ -57,9 +57,9 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
             source = _find_images(config, kind, copies_dir)
             manifest = _prepare(config, source)
         finally:
-            entries.remove_copies(_unfinished_dir(data))
-            if not (files.as_path(data.data_dir) / manifests.MANIFEST).exists():
-                entries.remove_copies(files.as_path(data.data_dir))
+            is_kept = copies_dir == files.as_path(data.data_dir)  # if the index was finished
+            if not is_kept or not (copies_dir / manifests.MANIFEST).exists():
+                entries.remove_copies(copies_dir)
             with contextlib.suppress(OSError, ValueError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()
     _print_summary(manifest, known_warnings=_list_warnings(source))

@@ -234,7 +234,7 @@ def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, rep
         raise errors.DataError(
             f'{len(bad)} of {total} images cannot be read, more than --max_bad_fraction='
             f'{max_bad_fraction:g} allows: {examples}. {quarantine} lists those found so far; '
-            'repair or remove them, or give a larger fraction.'
+            'repair them, give a larger fraction, or remove them: then all shards are written anew.'
         )
     return summaries
 

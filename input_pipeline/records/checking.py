@@ -186,7 +186,12 @@ def _check_shard(manifest: manifests.Manifest, shard: manifests.Shard, owners) -
     size = files.get_size(path)
     if size == 0 and shard.bytes:
         return f'{path} is empty, the manifest says {shard.bytes:,} bytes.'
-    digest = files.compute_sha256(path)
+    try:
+        digest = files.compute_sha256(path)
+    except OSError as error:
+        if errors.is_of_machine(error):
+            raise
+        return f'{path} cannot be read ({error.strerror}).'
     if digest == shard.sha256:
         return _find_changed_image(path, manifest.layout)
     if digest in owners:

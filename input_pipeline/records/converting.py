@@ -20,6 +20,8 @@ _UNREADABLE = (tf.errors.OpError, OSError, ValueError)
 _OF_THE_MACHINE = (
     tf.errors.ResourceExhaustedError,
     tf.errors.UnavailableError,
+    tf.errors.AbortedError,  # of an object store, after it was tried again
+    tf.errors.DeadlineExceededError,
     tf.errors.UnauthenticatedError,
 )
 

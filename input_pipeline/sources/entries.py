@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline import files, tally
+from input_pipeline import errors, files, tally
 from input_pipeline.images import headers
 from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.records import manifests
@@ -48,10 +48,16 @@ class ImageFile:
 
     @classmethod
     def from_path(cls, path: str) -> 'ImageFile':
-        """Returns the file with its present size."""
+        """Returns the file with its present size.
+
+        Raises:
+            OSError: The disk is lost, or another error of the machine.
+        """
         try:
             return cls(path, files.get_size(path))
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if errors.is_of_machine(error):
+                raise
             return cls(path, -1)
 
     def __call__(self) -> bytes:
@@ -109,4 +115,5 @@ class Source:
 def remove_copies(copies_dir: pathlib.Path) -> None:
     """Removes the files that a source copied, as it does each time its images are listed."""
     for path in copies_dir.glob(f'*{COPY_SUFFIX}'):
-        path.unlink()
+        if path.is_file():
+            path.unlink()

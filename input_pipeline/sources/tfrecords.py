@@ -162,7 +162,7 @@ def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
             labels[row.entry.read.path].append(row.entry.label)
     for shard_labels in labels.values():
         expected = classes * (1 - (1 - 1 / classes) ** len(shard_labels))  # of a random order
-        if len(shard_labels) > _MAX_IN_PLACE or len(set(shard_labels)) < expected / 2:
+        if len(shard_labels) > _MAX_IN_PLACE or len(set(shard_labels)) <= expected / 2:
             return False
     return True
 

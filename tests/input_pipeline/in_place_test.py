@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import os
+import types
 
 import numpy as np
 import PIL.Image
@@ -211,3 +212,17 @@ def test_records_that_change_during_prepare_are_named(tmp_path):
             max_bad_fraction=1,
             report=lambda *_: None,
         )
+
+
+@pytest.mark.parametrize(('shards', 'fit'), [([[0] * 60, [1] * 60], False), ([[0, 1]] * 9, True)])
+def test_shards_of_one_of_two_classes_are_written_anew(shards, fit):
+    rows = [
+        types.SimpleNamespace(
+            layout='jpeg',
+            split='train',
+            entry=types.SimpleNamespace(read=types.SimpleNamespace(path=path), label=label),
+        )
+        for path, labels in enumerate(shards)
+        for label in labels
+    ]
+    assert tfrecords._fit_in_place(rows, classes=2) is fit
