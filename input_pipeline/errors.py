@@ -5,12 +5,10 @@ import errno
 import re
 from collections.abc import Iterable, Sequence
 
-LOST_DISK = (  # of a network
-    *(errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV),
-    *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNABORTED),
-)
+LOST_DISK = (errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ENODEV)  # of a network
+_LOST_HOST = (errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNABORTED)
 # Errors of the machine and not of a file.
-_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, *LOST_DISK)
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, *LOST_DISK, *_LOST_HOST)
 _NODE_NAMES = re.compile(r'\{\{[^}]*\}\}|\[Op:[^\]]*\]( name:.*)?')
 _ITERATOR_PREFIX = re.compile(r'Error in user-defined function.*?with iterator: [\w:\[\]]+: ')
 

@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from input_pipeline import errors, files, tally
 from input_pipeline.images import headers
@@ -112,8 +112,18 @@ class Source:
     root: str = ''
 
 
-def remove_copies(copies_dir: pathlib.Path) -> None:
-    """Removes the files that a source copied, as it does each time its images are listed."""
-    for path in copies_dir.glob(f'*{COPY_SUFFIX}'):
-        if path.is_file():
+def list_copies(copies_dir: pathlib.Path) -> list[pathlib.Path]:
+    """Lists the files of a directory that are named as copies that a source made."""
+    return [path for path in copies_dir.glob(f'*{COPY_SUFFIX}') if path.is_file()]
+
+
+def remove_copies(copies_dir: pathlib.Path, *, but: Collection[pathlib.Path] = ()) -> None:
+    """Removes the files that a source copied, as it does each time its images are listed.
+
+    Args:
+        copies_dir: Directory of the copies.
+        but: Files of that name which were there before.
+    """
+    for path in list_copies(copies_dir):
+        if path not in but:
             path.unlink()

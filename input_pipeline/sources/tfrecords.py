@@ -20,6 +20,7 @@ _LABELLED = re.compile(r'(?:(?P<label>\d+):)?(?P<name>.*)')  # a line of _CLASS_
 _CLASS_NAMES = ('label.labels.txt', 'labels.txt')  # of tensorflow-datasets and of TF-slim
 _SIZE = manifests.Layout.square_size
 _MAX_GAPS = 1000  # labels without records, for each label with some
+_FEW = 0.501  # of the classes that are expected: half, whatever the rounding
 _MAX_IN_PLACE = 8192  # records of a shard
 
 
@@ -162,7 +163,7 @@ def _fit_in_place(rows: Sequence[_Row], classes: int) -> bool:
             labels[row.entry.read.path].append(row.entry.label)
     for shard_labels in labels.values():
         expected = classes * (1 - (1 - 1 / classes) ** len(shard_labels))  # of a random order
-        if len(shard_labels) > _MAX_IN_PLACE or len(set(shard_labels)) <= expected / 2:
+        if len(shard_labels) > _MAX_IN_PLACE or len(set(shard_labels)) <= _FEW * expected:
             return False
     return True
 

@@ -214,7 +214,7 @@ def test_records_that_change_during_prepare_are_named(tmp_path):
         )
 
 
-@pytest.mark.parametrize(('shards', 'fit'), [([[0] * 60, [1] * 60], False), ([[0, 1]] * 9, True)])
+@pytest.mark.parametrize(('shards', 'fit'), [([[0] * 20, [1] * 20], False), ([[0, 1]] * 9, True)])
 def test_shards_of_one_of_two_classes_are_written_anew(shards, fit):
     rows = [
         types.SimpleNamespace(

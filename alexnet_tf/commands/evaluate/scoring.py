@@ -78,25 +78,36 @@ class RunEvaluator:
         manifest = self._manifest if has_plot else None
         write_errors(self._directory, analysis, split=split, views=views, plotted=manifest)
 
-    def predict(self, split: str, views: int) -> prediction_cache.Predictions:
-        """Predicts a split, or loads its predictions from the cache."""
-        dtype = self._config.evaluation.save_probabilities
-        # Not float16 unless it is asked for: it rounds small probabilities to 0.
-        cache = self._open_cache(split, views, dtype or 'float32')
-        if predictions := cache.load_if_current():
-            return predictions
+    def predict(
+        self, split: str, views: int, *, exact: bool = True
+    ) -> prediction_cache.Predictions:
+        """Predicts a split, or loads its predictions from the cache.
+
+        Args:
+            split: Of the records.
+            views: Of an image.
+            exact: Whether float16, which rounds small probabilities to 0, will not do unless
+                `--save_probabilities` asks for it.
+        """
+        dtype = self._config.evaluation.save_probabilities or 'float32'
+        for stored in dict.fromkeys((dtype, 'float32', *(() if exact else ('float16',)))):
+            if predictions := self._open_cache(split, views, stored).load_if_current():
+                return predictions
+        cache = self._open_cache(split, views, dtype)
         self._fill(cache, split, views)
         return cache.load_if_current()
 
     def predict_and_record(
-        self, split: str, views: int
+        self, split: str, views: int, *, exact: bool = True
     ) -> tuple[prediction_cache.Predictions, dict[str, object]]:
         """Predicts a split and appends its row to `results.csv`, unless that has it already.
+
+        Arguments as of `predict`.
 
         Returns:
             The predictions and the row.
         """
-        predictions = self.predict(split, views)
+        predictions = self.predict(split, views, exact=exact)
         row = self._build_row(split, views, ensembles.compute_metrics([predictions], [1.0]))
         is_rounded = predictions.probabilities.dtype != np.float32
         results.append_if_new(self._directory, row, is_rounded=is_rounded)

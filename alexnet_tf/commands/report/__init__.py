@@ -120,7 +120,7 @@ def _describe_recalls(analysis: validation.ValidationAnalysis) -> str:
 def _describe_result(row, analysis: validation.ValidationAnalysis, epochs) -> str:
     accuracy, views = tables.format_accuracy(float(row['top1_error'])), int(row['views'])
     text = f'{accuracy}, {tables.format_views(views)}, {row["examples"]} images'
-    if not epochs or row['step'] != epochs[-1]['step']:
+    if epochs and row['step'] != epochs[-1]['step']:
         text += f', at step {row["step"]}'
     if len(analysis.trained.classes) > outputs.TOP_K:
         text += f', top-5 error {tables.format_percent(float(row["top5_error"]))}'

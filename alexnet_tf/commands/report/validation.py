@@ -59,7 +59,7 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
         return ValidationAnalysis(trained, skipped=skipped)
     views = selection.select_views(config, default=('1',))[0]
     try:
-        predictions, _ = evaluator.predict_and_record(SPLIT, views)
+        predictions, _ = evaluator.predict_and_record(SPLIT, views, exact=False)
         samples = tuple(_select_samples(predictions, manifest, trained.names))
     except errors.DataError as error:  # a damaged record
         return ValidationAnalysis(trained, skipped=str(error))

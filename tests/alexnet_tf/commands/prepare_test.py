@@ -244,8 +244,10 @@ def test_files_of_the_user_are_not_touched(images, tmp_path, capsys):
     file.parent.mkdir(parents=True)
     file.write_bytes(b'mine')
     (tmp_path / 'data' / 'backup.images').touch()
-    assert main.main(make_argv(images / 'cat', tmp_path / 'data')) == 3
-    assert (tmp_path / 'data' / 'backup.images').exists()
+    for encoding in ('jpeg', 'reference'):
+        flag = f'--record_encoding={encoding}'
+        assert main.main(make_argv(images / 'cat', tmp_path / 'data', flag)) == 3
+        assert (tmp_path / 'data' / 'backup.images').exists()
     assert main.main(make_argv(images, tmp_path / 'data', '--dry_run')) == 0
     assert main.main(make_argv(images, tmp_path / 'data')) == 0
     assert file.read_bytes() == b'mine'
