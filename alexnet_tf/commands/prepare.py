@@ -50,18 +50,16 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
     if data.dry_run:
         _estimate(config, kind)
         return None
-    copies_dir = _choose_copies_dir(data)
-    with locks.acquire(files.as_path(data.data_dir), may_read=True):
-        files.remove_temporary(files.as_path(data.data_dir))  # that a killed process left
-        others = (
-            entries.list_copies(copies_dir) if copies_dir == files.as_path(data.data_dir) else ()
-        )
+    directory, copies_dir = files.as_path(data.data_dir), _choose_copies_dir(data)
+    with locks.acquire(directory, may_read=True):
+        files.remove_temporary(directory)  # that a killed process left
+        are_kept = copies_dir == directory  # in an index, once it is finished
+        others = entries.list_copies(directory) if are_kept else ()
         try:
             source = _find_images(config, kind, copies_dir)
             manifest = _prepare(config, source)
         finally:
-            is_kept = copies_dir == files.as_path(data.data_dir)  # if the index was finished
-            if not is_kept or not (copies_dir / manifests.MANIFEST).exists():
+            if not (are_kept and (directory / manifests.MANIFEST).exists()):
                 entries.remove_copies(copies_dir, but=others)
             with contextlib.suppress(OSError, ValueError):  # unfinished shards are kept
                 _unfinished_dir(data).rmdir()

@@ -83,6 +83,7 @@ def test_predictions_of_validation_images_have_their_class(plot):
     assert float(rows[0]['probability']) + float(rows[1]['probability']) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_input_images_have_predictions_neighbours_and_activations(plot, shared_folder):
     path = shared_folder / 'cat' / '00.jpg'
     assert {row['picture'] for row in plot('predictions', f'--inputs={path}')} == {str(path)}

@@ -54,6 +54,7 @@ def test_an_ensemble_is_the_mean_of_its_members_probabilities(command, data, pai
     assert float(row['loss']) == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_are_searched_on_another_split(command, data, pair, capsys):
     flags = (f'--ensemble={",".join(pair)}', '--views=1', '--search_weights=train')
     assert command('evaluate', data, *flags) == 0

@@ -56,7 +56,7 @@ def test_the_progress_line_fits_80_columns(watched, monkeypatch, capsys):
     monkeypatch.setattr(progress.Progress, 'is_due', True)
     watched.log_step(create_state(EXAMPLES // 2 + 1), 0.01, None, meter)
     assert capsys.readouterr().err == (
-        'epoch 93/93  50 %  loss 6.912  accuracy 0.1 %  13 images/s  13:53:27 left\n'
+        'epoch 93/93  50 %  loss 6.912  accuracy 0.1 %  13 images/s  13:53:23 left\n'
     )
 
 

@@ -164,6 +164,7 @@ def test_epochs_that_begin_again_take_no_steps_from_later_ones(
     assert [float(row['learning_rate']) for row in rows(tmp_path)] == [pytest.approx(0.001)]
 
 
+@pytest.mark.slow
 def test_an_epoch_that_reaches_the_given_train_error_is_validated(config_of, idle, tmp_path, rows):
     """Its training error is 1; validation would follow the third epoch."""
     flags = '--stop_train_error=1', '--validate_every_epochs=3'
