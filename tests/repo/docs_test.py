@@ -16,7 +16,8 @@ OTHER_PROGRAMS = {
     'points', 'torch_python', 'dali_python', 'rounds', 'out', 'raw_dir', 'images_dir', 'times',
     'members', 'bits', 'openvino_python', 'as_imagenet', 'peer', 'help', 'helpfull', 'flagfile',
     'to', 'findings', 'corpus', 'measured', 'port', 'nworkers', 'nthreads', 'dask_client_address',
-    'dask_partition_size', 'dask_npartitions', 'seeds', 'images', 'error', 'disagreement', 'output_dir',
+    'dask_partition_size', 'dask_npartitions', 'seeds', 'images', 'error', 'disagreement',
+    'output_dir',
 }  # fmt: skip
 
 
