@@ -7,17 +7,20 @@ for each number of views and of networks, the top-1 error of the mean of their p
 all choices of so many of the runs, and how much it differs from that of one network on the first
 number of views. The variance of the difference is the sum of that over images and of a jackknife
 over runs, which is conservative: both hold the interaction of runs and images. A bootstrap of runs
-would draw some twice, and ensembles of those gain less. `--csv FILE` keeps the error of each.
+would draw some twice, and ensembles of those gain less. `--csv FILE` keeps the error of each
+choice, and `--figure FILE` plots them.
 """
 
 import functools
 import itertools
 import pathlib
+import statistics
 
 import measuring
 import numpy as np
 
 from alexnet_tf.evaluation import trends
+from alexnet_tf.plots import charts
 from alexnet_tf.reports import tables
 
 
@@ -88,6 +91,30 @@ def estimate_gain(errors: Errors, views: int, size: int, *, first: int, number: 
     )
 
 
+def plot(choices: list[tuple[int, str, float]]) -> charts.Figure:
+    """Plots the error of each choice of networks, a dot, and their means, by number of networks."""
+    figure = charts.Figure(figsize=(6, 4), layout='constrained')
+    axes, sizes = figure.subplots(), [members.count('+') + 1 for _, members, _ in choices]
+    for number, views in enumerate(dict.fromkeys(views for views, _, _ in choices)):
+        points = [
+            (size, 100 * error)
+            for size, (seen, _, error) in zip(sizes, choices, strict=True)
+            if seen == views
+        ]
+        means = [
+            statistics.mean(error for size, error in points if size == each)
+            for each in range(1, max(sizes) + 1)
+        ]
+        colour, name = charts.COLOURS[number], 'single-crop' if views == 1 else f'{views} crops'
+        axes.plot(*zip(*points, strict=True), '.', color=colour, alpha=0.5)
+        axes.plot(range(1, max(sizes) + 1), means, '-', color=colour, label=name)
+    axes.set(xlabel='networks', ylabel='top-1 error, %', xticks=range(1, max(sizes) + 1))
+    axes.set_title('Dots: each choice of the networks; lines: their means')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def main() -> None:
     """Estimates the errors, and prints a table."""
     parser = measuring.create_parser(__doc__)
@@ -95,6 +122,7 @@ def main() -> None:
     parser.add_argument('--views', type=int, nargs='+', default=[1, 10], help='views of an image')
     parser.add_argument('--split', default='validation', help='of the records')
     parser.add_argument('--csv', type=pathlib.Path, help='file to write')
+    parser.add_argument('--figure', help='file to write, .svg or .png')
     args = parser.parse_args()
     if len(args.runs) < 2:
         parser.error('at least two runs are needed')
@@ -104,6 +132,8 @@ def main() -> None:
         rows.append((views, size, *(f'{100 * value:.2f}' for value in values)))
     if args.csv:
         tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), errors.list_all(number))
+    if args.figure:
+        plot(errors.list_all(number)).savefig(args.figure)
     header = ('views', 'networks', 'top-1 error, %', 'difference, points', '95 % from', 'to')
     print(tables.format_table(header, rows))
 
