@@ -121,7 +121,8 @@ def test_evaluation_compares_exact_search_codes_and_pixels(
     assert '10 queries of validation among 14 images of train' in capsys.readouterr().out
     with open(indexed / 'index' / 'retrieval.csv') as file:
         rows = {row['method']: row for row in csv.DictReader(file)}
-    assert len(rows) == 6
+    assert len(rows) == 7
+    assert any('product quantiser' in name for name in rows)
     exact = rows['features, exact']
     assert float(exact['recall_of_nearest']) == 1
     width = np.load(indexed / 'index' / 'train-features' / 'vectors-00000.npy').shape[1]
