@@ -68,6 +68,12 @@ def create_row(
     }
 
 
+def read_rows(path: pathlib.Path, commit: str, runs: int) -> list[dict[str, str]]:
+    """Reads the measurements of a commit, of so many runs each."""
+    key = {'commit': commit, 'runs': str(runs)}
+    return [row for row in tables.read_csv(path) if key.items() <= row.items()]
+
+
 def format_table(rows: list[dict[str, str]]) -> str:
     """Formats medians over the rounds, and ratios within each benchmark."""
     lines = [
@@ -103,23 +109,21 @@ def main() -> None:
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    commit, rows = provenance.collect()['commit'] or '', {}
-    for row in tables.read_csv(path):
-        if 'commit' not in row:
-            parser.error(f'--out={path} is of an earlier version; name another')
-        if (row['commit'], row['runs']) == (commit, str(args.runs)):
-            rows[row['round'], row['contender'], row['benchmark']] = row
+    if (known := tables.read_csv(path)) and 'commit' not in known[0]:
+        parser.error(f'--out={path} is of an earlier version; name another')
+    commit = provenance.collect()['commit'] or ''
+    rows = read_rows(path, commit, args.runs)
+    done = {(row['round'], row['contender'], row['benchmark']) for row in rows}
     for number in range(args.rounds):
         for name, kind, command in list_contenders(args.torch_python):
-            if (str(number), name, kind) in rows:
+            if (str(number), name, kind) in done:
                 continue
             result = json.loads(measuring.run([*command, f'--runs={args.runs}']))
             key = {'commit': commit, 'runs': args.runs, 'round': number}
             row = create_row(key, name, kind, result)
             tables.append_csv(path, row)
-            rows[str(number), name, kind] = {column: str(value) for column, value in row.items()}
             print(row, file=sys.stderr, flush=True)
-    print(format_table(list(rows.values())))
+    print(format_table(read_rows(path, commit, args.runs)))
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ would draw some twice, and ensembles of those gain less. `--csv FILE` keeps the 
 choice, and `--figure FILE` plots them.
 """
 
+import collections
 import functools
 import itertools
 import pathlib
@@ -41,12 +42,12 @@ class Errors:
             for number in views
         }
 
-    def list_all(self, number: int) -> list[tuple[int, str, float]]:
+    def list_all(self, number: int) -> list[tuple[int, tuple[int, ...], float]]:
         """Lists (views, members, top-1 error) of every choice among so many runs."""
         runs = range(number)
         choices = [c for size in runs for c in itertools.combinations(runs, size + 1)]
         return [
-            (views, '+'.join(str(run + 1) for run in members), self._find(views, members).mean())
+            (views, members, self._find(views, members).mean())
             for views in self._probabilities
             for members in choices
         ]
@@ -91,24 +92,20 @@ def estimate_gain(errors: Errors, views: int, size: int, *, first: int, number: 
     )
 
 
-def plot(choices: list[tuple[int, str, float]]) -> charts.Figure:
+def plot(choices: list[tuple[int, tuple[int, ...], float]]) -> charts.Figure:
     """Plots the error of each choice of networks, a dot, and their means, by number of networks."""
     figure = charts.Figure(figsize=(6, 4), layout='constrained')
-    axes, sizes = figure.subplots(), [members.count('+') + 1 for _, members, _ in choices]
-    for number, views in enumerate(dict.fromkeys(views for views, _, _ in choices)):
-        points = [
-            (size, 100 * error)
-            for size, (seen, _, error) in zip(sizes, choices, strict=True)
-            if seen == views
-        ]
-        means = [
-            statistics.mean(error for size, error in points if size == each)
-            for each in range(1, max(sizes) + 1)
-        ]
-        colour, name = charts.COLOURS[number], 'single-crop' if views == 1 else f'{views} crops'
-        axes.plot(*zip(*points, strict=True), '.', color=colour, alpha=0.5)
-        axes.plot(range(1, max(sizes) + 1), means, '-', color=colour, label=name)
-    axes.set(xlabel='networks', ylabel='top-1 error, %', xticks=range(1, max(sizes) + 1))
+    axes = figure.subplots()
+    percent = collections.defaultdict(lambda: collections.defaultdict(list))
+    for views, members, error in choices:
+        percent[views][len(members)].append(100 * error)
+    for (views, errors), colour in zip(percent.items(), charts.COLOURS, strict=False):
+        for size, values in errors.items():
+            axes.plot([size] * len(values), values, '.', color=colour, alpha=0.5)
+        name = 'single-crop' if views == 1 else f'{views} crops'
+        means = list(map(statistics.mean, errors.values()))
+        axes.plot(list(errors), means, color=colour, label=name)
+    axes.set(xlabel='networks', ylabel='top-1 error, %', xticks=list(errors))
     axes.set_title('Dots: each choice of the networks; lines: their means')
     axes.grid(alpha=0.3)
     axes.legend()
@@ -130,10 +127,12 @@ def main() -> None:
     for views, size in itertools.product(args.views, range(1, number + 1)):
         values = estimate_gain(errors, views, size, first=args.views[0], number=number)
         rows.append((views, size, *(f'{100 * value:.2f}' for value in values)))
+    choices = errors.list_all(number)
     if args.csv:
-        tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), errors.list_all(number))
+        named = [(views, '+'.join(str(run + 1) for run in runs), e) for views, runs, e in choices]
+        tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), named)
     if args.figure:
-        plot(errors.list_all(number)).savefig(args.figure)
+        plot(choices).savefig(args.figure)
     header = ('views', 'networks', 'top-1 error, %', 'difference, points', '95 % from', 'to')
     print(tables.format_table(header, rows))
 

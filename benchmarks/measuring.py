@@ -73,6 +73,6 @@ def read_memory() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def read_peak_memory(who: int = resource.RUSAGE_SELF) -> float:
-    """Reads the peak memory in MiB of this process or, with RUSAGE_CHILDREN, of a child."""
-    return resource.getrusage(who).ru_maxrss / 1024
+def read_peak_memory() -> float:
+    """Reads the peak memory in MiB of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -178,16 +178,11 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
 
 def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
     """Reads encoded images as they are stored."""
-    whole = dataclasses.replace(stream, in_place=False)
-    chunks = whole.read_chunks(epochs=_EPOCHS).take(_DECODER_IMAGES // 32)
-    records = [record for chunk in chunks for record in chunk.records.numpy()]
-    encoded, _ = preprocessing.parse_records(tf.constant(records), stream.layout)
-    if stream.layout.encoding != references.ENCODING:
-        return encoded.numpy()
-    images = tf.data.Dataset.from_tensor_slices(encoded).map(
-        lambda reference: references.read(reference, stream.layout.root).encoded
-    )
-    return np.array(list(images.as_numpy_iterator()), object)
+    chunks = _read(stream).take(_DECODER_IMAGES // 32)
+    items = [item for chunk, _ in chunks for item in chunk.numpy()]
+    if stream.layout.encoding == references.ENCODING:
+        return np.array(items, object)
+    return preprocessing.parse_records(tf.constant(items), stream.layout)[0].numpy()
 
 
 def _read(stream: datasets.TrainingDataset) -> tf.data.Dataset:

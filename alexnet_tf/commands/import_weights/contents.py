@@ -85,13 +85,13 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
 def _list_differences(described: Mapping[str, Any], config: schema.Config) -> dict[str, Any]:
     """Lists the described settings that are not those of today's recipe, or that flags replace."""
     recipe = recipes.RECIPES[described['recipe']]
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in described.items()
+    values = serialization.to_settings(serialization.from_settings(dict(described)))
+    replaced = {'training_crop_size'} if 'crop_size' in config.given else set()
+    return {
+        name: values[name]
+        for name in described
+        if name not in replaced and values[name] != getattr(recipe, name, None)
     }
-    if 'crop_size' in config.given:
-        values.pop('training_crop_size', None)
-    return {name: x for name, x in values.items() if x != getattr(recipe, name, None)}
 
 
 def check_sizes(recipe: recipes.Recipe, contents: Contents) -> None:

@@ -88,12 +88,6 @@ def find_confusions(findings: Findings) -> Step | None:
     return Step('Confused classes', *texts, _show_mistakes(findings, mistakes))
 
 
-def _count_held_out(pairs: Sequence[near_duplicates.NearDuplicate], number: int) -> int:
-    """Counts the held-out images, the first `number`, among those of some pairs."""
-    images = {image for pair in pairs for image in (pair.first, pair.second)}
-    return sum(image < number for image in images)
-
-
 def find_label_errors(findings: Findings) -> Step | None:
     """Finds labels to check, and lists them in a file."""
     predictions = {validation.SPLIT: findings.analysis.predictions}
@@ -163,6 +157,12 @@ def find_duplicates(findings: Findings) -> Step | None:
     detail = f'{path} lists pairs; {compared} {kinds} images were compared.'
     text = ' '.join(filter(None, texts))
     return Step('Duplicates', text, detail, _show_pairs(findings, pairs, rows)) if text else None
+
+
+def _count_held_out(pairs: Sequence[near_duplicates.NearDuplicate], number: int) -> int:
+    """Counts the held-out images, the first `number`, among those of some pairs."""
+    images = {image for pair in pairs for image in (pair.first, pair.second)}
+    return sum(image < number for image in images)
 
 
 def _count_copies(findings: Findings) -> dict[str, int]:

@@ -7,7 +7,7 @@ import json
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import ml_dtypes
@@ -47,17 +47,17 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     """
     if not zipfile.is_zipfile(path):
         weight_file.check_size(path.stat().st_size, 'the file')
-        with path.open('rb') as file:
-            arrays = _read_arrays(file)
-            file.seek(0)
-            return _combine(path, arrays, _read_config(file))
+        with path.open('rb') as file, h5py.File(file, 'r') as content:
+            return _combine(path, _read_arrays(content), _read_config(content))
     with weight_file.open_archive(path) as (archive, names):
         if _WEIGHTS not in names:
             raise errors.DataError(f'it lacks {_WEIGHTS}.')
         config, description = (
             _read_json(archive, name) if name in names else {} for name in (_CONFIG, DESCRIPTION)
         )
-        arrays = _read_arrays(io.BytesIO(weight_file.read_member(archive, _WEIGHTS)))
+        weights = io.BytesIO(weight_file.read_member(archive, _WEIGHTS))
+    with h5py.File(weights, 'r') as content:
+        arrays = _read_arrays(content)
     return _combine(path, arrays, config, {str(k): str(v) for k, v in description.items()})
 
 
@@ -69,15 +69,14 @@ def _combine(path, arrays, config, metadata=None) -> weight_file.WeightFile:
     return weight_file.WeightFile(path, FORMAT, arrays, layers, metadata=metadata or {})
 
 
-def _read_config(file: BinaryIO) -> Any:
+def _read_config(content: h5py.File) -> Any:
     """Reads the configuration in an `.h5` of a whole model; {} if there is none."""
-    with h5py.File(file, 'r') as content:
-        if _MODEL_CONFIG not in content.attrs:
-            return {}
-        attribute = content.attrs.get_id(_MODEL_CONFIG)
-        if attribute.shape or attribute.get_storage_size() > _MAX_JSON_BYTES:
-            raise errors.DataError(f'its {_MODEL_CONFIG} is no text of a model.')
-        text = content.attrs[_MODEL_CONFIG]
+    if _MODEL_CONFIG not in content.attrs:
+        return {}
+    attribute = content.attrs.get_id(_MODEL_CONFIG)
+    if attribute.shape or attribute.get_storage_size() > _MAX_JSON_BYTES:
+        raise errors.DataError(f'its {_MODEL_CONFIG} is no text of a model.')
+    text = content.attrs[_MODEL_CONFIG]
     if len(text) > _MAX_JSON_BYTES:
         raise errors.DataError(f'its {_MODEL_CONFIG} has more than {_MAX_JSON_BYTES:,} bytes.')
     return json.loads(text)
@@ -98,18 +97,17 @@ def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
     return json.loads(weight_file.read_member(archive, name))
 
 
-def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
-    with h5py.File(file, 'r') as content:
-        root = content.get(_MODEL, content)
-        datasets = list(_list_datasets(root))
-        size = sum(
-            weight_file.count_bytes(name, dataset.shape, dataset.dtype.itemsize)
-            for name, dataset in datasets
-        )
-        weight_file.check_size(size, 'its content')
-        for name, dataset in datasets:  # a chunk is decompressed whole, whatever the shape
-            weight_file.count_bytes(name, dataset.chunks or (), dataset.dtype.itemsize)
-        return weight_file.collect((name, _read(dataset)) for name, dataset in datasets)
+def _read_arrays(content: h5py.File) -> dict[str, np.ndarray]:
+    root = content.get(_MODEL, content)
+    datasets = list(_list_datasets(root))
+    size = sum(
+        weight_file.count_bytes(name, dataset.shape, dataset.dtype.itemsize)
+        for name, dataset in datasets
+    )
+    weight_file.check_size(size, 'its content')
+    for name, dataset in datasets:  # a chunk is decompressed whole, whatever the shape
+        weight_file.count_bytes(name, dataset.chunks or (), dataset.dtype.itemsize)
+    return weight_file.collect((name, _read(dataset)) for name, dataset in datasets)
 
 
 def _list_datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
