@@ -139,8 +139,9 @@ def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.
 def write_flagfile(config: schema.Config) -> pathlib.Path:
     """Writes the flagfile that trains with the settings of a run, and no clock."""
     path = pathlib.Path(config.run_dir) / FLAGFILE
-    lines = serialization.to_flags(serialization.replace(config, {'minutes': 0.0}), 'train')
-    files.write_atomically(path, ''.join(f'{line}\n' for line in lines).encode())
+    flags = serialization.to_flags(config, 'train')
+    lines = [f'{flag}\n' for flag in flags if not flag.startswith('--minutes=')]
+    files.write_atomically(path, ''.join(lines).encode())
     return path
 
 
