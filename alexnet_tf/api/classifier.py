@@ -106,8 +106,11 @@ class Classifier:
 
     @property
     def mean_image(self) -> np.ndarray:
-        """(size, size, 3) float32 RGB in [0, 255], of the training images; usually 256 x 256."""
-        return self._run.mean_image
+        """What the network subtracts: (size, size, 3) float32 RGB in [0, 255], usually 256 x 256.
+
+        The mean of the training images, or the recipe's `input_mean` at every pixel.
+        """
+        return build.choose_mean_image(self._run.mean_image, self.recipe)
 
     @settings_lib.name_arguments()
     def predict(

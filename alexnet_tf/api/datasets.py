@@ -140,9 +140,9 @@ def dataset_from_records(
 
     Returns:
         A `tf.data.Dataset` of (images, labels): (batch, crop_size, crop_size, 3) RGB minus the mean
-        image of the records, and (batch,) int64. Augmented images are of `training_crop_size`,
-        where the recipe has one. Its length is known, and it has the attribute
-        `class_names`. It fits `AlexNet()` without preprocessing.
+        image of the records, or minus the recipe's `input_mean`, and (batch,) int64. Augmented
+        images are of `training_crop_size`, where the recipe has one. Its length is known, and it
+        has the attribute `class_names`. It fits `AlexNet()` without preprocessing.
 
     Raises:
         UsageError: An argument cannot be used, or the images do not fit the recipe.

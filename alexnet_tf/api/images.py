@@ -72,15 +72,10 @@ def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]
         raise fields.UsageError(f'images: {kind}; {_EXPECTED}.')
 
     def iterate():
-        for element in dataset.as_numpy_iterator():
-            pixels = element[0] if isinstance(spec, tuple) else element
-            labels = element[1] if has_labels else None
-            _check_pixels(pixels)
-            if rank == 3:
-                yield pixels, labels
-            else:
-                rows = range(len(pixels))
-                yield from ((pixels[row], labels[row] if has_labels else None) for row in rows)
+        for element in (dataset.unbatch() if rank == 4 else dataset).as_numpy_iterator():
+            image = element[0] if isinstance(spec, tuple) else element
+            _check_pixels(image)
+            yield image, element[1] if has_labels else None
 
     return iterate()
 

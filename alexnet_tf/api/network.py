@@ -52,8 +52,9 @@ def AlexNet(  # noqa: N802
         recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`, such as
             `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for images of 96.
         width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
-        devices: None, one for both columns, or one for each, such as ('/GPU:0', '/GPU:1'). `fit`
-            computes all gradients on one of them; `alexnet_tf.train` each column's on its own.
+        devices: One for both columns, or one for each, such as ('/GPU:0', '/GPU:1'); by default
+            TensorFlow's first. `fit` computes all gradients on one of them; `alexnet_tf.train`
+            each column's on its own.
         precision: The dtype of activations: 'float32', 'bfloat16' or 'float16'; weights are
             float32. None follows `keras.config.dtype_policy()`. With float16 `compile` scales the
             loss, as with Keras' policy 'mixed_float16'; a model built on this one needs the policy.

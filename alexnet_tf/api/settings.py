@@ -20,7 +20,7 @@ _KERAS_NAMES = {
     'initial_epoch': 'resume',
     'shuffle': 'reshuffle',
     'validation_freq': 'validate_every_epochs',
-    'validation_split': 'prepare(validation_fraction=...)',
+    'validation_split': 'validation_fraction',
 }
 _TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'True or False', str: 'a string'}
 
@@ -57,8 +57,8 @@ def build_config(mode: str, values: Mapping[str, Any], *, name: str) -> schema.C
                 )
         overrides = {setting: value for setting, value in overrides if setting in known}
         values = overrides | settings | {'recipe': recipe.name}
-    for setting in values:
-        if setting not in known:
+    for setting, value in values.items():
+        if setting not in known or (setting in _KERAS_NAMES and isinstance(value, float)):
             raise fields.UsageError(_describe_unknown(setting, known, mode, name))
     checked = {
         setting: _convert(known[setting], value)

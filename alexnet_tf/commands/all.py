@@ -46,7 +46,7 @@ def _holds_data(config: schema.Config) -> bool:
     preparing = {
         field.name
         for field in fields.list_settings(schema.Data)
-        if 'train' not in fields.get_modes(schema.Data, field)
+        if 'train' not in fields.get_listed_modes(schema.Data, field)
     }
     is_prepared = (files.as_path(data.data_dir) / manifests.MANIFEST).exists()
     return is_prepared and not preparing & config.given

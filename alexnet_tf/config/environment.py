@@ -15,7 +15,7 @@ def measure_age() -> float:
 
 
 def restart_clock() -> None:
-    """Lets a command start now that is called in a program, not by a command line."""
+    """Restarts the clock for a command that a program calls."""
     global _started
     _started = time.monotonic()
 

@@ -27,7 +27,7 @@ def setting(default: Any, help: str, **metadata) -> Any:
             from each to what it means; `pattern`, a regular expression of the whole value, and
             `expected`, what matches it; `aliases`, a dict from old spellings of values to today's;
             `metavar`, a placeholder for the value in help; `modes`, where they are not its
-            section's.
+            section's; `listed`, those of them whose `--help` lists it, where not all do.
     """
     return dataclasses.field(default=default, metadata={'help': help, **metadata})
 
@@ -132,6 +132,11 @@ def map_settings(config: Any) -> dict[str, dataclasses.Field]:
 def get_modes(section: Any, field: dataclasses.Field) -> tuple[str, ...]:
     """Returns the values of `--mode` that read a setting."""
     return field.metadata.get('modes', section.modes)
+
+
+def get_listed_modes(section: Any, field: dataclasses.Field) -> tuple[str, ...]:
+    """Returns the values of `--mode` whose `--help` lists a setting."""
+    return field.metadata.get('listed', get_modes(section, field))
 
 
 def build(config_class: type, values: Mapping[str, Any]) -> Any:

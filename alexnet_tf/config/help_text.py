@@ -52,7 +52,7 @@ def describe_program() -> str:
 
 
 def describe_mode(mode: str, recipe: str, recipes: Recipes) -> str:
-    """Returns the page of `--mode=MODE --help`: the flags that a mode reads, by section.
+    """Returns the page of `--mode=MODE --help`: the flags of a mode, by section.
 
     Args:
         mode: A value of `--mode`.
@@ -68,8 +68,11 @@ def describe_mode(mode: str, recipe: str, recipes: Recipes) -> str:
     lines = [f'Usage: alexnet-tf --mode={mode} [--flag=value ...]', '', schema.MODES[mode], '']
     lines += ['Flags and their defaults. A value in capitals has no default.']
     for title, section in _titled_sections():
-        read = [f for f in fields.list_settings(section) if mode in fields.get_modes(section, f)]
-        read = [field for field in read if field.name != 'mode']
+        read = [
+            field
+            for field in fields.list_settings(section)
+            if mode in fields.get_listed_modes(section, field) and field.name != 'mode'
+        ]
         names = {field.name for field in read}
         source = f' (defaults of --recipe={recipe})' if names & set(recipes[recipe]) else ''
         lines += ['', f'{title}{source}:'] if read else []

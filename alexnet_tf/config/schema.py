@@ -31,6 +31,8 @@ _READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
 _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
+# Training on unprepared images builds an index with them; three screens of help are enough.
+_INDEX = {'modes': ('prepare', *_TRAIN), 'listed': ('prepare', 'all')}
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
 _LAYER = r'(conv[1-6]|local[34]|fc[4-8])'
@@ -67,28 +69,40 @@ class Data(fields.Section):
             'records': 'TFRecord files of other programs',
         },
         aliases={'photographs': 'sample'},
+        **_INDEX,
     )
     source_dir: str = fields.setting('', 'Folder, file or archives of --source.', metavar='PATH')
     dataset: str = fields.setting('', 'Name of the data set of --source=tfds.', metavar='NAME')
     train_split: str = fields.setting(
-        '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT'
+        '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT', **_INDEX
     )
     validation_split: str = fields.setting(
-        '', 'Split of --dataset to hold out. Default: validation, else test.', metavar='SPLIT'
+        '',
+        'Split of --dataset to hold out. Default: validation, else test.',
+        metavar='SPLIT',
+        **_INDEX,
     )
     exif_orientation: str = fields.setting(
-        'auto', 'Apply EXIF tags: on, off or auto (not ImageNet).', choices=('auto', 'on', 'off')
+        'auto',
+        'Apply EXIF tags: on, off or auto (not ImageNet).',
+        choices=('auto', 'on', 'off'),
+        **_INDEX,
     )
     colour_profiles: str = fields.setting(
         'auto',
         'Convert ICC profiles to sRGB: on, off or auto (not ImageNet).',
         choices=('auto', 'on', 'off'),
+        **_INDEX,
     )
     background: str = fields.setting(
-        'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR'
+        'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR', **_INDEX
     )
     validation_fraction: float = fields.setting(
-        0.2, 'Share of each class to hold out if the source has no split.', low=0.001, high=0.9
+        0.2,
+        'Share of each class to hold out if the source has no split.',
+        low=0.001,
+        high=0.9,
+        **_INDEX,
     )
     record_encoding: str = fields.setting(
         'jpeg',
@@ -111,7 +125,7 @@ class Data(fields.Section):
         metavar='N_OR_FILE',
         modes=('prepare', *_TRAIN),
     )
-    shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1)
+    shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1, **_INDEX)
     max_bad_fraction: float = fields.setting(
         0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
     )
@@ -411,7 +425,7 @@ class Training(fields.Section):
         },
     )
     warmup: float | None = fields.setting(
-        None, 'Share of steps in which the rate rises from 0.', low=0, high=0.9
+        None, 'Share of steps in which the learning rate rises.', low=0, high=0.9
     )
     decay_power: float | None = fields.setting(
         None, 'Exponent of --schedule=polynomial.', low=0.1, high=10

@@ -6,9 +6,11 @@ from typing import Any
 from alexnet_tf.config import fields
 
 # Given in another mode than the ones that read them, these would be silently without effect.
-EXCLUSIVE = ('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble')
-EXCLUSIVE += ('features', 'inputs')
-EXCLUSIVE += ('search_weights', 'export_also', 'grid', 'weights', 'class_names', 'mean_image')
+EXCLUSIVE = (
+    *('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble'),
+    *('features', 'inputs', 'search_weights', 'export_also', 'grid'),
+    *('weights', 'class_names', 'mean_image'),
+)
 
 
 def check(config: Any) -> None:
@@ -20,6 +22,7 @@ def check(config: Any) -> None:
     for find_problems in (
         _check_mode,
         _check_required,
+        _check_records,
         _check_splits,
         _check_local_directories,
         _check_training,
@@ -44,23 +47,8 @@ def _check_mode(config) -> Iterator[str]:
 
 
 def _check_required(config) -> Iterator[str]:
-    """Finds a setting that the mode cannot do without."""
+    """Finds a setting that the mode cannot do without, or cannot use."""
     mode, data, inputs = config.mode, config.data, config.predict.inputs
-    if data.record_encoding == 'reference' and data.engine == 'beam':
-        yield (
-            '--engine=beam converts images, and --record_encoding=reference leaves them as they '
-            'are. Leave one of the two out.'
-        )
-    default = type(data)
-    is_default = (data.record_quality, data.record_subsampling) == (
-        default.record_quality,
-        default.record_subsampling,
-    )
-    if data.record_encoding != 'jpeg' and not is_default:
-        yield (
-            f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
-            f'{data.record_encoding} holds none. Leave them out.'
-        )
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
             yield '--source=tfds needs --dataset=NAME.'
@@ -80,6 +68,25 @@ def _check_required(config) -> Iterator[str]:
         yield (
             '--mode=experiment needs either --grid=SETTING=VALUE|VALUE;..., which names the runs, '
             'or --minutes, which are spent on a search, and not both.'
+        )
+
+
+def _check_records(config) -> Iterator[str]:
+    data = config.data
+    if data.record_encoding == 'reference' and data.engine == 'beam':
+        yield (
+            '--engine=beam converts images, and --record_encoding=reference leaves them as they '
+            'are. Leave one of the two out.'
+        )
+    default = type(data)
+    is_default = (data.record_quality, data.record_subsampling) == (
+        default.record_quality,
+        default.record_subsampling,
+    )
+    if data.record_encoding != 'jpeg' and not is_default:
+        yield (
+            f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
+            f'{data.record_encoding} holds none. Leave them out.'
         )
 
 

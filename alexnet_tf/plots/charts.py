@@ -64,6 +64,19 @@ def _encode_svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def list_colours(count: int) -> list:
+    """Returns colours of matplotlib that can be told apart: beyond seven, those of a rainbow.
+
+    >>> list_colours(2)
+    ['#0072b2', '#d55e00']
+    >>> len(set(list_colours(30)))
+    30
+    """
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    return [tuple(colour) for colour in matplotlib.colormaps['turbo'](np.linspace(0, 1, count))]
+
+
 def plot_curves(epochs: Epochs) -> Figure:
     """Plots the training and validation error of one run by epoch.
 

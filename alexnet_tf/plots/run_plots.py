@@ -40,8 +40,8 @@ def plot_error_curves(runs: Mapping[str, charts.Epochs]) -> charts.Figure:
     """
     figure = charts.Figure(figsize=(7.5, 4.8), layout='constrained')
     axes = figure.subplots()
-    for number, (name, epochs) in enumerate(runs.items()):
-        colour = charts.COLOURS[number % len(charts.COLOURS)]
+    colours = charts.list_colours(len(runs))
+    for colour, (name, epochs) in zip(colours, runs.items(), strict=True):
         for split, style in (('train', '--'), ('validation', '-')):
             errors = 100 * charts.get_column(epochs, f'{split}_top1_error')
             label = f'{_legend_label(name)}, {split}'
@@ -64,8 +64,8 @@ def plot_errors_by_time(
     """
     figure = charts.Figure(figsize=(7.5, 4.8), layout='constrained')
     axes = figure.subplots()
-    for number, (name, epochs) in enumerate(runs.items()):
-        colour = charts.COLOURS[number % len(charts.COLOURS)]
+    colours = charts.list_colours(len(runs))
+    for colour, (name, epochs) in zip(colours, runs.items(), strict=True):
         errors = 100 * charts.get_column(epochs, 'validation_top1_error')
         axes.plot(minutes[name], errors, '.-', color=colour, label=_legend_label(name))
     axes.set(xlabel='minutes of training', ylabel='validation top-1 error, %')
@@ -90,8 +90,10 @@ def plot_training_curves(
     """
     figure = charts.Figure(figsize=(6, 4.8), layout='constrained')
     axes, numbers = figure.subplots(), {}
+    group_of = {name: (groups or {}).get(name) or name for name in runs}
+    colours = charts.list_colours(len(set(group_of.values())))
     for name, epochs in runs.items():
-        group = (groups or {}).get(name) or name
+        group = group_of[name]
         label = None if group in numbers else _legend_label(group)
         number = numbers.setdefault(group, len(numbers))
         charts.plot_by_epoch(
@@ -99,7 +101,7 @@ def plot_training_curves(
             epochs,
             charts.get_column(epochs, 'train_top1_error'),
             style='--' if number else '-',
-            color=charts.COLOURS[number % len(charts.COLOURS)],
+            color=colours[number],
             label=label,
         )
     axes.axhline(level, color='grey', linestyle=':', linewidth=1)

@@ -228,7 +228,7 @@ def build_augmentation(
     recipe = recipe.resize_for_training()
     names = [field.name for field in dataclasses.fields(augmentation.AugmentationSettings)]
     settings = augmentation.AugmentationSettings(**{name: getattr(recipe, name) for name in names})
-    mean_image = _choose_mean_image(statistics.mean_image, recipe)
+    mean_image = choose_mean_image(statistics.mean_image, recipe)
     return augmentation.Augmentation(
         dataclasses.replace(statistics, mean_image=mean_image), settings
     )
@@ -238,11 +238,11 @@ def build_preprocessing(
     mean_image: np.ndarray, recipe: recipes.Recipe
 ) -> preprocessing.Preprocessing:
     """Builds what makes a network's input from the squares of records, outside of training."""
-    mean_image = _choose_mean_image(mean_image, recipe)
+    mean_image = choose_mean_image(mean_image, recipe)
     return preprocessing.Preprocessing(mean_image, recipe.crop_size, recipe.view_size)
 
 
-def _choose_mean_image(mean_image: np.ndarray, recipe: recipes.Recipe) -> np.ndarray:
+def choose_mean_image(mean_image: np.ndarray, recipe: recipes.Recipe) -> np.ndarray:
     """Returns the recipe's mean colour at every pixel, or the mean image where it has none."""
     if not recipe.input_mean:
         return mean_image

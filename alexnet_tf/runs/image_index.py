@@ -202,14 +202,23 @@ def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
     for name, value in wanted.items():
         flag = 'statistics' if name == 'statistics_images' else name
-        is_given = hasattr(data, flag) and getattr(data, flag) != getattr(_SECTION, flag)
+        given = getattr(data, flag, None)
+        is_given = flag in config.given or given != getattr(_SECTION, flag, None)
         if is_given and name in kept and kept[name] != value:
             raise fields.UsageError(
-                f'--{flag}={getattr(data, flag)}: {directory} was built with another one, '
-                f'{kept[name] or "the default"}. Leave the flag out, or delete that directory.'
+                f'--{flag}={given}: {directory} was built with {_describe_kept(name, kept[name])}. '
+                'Leave the flag out, or delete that directory.'
             )
     if 'statistics' in config.given:  # of a run, the file may be gone
         check_statistics(data.statistics, manifest)
+
+
+def _describe_kept(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return 'on' if value else 'off'
+    if name == 'statistics_images' and not value:
+        return 'known statistics'
+    return str(value) or 'the default'
 
 
 def check_statistics(choice: str, manifest: manifests.Manifest) -> None:

@@ -110,9 +110,7 @@ def rebuild(trained: TrainedRun, precision: str = '') -> TrainedRun:
         precision: Dtype of the activations; by default that of training.
     """
     config = run_directory.read_config(trained.directory)
-    if precision:
-        network = dataclasses.replace(config.network, precision=precision)
-        config = dataclasses.replace(config, network=network)
+    config = serialization.replace(config, {'precision': precision or config.network.precision})
     model = build.build_model(
         config, trained.recipe, len(trained.classes), devices=(), compiled=False
     )

@@ -76,7 +76,7 @@ def append_if_new(
 
 
 def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
-    """Reads the last row for each split of each records, number of views and ensemble."""
+    """Reads the newest row of each combination of records, split, views and ensemble."""
     newest = {}
     for row in tables.read_csv(directory / RESULTS):
         if row.setdefault('weights', '') == '' and MEMBER_SEPARATOR in row['run_dir']:

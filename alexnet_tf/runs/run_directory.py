@@ -108,7 +108,7 @@ def holds_run(directory: pathlib.Path) -> bool:
 
 
 def may_be_of(data: Mapping[str, Any], manifest_sha256: str) -> bool:
-    """Returns whether records are those of a run, as far as is known: of imported weights, not.
+    """Returns whether records may be those of a run; those of imported weights are not known.
 
     Args:
         data: Of the run, from `read_data`.
@@ -175,8 +175,8 @@ def check_same_data(directories: Sequence[str], *, reads_files: bool) -> None:
         problem = _find_difference(data[0], other, reads_files)
         if problem:
             raise errors.DataError(
-                f'--ensemble: {name} {problem} than {directories[0]}. Name runs that were trained '
-                'on the same --data_dir.'
+                f'--ensemble: {name} {problem} than {directories[0]}. Name runs of the same '
+                'records, or imported weights of the same classes and preprocessing.'
             )
 
 
@@ -190,7 +190,7 @@ def _find_difference(first: Mapping[str, Any], other: Mapping[str, Any], reads_f
     if not reads_files:
         return ''
     renderings = [rendering.Rendering.from_settings(data) for data in (first, other)]
-    return '' if renderings[0] == renderings[1] else 'shows image files in another way'
+    return '' if renderings[0] == renderings[1] else 'preprocesses image files differently'
 
 
 def find_checkpoint(directory: pathlib.Path, which: str, flag: str) -> pathlib.Path:

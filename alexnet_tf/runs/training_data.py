@@ -27,17 +27,26 @@ _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
 def load_manifest(config: schema.Config) -> manifests.Manifest:
     """Loads the manifest of `--data_dir`, or of its copy that `--cache` asks for."""
-    writes = config.mode in ('train', 'all', 'experiment')
-    is_inside = writes and resolution.is_within(config.run_dir, config.data.data_dir)
-    if is_inside and image_index.detect_images(config.data):
-        raise fields.UsageError(
-            f'--run_dir={config.run_dir} lies in --data_dir={config.data.data_dir}, where its '
-            'files would be taken for images. Name a directory elsewhere.'
-        )
+    if config.mode in ('train', 'all'):
+        check_outside(config, 'run_dir', config.run_dir)
     manifest = image_index.load_manifest(config)
     if config.input.cache == 'none':
         return manifest
     return caching.copy_to_cache(manifest, caching.cache_directory(config.input.cache))
+
+
+def check_outside(config: schema.Config, flag: str, directory: str) -> None:
+    """Checks that a directory to write is not among the images in `--data_dir`.
+
+    Raises:
+        UsageError: It is.
+    """
+    data = config.data
+    if resolution.is_within(directory, data.data_dir) and image_index.detect_images(data):
+        raise fields.UsageError(
+            f'--{flag}={directory} lies in --data_dir={data.data_dir}, where its files would be '
+            'taken for images. Name a directory elsewhere.'
+        )
 
 
 @dataclasses.dataclass
@@ -185,7 +194,7 @@ def check_settings(
     if config.input.data_service and manifest.layout.encoding == references.ENCODING:
         raise fields.UsageError(
             f'--data_service decodes records, and {manifest.directory} refers to images where they '
-            'lie. Prepare records of them first: --mode=prepare --source_dir.'
+            'lie. Prepare records of them first, with --mode=prepare.'
         )
     if config.network.strategy == 'multi_worker' and not is_order_fixed(config):
         raise fields.UsageError(
@@ -263,11 +272,11 @@ def check_unreadable(config: schema.Config, manifest: manifests.Manifest, unread
     Args:
         config: Settings of the command.
         manifest: Of the records.
-        unreadable: Training records of this epoch that could not be read. Negative if there were
-            more than the manifest counts.
+        unreadable: Of this epoch's training records. Negative: more than the manifest counts.
 
     Raises:
-        DataError: More than `--max_bad_fraction`, or any without `--on_bad_record=skip`.
+        DataError: More than `--max_bad_fraction`, any without `--on_bad_record=skip`, or fewer
+            than 0.
     """
     if not unreadable:
         return  # after nearly every step: do not count the shards
@@ -276,8 +285,14 @@ def check_unreadable(config: schema.Config, manifest: manifests.Manifest, unread
     skips = config.input.on_bad_record == 'skip'
     if skips and 0 < unreadable <= share * total:
         return
+    if unreadable < 0:
+        raise errors.DataError(
+            f'--data_dir={manifest.directory}: an epoch has {total - unreadable:,} training '
+            f'records, but {manifests.MANIFEST} counts {total:,}. --mode=prepare --verify_only '
+            'checks them.'
+        )
     limit = f'more than --max_bad_fraction={share:g} of {total:,}'
-    if not skips and unreadable > 0:
+    if not skips:
         limit = 'and --on_bad_record=skip is not given'
     raise errors.DataError(
         f'--data_dir={manifest.directory}: {unreadable:,} training records of this epoch could '

@@ -12,7 +12,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import outputs
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import experiment_tables, tables
-from alexnet_tf.runs import image_index
+from alexnet_tf.runs import image_index, training_data
 from input_pipeline import files, locks
 
 CURVES, TABLE = 'curves.csv', 'table.txt'
@@ -25,6 +25,7 @@ def run(config: schema.Config) -> None:
     for gpu in tf.config.list_physical_devices('GPU'):
         with contextlib.suppress(RuntimeError):  # TensorFlow has started
             tf.config.experimental.set_memory_growth(gpu, True)  # the trials' processes need it
+    training_data.check_outside(config, 'experiment_dir', config.experiment.experiment_dir)
     if config.experiment.grid:
         _run_grid(config)
     else:

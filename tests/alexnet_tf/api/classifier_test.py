@@ -86,6 +86,7 @@ def test_images_may_be_anything_that_holds_pixels(trained, inputs):
         dataset,
         dataset.batch(2),
         dataset.batch(2).map(lambda images, _: images),
+        dataset.batch(2).map(lambda images, labels: (images, {'label': labels})),
     ):
         probabilities = stack(trained.predict(images))
         assert probabilities.shape == (3, 2)
@@ -99,6 +100,12 @@ def test_the_model_is_a_keras_model_of_centred_images(trained, inputs):
     probabilities = trained.model.predict(centred[None], verbose=0)
     np.testing.assert_allclose(probabilities, stack(trained.predict(inputs / 'b.png')), rtol=1e-3)
     assert trained.model.get_layer('conv1_a').kernel.shape == (11, 11, 3, 5)
+
+
+def test_the_mean_image_is_what_the_network_subtracts(trained, monkeypatch):
+    recipe = trained.recipe.replace(input_mean=(1.0, 2.0, 3.0))
+    monkeypatch.setattr(trained, '_run', dataclasses.replace(trained._run, recipe=recipe))
+    assert trained.mean_image[7, 9].tolist() == [1, 2, 3]
 
 
 def test_properties_describe_the_run(trained, run_dir):

@@ -77,3 +77,12 @@ def test_a_command_line_holds_only_what_the_mode_reads():
     assert serialization.to_flags(config, 'evaluate') == [
         *('--mode=evaluate', '--run_dir=run', '--views=1')
     ]
+
+
+def test_the_command_line_of_training_holds_what_decides_an_index_of_images():
+    settings = {'data_dir': 'x', 'validation_fraction': 0.1, 'background': 'black'}
+    config = serialization.from_settings({'mode': 'train', 'shard_examples': 96} | settings)
+    assert serialization.to_flags(config, 'train') == [
+        *('--mode=train', '--data_dir=x', '--background=black'),
+        *('--validation_fraction=0.1', '--shard_examples=96'),
+    ]

@@ -9,7 +9,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.commands import prepare
+from alexnet_tf.commands import experiment, prepare
 from alexnet_tf.config import fields, schema
 from alexnet_tf.runs import image_index, image_sources, training_data
 from input_pipeline import errors
@@ -50,11 +50,11 @@ def test_images_are_indexed_once(images, capsys, monkeypatch):
     assert f'the index of the images is in {first.directory}; mean image' in printed
     assert f' 5 of {total} training images' in printed
     monkeypatch.setattr(image_index, 'build', None)
-    by_default = configure(images, statistics='2000')
+    by_default = schema.Config(data=schema.Data(data_dir=str(images)))
     assert image_index.load_manifest(by_default).sha256 == first.sha256
     assert image_index.load_manifest(configure(first.directory)).sha256 == first.sha256
     assert not capsys.readouterr().out
-    with pytest.raises(fields.UsageError, match=r'--statistics=6: .* another one, 5'):
+    with pytest.raises(fields.UsageError, match=r'--statistics=6: .* built with 5\.'):
         image_index.load_manifest(configure(images, statistics='6'))
 
 
@@ -129,10 +129,16 @@ def test_prepare_builds_the_same_index_where_it_is_told(images):
 
 
 def test_flags_that_contradict_the_index_are_refused(images):
-    image_index.load_manifest(configure(images, validation_fraction=0.4, background='black'))
+    built = {'validation_fraction': 0.4, 'background': 'black', 'exif_orientation': 'off'}
+    image_index.load_manifest(configure(images, **built))
     image_index.load_manifest(configure(images))
-    for name, value in {'validation_fraction': 0.3, 'exif_orientation': 'off'}.items():
-        with pytest.raises(fields.UsageError, match=rf'--{name}={value}: .* with another one'):
+    for name, value, kept in (
+        ('validation_fraction', 0.2, '0.4'),  # the default, which is refused if it is given
+        ('validation_fraction', 0.3, '0.4'),
+        ('exif_orientation', 'on', 'off'),
+        ('statistics', '2000', 'known statistics'),
+    ):
+        with pytest.raises(fields.UsageError, match=rf'--{name}={value}: .* built with {kept}\.'):
             image_index.load_manifest(configure(images, **{name: value}))
 
 
@@ -290,3 +296,9 @@ def test_a_run_among_the_images_is_refused(images):
     with pytest.raises(fields.UsageError, match='its files would be taken for images'):
         training_data.load_manifest(config)
     training_data.load_manifest(dataclasses.replace(config, mode='benchmark'))  # writes none
+    experiment_dir = str(images / 'grid')
+    settings = dataclasses.replace(
+        schema.Experiment(), grid='seed=1|2', experiment_dir=experiment_dir
+    )
+    with pytest.raises(fields.UsageError, match=f'--experiment_dir={experiment_dir} lies in'):
+        experiment.run(dataclasses.replace(config, mode='experiment', experiment=settings))

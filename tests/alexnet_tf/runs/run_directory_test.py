@@ -84,7 +84,7 @@ def test_exports_are_in_the_run_directory_unless_a_flag_says_otherwise(export_di
     [
         ({}, True, ''),
         ({'classes': ['cat', 'eel']}, False, '2 has other classes than .*1'),
-        ({'warp': True}, True, '2 shows image files in another way than .*1'),
+        ({'warp': True}, True, '2 preprocesses image files differently than .*1'),
         ({'warp': True}, False, ''),  # records are squares already
     ],
 )

@@ -147,7 +147,7 @@ def test_several_workers_share_a_data_service_only_with_lanes():
         ((), 1, 'and --on_bad_record=skip is not given'),
         (('--on_bad_record=skip', '--max_bad_fraction=0.05'), 5, None),
         (('--on_bad_record=skip', '--max_bad_fraction=0.05'), 6, 'more than --max_bad_fraction'),
-        (('--on_bad_record=skip', '--max_bad_fraction=0.05'), -1, 'more than --max_bad_fraction'),
+        (('--on_bad_record=skip', '--max_bad_fraction=0.05'), -1, 'has 101 training records'),
     ],
 )
 def test_unreadable_records_are_an_error_above_the_limit(arguments, unreadable, message):
