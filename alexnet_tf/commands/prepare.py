@@ -218,7 +218,7 @@ def _estimate(config: schema.Config, kind: str) -> None:
         place = ', used in place' if plan.in_place else ''
         free = '' if plan.free_bytes == math.inf else f', {plan.free_bytes / 1e9:,.2f} GB free'
         print(
-            f'prepare: {plan.files} {plan.encoding} files{place}\n'
+            f'prepare: {plan.files} record files ({plan.encoding}){place}\n'
             f'prepare: {plan.bytes / 1e9:,.2f} GB needed{free}\n'
             f'prepare: about {progress.format_duration(plan.secs)} with '
             f'{plan.workers} {"thread" if plan.workers == 1 else "threads"}, '
@@ -242,7 +242,7 @@ def _verify(data_dir: str) -> None:
     if outcome:
         print(preparation.format_classes(outcome.classes))
     _print_summary(manifest)
-    print(f'prepare: every byte in {data_dir} is as it was written')
+    print(f'prepare: all records and statistics in {data_dir} are as they were written')
 
 
 def _print_summary(manifest: manifests.Manifest, known_warnings: Sequence[str] = ()) -> None:

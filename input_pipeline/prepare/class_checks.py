@@ -51,9 +51,9 @@ def check_training_images(found: ClassCounts, readable: ClassCounts, place: str)
     missing = [name for name in present if not readable[name][manifests.TRAIN]]
     if missing:
         unreadable = any(found[name][manifests.TRAIN] for name in missing)
-        problem = 'that can be read' if unreadable else 'but some in other splits'
+        kind = 'readable training image' if unreadable else 'image but of other splits'
         raise errors.DataError(
-            f'there is no training image {problem} of the '
+            f'there is no {kind} of the '
             f'{"class" if len(missing) == 1 else "classes"} {errors.join_some(missing)} ({place}). '
             'Add training images, or remove all images of it from the other splits.'
         )

@@ -26,6 +26,7 @@ from input_pipeline.sources import entries as entries_lib
 _SOURCE_FILE = 'source.json'  # of unfinished shards: the name and the place of their source
 _SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad images in a message
+_OF_JPEGS = ('jpeg_quality', 'jpeg_subsampling')
 _OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # where a manifest lacks them
 
 Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
@@ -63,15 +64,15 @@ def load_if_current(
     manifest = manifests.read(data_dir)
     if difference := _find_difference(manifest, source, settings):
         raise errors.DataError(
-            f'{data_dir} holds another data set: it differs in its {difference} from what '
-            f'{source.description} gives. Name another --data_dir and, to train, another '
-            '--run_dir; or delete this one.'
+            f'{data_dir} holds another data set than {source.description} would give: it differs '
+            f'in its {difference}. Name another --data_dir and, to train, another --run_dir; or '
+            'delete this one.'
         )
     total = sum(map(len, source.splits.values()))
     if manifest.quarantined > max_bad_fraction * total or (fail_on_leak and manifest.leaked):
         raise errors.DataError(
             f'{data_dir} is prepared, but with {manifest.quarantined} images left out and '
-            f'{manifest.leaked} training images in another split, more than --max_bad_fraction or '
+            f'{manifest.leaked} of other splits in training too, more than --max_bad_fraction or '
             f'--fail_on_leak allows. See {manifests.QUARANTINE} and {manifests.LEAKS} there.'
         )
     if sharding.uses_records_in_place(source, settings['record_encoding']):
@@ -156,16 +157,24 @@ def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, s
         'classes': manifest.classes != source.classes,
         'place of the images': manifest.layout.root != layout.root,
         'record layout': dataclasses.replace(manifest.layout, root=layout.root) != layout,
-        'settings': _differs(manifest.settings, _collect_settings(source, settings)),
+        **_compare_settings(manifest.settings, _collect_settings(source, settings), layout),
         'images': manifest.entries_sha256 != _hash_entries(source),
     }
     return next((name for name, differs in differences.items() if differs), '')
 
 
-def _differs(kept: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Returns whether settings are not those of a manifest; an older one lacks some of them."""
+def _compare_settings(
+    kept: Mapping[str, Any], settings: Mapping[str, Any], layout: manifests.Layout
+) -> dict[str, bool]:
+    """Compares settings that have an effect with a manifest's; an older one lacks some of them."""
+    idle = () if settings['split_rule'] else ('validation_fraction',)
+    idle += () if layout.encoding == 'jpeg' else _OF_JPEGS
     kept = _OLDER_SETTINGS | kept
-    return any(kept.get(name, value) != value for name, value in settings.items())
+    return {
+        f'{name}, {kept.get(name, value)} and not {value}': kept.get(name, value) != value
+        for name, value in settings.items()
+        if name not in idle
+    }
 
 
 def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,7 +254,7 @@ def _list_leaks(directory, tasks: Tasks, summaries: Summaries, *, fail_on_leak: 
     for task, summary in zip(tasks, summaries, strict=True):
         names = (entry.name for entry in task.entries)
         images[task.split] += zip(names, summary.digests, strict=True)
-    leaks = duplicates.find_leaks(images, manifests.TRAIN)
+    leaks = duplicates.find_leaks(images)
     path = directory / manifests.LEAKS
     _write_rows(path, leaks)
     if leaks and fail_on_leak:

@@ -4,6 +4,8 @@ import collections
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from input_pipeline.records import manifests
+
 
 class Leak(NamedTuple):
     """An image of another split whose content is in training too, so that errors look smaller.
@@ -35,21 +37,20 @@ class Conflict(NamedTuple):
     other_class: str
 
 
-def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]], train: str) -> list[Leak]:
+def find_leaks(splits: Mapping[str, Iterable[tuple[str, str]]]) -> list[Leak]:
     """Finds every image of the other splits that training holds too, by split and name.
 
     Args:
         splits: By split, the (name, digest) of each image; the digest is '' for an image that
             could not be read.
-        train: Name of the training split.
     """
     held_out = collections.defaultdict(list)
     for split, images in splits.items():
-        for name, digest in images if split != train else ():
+        for name, digest in images if split != manifests.TRAIN else ():
             held_out[digest].append((split, name))
     held_out.pop('', None)
     first: dict[str, str] = {}
-    for name, digest in splits[train]:
+    for name, digest in splits[manifests.TRAIN]:
         if digest in held_out:
             first[digest] = min(name, first.get(digest, name))
     leaks = [Leak(name, *other) for digest, name in first.items() for other in held_out[digest]]

@@ -7,11 +7,11 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from input_pipeline import cores, files
-from input_pipeline.prepare import conversion, sharding
+from input_pipeline.prepare import conversion, sharding, statistics
 from input_pipeline.records import writing
 from input_pipeline.sources import entries as entries_lib
 
@@ -57,10 +57,11 @@ def estimate_preparation(
     entries = [entry for members in source.splits.values() for entry in members]
     sample = entries[:: max(1, len(entries) // max_sampled)][:max_sampled]
     first = tasks[0]
-    writing.measure_records(sample[:1], first.record_format)  # the first call compiles
-    start = time.perf_counter()
-    sizes = writing.measure_records(sample, first.record_format)
-    secs_per_image = (time.perf_counter() - start) / len(sample)
+    _measure_records(sample[:1], first, is_counted=True)  # the first call compiles
+    sizes, secs = _measure_records(sample, first, is_counted=False)
+    _, counted_secs = _measure_records(sample, first, is_counted=True)
+    counted = sum(task.sampled for task in tasks)
+    secs = secs * (len(entries) - counted) + counted_secs * counted
     readable = [size for size in sizes if size]
     workers = conversion.choose_workers(workers)
     mean_bytes = sum(readable) / max(1, len(readable))
@@ -71,10 +72,31 @@ def estimate_preparation(
         bytes=0 if first.original else int(len(entries) * mean_bytes),
         free_bytes=_measure_free_space(data_dir),
         workers=workers,
-        secs=secs_per_image * len(entries) / min(workers, cores.count_cores()),
+        secs=secs / min(workers, cores.count_cores()),
         sampled=len(sample),
         unreadable=len(sizes) - len(readable),
     )
+
+
+def _measure_records(
+    sample: Sequence[entries_lib.Entry], task: writing.ShardTask, *, is_counted: bool
+) -> tuple[list[int], float]:
+    """Measures records as a task makes them, and the seconds that one takes.
+
+    Args:
+        sample: The images.
+        task: The task.
+        is_counted: Whether their pixels count for the statistics.
+    """
+    size = task.record_format.layout.square_size
+    start = time.perf_counter()
+    sizes = writing.measure_records(
+        sample,
+        task.record_format,
+        sums=statistics.PixelSums(size) if is_counted else None,
+        stays=bool(task.original),
+    )
+    return sizes, (time.perf_counter() - start) / len(sample)
 
 
 def check_disk_space(source: entries_lib.Source, data_dir: str, settings: Mapping) -> None:

@@ -6,7 +6,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Sequence
 
-from input_pipeline import files, tally
+from input_pipeline import errors, files, tally
 from input_pipeline.prepare import class_checks, duplicates
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
@@ -74,13 +74,23 @@ def write(outcome: Outcome, directory: pathlib.Path) -> None:
 
 
 def read(directory: pathlib.Path) -> Outcome | None:
-    """Reads the outcome in a directory of records; None if an older version wrote them."""
+    """Reads the outcome in a directory of records; None if an older version wrote them.
+
+    Raises:
+        DataError: It is damaged.
+    """
     path = directory / manifests.PREPARATION
     if not path.exists():
         return None
-    fields = json.loads(path.read_text(encoding='utf-8'))
-    counts = {kind: (number, example) for kind, (number, example) in fields['files'].items()}
-    return Outcome(fields['classes'], counts, tuple(fields['warnings']))
+    try:
+        fields = json.loads(path.read_text(encoding='utf-8'))
+        counts = {kind: (number, example) for kind, (number, example) in fields['files'].items()}
+        return Outcome(fields['classes'], counts, tuple(fields['warnings']))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise errors.DataError(
+            f'{path} is damaged ({errors.describe(error)}). Restore it from a copy, or delete it: '
+            'it only counts what became of the images.'
+        ) from error
 
 
 def _count_refused(bad: Iterable[tuple[str, str]]) -> tally.Counts:

@@ -23,7 +23,7 @@ _RECORD_ADVICE = (
 
 
 def find_problems(manifest: manifests.Manifest, report: Callable = lambda *_: None) -> list[str]:
-    """Reads all files of a data directory and lists everything that is not as it was written.
+    """Reads all shards and the statistics, and lists everything that is not as it was written.
 
     Args:
         manifest: From `manifests.read`.

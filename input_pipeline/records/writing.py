@@ -125,12 +125,29 @@ def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
 
 
 def measure_records(
-    entries: Sequence[entries_lib.Entry], record_format: converting.RecordFormat
+    entries: Sequence[entries_lib.Entry],
+    record_format: converting.RecordFormat,
+    *,
+    sums: statistics.PixelSums | None = None,
+    stays: bool = False,
 ) -> list[int]:
-    """Makes the record of each image; returns its bytes in a file, 0 if it cannot be read."""
+    """Makes the record of each image, and writes nothing.
+
+    Args:
+        entries: The images.
+        record_format: The format of their records.
+        sums: Gets their pixels.
+        stays: Whether the images stay in the records that they are in.
+
+    Returns:
+        The bytes of each in a file; 0 if it cannot be read.
+    """
+    images = converting.convert_all(
+        entries, record_format, sums=sums, sampled=len(entries) if sums else 0, stays=stays
+    )
     return [
         0 if isinstance(image, Exception) else len(image.record) + framing.FRAME_BYTES
-        for image in converting.convert_all(entries, record_format)
+        for image in images
     ]
 
 

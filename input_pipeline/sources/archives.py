@@ -84,10 +84,11 @@ def iter_nested_members(
     """
     with _open(path) as outer:
         for name, info in _iter_expected(outer, path, inner):
+            stem = name.removesuffix('.tar')
             with _open(path, outer.extractfile(info), f'its member {name}') as archive:
                 for base, member in _iter_expected(archive, path, expected):
                     offset = info.offset_data + member.offset_data
-                    yield name.removesuffix('.tar'), base, Member(str(path), offset, member.size)
+                    yield stem, base, Member(str(path), offset, member.size)
 
 
 def read_files(path: pathlib.Path, names: Collection[str]) -> dict[str, bytes]:

@@ -35,10 +35,7 @@ def find_images(
     """
     root = files.as_path(source_dir)
     lister = listing.Lister(root)
-    folders = _find_split_folders(lister, root)
-    others = len(lister.list_folders(root)) - len(folders)
-    # Without class folders inside, or alone among others, train is a class of this name.
-    if manifests.TRAIN in folders and (len(folders) > 1 or others < 2):
+    if folders := _find_split_folders(lister, root):
         return _find_split_images(lister, root, folders)
     classes, entries = _list_class_images(lister, root, root)
     rule = split_rule or splits.BY_CLASS_AND_CONTENT
@@ -58,7 +55,7 @@ def list_class_images(
     """
     lister = listing.Lister(root)
     folders = _find_split_folders(lister, root)
-    if manifests.TRAIN in folders and len(folders) > 1:
+    if len(folders) > 1:
         names = ' and '.join(f'{folder.name}/' for folder in folders.values())
         raise errors.DataError(
             f'{root} has {names}, which are no classes. Name one of them, or give validation_split '
@@ -68,14 +65,29 @@ def list_class_images(
     return tuple(classes), entries
 
 
+def list_images(root: pathlib.Path) -> list[pathlib.Path]:
+    """Lists the images below a folder that `find_images` finds, by class and path."""
+    lister = listing.Lister(root)
+    return [
+        path
+        for parent in _find_split_folders(lister, root).values() or [root]
+        for folders in lister.list_folders(parent).values()
+        for folder in folders
+        for path in lister.list_images(folder)
+    ]
+
+
 def _find_split_folders(lister: listing.Lister, root: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Finds the folder of each split that has class folders."""
+    """Finds the folder of each split that has class folders; none if the root has classes."""
     present = {name.lower(): paths[0] for name, paths in lister.list_folders(root).items()}
     folders: dict[str, pathlib.Path] = {}
     for name, split in splits.NAMES.items():  # the first name that exists counts
         if name in present and lister.list_folders(present[name]):
             folders.setdefault(split, present[name])
-    return folders
+    others = len(lister.list_folders(root)) - len(folders)
+    # Without class folders inside, or alone among others, train is a class of this name.
+    is_divided = manifests.TRAIN in folders and (len(folders) > 1 or others < 2)
+    return folders if is_divided else {}
 
 
 def _find_split_images(lister, root, folders) -> entries_lib.Source:

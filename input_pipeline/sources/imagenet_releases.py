@@ -26,8 +26,9 @@ def recognize(root: pathlib.Path) -> tuple[str, str]:
     """Returns (source, reason) if a folder holds such a release, and ('', '') if it does not."""
     for source, names in TARS.items():
         for name in names:
-            if (root / name).is_file():
-                return source, f'{name} is in it'
+            for file in (name, f'{name}.gz'):  # packed, for the message that says to unpack it
+                if (root / file).is_file():
+                    return source, f'{file} is in it'
     return '', ''
 
 
@@ -55,15 +56,13 @@ def find_images(
         raise errors.DataError(f'{path} holds no tars of images. Download it again.')
     classes = synsets.Classes.from_wnids({wnid for wnid, *_ in rows}, _read_words(root))
     labels = classes.labels_by_wnid()
-    images = [
-        (entries.Entry(f'{wnid}/{base}', labels[wnid], member), base) for wnid, base, member in rows
-    ]
+    images = [entries.Entry(f'{wnid}/{base}', labels[wnid], member) for wnid, base, member in rows]
     is_halved = source == IMAGENET10K
     if is_halved:
-        divided, rule = _halve([entry for entry, _ in images]), _HALVES
+        divided, rule = _halve(images), _HALVES
     else:
         rule = split_rule or splits.BY_CLASS_AND_NAME
-        digests = ((entry, splits.hash_name(base)) for entry, base in images)
+        digests = ((entry, splits.hash_name(entry.name.rpartition('/')[2])) for entry in images)
         divided = splits.hold_out(digests, validation_fraction, rule=rule)
     how = 'halves by content' if is_halved else 'held out by name'
     return entries.Source(

@@ -1,4 +1,4 @@
-"""Lists the images below a folder, and counts what lies there and is none.
+"""Lists the images below a folder, and counts the files that are not images.
 
 Systems put files and folders of their own beside images, and people put texts there: what nobody
 would call an image, by its name or by its content, is left out.
@@ -28,6 +28,7 @@ _IMAGE_SUFFIXES = {
 _SIGNATURES = (headers.JPEG, headers.PNG[:8], headers.GIF)
 _NO_IMAGES = ('', 'HTML', 'PDF', 'MP4 or QuickTime')  # of the formats that are known by content
 _SNIFFED = 512  # bytes
+_BROKEN = 'links to what does not exist'
 _AROUND = 'links to a folder around them'
 
 
@@ -61,15 +62,14 @@ class Lister:
         classes: dict[str, list[pathlib.Path]] = {}
         paths = sorted(folder.iterdir())
         for path in paths:
-            is_broken = os.path.islink(path) and not path.exists()
-            if is_broken and path.suffix.lower() not in _IMAGE_SUFFIXES:
-                self.ignore('links to what does not exist', path)
+            if _is_broken(path) and path.suffix.lower() not in _IMAGE_SUFFIXES:
+                self.ignore(_BROKEN, path)
         top = pathlib.Path(os.path.realpath(folder))
         for path in (path for path in paths if path.is_dir()):
             if os.path.islink(path) and top.is_relative_to(os.path.realpath(path)):
                 self.ignore(_AROUND, path)
                 continue
-            if self._is_visible(path.name, path, 'folder'):
+            if self._is_visible(path, 'folder'):
                 if path.name != path.name.encode(errors='replace').decode():
                     raise errors.DataError(
                         f'{folder}: the class folder {path.name!r} is not named in UTF-8. '
@@ -91,12 +91,12 @@ class Lister:
         if not folder.is_dir():
             return []
         paths = _iter_stored(folder) if files.is_remote(folder) else self._walk(folder)
-        return sorted(path for path in paths if self._is_visible(path.name, path, 'file'))
+        return sorted(path for path in paths if self._is_visible(path, 'file'))
 
     def ignore_outside(self, folder: pathlib.Path) -> None:
         """Counts the images that lie in a folder itself, beside its class folders."""
         for path in sorted(folder.iterdir()):
-            is_visible = path.is_file() and self._is_visible(path.name, path, 'file')
+            is_visible = path.is_file() and self._is_visible(path, 'file')
             if is_visible and self._is_image(path):
                 self.ignore('images outside class folders', path)
 
@@ -117,21 +117,23 @@ class Lister:
                 continue
             visited.add(real)
             here = pathlib.Path(directory)
-            subfolders[:] = [
-                name for name in subfolders if self._is_visible(name, here / name, 'folder')
-            ]
+            subfolders[:] = [name for name in subfolders if self._is_visible(here / name, 'folder')]
             yield from (here / name for name in names if _is_file(here / name))
 
-    def _is_visible(self, name: str, path: pathlib.Path, kind: str) -> bool:
-        if is_hidden(name):
-            self.ignore(f'hidden {kind}s' if name.startswith('.') else f'system {kind}s', path)
-        return not is_hidden(name)
+    def _is_visible(self, path: pathlib.Path, kind: str) -> bool:
+        if is_hidden(path.name):
+            reason = 'hidden' if path.name.startswith('.') else 'system'
+            self.ignore(f'{reason} {kind}s', path)
+        return not is_hidden(path.name)
 
     def _is_image(self, path: pathlib.Path) -> bool:
         """Whether a file is an image by its name or content; what is not is counted."""
         suffix = path.suffix.lower()
         if suffix in _IMAGE_SUFFIXES:
             return True
+        if _is_broken(path):
+            self.ignore(_BROKEN, path)
+            return False
         try:
             with path.open('rb') as file:
                 start = file.read(_SNIFFED)
@@ -176,7 +178,11 @@ def _iter_stored(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _is_file(path: pathlib.Path) -> bool:
     """Whether a path is a file or a broken link (an unreadable image), not a device or pipe."""
-    return path.is_file() or (os.path.islink(path) and not path.exists())
+    return path.is_file() or _is_broken(path)
+
+
+def _is_broken(path: pathlib.Path) -> bool:
+    return os.path.islink(path) and not path.exists()
 
 
 def _is_known(start: bytes) -> bool:

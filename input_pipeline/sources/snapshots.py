@@ -43,7 +43,7 @@ def find_change(directory: pathlib.Path, *, only_images: bool) -> str:
 
     Args:
         directory: Directory of the index.
-        only_images: Whether new files count only if they are images, as in class folders.
+        only_images: Whether new files count only if they are images in class folders.
 
     Returns:
         What has changed, as 'PATH is new'; '' if nothing has.
@@ -65,8 +65,7 @@ def _read(directory: pathlib.Path) -> list[list[str]]:
 
 def _list_below(place: str, only_images: bool) -> list[str]:
     root = pathlib.Path(place)
-    paths = listing.Lister(root).list_images(root) if only_images else listing.list_files(root)
-    return list(map(str, paths))
+    return list(map(str, folder.list_images(root) if only_images else listing.list_files(root)))
 
 
 def _describe(path: str) -> tuple[str, str]:

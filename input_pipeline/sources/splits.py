@@ -126,6 +126,7 @@ def _choose_of_class(candidates: Sequence[tuple[str, int]], total: int, fraction
         if number + images <= wanted:
             chosen.add(digest)
             number += images
-    if not chosen and (fits := [images for _, images in candidates if images < total]):
-        chosen.add(next(digest for digest, images in candidates if images == min(fits)))
+    fits = [candidate for candidate in candidates if candidate[1] < total]
+    if not chosen and fits:
+        chosen.add(min(fits, key=lambda candidate: candidate[1])[0])
     return chosen

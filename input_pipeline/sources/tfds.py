@@ -21,7 +21,7 @@ NAME = 'tfds'
 _HELD_OUT = ('validation', 'test')  # the first that exists is the validation split
 
 
-def load_builder(dataset: str, source_dir: str, *, download: bool = True) -> Any:
+def _load_builder(dataset: str, source_dir: str, *, download: bool = True) -> Any:
     """Loads the builder of a data set.
 
     Args:
@@ -68,21 +68,21 @@ def find_images(
     """Finds the images of a data set and copies them.
 
     Args:
-        dataset: See `load_builder`.
-        source_dir: See `load_builder`.
+        dataset: See `_load_builder`.
+        source_dir: See `_load_builder`.
         splits: What 'train' and 'validation' are, in the syntax of tensorflow-datasets
-            ('train[:80%]'). If one is missing or '', see `choose_splits`.
+            ('train[:80%]'). If one is missing or '', see `_choose_splits`.
         validation_fraction: Fraction of the training images to hold out, by content, if the data
             set has no other split.
         split_rule: See `splits.hold_out`; '' for the present rule.
         copies_dir: Folder for the copies, which is created; see `entries.remove_copies`.
 
     Raises:
-        DataError: See `load_builder`; or a split does not exist, has no labels or is damaged.
+        DataError: See `_load_builder`; or a split does not exist, has no labels or is damaged.
         OSError: The disk is full.
     """
-    builder = load_builder(dataset, source_dir)
-    names = choose_splits(builder, splits)
+    builder = _load_builder(dataset, source_dir)
+    names = _choose_splits(builder, splits)
     copies = {split: _copy(builder, split, name, copies_dir) for split, name in names.items()}
     if manifests.VALIDATION in names:
         divided, rule = {split: [entry for entry, _ in copies[split]] for split in copies}, ''
@@ -105,24 +105,24 @@ def describe(dataset: str, source_dir: str, splits: Mapping[str, str]) -> str:
     """Describes in a sentence what `find_images` would read, without downloading it.
 
     Args:
-        dataset: See `load_builder`.
-        source_dir: See `load_builder`.
+        dataset: See `_load_builder`.
+        source_dir: See `_load_builder`.
         splits: See `find_images`.
     """
-    builder = load_builder(dataset, source_dir, download=False)
+    builder = _load_builder(dataset, source_dir, download=False)
     info = builder.info
     if not info.splits:
         return f'tensorflow-datasets {info.full_name}, which would be downloaded first'
     sizes = ', '.join(f'{split.num_examples:,} {name}' for name, split in info.splits.items())
-    names = _describe_names(choose_splits(builder, splits))
+    names = _describe_names(_choose_splits(builder, splits))
     return f'tensorflow-datasets {info.full_name} ({sizes} images): {names}'
 
 
-def choose_splits(builder: Any, splits: Mapping[str, str]) -> dict[str, str]:
+def _choose_splits(builder: Any, splits: Mapping[str, str]) -> dict[str, str]:
     """Chooses what to read for 'train' and 'validation', in the syntax of tensorflow-datasets.
 
     Args:
-        builder: See `load_builder`.
+        builder: See `_load_builder`.
         splits: What was asked for. What is missing or '' is the data set's training split, and its
             validation or else its test split if it has one.
     """

@@ -148,7 +148,7 @@ def test_a_dry_run_touches_nothing(images, tmp_path, capsys):
         ['-----', '-----', '----------'],
         *([name, '48', '12'] for name in CLASSES),
     ]
-    assert re.search(r'prepare: \d+ jpeg files\n', out)
+    assert re.search(r'prepare: \d+ record files \(jpeg\)\n', out)
     assert 'GB needed' in out
     assert 'nothing was written' in out
 
@@ -291,7 +291,7 @@ def test_a_prepared_data_set_must_be_as_good_as_the_flags_require(images, tmp_pa
     assert 'warning: 3 images are in training' in capsys.readouterr().out
     for flag in ('--fail_on_leak', '--max_bad_fraction=0.1'):
         assert main.main([*argv, flag]) == 3
-        message = 'is prepared, but with 6 images left out and 3 training images in another split'
+        message = 'is prepared, but with 6 images left out and 3 of other splits in training too'
         assert message in capsys.readouterr().err
 
 

@@ -96,17 +96,32 @@ def test_records_have_the_quality_and_the_colours_that_are_asked_for(
     expected = PIL.Image.open(expected)
     assert (stored.quantization, stored.layer) == (expected.quantization, expected.layer)
     assert load_if_current(folder, tmp_path / 'out', **options)
-    with pytest.raises(errors.DataError, match='differs in its settings'):
+    with pytest.raises(errors.DataError, match='differs in its jpeg_'):
         load_if_current(folder, tmp_path / 'out', jpeg_quality=60, jpeg_subsampling='444')
+
+
+def find_differences(kept, encoding='jpeg', **settings):
+    layout = manifests.Layout(encoding=encoding)
+    settings = {'split_rule': 'by class'} | settings
+    differences = conversion._compare_settings(kept, settings, layout)
+    return [name for name, differs in differences.items() if differs]
 
 
 def test_settings_that_an_older_manifest_lacks_do_not_differ():
     settings = {'seed': 0, 'background': '#ffffff'}
-    assert not conversion._differs({'seed': 0}, settings)
-    assert conversion._differs({'seed': 1}, settings)
-    assert conversion._differs({'seed': 0, 'background': '#000000'}, settings)
-    assert not conversion._differs({}, {'jpeg_subsampling': '444'})
-    assert conversion._differs({}, {'jpeg_subsampling': '420'})
+    assert not find_differences({'seed': 0}, **settings)
+    assert find_differences({'seed': 1}, **settings) == ['seed, 1 and not 0']
+    assert find_differences({'seed': 0, 'background': '#000000'}, **settings)
+    assert not find_differences({}, jpeg_subsampling='444')
+    assert find_differences({}, jpeg_subsampling='420')
+
+
+def test_settings_without_an_effect_do_not_differ():
+    kept = {'validation_fraction': 0.2, 'jpeg_quality': 95}
+    assert find_differences(kept, validation_fraction=0.1)
+    assert not find_differences(kept, validation_fraction=0.1, split_rule='')
+    assert find_differences(kept, jpeg_quality=60)
+    assert not find_differences(kept, 'raw', jpeg_quality=60)
 
 
 def test_unreadable_images_are_quarantined_with_their_reason(prepare_folder, folder, tmp_path):
@@ -185,7 +200,7 @@ def test_a_prepared_data_set_is_found_again(prepare_folder, folder, tmp_path):
     assert load_if_current(folder, tmp_path / 'out') is None
     manifest = prepare_folder(folder, tmp_path / 'out')
     assert load_if_current(folder, tmp_path / 'out') == manifest
-    with pytest.raises(errors.DataError, match='differs in its settings'):
+    with pytest.raises(errors.DataError, match='differs in its seed, 0 and not 1'):
         load_if_current(folder, tmp_path / 'out', seed=1)
     (folder / 'cat' / 'new.jpg').write_bytes((folder / 'dog' / '00.jpg').read_bytes())
     with pytest.raises(errors.DataError, match='differs in its images'):

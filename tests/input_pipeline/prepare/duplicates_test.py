@@ -9,7 +9,7 @@ def test_images_of_other_splits_that_training_holds_are_found():
         'validation': [('v/a', '33'), ('v/b', '11'), ('v/c', '')],
         'test': [('x/a', '22'), ('x/b', '33')],
     }
-    leaks = duplicates.find_leaks(splits, 'train')
+    leaks = duplicates.find_leaks(splits)
     assert [(leak.train, leak.split, leak.other) for leak in leaks] == [
         ('t/c', 'test', 'x/a'),
         ('t/a', 'validation', 'v/b'),
@@ -17,7 +17,7 @@ def test_images_of_other_splits_that_training_holds_are_found():
 
 
 def test_different_images_are_no_leak():
-    assert duplicates.find_leaks({'train': [('a', '1')], 'validation': [('b', '2')]}, 'train') == []
+    assert duplicates.find_leaks({'train': [('a', '1')], 'validation': [('b', '2')]}) == []
 
 
 def test_copies_and_images_of_two_labels_are_found_in_all_splits():

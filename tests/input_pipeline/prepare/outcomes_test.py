@@ -48,16 +48,18 @@ def test_everything_that_did_not_go_straight_into_the_records_is_counted(
     assert 'first cat/00.jpg (cat) and dog/13.jpg (dog)' in outcome.warnings[0]
     rows = (tmp_path / 'out' / 'conflicts.csv').read_text().splitlines()
     assert rows == ['name,class_name,other,other_class', 'cat/00.jpg,cat,dog/13.jpg,dog']
-    json.loads((tmp_path / 'out' / 'preparation.json').read_bytes())
+    written = tmp_path / 'out' / 'preparation.json'
+    json.loads(written.read_bytes())
+    written.write_bytes(written.read_bytes()[:-9])
+    with pytest.raises(errors.DataError, match=r'preparation\.json is damaged .* or delete it'):
+        outcomes.read(tmp_path / 'out')
 
 
 def test_a_class_without_a_readable_training_image_is_refused(prepare_folder, folder, tmp_path):
     (folder / 'eel').mkdir()
     for number in range(2):
         (folder / 'eel' / f'{number}.jpg').write_bytes(b'no image')
-    with pytest.raises(
-        errors.DataError, match='no training image that can be read of the class eel'
-    ):
+    with pytest.raises(errors.DataError, match='no readable training image of the class eel'):
         prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0.5)
     assert not (tmp_path / 'out' / 'manifest.json').exists()
 

@@ -219,9 +219,10 @@ def test_links_to_a_folder_around_them_are_not_followed(root):
 
 def test_a_broken_link_among_class_folders_is_counted(root):
     (root / 'emu').symlink_to('nowhere')
+    (root / 'a' / 'notes.txt').symlink_to('nowhere')
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert 'emu' not in source.classes
-    assert source.ignored['ignored: links to what does not exist'][1] == 'emu'
+    assert source.ignored['ignored: links to what does not exist'] == (2, 'emu')
 
 
 def test_linked_folders_are_followed_but_not_in_circles(root, tmp_path_factory):

@@ -38,6 +38,8 @@ def test_fall_2011_is_split_by_name(tmp_path, train, imitate):
         assert source.classes[entry.label] == wnid
         assert entry.read() == train[base]
     assert imagenet_releases.recognize(tmp_path) == ('fall2011', 'fall11_whole.tar is in it')
+    (tmp_path / 'fall11_whole.tar').rename(tmp_path / 'winter21_whole.tar.gz')
+    assert imagenet_releases.recognize(tmp_path)[0] == 'fall2011'
 
 
 def test_the_10_184_classes_are_halved_by_content(tmp_path, train, imitate):

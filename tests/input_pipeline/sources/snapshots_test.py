@@ -34,6 +34,7 @@ def create(images):
         (lambda root: None, ''),
         (lambda root: (root / '.hidden').touch(), ''),
         (lambda root: (root / 'a' / 'labels.cache').write_text('a text'), ''),
+        (lambda root: (root / 'plot.jpg').write_bytes(b'of no class'), ''),
         (lambda root: (root / 'a/1.jpg').write_bytes(b'changed'), 'a/1.jpg has changed'),
         (lambda root: os.utime(root / 'a/2.jpg', ns=(0, 1)), 'a/2.jpg has changed'),
         (lambda root: (root / 'b/3.jpg').unlink(), 'b/3.jpg is missing'),
@@ -47,6 +48,18 @@ def test_a_change_in_a_folder_is_named(images, tmp_path, change, expected):
     difference = find_change(tmp_path)
     assert difference.endswith(expected)
     assert bool(difference) == bool(expected)
+
+
+def test_of_split_folders_only_their_images_count(images, tmp_path):
+    for split in ('train', 'val'):
+        for name in ('a', 'b'):
+            (images / split / name).mkdir(parents=True)
+            (images / split / name / '1.jpg').write_bytes(b'image')
+    snapshots.write(tmp_path, str(images), create(images))
+    (images / 'a/5.jpg').touch()
+    assert not find_change(tmp_path)
+    (images / 'val/b/2.jpg').touch()
+    assert find_change(tmp_path).endswith('val/b/2.jpg is new')
 
 
 def test_of_a_list_it_and_its_images_count(images, tmp_path):
