@@ -42,8 +42,8 @@ def compute_metrics(members: Sequence[Predictions], weights: Sequence[float]) ->
     """
     sums, labels = np.zeros(len(outputs.METRICS)), members[0].labels
     for rows, mean in average(members, weights):
-        losses = metrics.compute_cross_entropy(mean, labels[rows])
-        errors = metrics.compute_top_k_errors(mean, labels[rows])
+        losses = metrics.compute_log_loss(labels[rows], mean)
+        errors = metrics.compute_top_k_errors(labels[rows], mean)
         sums += [values.sum() for values in (losses, *errors)]
     return dict(zip(outputs.METRICS, (sums / len(labels)).tolist(), strict=True))
 

@@ -69,7 +69,7 @@ class ErrorAnalysis:
         predicted = np.where(is_nan, (labels + 1) % len(self._classes), probabilities.argmax(1))
         confidence = np.nan_to_num(probabilities.max(1).astype(float))
         np.add.at(self.confusion, (labels, predicted), 1)
-        errors = metrics.compute_top_k_errors(probabilities, labels)
+        errors = metrics.compute_top_k_errors(labels, probabilities)
         np.add.at(self._errors, (slice(None), labels), errors)
         bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
         variance = confidence * (1 - confidence)

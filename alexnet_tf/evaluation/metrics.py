@@ -5,12 +5,12 @@ import numpy as np
 from alexnet_tf.models import outputs
 
 
-def compute_cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def compute_log_loss(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Computes each example's loss.
 
     Args:
-        probabilities: (examples, classes) float.
         labels: (examples,) int.
+        probabilities: (examples, classes) float.
 
     Returns:
         (examples,) float, in nats.
@@ -19,17 +19,17 @@ def compute_cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> np.n
     return -np.log(np.maximum(of_label, outputs.MIN_PROBABILITY))
 
 
-def compute_top_k_errors(probabilities: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+def compute_top_k_errors(labels: np.ndarray, probabilities: np.ndarray) -> list[np.ndarray]:
     """Computes each example's top-1 and top-5 error.
 
     Classes that tie with the label share the remaining places, so an error may be a fraction.
 
-    >>> compute_top_k_errors(np.array([[0.5, 0.5, 0.0]]), np.array([0]))
+    >>> compute_top_k_errors(np.array([0]), np.array([[0.5, 0.5, 0.0]]))
     [array([0.5]), array([0.])]
 
     Args:
-        probabilities: (examples, classes) float.
         labels: (examples,) int.
+        probabilities: (examples, classes) float.
 
     Returns:
         Two arrays (examples,) float in [0, 1].

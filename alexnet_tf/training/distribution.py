@@ -193,7 +193,11 @@ def create_replicas(
             cluster_lib.check_not_started()
             gpus = cluster_lib.count_gpus()
             heartbeats = heartbeats_lib.Heartbeats(cluster, worker_timeout_secs, gpus=gpus)
-            heartbeats.wait_for_all()
+            try:
+                heartbeats.wait_for_all()
+            except BaseException:
+                heartbeats.close()  # a program may try again
+                raise
         return MirroredReplicas(
             cluster.create_strategy(collective),
             cluster=cluster,
@@ -231,11 +235,10 @@ def check_same_everywhere(replicas: SingleReplica, digests: Mapping[str, int]) -
     if replicas.workers == 1:
         return
     sums = replicas.sum_over_workers([float(digest) for digest in digests.values()])
-    squares = replicas.sum_over_workers([_square(digest) for digest in digests.values()])
     differing = [
         name
-        for (name, digest), total, square in zip(digests.items(), sums, squares, strict=True)
-        if total != replicas.workers * digest or square != replicas.workers * _square(digest)
+        for (name, digest), total in zip(digests.items(), sums, strict=True)
+        if total != replicas.workers * digest
     ]
     if any(replicas.sum_over_workers([float(bool(differing))])):
         names = ', '.join(differing) or 'see the messages of the others'
@@ -243,10 +246,6 @@ def check_same_everywhere(replicas: SingleReplica, digests: Mapping[str, int]) -
             f'the workers of this cluster were started differently ({names}). Give all of them '
             'the same flags, versions and records, and a --run_dir that all of them see.'
         )
-
-
-def _square(digest: int) -> float:
-    return float((digest % 2**20) ** 2)  # exact in float64, even when summed
 
 
 @contextlib.contextmanager

@@ -101,9 +101,9 @@ class Evaluator:
         sums, active = np.split(np.array(sums_and_active), [len(outputs.METRICS)])
         if not 0 <= total - done <= (self._max_bad_fraction or 0.0) * total:
             raise errors.DataError(
-                f'{manifest.directory}: evaluated {done:g} {split} examples, but the manifest '
-                f'counts {total}. Check the records with --mode=prepare --verify_only, or prepare '
-                'them again.'
+                f'{manifest.directory}: evaluated {int(done):,} {split} examples, but the manifest '
+                f'counts {total:,}. Check the records with --mode=prepare --verify_only, or '
+                'prepare them again.'
             )
         metrics = dict(zip(outputs.METRICS, (sums / done).tolist(), strict=True))
         units = self._relu_units

@@ -34,7 +34,7 @@ class NonFiniteError(Exception):
     def __init__(self, step: int, epoch: int, learning_rate: float, *, file: str, rollbacks: int):
         advice = 'Run again with --on_nonfinite=rollback, or'
         if rollbacks:
-            advice = f'{rollbacks} rollbacks did not help. Run again'
+            advice = f'{rollbacks} batches were skipped already, the most in a run. Run again'
         super().__init__(
             f'step {step:,} (epoch {epoch + 1}, learning rate {learning_rate:g}) gave a loss or '
             f'gradient that is NaN or inf; it was not applied. {file} lists the examples and the '
@@ -95,7 +95,7 @@ def describe_chance_level(
     *,
     accuracy: float,
     chance: Chance,
-    steps_in_all: float,
+    steps_in_all: int,
     initial_sd_middle: float | None,
     dead_units: Mapping[str, float],
 ) -> str:
@@ -128,7 +128,7 @@ def describe_chance_level(
             '--recipe=source2012) leaves this plateau sooner.'
         )
     if steps_in_all < _GRACE_STEPS:
-        return f'{warning}. The whole run has only {steps_in_all:,.0f} steps. {_FEW_STEPS_ADVICE}'
+        return f'{warning}. The whole run has only {steps_in_all:,} steps. {_FEW_STEPS_ADVICE}'
     return f'{warning}. Check the labels, or try another --learning_rate.'
 
 

@@ -155,11 +155,16 @@ class Heartbeats:
         name = self._cluster.describe(self._cluster.index)
         how = 'with an error' if code is None else f'with status {code}'
         words = f'{name} ended {how}; its own messages say why.'
-        self._close('' if is_agreed else words, 1 if code is None else code)
+        self._say_goodbye('' if is_agreed else words, 1 if code is None else code)
+        self.close()
+
+    def close(self) -> None:
+        """Ends the heartbeats and frees the port, without a word to the other workers."""
+        self._closed.set()
         self._thread.join(2 * _BEAT_SECS)
         self._socket.close()
 
-    def _close(self, last_words: str, exit_code: int) -> None:
+    def _say_goodbye(self, last_words: str, exit_code: int) -> None:
         self._end = {'words': last_words, 'code': exit_code}
         self._closed.set()
         for _ in range(3):  # datagrams may be lost
@@ -232,7 +237,7 @@ class Heartbeats:
     def _exit(self, message: str, exit_code: int) -> None:
         with contextlib.suppress(OSError):  # the process ends even if nobody can read why
             print(f'alexnet_tf: error: {message}', file=sys.stderr, flush=True)
-        self._close(message, exit_code)
+        self._say_goodbye(message, exit_code)
         self.saving.acquire(timeout=self._timeout)
         os._exit(exit_code)
 

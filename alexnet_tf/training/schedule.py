@@ -22,7 +22,7 @@ def compute_learning_rate(
     patience_epochs: int,
     share_done: float = 0.0,
 ) -> float | None:
-    """Computes the learning rate of the next step; None if the schedule is over.
+    """Computes the learning rate of the next step; None after the last drop of a plateau.
 
     Args:
         recipe: Names the schedule and its hyperparameters.
@@ -31,8 +31,6 @@ def compute_learning_rate(
         share_done: The share of all steps that is done; only ENDING change within an epoch.
     """
     epochs_done, initial = len(validation_errors), scale_learning_rate(recipe)
-    if epochs_done >= recipe.epochs:
-        return None
     match recipe.schedule:
         case 'cosine':
             return cosine(initial, share_done, recipe.warmup)

@@ -119,7 +119,7 @@ class _Replica:
         if self.targets:
             images, own_share = self.targets.mix(images, mask_rows.step)
         logits = self.model(images, training=True, dropout_rows=mask_rows)
-        values = [compute_cross_entropy(labels, logits), *compute_topk_errors(labels, logits)]
+        values = [compute_cross_entropy(labels, logits), *compute_top_k_errors(labels, logits)]
         metrics = [tf.reduce_sum(value * mask) / count for value in values]
         loss = metrics[0]
         if self.targets:
@@ -202,7 +202,7 @@ def create_evaluation_step(
             for activation in activations
         ]
         log = tf.math.log(tf.maximum(probabilities, outputs.MIN_PROBABILITY))
-        values = [compute_cross_entropy(labels, log), *compute_topk_errors(labels, probabilities)]
+        values = [compute_cross_entropy(labels, log), *compute_top_k_errors(labels, probabilities)]
         sums = tf.stack([tf.reduce_sum(value * mask) for value in values])
         return sums, probabilities, tf.concat([*active, tf.zeros(0, tf.bool)], 0)
 
@@ -214,7 +214,7 @@ def compute_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
 
 
-def compute_topk_errors(labels: tf.Tensor, scores: tf.Tensor) -> list[tf.Tensor]:
+def compute_top_k_errors(labels: tf.Tensor, scores: tf.Tensor) -> list[tf.Tensor]:
     """Computes top-1 and top-5 errors of each example, each (batch,) float32 in [0, 1].
 
     Classes with equal scores share the places that they have among the top k, as in the 2012

@@ -108,7 +108,7 @@ def compare(
         for squares, labels, mask in batches:
             squares, is_example = squares.numpy(), mask.numpy() > 0
             for name, model in running.items():
-                errors = metrics.compute_top_k_errors(model(squares), labels.numpy())
+                errors = metrics.compute_top_k_errors(labels.numpy(), model(squares))
                 sums[name] += [error[is_example].sum() for error in errors]
             done += int(is_example.sum())
             bar.update(done, total)

@@ -48,7 +48,7 @@ def estimate_differences(
             continue
         for views in selection.select_views(trial.config):
             predictions = evaluator.predict(trial.config.evaluation.split, views)
-            top1, _ = metrics.compute_top_k_errors(predictions.probabilities, predictions.labels)
+            top1, _ = metrics.compute_top_k_errors(predictions.labels, predictions.probabilities)
             errors.setdefault((trial.group, views), {})[trial.config.seed] = top1
     intervals = {}
     for (group, views), by_seed in errors.items():

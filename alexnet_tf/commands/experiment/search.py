@@ -80,10 +80,11 @@ def run(config: schema.Config) -> None:
     manifest = image_index.load_manifest(config)
     # In a directory that holds no run yet.
     first = dataclasses.replace(config, run_dir=config.experiment.experiment_dir)
-    recipe = build.resolve_recipe(fine_tuning.choose_settings(first))
+    first = fine_tuning.choose_settings(first)
+    recipe = build.resolve_recipe(first)
     budget.check_schedule(recipe, '--mode=experiment without --grid')
     budget.check_open_end(config)
-    training_data.check_settings(config, recipe, manifest, 1)
+    training_data.check_settings(first, recipe, manifest, 1)
     for rung in rungs:
         print(f'experiment: rung {rung.number}: {_describe_rung(rung)}', flush=True)
     directory = pathlib.Path(config.experiment.experiment_dir)
@@ -265,7 +266,7 @@ def _describe_trial(trial: grid.Trial, rung: Rung) -> dict[str, str]:
     config = run_directory.read_config(directory) if was_created else trial.config
     recipe = build.resolve_recipe(config)
     values = {name: fields.format_value(getattr(recipe, name)) for name in RANGES}
-    return values | {'rung': str(rung.number), 'minutes': f'{rung.minutes:.1f}'}
+    return values | {'rung': str(rung.number), 'minutes': f'{config.training.minutes:.1f}'}
 
 
 def _describe_rung(rung: Rung) -> str:

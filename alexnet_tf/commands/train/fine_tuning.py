@@ -56,7 +56,7 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     source = pathlib.Path(config.training.init_weights)
     trained = run_directory.read_config(source) if source.is_dir() else config
     settings, recipe = serialization.to_settings(trained), build.resolve_recipe(trained)
-    known = {name: settings[name] for name in ('recipe', *_OF_NETWORK) if name in settings}
+    known = {name: settings[name] for name in ('recipe', *_OF_NETWORK)}
     # Explicit, so that they are not the budget's to choose.
     unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
     explicit = [name for name in (*budget.SIZES, 'conv1_order') if name not in unused]
@@ -66,14 +66,8 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
 def _list_chosen(config: schema.Config) -> dict[str, Any]:
     """Lists what was chosen for a run that exists."""
     settings = serialization.to_settings(config)
-    names = (
-        'recipe',
-        *_OF_NETWORK,
-        *budget.SIZES,
-        *_FROM_MODERN,
-        *_OF_FINE_TUNING,
-    )
-    return {name: settings[name] for name in names if name in settings}
+    names = ('recipe', *_OF_NETWORK, *budget.SIZES, *_FROM_MODERN, *_OF_FINE_TUNING)
+    return {name: settings[name] for name in names}
 
 
 def _choose_training(recipe: recipes.Recipe) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class Monitor:
             loss,
             accuracy=accuracy,
             chance=self._chance,
-            steps_in_all=state.planned_step / state.epoch * recipe.epochs,
+            steps_in_all=schedule.count_steps(recipe, self._examples),
             initial_sd_middle=None if has_other_initials else recipe.initial_sd_middle,
             dead_units=dead_units,
         )

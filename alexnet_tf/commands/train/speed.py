@@ -9,7 +9,6 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import placement
 from alexnet_tf.runs import build, training_data
 from alexnet_tf.training import distribution
-from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
 
 _WARM_STEPS, _MEASURED_SECS, _MANY_EPOCHS = 3, 2.5, 1_000_000
@@ -41,7 +40,7 @@ def measure(
         replicas: Of the network.
 
     Raises:
-        DataError: A record cannot be read.
+        DataError: A record cannot be read, or the data service has no batch.
     """
     begin, recipe = time.monotonic(), build.resolve_recipe(config)
     augment = build.build_augmentation(manifests.load_statistics(manifest), recipe)
@@ -50,9 +49,7 @@ def measure(
     learner = build.build_learner(
         config, recipe, len(manifest.classes), replicas=replicas, finish_on_device=finish
     )
-    batches = datasets.iterate(
-        stream.read_batches(epochs=_MANY_EPOCHS), manifest.directory, stream.find_first_unreadable
-    )
+    batches = training_data.read_batches(config, stream, (0, 0), _MANY_EPOCHS)
     for number in range(_WARM_STEPS):
         learner.step(*next(batches), tf.constant(number)).finite.numpy()
     warm, steps = time.monotonic(), 0

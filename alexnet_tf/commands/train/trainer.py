@@ -176,7 +176,7 @@ class Trainer:
         train = state.compute_means()
         if skipped := state.unreadable:
             self.monitor.log(f'train: {skipped:,} records could not be read and were skipped')
-        if not self.is_validated(state):
+        if not self.is_validation_due(state):
             return state.end_epoch(train['top1_error'], math.nan)
         learning_rate = self.compute_learning_rate(dataclasses.replace(state, step=state.step - 1))
         # In less of an epoch, tracing would take most of the time.
@@ -210,7 +210,7 @@ class Trainer:
                 files.remove_tree(path)
             raise
 
-    def is_validated(self, state: state_lib.TrainingState) -> bool:
+    def is_validation_due(self, state: state_lib.TrainingState) -> bool:
         """Returns whether validation follows the present epoch, as it does the last one."""
         training, epoch = self.config.training, state.epoch + 1
         is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
@@ -283,8 +283,7 @@ class Trainer:
         self._saved_at = time.monotonic()
         if not self.replicas.is_chief:
             return None
-        saved = dataclasses.replace(state)
-        self._restart_unknown_order(saved)
+        self._restart_unknown_order(saved := dataclasses.replace(state))
         with self.replicas.finish_saving():
             return checkpoint.save(
                 self._checkpoints,
@@ -295,6 +294,7 @@ class Trainer:
             )
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        if state.planned_step < self.total_steps and not training_data.is_order_fixed(self.config):
+        is_due = state.examples < self.examples and state.planned_step < self.total_steps
+        if is_due and not training_data.is_order_fixed(self.config):
             state.repeated_steps += -(-state.examples // self.recipe.batch_size)
             state.restart_epoch()  # its order is random: which examples were read is unknown

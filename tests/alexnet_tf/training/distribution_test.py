@@ -2,13 +2,14 @@
 
 import contextlib
 import signal
+import socket
 
 import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.training import distribution, heartbeats, signals
+from alexnet_tf.training import cluster, distribution, heartbeats, signals
 from input_pipeline import errors
 
 
@@ -52,11 +53,7 @@ def create_cluster(*digests):
         workers = len(digests)
 
         def sum_over_workers(self, values):
-            squares = [float((digest % 2**20) ** 2) for digest in digests]
-            for of_all_workers in (list(map(float, digests)), squares):
-                if values[0] in of_all_workers:
-                    return [sum(of_all_workers)]
-            return values
+            return [sum(map(float, digests))] if values[0] in digests else values
 
     return Cluster()
 
@@ -68,6 +65,19 @@ def test_workers_that_were_started_differently_are_refused(workers):
     differing = [*same[:-1], 2**38 + 1]
     with pytest.raises(errors.DataError, match=r'differently \(settings\)'):
         distribution.check_same_everywhere(create_cluster(*differing), {'settings': differing[0]})
+
+
+def test_a_program_may_try_again_after_workers_did_not_come(monkeypatch):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    addresses = (f'localhost:{port}', f'localhost:{port + 1}')
+    cluster_of_two = cluster.Cluster(addresses, 0)
+    monkeypatch.setattr(cluster, 'find_cluster', lambda: cluster_of_two)
+    monkeypatch.setattr(cluster, 'check_not_started', lambda: None)
+    for _ in range(2):  # the port is free again
+        with pytest.raises(heartbeats.PeerDisconnected, match='for 1 of 2 workers'):
+            distribution.create_replicas('multi_worker', (), worker_timeout_secs=0.3)
 
 
 class Heartbeats(contextlib.nullcontext):

@@ -139,14 +139,16 @@ def test_tied_classes_share_their_places():
         np.float32,
     )
     labels = np.array([1, 4, 5, 2, 3])
-    top1, top5 = (error.numpy() for error in steps.compute_topk_errors(labels, tf.constant(scores)))
+    top1, top5 = (
+        error.numpy() for error in steps.compute_top_k_errors(labels, tf.constant(scores))
+    )
     np.testing.assert_allclose(top1, [2 / 3, 1, 1, 6 / 7, 1], atol=1e-6)
     np.testing.assert_allclose(top5, [0, 0, 2 / 3, 2 / 7, 1], atol=1e-6)
 
 
 def test_the_top_5_of_three_classes_contain_all_of_them():
     scores = tf.constant([[1.0, 2.0, 3.0]])
-    top1, top5 = steps.compute_topk_errors(np.array([0]), scores)
+    top1, top5 = steps.compute_top_k_errors(np.array([0]), scores)
     assert (top1.numpy()[0], top5.numpy()[0]) == (1, 0)
 
 

@@ -222,7 +222,7 @@ def test_a_broken_link_among_class_folders_is_counted(root):
     (root / 'a' / 'notes.txt').symlink_to('nowhere')
     source = folder.find_images(str(root), validation_fraction=0.3)
     assert 'emu' not in source.classes
-    assert source.ignored['ignored: links to what does not exist'] == (2, 'emu')
+    assert source.ignored['ignored: links to what does not exist'] == (2, 'a/notes.txt')
 
 
 def test_linked_folders_are_followed_but_not_in_circles(root, tmp_path_factory):

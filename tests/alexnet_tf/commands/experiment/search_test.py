@@ -137,7 +137,7 @@ def test_the_best_third_of_each_rung_is_trained_longer_and_the_last_run_gets_wha
     assert f'--mode=evaluate --run_dir={best}' in printed.replace("'", '')
     table = (tmp_path / 'table.txt').read_text().splitlines()
     assert len(table) == 2 + 13
-    assert table[-1].startswith('2     20.0')
+    assert table[-1].startswith('2     19.9')  # less what an end takes
     assert (tmp_path / 'search.svg').read_text().startswith('<?xml')
 
 

@@ -12,6 +12,7 @@ import pytest
 from alexnet_tf import main
 from alexnet_tf.commands import train
 from alexnet_tf.commands.train import trainer
+from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import training_data
@@ -200,7 +201,7 @@ def test_a_rollback_passes_over_the_batch_as_if_it_were_not_there(
 @pytest.mark.slow
 def test_the_fourth_rollback_is_an_error(config_of, tmp_path, nan_batches):
     nan_batches(*[(0, examples) for examples in (0, 4, 8)], (1, 0))
-    with pytest.raises(health.NonFiniteError, match='3 rollbacks did not help') as raised:
+    with pytest.raises(health.NonFiniteError, match='3 batches were skipped already') as raised:
         train.run(config_of(tmp_path, '--on_nonfinite=rollback'))
     assert 'on_nonfinite' not in str(raised.value)
 
@@ -287,7 +288,7 @@ def test_epochs_to_keep_are_validated():
     for state in states:
         state.add_metrics([1.0, 1.0, 1.0], 10)
     validated = [
-        state.epoch + 1 for state in states if trainer.Trainer.is_validated(training, state)
+        state.epoch + 1 for state in states if trainer.Trainer.is_validation_due(training, state)
     ]
     assert validated == [2, 4, 5, 6, 8, 10]
 
@@ -303,3 +304,18 @@ def test_a_run_ends_at_the_end_of_an_epoch_only():
     assert trainer.Trainer.compute_learning_rate(training, state) is None
     state.examples = 8
     assert trainer.Trainer.compute_learning_rate(training, state) == 0.01
+    training.recipe, state.validation_errors = training.recipe.replace(epochs=4), [0.5] * 4
+    assert trainer.Trainer.compute_learning_rate(training, state) == 0.01
+
+
+@pytest.mark.parametrize(('examples', 'repeated'), [(8, 2), (12, 0)])
+def test_an_epoch_in_unknown_order_is_repeated_unless_it_was_read_to_its_end(examples, repeated):
+    training = types.SimpleNamespace(
+        config=schema.Config(input=schema.Input(data_service='grpc://localhost:1')),
+        recipe=recipes.PAPER.replace(batch_size=4),
+        examples=12,
+        total_steps=9,
+    )
+    state = state_lib.TrainingState(step=3, examples=examples)
+    trainer.Trainer._restart_unknown_order(training, state)
+    assert (state.repeated_steps, state.examples) == (repeated, 0 if repeated else examples)
