@@ -71,7 +71,7 @@ def unpickle(
     return _Unpickler(file, stand_ins, persistent_load).load()
 
 
-def _build(value: Any, built: dict[int, Any]) -> Any:
+def _build(value: Any, built: dict[Any, Any]) -> Any:
     """Replaces the stand-ins in an unpickled value by arrays; what it refers to twice, once."""
     if id(value) not in built:
         if isinstance(value, _Array):
@@ -108,15 +108,15 @@ class _Array:
     def __setstate__(self, state: tuple):
         self._state = state[-4:]  # a version may precede the shape
 
-    def build(self, built: dict[int, Any]) -> Any:
+    def build(self, built: dict[Any, Any]) -> Any:
         shape, dtype, is_fortran_order, data = self._state
         if dtype.name in _OBJECT_DTYPES:
             if shape != () or not isinstance(data, list) or len(data) != 1:
                 raise Refused('an array of objects')
             return _build(data[0], built)
         if isinstance(data, str):  # encoded once, however many arrays refer to it
-            text, data = data, built.get(id(data)) or data.encode('latin1')
-            built[id(text)] = data
+            key = 'encoded', id(data)
+            built[key] = data = built.get(key) or data.encode('latin1')
         flat = np.frombuffer(data, np.dtype(dtype.name))
         return flat.reshape(shape, order='F' if is_fortran_order else 'C')
 
@@ -133,13 +133,15 @@ def _encode_latin1(text: str, _: str = 'latin1') -> str:
     return text  # of an array: it encodes the text once, however often it is referred to
 
 
-# Old and new releases of NumPy differ in names; `_codecs.encode` makes bytes in protocol 2.
+# Old and new releases of NumPy differ in names. In protocol 2 `_codecs.encode` makes bytes, and
+# `bytes` those of an empty array.
 _STAND_INS = {
     ('numpy', 'ndarray'): _Array,
     ('numpy', 'dtype'): _Dtype,
     ('numpy._core.multiarray', '_reconstruct'): _Array,
     ('numpy._core.numeric', '_frombuffer'): _from_buffer,
     ('_codecs', 'encode'): _encode_latin1,
+    ('__builtin__', 'bytes'): lambda: '',
 }
 
 

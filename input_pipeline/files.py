@@ -93,9 +93,9 @@ def make_absolute(path: str) -> str:
 
 
 def remove_tree(path: str | os.PathLike) -> None:
-    """Removes a directory with its content, or a file, if it exists."""
+    """Removes a directory with its content, a file, or a link and not what it leads to."""
     path = as_path(path)
-    if not path.is_dir():
+    if not path.is_dir() or (not is_remote(path) and os.path.islink(path)):
         path.unlink(missing_ok=True)
     elif is_remote(path):
         path.rmtree()

@@ -33,7 +33,7 @@ def probe_augmentation(augment: augmentation.Augmentation, crop_chunk: int) -> d
     """
     indices = tf.range(_SAMPLES * crop_chunk, dtype=tf.int64)
     sample = augment.sample(indices, indices, seed=0, epochs=tf.zeros_like(indices))
-    position = sample.rows * _SIDE + sample.columns
+    position = sample.windows[:, 0] * _SIDE + sample.windows[:, 1]
     crops = (position * 2 + tf.cast(sample.mirrored, tf.int32)).numpy()
     changes = np.flatnonzero(crops[1:] != crops[:-1]) + 1
     shifts = (sample.shifts[:, 0] * sample.scales).numpy()

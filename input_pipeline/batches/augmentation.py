@@ -56,25 +56,17 @@ class AugmentationParameters:
     """The random parameters of n images in one epoch.
 
     Attributes:
-        rows, columns: (n,) int32: offset of the window that is cut from the square.
-        heights, widths: (n,) int32: its size, which is the crop's unless windows are resized.
+        windows: (n, 4) int32: of the window that is cut from the square the offset from the top and
+            from the left, its height and its width: the crop's, unless windows are resized.
         mirrored: (n,) bool.
         shifts: (n, 3) float32: added to every pixel's R, G and B, in grey levels.
         scales: (n,) float32: factor of the shifted image; only random with `contrast`.
     """
 
-    rows: tf.Tensor
-    columns: tf.Tensor
-    heights: tf.Tensor
-    widths: tf.Tensor
+    windows: tf.Tensor
     mirrored: tf.Tensor
     shifts: tf.Tensor
     scales: tf.Tensor
-
-    @property
-    def windows(self) -> tf.Tensor:
-        """(n, 4) int32: offset from the top, offset from the left, height, width."""
-        return tf.stack([self.rows, self.columns, self.heights, self.widths], 1)
 
 
 class Augmentation:
@@ -122,14 +114,14 @@ class Augmentation:
         return AugmentationParameters(*crops, *self._sample_shifts(indices, seed, epochs))
 
     def _sample_crops(self, uniform):
-        """Computes offsets, sizes and mirroring from three or five uniform values an image."""
+        """Computes windows and mirroring from three or five uniform values an image."""
         sizes = self._sample_sizes(uniform[:, 3:])
         borders = self._square_size - sizes
         offsets = tf.cast(uniform[:, :2] * tf.cast(borders + 1, tf.float64), tf.int32)
         mirrored = uniform[:, 2] < 0.5
         if not self._settings.random_crops:
             offsets, mirrored = borders // 2, mirrored & False
-        return *tf.unstack(offsets, axis=1), *tf.unstack(sizes, axis=1), mirrored
+        return tf.concat([offsets, sizes], 1), mirrored
 
     @property
     def _has_sizes(self) -> bool:

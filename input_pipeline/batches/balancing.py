@@ -51,6 +51,27 @@ class BalancedDraws:
         first = tf.cast(epoch, tf.int64) * self.per_class
         return self._count_before(first + self.per_class) - self._count_before(first)
 
+    def add_counts(self, numbers: tf.data.Dataset, groups: tf.Tensor) -> tf.data.Dataset:
+        """Adds to each number of a group the `count` of its epoch, which is made once an epoch.
+
+        Args:
+            numbers: Consecutive numbers, scalar int64, counted through all epochs.
+            groups: Number of groups in an epoch, scalar int64.
+
+        Returns:
+            A data set of (number, count).
+        """
+
+        @tf.autograph.experimental.do_not_convert
+        def add_count(state, number):
+            counted, draws = state
+            epoch = number // groups
+            draws = tf.cond(epoch == counted, lambda: draws, lambda: self.count(epoch))
+            return (epoch, draws), (number, draws)
+
+        nothing = tf.constant(-1, tf.int64), tf.zeros([len(self.labels)], tf.int64)
+        return numbers.scan(nothing, add_count)
+
     def _count_before(self, draws: tf.Tensor) -> tf.Tensor:
         """Counts how often each example is among the first draws of its class."""
         ranks, sizes = self._ranks

@@ -178,8 +178,8 @@ def poll(
         DataError: No dispatcher answers.
     """
     received: queue.Queue = queue.Queue(_PREFETCHED)
-    is_left = threading.Event()
-    arguments = (dataset, received, is_left)
+    is_abandoned = threading.Event()
+    arguments = (dataset, received, is_abandoned)
     threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
     limit, start = first_patience_secs or PATIENCE_SECS, time.monotonic()
     try:
@@ -201,17 +201,19 @@ def poll(
             yield batch
             limit, start = patience_secs or PATIENCE_SECS, time.monotonic()
     finally:
-        is_left.set()
+        is_abandoned.set()
         while not received.empty():  # the thread may wait for a place
             received.get_nowait()
 
 
-def _pass_on(dataset: tf.data.Dataset, received: queue.Queue, is_left: threading.Event) -> None:
+def _pass_on(
+    dataset: tf.data.Dataset, received: queue.Queue, is_abandoned: threading.Event
+) -> None:
     """Puts (element, None) into a queue; at the end (None, None), or (None, error)."""
     try:
         for batch in dataset:
             received.put((batch, None))
-            if is_left.is_set():
+            if is_abandoned.is_set():
                 return
         received.put((None, None))
     except Exception as error:  # raised again by the consumer

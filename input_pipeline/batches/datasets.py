@@ -31,8 +31,8 @@ class TrainingDataset:
         batch_size: Number of examples in a batch.
         seed: Seed of order and augmentation.
         reshuffle: Whether each epoch has an order of its own; otherwise all have the files' order.
-        tolerant: Whether a record that cannot be read becomes a black image with a mask of 0,
-            instead of an error. Slower.
+        tolerant: Whether a record that cannot be read gets a mask of 0 and the image of another
+            record of its chunk, instead of an error. Slower.
         on_accelerator: Whether everything after decoding is left to the training step.
         dtype: Type of finished images, 'float32' or 'bfloat16'.
         group_examples: Of all lanes, see `shuffling.EpochReader`; 0: as many as take about 250 MB.

@@ -14,8 +14,8 @@ import tensorflow as tf
 from input_pipeline.batches import data_service, datasets, shuffling
 
 _MOST_JOBS = 16  # at a time: every worker needs some tenths of a second for each
-_OPENINGS = 2  # in a row without a batch, after which there is no hope
-_FIRST_PATIENCE, _PATIENCE = 1, 1 / 6  # of all: at first, lanes read a group of records each
+_MOST_OPENINGS = 2  # in a row without a batch
+_FIRST_SHARE, _SHARE = 1, 1 / 6  # of PATIENCE_SECS; at first every lane reads a group of records
 _LEAST_ROWS = 8  # decoded at a time
 # Chunks of a job that are under way. A request to a worker that hangs is one of them, too.
 _OUTSTANDING = 4
@@ -48,7 +48,7 @@ def iterate_batches(
         tf.errors.OpError: A worker could not read a record, twice.
     """
     read_lanes, openings = _trace(dataset), 0
-    patience = [share * data_service.PATIENCE_SECS for share in (_FIRST_PATIENCE, _PATIENCE)]
+    patience = [share * data_service.PATIENCE_SECS for share in (_FIRST_SHARE, _SHARE)]
     epoch, examples = start
     while epoch < epochs:
         data_service.check_address(address, '--data_service')
@@ -56,7 +56,7 @@ def iterate_batches(
         openings += 1
         try:
             for positions, batch in data_service.poll(opened, address, is_cancelled, *patience):
-                if not _follow(dataset, positions.numpy(), examples):
+                if not _is_next_batch(dataset, positions.numpy(), examples):
                     break  # an answer of a worker was lost
                 yield batch
                 examples, openings = examples + dataset.batch_size, 0
@@ -68,7 +68,7 @@ def iterate_batches(
                     'command again: it resumes from the last checkpoint.'
                 )
         except (data_service.Stalled, tf.errors.OpError):
-            if openings == _OPENINGS:
+            if openings == _MOST_OPENINGS:
                 raise
         if examples >= dataset.num_examples:
             epoch, examples = epoch + 1, 0
@@ -140,7 +140,7 @@ def _open_lanes(
     return opened.map(join, num_parallel_calls=2).with_options(options)
 
 
-def _follow(dataset: datasets.TrainingDataset, positions: np.ndarray, examples: int) -> bool:
+def _is_next_batch(dataset: datasets.TrainingDataset, positions: np.ndarray, examples: int) -> bool:
     """Returns whether rows are those of the batch after some examples of an epoch."""
     first = examples + dataset.share[0] * len(positions)
     return np.array_equal(positions, np.arange(first, first + len(positions)))

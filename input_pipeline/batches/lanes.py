@@ -39,7 +39,7 @@ class Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The rows of batches that are of one lane: the first ones of each batch of the first lane.
+    """Which rows of a batch belong to a lane: the first `number` rows to the first, and so on.
 
     Attributes:
         batch_size: Number of rows of a batch.

@@ -32,7 +32,8 @@ class RawPlaces:
     def __init__(self, layout: manifests.Layout):
         self._layout = layout
         self._image_bytes = layout.square_size**2 * decoding.CHANNELS
-        self._mark = _encode_size(self._image_bytes)
+        size = self._image_bytes  # what stands before as many bytes in a message:
+        self._mark = tf.train.BytesList(value=[bytes(size)]).SerializeToString()[:-size]
         self._places: dict[tuple[str, int], np.ndarray] = {}  # by the part's path and offset
         self._numbers: dict[str, int] = {}
         self._versions: list[tuple[int, ...]] = []  # of the files, by number
@@ -178,14 +179,6 @@ def _list_keys(paths, offsets) -> list[tuple[str, int]]:
 def _identify(status: os.stat_result) -> tuple[int, ...]:
     # Not the inode's number: where a file system makes it up, it changes by itself.
     return status.st_size, status.st_mtime_ns
-
-
-def _encode_size(size: int) -> bytes:
-    """What stands before bytes of a size in a tf.train.BytesList: field 1, and a varint."""
-    mark = b'\x0a'
-    while size > 127:
-        mark, size = mark + bytes([size % 128 + 128]), size // 128
-    return mark + bytes([size])
 
 
 def _read_into(rows: np.ndarray, file: BinaryIO, offset: int) -> None:

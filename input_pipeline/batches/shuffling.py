@@ -149,10 +149,12 @@ class EpochReader:
 
     def _read_lane(self, lane, numbers: tf.data.Dataset, start) -> tf.data.Dataset:
         """The chunks of a lane, from the numbers of its groups."""
+        if self._draws:
+            numbers = self._draws.add_counts(numbers, tf.gather(self._groups, lane))
 
         @tf.autograph.experimental.do_not_convert  # conversion takes a third of the start-up time
-        def read_group(number):
-            return self._read_group(lane, number, start)
+        def read_group(number, draws=None):
+            return self._read_group(lane, number, start, draws)
 
         chunks = numbers.map(read_group, num_parallel_calls=1, deterministic=True).prefetch(1)
         return chunks.flat_map(lambda chunks: chunks)
@@ -208,30 +210,28 @@ class EpochReader:
         labels = self.balanced_labels
         return None if labels is None else balancing.BalancedDraws(labels, self.seed)
 
-    def _count_draws(self, epoch):
-        """How often an epoch draws records of each part, and each record; None: once."""
-        sizes = self._parts.sizes
-        if not self._draws:
-            return tf.constant(sizes), None
-        draws = self._draws.count(epoch)
-        owners = np.repeat(np.arange(len(sizes)), sizes)
-        return tf.math.unsorted_segment_sum(draws, owners, len(sizes)), draws
+    def _count_in_parts(self, draws) -> tf.Tensor:
+        """How often an epoch draws records of each part."""
+        if draws is None:  # each record once
+            return tf.constant(self._parts.sizes)
+        owners = np.repeat(np.arange(len(self._parts.sizes)), self._parts.sizes)
+        return tf.math.unsorted_segment_sum(draws, owners, len(self._parts.sizes))
 
     def _find_group(self, lane: int, epoch: int, skipped: int) -> int:
         """The group of a lane that holds what comes after the first examples of an epoch."""
         number = tf.constant(epoch, tf.int64)
-        counts, _ = self._count_draws(number)
+        counts = self._count_in_parts(self._draws.count(number) if self._draws else None)
         ends = np.cumsum(tf.gather(counts, self._permute_parts(lane, number)))
         group = np.searchsorted(ends, skipped // self.lanes, 'right') // self._group_parts
         # What fills up a lane's last batch belongs to the last group.
         return int(min(group, self._groups[lane] - 1))
 
-    def _read_group(self, lane, number, start) -> tf.data.Dataset:
+    def _read_group(self, lane, number, start, draws) -> tf.data.Dataset:
         """The chunks of a lane's group `number`, counted through all epochs."""
         groups = tf.gather(self._groups, lane)
         epoch, group = number // groups, number % groups
         permuted = self._permute_parts(lane, epoch)
-        counts, draws = self._count_draws(epoch)
+        counts = self._count_in_parts(draws)
         ends = tf.cumsum(tf.gather(counts, permuted))
         total, parts = ends[-1], tf.size(permuted, tf.int64)
         last = tf.minimum((group + 1) * self._group_parts, parts)
@@ -295,6 +295,6 @@ class EpochReader:
 
 
 def _add_first(rows, number) -> tf.Tensor:
-    """Adds rows from the first one on, for batch normalisation not copies of one; zeros to none."""
-    which = tf.range(tf.cast(number, tf.int64)) % tf.maximum(tf.size(rows, tf.int64), 1)
+    """Appends the first rows again, in turn, for copies of one have no variance; or zeros."""
+    which = tf.range(number) % tf.maximum(tf.size(rows, tf.int64), 1)
     return tf.concat([rows, tf.gather(tf.concat([rows, [0]], 0), which)], 0)

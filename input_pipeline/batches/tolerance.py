@@ -25,9 +25,9 @@ def decode_one_by_one(
     missing = tf.data.Dataset.from_tensors((blank, tf.zeros([1], tf.int64), tf.zeros([1])))
 
     def decode_one(row):
-        record, *offsets = (part[None] for part in row)
+        record, *parameters = (part[None] for part in row)
         decoded = tf.data.Dataset.from_tensors(record).map(
-            lambda record: (*decode(record, *offsets), tf.ones([1]))
+            lambda record: (*decode(record, *parameters), tf.ones([1]))
         )
         return decoded.ignore_errors().concatenate(missing).take(1).get_single_element()
 

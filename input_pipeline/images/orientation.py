@@ -15,7 +15,6 @@ EXIF = b'Exif\0\0'  # before a TIFF in a JPEG, and sometimes in a WebP
 _TAG = 0x0112
 _LITTLE_ENDIAN, _BIG_ENDIAN = (b'II*\0', b'II\0*'), (b'MM\0*', b'MM*\0')
 _SHORTS, _LONGS = (3, 8), (4, 9)  # types of entries: unsigned and signed
-_MAX_COUNTS = {3: 2, 8: 2, 4: 1, 9: 1}  # of values in the entry itself; the first one counts
 _MAX_ENTRIES = 512
 _MAX_BYTES = 1 << 18  # of EXIF
 _XMP_NAME = 'tiff:Orientation'
@@ -91,8 +90,9 @@ def _read_tiff(tiff: bytes) -> int:
             (long,) = struct.unpack_from(f'{order}I', tiff, offset + 8)
             (short,) = struct.unpack_from(f'{order}H', tiff, offset + 8)
             if tag == _TAG:
-                value = {3: short, 8: short, 4: long, 9: long}.get(type_, 9)
-                orientation = value if 1 <= count <= _MAX_COUNTS.get(type_, 0) else 9
+                # An entry holds two shorts, of which the first counts, or one long.
+                value, most = (short, 2) if type_ in _SHORTS else (long, int(type_ in _LONGS))
+                orientation = value if 1 <= count <= most else 9
     except struct.error:
         pass
     return orientation

@@ -21,7 +21,7 @@ ARRAYS = [
 @pytest.mark.parametrize('protocol', range(6))
 @pytest.mark.parametrize('array', ARRAYS, ids=lambda array: array.dtype.str)
 def test_arrays_of_every_protocol_and_order_are_read(array, protocol):
-    for variant in (array, np.asfortranarray(array), array[::-1, ::2]):
+    for variant in (array, np.asfortranarray(array), array[::-1, ::2], array[:0]):
         saved = {'conv1': [variant, (variant, 3, 'text')]}
         loaded = array_pickle.load(io.BytesIO(pickle.dumps(saved, protocol)))
         np.testing.assert_array_equal(loaded['conv1'][0], variant)
@@ -147,6 +147,11 @@ def test_plain_values_are_keys():
     for protocol in (2, 4):  # sets are calls in the first
         stored = saved if protocol > 2 else saved | {4.5: 0, None: 0}
         assert array_pickle.load(io.BytesIO(pickle.dumps(stored, protocol)))[3] == 3
+
+
+def test_a_text_with_the_bytes_of_an_array_stays_a_text():
+    (array, text) = array_pickle.load(io.BytesIO(pickle.dumps([np.array([97], np.uint8), 'a'], 2)))
+    assert (array.tolist(), text) == ([97], 'a')
 
 
 def test_what_is_referred_to_twice_is_built_once():

@@ -131,6 +131,7 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / '.1.tflite.tmp-7').write_text('half')
     (tmp_path / '.2.tmp-7').mkdir()
     (tmp_path / '.2.tmp-7' / 'file').write_text('half')
+    (tmp_path / '.link.tmp-7').symlink_to(tmp_path)  # as a probe for links makes it
     (tmp_path / 'whole').write_text('whole')
     files.remove_temporary(tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / 'whole']

@@ -26,7 +26,8 @@ def sample(number, *, seed=0, epoch=0):
     indices = tf.range(number, dtype=tf.int64)
     epochs = tf.fill([number], np.int64(epoch))
     parameters = create().sample(indices, indices, seed=seed, epochs=epochs)
-    parts = (parameters.rows, parameters.columns, parameters.mirrored, parameters.shifts)
+    rows, columns, _, _ = tf.unstack(parameters.windows, axis=1)
+    parts = (rows, columns, parameters.mirrored, parameters.shifts)
     return [part.numpy() for part in parts]
 
 
@@ -46,7 +47,7 @@ def test_all_offsets_and_both_mirrors_are_equally_likely():
 def test_without_random_crops_every_crop_is_central_and_not_mirrored():
     indices = tf.range(50, dtype=tf.int64)
     parameters = create(random_crops=False).sample(indices, indices, seed=0, epochs=indices)
-    assert set(parameters.rows.numpy()) == set(parameters.columns.numpy()) == {16}
+    np.testing.assert_array_equal(parameters.windows, [[16, 16, 224, 224]] * 50)
     assert not parameters.mirrored.numpy().any()
     expected = create().sample(indices, indices, seed=0, epochs=indices)
     np.testing.assert_array_equal(parameters.shifts, expected.shifts)
@@ -111,7 +112,7 @@ def test_parameters_of_an_example_do_not_depend_on_its_neighbours():
     for row in (0, 7, 39):
         index = tf.constant([row], tf.int64)
         alone = create().sample(index, index * 0, seed=0, epochs=tf.zeros_like(index))
-        assert alone.rows[0] == together[0][row]
+        assert alone.windows[0, 0] == together[0][row]
         np.testing.assert_array_equal(alone.shifts[0], together[3][row])
 
 

@@ -175,7 +175,7 @@ def test_every_image_is_a_crop_of_what_is_stored(manifest):
     indices = tf.range(len(stored), dtype=tf.int64)
     parameters = dataset.augment.sample(indices, indices, seed=3, epochs=tf.zeros_like(indices))
     for index, (image, _) in enumerate(examples):
-        row, column = int(parameters.rows[index]), int(parameters.columns[index])
+        row, column = parameters.windows[index, :2].numpy()
         crop = stored[index][row : row + 224, column : column + 224].astype(np.float64)
         crop = crop[:, ::-1] if parameters.mirrored[index] else crop
         expected = (crop - mean + parameters.shifts[index].numpy()) / 1.1
@@ -201,7 +201,7 @@ def test_neighbouring_images_may_share_crop_and_mirror(manifest):
     positions = tf.range(40, dtype=tf.int64)
     epochs = tf.zeros_like(positions)
     parameters = augment.sample(positions[::-1], positions, seed=0, epochs=epochs)
-    for values in (parameters.rows, parameters.columns, parameters.mirrored):
+    for values in (*tf.unstack(parameters.windows, axis=1)[:2], parameters.mirrored):
         by_chunk = values.numpy().reshape(10, 4)
         assert (by_chunk == by_chunk[:, :1]).all()
         assert len(set(by_chunk[:, 0])) > 1
