@@ -64,7 +64,7 @@ def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str
         'initial sds': ', '.join(f'{sd:.3f}' for sd in sds),
         'initial biases': ', '.join(f'{bias:g}' for bias in biases),
     }
-    if input_mean:
+    if input_mean and 'input_scale' in names:
         values['a white pixel'] = _probe_white(model, input_mean)
     values |= _measure_norms(model)
     return {**_probe_normalisation(model), **_count_parameters(model), **values}

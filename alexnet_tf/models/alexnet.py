@@ -26,7 +26,7 @@ def build(
         recipe: The hyperparameters.
         num_classes: The number of classes, the size of fc8.
         width: Of the recipe, if it is another.
-        devices: None, one for both columns, or one for each.
+        devices: () for TensorFlow's default, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
         compiled: Let XLA fuse the normalisations, see `lrn`, and take images in the precision's
@@ -73,7 +73,7 @@ def add_features(
     # conv1: 96 kernels of 11x11x3 over the 224x224x3 image with a stride of 4; 48 in each column.
     # Paper: 224 pixels do not make the 55 windows of figure 2; padding does, as in its source.
     x = columns.broadcast(columns.scale_input('input_scale', images))
-    before, after = _choose_padding(recipe)
+    before, after = choose_padding(recipe, recipe.crop_size)
     x = columns.zero_padding('conv1_pad', x, before=before, after=after)
     size, stride = _CONV1_SIZE, _CONV1_STRIDE
     x = columns.convolution('conv1', x, filters=filters[0], size=size, stride=stride, sd=sd)
@@ -154,23 +154,25 @@ def add_classifier(
     return columns.logits('fc8', x, num_classes=num_classes, sd=sd, bias=bias)
 
 
-def _choose_padding(recipe: recipes.Recipe) -> tuple[int, int]:
-    """The pixels of zeros around the image: above and left, below and right."""
+def choose_padding(recipe: recipes.Recipe, crop_size: int) -> tuple[int, int]:
+    """Chooses the pixels of zeros around an image: above and left, below and right."""
     if recipe.conv1_padding < 0:
-        return 0, compute_padding(recipe.crop_size)
+        return 0, compute_padding(crop_size)
     return recipe.conv1_padding, recipe.conv1_padding
 
 
-def compute_smallest_crop(pool_size: int) -> int:
+def compute_smallest_crop(recipe: recipes.Recipe) -> int:
     """Computes the side of the smallest image that leaves a pixel after pool1 and pool2.
 
-    >>> compute_smallest_crop(3)
+    >>> compute_smallest_crop(recipes.MODERN)
     32
     """
     rows = 1
     for _ in range(2):
-        rows = (rows - 1) * columns_lib.POOL_STRIDE + pool_size
-    return (rows - 2) * _CONV1_STRIDE + _CONV1_SIZE + 1
+        rows = (rows - 1) * columns_lib.POOL_STRIDE + recipe.pool_size
+    if recipe.conv1_padding < 0:  # one pixel for the last window is enough
+        return (rows - 2) * _CONV1_STRIDE + _CONV1_SIZE + 1
+    return (rows - 1) * _CONV1_STRIDE + _CONV1_SIZE - 2 * recipe.conv1_padding
 
 
 def compute_padding(crop_size: int) -> int:

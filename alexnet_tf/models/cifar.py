@@ -21,7 +21,9 @@ _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn
 
 
 def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
-    """Lists the fields of a recipe that its network does not read."""
+    """Lists the fields of a recipe that its network, if it is a small one, does not read."""
+    if not recipe.layers:
+        return frozenset()
     normalizes = any('normalization' in layer.after for layer in recipe.layers)
     return _UNUSED if normalizes else _UNUSED | _NORMALIZATION
 
@@ -51,7 +53,7 @@ def build(
         recipe: The hyperparameters, but for those that `list_unused_fields` names.
         num_classes: The number of classes, the size of the last layer.
         width: Of the recipe, if it is another.
-        devices: None, or one.
+        devices: () for TensorFlow's default, or one.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights.
         compiled: As of `alexnet.build`.

@@ -29,7 +29,7 @@ class ColumnBuilder:
     Args:
         recipe: The hyperparameters; a small network (see `cifar`) has one column.
         width: Of the recipe, if it is another.
-        devices: None, one for all columns, or one for each.
+        devices: () for TensorFlow's default, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
         compiled: Let XLA fuse the normalisations, and take images in the precision's dtype, too.
@@ -62,7 +62,8 @@ class ColumnBuilder:
         if recipe.layers:
             recipe = recipe.replace(columns=1)
         if len(devices) > recipe.columns:
-            raise ValueError(f'{len(devices)} devices for {recipe.columns} column. Give one.')
+            columns = '1 column. Give one' if recipe.columns == 1 else '2 columns. Give one or two'
+            raise ValueError(f'{len(devices)} devices for {columns}.')
         self.recipe = recipe if width is None else recipe.replace(width=width)
         self._seed, self._compiled = seed, compiled
         policy = precision if precision == 'float32' else f'mixed_{precision}'

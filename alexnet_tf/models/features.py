@@ -50,12 +50,12 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
         ValueError: There is no such layer.
     """
     layer, linear = layer.removesuffix(LINEAR), linear or layer.endswith(LINEAR)
+    if not topology.get_layer_outputs(model, layer):
+        raise ValueError(_describe_unknown(layer, model))
     columns = {}
     own = re.sub(r'^(norm\d)(_[ab])?$', r'\1_own\2', layer)  # across columns, without neighbours
     for name in [own, layer] if linear else [*_name_activations(layer), own, layer]:
         columns = columns or topology.get_layer_outputs(model, name)
-    if not columns:
-        raise ValueError(_describe_unknown(layer, model))
     values = [columns[column] for column in sorted(columns)]
     join = keras.layers.Concatenate(dtype='float32')
     features = join(values) if len(values) > 1 else values[0]

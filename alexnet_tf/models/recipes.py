@@ -18,6 +18,9 @@ _CHOICES = {
     'columns': (1, 2),
     'removed_layer': ('', 'conv3', 'conv4', 'conv5'),
     'pool_rounding': ('floor', 'ceil'),
+    'activation': ('relu', 'tanh'),
+    'optimizer': ('sgd', 'lars'),
+    'schedule': ('plateau', 'list', 'geometric', 'cosine', 'polynomial'),
 }
 FORMER_ORDER = 'lrn1_before_pool'  # of old run directories and programs, see `Recipe.replace`
 
@@ -95,7 +98,7 @@ class Recipe:
         same_map_alpha: The coefficient of a further normalisation after the second one, over 5x5
             neighbours in the same feature map; 0 for none.
         he_initialization: Whether initial weights have a standard deviation of sqrt(2 / inputs of a
-            unit), as of He et al. (2015), instead of the following three; but fc8's.
+            unit), as of He et al. (2015), instead of `initial_sd*`; fc8 keeps `initial_sd`.
         initial_sd: The standard deviation of the Gaussian of the initial weights (P 5).
         initial_sd_middle: The same for conv3, conv4, conv5 (and conv6).
         initial_sd_hidden: The same for fc6 and fc7.
@@ -120,7 +123,7 @@ class Recipe:
         weight_decay: The weight decay (P 5). Biases have none.
         batch_size: Examples in a step (P 5).
         epochs: Passes over the training set (P 5).
-        max_steps: The steps after which training ends before that; 0 for no such number.
+        max_steps: The steps after which training ends before that; 0 for no limit.
         schedule: 'plateau', which divides the learning rate when the validation error stops
             improving (P 5), 'list', 'geometric', 'cosine' or 'polynomial'.
         warmup: The share of a 'cosine' or 'polynomial' schedule in which the learning rate rises

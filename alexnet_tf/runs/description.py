@@ -94,7 +94,7 @@ def find(file: weight_file.WeightFile) -> Description | None:
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
     """Lists the network's settings: all, for a later version may change what a recipe has."""
     recipe = trained.recipe
-    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    unused = cifar.list_unused_fields(recipe)
     known = {field.name for field in fields.list_settings(schema.Network)} - {*unused}
     values = {name: value for name, value in dataclasses.asdict(recipe).items() if name in known}
     return {'recipe': recipe.name, 'precision': trained.precision, **values}

@@ -21,14 +21,15 @@ def check_training_size(recipe: recipes.Recipe) -> None:
     Raises:
         UsageError: It cannot.
     """
-    size, pad = recipe.training_crop_size, alexnet.compute_padding
-    if size and not (recipe.takes_two_sizes and pad(size) == pad(recipe.crop_size)):
+    size = recipe.training_crop_size
+    paddings = {alexnet.choose_padding(recipe, side) for side in (size, recipe.crop_size)}
+    if size and not (recipe.takes_two_sizes and len(paddings) == 1):
         raise fields.UsageError(
             f'--training_crop_size={size}: only a network with --global_pooling and '
             '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '
             f'of 4; --crop_size is {recipe.crop_size}.'
         )
-    smallest = alexnet.compute_smallest_crop(recipe.pool_size)
+    smallest = alexnet.compute_smallest_crop(recipe)
     if 0 < size < smallest:
         raise fields.UsageError(f'--training_crop_size={size}: expected {smallest} at least.')
 

@@ -61,7 +61,7 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
     if not recipe or settings.get('recipe', recipe.name) != recipe.name:
         return {}
     now = dataclasses.asdict(recipe)
-    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    unused = cifar.list_unused_fields(recipe)
     then = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in stored.items()

@@ -58,7 +58,7 @@ def _list_network_settings(config: schema.Config) -> dict[str, Any]:
     settings, recipe = serialization.to_settings(trained), build.resolve_recipe(trained)
     known = {name: settings[name] for name in ('recipe', *_OF_NETWORK)}
     # Explicit, so that they are not the budget's to choose.
-    unused = cifar.list_unused_fields(recipe) if recipe.layers else ()
+    unused = cifar.list_unused_fields(recipe)
     explicit = [name for name in (*budget.SIZES, 'conv1_order') if name not in unused]
     return known | {name: getattr(recipe, name) for name in explicit}
 

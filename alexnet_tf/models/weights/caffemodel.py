@@ -40,19 +40,14 @@ _SCHEMA: protobuf.Schema = {
         'blobs': (6, 'Blob', True),
     },
     'Net': {
-        'name': (1, protobuf.STRING, False),
         'layers': (2, 'LayerOf2014', True),
         'layer': (100, 'Layer', True),
     },
 }
 _KINDS = {
     **dict.fromkeys((4, 'conv', 'convolution'), 'convolution'),
-    **dict.fromkeys((14, 'innerproduct'), 'fully_connected'),
     **dict.fromkeys((15, 'lrn'), 'normalization'),
     **dict.fromkeys((17, 'pool', 'pooling'), 'max_pool'),
-    **dict.fromkeys((18, 'relu'), 'relu'),
-    **dict.fromkeys((6, 'dropout'), 'dropout'),
-    **dict.fromkeys((20, 'softmax'), 'softmax'),
 }
 
 
@@ -75,7 +70,6 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         FORMAT,
         weight_file.collect(pair for layer in layers for pair in _read_blobs(layer)),
         [weight_file.Layer(layer.name, _get_kind(layer.type)) for layer in layers],
-        metadata={'name': net.name},
     )
 
 

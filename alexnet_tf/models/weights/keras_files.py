@@ -27,11 +27,8 @@ _MAX_JSON_BYTES = 8 << 20  # a description has a mean image of a megabyte
 DESCRIPTION = 'alexnet_tf.json'
 _KINDS = {
     'Conv2D': 'convolution',
-    'Dense': 'fully_connected',
-    'ReLU': 'relu',
     'LocalResponseNormalization': 'normalization',
     'MaxPooling2D': 'max_pool',
-    'Dropout': 'dropout',
 }
 
 

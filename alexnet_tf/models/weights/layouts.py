@@ -52,7 +52,7 @@ _PAPER_KEYS = {
     **{name: name for name in ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'conv6', 'fc6', 'fc7')},
     'fc8': r'fc8|fc8_\w+|fc-rcnn',  # of other data sets: fc8_flickr; R-CNN's
 }
-_TORCHVISION = {
+TORCHVISION_KEYS = {
     **{'conv1': 'features.0', 'conv2': 'features.3', 'conv3': 'features.6'},
     **{'conv4': 'features.8', 'conv5': 'features.10'},
     **{'fc6': 'classifier.1', 'fc7': 'classifier.4', 'fc8': 'classifier.6'},
@@ -89,7 +89,7 @@ TORCHVISION = Layout(
     # DataParallel puts 'module.' before what it wraps: the network, or its features.
     keys={
         layer: r'(module\.|model\.)*' + key.replace('.', r'\.(module\.)?')
-        for layer, key in _TORCHVISION.items()
+        for layer, key in TORCHVISION_KEYS.items()
     },
     formats=(*_TORCH, onnx_files.FORMAT, _NUMPY),
     convolution='OIHW',
@@ -107,13 +107,11 @@ TF2CV = Layout(
     colours='RGB',
 )
 LAYOUTS = (CAFFE, CAFFE_CONVERTED, MATCONVNET, TORCHVISION, TF2CV)
-# The keys of a file that is written, by layer.
-TORCHVISION_KEYS: Mapping[str, str] = _TORCHVISION
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network of the recipe of this name, as far as its weights and layers show.
+    """What a weight file shows of a recipe's network.
 
     Attributes:
         recipe: The name.

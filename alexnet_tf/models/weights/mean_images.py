@@ -9,7 +9,7 @@ from alexnet_tf.models.weights import caffemodel, numpy_files, weight_file
 from input_pipeline import errors
 
 CHANNELS = 3
-SUFFIXES = ('.npy', '.binaryproto')
+_READERS = {'.npy': numpy_files.read_array, '.binaryproto': caffemodel.read_mean_image}
 
 
 def read(path: pathlib.Path) -> np.ndarray:
@@ -27,18 +27,17 @@ def read(path: pathlib.Path) -> np.ndarray:
     """
     if not path.is_file():
         raise errors.DataError(f'{path}: no such file.')
-    read_array = {'.npy': numpy_files.read_array, '.binaryproto': caffemodel.read_mean_image}
-    if path.suffix not in SUFFIXES:
-        raise errors.DataError(f'{path}: expected a mean image, {" or ".join(SUFFIXES)}.')
+    if path.suffix not in _READERS:
+        raise errors.DataError(f'{path}: expected a mean image, {" or ".join(_READERS)}.')
     try:
-        image = read_array[path.suffix](path)
+        image = _READERS[path.suffix](path)
     except errors.DataError as error:
         raise errors.DataError(f'{path}: {error}') from error
     except Exception as error:  # a broken file fails in any way
         raise errors.DataError(f'{path}: not readable as a mean image ({error}).') from error
-    while image.ndim > CHANNELS and len(image) == 1:
+    while image.ndim > 3 and len(image) == 1:
         image = image[0]
-    if image.ndim == CHANNELS and image.shape[0] == CHANNELS != image.shape[-1]:
+    if image.ndim == 3 and image.shape[0] == CHANNELS != image.shape[-1]:
         image = image.transpose(1, 2, 0)[..., ::-1]
     return check(image, str(path))
 

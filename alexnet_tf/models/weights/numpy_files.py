@@ -2,7 +2,6 @@
 
 import io
 import pathlib
-import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -77,12 +76,11 @@ def read_npz(path: pathlib.Path) -> weight_file.WeightFile:
         DataError: A member is no array of numbers.
     """
     with weight_file.open_archive(path) as (archive, names):
-        pairs = [(name.removesuffix('.npy'), _read_member(archive, name)) for name in names]
+        pairs = [
+            (name.removesuffix('.npy'), _parse_array(name, weight_file.read_member(archive, name)))
+            for name in names
+        ]
     return weight_file.WeightFile(path, FORMAT, weight_file.collect(pairs))
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    return _parse_array(name, weight_file.read_member(archive, name))
 
 
 def _parse_array(name: str, content: bytes) -> np.ndarray:

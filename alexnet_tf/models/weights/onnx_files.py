@@ -40,12 +40,8 @@ _DTYPES = {
 }
 _KINDS = {
     'Conv': 'convolution',
-    'Gemm': 'fully_connected',
-    'Relu': 'relu',
     'LRN': 'normalization',
     'MaxPool': 'max_pool',
-    'Dropout': 'dropout',
-    'Softmax': 'softmax',
 }
 
 

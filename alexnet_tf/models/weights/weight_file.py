@@ -28,8 +28,7 @@ class Layer(NamedTuple):
 
     Attributes:
         name: The file's name of it.
-        kind: 'convolution', 'fully_connected', 'relu', 'normalization', 'max_pool', 'dropout',
-            'softmax', or the file's own word.
+        kind: 'convolution', 'normalization', 'max_pool', or the file's own word.
     """
 
     name: str
@@ -171,7 +170,9 @@ def open_archive(path: pathlib.Path) -> Iterator[tuple[zipfile.ZipFile, list[str
 def _list_members(archive: zipfile.ZipFile, size: int) -> list[str]:
     members = archive.infolist()
     if len(members) > _MAX_MEMBERS:
-        raise errors.DataError(f'it has {len(members):,} members, expected {_MAX_MEMBERS:,}.')
+        raise errors.DataError(
+            f'it has {len(members):,} members, expected at most {_MAX_MEMBERS:,}.'
+        )
     check_size(sum(member.file_size for member in members), 'its content')
     if sum(member.compress_size for member in members) > size:
         raise errors.DataError('its members overlap.')

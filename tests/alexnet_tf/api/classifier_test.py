@@ -255,8 +255,8 @@ def test_the_model_of_a_float16_run_scales_the_loss(run_dir):
 def test_layers_of_a_frozen_network_have_names(run_dir):
     loaded = classifier.load_run(run_dir)
     loaded.model.trainable = False
-    with pytest.raises(errors.UsageError, match='layer=fc77: the network has no such layer'):
-        loaded.features(np.zeros((67, 67, 3), np.uint8), 'fc77')
+    with pytest.raises(errors.UsageError, match='layer=fc1: the network has no such layer'):
+        loaded.features(np.zeros((67, 67, 3), np.uint8), 'fc1')
 
 
 def test_a_pil_image_with_a_broken_colour_profile_is_read(trained):

@@ -97,3 +97,11 @@ def test_old_modes_are_aliases(values, expected):
 
 def test_the_old_name_of_the_sample_is_an_alias():
     assert schema.Data(source='photographs') == schema.Data(source='sample')
+
+
+@pytest.mark.parametrize('name', recipes._CHOICES)
+def test_a_recipe_takes_the_values_that_its_flag_takes(name):
+    choices = fields.map_settings(schema.Config)[name].metadata['choices']
+    assert tuple(choices) == recipes._CHOICES[name]
+    with pytest.raises(ValueError, match=f"{name}='other': expected one of"):
+        recipes.PAPER.replace(**{name: 'other'})

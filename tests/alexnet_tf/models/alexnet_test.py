@@ -182,3 +182,17 @@ def test_conv6_reads_pool5_of_both_columns_and_ends_with_a_relu():
         expected = np.maximum(both @ layer.kernel.numpy()[1, 1] + layer.bias.numpy(), 0)
         assert (expected == 0).any()
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('padding', [-1, 0, 2])
+def test_the_smallest_crop_leaves_a_pixel_for_pool5(padding):
+    recipe = recipes.MODERN.replace(conv1_padding=padding)
+
+    def count_rows(crop):
+        rows = (crop + sum(alexnet.choose_padding(recipe, crop)) - 11) // 4 + 1
+        for _ in range(2):
+            rows = (rows - 3) // 2 + 1
+        return rows
+
+    smallest = alexnet.compute_smallest_crop(recipe)
+    assert [count_rows(smallest - 1), count_rows(smallest)] == [0, 1]
