@@ -106,10 +106,7 @@ class Classifier:
 
     @property
     def mean_image(self) -> np.ndarray:
-        """What the network subtracts: (size, size, 3) float32 RGB in [0, 255], usually 256 x 256.
-
-        The mean of the training images, or the recipe's `input_mean` at every pixel.
-        """
+        """The mean image, or the recipe's `input_mean`: (size, size, 3) float32 RGB in [0, 255]."""
         return build.choose_mean_image(self._run.mean_image, self.recipe)
 
     @settings_lib.name_arguments()

@@ -49,7 +49,7 @@ class Data(fields.Section):
 
     data_dir: str = fields.setting(
         'data/default',
-        'Prepared records; or unprepared images: class folders, TFRecords, tfds:NAME.',
+        'Records, or images: class folders, TFRecords, tfds:NAME. Default of a run: its own.',
         modes=_READ_DATA,
     )
     source: str = fields.setting(
@@ -71,7 +71,12 @@ class Data(fields.Section):
         aliases={'photographs': 'sample'},
         **_INDEX,
     )
-    source_dir: str = fields.setting('', 'Folder, file or archives of --source.', metavar='PATH')
+    source_dir: str = fields.setting(
+        '',
+        'Folder, file or archives of --source. Without --data_dir and --run_dir, X means data/X '
+        'and runs/X.',
+        metavar='PATH',
+    )
     dataset: str = fields.setting('', 'Name of the data set of --source=tfds.', metavar='NAME')
     train_split: str = fields.setting(
         '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT', **_INDEX
@@ -84,13 +89,13 @@ class Data(fields.Section):
     )
     exif_orientation: str = fields.setting(
         'auto',
-        'Apply EXIF tags: on, off or auto (not ImageNet).',
+        'Apply EXIF tags: on, off or auto (folders and CSV).',
         choices=('auto', 'on', 'off'),
         **_INDEX,
     )
     colour_profiles: str = fields.setting(
         'auto',
-        'Convert ICC profiles to sRGB: on, off or auto (not ImageNet).',
+        'Convert ICC profiles to sRGB: on, off or auto (folders and CSV).',
         choices=('auto', 'on', 'off'),
         **_INDEX,
     )
@@ -121,7 +126,7 @@ class Data(fields.Section):
     )
     statistics: str = fields.setting(
         '2000',
-        'Unprepared images: mean, colours from so many, imagenet, or FILE.',
+        'Unprepared images: how many give mean and colour covariance; imagenet; or FILE.',
         metavar='N_OR_FILE',
         modes=('prepare', *_TRAIN),
     )
@@ -276,7 +281,7 @@ class Network(fields.Section):
         None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)
     )
     filters: tuple[int, ...] | None = fields.setting(
-        None, 'Of conv1 to conv4 in a column; of conv5 in all.', low=1, metavar='N,N,N,N,N'
+        None, 'Filters per column, of conv5 in all; at --width=1.', low=1, metavar='N,N,N,N,N'
     )
     conv1_padding: int | None = fields.setting(
         None, 'Zeros around images. -1: what conv1 needs.', low=-1, high=5
@@ -299,7 +304,9 @@ class Network(fields.Section):
     batch_norm: bool | None = fields.setting(
         None, 'Batch normalisation instead of norm1 and norm2.'
     )
-    hidden_units: int | None = fields.setting(None, 'Units of fc6 and of fc7.', low=2)
+    hidden_units: int | None = fields.setting(
+        None, 'Units of fc6, and of fc7, at --width=1.', low=2
+    )
     crop_size: int | None = fields.setting(
         None, 'Side of the images that the network gets.', low=11, high=256
     )
@@ -311,7 +318,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of the window to resize. 0: --crop_size.', low=0, high=256
+        None, 'Side of the part resized to --crop_size. 0: equal.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -355,7 +362,7 @@ class Network(fields.Section):
         None, 'Bias of conv2, conv4 to conv6, fc6, fc7.', modes=_INITIALISE
     )
     initial_bias_last: float | None = fields.setting(None, 'Bias of fc8.', modes=_INITIALISE)
-    dropout: float | None = fields.setting(None, 'Share of fc6 and fc7 set to 0.', low=0, high=0.99)
+    dropout: float | None = fields.setting(None, 'Dropout rate of fc6 and fc7.', low=0, high=0.99)
     dropout_on_inputs: bool | None = fields.setting(
         None, 'Drop inputs of fc6 and fc7, not outputs.'
     )
@@ -400,11 +407,11 @@ class Training(fields.Section):
     epochs: int | None = fields.setting(None, 'Passes over the training examples.', low=1)
     minutes: float = fields.setting(
         0.0,
-        'Time budget; network, CutMix, batch and steps are chosen for it. 0: none.',
+        'Time budget; network, batch, steps, precision and CutMix are chosen for it. 0: none.',
         low=0,
     )
     max_steps: int | None = fields.setting(
-        None, 'Stop after so many steps, if not before. 0: no.', low=0
+        None, 'Train at most this many steps. 0: no limit.', low=0
     )
     validate_every_epochs: int = fields.setting(1, 'Epochs between two validations.', low=1)
     stop_train_error: float = fields.setting(
@@ -415,11 +422,11 @@ class Training(fields.Section):
     )
     schedule: str | None = fields.setting(
         None,
-        'When to divide the learning rate:',
+        'How the learning rate changes:',
         choices={
-            'plateau': 'by 10 after --patience_epochs without gain',
-            'list': 'by 10 after each of --drop_epochs',
-            'geometric': 'by 250 in all, in quarters of --epochs',
+            'plateau': '/10 after --patience_epochs without gain',
+            'list': '/10 after each of --drop_epochs',
+            'geometric': '/250 in all, in quarters of --epochs',
             'cosine': 'at every step, to 0 along half a cosine',
             'polynomial': 'at every step, to 0 along a power',
         },
@@ -431,7 +438,7 @@ class Training(fields.Section):
         None, 'Exponent of --schedule=polynomial.', low=0.1, high=10
     )
     label_smoothing: float | None = fields.setting(
-        None, 'Share of the targets for all classes alike.', low=0, high=0.9, modes=_UPDATE
+        None, 'Share of each target spread over all classes.', low=0, high=0.9, modes=_UPDATE
     )
     drop_epochs: tuple[int, ...] | None = fields.setting(
         None, 'Epochs of --schedule=list, as 23,51,78.', low=1, metavar='N,...'
@@ -440,8 +447,8 @@ class Training(fields.Section):
     reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
     lanes: int = fields.setting(
         1,
-        'Equal parts of the records, each in an order of its own, with as many rows of a batch: '
-        'workers read only their lanes.',
+        'Equal parts of the records, shuffled apart, each with as many rows of every batch; '
+        'workers read only their own.',
         low=1,
         modes=_UPDATE,
     )
@@ -721,7 +728,7 @@ class Export(fields.Section):
             'litert': 'a .tflite model of pixels',
             'litert_int8': 'the same in int8, with its accuracy; needs the records',
             'onnx': 'an .onnx model of pixels',
-            'safetensors': "the weights, by torchvision's keys if it has such layers",
+            'safetensors': "the weights, by torchvision's keys if it computes the same",
             'keras': 'a .keras file with the preprocessing',
         },
         metavar='FORMAT,...',

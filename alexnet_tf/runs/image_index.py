@@ -202,11 +202,11 @@ def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
     for name, value in wanted.items():
         flag = 'statistics' if name == 'statistics_images' else name
-        given = getattr(data, flag, None)
-        is_given = flag in config.given or given != getattr(_SECTION, flag, None)
+        setting = getattr(data, flag, None)
+        is_given = flag in config.given or setting != getattr(_SECTION, flag, None)
         if is_given and name in kept and kept[name] != value:
             raise fields.UsageError(
-                f'--{flag}={given}: {directory} was built with {_describe_kept(name, kept[name])}. '
+                f'--{flag}={setting}: {directory} was built with {_describe_kept(name, kept[name])}. '
                 'Leave the flag out, or delete that directory.'
             )
     if 'statistics' in config.given:  # of a run, the file may be gone

@@ -90,7 +90,7 @@ def _read_tiff(tiff: bytes) -> int:
             (long,) = struct.unpack_from(f'{order}I', tiff, offset + 8)
             (short,) = struct.unpack_from(f'{order}H', tiff, offset + 8)
             if tag == _TAG:
-                # An entry holds two shorts, of which the first counts, or one long.
+                # An entry holds one long, or two shorts: the first one counts.
                 value, most = (short, 2) if type_ in _SHORTS else (long, int(type_ in _LONGS))
                 orientation = value if 1 <= count <= most else 9
     except struct.error:

@@ -51,10 +51,10 @@ def check_training_images(found: ClassCounts, readable: ClassCounts, place: str)
     missing = [name for name in present if not readable[name][manifests.TRAIN]]
     if missing:
         unreadable = any(found[name][manifests.TRAIN] for name in missing)
-        kind = 'readable training image' if unreadable else 'image but of other splits'
+        problem = 'no readable training images' if unreadable else 'images in other splits only'
         raise errors.DataError(
-            f'there is no {kind} of the '
-            f'{"class" if len(missing) == 1 else "classes"} {errors.join_some(missing)} ({place}). '
+            f'{"class" if len(missing) == 1 else "classes"} with {problem}: '
+            f'{errors.join_some(missing)} ({place}). '
             'Add training images, or remove all images of it from the other splits.'
         )
 

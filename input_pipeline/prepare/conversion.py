@@ -2,18 +2,17 @@
 
 import collections
 import contextlib
-import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from input_pipeline import cores, errors, files
 from input_pipeline.prepare import (
     beam_executor,
+    comparison,
     duplicates,
     local_executor,
     outcomes,
@@ -26,8 +25,6 @@ from input_pipeline.sources import entries as entries_lib
 _SOURCE_FILE = 'source.json'  # of unfinished shards: the name and the place of their source
 _SHARD_NAME = re.compile(r'(train|validation|test)-\d{5}-of-\d{5}\.tfrecord')
 _NAMED = 5  # bad images in a message
-_OF_JPEGS = ('jpeg_quality', 'jpeg_subsampling')
-_OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # where a manifest lacks them
 
 Executor = local_executor.LocalExecutor | beam_executor.BeamExecutor
 Tasks = Sequence[writing.ShardTask]
@@ -62,7 +59,7 @@ def load_if_current(
     if not (directory / manifests.MANIFEST).exists():
         return None
     manifest = manifests.read(data_dir)
-    if difference := _find_difference(manifest, source, settings):
+    if difference := comparison.find_difference(manifest, source, settings):
         raise errors.DataError(
             f'{data_dir} holds another data set than {source.description} would give: it differs '
             f'in its {difference}. Name another --data_dir and, to train, another --run_dir; or '
@@ -147,40 +144,6 @@ def prepare(
 def choose_workers(requested: int = 0) -> int:
     """Chooses the number of threads; if 0 are requested, one a core."""
     return requested or cores.count_cores()
-
-
-def _find_difference(manifest: manifests.Manifest, source: entries_lib.Source, settings) -> str:
-    """What differs between a manifest and the expected one; '' if nothing does."""
-    layout = sharding.choose_layout(source, settings['record_encoding'])
-    differences = {
-        'source': manifest.source != source.name,
-        'classes': manifest.classes != source.classes,
-        'place of the images': manifest.layout.root != layout.root,
-        'record layout': dataclasses.replace(manifest.layout, root=layout.root) != layout,
-        **_compare_settings(manifest.settings, _collect_settings(source, settings), layout),
-        'images': manifest.entries_sha256 != _hash_entries(source),
-    }
-    return next((name for name, differs in differences.items() if differs), '')
-
-
-def _compare_settings(
-    kept: Mapping[str, Any], settings: Mapping[str, Any], layout: manifests.Layout
-) -> dict[str, bool]:
-    """Compares settings that have an effect with a manifest's; an older one lacks some of them."""
-    idle = () if settings['split_rule'] else ('validation_fraction',)
-    idle += () if layout.encoding == 'jpeg' else _OF_JPEGS
-    kept = _OLDER_SETTINGS | kept
-    return {
-        f'{name}, {kept.get(name, value)} and not {value}': kept.get(name, value) != value
-        for name, value in settings.items()
-        if name not in idle
-    }
-
-
-def _collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the manifest keeps beside the layout, with those of the source."""
-    kept = {name: value for name, value in settings.items() if name != 'record_encoding'}
-    return kept | source.rendering.to_settings() | {'split_rule': source.split_rule}
 
 
 def _remove_leftovers(directory: pathlib.Path, source: entries_lib.Source, tasks: Tasks) -> None:
@@ -284,23 +247,14 @@ def _create_manifest(directory, source, settings, by_split, leaked) -> manifests
         words=source.words,
         ids=source.ids,
         layout=sharding.choose_layout(source, settings['record_encoding']),
-        settings=_collect_settings(source, settings) | {'statistics': statistics.DEFINITION},
+        settings=comparison.collect_settings(source, settings)
+        | {'statistics': statistics.DEFINITION},
         splits={split: tuple(summary.shard for summary in by_split[split]) for split in by_split},
         expected=dict(source.expected),
         kinds={split: dict(sorted(counts.items())) for split, counts in kinds.items()},
-        entries_sha256=_hash_entries(source),
+        entries_sha256=comparison.hash_entries(source),
         statistics_sha256=files.compute_sha256(directory / manifests.STATISTICS),
         quarantined=sum(len(summary.bad) for split in by_split for summary in by_split[split]),
         leaked=leaked,
         versions={'tensorflow': importlib.metadata.version('tensorflow')},
     )
-
-
-def _hash_entries(source: entries_lib.Source) -> dict[str, str]:
-    """By split, a hash of all images' names, labels and sizes."""
-
-    def hash_split(entries: Sequence[entries_lib.Entry]) -> str:
-        lines = sorted(entry.identity for entry in entries)
-        return hashlib.sha256('\n'.join(lines).encode(errors='surrogateescape')).hexdigest()
-
-    return {split: hash_split(entries) for split, entries in source.splits.items()}

@@ -125,8 +125,8 @@ FILES = {
     ],
     'PNG with alpha': [encode('PNG', 'RGBA')],
     'PNG, grey with alpha': [encode('PNG', 'LA')],
-    'PNG, palette with transparent colors': [encode('PNG', 'P', transparency=bytes([0, 99, 255]))],
-    'PNG with one transparent color or grey': [
+    'PNG, palette with transparent colours': [encode('PNG', 'P', transparency=bytes([0, 99, 255]))],
+    'PNG with one transparent colour or grey': [
         encode('PNG', 'L', transparency=draw('L').getpixel((0, 0))),
         encode('PNG', 'RGB', transparency=draw('RGB').getpixel((0, 0))),
     ],
@@ -135,7 +135,7 @@ FILES = {
     'PNG whose first chunk is not IHDR (as Xcode writes for phones)': [xcode()],
     'GIF': [encode('GIF', 'P')],
     'GIF, animated': [animate('GIF')],
-    'GIF with a transparent color': [encode('GIF', 'P', transparency=2)],
+    'GIF with a transparent colour': [encode('GIF', 'P', transparency=2)],
     'GIF, first frame smaller than the canvas': [small_frame()],
     'WebP, lossy or lossless': [encode('WEBP'), encode('WEBP', lossless=True)],
     'WebP with alpha': [encode('WEBP', 'RGBA'), encode('WEBP', 'RGBA', lossless=True)],

@@ -58,7 +58,7 @@ def test_classes_that_cannot_be_learned_or_judged_are_named():
         'one class has no image in validation, so nothing is known of its errors: bee',
     ]
     counts['dog'] = {'train': 0, 'validation': 2}
-    with pytest.raises(errors.DataError, match='no image but of other splits of the class dog'):
+    with pytest.raises(errors.DataError, match='class with images in other splits only: dog'):
         class_checks.check_training_images(counts, counts, 'photos')
 
 
@@ -67,7 +67,7 @@ def test_a_class_whose_training_images_cannot_be_read_is_refused():
         ['ape', 'bee', 'cow'], {'train': [0, 1], 'validation': [0, 1]}
     )
     readable = class_checks.count_labels(['ape', 'bee', 'cow'], {'train': [1], 'validation': []})
-    message = r'there is no readable training image of the class ape \(photos\)\.'
+    message = r'class with no readable training images: ape \(photos\)\.'
     with pytest.raises(errors.DataError, match=message):
         class_checks.check_training_images(listed, readable, 'photos')
     class_checks.check_training_images(listed, listed, 'photos')  # cow is only a name

@@ -59,7 +59,7 @@ def test_a_class_without_a_readable_training_image_is_refused(prepare_folder, fo
     (folder / 'eel').mkdir()
     for number in range(2):
         (folder / 'eel' / f'{number}.jpg').write_bytes(b'no image')
-    with pytest.raises(errors.DataError, match='no readable training image of the class eel'):
+    with pytest.raises(errors.DataError, match='class with no readable training images: eel'):
         prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0.5)
     assert not (tmp_path / 'out' / 'manifest.json').exists()
 
