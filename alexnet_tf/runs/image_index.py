@@ -206,8 +206,8 @@ def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
         is_given = flag in config.given or setting != getattr(_SECTION, flag, None)
         if is_given and name in kept and kept[name] != value:
             raise fields.UsageError(
-                f'--{flag}={setting}: {directory} was built with {_describe_kept(name, kept[name])}. '
-                'Leave the flag out, or delete that directory.'
+                f'--{flag}={setting}: {directory} was built with '
+                f'{_describe_kept(name, kept[name])}. Leave the flag out, or delete that directory.'
             )
     if 'statistics' in config.given:  # of a run, the file may be gone
         check_statistics(data.statistics, manifest)
