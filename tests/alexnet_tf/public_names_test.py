@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import pytest
 
 import alexnet_tf
@@ -59,7 +60,7 @@ def test_every_name_resolves_and_is_documented(name):
 
 def test_the_layers_are_these():
     assert sorted(alexnet_tf.layers.__all__) == LAYERS
-    assert all(issubclass(getattr(alexnet_tf.layers, name), object) for name in LAYERS)
+    assert all(issubclass(getattr(alexnet_tf.layers, name), keras.layers.Layer) for name in LAYERS)
 
 
 def test_another_name_is_an_attribute_error():

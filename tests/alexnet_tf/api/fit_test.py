@@ -10,7 +10,12 @@ from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.training import distribution, optimizer, schedule, steps
 
 RECIPE = recipes.Recipe.from_name('source2012').replace(
-    crop_size=67, dropout=0.0, initial_sd=0.05, initial_sd_middle=0.1, initial_sd_hidden=0.1
+    crop_size=67,
+    dropout=0.0,
+    normalization=False,
+    initial_sd=0.05,
+    initial_sd_middle=0.1,
+    initial_sd_hidden=0.1,
 )
 BATCH, CLASSES, WIDTH = 4, 3, 0.05
 STEPS, DROP = 20, 10  # the learning rate is divided after so many steps

@@ -99,6 +99,7 @@ def test_the_run_predicts_the_same_probabilities(run_mode, tmp_path):
         check_prediction(name, prediction['classes'], prediction['probabilities'])
 
 
+@pytest.mark.slow
 def test_the_run_is_exported_and_serves_the_same_probabilities(run_mode, export_little):
     run_dir = run_mode('export')
     served = tf.saved_model.load(str(run_dir / 'export' / '1'))

@@ -144,11 +144,6 @@ def test_tensorboard_gets_all_that_the_docs_list(whole):
     assert list(board.glob('train/plugins/profile/*/*.xplane.pb'))
 
 
-def test_a_run_is_not_resumed_with_other_settings(command, data, trained, capsys):
-    assert command('train', data, f'--run_dir={trained}', '--batch_size=4') == 2
-    assert 'batch_size: 8 then, 4 now' in capsys.readouterr().err
-
-
 def test_a_run_is_not_resumed_on_other_records(command, trained, tmp_path, shared_folder, capsys):
     source = ('--source=folder', f'--source_dir={shared_folder}', f'--data_dir={tmp_path}')
     assert command('prepare', *source, '--validation_fraction=0.3') == 0

@@ -17,7 +17,9 @@ MASK = np.array([1, 1, 0, 1, 1, 1, 1, 1], np.float32)
 
 
 def build(replicas=None, *, precision='float32', **more):
-    recipe = recipes.SOURCE2012.replace(crop_size=67, initial_sd=0.05, colour_shift_sd=0)
+    recipe = recipes.SOURCE2012.replace(
+        crop_size=67, columns=1, normalization=False, initial_sd=0.05, colour_shift_sd=0
+    )
     with (replicas or distribution.SingleReplica()).scope():
         model = alexnet.build(recipe, num_classes=CLASSES, width=0.1, precision=precision)
         sgd = optimizer.PaperSGD(0.002, bias_multiplier=2.0)

@@ -1,7 +1,6 @@
 """Views against explicit crops, and decoded crops against crops of whole images."""
 
 import io
-import itertools
 
 import numpy as np
 import PIL.Image
@@ -54,17 +53,17 @@ def stack_windows(rows, columns, heights, widths):
 
 
 def resize_bilinearly(image, size):
-    """Resizes (rows, columns, 3) by loops, from the definition: samples at pixels' centres."""
-    resized = np.empty((size, size, 3))
-    for row, column in itertools.product(range(size), range(size)):
-        y = np.clip((row + 0.5) * image.shape[0] / size - 0.5, 0, image.shape[0] - 1)
-        x = np.clip((column + 0.5) * image.shape[1] / size - 0.5, 0, image.shape[1] - 1)
-        top, left = int(y), int(x)
-        bottom, right = min(top + 1, image.shape[0] - 1), min(left + 1, image.shape[1] - 1)
-        upper = image[top, left] * (1 - x + left) + image[top, right] * (x - left)
-        lower = image[bottom, left] * (1 - x + left) + image[bottom, right] * (x - left)
-        resized[row, column] = upper * (1 - y + top) + lower * (y - top)
-    return resized
+    """Resizes (rows, columns, 3) from the definition: samples at pixels' centres."""
+
+    def find_neighbours(length):
+        at = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        first = at.astype(int)
+        return first, np.minimum(first + 1, length - 1), (at - first)[:, None]
+
+    top, bottom, below = find_neighbours(image.shape[0])
+    left, right, beside = find_neighbours(image.shape[1])
+    rows = image[top] * (1 - below[..., None]) + image[bottom] * below[..., None]
+    return rows[:, left] * (1 - beside) + rows[:, right] * beside
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])

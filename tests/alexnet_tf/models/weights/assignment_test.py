@@ -333,7 +333,6 @@ def test_weights_of_the_other_byte_order_are_refused(caffe, path):
 def test_other_dtypes_become_float32(dtype, tmp_path, encode):
     kernel = np.arange(15 * 16, dtype=np.float32).reshape(15, 16) / 256  # exact in all of them
     weights = {'fc8': (kernel.astype(dtype), np.ones(15, dtype))}
-    model = build(num_classes=15)
     if dtype == 'bfloat16':
         path = tmp_path / 'weights.safetensors'
         arrays = dict(
