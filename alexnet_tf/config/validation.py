@@ -1,5 +1,6 @@
 """Settings that do not go together; each check names the flags and what to give instead."""
 
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -208,6 +209,10 @@ def _check_outputs(config) -> Iterator[str]:
     mode, views, predict = config.mode, config.evaluation.views, config.predict
     if mode in ('predict', 'report', 'plot') and len(views) > 1:
         yield f'--views={",".join(views)}: --mode={mode} takes one of 1, 2, 10, nine.'
+    kinds = {'predict': ('.png', '.svg'), 'retrieve': ('.png', '.svg', '.html', '.htm')}.get(mode)
+    path = pathlib.Path(predict.draw)
+    if kinds and predict.draw and (path.suffix not in ('', *kinds) or path.is_dir()):
+        yield f'--draw={predict.draw}: expected a file that ends in {", ".join(kinds)}.'
     is_query = mode == 'retrieve' and config.retrieve.retrieve == 'query'
     if is_query and len(config.retrieve.code_bits) > 1:
         yield '--code_bits: --retrieve=query takes codes of one length.'

@@ -256,4 +256,4 @@ def escape_text(text: str) -> str:
 
 
 def _shorten(text: str, length: int = _TITLE_LENGTH) -> str:
-    return text if len(text) < length else f'{text[: length - 3]}...'
+    return text if len(text) <= length else f'{text[: length - 3]}...'

@@ -20,16 +20,18 @@ def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.F
     Args:
         errors: By group, then by number of views as '10 views': errors in [0, 1] of the runs.
             A colour stands for a number of views; all groups have the same ones, in one order.
+            Those without any run are left out.
     """
     groups = errors.values()
     every = [100 * error for by_views in groups for run in by_views.values() for error in run]
     limit = _OUTLIER_FACTOR * statistics.median(every) if every else 100.0
     figure = charts.Figure(figsize=(7.5, 1.2 + 0.42 * len(errors)), layout='constrained')
     axes, labelled = figure.subplots(), set()
+    shown = dict.fromkeys(views for by_views in groups for views in by_views if by_views[views])
     for place, by_views in enumerate(groups):
-        for number, (views, shares) in enumerate(by_views.items()):
-            at, colour = place + 0.22 * (number - 0.5), charts.COLOURS[number]
-            percents = [100 * share for share in shares]
+        for number, views in enumerate(shown):
+            at = place + 0.22 * (number - (len(shown) - 1) / 2)
+            colour, percents = charts.COLOURS[number], [100 * share for share in by_views[views]]
             if not percents:
                 continue
             if statistics.mean(percents) > limit:

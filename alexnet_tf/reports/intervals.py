@@ -3,7 +3,7 @@
 import math
 import statistics
 
-Z_95 = 1.959964  # standard deviations of a normal distribution on either side of 95 %
+Z_95 = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
 
 
 def compute_wilson_interval(

@@ -97,5 +97,4 @@ def _fence(command: str) -> str:
 
 def _escape(value: object) -> str:
     """Escapes a text so that Markdown and HTML show it as it is, in one line."""
-    text = ' '.join(str(value).encode(errors='backslashreplace').decode().split())
-    return _SPECIAL.sub(r'\\\1', text)
+    return _SPECIAL.sub(r'\\\1', ' '.join(str(value).split()))

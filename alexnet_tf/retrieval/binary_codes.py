@@ -128,9 +128,8 @@ class Autoencoder:
 
     def _set_scale(self, vectors: index.Vectors) -> None:
         # One deviation for all values: rarely active units must not weigh more than others.
-        sums = sum(part.sum(0, dtype=float) for part in vectors.parts)
         squares = sum((part.astype(float) ** 2).sum(0) for part in vectors.parts)
-        means = sums / len(vectors)
+        means = vectors.mean
         variance = np.maximum(squares / len(vectors) - means**2, 0.0).mean()
         self._means = means.astype(np.float32)
         self._deviation = np.float32(np.sqrt(variance) or 1.0)
@@ -172,8 +171,7 @@ class RandomProjections:
 
     def fit(self, vectors: index.Vectors) -> None:
         """Takes the mean of the vectors."""
-        sums = sum(part.sum(0, dtype=float) for part in vectors.parts)
-        self._means = (sums / len(vectors)).astype(np.float32)
+        self._means = vectors.mean.astype(np.float32)
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Encodes (vectors, values) float32 as (vectors, bytes) uint8; see `pack_bits`."""

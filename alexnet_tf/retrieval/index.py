@@ -30,23 +30,6 @@ _DAMAGE_ERRORS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class IndexKey:
-    """What determines the vectors of an index.
-
-    Attributes:
-        kind: 'features' of the last hidden layer, or 'pixels'.
-        split: Split of the records.
-        manifest_sha256: Hash of the records' manifest, which includes their classes.
-        variables_sha256: Hash of the network's checkpoint; '' for pixels.
-    """
-
-    kind: str
-    split: str
-    manifest_sha256: str
-    variables_sha256: str
-
-
 class Vectors:
     """The rows of several arrays, as one sequence.
 
@@ -70,6 +53,11 @@ class Vectors:
     def width(self) -> int:
         """Number of values of a vector."""
         return self.parts[0].shape[1]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the vectors, (values,) float64."""
+        return sum(part.sum(0, dtype=np.float64) for part in self.parts) / len(self)
 
     def take(self, indices: Sequence[int]) -> np.ndarray:
         """Copies some rows, (indices, values)."""
@@ -104,18 +92,21 @@ class IndexWriter:
 
     Args:
         directory: The directory of the index; it is created if missing.
-        key: What determines the vectors.
+        **key: What determines the vectors: `kind`, 'features' of the last hidden layer or 'pixels';
+            `split` of the records; `manifest_sha256`, the hash of their manifest, which includes
+            the classes; `variables_sha256`, that of the network's checkpoint, '' for pixels.
 
     Raises:
         DataError: The directory holds an index with another key.
     """
 
-    def __init__(self, directory: pathlib.Path, key: IndexKey):
+    def __init__(self, directory: pathlib.Path, **key: str):
         self._directory = directory
         if (directory / _KEY_FILE).exists():
-            check_key(directory, **dataclasses.asdict(key))
-        content = {'format': FORMAT, **dataclasses.asdict(key)}
-        files.write_atomically(directory / _KEY_FILE, json.dumps(content, indent=1).encode())
+            check_key(directory, **key)
+        else:
+            content = json.dumps({'format': FORMAT, **key}, indent=1)
+            files.write_atomically(directory / _KEY_FILE, content.encode())
 
     def has_part(self, number: int) -> bool:
         """Whether a part was written, perhaps by an interrupted command."""
@@ -152,7 +143,7 @@ def check_key(directory: pathlib.Path, **expected: str) -> None:
 
     Args:
         directory: The directory of the index.
-        expected: Fields of its `IndexKey`.
+        expected: Fields of its key, see `IndexWriter`.
 
     Raises:
         DataError: The key differs, or there is no index.
@@ -174,7 +165,7 @@ def load(directory: pathlib.Path, **expected: str) -> Index:
 
     Args:
         directory: The directory of the index.
-        expected: Fields of its `IndexKey`.
+        expected: Fields of its key, see `IndexWriter`.
 
     Raises:
         DataError: There is no index, it is unfinished or damaged, or its key differs.

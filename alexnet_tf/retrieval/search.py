@@ -43,7 +43,7 @@ class EuclideanSearch:
 
     def __init__(self, vectors: index.Vectors):
         self._vectors = vectors
-        self._mean = sum(part.sum(0, dtype=np.float64) for part in vectors.parts) / len(vectors)
+        self._mean = vectors.mean
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Finds the k nearest vectors of each query, or all if there are fewer.

@@ -11,6 +11,8 @@ from input_pipeline.prepare import class_checks, duplicates
 from input_pipeline.records import manifests, writing
 from input_pipeline.sources import entries as entries_lib
 
+COPIED = 'copied: '  # begins a kind of `Outcome.files`
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -54,7 +56,7 @@ def collect(
     names = {'the same label': copies, 'another label': [row.other for row in conflicts]}
     for label, copied in names.items():
         if copied:
-            counts.append({f'copied: equal to an image of {label}': (len(copied), copied[0])})
+            counts.append({f'{COPIED}equal to an image of {label}': (len(copied), copied[0])})
     warnings = [*source.warnings, *class_checks.find_warnings(classes)]
     if conflicts:
         first = conflicts[0]

@@ -15,7 +15,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, training_data
 from input_pipeline import cores
-from input_pipeline.batches import datasets, preprocessing
+from input_pipeline.batches import datasets, preprocessing, shuffling
 from input_pipeline.images import decoding, rendering
 from input_pipeline.records import manifests, references
 
@@ -178,7 +178,7 @@ def _decode_from_memory(stream: datasets.TrainingDataset) -> tf.data.Dataset:
 
 def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
     """Reads encoded images as they are stored."""
-    chunks = _read(stream).take(_DECODER_IMAGES // 32)
+    chunks = _read(stream).take(_DECODER_IMAGES // shuffling.CHUNK)
     items = [item for chunk, _ in chunks for item in chunk.numpy()]
     if stream.layout.encoding == references.ENCODING:
         return np.array(items, object)

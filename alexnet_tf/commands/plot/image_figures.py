@@ -5,7 +5,6 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.report import validation
 from alexnet_tf.commands.retrieve import indexing
@@ -29,7 +28,7 @@ def plot_predictions(config: schema.Config) -> charts.FigureWithData:
     if config.predict.inputs:
         predictions = _predict_inputs(config)
     else:
-        analysis = validation.analyse(config)
+        analysis = validation.analyse(config, top_k=config.predict.top_k)
         if analysis.skipped:
             raise errors.DataError(f'{analysis.skipped} Or name images with --inputs.')
         predictions = analysis.samples
@@ -38,7 +37,7 @@ def plot_predictions(config: schema.Config) -> charts.FigureWithData:
         for row, _ in predictions
         for name, probability in zip(row['classes'], row['probabilities'], strict=True)
     ]
-    header = ('picture', 'class', 'predicted', 'probability')
+    header = ('image', 'class', 'predicted', 'probability')
     return charts.FigureWithData(charts.plot_predictions(predictions), header, rows)
 
 
@@ -78,12 +77,15 @@ def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
             f'--database={database}: the validation images would find themselves. '
             'Name other images with --inputs.'
         )
-    trained = scoring.RunEvaluator(config, manifest).run
+    trained = loading.load_run(config, compiled=True)  # the records may be of other classes
+    run_directory.check_same_size(trained.directory, manifest)
     index = indexing.build_index(
         config, trained, manifest=manifest, split=database, kind=indexing.FEATURES
     )
-    choose = _choose_inputs if config.predict.inputs else _choose_validation_images
-    queries = choose(config, trained, manifest)
+    if config.predict.inputs:
+        queries = _choose_inputs(config, trained)
+    else:
+        queries = _choose_validation_images(trained, manifest)
     vectors = np.stack([features for *_, features in queries])
     distances, indices = search.EuclideanSearch(index.vectors).search(vectors, _NEIGHBOURS)
     images, captions, rows = [], [], []
@@ -99,7 +101,7 @@ def plot_neighbours(config: schema.Config) -> charts.FigureWithData:
     return charts.FigureWithData(figure, ('query', 'rank', 'example', 'class', 'distance'), rows)
 
 
-def _choose_inputs(config, trained: loading.TrainedRun, _) -> list[_Query]:
+def _choose_inputs(config: schema.Config, trained: loading.TrainedRun) -> list[_Query]:
     function = predictor.build_feature_function(trained)
     return [
         (prediction.path, prediction.square, prediction.values)
@@ -108,7 +110,7 @@ def _choose_inputs(config, trained: loading.TrainedRun, _) -> list[_Query]:
 
 
 def _choose_validation_images(
-    _, trained: loading.TrainedRun, manifest: manifests.Manifest
+    trained: loading.TrainedRun, manifest: manifests.Manifest
 ) -> list[_Query]:
     shards = manifest.list_shards(validation.SPLIT)
     names = checking.read_names(shards)
@@ -140,7 +142,7 @@ def plot_activations(config: schema.Config) -> charts.FigureWithData:
         for channel in range(values.shape[-1])
     ]
     figure = run_plots.plot_activations(activations, crop, name)
-    return charts.FigureWithData(figure, ('column', 'map', 'mean', 'largest'), rows)
+    return charts.FigureWithData(figure, ('column', 'channel', 'mean', 'largest'), rows)
 
 
 def plot_gradient(config: schema.Config) -> charts.FigureWithData:

@@ -41,12 +41,9 @@ def run(config: schema.Config) -> None:
     analysis = validation.analyse(config)
     rows = results.read_newest(directory)
     print(_summarise(config, epochs, rows, analysis))
+    steps, analysis = _collect_steps(config, analysis, epochs)
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
-    steps = []
-    if analysis.errors:
-        steps = next_steps.collect(findings.gather(config, analysis, epochs))
-        print(step.to_text(steps))
     plots = availability.load_plots()
     if plots and epochs:
         plots.save_figure(plots.plot_curves(epochs), directory / 'curves.png')
@@ -61,10 +58,25 @@ def run(config: schema.Config) -> None:
             'without.'
         )
         return
-    files.write_atomically(directory / 'MODEL_CARD.md', model_card.to_markdown(card).encode())
+    text = model_card.to_markdown(card).encode(errors='backslashreplace')  # of paths not in UTF-8
+    files.write_atomically(directory / 'MODEL_CARD.md', text)
     page = documents.build_page(card, analysis, epochs=epochs, steps=steps, plots=plots)
     files.write_atomically(path, page.encode())
     print(f'report: wrote {path} and {directory / "MODEL_CARD.md"}')
+
+
+def _collect_steps(
+    config: schema.Config, analysis: validation.ValidationAnalysis, epochs
+) -> tuple[list[step.Step], validation.ValidationAnalysis]:
+    """Prints what to do next; without the analysis if a record is damaged."""
+    if not analysis.errors:
+        return [], analysis
+    try:
+        steps = next_steps.collect(findings.gather(config, analysis, epochs))
+    except errors.DataError as error:  # its prediction was kept
+        return [], validation.ValidationAnalysis(analysis.trained, skipped=str(error))
+    print(step.to_text(steps))
+    return steps, analysis
 
 
 def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:

@@ -199,19 +199,19 @@ def describe_copies(counts: Mapping[str, int]) -> str:
 
 
 def describe_near_duplicates(
-    held_out: ErrorRate, *, pairs: int, leaked: int, differing: int, without: ErrorRate | None
+    held_out: ErrorRate, *, images: int, leaked: int, differing: int, without: ErrorRate | None
 ) -> str:
     """Says how many images are there twice, and what that means.
 
     Args:
         held_out: The error rate on held-out images, and how many of them were compared.
-        pairs: Held-out images that look nearly like another image.
+        images: Held-out images that look nearly like another image.
         leaked: Those of them whose other image is a training image.
         differing: Those of them whose other image has another label.
         without: The error rate without the leaked ones, if it is known.
     """
-    looks = 'looks' if pairs == 1 else 'look'
-    parts = [f'{pairs:,} of {held_out.images:,} held-out images {looks} nearly like another image.']
+    look = 'looks' if images == 1 else 'look'
+    parts = [f'{images:,} of {held_out.images:,} held-out images {look} nearly like another image.']
     if leaked:
         rest = f': without them it is {without.accuracy}' if without else ''
         parts.append(

@@ -94,9 +94,12 @@ def _describe_training(
             f'the SHA-256 {origin["sha256"]}. They were taken for this network because of: '
             f'{"; ".join(origin["recognised"])}.'
         )
+    training, lars = config.training, ' with LARS' * (trained.recipe.optimizer == 'lars')
+    source = f' from the weights of {training.init_weights}' if training.init_weights else ''
+    head = 'The last layer was fitted to features. ' if training.linear_head else ''
     return (
-        f'Stochastic gradient descent to epoch {trained.epoch}, step {trained.step:,}, '
-        f'in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
+        f'{head}Stochastic gradient descent{lars}{source} to epoch {trained.epoch}, step '
+        f'{trained.step:,}, in batches of {trained.recipe.batch_size}, with seed {config.seed} and '
         f'{config.network.precision} activations.'
     )
 

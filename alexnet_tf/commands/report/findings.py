@@ -58,6 +58,9 @@ def gather(
         config: Settings of the command.
         analysis: Of the run, with errors.
         epochs: Rows of `summary.csv`.
+
+    Raises:
+        DataError: A validation record cannot be read.
     """
     batch_size = max(1, config.evaluation.eval_batch_size // analysis.views)
     held_out = examples.read_examples(analysis.manifest, validation.SPLIT, batch_size=batch_size)

@@ -35,9 +35,8 @@ def compare_minutes_and_images(findings: Findings) -> Step | None:
     """Finds out whether more minutes or more images would help; None without training."""
     if not findings.epochs:
         return None
-    validated = [epoch for epoch in findings.epochs if epoch.get('validation_top1_error')]
     steps, curve, learning_rates = (
-        np.array([float(epoch[name]) for epoch in validated])
+        np.array([float(epoch[name]) for epoch in findings.epochs])
         for name in ('step', 'validation_top1_error', 'learning_rate')
     )
     error, decayed = findings.error, bool((learning_rates[-1:] < learning_rates).any())
@@ -144,7 +143,7 @@ def find_duplicates(findings: Findings) -> Step | None:
     if pairs:
         near = advice.describe_near_duplicates(
             ErrorRate(findings.error.error, number),
-            pairs=_count_held_out(pairs, number),
+            images=_count_held_out(pairs, number),
             leaked=len(leaked),
             differing=_count_held_out(
                 [pair for pair, row in zip(pairs, rows, strict=True) if row[1] != row[3]], number
@@ -169,9 +168,10 @@ def _count_copies(findings: Findings) -> dict[str, int]:
     """Counts the exact copies that prepare found, by what they are copies of."""
     outcome = outcomes.read(findings.analysis.manifest.directory)
     kinds = outcome.files.items() if outcome else ()
-    copied = 'copied: '
     return {
-        kind.removeprefix(copied): number for kind, (number, _) in kinds if kind.startswith(copied)
+        kind.removeprefix(outcomes.COPIED): number
+        for kind, (number, _) in kinds
+        if kind.startswith(outcomes.COPIED)
     }
 
 

@@ -41,8 +41,12 @@ class ValidationAnalysis:
     samples: tuple = ()
 
 
-def analyse(config: schema.Config) -> ValidationAnalysis:
+def analyse(config: schema.Config, *, top_k: int = 5) -> ValidationAnalysis:
     """Predicts the validation records, or loads their predictions from the cache.
+
+    Args:
+        config: Settings of the command.
+        top_k: The number of classes of a sample.
 
     Raises:
         DataError: There is no trained network.
@@ -60,14 +64,14 @@ def analyse(config: schema.Config) -> ValidationAnalysis:
     views = selection.select_views(config, default=('1',))[0]
     try:
         predictions, _ = evaluator.predict_and_record(SPLIT, views, exact=False)
-        samples = tuple(_select_samples(predictions, manifest, trained.names))
+        samples = tuple(_select_samples(predictions, manifest, trained.names, top_k))
     except errors.DataError as error:  # a damaged record
         return ValidationAnalysis(trained, skipped=str(error))
     analysis = error_analysis.analyse([predictions], [1.0], trained.names)
     return ValidationAnalysis(trained, manifest, '', views, predictions, analysis, samples)
 
 
-def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tuple]:
+def _select_samples(predictions, manifest, names: Sequence[str], top_k: int) -> Iterator[tuple]:
     """Yields the rows and squares of examples that are spread over the split."""
     spread = np.linspace(0, len(predictions.labels) - 1, _SAMPLES).astype(int).tolist()
     positions = list(dict.fromkeys(spread))
@@ -75,4 +79,4 @@ def _select_samples(predictions, manifest, names: Sequence[str]) -> Iterator[tup
     for at, square in zip(positions, squares, strict=True):
         prediction = predictor.ImageOutput(predictions.ids[at], predictions.probabilities[at])
         label = {'label': names[predictions.labels[at]]}
-        yield predictor.build_row(prediction, names) | label, square
+        yield predictor.build_row(prediction, names, top_k) | label, square

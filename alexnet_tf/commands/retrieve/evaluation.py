@@ -154,7 +154,7 @@ def _average_precision(method: _Method, labels, query_labels) -> np.ndarray | No
 
 def _format_table(scores: Sequence[_Scores]) -> str:
     header = ('vectors', *(f'precision@{k}' for k in _PRECISION_AT), 'mean average precision')
-    header += (f'of the {_TRUE_NEIGHBOURS} nearest', 'bytes/image', 'ms/query')
+    header += (f'of the {_TRUE_NEIGHBOURS} nearest by features', 'bytes/image', 'ms/query')
     rows = []
     for method, values, recall, milliseconds in scores:
         *precision, average = (None if v is None else v.mean() for v in values.values())

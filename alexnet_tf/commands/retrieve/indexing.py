@@ -43,7 +43,7 @@ def build_index(
     directory = _index_directory(config, split, kind)
     key = {'kind': kind, 'split': split, 'manifest_sha256': manifest.sha256}
     key['variables_sha256'] = trained.variables_sha256 if kind == FEATURES else ''
-    writer = index_lib.IndexWriter(directory, index_lib.IndexKey(**key))
+    writer = index_lib.IndexWriter(directory, **key)
     if not (directory / index_lib.MANIFEST).exists():
         shards, extract = manifest.list_shards(split), _EXTRACTORS[kind](trained)
         _write_parts(config, writer, shards=shards, manifest=manifest, extract=extract)

@@ -86,7 +86,7 @@ def test_predictions_of_validation_images_have_their_class(plot):
 @pytest.mark.slow
 def test_input_images_have_predictions_neighbours_and_activations(plot, shared_folder):
     path = shared_folder / 'cat' / '00.jpg'
-    assert {row['picture'] for row in plot('predictions', f'--inputs={path}')} == {str(path)}
+    assert {row['image'] for row in plot('predictions', f'--inputs={path}')} == {str(path)}
     rows = plot('neighbours', f'--inputs={path}')
     assert [row['rank'] for row in rows] == list('123456')
     distances = [float(row['distance']) for row in rows]

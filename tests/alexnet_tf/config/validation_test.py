@@ -83,6 +83,7 @@ from alexnet_tf.config import fields, serialization
         ({'mode': 'benchmark', 'output': 'csv'}, 'prints a table or json'),
         ({'data_service': 'grpc://a:1', 'cache': 'disk'}, "this host's copy"),
         ({'run_dir': 'gs://bucket/run'}, 'expected a path on a local disk'),
+        ({'mode': 'predict', 'inputs': ('a',), 'draw': 'a.pdf'}, '--draw=a.pdf: expected a file'),
         ({'draw': 's3://bucket/a.png'}, '--draw=s3://bucket/a.png: expected a path'),
         ({'export_dir': 's3://bucket/run'}, '--export_dir=s3://bucket/run: expected a path'),
     ],

@@ -1,5 +1,6 @@
 """The error plot of an experiment has a legend and marks outliers."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip('matplotlib')
@@ -31,3 +32,13 @@ def test_a_search_has_a_plot_for_each_hyperparameter_without_runs_that_diverged(
     assert [(list(x), list(y)) for x, y in points] == [([0.25], [40]), ([0.25], [30])]
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ['2.0 minutes', '6.0 minutes']
+
+
+def test_dots_stand_beside_the_tick_of_their_group():
+    errors = {
+        group: {'1 view': [0.2], '2 views': [], '10 views': [], '9 views': [0.3]}
+        for group in ('base', 'other')
+    }
+    (axes,) = experiments.plot_errors(errors).axes
+    heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == 'o']
+    np.testing.assert_allclose(heights, [-0.11, 0.11, 0.89, 1.11])

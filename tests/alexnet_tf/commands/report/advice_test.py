@@ -91,7 +91,7 @@ def test_suspicious_labels_of_a_weak_network_are_mostly_its_mistakes(error, expe
 
 def test_copies_are_counted_by_what_they_mean():
     text = advice.describe_near_duplicates(
-        ErrorRate(0.2, 500), pairs=9, leaked=5, differing=2, without=ErrorRate(0.25, 495)
+        ErrorRate(0.2, 500), images=9, leaked=5, differing=2, without=ErrorRate(0.25, 495)
     )
     for part in (
         '9 of 500',
@@ -101,7 +101,7 @@ def test_copies_are_counted_by_what_they_mean():
     ):
         assert part in text
     text = advice.describe_near_duplicates(
-        ErrorRate(0.2, 500), pairs=1, leaked=0, differing=0, without=None
+        ErrorRate(0.2, 500), images=1, leaked=0, differing=0, without=None
     )
     assert text == '1 of 500 held-out images looks nearly like another image.'
 
