@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from alexnet_tf.api import settings
-from alexnet_tf.models import alexnet, cifar, placement
+from alexnet_tf.models import alexnet, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
@@ -185,11 +185,10 @@ def _add_layers(
     num_classes: int | None,
 ) -> keras.KerasTensor:
     """Adds all layers but the last activation, and returns logits or, without classes, features."""
-    network = cifar if columns.recipe.layers else alexnet
     if mean is not None:
         subtract = mean_subtraction.MeanSubtraction(mean, dtype='float32', name='mean_subtraction')
         images = subtract(images)
-    features = network.add_features(columns, images)
+    features = alexnet.add_features(columns, images)
     if num_classes is None:
         return columns.join_columns('features', features)
-    return network.add_classifier(columns, features, num_classes=num_classes)
+    return alexnet.add_classifier(columns, features, num_classes=num_classes)

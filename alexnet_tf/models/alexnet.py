@@ -2,8 +2,8 @@
 
 import keras
 
+from alexnet_tf.models import cifar, recipes
 from alexnet_tf.models import columns as columns_lib
-from alexnet_tf.models import recipes
 
 _CONV1_SIZE, _CONV1_STRIDE = 11, 4
 
@@ -18,13 +18,13 @@ def build(
     seed: int = 0,
     compiled: bool = False,
 ) -> keras.Model:
-    """Builds AlexNet as a functional model.
+    """Builds AlexNet, or the small network of a recipe with `layers`, as a functional model.
 
-    At 1000 classes and width 1 it has 60,965,224 parameters.
+    At 1000 classes and width 1 AlexNet has 60,965,224 parameters.
 
     Args:
         recipe: The hyperparameters.
-        num_classes: The number of classes, the size of fc8.
+        num_classes: The number of classes, the size of the last layer.
         width: Of the recipe, if it is another.
         devices: () for TensorFlow's default, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
@@ -33,8 +33,8 @@ def build(
             dtype, too. Not for export.
 
     Returns:
-        A model from images, (batch, 224, 224, 3) float32, RGB minus the mean image, about
-        [-130, 150], to logits, (batch, num_classes) float32.
+        A model from images, (batch, crop_size, crop_size, 3) float32, RGB minus the mean image,
+        about [-130, 150], to logits, (batch, num_classes) float32.
 
     Raises:
         ValueError: There are more devices than columns, the crop is too small for the pooling
@@ -51,7 +51,7 @@ def build(
     images = columns.create_input()
     features = add_features(columns, images)
     logits = add_classifier(columns, features, num_classes=num_classes)
-    return keras.Model(images, logits, name='alexnet')
+    return keras.Model(images, logits, name=recipe.name if recipe.layers else 'alexnet')
 
 
 def add_features(
@@ -67,6 +67,8 @@ def add_features(
         The last feature maps by column, (batch, 6, 6, 128) for the paper's crop and width.
     """
     recipe = columns.recipe
+    if recipe.layers:
+        return cifar.add_features(columns, images)
     sd, middle_sd, bias = recipe.initial_sd, recipe.initial_sd_middle, recipe.initial_bias
     *filters, conv5_filters = recipe.filters
 
@@ -135,6 +137,8 @@ def add_classifier(
         Logits, (batch, num_classes) float32.
     """
     recipe = columns.recipe
+    if recipe.layers:
+        return cifar.add_classifier(columns, features, num_classes=num_classes)
     hidden_sd, bias = recipe.initial_sd_hidden, recipe.initial_bias
 
     # fc6 and fc7: 4096 neurons each, half of them in each column; both halves read both columns.

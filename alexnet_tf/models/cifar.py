@@ -1,4 +1,8 @@
-"""The paper's small networks for CIFAR-10 (footnote 3, figure 1): a recipe's `layers`, in order."""
+"""The paper's small networks for CIFAR-10 (footnote 3, figure 1): a recipe's `layers`, in order.
+
+`alexnet.build` builds them: 'cifar13' with 1,116,490 parameters at 10 classes and width 1,
+'cifar11' with 2,112,970 and 'figure1' with 89,578.
+"""
 
 import keras
 
@@ -32,50 +36,6 @@ def list_impossible_fields(recipe: recipes.Recipe) -> frozenset[str]:
     """Lists the fields, for all layers, that some of its layers cannot have."""
     has_local = any(layer.name.startswith('local') for layer in recipe.layers)
     return _OF_SHARED_KERNELS if has_local else frozenset()
-
-
-def build(
-    recipe: recipes.Recipe,
-    *,
-    num_classes: int,
-    width: float | None = None,
-    devices: tuple[str, ...] = (),
-    precision: str = 'float32',
-    seed: int = 0,
-    compiled: bool = False,
-) -> keras.Model:
-    """Builds a small network as a functional model.
-
-    At 10 classes and width 1, 'cifar13' has 1,116,490 parameters, 'cifar11' 2,112,970 and 'figure1'
-    89,578.
-
-    Args:
-        recipe: The hyperparameters, but for those that `list_unused_fields` names.
-        num_classes: The number of classes, the size of the last layer.
-        width: Of the recipe, if it is another.
-        devices: () for TensorFlow's default, or one.
-        precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
-        seed: The seed of the initial weights.
-        compiled: As of `alexnet.build`.
-
-    Returns:
-        A model from images, (batch, crop_size, crop_size, 3) float32, RGB minus the mean image, to
-        logits, (batch, num_classes) float32.
-
-    Raises:
-        ValueError: There is more than one device, or the width leaves no filter.
-
-    Example:
-    >>> build(recipes.FIGURE1, num_classes=10).count_params()
-    89578
-    """
-    columns = columns_lib.ColumnBuilder(
-        recipe, width=width, devices=devices, precision=precision, seed=seed, compiled=compiled
-    )
-    images = columns.create_input()
-    features = add_features(columns, images)
-    logits = add_classifier(columns, features, num_classes=num_classes)
-    return keras.Model(images, logits, name=recipe.name)
 
 
 def add_features(

@@ -36,7 +36,7 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     """Builds the model from images to the outputs of a layer in both columns.
 
     Args:
-        model: From `alexnet.build` or `cifar.build`, with which it shares its layers.
+        model: From `alexnet.build`, with which it shares its layers.
         layer: The layer's name without the column, such as 'conv5', 'norm1' or 'fc7'; with the
             column, as 'conv5_a', for one of them. With ':linear' behind it as if `linear` were set.
             Without it, a layer with weights stands for the ReLU of its number; that of conv1

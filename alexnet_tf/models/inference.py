@@ -18,7 +18,7 @@ def build(model: keras.Model) -> keras.Model:
     Its outputs differ from the model's by the order of sums only.
 
     Args:
-        model: A functional model from `alexnet.build` or `cifar.build`, or of some of its layers.
+        model: A functional model from `alexnet.build`, or of some of its layers.
 
     Example:
     >>> from alexnet_tf.models import alexnet, recipes

@@ -128,10 +128,9 @@ def build_model(
     Raises:
         UsageError: The settings describe no network, or a device does not exist.
     """
-    build = cifar.build if recipe.layers else alexnet.build
     with _usage_errors():
         placement.check_devices(devices)
-        return build(
+        return alexnet.build(
             recipe,
             num_classes=num_classes,
             devices=devices,
@@ -155,14 +154,13 @@ def build_with_preprocessing(
         A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
         (batch, num_classes) float32. Its layer MEAN_IMAGE subtracts the mean, which is still 0.
     """
-    network = cifar if recipe.layers else alexnet
     columns = columns_lib.ColumnBuilder(
         recipe, precision=config.network.precision, seed=config.seed
     )
     images = columns.create_input()
     subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=MEAN_IMAGE)
-    features = network.add_features(columns, subtract(images))
-    logits = network.add_classifier(columns, features, num_classes=num_classes)
+    features = alexnet.add_features(columns, subtract(images))
+    logits = alexnet.add_classifier(columns, features, num_classes=num_classes)
     return keras.Model(images, add_predictions(logits), name=recipe.name)
 
 

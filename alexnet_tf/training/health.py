@@ -213,7 +213,7 @@ class ReluUnits:
     """The channels and units of a network that a ReLU may set to 0 for every image.
 
     Args:
-        model: From `alexnet.build` or `cifar.build`.
+        model: From `alexnet.build`.
 
     Attributes:
         outputs: Outputs of its ReLU layers, for `steps.create_evaluation_step`; none for a

@@ -27,7 +27,7 @@ def assign(
     """Assigns the weights of a file to a model.
 
     Args:
-        model: From `alexnet.build` or `cifar.build`.
+        model: From `alexnet.build`.
         file: From `readers.read`.
         recognised: From `recognition.recognise`.
         layers: The paper's names of the layers to assign; none for all.

@@ -22,7 +22,7 @@ def write_safetensors(
 
     Args:
         path: File to write.
-        model: From `alexnet.build` or `cifar.build`.
+        model: From `alexnet.build`.
         metadata: Strings by key, for the file's header.
 
     Returns:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from alexnet_tf.export import reduced_precision
-from alexnet_tf.models import cifar, recipes
+from alexnet_tf.models import alexnet, recipes
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
 def test_reduced_weights_predict_nearly_as_the_network_does(dtype):
-    model = cifar.build(recipes.FIGURE1, num_classes=3, width=0.2)
+    model = alexnet.build(recipes.FIGURE1, num_classes=3, width=0.2)
     reduced = reduced_precision.ReducedWeights(model.variables, dtype)
     assert {variable.dtype.name for variable in reduced.variables} == {dtype}
     stored = sum(variable.shape.num_elements() for variable in reduced.variables)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from alexnet_tf.models import cifar, flops, recipes
+from alexnet_tf.models import alexnet, cifar, flops, recipes
 from alexnet_tf.models import features as features_lib
 
 RANDOM = np.random.default_rng(0)
@@ -13,7 +13,7 @@ RANDOM = np.random.default_rng(0)
 
 def build(name, **overrides):
     recipe = dataclasses.replace(recipes.RECIPES[name], **overrides)
-    return cifar.build(recipe, num_classes=10)
+    return alexnet.build(recipe, num_classes=10)
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_unused_fields_change_nothing_and_used_ones_do():
 
 def test_a_second_device_is_refused():
     with pytest.raises(ValueError, match='2 devices for 1 column'):
-        cifar.build(recipes.CIFAR13, num_classes=10, devices=('/CPU:0', '/CPU:1'))
+        alexnet.build(recipes.CIFAR13, num_classes=10, devices=('/CPU:0', '/CPU:1'))

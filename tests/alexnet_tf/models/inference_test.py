@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, cifar, inference, recipes
+from alexnet_tf.models import alexnet, inference, recipes
 from alexnet_tf.models.layers import on_device
 
 # One layer of each kind that is replaced, with the padding before conv1 and before a pooling.
@@ -62,7 +62,7 @@ def test_an_inference_network_keeps_the_weights_that_it_was_built_with(model):
 
 def test_small_networks_and_layers_without_bias_are_taken():
     recipe = recipes.FIGURE1.replace(batch_norm=True)
-    model = cifar.build(recipe, num_classes=3, width=0.2)
+    model = alexnet.build(recipe, num_classes=3, width=0.2)
     images = np.random.default_rng(0).normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
     expected = model(images, training=False).numpy()
     np.testing.assert_allclose(inference.build(model)(images), expected, rtol=1e-4, atol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.config import fields, flags, serialization
-from alexnet_tf.models import cifar, recipes
+from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.runs import build
 from alexnet_tf.training import lars, loss_scale, optimizer, steps, targets
 from input_pipeline.records import manifests
@@ -136,7 +136,7 @@ def test_the_seed_of_the_command_decides_the_initial_weights():
     recipe = build.resolve_recipe(config)
     model = build.build_model(config, recipe, 3, devices=(), compiled=False)
     same, other = (
-        cifar.build(recipe, num_classes=3, seed=seed).get_layer('conv2_a').kernel.numpy()
+        alexnet.build(recipe, num_classes=3, seed=seed).get_layer('conv2_a').kernel.numpy()
         for seed in (3, 0)
     )
     np.testing.assert_array_equal(model.get_layer('conv2_a').kernel, same)

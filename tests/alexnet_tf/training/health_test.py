@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from alexnet_tf.models import alexnet, cifar, recipes
+from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.training import health, steps
 
 CHANCE = health.Chance(np.log(5), 0.25)
@@ -168,7 +168,7 @@ def test_units_of_other_activations_are_not_watched():
 
 
 def test_the_units_of_a_small_network_have_its_layer_names():
-    model = cifar.build(recipes.CIFAR11, num_classes=3, width=0.1)
+    model = alexnet.build(recipes.CIFAR11, num_classes=3, width=0.1)
     units = health.ReluUnits(model)
     number = sum(output.shape[-1] for output in units.outputs)
     shares = units.compute_dead_shares(np.ones(number))

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from alexnet_tf.commands.evaluate import quantized
 from alexnet_tf.export import formats, litert
-from alexnet_tf.models import cifar, recipes
+from alexnet_tf.models import alexnet, recipes
 from input_pipeline.batches import datasets, preprocessing
 
 RANDOM = np.random.default_rng(0)
@@ -20,7 +20,7 @@ SCORES = {  # of models by their file's name, for five images
 
 def test_the_int8_model_is_smaller_and_predicts_nearly_as_the_network_does(tmp_path):
     pytest.importorskip('ai_edge_litert')
-    model = cifar.build(recipes.FIGURE1.replace(initial_sd=0.05), num_classes=3)
+    model = alexnet.build(recipes.FIGURE1.replace(initial_sd=0.05), num_classes=3)
     mean_image = np.full((32, 32, 3), 120, np.float32)
     squares = RANDOM.integers(0, 256, (8, 4, 4, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     path = tmp_path / '1.int8.tflite'

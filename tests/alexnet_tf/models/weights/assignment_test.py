@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 import tensorflow as tf
 
-from alexnet_tf.models import alexnet, cifar, recipes
+from alexnet_tf.models import alexnet, recipes
 from alexnet_tf.models.weights import assignment, readers, recognition, writers
 from input_pipeline import errors
 
@@ -265,7 +265,7 @@ def test_another_number_of_classes_leaves_fc8_as_it_was(caffe, path):
 
 def test_a_small_network_initialises_all_but_the_last_layer_of_another(path):
     first, other = (
-        cifar.build(recipes.CIFAR13, num_classes=number, width=0.1, seed=number)
+        alexnet.build(recipes.CIFAR13, num_classes=number, width=0.1, seed=number)
         for number in (10, 4)
     )
     np.savez(path, **{variable.path: variable.numpy() for variable in first.variables})
