@@ -20,7 +20,7 @@ _KERAS_NAMES = {
     'initial_epoch': 'resume',
     'shuffle': 'reshuffle',
     'validation_freq': 'validate_every_epochs',
-    'validation_split': 'validation_fraction',
+    'validation_split': 'validation_fraction, of images that are not prepared yet',
 }
 _TYPE_NAMES = {int: 'an integer', float: 'a number', bool: 'True or False', str: 'a string'}
 

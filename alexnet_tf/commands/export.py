@@ -114,7 +114,7 @@ def check_settings(config: schema.Config) -> None:
         if package := formats.find_missing_package(kind):
             raise errors.PackageMissing(
                 f'--export_also={kind} requires {package}, which is not installed. Run '
-                f'pip install "alexnet_tf[{formats.EXTRAS[kind]}]".'
+                f'pip install "alexnet_tf[{formats.FORMATS[kind].extra}]".'
             )
 
 
@@ -218,11 +218,11 @@ def _write_formats(
         )
     for kind in kinds:
         if kind in _WEIGHT_WRITERS:
-            file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
+            file = formats.name_file(path, kind)
             print(f'export: {file}, {_WEIGHT_WRITERS[kind](file, trained)}')
     if _INT8 not in kinds:
         return {}
-    file = path.with_name(f'{path.name}{formats.SUFFIXES[_INT8]}')
+    file = formats.name_file(path, _INT8)
     comparison = quantized.write(file, exact, manifest)
     print(f'export: {file}: {quantized.describe(comparison)}')
     return {file.name: comparison}
@@ -264,7 +264,7 @@ def _write_scored_formats(
     loaded = saved_model.load(version)
     scores = loaded.signatures['pixels'](images=tf.constant(squares))['scores'].numpy()
     for kind in kinds:
-        file = path.with_name(f'{path.name}{formats.SUFFIXES[kind]}')
+        file = formats.name_file(path, kind)
         difference = formats.write_model(
             file,
             trained.model,

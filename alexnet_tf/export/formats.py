@@ -12,6 +12,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,29 +23,49 @@ from alexnet_tf.models.weights import keras_files
 from input_pipeline import errors, files, startup
 from input_pipeline.batches import preprocessing
 
-SUFFIXES = {
-    'litert': '.tflite',
-    'litert_int8': '.int8.tflite',
-    'onnx': '.onnx',
-    'safetensors': '.safetensors',
-    'keras': '.keras',
+
+class Format(NamedTuple):
+    """A format of exports.
+
+    Attributes:
+        suffix: Of its files.
+        packages: Modules that it needs.
+        extra: The extra of this package that installs them.
+    """
+
+    suffix: str
+    packages: tuple[str, ...] = ()
+    extra: str = ''
+
+
+_LITERT = ('ai_edge_litert.interpreter',)
+FORMATS = {
+    'litert': Format('.tflite', _LITERT, 'formats'),
+    'litert_int8': Format('.int8.tflite', _LITERT, 'formats'),
+    'onnx': Format('.onnx', ('tf2onnx', 'onnxruntime'), 'formats'),
+    'safetensors': Format('.safetensors', ('safetensors',), 'weights'),
+    'keras': Format('.keras'),
 }
-_PACKAGES = {'litert': ('ai_edge_litert.interpreter',), 'onnx': ('tf2onnx', 'onnxruntime')}
-_PACKAGES |= {'safetensors': ('safetensors',), 'keras': ()}
-_PACKAGES['litert_int8'] = _PACKAGES['litert']
-EXTRAS = {'litert': 'formats', 'onnx': 'formats', 'safetensors': 'weights'}  # that install them
-EXTRAS['litert_int8'] = EXTRAS['litert']
 _INPUT, _OUTPUT = 'images', 'scores'  # names that other programs ask for
 
 
 def find_missing_package(kind: str) -> str:
     """Finds a package that a format needs and that is not installed; '' if all are."""
-    for name in _PACKAGES[kind]:
+    for name in FORMATS[kind].packages:
         try:
             importlib.import_module(name)
         except ImportError:
             return name.partition('.')[0]
     return ''
+
+
+def name_file(version: pathlib.Path, kind: str) -> pathlib.Path:
+    """Names the file of a format beside the version of a SavedModel.
+
+    >>> name_file(pathlib.Path('export/1'), 'litert_int8').name
+    '1.int8.tflite'
+    """
+    return version.with_name(f'{version.name}{FORMATS[kind].suffix}')
 
 
 def write_model(
@@ -171,7 +192,7 @@ def _export(path: pathlib.Path, model: keras.Model, example: np.ndarray, **optio
     ):
         warnings.simplefilter('ignore')  # the converters' own, about NumPy
         model(example)  # the ONNX exporter requires a model that has been called
-        (kind,) = (kind for kind, suffix in SUFFIXES.items() if suffix == path.suffix)
+        (kind,) = (kind for kind, item in FORMATS.items() if item.suffix == path.suffix)
         model.export(str(path), format=kind, verbose=False, **options)
 
 

@@ -180,7 +180,7 @@ def _sidecar(path: pathlib.Path, suffix: str) -> pathlib.Path:
 
 def _list_sidecars(path: pathlib.Path) -> list[pathlib.Path]:
     """Lists what may lie beside a version."""
-    others = (suffix.lstrip('.') for suffix in formats.SUFFIXES.values())
+    others = (item.suffix.lstrip('.') for item in formats.FORMATS.values())
     return [_sidecar(path, suffix) for suffix in (_DESCRIPTION, _REST, _GRPC, *others)]
 
 

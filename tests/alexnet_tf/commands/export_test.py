@@ -239,7 +239,7 @@ def test_other_formats_are_written_beside_the_version(command, trained, tmp_path
     flags = (f'--run_dir={trained}', f'--export_dir={tmp_path}', '--data_dir=nowhere')
     assert command('export', *flags, f'--export_also={kind}') == 0
     assert 'checked on the same images: scores differ by' in capsys.readouterr().out
-    path = tmp_path / f'1{formats.SUFFIXES[kind]}'
+    path = formats.name_file(tmp_path / '1', kind)
     assert path.stat().st_size > 1e5
     if kind == 'litert':
         interpreter = importlib.import_module('ai_edge_litert.interpreter').Interpreter(str(path))
