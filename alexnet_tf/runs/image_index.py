@@ -6,7 +6,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
     kind = detect_images(data)
     if not kind:
         manifest = manifests.load(data.data_dir)
+        if config.mode in ('train', 'experiment'):  # `all` has just prepared them
+            _check_settings(data, manifest, config.given)
     else:
         manifest = manifests.load(_find_index(config, kind))
         _check_index(config, manifest)
@@ -183,7 +185,7 @@ def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
 
 def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Checks that an index is of the images and of the flags, as far as they are given."""
-    data, directory, kept = config.data, manifest.directory, manifest.settings
+    data, directory = config.data, manifest.directory
     place = dataclasses.replace(data, **_name_source(data.data_dir))
     root = find_root(place, directory)
     known = snapshots.read_place(directory)  # '' where it cannot change
@@ -197,20 +199,31 @@ def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
             f'--source={data.source}: {directory} was built as {manifest.source}. Leave the flag '
             'out, or delete that directory.'
         )
-    wanted = collect_settings(schema.Config(data=place))
-    usual = rendering.Rendering.from_settings(kept)
-    wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
-    for name, value in wanted.items():
-        flag = 'statistics' if name == 'statistics_images' else name
-        setting = getattr(data, flag, None)
-        is_given = flag in config.given or setting != getattr(_SECTION, flag, None)
-        if is_given and name in kept and kept[name] != value:
-            raise fields.UsageError(
-                f'--{flag}={setting}: {directory} was built with '
-                f'{_describe_kept(name, kept[name])}. Leave the flag out, or delete that directory.'
-            )
+    changed = {field.name for field in fields.list_settings(data)}
+    changed = {name for name in changed if getattr(data, name) != getattr(_SECTION, name)}
+    _check_settings(place, manifest, config.given | changed)
     if 'statistics' in config.given:  # of a run, the file may be gone
         check_statistics(data.statistics, manifest)
+
+
+def _check_settings(data: schema.Data, manifest: manifests.Manifest, given: Set[str]) -> None:
+    """Checks that flags do not ask for other records or another index than there are."""
+    kept, directory = manifest.settings, manifest.directory
+    usual = rendering.Rendering.from_settings(kept)
+    wanted = collect_settings(schema.Config(data=data))
+    wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
+    wanted.pop('seed')  # that of training is another
+    if not kept.get('split_rule'):  # the source has splits of its own
+        wanted.pop('validation_fraction')
+    is_index = manifest.layout.encoding == references.ENCODING
+    other = 'delete that directory' if is_index else 'prepare other records'
+    for name, value in wanted.items():
+        flag = 'statistics' if name == 'statistics_images' else name
+        if flag in given and name in kept and kept[name] != value:
+            raise fields.UsageError(
+                f'--{flag}={getattr(data, flag)}: {directory} was built with '
+                f'{_describe_kept(name, kept[name])}. Leave the flag out, or {other}.'
+            )
 
 
 def _describe_kept(name: str, value: Any) -> str:

@@ -65,6 +65,7 @@ def test_without_records_or_run_there_is_nothing_to_train(records, run_dir):
         ({'class_weights': {0: 2.0}}, 'expected a string. Weights of the loss by class'),
         ({'schedule': 1}, "schedule=1: expected a string. Choose from 'plateau', 'list'"),
         ({'validation_split': 0.1}, 'Here it is validation_fraction, of images'),
+        ({'validation_fraction': 0.1}, '^validation_fraction=0.1: .* was built with 0.4'),
         ({'loss': 'mse'}, r'train\(\) does not take loss, but Keras .*\.compile\(loss='),
         ({'recipe': recipes.PAPER.replace(name='mine')}, "recipe='mine': expected one of paper"),
         ({'layer_rates': ['conv9=.1']}, '^layer_rates=conv9=.1: .* with a layer from conv1'),
