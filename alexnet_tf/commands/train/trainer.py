@@ -294,7 +294,7 @@ class Trainer:
             )
 
     def _restart_unknown_order(self, state: state_lib.TrainingState) -> None:
-        is_due = state.examples < self.examples and state.planned_step < self.total_steps
-        if is_due and not training_data.is_order_fixed(self.config):
+        is_unfinished = state.examples < self.examples and state.planned_step < self.total_steps
+        if is_unfinished and not training_data.is_order_fixed(self.config):
             state.repeated_steps += -(-state.examples // self.recipe.batch_size)
             state.restart_epoch()  # its order is random: which examples were read is unknown
