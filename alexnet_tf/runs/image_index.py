@@ -16,7 +16,7 @@ from alexnet_tf.reports import progress
 from alexnet_tf.runs import image_sources
 from input_pipeline import errors, files, locks
 from input_pipeline.images import rendering
-from input_pipeline.prepare import conversion, local_executor
+from input_pipeline.prepare import comparison, conversion, local_executor
 from input_pipeline.records import known_statistics, manifests, references, writing
 from input_pipeline.sources import detection, entries, folder, listing, sample_images, snapshots
 from input_pipeline.sources import tfds as tfds_lib
@@ -212,9 +212,12 @@ def _check_settings(data: schema.Data, manifest: manifests.Manifest, given: Set[
     usual = rendering.Rendering.from_settings(kept)
     wanted = collect_settings(schema.Config(data=data))
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
-    wanted.pop('seed')  # that of training is another
-    if not kept.get('split_rule'):  # the source has splits of its own
-        wanted.pop('validation_fraction')
+    # The seed of training is another one.
+    for name in (
+        'seed',
+        *comparison.list_idle_settings(kept.get('split_rule', ''), manifest.layout),
+    ):
+        wanted.pop(name, None)
     is_index = manifest.layout.encoding == references.ENCODING
     other = 'delete that directory' if is_index else 'prepare other records'
     for name, value in wanted.items():

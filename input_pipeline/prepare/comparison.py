@@ -37,14 +37,24 @@ def compare_settings(
     Returns:
         Whether each differs, by what an error says of it.
     """
-    idle = () if settings['split_rule'] else ('validation_fraction',)
-    idle += () if layout.encoding == 'jpeg' else _OF_JPEGS
+    idle = list_idle_settings(settings['split_rule'], layout)
     kept = _OLDER_SETTINGS | kept
     return {
         f'{name}, {kept.get(name, value)} and not {value}': kept.get(name, value) != value
         for name, value in settings.items()
         if name not in idle
     }
+
+
+def list_idle_settings(split_rule: str, layout: manifests.Layout) -> tuple[str, ...]:
+    """Lists the settings that have no effect on records.
+
+    Args:
+        split_rule: How images are held out; '' if the source has splits of its own.
+        layout: How records hold images.
+    """
+    of_splits = () if split_rule else ('validation_fraction',)
+    return of_splits + (() if layout.encoding == 'jpeg' else _OF_JPEGS)
 
 
 def collect_settings(source: entries_lib.Source, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,32 +50,40 @@ def estimate_preparation(
     data_dir: str,
     settings: Mapping[str, Any],
     workers: int,
-    max_sampled: int = _SAMPLED,
 ) -> Estimate:
     """Estimates `conversion.prepare` with the same arguments; writes nothing."""
     tasks = sharding.plan_shards(files.as_path(data_dir), source, settings)
-    entries = [entry for members in source.splits.values() for entry in members]
-    sample = entries[:: max(1, len(entries) // max_sampled)][:max_sampled]
-    first = tasks[0]
+    total, first = sum(map(len, source.splits.values())), tasks[0]
+    sample = _choose_sample(source, _SAMPLED)
     _measure_records(sample[:1], first, is_counted=True)  # the first call compiles
     sizes, secs = _measure_records(sample, first, is_counted=False)
     _, counted_secs = _measure_records(sample, first, is_counted=True)
     counted = sum(task.sampled for task in tasks)
-    secs = secs * (len(entries) - counted) + counted_secs * counted
-    readable = [size for size in sizes if size]
+    secs = secs * (total - counted) + counted_secs * counted
     workers = conversion.choose_workers(workers)
-    mean_bytes = sum(readable) / max(1, len(readable))
     return Estimate(
         encoding=first.record_format.layout.encoding,
         in_place=bool(first.original),
         files=len(tasks),
-        bytes=0 if first.original else int(len(entries) * mean_bytes),
+        bytes=_estimate_bytes(first, sizes, total),
         free_bytes=_measure_free_space(data_dir),
         workers=workers,
         secs=secs / min(workers, cores.count_cores()),
         sampled=len(sample),
-        unreadable=len(sizes) - len(readable),
+        unreadable=sizes.count(0),
     )
+
+
+def _choose_sample(source: entries_lib.Source, most: int) -> list[entries_lib.Entry]:
+    """Chooses images that are spread evenly over a source."""
+    entries = [entry for members in source.splits.values() for entry in members]
+    return entries[:: max(1, len(entries) // most)][:most]
+
+
+def _estimate_bytes(task: writing.ShardTask, sizes: Sequence[int], total: int) -> int:
+    """Estimates the bytes of all records from those of a sample, 0 for each unreadable image."""
+    readable = [size for size in sizes if size]
+    return 0 if task.original else int(total * sum(readable) / max(1, len(readable)))
 
 
 def _measure_records(
@@ -105,14 +113,16 @@ def check_disk_space(source: entries_lib.Source, data_dir: str, settings: Mappin
     Raises:
         OSError: ENOSPC, with the needed and the free space.
     """
-    needed = estimate_preparation(source, data_dir, settings, 1, _SAMPLED_FOR_SPACE)
+    task = sharding.plan_shards(files.as_path(data_dir), source, settings)[0]
+    sizes, _ = _measure_records(_choose_sample(source, _SAMPLED_FOR_SPACE), task, is_counted=False)
+    needed = _estimate_bytes(task, sizes, sum(map(len, source.splits.values())))
+    free = _measure_free_space(data_dir)
     previous = files.as_path(data_dir).glob('*.tfrecord')
     reusable = sum(files.get_size(path) for path in previous if not os.path.islink(path))
-    if needed.bytes > needed.free_bytes + reusable:
+    if needed > free + reusable:
         raise OSError(
             errno.ENOSPC,
-            f'the records need about {needed.bytes / 1e9:,.2f} GB, '
-            f'{needed.free_bytes / 1e9:,.2f} GB are free',
+            f'the records need about {needed / 1e9:,.2f} GB, {free / 1e9:,.2f} GB are free',
             data_dir,
         )
 
