@@ -8,7 +8,7 @@ all choices of so many of the runs, and how much it differs from that of one net
 number of views. The variance of the difference is the sum of that over images and of a jackknife
 over runs, which is conservative: both hold the interaction of runs and images. A bootstrap of runs
 would draw some twice, and ensembles of those gain less. `--csv FILE` keeps the error of each
-choice, and `--figure FILE` plots them.
+choice, `--wrong FILE` the images it has wrong (`np.packbits`), and `--figure FILE` plots errors.
 """
 
 import collections
@@ -42,12 +42,12 @@ class Errors:
             for number in views
         }
 
-    def list_all(self, number: int) -> list[tuple[int, tuple[int, ...], float]]:
-        """Lists (views, members, top-1 error) of every choice among so many runs."""
+    def list_all(self, number: int) -> list[tuple[int, tuple[int, ...], np.ndarray]]:
+        """Lists (views, members, which images are wrong) of every choice among so many runs."""
         runs = range(number)
         choices = [c for size in runs for c in itertools.combinations(runs, size + 1)]
         return [
-            (views, members, self._find(views, members).mean())
+            (views, members, self._find(views, members))
             for views in self._probabilities
             for members in choices
         ]
@@ -92,13 +92,13 @@ def estimate_gain(errors: Errors, views: int, size: int, *, first: int, number: 
     )
 
 
-def plot(choices: list[tuple[int, tuple[int, ...], float]]) -> charts.Figure:
+def plot(choices: list[tuple[int, tuple[int, ...], np.ndarray]]) -> charts.Figure:
     """Plots the error of each choice of networks, a dot, and their means, by number of networks."""
     figure = charts.Figure(figsize=(6, 4), layout='constrained')
     axes = figure.subplots()
     percent = collections.defaultdict(lambda: collections.defaultdict(list))
-    for views, members, error in choices:
-        percent[views][len(members)].append(100 * error)
+    for views, members, wrong in choices:
+        percent[views][len(members)].append(100 * wrong.mean())
     for (views, errors), colour in zip(percent.items(), charts.COLOURS, strict=False):
         for size, values in errors.items():
             axes.plot([size] * len(values), values, '.', color=colour, alpha=0.5)
@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument('--views', type=int, nargs='+', default=[1, 10], help='views of an image')
     parser.add_argument('--split', default='validation', help='of the records')
     parser.add_argument('--csv', type=pathlib.Path, help='file to write')
+    parser.add_argument('--wrong', help='.npz file to write')
     parser.add_argument('--figure', help='file to write, .svg or .png')
     args = parser.parse_args()
     if len(args.runs) < 2:
@@ -128,9 +129,15 @@ def main() -> None:
         values = estimate_gain(errors, views, size, first=args.views[0], number=number)
         rows.append((views, size, *(f'{100 * value:.2f}' for value in values)))
     choices = errors.list_all(number)
+    names = [(views, '+'.join(str(run + 1) for run in runs)) for views, runs, _ in choices]
+    wrong = [wrong for *_, wrong in choices]
     if args.csv:
-        named = [(views, '+'.join(str(run + 1) for run in runs), e) for views, runs, e in choices]
-        tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), named)
+        rates = [(*name, each.mean()) for name, each in zip(names, wrong, strict=True)]
+        tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), rates)
+    if args.wrong:
+        bits = map(np.packbits, wrong)
+        arrays = dict(zip((f'{views}_{runs}' for views, runs in names), bits, strict=True))
+        np.savez_compressed(args.wrong, **arrays)
     if args.figure:
         plot(choices).savefig(args.figure)
     header = ('views', 'networks', 'top-1 error, %', 'difference, points', '95 % from', 'to')
