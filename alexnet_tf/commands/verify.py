@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from alexnet_tf.config import fields, schema
 from alexnet_tf.fidelity import device_traffic, image_probes, probes, published, reference
-from alexnet_tf.models import alexnet, placement, recipes
+from alexnet_tf.models import placement, recipes
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build
 from alexnet_tf.training import optimizer, steps
@@ -64,7 +64,7 @@ def _verify_published(config: schema.Config) -> None:
             f'{", ".join((*reference.RECIPES, *published.NETWORKS))}.'
         )
     network, recipe = published.NETWORKS[name], _resolve(config, name)
-    model = _build(recipe)
+    model = build.build_model(config, recipe, _CLASSES, devices=(), compiled=False)
     measured = [probes.probe_published(model, recipe.input_mean)]
     rows = [_format_row(value, measured) for value in network.list_values()]
     rows = [(value, text, *others) for value, text, _, *others in rows]  # without the 2012 source
@@ -77,7 +77,7 @@ def _verify_published(config: schema.Config) -> None:
 def _verify_paper(config: schema.Config) -> None:
     placement.create_logical_cpus(_DEVICES)
     resolved = [_resolve(config, name) for name in reference.RECIPES]
-    measurements = [_measure(recipe) for recipe in resolved]
+    measurements = [_measure(config, recipe) for recipe in resolved]
     sections = {
         title: [_format_row(value, measurements) for value in values]
         for title, values in reference.SECTIONS.items()
@@ -139,9 +139,9 @@ def _format_page(sections: Mapping[str, Sequence[Sequence[str]]]) -> str:
     return '\n'.join(lines)
 
 
-def _measure(recipe: recipes.Recipe) -> dict[str, Any]:
+def _measure(config: schema.Config, recipe: recipes.Recipe) -> dict[str, Any]:
     """Measures a recipe, by the name of the reference value."""
-    model = _build(recipe, _DEVICES)
+    model = build.build_model(config, recipe, _CLASSES, devices=_DEVICES, compiled=False)
     augment = build.build_augmentation(image_probes.create_statistics(), recipe)
     return {
         **probes.probe_network(model),
@@ -151,13 +151,6 @@ def _measure(recipe: recipes.Recipe) -> dict[str, Any]:
         **image_probes.probe_views(recipe.crop_size),
         **_measure_traffic(recipe, model),
     }
-
-
-def _build(recipe: recipes.Recipe, devices: tuple[str, ...] = ()) -> keras.Model:
-    try:
-        return alexnet.build(recipe, num_classes=_CLASSES, devices=devices)
-    except ValueError as error:
-        raise fields.UsageError(str(error)) from error
 
 
 def _probe_optimizer(recipe: recipes.Recipe) -> dict[str, float]:

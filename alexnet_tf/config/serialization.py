@@ -86,19 +86,6 @@ def fill_in(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config
     return replace(config, missing)
 
 
-def override(config: schema.Config, texts: Mapping[str, str]) -> schema.Config:
-    """Returns a config with some settings replaced, given as on a command line.
-
-    Raises:
-        UsageError: No such setting, or no such value.
-    """
-    settings = fields.map_settings(config)
-    if unknown := sorted(set(texts) - set(settings)):
-        raise fields.UsageError(f'there is no --{unknown[0]}.')
-    values = {name: fields.parse_value(settings[name], text) for name, text in texts.items()}
-    return replace(config, values)
-
-
 def to_flags(config: schema.Config, mode: str) -> list[str]:
     """Returns the flags that run `mode` with these settings: those given, and no other defaults."""
     default = to_settings(schema.Config())

@@ -1,4 +1,4 @@
-"""Trends in results, and how sure they are: error curves, and ranks."""
+"""Trends in results, and how sure they are: error curves, and differences."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 _EXPONENTS = np.geomspace(0.05, 2, 40)
-_SAMPLES, _PERMUTATIONS = 200, 2000
+_SAMPLES = 200
 _MIN_POINTS = 5
 
 
@@ -114,38 +114,3 @@ def _predict_shares(positions: np.ndarray, curves: np.ndarray, factor: float) ->
     slope, end = slopes[best, np.arange(len(best))], ends[best, np.arange(len(best))]
     now, later = end + slope, end + slope * factor ** -_EXPONENTS[best]
     return np.where(now > 0, later / np.maximum(now, 1e-12), 1)
-
-
-def compute_rank_correlation(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Computes Spearman's rank correlation and how often chance has one as great.
-
-    Args:
-        first: (values,).
-        second: (values,).
-
-    Returns:
-        The correlation in [-1, 1], 0 if one of both is constant, and the two-sided p-value from
-        2,000 random permutations.
-
-    Example:
-        >>> compute_rank_correlation(np.arange(9), np.arange(9) ** 2)[0]
-        1.0
-    """
-    x, y = (_normalise(_rank(values)) for values in (first, second))
-    random = np.random.default_rng(0)
-    permuted = np.stack([random.permutation(y) for _ in range(_PERMUTATIONS)]) @ x
-    correlation = float(x @ y)
-    as_great = (np.abs(permuted) >= abs(correlation) - 1e-12).sum()
-    return round(correlation, 12), float((1 + as_great) / (1 + _PERMUTATIONS))
-
-
-def _rank(values: np.ndarray) -> np.ndarray:
-    """Ranks values from 0; those that tie share the mean of their ranks."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return ((ends - counts + ends - 1) / 2)[which]
-
-
-def _normalise(values: np.ndarray) -> np.ndarray:
-    centred = values - values.mean()
-    return centred / max(np.linalg.norm(centred), 1e-12)

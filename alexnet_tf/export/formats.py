@@ -98,7 +98,13 @@ def write_model(
     with _write_whole(path) as temporary:
         _export(temporary, _prepend_preprocessing(model, preprocess), squares[:1])
         run = {'.tflite': _run_litert, '.onnx': _run_onnx}[path.suffix]
-        return check_scores(path, run(temporary, squares), expected, tolerance)
+        difference = float(np.abs(run(temporary, squares) - expected).max())
+        if not difference <= tolerance:
+            raise errors.DataError(
+                f'the scores of {path.name} differ from those of the SavedModel by '
+                f'{difference:.2g}; at most {tolerance:g} was expected. Nothing was written.'
+            )
+        return difference
 
 
 def write_int8(
@@ -144,23 +150,6 @@ def write_keras(path: pathlib.Path, model: keras.Model, metadata: Mapping[str, s
         model.save(temporary)
         with zipfile.ZipFile(temporary, 'a') as archive:
             archive.writestr(keras_files.DESCRIPTION, json.dumps(dict(metadata)))
-
-
-def check_scores(
-    path: pathlib.Path, scores: np.ndarray, expected: np.ndarray, tolerance: float
-) -> float:
-    """Returns the largest difference of scores.
-
-    Raises:
-        DataError: It is above the tolerance.
-    """
-    difference = float(np.abs(scores - expected).max())
-    if not difference <= tolerance:
-        raise errors.DataError(
-            f'the scores of {path.name} differ from those of the SavedModel by '
-            f'{difference:.2g}; at most {tolerance:g} was expected. Nothing was written.'
-        )
-    return difference
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 import keras
 import numpy as np
 
-_KERNELS_PER_ROW, _GAP, _ENLARGEMENT = 16, 1, 4
+_IMAGES_PER_ROW, _GAP, _ENLARGEMENT = 16, 1, 4
+_PERMUTATIONS = 10_000
 
 
 def get_kernels(model: keras.Model) -> dict[str, np.ndarray]:
@@ -39,19 +40,29 @@ def render_kernels(columns: Collection[np.ndarray]) -> np.ndarray:
     low = min(kernels.min() for kernels in columns)
     high = max(kernels.max() for kernels in columns)
     scaled = [(kernels - low) / max(high - low, 1e-12) for kernels in columns]
-    stacked = np.concatenate([_tile(kernels) for kernels in scaled])
+    stacked = np.concatenate([tile(kernels, 1.0) for kernels in scaled])
     enlarged = stacked.repeat(_ENLARGEMENT, axis=0).repeat(_ENLARGEMENT, axis=1)
     return np.round(enlarged * 255).astype(np.uint8)
 
 
-def _tile(kernels: np.ndarray) -> np.ndarray:
-    size, count = kernels.shape[0], kernels.shape[-1]
-    step = size + _GAP
-    columns, rows = min(_KERNELS_PER_ROW, count), -(-count // _KERNELS_PER_ROW)
-    canvas = np.ones((rows * step + _GAP, columns * step + _GAP, 3))
+def tile(images: np.ndarray, gap: float) -> np.ndarray:
+    """Tiles images, 16 in a row, with a gap around each.
+
+    Args:
+        images: (height, width, ..., images) float.
+        gap: Value of the gaps.
+
+    Returns:
+        (height, width, ...) float.
+    """
+    height, width, *channels, count = images.shape
+    columns, rows = min(_IMAGES_PER_ROW, count), -(-count // _IMAGES_PER_ROW)
+    shape = rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, *channels
+    canvas = np.full(shape, gap)
     for number in range(count):
-        top, left = (_GAP + place * step for place in divmod(number, _KERNELS_PER_ROW))
-        canvas[top : top + size, left : left + size] = kernels[..., number]
+        row, column = divmod(number, columns)
+        top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
+        canvas[top : top + height, left : left + width] = images[..., number]
     return canvas
 
 
@@ -73,7 +84,7 @@ def compute_colourfulness(kernels: np.ndarray) -> np.ndarray:
 
 
 def measure_specialisation(
-    runs: Sequence[tuple[np.ndarray, np.ndarray]], permutations: int = 10_000, seed: int = 0
+    runs: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[float, float]:
     """Tests by permutation whether the two columns differ in colourfulness.
 
@@ -84,19 +95,17 @@ def measure_specialisation(
 
     Args:
         runs: Colourfulness of column a's and of column b's kernels, for each run.
-        permutations: Number of permutations.
-        seed: Seed of the permutations.
 
     Returns:
         (difference, p), where p is (1 + permutations with at least that difference) /
-        (1 + permutations).
+        (1 + permutations), of 10,000.
     """
     observed = np.mean([abs(a.mean() - b.mean()) for a, b in runs])
-    rng, sums = np.random.default_rng(seed), np.zeros(permutations)
+    rng, sums = np.random.default_rng(0), np.zeros(_PERMUTATIONS)
     for a, b in runs:
-        kernels = np.tile(np.concatenate([a, b]), (permutations, 1))
+        kernels = np.tile(np.concatenate([a, b]), (_PERMUTATIONS, 1))
         shuffled = rng.permuted(kernels, axis=1)
         sums += abs(shuffled[:, : len(a)].mean(1) - shuffled[:, len(a) :].mean(1))
     differences = sums / len(runs)
     as_large = (differences >= observed - 1e-12).sum()
-    return float(observed), float((1 + as_large) / (1 + permutations))
+    return float(observed), float((1 + as_large) / (1 + _PERMUTATIONS))

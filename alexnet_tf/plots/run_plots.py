@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alexnet_tf.plots import charts
+from alexnet_tf.plots import charts, kernels
 
 _MAX_CHANNELS = 64
-_CHANNELS_PER_ROW, _UNITS_PER_ROW = 16, 64
+_UNITS_PER_ROW = 64
 _WIDTH = 7.7  # inches of the tiles of a layer
 
 
@@ -122,7 +122,9 @@ def plot_activations(
         layer: Name of the layer, without the column.
     """
     tiles = {
-        column: _tile_channels(values) if values.ndim == 3 else _wrap_units(values)
+        column: kernels.tile(values[..., :_MAX_CHANNELS], np.nan)
+        if values.ndim == 3
+        else _wrap_units(values)
         for column, values in activations.items()
     }
     heights = [3.0, *(_WIDTH * rows.shape[0] / rows.shape[1] for rows in tiles.values())]
@@ -179,18 +181,6 @@ def _choose_scale(arrays: Sequence[np.ndarray]) -> dict:
 def _legend_label(name: str) -> str:
     # A legend leaves out labels that start with an underscore.
     return charts.escape_text(f' {name}' if name.startswith('_') else name)
-
-
-def _tile_channels(values: np.ndarray) -> np.ndarray:
-    """Tiles the first channels with a gap between them, (rows, columns)."""
-    height, width, count = (*values.shape[:2], min(values.shape[-1], _MAX_CHANNELS))
-    columns = min(_CHANNELS_PER_ROW, count)
-    canvas = np.full((-(-count // columns) * (height + 1), columns * (width + 1)), np.nan)
-    for channel in range(count):
-        row, column = divmod(channel, columns)
-        top, left = row * (height + 1), column * (width + 1)
-        canvas[top : top + height, left : left + width] = values[..., channel]
-    return canvas
 
 
 def _wrap_units(values: np.ndarray) -> np.ndarray:

@@ -58,15 +58,12 @@ class Autoencoder:
         self._autoencoder = keras.Model(vectors, decoded)
         self._encoder = keras.Model(vectors, probabilities)
 
-    def fit(self, vectors: index.Vectors, report: Callable = lambda *_: None) -> float:
+    def fit(self, vectors: index.Vectors, report: Callable = lambda *_: None) -> None:
         """Trains with Adam and a cosine decay of the learning rate.
 
         Args:
             vectors: Training data; values are centred, and scaled by one factor for all.
             report: Called with (steps done, total steps) after each step.
-
-        Returns:
-            The mean squared error of the last 50 batches.
         """
         self._set_scale(vectors)
         steps = int(np.clip(_EPOCHS * len(vectors) // _BATCH_SIZE, *_STEP_BOUNDS))
@@ -80,13 +77,10 @@ class Autoencoder:
                 loss = tf.reduce_mean((self._autoencoder(batch, training=True) - batch) ** 2)
             gradients = tape.gradient(loss, self._autoencoder.trainable_variables)
             adam.apply(gradients, self._autoencoder.trainable_variables)
-            return loss
 
-        losses = []
         for step, batch in enumerate(self._batches(vectors, steps), 1):
-            losses.append(float(train_step(self._scale(batch))))
+            train_step(self._scale(batch))
             report(step, steps)
-        return float(np.mean(losses[-50:]))
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Encodes (vectors, values) float32 as (vectors, bytes) uint8; see `pack_bits`."""

@@ -11,8 +11,6 @@ import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import alexnet, cifar, placement, recipes, topology
-from alexnet_tf.models import columns as columns_lib
-from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.runs import network_checks
 from alexnet_tf.training import distribution, lars, loss_scale, optimizer, steps, targets
 from input_pipeline.batches import augmentation, preprocessing
@@ -138,30 +136,6 @@ def build_model(
             seed=config.seed,
             compiled=compiled,
         )
-
-
-def build_with_preprocessing(
-    config: schema.Config, recipe: recipes.Recipe, num_classes: int
-) -> keras.Model:
-    """Builds the network that a config asks for with all that comes before and after it.
-
-    Args:
-        config: Settings of the run.
-        recipe: Hyperparameters of the network.
-        num_classes: Number of outputs.
-
-    Returns:
-        A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
-        (batch, num_classes) float32. Its layer MEAN_IMAGE subtracts the mean, which is still 0.
-    """
-    columns = columns_lib.ColumnBuilder(
-        recipe, precision=config.network.precision, seed=config.seed
-    )
-    images = columns.create_input()
-    subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=MEAN_IMAGE)
-    features = alexnet.add_features(columns, subtract(images))
-    logits = alexnet.add_classifier(columns, features, num_classes=num_classes)
-    return keras.Model(images, add_predictions(logits), name=recipe.name)
 
 
 def add_predictions(logits: keras.KerasTensor, activation: Any = 'softmax') -> keras.KerasTensor:

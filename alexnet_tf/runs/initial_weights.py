@@ -184,7 +184,7 @@ def load(
         trains: Whether training goes before predictions, so that another dropout is fine.
         classes: Class labels of the network. The last layer of a file that describes a run on
             other classes is not loaded.
-        **options: As of `assign`.
+        **options: As of `assignment.assign`.
 
     Returns:
         The names of the layers that were loaded, and of those that were not.
@@ -206,7 +206,7 @@ def load(
         if classes and described.classes != tuple(classes):
             options['layers'] = topology.list_layer_names(model)[:-1]
     if not options.get('layers'):
-        _check_order(model, weights, recognised)
+        check_order(model, weights, recognised)
         check_recipe(file, recipe, () if described else recognised.recipes, trains=trains)
     return assignment.assign(model, weights, recognised, **options)
 
@@ -236,27 +236,7 @@ def check_recipe(
         )
 
 
-def assign(
-    model: keras.Model,
-    file: weight_file.WeightFile,
-    recognised: recognition.Recognition,
-    **options: Any,
-) -> tuple[list[str], list[str]]:
-    """Assigns the weights of a file to a network; arguments as of `assignment.assign`.
-
-    Returns:
-        The names of the layers that were assigned, and of those that were not.
-
-    Raises:
-        DataError: The weights do not fit the network, or the file lists the layers of another: of
-            the same shapes, unless layers are named one by one.
-    """
-    if not options.get('layers'):
-        _check_order(model, file, recognised)
-    return assignment.assign(model, file, recognised, **options)
-
-
-def _check_order(
+def check_order(
     model: keras.Model, file: weight_file.WeightFile, recognised: recognition.Recognition
 ) -> None:
     """Checks that what follows conv1 in a file's list of layers does so in the network."""

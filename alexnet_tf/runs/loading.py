@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from alexnet_tf.config import schema, serialization
-from alexnet_tf.models import recipes
+from alexnet_tf.models import alexnet, recipes
+from alexnet_tf.models import columns as columns_lib
+from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.runs import build, run_directory
 from alexnet_tf.training import checkpoint
 from input_pipeline.batches import preprocessing
@@ -138,9 +140,13 @@ def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
         A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
         (batch, classes) float32.
     """
-    config = run_directory.read_config(trained.directory)
-    config = serialization.replace(config, {'precision': trained.precision})
-    model = build.build_with_preprocessing(config, trained.recipe, len(trained.classes))
+    recipe, seed = trained.recipe, run_directory.read_config(trained.directory).seed
+    columns = columns_lib.ColumnBuilder(recipe, precision=trained.precision, seed=seed)
+    images = columns.create_input()
+    subtract = mean_subtraction.MeanImageSubtraction(dtype='float32', name=build.MEAN_IMAGE)
+    features = alexnet.add_features(columns, subtract(images))
+    logits = alexnet.add_classifier(columns, features, num_classes=len(trained.classes))
+    model = keras.Model(images, build.add_predictions(logits), name=recipe.name)
     for layer in model.layers:
         if layer.name == build.MEAN_IMAGE:
             layer.set_weights([trained.preprocess.mean_view])

@@ -58,11 +58,15 @@ def expand_grid(config: schema.Config) -> list[Trial]:
 def _create_trial(config: schema.Config, texts: Texts) -> Trial:
     settings = serialization.to_settings(config) | {'mode': 'train', 'grid': ''}
     allowed = {*creation.list_fixed_settings(config), *_OTHER_SETTINGS}
+    known = fields.map_settings(config)
     for name in texts:
-        if name in settings and name not in allowed:
+        if name not in known:
+            raise fields.UsageError(f'--grid: there is no --{name}.')
+        if name not in allowed:
             raise fields.UsageError(f'--grid: {name} cannot differ between runs.')
     try:
-        changed = serialization.override(serialization.from_settings(settings), texts)
+        values = {name: fields.parse_value(known[name], text) for name, text in texts.items()}
+        changed = serialization.from_settings(settings | values)
     except fields.UsageError as error:
         raise fields.UsageError(f'--grid: {error}') from error
     recipe, devices = build.resolve_recipe(changed), changed.network.devices

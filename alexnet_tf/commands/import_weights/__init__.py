@@ -7,7 +7,7 @@ from alexnet_tf.commands.import_weights import contents as contents_lib
 from alexnet_tf.commands.import_weights import data as data_lib
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
-from alexnet_tf.models.weights import mean_images
+from alexnet_tf.models.weights import assignment, mean_images
 from alexnet_tf.runs import build, imported, initial_weights, run_directory
 
 
@@ -38,7 +38,8 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
     contents_lib.check_sizes(recipe, contents)
     data = data_lib.collect(config, recipe, contents)
     model = build.build_model(config, recipe, len(data.classes.labels), devices=(), compiled=False)
-    initial_weights.assign(model, contents.file, contents.recognised)
+    initial_weights.check_order(model, contents.file, contents.recognised)
+    assignment.assign(model, contents.file, contents.recognised)
     print(f'import: network: --recipe={recipe.name}, {model.count_params():,} parameters')
     print(f'import: images: {_describe_preprocessing(data, recipe)}')
     print(f'import: classes: {_describe_classes(data)}')

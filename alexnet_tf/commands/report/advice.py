@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from alexnet_tf.evaluation import error_analysis, trends
 from alexnet_tf.reports import intervals, tables
 
 _UNFINISHED, _MEMORISED = 0.7, 0.3  # training error, as a share of that of held-out images
 _UNSURE = 0.15  # error above which most suspicious labels are right
 _MAX_LISTED = 3
-_MIN_CLASSES, _MAX_P = 5, 0.05  # of a rank correlation
 
 
 class ErrorRate(NamedTuple):
@@ -118,27 +115,6 @@ def describe_weak_classes(weak: error_analysis.Rows, counts: Mapping[str, int]) 
         parts.append(f'{name} ({accuracy} of {images:,} recognised{learnt})')
     return (
         f'Recognised less well than the rest: {_join(parts)}. If you add images, add theirs first.'
-    )
-
-
-def describe_counts(ranked: error_analysis.Rows, counts: Mapping[str, int]) -> str:
-    """Says whether classes with more training images are recognised better; '' if not.
-
-    Args:
-        ranked: From `ErrorAnalysis.rank_classes`.
-        counts: Training images by class.
-    """
-    rows = [row for row in ranked if row[0] in counts]
-    if len(rows) < _MIN_CLASSES:
-        return ''
-    correlation, p = trends.compute_rank_correlation(
-        np.array([counts[row[0]] for row in rows]), np.array([-row[2] for row in rows])
-    )
-    if correlation <= 0 or p > _MAX_P:
-        return ''
-    return (
-        'Classes with more training images are recognised better (rank correlation '
-        f'{correlation:.2f} over {len(rows):,} classes, p = {p:.2g}).'
     )
 
 

@@ -52,14 +52,10 @@ def compare_minutes_and_images(findings: Findings) -> Step | None:
 
 def find_weak_classes(findings: Findings) -> Step | None:
     """Finds the classes that need images first."""
-    ranked, counts = findings.analysis.errors.rank_classes(), _count_training_images(findings)
-    weak = advice.list_weak_classes(ranked, findings.error)
-    texts = [
-        advice.describe_weak_classes(weak, counts) if weak else '',
-        advice.describe_counts(ranked, counts),
-    ]
-    texts = [text for text in texts if text]
-    return Step('Classes', *texts) if texts else None
+    weak = advice.list_weak_classes(findings.analysis.errors.rank_classes(), findings.error)
+    if not weak:
+        return None
+    return Step('Classes', advice.describe_weak_classes(weak, _count_training_images(findings)))
 
 
 def _count_training_images(findings: Findings) -> dict[str, int]:

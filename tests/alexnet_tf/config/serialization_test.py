@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from alexnet_tf.config import fields, flags, schema, serialization
+from alexnet_tf.config import fields, flags, serialization
 from alexnet_tf.runs import creation
 
 
@@ -31,16 +31,6 @@ def test_the_json_of_an_older_version_resumes_the_same_run():
 def test_unknown_settings_are_refused():
     with pytest.raises(fields.UsageError, match='unknown settings: nonsense'):
         serialization.from_settings({'nonsense': 1})
-
-
-def test_overrides_are_read_as_on_a_command_line():
-    config = serialization.override(
-        schema.Config(mode='train'), {'layer_rates': 'conv1=0.1, fc8=10', 'reshuffle': 'true'}
-    )
-    assert config.training.layer_rates == ('conv1=0.1', 'fc8=10')
-    assert config.training.reshuffle is True
-    with pytest.raises(fields.UsageError, match='there is no --nonsense'):
-        serialization.override(config, {'nonsense': '1'})
 
 
 def test_a_default_that_was_given_is_not_filled_in():

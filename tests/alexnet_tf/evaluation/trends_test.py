@@ -1,7 +1,5 @@
 """Extrapolations of curves with a known end, and rank correlations by counting."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -61,31 +59,6 @@ def test_a_rising_curve_is_not_said_to_rise_for_ever():
 def test_too_few_points_or_nan_tell_nothing(errors):
     steps = STEPS[: len(errors)]
     assert trends.extrapolate_error(steps, np.array(errors), now=0.1, images=100) is None
-
-
-def test_spearmans_correlation_and_its_p_value_by_counting_permutations():
-    first, second = np.array([3, 1, 4, 1, 5, 9]), np.array([2, 7, 1, 8, 2, 8])
-
-    def rank(values):  # the mean place among equals
-        places = sorted(values)
-        return [
-            np.mean([at for at, other in enumerate(places) if other == value]) for value in values
-        ]
-
-    def correlate(a, b):
-        return np.corrcoef(a, b)[0, 1]
-
-    ranks = rank(first), rank(second)
-    expected = correlate(*ranks)
-    permutations = [correlate(ranks[0], order) for order in itertools.permutations(ranks[1])]
-    p = np.mean(np.abs(permutations) >= abs(expected) - 1e-9)
-    correlation, estimate = trends.compute_rank_correlation(first, second)
-    assert correlation == pytest.approx(expected)
-    assert estimate == pytest.approx(p, abs=0.04)
-
-
-def test_a_constant_has_no_correlation():
-    assert trends.compute_rank_correlation(np.ones(6), np.arange(6)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(('images', 'of_images', 'of_seeds'), [(2000, 0.05, 0.02), (100, 0.3, 0.0)])

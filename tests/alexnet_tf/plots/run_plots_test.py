@@ -53,8 +53,8 @@ def test_channels_are_tiled_on_a_scale_that_is_symmetric_if_there_are_negatives(
     values[..., 17] = -3.0
     axes = run_plots.plot_activations({'a': values}, image, 'conv1').axes[1]
     tiles = axes.get_images()[0]
-    assert tiles.get_array().shape == (2 * 3, 16 * 3)
-    assert (tiles.get_array()[3:5, 3:5] == -3).all()
+    assert tiles.get_array().shape == (2 * 3 + 1, 16 * 3 + 1)
+    assert (tiles.get_array()[4:6, 4:6] == -3).all()
     assert tiles.get_clim() == (-3, 3)
 
 

@@ -62,15 +62,6 @@ def test_of_many_equal_classes_hardly_any_is_weak():
     assert listed <= 0.08 * reports
 
 
-def test_a_rank_correlation_is_only_named_if_it_is_no_chance():
-    ranked = [(name, 50, error, 0.0, '') for name, error in zip('abcdefgh', range(8), strict=True)]
-    few_first = dict(zip('abcdefgh', range(80, 0, -10), strict=True))
-    assert 'rank correlation 1.00 over 8 classes' in advice.describe_counts(ranked, few_first)
-    for counts in (range(8), [6, 4, 7, 3, 8, 2, 9, 1]):
-        assert not advice.describe_counts(ranked, dict(zip('abcdefgh', counts, strict=True)))
-    assert not advice.describe_counts(ranked, {})
-
-
 def test_confused_pairs_have_both_directions():
     sizes = {'cat': 40, 'dog': 60, 'eel': 5}
     text, detail = advice.describe_confusions([('cat', 'dog', 7, 4), ('cat', 'eel', 0, 1)], sizes)
