@@ -13,7 +13,7 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import preparation, progress, tables
 from alexnet_tf.runs import build, image_index, image_sources
-from input_pipeline import errors, files, locks
+from input_pipeline import cores, errors, files, locks
 from input_pipeline.prepare import (
     beam_executor,
     class_checks,
@@ -189,7 +189,7 @@ def _collect_settings(config: schema.Config) -> dict[str, Any]:
 def _create_executor(config: schema.Config) -> conversion.Executor:
     data = config.data
     if data.engine == 'local':
-        return local_executor.LocalExecutor(conversion.choose_workers(data.workers))
+        return local_executor.LocalExecutor(data.workers or cores.count_cores())
     try:
         return beam_executor.BeamExecutor(shlex.split(data.beam_options))
     except ValueError as error:

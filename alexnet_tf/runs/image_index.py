@@ -14,7 +14,7 @@ import numpy as np
 from alexnet_tf.config import fields, resolution, schema
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import image_sources
-from input_pipeline import errors, files, locks
+from input_pipeline import cores, errors, files, locks
 from input_pipeline.images import rendering
 from input_pipeline.prepare import comparison, conversion, local_executor
 from input_pipeline.records import known_statistics, manifests, references, writing
@@ -98,7 +98,7 @@ def build(
     known = known_statistics.load(data.statistics, source.square_size) if is_known else None
     is_local = source.name != tfds_lib.NAME and data.source_dir and not files.is_remote(source.root)
     snapshots.write(directory, os.path.abspath(data.source_dir) if is_local else '', source)
-    workers = conversion.choose_workers(data.workers)
+    workers = data.workers or cores.count_cores()
     return conversion.prepare(
         source,
         str(directory),

@@ -32,7 +32,7 @@ def find_images(
         dataset=data.dataset,
         dataset_splits=name_splits(data),
     )
-    source = detection.find_images(kind, request)
+    source = detection.FINDERS[kind](request)
     return dataclasses.replace(source, rendering=choose_rendering(data, source.rendering))
 
 

@@ -116,7 +116,7 @@ def prepare(
     directory.mkdir(parents=True, exist_ok=True)
     tasks = sharding.plan_shards(directory, source, settings)
     _remove_leftovers(directory, source, tasks)
-    executor = executor or local_executor.LocalExecutor(choose_workers())
+    executor = executor or local_executor.LocalExecutor(cores.count_cores())
     summaries = _write_shards(tasks, executor, max_bad_fraction, lambda done: report(done, total))
     by_split = {split: [] for split in source.splits}
     for task, summary in zip(tasks, summaries, strict=True):
@@ -139,11 +139,6 @@ def prepare(
     files.write_atomically(directory / manifests.MANIFEST, manifest.to_json().encode())
     files.remove_tree(directory / writing.UNFINISHED_DIR)
     return manifest
-
-
-def choose_workers(requested: int = 0) -> int:
-    """Chooses the number of threads; if 0 are requested, one a core."""
-    return requested or cores.count_cores()
 
 
 def _remove_leftovers(directory: pathlib.Path, source: entries_lib.Source, tasks: Tasks) -> None:

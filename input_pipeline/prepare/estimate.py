@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from input_pipeline import cores, files
-from input_pipeline.prepare import conversion, sharding, statistics
-from input_pipeline.records import writing
+from input_pipeline.prepare import sharding, statistics
+from input_pipeline.records import converting, framing, writing
 from input_pipeline.sources import entries as entries_lib
 
 _SAMPLED, _SAMPLED_FOR_SPACE = 64, 8  # images
@@ -60,7 +60,7 @@ def estimate_preparation(
     _, counted_secs = _measure_records(sample, first, is_counted=True)
     counted = sum(task.sampled for task in tasks)
     secs = secs * (total - counted) + counted_secs * counted
-    workers = conversion.choose_workers(workers)
+    workers = workers or cores.count_cores()
     return Estimate(
         encoding=first.record_format.layout.encoding,
         in_place=bool(first.original),
@@ -96,14 +96,18 @@ def _measure_records(
         task: The task.
         is_counted: Whether their pixels count for the statistics.
     """
-    size = task.record_format.layout.square_size
-    start = time.perf_counter()
-    sizes = writing.measure_records(
+    size, start = task.record_format.layout.square_size, time.perf_counter()
+    images = converting.convert_all(
         sample,
         task.record_format,
         sums=statistics.PixelSums(size) if is_counted else None,
+        sampled=len(sample) if is_counted else 0,
         stays=bool(task.original),
     )
+    sizes = [
+        0 if isinstance(image, Exception) else len(image.record) + framing.FRAME_BYTES
+        for image in images
+    ]
     return sizes, (time.perf_counter() - start) / len(sample)
 
 

@@ -1,8 +1,7 @@
-"""Runs tasks one after the other in this thread, or in several threads of this process."""
+"""Runs tasks in threads of this process."""
 
 import concurrent.futures
 import dataclasses
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ class LocalExecutor:
     processes would each need seconds and half a gigabyte to start.
 
     Attributes:
-        workers: Number of threads; 1: only the caller's.
+        workers: Number of threads.
     """
 
     workers: int = 1
@@ -40,14 +39,6 @@ class LocalExecutor:
             report: Called in the caller's thread with the number of pieces that all tasks have
                 counted.
         """
-        if self.workers > 1:
-            yield from self._run_in_threads(function, tasks, report)
-            return
-        counter = itertools.count(1)
-        for task in tasks:
-            yield function(task, lambda: report(next(counter)))
-
-    def _run_in_threads(self, function, tasks, report):
         counter, reported = _Counter(), 0
 
         def report_if_changed():

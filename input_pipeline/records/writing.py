@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from input_pipeline import errors, files, tally
 from input_pipeline.prepare import statistics
-from input_pipeline.records import converting, framing, manifests
+from input_pipeline.records import converting, manifests
 from input_pipeline.sources import entries as entries_lib
 
 UNFINISHED_DIR = '.unfinished'
@@ -124,33 +124,6 @@ def write_shard(task: ShardTask, count: Callable[[], None]) -> ShardSummary:
     return summary
 
 
-def measure_records(
-    entries: Sequence[entries_lib.Entry],
-    record_format: converting.RecordFormat,
-    *,
-    sums: statistics.PixelSums | None = None,
-    stays: bool = False,
-) -> list[int]:
-    """Makes the record of each image, and writes nothing.
-
-    Args:
-        entries: The images.
-        record_format: The format of their records.
-        sums: Gets their pixels.
-        stays: Whether the images stay in the records that they are in.
-
-    Returns:
-        The bytes of each in a file; 0 if it cannot be read.
-    """
-    images = converting.convert_all(
-        entries, record_format, sums=sums, sampled=len(entries) if sums else 0, stays=stays
-    )
-    return [
-        0 if isinstance(image, Exception) else len(image.record) + framing.FRAME_BYTES
-        for image in images
-    ]
-
-
 def _write_records(task: ShardTask, sums, write: Callable[[bytes], None], count) -> dict[str, Any]:
     """Converts a task's images and writes their records; returns fields of the summary."""
     bad, kinds, digests, counts = [], collections.Counter(), [], {}
@@ -188,7 +161,10 @@ def _load_if_finished(task: ShardTask, identity: str) -> ShardSummary | None:
         unreadable = {name for name, _ in bad}
         # An image that could not be read may have been repaired.
         suspects = [entry for entry in task.entries if entry.name in unreadable]
-        if any(measure_records(suspects, task.record_format)):
+        if any(
+            isinstance(image, converting.Converted)
+            for image in converting.convert_all(suspects, task.record_format)
+        ):
             return None
         return ShardSummary(shard, bad, **note)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

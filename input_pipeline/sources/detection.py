@@ -56,7 +56,7 @@ def _find_release(kind: str) -> Callable[[Request], entries.Source]:
     )
 
 
-_FINDERS: dict[str, Callable[[Request], entries.Source]] = {
+FINDERS: dict[str, Callable[[Request], entries.Source]] = {
     sample_images.NAME: lambda _: sample_images.find_images(),
     folder.NAME: lambda request: folder.find_images(request.source_dir, **request.held_out),
     csv_file.NAME: lambda request: csv_file.find_images(
@@ -80,20 +80,7 @@ _FINDERS: dict[str, Callable[[Request], entries.Source]] = {
         **request.held_out,
     ),
 }
-KINDS = tuple(_FINDERS)  # the values of --source beside auto
-
-
-def find_images(kind: str, request: Request) -> entries.Source:
-    """Finds the images of a source.
-
-    Args:
-        kind: One of KINDS.
-        request: Where the images are, and which are held out.
-
-    Raises:
-        DataError: They cannot be used; the message says why.
-    """
-    return _FINDERS[kind](request)
+KINDS = tuple(FINDERS)  # the values of --source beside auto
 
 
 def detect_source(source_dir: str, dataset: str) -> tuple[str, str]:

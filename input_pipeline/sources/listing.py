@@ -90,7 +90,10 @@ class Lister:
         """Lists the files in a folder and its subfolders, sorted, without those of systems."""
         if not folder.is_dir():
             return []
-        paths = _iter_stored(folder) if files.is_remote(folder) else self._walk(folder)
+        if files.is_remote(folder):
+            paths = (path for path in folder.iterdir() if path.is_file())
+        else:
+            paths = self._walk(folder)
         return sorted(path for path in paths if self._is_visible(path, 'file'))
 
     def ignore_outside(self, folder: pathlib.Path) -> None:
@@ -170,10 +173,6 @@ def normalize_name(name: str) -> str:
     4
     """
     return unicodedata.normalize('NFC', name.strip())
-
-
-def _iter_stored(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    return (path for path in folder.iterdir() if path.is_file())
 
 
 def _is_file(path: pathlib.Path) -> bool:

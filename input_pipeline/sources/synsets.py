@@ -46,11 +46,6 @@ class Classes:
         """Returns the label of each WNID."""
         return {wnid: label for label, wnid in enumerate(self.wnids)}
 
-    def labels_by_line(self) -> dict[str, int]:
-        """Returns the label of each line that a ground truth may have: a WNID or an ILSVRC id."""
-        by_id = {str(number): label for label, number in enumerate(self.ids) if number}
-        return by_id | self.labels_by_wnid()
-
 
 def read_development_kit(data: bytes, year: int, file: str) -> Classes:
     """Reads the classes in a development kit's `meta.mat` that have images.
@@ -141,7 +136,8 @@ def parse_ground_truth(text: str, classes: Classes, images: int, file: str) -> l
             f'{file} has {len(lines):,} labels for {images:,} images. One of them is of another '
             'data set, or cut short: download it again.'
         )
-    labels = classes.labels_by_line()
+    labels = {str(number): label for label, number in enumerate(classes.ids) if number}
+    labels |= classes.labels_by_wnid()
     for number, line in enumerate(lines, 1):
         if line not in labels:
             raise errors.DataError(

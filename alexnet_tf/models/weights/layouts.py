@@ -1,4 +1,4 @@
-"""How programs lay out AlexNet's weights, and which networks there are: data without code.
+"""How programs lay out AlexNet's weights: data without code.
 
 Axes are H (rows), W (columns), I (inputs) and O (outputs). A layer's key is a regular expression
 for the file's name of the layer.
@@ -108,55 +108,11 @@ TF2CV = Layout(
 )
 LAYOUTS = (CAFFE, CAFFE_CONVERTED, MATCONVNET, TORCHVISION, TF2CV)
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Network:
-    """What a weight file shows of a recipe's network.
-
-    Attributes:
-        recipe: The name.
-        layouts: The layouts that its public weights have.
-        filters: Of conv1 to conv5, of all columns.
-        is_grouped: Whether conv2, conv4 and conv5 read one column each.
-        order: What follows conv1, besides the ReLU.
-    """
-
-    recipe: str
-    layouts: tuple[Layout, ...]
-    filters: tuple[int, ...]
-    is_grouped: bool
-    order: tuple[str, ...]
-
-
 _CAFFES = (CAFFE, CAFFE_CONVERTED, MATCONVNET)
-PAPER_FILTERS, ONE_COLUMN_FILTERS = (96, 256, 384, 384, 256), (64, 192, 384, 256, 256)
-NETWORKS = (
-    Network(
-        recipe='caffe',
-        layouts=_CAFFES,
-        filters=PAPER_FILTERS,
-        is_grouped=True,
-        order=('normalization', 'max_pool'),
-    ),
-    Network(
-        recipe='caffenet',
-        layouts=_CAFFES,
-        filters=PAPER_FILTERS,
-        is_grouped=True,
-        order=('max_pool', 'normalization'),
-    ),
-    Network(
-        recipe='torchvision',
-        layouts=(TORCHVISION, TF2CV),  # tf2cv calls it alexnetb
-        filters=ONE_COLUMN_FILTERS,
-        is_grouped=False,
-        order=('max_pool',),
-    ),
-    Network(
-        recipe='tf2cv',
-        layouts=(TF2CV,),
-        filters=PAPER_FILTERS,
-        is_grouped=False,
-        order=('normalization', 'max_pool'),
-    ),
-)
+# Those that the public weights of a recipe's network have.
+OF_RECIPES = {
+    'caffe': _CAFFES,
+    'caffenet': _CAFFES,
+    'torchvision': (TORCHVISION, TF2CV),  # tf2cv calls it alexnetb
+    'tf2cv': (TF2CV,),
+}

@@ -5,7 +5,8 @@ parsed; what the schema leaves out stays bytes.
 """
 
 import functools
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
@@ -35,7 +36,13 @@ def parse(schema: Schema, root: str, content: bytes) -> message.Message:
         DataError: It has more fields than any file of weights.
         google.protobuf.message.DecodeError: It is broken.
     """
-    _FieldCounter(schema).add_message(root, memoryview(content))
+    types = {
+        name: {number: kind for number, kind, _ in fields.values()}
+        for name, fields in schema.items()
+    }
+    numbers = _iterate_fields(types, root, memoryview(content))
+    if any(total > _MAX_FIELDS for total in itertools.accumulate(numbers)):
+        raise errors.DataError(f'it has more than {_MAX_FIELDS:,} fields.')
     file = _describe(tuple((name, tuple(fields.items())) for name, fields in schema.items()))
     return message_factory.GetMessageClass(file[root]).FromString(content)
 
@@ -62,35 +69,26 @@ def parse_packed(data: bytes) -> np.ndarray:
     return values.astype(np.uint16)
 
 
-class _FieldCounter:
-    """Counts the fields of a message, and of the messages in it that the schema knows."""
+def _iterate_fields(types: Mapping, name: str, data: memoryview) -> Iterator[int]:
+    """Yields how many fields each field of a message holds, and of the messages in it.
 
-    def __init__(self, schema: Schema):
-        self._types = {
-            name: {number: kind for number, kind, _ in fields.values()}
-            for name, fields in schema.items()
-        }
-        self._fields = 0
-
-    def add_message(self, name: str, data: memoryview) -> None:
-        """Counts a message's fields; of a broken one, those before the break."""
-        types, position = self._types[name], 0
-        while position < len(data):
-            key, position = _read_varint(data, position)
-            kind, wire = types.get(key >> 3, ''), key & 7
-            size = _FIXED_BYTES.get(wire, 0)
-            if wire in (_VARINT, _DELIMITED):
-                value, position = _read_varint(data, position)
-                size = value if wire == _DELIMITED else 0
-            if wire == _DELIMITED and kind in self._types:
-                self.add_message(kind, data[position : position + size])
-            self._add(1 + size if wire == _DELIMITED and kind in (INT32, INT64) else 1)
-            position += size
-
-    def _add(self, fields: int) -> None:
-        self._fields += fields
-        if self._fields > _MAX_FIELDS:
-            raise errors.DataError(f'it has more than {_MAX_FIELDS:,} fields.')
+    Args:
+        types: Of each message, the types of its fields by number; of others no field is looked at.
+        name: Of the message.
+        data: The message; of a broken one, those before the break count.
+    """
+    position = 0
+    while position < len(data):
+        key, position = _read_varint(data, position)
+        kind, wire = types[name].get(key >> 3, ''), key & 7
+        size = _FIXED_BYTES.get(wire, 0)
+        if wire in (_VARINT, _DELIMITED):
+            value, position = _read_varint(data, position)
+            size = value if wire == _DELIMITED else 0
+        if wire == _DELIMITED and kind in types:
+            yield from _iterate_fields(types, kind, data[position : position + size])
+        yield 1 + size if wire == _DELIMITED and kind in (INT32, INT64) else 1
+        position += size
 
 
 def _read_varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import layouts, weight_file
 from input_pipeline import errors
 
@@ -172,21 +173,35 @@ def _find_recipes(
     inputs = shapes[1][layout.convolution.index('I')]
     is_grouped = inputs < filters[0]
     order = _find_order(file)
-    networks = [
-        network
-        for network in layouts.NETWORKS
-        if layout in network.layouts
-        and network.is_grouped == is_grouped
-        and is_multiple(filters, network.filters)
-        and order in ((), network.order)
-    ]
+    found = tuple(
+        name
+        for name, known in layouts.OF_RECIPES.items()
+        if layout in known and _is_network_of(recipes.RECIPES[name], filters, is_grouped, order)
+    )
     listed = ', '.join(map(str, filters))
     reasons = [f'{listed} filters; conv2 reads {inputs} of the {filters[0]} of conv1']
     reasons += [f'after conv1: {", ".join(order)}' if order else 'no list of layers']
-    return tuple(network.recipe for network in networks), reasons
+    return found, reasons
 
 
-def is_multiple(filters: list[int], reference: tuple[int, ...]) -> bool:
+def _is_network_of(
+    recipe: recipes.Recipe, filters: Sequence[int], is_grouped: bool, order: tuple[str, ...]
+) -> bool:
+    """Whether a recipe's network has such filters, whatever its width, and such an order."""
+    *each, last = recipe.filters
+    expected = [*(recipe.columns * number for number in each), last]
+    kinds = {'norm': 'normalization', 'pool': 'max_pool'}
+    if not recipe.normalization:
+        del kinds['norm']
+    after_conv1 = tuple(kinds[step] for step in recipe.conv1_order.split('_') if step in kinds)
+    return (
+        is_grouped == (recipe.columns == 2)
+        and order in ((), after_conv1)
+        and is_multiple(filters, expected)
+    )
+
+
+def is_multiple(filters: Sequence[int], reference: Sequence[int]) -> bool:
     """Whether two networks differ in width at most."""
     ratio = filters[0] / reference[0]
     return all(abs(a - b * ratio) <= 1 for a, b in zip(filters, reference, strict=True))

@@ -65,7 +65,7 @@ def _to_torchvision(
     if {f'{name}/{kind}' for name in names.values() for kind in ('kernel', 'bias')} != set(weights):
         return None
     filters = [len(weights[f'{names[layer]}/bias']) for layer in keys if layer.startswith('conv')]
-    if not recognition.is_multiple(filters, layouts.ONE_COLUMN_FILTERS):
+    if not recognition.is_multiple(filters, recipes.TORCHVISION.filters):
         return None
     converted = {}
     for layer, key in keys.items():

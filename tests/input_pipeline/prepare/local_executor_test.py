@@ -1,4 +1,4 @@
-"""Tasks here and in other threads: results in order, counts, errors, an end before their time."""
+"""Tasks in threads: results in order, counts, errors, an end before their time."""
 
 import os
 import threading
@@ -7,18 +7,6 @@ import pytest
 
 from input_pipeline import errors
 from input_pipeline.prepare import local_executor
-
-
-def test_one_worker_is_this_thread():
-    counts = []
-
-    def double(number, count):
-        count()
-        return number * 2, threading.get_ident()
-
-    results = list(local_executor.LocalExecutor(1).run(double, [3, 1, 2], counts.append))
-    assert results == [(number, threading.get_ident()) for number in (6, 2, 4)]
-    assert counts == [1, 2, 3]
 
 
 def test_threads_work_at_once_and_results_are_in_order():

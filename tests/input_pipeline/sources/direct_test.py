@@ -98,7 +98,7 @@ def source(request, tmp_path):
     else:
         kind, place = SOURCES[request.param](tmp_path)
     wanted = detection.Request(str(place), tmp_path / 'index', 0.4, dataset='tf_flowers')
-    source = detection.find_images(kind, wanted)
+    source = detection.FINDERS[kind](wanted)
     return dataclasses.replace(source, root=str(place if place and place.is_dir() else tmp_path))
 
 
@@ -150,7 +150,7 @@ def test_an_index_refers_to_every_image_of_a_source_where_it_lies(source, tmp_pa
 
 def test_images_as_they_lie_are_the_stream_of_raw_records(tmp_path):
     kind, place = write_folder(tmp_path)
-    source = detection.find_images(kind, detection.Request(str(place), tmp_path, 0.3))
+    source = detection.FINDERS[kind](detection.Request(str(place), tmp_path, 0.3))
     source = dataclasses.replace(source, root=str(place))
     index = prepare(source, tmp_path / 'index', 'reference', statistics_images=10**6)
     raw = prepare(source, tmp_path / 'raw', 'raw')
@@ -176,7 +176,7 @@ def create_stream(manifest, start):
 
 def test_the_bytes_that_a_restart_reads_are_those_of_what_is_left(tmp_path):
     kind, place = write_folder(tmp_path)
-    source = detection.find_images(kind, detection.Request(str(place), tmp_path, 0.3))
+    source = detection.FINDERS[kind](detection.Request(str(place), tmp_path, 0.3))
     source = dataclasses.replace(source, root=str(place))
     known = known_statistics.load('imagenet', 256)
     index = prepare(source, tmp_path / 'index', 'reference', known, statistics_images=0)
