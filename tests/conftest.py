@@ -5,6 +5,7 @@ import io
 import os
 import pathlib
 import random
+import shutil
 import signal
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -88,9 +89,9 @@ def _write_images(root: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(shared_folder, tmp_path):
     """A folder of two class folders of 12 images each, which the test may change."""
-    return _write_images(tmp_path / 'photos')
+    return shutil.copytree(shared_folder, tmp_path / 'photos')
 
 
 @pytest.fixture(scope='session')

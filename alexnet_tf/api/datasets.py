@@ -77,9 +77,6 @@ def image_dataset_from_directory(
     >>> dataset = image_dataset_from_directory(folder, image_size=28, batch_size=2)
     >>> len(dataset), dataset.class_names
     (2, ['cat', 'dog'])
-    >>> images, labels = next(iter(dataset))
-    >>> images.shape, images.dtype
-    (TensorShape([2, 28, 28, 3]), tf.uint8)
     """
     size = _check_image_size(image_size)
     _check_subset(validation_split, subset)

@@ -24,17 +24,22 @@ VARIANTS = {
     'without normalisation': {'normalization': False},
     'normalisation across columns': {'lrn_across_columns': True},
 }
-# Between them they hold every kind of layer but LRN, which layers_test saves and differentiates.
-_DISTINCT = ('modern', 'cifar11')
-every_variant = pytest.mark.parametrize('name', VARIANTS)
-# The others differ in how these layers are joined and set.
-some_variants = pytest.mark.parametrize(
-    'name',
-    [
-        pytest.param(name, marks=[] if name in _DISTINCT else [pytest.mark.slow])
-        for name in VARIANTS
-    ],
+
+
+def _parametrize(fast):
+    """Tests all variants, those that are not among the fast ones with --slow."""
+    marks = {name: [] if name in fast else [pytest.mark.slow] for name in VARIANTS}
+    names = [pytest.param(name, marks=marks[name]) for name in VARIANTS]
+    return pytest.mark.parametrize('name', names)
+
+
+every_variant = _parametrize(VARIANTS)
+# Those whose layers are joined in different ways.
+different_variants = _parametrize(
+    ('source2012', 'caffe', 'torchvision', 'modern', 'cifar11', 'conv6', 'without conv5')
 )
+# Between them they hold every kind of layer but LRN, which layers_test saves and differentiates.
+some_variants = _parametrize(('modern', 'cifar11'))
 
 
 def create_recipe(name):
@@ -88,7 +93,7 @@ def test_a_clone_has_the_same_layers_and_with_the_same_weights_the_same_outputs(
     np.testing.assert_array_equal(clone(get_images(name)), model(get_images(name)))
 
 
-@every_variant
+@different_variants
 def test_without_its_top_it_ends_at_the_last_feature_maps(name):
     model, features = build_once(name), build(name, include_top=False)
     maps = features(get_images(name))
@@ -150,7 +155,7 @@ def test_an_export_keeps_the_outputs(name, tmp_path):
     np.testing.assert_allclose(loaded.serve(images), model(images), rtol=1e-4, atol=1e-6)
 
 
-@every_variant
+@different_variants
 def test_mixed_precision_keeps_weights_and_logits_exact(name):
     half, exact = build(name, precision='bfloat16'), build_once(name)
     half.set_weights(exact.get_weights())

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import shutil
 import signal
+import types
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from alexnet_tf.commands import train
 from alexnet_tf.config import flags as flags_lib
-from alexnet_tf.training import checkpoint, signals, steps
+from alexnet_tf.training import checkpoint, evaluator, signals, steps
 
 
 @pytest.fixture(scope='session')
@@ -41,13 +42,15 @@ def train_steps():
 
 @pytest.fixture(scope='session')
 def idle():
-    """Replaces the step of a trainer by one that changes no weight, to test what is around it."""
+    """Replaces step and validation of a trainer by ones that take no time, to test the rest."""
 
     def replace(training):
         squares = tf.zeros(len(training.learner.model.trainable_variables))
         one = steps.StepResult(tf.ones(3), tf.constant(True), squares, tf.constant(1.0))
         learner = dataclasses.replace(training.learner, step=lambda *_: one)
-        return dataclasses.replace(training, learner=learner)
+        results = evaluator.Evaluation({'loss': 1.0, 'top1_error': 0.5, 'top5_error': 0.0}, {})
+        validation = types.SimpleNamespace(evaluate=lambda *_: results)
+        return dataclasses.replace(training, learner=learner, evaluator=validation)
 
     return replace
 

@@ -222,15 +222,6 @@ def test_features_are_those_of_the_export_and_of_retrieval(
     np.testing.assert_array_equal([output.values for output in outputs], features)
 
 
-def test_pixels_get_the_scores_of_their_png(signatures):
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 270, 300, 3), np.uint8)
-    encoded = [tf.io.encode_png(image).numpy() for image in pixels]
-    from_bytes = signatures['serving_default'](images=tf.constant(encoded))
-    from_pixels = signatures['pixels'](images=tf.constant(pixels))
-    np.testing.assert_allclose(from_pixels['scores'], from_bytes['scores'], atol=1e-6)
-    np.testing.assert_allclose(tf.reduce_sum(from_pixels['scores'], 1), 1, rtol=1e-5)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['litert', 'onnx'])
 def test_other_formats_are_written_beside_the_version(command, trained, tmp_path, kind, capsys):

@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 
 from alexnet_tf.plots import availability, kernels
+from alexnet_tf.reports import tables
 
 
 @pytest.fixture
@@ -22,8 +23,7 @@ def plot(command, data, trained):
             assert min(image.size) > 150
             assert np.asarray(image.convert('L')).std() > 5
         assert '<svg' in path.with_suffix('.svg').read_text()
-        with open(path.with_suffix('.csv')) as file:
-            return list(csv.DictReader(file))
+        return tables.read_csv(path.with_suffix('.csv'))
 
     return run
 

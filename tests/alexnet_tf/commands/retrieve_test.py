@@ -57,9 +57,7 @@ def test_features_are_the_last_hidden_layer_of_the_central_view(command, data, i
     assert features.build_feature_extractor(trained.model).output.shape[1] == vectors.shape[1]
 
 
-@pytest.mark.parametrize(
-    'more', [(), ('--code_bits=12',), ('--code_bits=12', '--search_engine=faiss')]
-)
+@pytest.mark.parametrize('more', [(), ('--code_bits=12', '--search_engine=faiss')])
 def test_an_image_is_its_own_nearest_neighbour(command, indexed, query, capsys, tmp_path, more):
     """A query does not read the records."""
     flags = (f'--run_dir={indexed}', f'--inputs={query}', '--output=json', '--neighbours=12')

@@ -35,12 +35,6 @@ def test_names_are_unique():
 
 
 @pytest.mark.parametrize('mode', schema.MODES)
-def test_every_mode_is_a_command(mode):
-    name = main._MODULES.get(mode, mode)
-    assert (COMMANDS / f'{name}.py').exists() or (COMMANDS / name / '__init__.py').exists()
-
-
-@pytest.mark.parametrize('mode', schema.MODES)
 def test_a_command_reads_only_settings_that_name_its_mode(mode):
     for name, setting in re.findall(r'(?<![\w.])config\.(?:(\w+)\.)?(\w+)\b', sources_of(mode)):
         if (mode, name) in CONFIGS_OF_RUNS:

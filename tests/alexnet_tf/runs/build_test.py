@@ -25,13 +25,13 @@ def test_flags_override_the_hyperparameters_of_the_recipe():
 
 @pytest.mark.parametrize('precision', ['float32', pytest.param('float16', marks=pytest.mark.slow)])
 def test_a_learner_trains_its_network_and_lists_all_variables(precision):
-    config = parse(f'--precision={precision}')
+    config = flags.parse(['a', '--mode=train', '--recipe=figure1', f'--precision={precision}'])
     recipe = build.resolve_recipe(config)
     replicas = build.create_replicas(config)
     learner = build.build_learner(config, recipe, 3, replicas=replicas)
     learner.optimizer.learning_rate = 0.01
     before = learner.model.get_weights()
-    images = np.random.default_rng(0).normal(0, 60, (2, 67, 67, 3)).astype(np.float32)
+    images = np.random.default_rng(0).normal(0, 60, (2, 32, 32, 3)).astype(np.float32)
     labels, mask = np.array([0, 2]), np.ones(2, np.float32)
     for step in range(2):
         assert learner.step(images, labels, mask, step).metrics.shape == (3,)

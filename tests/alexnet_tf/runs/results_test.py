@@ -72,14 +72,3 @@ def test_scores_of_rounded_probabilities_are_no_news_of_a_known_checkpoint(tmp_p
     assert len(lines(tmp_path)) == 2
     results.append_if_new(tmp_path, ROW | {'step': 6}, is_rounded=True)
     assert len(lines(tmp_path)) == 3
-
-
-def test_a_file_of_an_older_version_keeps_its_columns(tmp_path):
-    older = {name: value for name, value in ROW.items() if not name.startswith('top1_')}
-    older |= {'top1_error': 0.5}
-    results.append(tmp_path, older)
-    header = lines(tmp_path)[0]
-    results.append(tmp_path, ROW | {'step': 6})
-    assert lines(tmp_path)[0] == header
-    (row,) = results.read_newest(tmp_path)
-    assert (row['step'], row['top1_error']) == ('6', '0.5')

@@ -1,15 +1,9 @@
 """Learning rates, epoch by epoch."""
 
-import doctest
-
 import pytest
 
 from alexnet_tf.models import recipes
 from alexnet_tf.training import schedule
-
-
-def test_examples_in_docstrings():
-    assert doctest.testmod(schedule).failed == 0
 
 
 def test_step_decay_divides_after_each_of_the_epochs():

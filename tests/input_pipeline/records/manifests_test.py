@@ -57,15 +57,6 @@ def test_a_flipped_byte_is_noticed_when_verifying(manifest):
         manifests.verify(manifests.load(manifest.directory))
 
 
-def test_a_wrong_class_hash_is_noticed_when_reading(manifest):
-    path = manifest.directory / manifests.MANIFEST
-    fields = json.loads(path.read_text())
-    fields['classes'][0] = 'lynx'
-    path.write_text(json.dumps(fields))
-    with pytest.raises(errors.DataError, match='class names do not match their hash'):
-        manifests.read(manifest.directory)
-
-
 def test_loading_checks_sizes_without_reading_the_shards(manifest):
     data = bytearray(first_shard(manifest).read_bytes())
     data[100] ^= 1

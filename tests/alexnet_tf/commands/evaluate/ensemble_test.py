@@ -1,6 +1,5 @@
 """`--ensemble`: averages of networks, recomputed from their cached probabilities."""
 
-import csv
 import json
 import pathlib
 import shutil
@@ -10,6 +9,7 @@ import PIL.Image
 import pytest
 
 from alexnet_tf.commands import train
+from alexnet_tf.reports import tables
 
 
 @pytest.fixture(scope='module')
@@ -24,8 +24,7 @@ def pair(config_of, trained, tmp_path_factory):
 
 
 def results(directory):
-    with open(f'{directory}/results.csv') as file:
-        return list(csv.DictReader(file))
+    return tables.read_csv(pathlib.Path(directory, 'results.csv'))
 
 
 def test_an_ensemble_is_the_mean_of_its_members_probabilities(command, data, pair, capsys):
@@ -72,8 +71,8 @@ def test_saved_probabilities_give_the_metrics_of_a_run(command, data, pair):
     np.testing.assert_allclose(probabilities.astype(float).sum(1), 1, atol=2e-3)
     row = results(pair[1])[-1]
     assert float(row['top1_error']) == pytest.approx((probabilities.argmax(1) != labels).mean())
-    with open(f'{pair[1]}/errors/validation-9-mistakes.csv') as file:
-        assert len(list(csv.DictReader(file))) == (probabilities.argmax(1) != labels).sum()
+    mistakes = tables.read_csv(pathlib.Path(pair[1], 'errors', 'validation-9-mistakes.csv'))
+    assert len(mistakes) == (probabilities.argmax(1) != labels).sum()
     assert {path.name for path in pathlib.Path(pair[1], 'errors').iterdir()} == {
         'validation-9-by_class.csv',
         'validation-9-confused.csv',
@@ -118,8 +117,7 @@ def test_the_most_confident_mistakes_are_plotted(command, data, pair):
     flags = (f'--ensemble={",".join(pair)}', '--views=1')
     assert command('evaluate', data, *flags) == 0
     errors = pathlib.Path(pair[0]) / 'ensemble' / 'errors'
-    with open(errors / 'validation-1-mistakes.csv') as file:
-        mistakes = len(list(csv.DictReader(file)))
+    mistakes = len(tables.read_csv(errors / 'validation-1-mistakes.csv'))
     with PIL.Image.open(errors / 'validation-1-mistakes.png') as image:
         rows = -(-min(mistakes, 24) // 4)
         assert image.size[1] == 3.2 * rows * 120

@@ -12,6 +12,7 @@ from alexnet_tf import main
 from alexnet_tf.commands.experiment import processes, search, trials
 from alexnet_tf.config import environment, fields, schema, serialization
 from alexnet_tf.models import recipes
+from alexnet_tf.plots import availability
 from alexnet_tf.reports import tables
 from alexnet_tf.training import state as state_lib
 
@@ -69,6 +70,9 @@ def test_crops_are_no_larger_than_the_images():
     assert max(candidate['crop_size'] for candidate in sampled) == 160
 
 
+load_plots = availability.load_plots
+
+
 class FakeTraining:
     """Stands for a process that trains: its error is known, and it moves the clock."""
 
@@ -106,6 +110,7 @@ def training(monkeypatch):
     fake = FakeTraining()
     monkeypatch.setattr(processes, 'run_mode', fake)
     monkeypatch.setattr(environment, 'measure_age', lambda: fake.age)
+    monkeypatch.setattr(availability, 'load_plots', lambda: None)  # seconds; one test plots
     return fake
 
 
@@ -119,8 +124,9 @@ def run_search(data, tmp_path):
 
 
 def test_the_best_third_of_each_rung_is_trained_longer_and_the_last_run_gets_what_is_left(
-    training, run_search, tmp_path, capsys
+    training, run_search, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr(availability, 'load_plots', load_plots)
     assert run_search('--minutes=60') == 0
     minutes = [minutes for _, minutes in training.calls]
     assert minutes[:12] == pytest.approx([60 / 27] * 9 + [60 / 9] * 3)

@@ -1,5 +1,6 @@
 """Weights of files against the networks of their programs, written out with TensorFlow."""
 
+import functools
 import pickle
 import warnings
 
@@ -152,9 +153,18 @@ def save_mat(path, weights):
     scipy.io.savemat(path, {'layers': cells}, do_compression=True)
 
 
-def build(num_classes=CLASSES, columns=2, **more):
+@functools.cache
+def _build_once(num_classes, columns, seed):
     recipe = RECIPE.replace(columns=columns)
-    return alexnet.build(recipe, width=WIDTH, num_classes=num_classes, **more)
+    model = alexnet.build(recipe, width=WIDTH, num_classes=num_classes, seed=seed)
+    return model, model.get_weights()
+
+
+def build(num_classes=CLASSES, columns=2, seed=0):
+    """Gives a network its initial weights; of the same arguments it is the same network."""
+    model, weights = _build_once(num_classes, columns, seed)
+    model.set_weights(weights)
+    return model
 
 
 def assign(model, path, **options):
