@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import functools
 import pathlib
 
 import pytest
@@ -84,6 +85,7 @@ def name_of(path):
     return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
 
+@functools.cache
 def imports_of(path):
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
