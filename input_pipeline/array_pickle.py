@@ -1,7 +1,7 @@
 """Reads pickled NumPy arrays without running anything that the file names.
 
-A pickle is a program, and NumPy's own types are not safe to give it: a forged dtype makes NumPy
-follow bytes as pointers. The unpickler therefore builds stand-ins that only keep plain values, and
+A pickle is a program, and must not construct NumPy's own types: a forged dtype makes NumPy follow
+bytes as pointers. The unpickler therefore builds stand-ins that only keep plain values, and
 arrays are made of them afterwards.
 """
 
@@ -48,7 +48,7 @@ def unpickle(
     stand_ins: Mapping[tuple[str, str], Callable],
     persistent_load: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Reads a pickle that may name nothing but what has a stand-in.
+    """Reads a pickle in which every global must have a stand-in.
 
     Args:
         file: Open file whose position is at the pickle; afterwards it is behind it.
@@ -148,8 +148,8 @@ _STAND_INS = {
 class _Unpickler(pickle._Unpickler):
     """The unpickler in Python, whose operations can be changed, and whose memo is a dictionary.
 
-    Keys are plain values: of tuples that hold a tuple twice, and so on, a hash takes forever, and
-    of those that are nested deep it overflows the stack.
+    Keys must be plain values: to hash tuples that hold one tuple twice, and so on, takes forever,
+    and to hash deeply nested ones overflows the stack.
     """
 
     dispatch: ClassVar = dict(pickle._Unpickler.dispatch)

@@ -79,9 +79,9 @@ def get_size(path: str | os.PathLike) -> int:
 
 
 def make_absolute(path: str) -> str:
-    """Returns the absolute path of a file; one in an object store stays.
+    """Returns the absolute path of a file; a path in an object store stays unchanged.
 
-    '..' behind a link is not the folder that the text names: then it is the path without links.
+    '..' after a link does not lead to the folder that the text names; then links are resolved.
     """
     if is_remote(path):
         return path

@@ -1,4 +1,4 @@
-"""Python functions as operations of data sets, which do not keep the interpreter from ending."""
+"""Python functions as operations of data sets, without keeping the interpreter from exiting."""
 
 import atexit
 import functools

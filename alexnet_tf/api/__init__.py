@@ -1,1 +1,1 @@
-"""What `import alexnet_tf` hands out."""
+"""The public API of `alexnet_tf`."""

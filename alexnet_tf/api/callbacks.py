@@ -14,25 +14,26 @@ class PlateauSchedule(keras.callbacks.Callback):
     """Divides the learning rate by 10 when the validation error stops improving.
 
     The paper's heuristic (section 5): the learning rate is divided three times, and the plateau
-    after that ends training. An epoch improves if its error is below every earlier one; `patience`
-    epochs in a row that do not improve are a plateau. The count restarts after each division.
+    after that ends training. An epoch improves if its error is lower than in all earlier epochs; a
+    plateau is `patience` epochs in a row without improvement. The count restarts after each
+    division.
 
-    `fit(initial_epoch=n)` resumes after the first n epochs that the object saw; without
-    `initial_epoch` the schedule restarts, at the learning rate that it had at first.
+    `fit(initial_epoch=n)` resumes after the first n epochs that this callback has seen. Without
+    `initial_epoch` the schedule restarts at its initial learning rate.
 
     Args:
-        patience: Epochs that make a plateau.
-        monitor: What `fit` logs of validation.
-        mode: 'max' if `monitor` improves when it grows, 'min' if when it shrinks; 'auto' takes
-            'max' where it has 'acc' or 'auc' in its name, else 'min'.
-        learning_rate: The one at the start; by default that of the optimizer in the first epoch.
+        patience: Epochs in a row without improvement that make a plateau.
+        monitor: The validation metric to watch, by its name in the logs of `fit`.
+        mode: 'max' if larger values of `monitor` are better, 'min' if smaller ones are; 'auto'
+            chooses 'max' if its name contains 'acc' or 'auc', else 'min'.
+        learning_rate: The initial learning rate; by default the optimizer's in the first epoch.
         history: Values of `monitor` in the epochs before `initial_epoch`, oldest first, to resume
-            in another process; give the learning rate at the start, too.
+            in another process; requires `learning_rate`.
 
     Raises:
-        ValueError: There is a history without a learning rate, or no such mode. Or, in `fit`: it
-            does not log `monitor` after an epoch, since it has no validation data, no such metric,
-            or a `validation_freq` other than 1.
+        ValueError: `history` is given without `learning_rate`, or `mode` is unknown; or, in `fit`,
+            an epoch logs no `monitor`: there is no validation data or no such metric, or
+            `validation_freq` is not 1.
 
     Example:
     >>> images, labels = keras.ops.ones([8, 4]), keras.ops.zeros([8])

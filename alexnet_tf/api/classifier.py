@@ -49,13 +49,13 @@ def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Cl
 class Classifier:
     """A trained network, with its classes and the preprocessing that it was trained with.
 
-    Get one from `load_run`, `load_weights` or `train`. Methods that take `images` take a path; a
-    folder, for all image files below it; a PIL image; an array or tensor (height, width, 3) or (n,
-    height, width, 3) of uint8 RGB, of any size; a list of these; or a `tf.data.Dataset` of such
-    arrays, batched or not, with labels or not. Images are preprocessed as the command line does it:
-    the central square is resized to 256 x 256, its centre is cropped, and the mean image is
-    subtracted; imported weights bring their own. The EXIF orientation of files counts if it did in
-    training.
+    Get one from `load_run`, `load_weights` or `train`. The argument `images` of its methods is a
+    path; a folder, for all image files below it; a PIL image; an array or tensor of uint8 RGB,
+    (height, width, 3) or (n, height, width, 3), of any size; a list of these; or a
+    `tf.data.Dataset` of such arrays, batched or not, with or without labels. Images are
+    preprocessed as on the command line: the central square is resized to 256 x 256, its centre is
+    cropped, and the mean image is subtracted; imported weights bring their own preprocessing. The
+    EXIF orientation of files is applied if it was in training.
 
     Args:
         run_dir: The run directory.
@@ -83,9 +83,9 @@ class Classifier:
 
         It maps images, (batch, crop_size, crop_size, 3) float32 RGB minus the mean image, to
         probabilities, (batch, classes) float32. It shares its weights with the classifier: after
-        `fit`, the methods predict with the new weights. Its inputs come from `dataset_from_records`
+        `fit`, the methods predict with the new weights. Inputs come from `dataset_from_records`
         with the recipe of the run; `save` writes a model with the preprocessing inside. XLA
-        compiles parts of it, which TensorFlow Serving refuses: `export` writes a SavedModel.
+        compiles parts of it, so TensorFlow Serving refuses it; use `export` to serve it.
         """
         network = self._run.model
         outputs = build.add_predictions(network.output)
@@ -117,9 +117,9 @@ class Classifier:
 
         Args:
             images: See `Classifier`.
-            views: Views of each image whose probabilities are averaged: 1 for the centre, 2 for it
-                and its mirror image, 10 for the corners and the centre with their mirror images
-                (section 4.1), 9 for the positions of the paper's source.
+            views: Views of each image whose probabilities are averaged: 1 for the centre, 2 for the
+                centre and its mirror image, 10 for the corners and the centre with their mirror
+                images (section 4.1), 9 for the 3 x 3 positions of the paper's source.
             top: The number of classes in `Prediction.top`.
             batch_size: Views in a forward pass.
 
@@ -143,24 +143,24 @@ class Classifier:
         linear: bool = False,
         batch_size: int = _BATCH_SIZE,
     ) -> np.ndarray | dict[str, np.ndarray]:
-        """Computes what a layer, or several, make of the central crop of images.
+        """Computes the outputs of one or several layers for the central crop of images.
 
         Args:
             images: See `Classifier`.
             layer: A layer by the paper's name, without the column: 'conv1' to 'conv5', 'fc6',
-                'fc7', 'fc8', 'norm1', 'pool5', ... Layers with weights are taken after their
-                activation, 'fc7' as 'relu7', wherever that comes: in 'source2012' conv1's follows
-                norm1 and pool1, and 'conv1:linear' has its 55 x 55 values; 'fc8' are the logits.
+                'fc7', 'fc8', 'norm1', 'pool5', ... A layer with weights is taken after its
+                activation: 'fc7' means 'relu7', 'fc8' the logits. In 'source2012' the activation of
+                conv1 follows norm1 and pool1; 'conv1:linear' gives its own 55 x 55 outputs.
                 'conv5_a' is one column alone, 'fc6:linear' is fc6 before its activation. A list,
                 such as ['conv5', 'fc6:linear'], is computed in one pass.
             linear: Whether to take all layers with weights before their activation.
             batch_size: Images in a forward pass.
 
         Returns:
-            (images, units) float32 of a fully-connected layer, 4096 units of fc6 and fc7 at width
-            1; (images, rows, columns, channels) of the others, such as (images, 13, 13, 256) of
-            conv5. Column a's come first, then column b's. Of a list of layers, a dict: name as
-            given -> array.
+            (images, units) float32 for a fully-connected layer, 4096 units for fc6 and fc7 at width
+            1; (images, rows, columns, channels) for the others, such as (images, 13, 13, 256) for
+            conv5. Column a's units or channels come before column b's. For a list of layers, a
+            dict: name as given -> array.
 
         Raises:
             UsageError: There is no such layer, or another argument cannot be used.
@@ -183,10 +183,10 @@ class Classifier:
 
         Args:
             data: Directory of records that `prepare` wrote, or of the unprepared images that a run
-                was trained on; or a `tf.data.Dataset` of (images, labels), images as in
-                `Classifier` and labels integers. The images of `image_dataset_from_directory` are
-                cropped already, so that their errors differ a little from those on records of the
-                same files.
+                was trained on; or a `tf.data.Dataset` of (images, labels), with images as in
+                `Classifier` and integer labels. `image_dataset_from_directory` yields images that
+                are already cropped, so its errors differ slightly from those on records of the same
+                files.
             split: Split of the records: 'train', 'validation', 'test' or 'all'.
             views: Views of each image whose probabilities are averaged: 1, 2, 9 or 10.
             batch_size: Views in a forward pass.
@@ -258,10 +258,10 @@ class Classifier:
         The export is loaded and checked in a process of its own before it is kept.
 
         Args:
-            directory: Gets a numbered version of the model, as model servers want it.
-            **settings: Of `--mode=export`, named as its flags: `export_version`,
+            directory: Holds numbered versions of the model, as model servers expect; one is added.
+            **settings: Settings of `--mode=export`, named after its flags: `export_version`,
                 `export_precision`, `export_also=('litert', 'safetensors')`, or `data_dir` with the
-                images for the check. What is exported are the weights of this classifier.
+                images for the check. The exported weights are this classifier's.
 
         Returns:
             The directory of the version.
@@ -269,7 +269,7 @@ class Classifier:
         Raises:
             UsageError: A setting cannot be used.
             PackageMissing: A package for `export_also` is not installed.
-            DataError: The version exists, or the export does not compute what the network does.
+            DataError: The version exists, or the export's outputs differ from the network's.
         """
         for name in {'run_dir', 'checkpoint'} & settings.keys():
             raise fields.UsageError(f'{name}: give it to load_run; export writes this classifier.')
@@ -285,14 +285,14 @@ class Classifier:
 
         `keras.models.load_model` reads it in any process that has imported `alexnet_tf`. The model
         maps images, (batch, crop_size, crop_size, 3) RGB in [0, 255] of any dtype, to
-        probabilities, (batch, classes) float32: it subtracts the mean image itself. `load_weights`
-        makes a classifier of the file again, with its class names.
+        probabilities, (batch, classes) float32; it subtracts the mean image itself. `load_weights`
+        turns the file into a classifier again, with its class names.
 
         Args:
             path: A file that ends in .keras.
 
         Raises:
-            UsageError: The name ends otherwise, or is in an object store.
+            UsageError: `path` does not end in .keras, or is in an object store.
         """
         if files.is_remote(path) or not os.fspath(path).endswith('.keras'):
             raise fields.UsageError(f'path={os.fspath(path)}: expected a local NAME.keras.')

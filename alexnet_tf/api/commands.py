@@ -23,15 +23,17 @@ def prepare(
     data_dir: str | os.PathLike[str],
     **settings: Any,
 ) -> str:
-    """Converts images to records, with which `train` works, as `--mode=prepare` does.
+    """Converts images to records for `train`, as `--mode=prepare` does.
 
     If the records exist already, they are checked and kept.
 
     Args:
-        source_dir: Folder with one folder a class, or with train/ and val/ of such folders; a CSV
-            file; archives of ImageNet; see `source`. None for the sample images of scikit-image.
+        source_dir: A folder with one subfolder per class, or with such subfolders in train/ and
+            val/; a CSV file; a folder of ImageNet's archives; see the setting `source`. None for
+            the sample images of scikit-image.
         data_dir: Directory for the records.
-        **settings: Of `--mode=prepare`, named as its flags: `source`, `validation_fraction`, ...
+        **settings: Settings of `--mode=prepare`, named after its flags: `source`,
+            `validation_fraction`, ...
 
     Returns:
         The directory of the records, for `train`.
@@ -55,22 +57,22 @@ def train(
 ) -> classifier.Classifier:
     """Trains a network on prepared records, as `--mode=train` does.
 
-    The same call resumes a run that was interrupted, and so does `train(run_dir=..., resume=True)`
-    with the settings that the run has. It works in any thread; in the main thread the
-    first Ctrl-C, or a notebook's interrupt, saves a checkpoint before it stops.
+    The same call resumes a run that was interrupted; so does `train(run_dir=..., resume=True)`,
+    with the settings of the run. Training works in any thread; in the main thread the first Ctrl-C,
+    or a notebook's interrupt, saves a checkpoint before training stops.
 
     Args:
         data_dir: Directory of the records that `prepare` wrote; or unprepared images, see
-            `dataset_from_records`. None, with `resume`, for those of the run.
+            `dataset_from_records`. None, with `resume`, for the data of the run.
         run_dir: Directory for the run: config, checkpoints, metrics, logs for TensorBoard.
-        **settings: Of `--mode=train`, named as its flags: `recipe` (a name or a `Recipe`),
-            `epochs` and `batch_size` (by default the recipe's, for 'source2012' 93 and 128),
-            `learning_rate`, `init_weights`, `precision`, ... With `recipe='modern'` and `minutes`,
-            it chooses what this machine trains best in that time.
+        **settings: Settings of `--mode=train`, named after its flags: `recipe` (a name or a
+            `Recipe`), `epochs` and `batch_size` (by default the recipe's, for 'source2012' 93 and
+            128), `learning_rate`, `init_weights`, `precision`, ... With `recipe='modern'` and
+            `minutes`, training chooses the network that this machine trains best in that time.
 
     Returns:
-        The trained network of the newest checkpoint; with `checkpoint='best'`, which `minutes` with
-        `init_weights` imply, of that with the lowest validation error.
+        The trained network at the newest checkpoint; or, with `checkpoint='best'` (implied by
+        `minutes` with `init_weights`), at the one with the lowest validation error.
 
     Raises:
         UsageError: A setting cannot be used, or the run was started with other settings.
@@ -79,7 +81,7 @@ def train(
         KeyboardInterrupt: A second Ctrl-C.
         NonFiniteError, DivergedError: The loss is NaN or infinite.
 
-    Example, with what the functions print left out:
+    Example:
     >>> import contextlib, tempfile
     >>> import tensorflow as tf
     >>> folder = tempfile.mkdtemp()
@@ -118,25 +120,25 @@ def load_weights(
     run_dir: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> classifier.Classifier:
-    """Makes a classifier of a file of weights, whatever program wrote it, as `--mode=import` does.
+    """Makes a classifier from a weight file of any program, as `--mode=import` does.
 
-    It prints what the file was taken for, and why. With the weights come the preprocessing that
-    they were trained with and the names of the classes.
+    It prints which network it recognised in the file, and why. The classifier has the preprocessing
+    that the weights were trained with, and the names of their classes.
 
     Args:
         weights: A .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or
             .tar file.
-        run_dir: Directory for the run, which must not exist. None for a temporary one, which goes
-            with the classifier.
-        **settings: Of `--mode=import`, named as its flags: `recipe` where the file does not tell
-            its network, `class_names`, `mean_image`, `resize`, `precision`, ...
+        run_dir: Directory for the run, which must not exist. None for a temporary one, which
+            is deleted with the classifier.
+        **settings: Settings of `--mode=import`, named after its flags: `recipe` if the file does
+            not identify its network, `class_names`, `mean_image`, `resize`, `precision`, ...
 
     Returns:
         The network.
 
     Raises:
         UsageError: A setting cannot be used, or `run_dir` exists.
-        DataError: The file is broken, or does not tell its network or its classes.
+        DataError: The file is broken, or does not identify its network or its classes.
 
     Example:
     >>> load_weights('alexnet.pth')

@@ -36,31 +36,32 @@ def image_dataset_from_directory(
     label_mode: str = 'int',
     exif_orientation: bool = True,
 ) -> Any:
-    """Reads a folder of images, one folder a class, as a data set for `fit`.
+    """Reads a folder of images, one subfolder per class, as a data set for `fit`.
 
-    It has some arguments of `keras.utils.image_dataset_from_directory`, with the same names. Four
-    things differ: the hash of a file's content decides on which side of
-    `validation_split` it is, within its class, so that few images change sides when others are
-    added; images are cropped to a square instead of squeezed, by default of 224 pixels; they are
-    uint8; and `seed` is 0, not random.
+    It shares some arguments with `keras.utils.image_dataset_from_directory`. Four things differ:
+    `validation_split` assigns the images of a class by the hash of their content, so that few
+    change subsets when others are added; images are cropped to a square, by default of 224 pixels,
+    instead of squeezed; they are uint8; and `seed` is 0, not random.
 
     Args:
-        directory: Folder of class folders; or, with `validation_split`, of train/ and val/ with
-            class folders, which then are the subsets.
+        directory: A folder of class folders; or, with `validation_split`, one with train/ and val/,
+            each with class folders, which are then the subsets.
         validation_split: Share of the images to hold out, in (0, 1). None: all images are read.
         subset: 'training', 'validation' or 'both', with `validation_split` only.
         seed: Seed of the order.
         batch_size: Images in a batch. None: single images.
-        shuffle: Whether each iteration has another order. Otherwise images are sorted by class.
-        image_size: Side of the images; the sides of a square if two. The central square is resized
-            to 8/7 of it, 256 for 224, and its centre is cropped, as in the paper.
+        shuffle: Whether the order changes with each iteration; otherwise images are sorted by
+            class.
+        image_size: Side of the images in pixels, as 224 or (224, 224). The central square of an
+            image is resized to 8/7 of this side, 256 for 224, and its centre is cropped, as in the
+            paper.
         label_mode: 'int' for labels int64, 'categorical' for one-hot float32 vectors.
         exif_orientation: Whether images are rotated as their EXIF orientation says.
 
     Returns:
         A `tf.data.Dataset` of (images, labels): (batch, image_size, image_size, 3) uint8 RGB and
         (batch,) int64. It has the attributes `class_names` and `file_paths`. With subset='both',
-        the two data sets. Train on it with `AlexNet(include_preprocessing=True)`, or map
+        both, training first. Train on it with `AlexNet(include_preprocessing=True)`, or map
         `preprocess_input` over it.
 
     Raises:
@@ -122,24 +123,24 @@ def dataset_from_records(
 
     Args:
         data_dir: Directory of the records; or unprepared images: a folder of class folders, a CSV
-            list, TFRecords of other programs, or 'tfds:NAME'. Then they are indexed once, in
-            data/NAME-index; `prepare(..., record_encoding='reference')` does so with other
+            list, TFRecords of other programs, or 'tfds:NAME'. Unprepared images are indexed once,
+            in data/NAME-index; `prepare(..., record_encoding='reference')` indexes them with other
             settings.
         split: 'train', 'validation' or 'test'.
         batch_size: Images in a batch; an epoch's last batch may be smaller.
-        recipe: Whose crop size and augmentation are used: a name out of `recipes()`, or a `Recipe`.
+        recipe: Decides crop size and augmentation: a name from `recipes()`, or a `Recipe`.
         augment: Whether images are augmented and shuffled. Otherwise they are the central crops in
             the order of the files, as for evaluation. None: in the split 'train' only.
         seed: Seed of order and augmentation.
-        dtype: Of the images, 'float32' or 'bfloat16'.
+        dtype: Type of the images, 'float32' or 'bfloat16'.
         initial_epoch: Epoch that the first iteration reads, to resume with
             `fit(initial_epoch=...)`.
 
     Returns:
         A `tf.data.Dataset` of (images, labels): (batch, crop_size, crop_size, 3) RGB minus the mean
         image of the records, or minus the recipe's `input_mean`, and (batch,) int64. Augmented
-        images are of `training_crop_size`, where the recipe has one. Its length is known, and it
-        has the attribute `class_names`. It fits `AlexNet()` without preprocessing.
+        images have the recipe's `training_crop_size` if it sets one. The data set has a known
+        length and the attribute `class_names`. Use it with `AlexNet()` without preprocessing.
 
     Raises:
         UsageError: An argument cannot be used, or the images do not fit the recipe.

@@ -1,4 +1,4 @@
-"""The images that a program has, whatever they are: paths, pixels, PIL images or data sets."""
+"""Reads `images` arguments of any kind: paths, pixels, PIL images or data sets."""
 
 import os
 import sys
@@ -123,7 +123,7 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
 
 
 def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes, bytes]:
-    """Returns the metadata of a JPEG, a PNG in place of a HEIC, and why it must not be decoded."""
+    """Returns (orientation, ICC profile, PNG made from a HEIC or AVIF, why not to decode it)."""
     try:
         headers.check_bytes(encoded)
         name, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
@@ -182,7 +182,7 @@ def _read_pil(image: Any, rendering: rendering_lib.Rendering) -> np.ndarray:
 def _check_pixels(pixels: np.ndarray) -> None:
     is_image = pixels.ndim in (3, 4) and pixels.shape[-1] == decoding.CHANNELS
     if not is_image or 0 in pixels.shape[-3:]:
-        grey = ' Of grey x, take np.stack([x] * 3, -1).' if pixels.ndim == 2 else ''
+        grey = ' For a grey image x, pass np.stack([x] * 3, -1).' if pixels.ndim == 2 else ''
         raise fields.UsageError(
             f'images: an array of shape {pixels.shape} and dtype {pixels.dtype}; {_EXPECTED}.{grey}'
         )
@@ -192,7 +192,7 @@ def _check_pixels(pixels: np.ndarray) -> None:
             and pixels.size
             and 0 <= pixels.min() <= pixels.max() <= 1
         )
-        how = ', times 255, as it is from 0 to 1' if is_share else ', without subtracting a mean'
+        how = ' after multiplying by 255' if is_share else ' before subtracting any mean'
         raise fields.UsageError(
             f'images: an array of dtype {pixels.dtype}; expected uint8, RGB from 0 to 255. Convert '
             f'it{how}.'

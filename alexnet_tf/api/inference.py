@@ -1,4 +1,4 @@
-"""What a run's network computes for any images, and how well it does on records or data sets."""
+"""Computes a run's predictions and features for images, and its metrics on records or data sets."""
 
 import dataclasses
 import operator
@@ -160,7 +160,7 @@ class Inference:
 
 
 def _stack(rows: Iterable[Mapping[str, np.ndarray]], count: int) -> dict[str, np.ndarray]:
-    """Stacks rows of arrays by name, held once if `count` is their number; 0 if it is unknown."""
+    """Stacks rows of arrays by name, into preallocated arrays unless `count` is unknown, 0."""
     if not count:
         rows = list(rows)
         count = len(rows)

@@ -1,4 +1,4 @@
-"""`AlexNet`, a Keras model as those of `keras.applications`."""
+"""`AlexNet`, which builds a Keras model, as in `keras.applications`."""
 
 import os
 import pathlib
@@ -41,42 +41,42 @@ def AlexNet(  # noqa: N802
     last ones are 'fc8', 'logits' and 'predictions'.
 
     Args:
-        weights: A run directory of `train`, whose newest checkpoint is loaded, or a file:
-            .caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or .tar, of
-            Caffe's AlexNet (with `recipe='caffe'`) or another; none comes with the package. None:
-            random initialisation as in the paper.
-        include_top: Whether the fully-connected layers are there. Without them the output is the
+        weights: A run directory of `train`, whose newest checkpoint is loaded, or a weight file
+            (.caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or .tar) of
+            Caffe's AlexNet (with `recipe='caffe'`) or another one. No weights come with the
+            package. None: random initialisation as in the paper.
+        include_top: Whether to include the fully-connected layers. Without them the output is the
             last feature maps of both columns, (batch, 6, 6, 256), in a layer 'features'.
         classes: The number of classes.
         classifier_activation: The activation of the last layer. None returns the logits.
-        recipe: The hyperparameters: a name out of `recipes()`, or a `Recipe`, such as
-            `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for images of 96.
+        recipe: The hyperparameters: a name from `recipes()`, or a `Recipe`, such as
+            `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for 96 pixels.
         width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
-        devices: One for both columns, or one for each, such as ('/GPU:0', '/GPU:1'); by default
-            TensorFlow's first. `fit` computes all gradients on one of them; `alexnet_tf.train`
-            each column's on its own.
+        devices: One device for both columns, or one for each, such as ('/GPU:0', '/GPU:1'); by
+            default the one that TensorFlow chooses. `fit` computes all gradients on one of them;
+            `alexnet_tf.train` computes each column's on that column's device.
         precision: The dtype of activations: 'float32', 'bfloat16' or 'float16'; weights are
             float32. None follows `keras.config.dtype_policy()`. With float16 `compile` scales the
-            loss, as with Keras' policy 'mixed_float16'; a model built on this one needs the policy.
-        seed: The seed of the initial weights and of the dropout masks, also where
-            `keras.utils.set_random_seed` was called; another network needs another seed.
+            loss, as with Keras' policy 'mixed_float16'; a model that wraps this one must set it.
+        seed: The seed of the initial weights and of the dropout masks, which
+            `keras.utils.set_random_seed` does not affect; give another seed for another
+            initialisation.
         name: The name of the model.
-        include_preprocessing: Whether the model subtracts the mean colour itself: of ImageNet, or
-            that of the weights' training images, where a run or the file has it; of the recipe,
-            where that has one (`torchvision`, `tf2cv`). Its input then are the values of images,
-            RGB from 0 to 255.
+        include_preprocessing: Whether the model takes RGB images in [0, 255] and subtracts the mean
+            colour itself: the recipe's if it has one (`torchvision`, `tf2cv`), else that of the
+            weights' training images if the run or the file has it, else ImageNet's.
 
     Returns:
-        A model from images to class probabilities, (batch, classes) float32. Images are (batch,
-        crop_size, crop_size, 3), RGB; crop_size is that of the recipe, 224 in the paper. Where the
-        recipe trains at another size, as 'modern' does, they are of any. They are float32 minus the
-        mean, about [-130, 150], see `preprocess_input`; or any dtype in [0, 255] with
-        `include_preprocessing`. Without it, it takes [0, 255] too, which it cannot tell from images
-        minus the mean, but classifies them badly.
+        A model from images to class probabilities, (batch, classes) float32. Images are RGB,
+        (batch, crop_size, crop_size, 3), with the recipe's crop_size, 224 in the paper; any size is
+        possible if the recipe trains at another one, as 'modern' does. Images are float32 minus the
+        mean, about [-130, 150], see `preprocess_input`; with `include_preprocessing`, any dtype in
+        [0, 255]. Without it, the model accepts images in [0, 255] without an error, but classifies
+        them badly.
 
     Raises:
-        ValueError: An argument has no such value, arguments do not go together, or weights are of a
-            run with another network.
+        ValueError: An argument has an invalid value, arguments do not go together, or the weights
+            come from a run of another network.
         DataError: The weights cannot be read, or do not fit the network.
 
     Example:
@@ -112,7 +112,7 @@ def AlexNet(  # noqa: N802
 
 
 def recipes() -> tuple[str, ...]:
-    """Returns the names of the recipes: of the paper, other AlexNets, today, and CIFAR-10.
+    """Returns the names of the recipes: the paper's, other AlexNets', a modern one, CIFAR-10's.
 
     Example:
     >>> recipes()[:4]

@@ -1,4 +1,4 @@
-"""What comes before the network and after it: `preprocess_input` and `decode_predictions`."""
+"""Preprocessing of images and decoding of outputs: `preprocess_input`, `decode_predictions`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,12 @@ from alexnet_tf.runs import class_names as class_names_lib
 
 
 def preprocess_input(x: Any) -> Any:
-    """Subtracts ImageNet's mean colour from RGB images, as the network expects it.
+    """Subtracts ImageNet's mean colour from RGB images, as the network expects.
 
-    The mean is (123, 117, 104), that of ILSVRC-2012's training images as Caffe's networks subtract
-    it. Values are not scaled, and channels stay RGB. Do not use it with a model that was built with
-    `include_preprocessing=True`, nor for the weights of a run of your own: those were trained with
-    the mean of their own training images, and `load_run` knows it.
+    The mean is (123, 117, 104), the one of ILSVRC-2012's training images that Caffe's networks
+    subtract. Values are not scaled, and channels stay RGB. Do not use it with a model that was
+    built with `include_preprocessing=True`, nor with the weights of your own runs: those were
+    trained with the mean of their own training images, which `load_run` subtracts.
 
     Args:
         x: Images, (height, width, 3) or (batch, height, width, 3), RGB from 0 to 255, any dtype: an
@@ -26,7 +26,7 @@ def preprocess_input(x: Any) -> Any:
         The images minus the mean, float32, in a new array or tensor.
 
     Raises:
-        ValueError: The last axis has not three channels.
+        ValueError: The images have none of these shapes.
 
     Example:
     >>> preprocess_input(np.full((1, 1, 3), 255, np.uint8))

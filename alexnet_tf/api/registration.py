@@ -1,7 +1,8 @@
 """Lets Keras load saved models of this package before their classes are imported.
 
-Keras looks a saved class up in a dictionary that the class enters when its module is imported.
-`import alexnet_tf` imports no such module, so it enters stand-ins there, as soon as Keras is there.
+Keras looks up a saved class in a dictionary, to which each class is added when its module is
+imported. `import alexnet_tf` imports no such module; instead it adds stand-ins as soon as Keras is
+imported.
 """
 
 import importlib

@@ -13,9 +13,9 @@ _TEN_VIEWS_IMAGES = 3  # held-out images for a second of `--minutes`, at most
 
 
 def run(config: schema.Config) -> tuple[schema.Config, str]:
-    """Runs the five modes; records that are prepared and epochs that are trained are kept.
+    """Runs the five modes, reusing prepared records and trained epochs.
 
-    Nothing is prepared where `--data_dir` holds unprepared images.
+    Nothing is prepared if `--data_dir` holds unprepared images.
 
     Returns:
         The settings and the `--mode` of the command that comes next.
@@ -26,7 +26,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
         budget.check_schedule(recipe, '--minutes')
     export.check_settings(config)
-    # A run that resumes needs the source no more, which may be gone, or have changed.
+    # A resumed run no longer needs the source, which may be gone or changed.
     is_asked_for = config.data.source_dir and 'source_dir' in config.given
     if is_asked_for or not _holds_data(config):
         prepare.run(config)

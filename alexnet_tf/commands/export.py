@@ -39,8 +39,8 @@ def run(config: schema.Config) -> None:
 def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pathlib.Path:
     """Exports a trained network, checks the export, and prints how to use it; all on the CPU.
 
-    A GPU may round products to TF32, and its memory is this process's: that which checks the
-    export would find too little.
+    A GPU may round products to TF32, and this process holds its memory: too little would be left
+    for the process that checks the export.
 
     Args:
         config: Settings of the command.
@@ -124,8 +124,8 @@ def _load_calibration_records(config: schema.Config) -> manifests.Manifest:
         run_directory.check_same_classes(pathlib.Path(config.run_dir), manifest)
     except errors.DataError as error:
         raise errors.DataError(
-            f'--export_also={_INT8} needs the records of the run: training images to choose the '
-            f'ranges of int8 by, and validation images to measure it on. {error}'
+            f'--export_also={_INT8} needs the records of the run: training images to calibrate '
+            f'int8, and validation images to measure its accuracy. {error}'
         ) from error
     return manifest
 
@@ -156,7 +156,7 @@ def _read_held_out(config: schema.Config) -> list[bytes]:
 
 
 def _serve(trained: loading.TrainedRun, precision: str = '') -> signatures.ServedModel:
-    """Serves a network, which computes in `precision` or else is stored in it; '': as trained."""
+    """Creates the served model, computing or at least stored in `precision`; '': as trained."""
     is_native = _computes_in(precision)
     if is_native and trained.precision != precision:
         trained = loading.rebuild(trained, precision)

@@ -132,7 +132,7 @@ def _enlarge(source: entries.Source, recipe: recipes.Recipe) -> entries.Source:
 
 
 def _find_split_rule(data_dir: str) -> str:
-    """The rule by which an older version divided these images, which it is to repeat; or ''."""
+    """Finds the rule by which an older version split these images, to apply it again; or ''."""
     if not (files.as_path(data_dir) / manifests.MANIFEST).exists():
         return ''
     rule = manifests.read(data_dir).settings.get('split_rule', '')
@@ -153,13 +153,13 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
             image_index.check_unchanged(manifest)
             image_index.check_statistics(data.statistics, manifest)
         print(
-            'prepare: these images, by name, label and size, are already prepared, and the hashes '
+            'prepare: images of these names, labels and sizes are already prepared, and the hashes '
             'of all records match'
         )
         if manifest.quarantined:
             print(
-                f'prepare: {manifest.quarantined:,} could not be read then, see '
-                f'{manifests.QUARANTINE}; to try them again, delete {data.data_dir}'
+                f'prepare: {manifest.quarantined:,} images could not be read then, see '
+                f'{manifests.QUARANTINE}; to retry them, delete {data.data_dir}'
             )
         return manifest
     estimate.check_disk_space(source, data.data_dir, settings)
@@ -289,7 +289,7 @@ def _resolve(path: str) -> pathlib.Path:
 
 
 def _choose_copies_dir(data: schema.Data) -> pathlib.Path:
-    """Where copies of what cannot be read in any order are made: a new index keeps them."""
+    """Chooses where to copy images that allow no random access: a new index keeps the copies."""
     directory = files.as_path(data.data_dir)
     is_new = not (directory / manifests.MANIFEST).exists()
     keeps = is_new and data.record_encoding == references.ENCODING

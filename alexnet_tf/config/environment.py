@@ -31,10 +31,10 @@ class BackendError(ImportError):
 
 
 def check_backend() -> None:
-    """Checks, without importing Keras, that it runs on TensorFlow, and that this is no Windows.
+    """Checks, without importing Keras, that it runs on TensorFlow, and not on Windows.
 
     Raises:
-        BackendError: It does not, or would not.
+        BackendError: Keras runs on another backend, or the system is Windows.
     """
     if sys.platform == 'win32':
         raise BackendError('alexnet_tf runs on Linux. On Windows, use it in WSL 2.')

@@ -24,10 +24,10 @@ def setting(default: Any, help: str, **metadata) -> Any:
         default: Its value if nothing is given. None: the recipe's value, or as `help` says.
         help: What the setting does, as `--help` shows it.
         **metadata: `low` and `high`, inclusive bounds; `choices`, the accepted values, or a dict
-            from each to what it means; `pattern`, a regular expression of the whole value, and
-            `expected`, what matches it; `aliases`, a dict from old spellings of values to today's;
-            `metavar`, a placeholder for the value in help; `modes`, where they are not its
-            section's; `listed`, those of them whose `--help` lists it, where not all do.
+            from each value to its meaning; `pattern`, a regular expression that matches the whole
+            value, and `expected`, its description; `aliases`, a dict from old spellings of values
+            to new ones; `metavar`, a placeholder for the value in help; `modes`, if they are not
+            those of its section; `listed`, the modes whose `--help` lists it, if not all do.
     """
     return dataclasses.field(default=default, metadata={'help': help, **metadata})
 

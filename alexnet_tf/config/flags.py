@@ -71,7 +71,7 @@ def _expand_home(value: Any) -> Any:
 
 
 def _add_inputs(settings: Mapping[str, Any], positional: Sequence[str]) -> dict[str, Any]:
-    """Takes positional arguments, as shells make from `--inputs=*.jpg`, for further inputs."""
+    """Adds positional arguments, which shells make of `--inputs *.jpg`, to the inputs."""
     if not positional:
         return {}
     modes = fields.get_modes(schema.Predict, fields.map_settings(schema.Config)['inputs'])

@@ -22,15 +22,15 @@ flags of all modes, in Markdown."""
 _PAGE = """\
 # Flags
 
-Flags are written as `--seed=1`, in a flagfile one per line. They have the same names in the
-`config.json` of a run. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If recipes
+Write flags as `--seed=1`; a flagfile has one per line. The `config.json` of a run uses the same
+names. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If recipes
 have different defaults, all are listed.
 
 This page is generated: `alexnet-tf --helpfull > docs/reference/flags.md`.
 
-Names of flags and values are stable, since runs, flagfiles and grids are kept: `neighbours`,
-`reshuffle`, `drop_epochs`, `draw` and `fresh` stay as they are. Only names that a reader would not
-guess were replaced. The old ones are still read:
+Names of flags and values are stable, because existing runs, flagfiles and grids contain them:
+`neighbours`, `reshuffle`, `drop_epochs`, `draw` and `fresh` stay as they are. Only names that a
+reader would not guess were replaced. The old names are still accepted:
 
 {aliases}
 """

@@ -1,6 +1,6 @@
-"""Completes the settings that a command gives: a resumed run's own, directories named for a source.
+"""Completes a command's settings: those of a resumed run, and directories named after a source.
 
-Both are settled here, once; the config of a command says what holds, not where it came from.
+Both happen here, once; the config of a command holds values, not where they came from.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from input_pipeline import errors
 _PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
 _RESUMABLE = ('train', 'all')
 _OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may meet its records
-# What a run has of its records, and of their index where they are images that are not prepared.
+# What a run stores about its records, or about the index of images that were not prepared.
 _RECORDS = (
     *('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'validation_fraction'),
     *('statistics', 'max_bad_fraction', 'shard_examples'),
@@ -32,9 +32,9 @@ IMPORTED = (
 def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings that were given, with what follows from them.
 
-    With `resume`, all settings of the run in `run_dir` that were not given. With `source_dir`, a
-    `data_dir` and a `run_dir` of its name, unless they were given. With `import`, the recipe is
-    that of the weights. With a run to evaluate, export or show, its records.
+    `resume` adds all settings of the run in `run_dir` that were not given. `source_dir` adds a
+    `data_dir` and a `run_dir` named after it, unless they were given. `import` takes the recipe of
+    the weights. Modes that evaluate, export or show a run add its records.
 
     Args:
         settings: Settings by flag name.

@@ -1,4 +1,4 @@
-"""Every setting, a dataclass a section. A setting's name is its flag and its key in config.json."""
+"""Every setting, one dataclass per section; its name is its flag and its key in config.json."""
 
 import dataclasses
 from typing import ClassVar
@@ -31,7 +31,7 @@ _READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
 _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
-# Training on unprepared images builds an index with them; three screens of help are enough.
+# Training on unprepared images builds their index with these; its --help has no room for them.
 _INDEX = {'modes': ('prepare', *_TRAIN), 'listed': ('prepare', 'all')}
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
@@ -43,22 +43,23 @@ ANY_RECIPE = 'auto'  # default of --mode=import
 
 @dataclasses.dataclass(frozen=True)
 class Data(fields.Section):
-    """Settings of the data set: images, their records, and how the one becomes the other."""
+    """Settings of the data set: images, records, and how images become records."""
 
     modes: ClassVar = ('prepare', 'all')
 
     data_dir: str = fields.setting(
         'data/default',
-        'Records, or images: class folders, TFRecords, tfds:NAME. Default of a run: its own.',
+        'Records or images (class folders, TFRecords, tfds:NAME). For a trained run, its own by '
+        'default.',
         modes=_READ_DATA,
     )
     source: str = fields.setting(
         'auto',
         'Where the images come from:',
         choices={
-            'auto': 'look at --source_dir; sample without one',
+            'auto': 'detect it; sample without --source_dir',
             'sample': 'crops of six images of scikit-image',
-            'folder': 'one folder a class, perhaps in train/ and val/',
+            'folder': 'one folder per class, optionally in train/ and val/',
             'csv': 'a file of path,label or path,label,split',
             'ilsvrc2010': 'the archives of ILSVRC-2010, as downloaded',
             'ilsvrc2012': 'the archives of ILSVRC-2012, as downloaded',
@@ -73,8 +74,8 @@ class Data(fields.Section):
     )
     source_dir: str = fields.setting(
         '',
-        'Folder, file or archives of --source. Without --data_dir and --run_dir, X means data/X '
-        'and runs/X.',
+        'Folder, file or archives of --source. If its name is X, --data_dir and --run_dir default '
+        'to data/X and runs/X.',
         metavar='PATH',
     )
     dataset: str = fields.setting('', 'Name of the data set of --source=tfds.', metavar='NAME')
@@ -89,18 +90,18 @@ class Data(fields.Section):
     )
     exif_orientation: str = fields.setting(
         'auto',
-        'Apply EXIF tags: on, off or auto (folders and CSV).',
+        'Apply EXIF orientation: on, off or auto (on for folders and CSV).',
         choices=('auto', 'on', 'off'),
         **_INDEX,
     )
     colour_profiles: str = fields.setting(
         'auto',
-        'Convert ICC profiles to sRGB: on, off or auto (folders and CSV).',
+        'Convert ICC profiles to sRGB: on, off or auto (on for folders and CSV).',
         choices=('auto', 'on', 'off'),
         **_INDEX,
     )
     background: str = fields.setting(
-        'white', 'Behind transparent pixels: a name or #rrggbb.', metavar='COLOR', **_INDEX
+        'white', 'Colour behind transparent pixels: name or #rrggbb.', metavar='COLOR', **_INDEX
     )
     validation_fraction: float = fields.setting(
         0.2,
@@ -111,28 +112,28 @@ class Data(fields.Section):
     )
     record_encoding: str = fields.setting(
         'jpeg',
-        'Images in records:',
+        'What records hold of an image:',
         choices={
-            'jpeg': '256 x 256, of --record_quality',
-            'raw': '256 x 256, not encoded',
-            'reference': 'none, only where they lie',
+            'jpeg': '256 x 256, as a JPEG of --record_quality',
+            'raw': '256 x 256, as uncompressed pixels',
+            'reference': 'only the location of its file',
         },
     )
     record_quality: int = fields.setting(95, 'Quality of JPEGs in records.', low=1, high=100)
     record_subsampling: str = fields.setting(
         '444',
-        'Colours of JPEGs in records:',
-        choices={'444': 'at full resolution', '420': 'at half, which decodes faster'},
+        'Chroma resolution of JPEGs in records:',
+        choices={'444': 'full', '420': 'half, which decodes faster'},
     )
     statistics: str = fields.setting(
         '2000',
-        'Unprepared images: how many give mean and colour covariance; imagenet; or FILE.',
+        'Unprepared images: mean and colour covariance of N training images, imagenet, or a FILE.',
         metavar='N_OR_FILE',
         modes=('prepare', *_TRAIN),
     )
-    shard_examples: int = fields.setting(1024, 'Most examples in one record file.', low=1, **_INDEX)
+    shard_examples: int = fields.setting(1024, 'Maximum examples per record file.', low=1, **_INDEX)
     max_bad_fraction: float = fields.setting(
-        0.01, 'Share of bad images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
+        0.01, 'Share of unreadable images to accept.', low=0, high=1, modes=('prepare', *_TRAIN)
     )
     fail_on_leak: bool = fields.setting(False, 'Fail if a training image is in another split too.')
     dry_run: bool = fields.setting(False, 'Print the plan, write nothing.', modes=('prepare',))
@@ -152,7 +153,7 @@ class Data(fields.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Input(fields.Section):
-    """Settings of the way from records to batches."""
+    """Settings of the input pipeline, from records to batches."""
 
     modes: ClassVar = _UPDATE
 
@@ -165,7 +166,7 @@ class Input(fields.Section):
     cache: str = fields.setting('none', 'Copy the records to:', choices=('none', 'memory', 'disk'))
     data_service: str = fields.setting(
         '',
-        'Decode on grpc://HOST:PORT; in no fixed order, unless there are --lanes.',
+        'Decode in a data service at grpc://HOST:PORT, in random order without --lanes.',
         metavar='ADDRESS',
         modes=_TRAIN,
     )
@@ -183,7 +184,7 @@ class Input(fields.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Weights(fields.Section):
-    """Settings of weights of other programs, and of what does not stand in their file."""
+    """Settings of imported weights, and of what their file does not contain."""
 
     modes: ClassVar = ('import',)
 
@@ -195,12 +196,12 @@ class Weights(fields.Section):
     )
     class_names: str = fields.setting(
         '',
-        "Text file, one class per line. Default: the file's, or ImageNet's 1000.",
+        "Text file, one class per line. Default: from --weights, or ImageNet's 1000.",
         metavar='FILE',
     )
     mean_image: str = fields.setting(
         '',
-        "Mean image to subtract, .npy or .binaryproto. Default: the file's, or the recipe's mean.",
+        "Mean image to subtract, .npy or .binaryproto. Default: from --weights, or the recipe's.",
         metavar='FILE',
     )
     resize: str = fields.setting(
@@ -227,16 +228,16 @@ class Network(fields.Section):
             'paper': 'the text of the paper',
             'source2012': "what the paper's source code ran",
             'caffe': "Caffe's bvlc_alexnet, whose weights it loads",
-            'caffenet': 'CaffeNet and Places: pooling, then norm',
-            'one_weird_trick': "the author's of 2014, one column",
+            'caffenet': 'CaffeNet and Places: pooling before norm',
+            'one_weird_trick': "Krizhevsky's of 2014, one column",
             'torchvision': "torchvision's, without normalisation",
-            'tf2cv': "tf2cv's, one column of the paper's sizes",
-            'batch_norm': "batch norm in the paper's network",
+            'tf2cv': "tf2cv's, one column with the paper's sizes",
+            'batch_norm': "the paper's network with batch norm",
             'modern': 'batch norm and more, for your own images',
             'cifar13': "footnote 3's CIFAR-10 network, 13 % error",
             'cifar11': 'the same with normalisation, 11 % error',
             'figure1': 'the four layers of figure 1, for CIFAR-10',
-            ANY_RECIPE: 'in --mode=import, what the weights are of',
+            ANY_RECIPE: "the weights' recipe (--mode=import only)",
         },
         modes=(*_BUILD, 'verify'),
     )
@@ -254,13 +255,13 @@ class Network(fields.Section):
     )
     strategy: str = fields.setting(
         'auto',
-        'What --devices hold:',
+        'What each of --devices holds:',
         choices={
-            'auto': 'two_columns if two are named, else one_device',
+            'auto': 'two_columns for two devices, else one_device',
             'one_device': 'the whole network',
-            'two_columns': 'one column each, as in the paper',
-            'mirrored': 'a replica of the network each',
-            'multi_worker': 'a replica on each GPU of each worker',
+            'two_columns': 'one column, as in the paper',
+            'mirrored': 'a replica of the network',
+            'multi_worker': 'a replica, on each GPU of each worker',
         },
         modes=_INITIALISE,
     )
@@ -281,13 +282,13 @@ class Network(fields.Section):
         None, "Columns: 2, or 1 as in the paper's footnote 2.", choices=(1, 2)
     )
     filters: tuple[int, ...] | None = fields.setting(
-        None, 'Filters per column, of conv5 in all; at --width=1.', low=1, metavar='N,N,N,N,N'
+        None, 'Filters per column (conv5: in total) at --width=1.', low=1, metavar='N,N,N,N,N'
     )
     conv1_padding: int | None = fields.setting(
-        None, 'Zeros around images. -1: what conv1 needs.', low=-1, high=5
+        None, 'Zero padding of images. -1: as conv1 needs.', low=-1, high=5
     )
-    conv1_order: str | None = fields.setting(None, 'What follows conv1, in order.')
-    conv2_order: str | None = fields.setting(None, 'What follows conv2, in order.')
+    conv1_order: str | None = fields.setting(None, 'Order of relu, norm, pool after conv1.')
+    conv2_order: str | None = fields.setting(None, 'Order of relu, norm, pool after conv2.')
     conv6: bool | None = fields.setting(None, 'Add a sixth convolution over pool5.')
     removed_layer: str | None = fields.setting(
         None, 'Convolution to leave out:', choices=('', 'conv3', 'conv4', 'conv5'), metavar='LAYER'
@@ -297,7 +298,7 @@ class Network(fields.Section):
         None, 'Side of pooling windows: 3, or 2 without overlap.', choices=(2, 3)
     )
     pool_rounding: str | None = fields.setting(
-        None, 'The number of windows: floor, or ceil over zeros.', choices=('floor', 'ceil')
+        None, 'Round window counts: floor, or ceil (zero padding).', choices=('floor', 'ceil')
     )
     global_pooling: bool | None = fields.setting(None, 'Let pool5 average whole feature maps.')
     normalization: bool | None = fields.setting(None, 'Apply norm1 and norm2.')
@@ -318,7 +319,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of the part resized to --crop_size. 0: equal.', low=0, high=256
+        None, 'Side of crops resized to --crop_size. 0: no resize.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -328,25 +329,25 @@ class Network(fields.Section):
         metavar='R,G,B',
     )
     input_sd: tuple[float, ...] | None = fields.setting(
-        None, 'Divisors of pixels minus the mean.', low=1e-6, high=255, metavar='R,G,B'
+        None, 'Divide mean-subtracted pixels by these.', low=1e-6, high=255, metavar='R,G,B'
     )
     input_scale: float | None = fields.setting(
-        None, 'Multiply pixels minus the mean by this.', low=1e-6
+        None, 'Multiply mean-subtracted pixels by this.', low=1e-6
     )
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
     lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
     lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
-    lrn_across_columns: bool | None = fields.setting(None, 'Let sums reach the other column.')
+    lrn_across_columns: bool | None = fields.setting(None, 'Let norm sums span both columns.')
     lrn1_before_pool: bool | None = fields.setting(
         None, 'Formerly for --conv1_order=norm_pool_relu.'
     )
     same_map_alpha: float | None = fields.setting(
-        None, "Alpha of the source's norm in a channel. 0: none.", low=0
+        None, "Alpha of the source's within-channel norm. 0: none.", low=0
     )
     he_initialization: bool | None = fields.setting(
         None,
-        "He's initial weights, not those of --initial_sd.",
+        'He initialisation, except of fc8 (--initial_sd).',
         modes=_INITIALISE,
     )
     initial_sd: float | None = fields.setting(
@@ -386,14 +387,14 @@ class Training(fields.Section):
     )
     learning_rate: float | None = fields.setting(None, 'Initial learning rate.', low=0)
     base_batch_size: int | None = fields.setting(
-        None, 'Batch size that --learning_rate is for. 0: any.', low=0
+        None, 'Scale --learning_rate by batch size / this. 0: no.', low=0
     )
     bias_rate_multiplier: float | None = fields.setting(
         None, 'Learning rate of biases, as a multiple.', low=0
     )
     layer_rates: tuple[str, ...] | None = fields.setting(
         None,
-        'Factors of the learning rate: fc8=10,conv1=0@72.',
+        'Learning rate factors by layer: fc8=10,conv1=0@72.',
         pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
         expected='LAYER=MULTIPLE[@EPOCHS] with a layer from conv1 to fc8, as conv1=0@72',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
@@ -426,7 +427,7 @@ class Training(fields.Section):
         choices={
             'plateau': '/10 after --patience_epochs without gain',
             'list': '/10 after each of --drop_epochs',
-            'geometric': '/250 in all, in quarters of --epochs',
+            'geometric': '/250 overall, in 3 steps over --epochs',
             'cosine': 'at every step, to 0 along half a cosine',
             'polynomial': 'at every step, to 0 along a power',
         },
@@ -443,11 +444,11 @@ class Training(fields.Section):
     drop_epochs: tuple[int, ...] | None = fields.setting(
         None, 'Epochs of --schedule=list, as 23,51,78.', low=1, metavar='N,...'
     )
-    patience_epochs: int = fields.setting(5, 'Epochs that make a plateau.', low=1)
+    patience_epochs: int = fields.setting(5, 'Epochs without gain that make a plateau.', low=1)
     reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
     lanes: int = fields.setting(
         1,
-        'Equal parts of the records, shuffled apart, each with as many rows of every batch; '
+        'Equal parts of the records, each shuffled by itself, with equal shares of every batch; '
         'workers read only their own.',
         low=1,
         modes=_UPDATE,
@@ -488,7 +489,7 @@ class Training(fields.Section):
     )
     init_layers: tuple[str, ...] | None = fields.setting(
         None,
-        'Layers that --init_weights sets. Default: all; of a run of other classes not the last.',
+        'Layers to load from --init_weights. Default: all, but not the last if the classes differ.',
         pattern=_LAYER,
         expected='names of layers, as conv1,fc6',
         metavar='LAYER,...',
@@ -498,7 +499,7 @@ class Training(fields.Section):
         'Layers without weights: refuse, or fresh (random).',
         choices=('refuse', 'fresh'),
     )
-    linear_head: bool = fields.setting(False, 'Fit the last layer to the others before step 1.')
+    linear_head: bool = fields.setting(False, 'Fit the last layer to the features before step 1.')
     class_weights: str = fields.setting(
         '',
         'Weights of the loss by class: balanced, or a file of lines CLASS,WEIGHT; scaled to a '
@@ -510,7 +511,7 @@ class Training(fields.Section):
         'Draw every class equally often; small ones repeat.',
     )
     accumulate_steps: int = fields.setting(
-        1, 'Parts of a batch, computed in turn to save memory.', low=1, high=1024
+        1, 'Split each batch into N parts to save memory.', low=1, high=1024
     )
     on_nonfinite: str = fields.setting(
         'stop', 'At NaN or inf: stop, or rollback past the batch.', choices=('stop', 'rollback')
@@ -534,7 +535,8 @@ class Evaluation(fields.Section):
     )
     views: tuple[str, ...] = fields.setting(
         (),
-        'Views whose predictions are averaged. Default: 1, in evaluation 1,10, one by one:',
+        'Views to average. Evaluation takes each in turn (default 1,10), other modes one '
+        '(default 1):',
         choices={
             '1': 'single-crop: the centre',
             '2': 'the centre and its mirror image',
@@ -552,7 +554,7 @@ class Evaluation(fields.Section):
     )
     save_probabilities: str = fields.setting(
         '',
-        'Keep all probabilities beside the run as:',
+        'Store all probabilities in the run directory as:',
         choices=('', 'float16', 'float32'),
         metavar='DTYPE',
         modes=(*_SCORE, 'report', 'plot'),
@@ -601,18 +603,18 @@ class Predict(fields.Section):
     )
     output: str = fields.setting(
         'table',
-        'Form of the output; json is an object a line:',
+        'Output format; json is one object per line:',
         choices=('table', 'csv', 'json'),
         modes=('predict', 'retrieve', 'benchmark'),
     )
     output_file: str = fields.setting('', 'File for the output. Default: stdout.', metavar='FILE')
     draw: str = fields.setting(
-        '', 'Figure of the first results: .png, of similar images also .html.', metavar='FILE'
+        '', 'Figure of the first results: .png or .svg; --mode=retrieve also .html.', metavar='FILE'
     )
     features: tuple[str, ...] = fields.setting(
         (),
-        'Write what layers compute, as conv5,fc6:linear,fc7, to --output_file=FILE.npy or .npz; '
-        'with :linear before the activation.',
+        'Write outputs of layers, such as conv5,fc6:linear,fc7, to --output_file=FILE.npy or .npz; '
+        ':linear means before the activation.',
         pattern=r'\w+(:linear)?',
         expected='names of layers, as conv5,fc6:linear,fc7',
         metavar='LAYER,...',
@@ -631,13 +633,13 @@ class Report(fields.Section):
 
     compare_runs: tuple[str, ...] = fields.setting(
         (),
-        'Runs to compare. Default: in tables all beside --run_dir, in figures --run_dir.',
+        'Runs to compare. Default: all runs beside --run_dir for tables, --run_dir for figures.',
         metavar='RUN,...',
         modes=('report', 'plot'),
     )
     paper_tables: str = fields.setting(
         '',
-        "Print the paper's table of this data set beside the runs':",
+        "Print runs in the paper's table for this data set:",
         choices=('', 'ilsvrc2010', 'ilsvrc2012', 'fall2009'),
         metavar='DATASET',
     )
@@ -661,7 +663,7 @@ class Plot(fields.Section):
             'curves_by_time': 'validation errors by minutes of training',
             'training_curves': 'training errors alone (figure 1)',
             'activations': 'the feature maps of --layer for the image in --inputs',
-            'gradient': 'the gradient of a logit by the pixels of --inputs',
+            'gradient': 'the gradient of a logit with respect to the pixels of --inputs',
         },
     )
     layer: str = fields.setting('conv1', 'Layer of --figure=activations, as relu1 or norm2.')
@@ -696,7 +698,7 @@ class Retrieve(fields.Section):
     )
     neighbours: int = fields.setting(6, 'Similar images to find for each query.', low=1)
     search_engine: str = fields.setting(
-        'numpy', 'What searches codes, to equal results:', choices=('numpy', 'faiss')
+        'numpy', 'Library that searches codes, with equal results:', choices=('numpy', 'faiss')
     )
     code_bits: tuple[int, ...] = fields.setting(
         (), 'Search binary codes of so many bits, as 28.', low=1, high=4096, metavar='BITS,...'
@@ -717,7 +719,8 @@ class Export(fields.Section):
     )
     export_precision: str = fields.setting(
         '',
-        'Dtype of stored weights, else as trained; bfloat16 computes in it if processors do:',
+        'Dtype of stored weights, by default as trained; bfloat16 also computes in it if the '
+        'CPU can:',
         choices=('', *_DTYPES),
         metavar='DTYPE',
     )
@@ -725,11 +728,11 @@ class Export(fields.Section):
         (),
         'Other formats, beside the SavedModel:',
         choices={
-            'litert': 'a .tflite model of pixels',
-            'litert_int8': 'the same in int8, with its accuracy; needs the records',
-            'onnx': 'an .onnx model of pixels',
-            'safetensors': "the weights, by torchvision's keys if it computes the same",
-            'keras': 'a .keras file with the preprocessing',
+            'litert': 'a .tflite model that takes pixels',
+            'litert_int8': 'the same in int8, with measured accuracy; needs the records',
+            'onnx': 'an .onnx model that takes pixels',
+            'safetensors': "the weights, with torchvision's keys if the networks match",
+            'keras': 'a .keras model with preprocessing',
         },
         metavar='FORMAT,...',
     )
@@ -770,7 +773,7 @@ class Verify(fields.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(fields.Section):
-    """Settings of grids of runs; without --grid, --minutes are searched."""
+    """Settings of grids of runs; without --grid, a search within --minutes."""
 
     modes: ClassVar = ('experiment',)
 
@@ -794,11 +797,11 @@ class Config(fields.Section):
     )
     run_dir: str = fields.setting(
         'runs/default',
-        "A run's config, checkpoints, reports.",
+        'Directory of a run: config, checkpoints, reports.',
         modes=('train', 'import', *_LOAD_RUN, 'all'),
     )
     resume: bool = fields.setting(
-        False, 'Resume --run_dir with the settings that it has.', modes=('train', 'all')
+        False, 'Resume --run_dir with its stored settings.', modes=('train', 'all')
     )
     seed: int = fields.setting(0, 'Seed of every random number.', low=0, high=2**31 - 1)
     debug: bool = fields.setting(False, "Print tracebacks and TensorFlow's own log.")

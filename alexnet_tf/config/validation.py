@@ -6,7 +6,7 @@ from typing import Any
 
 from alexnet_tf.config import fields
 
-# Given in another mode than the ones that read them, these would be silently without effect.
+# In modes that do not read them, these settings would silently have no effect.
 EXCLUSIVE = (
     *('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble'),
     *('features', 'inputs', 'search_weights', 'export_also', 'grid'),
@@ -86,8 +86,8 @@ def _check_records(config) -> Iterator[str]:
     )
     if data.record_encoding != 'jpeg' and not is_default:
         yield (
-            f'--record_quality and --record_subsampling are of JPEGs, and --record_encoding='
-            f'{data.record_encoding} holds none. Leave them out.'
+            f'--record_quality and --record_subsampling apply to JPEGs, but --record_encoding='
+            f'{data.record_encoding} stores none. Leave them out.'
         )
 
 
@@ -98,8 +98,8 @@ def _check_splits(config) -> Iterator[str]:
         is_given = split and name in config.given  # older versions kept it, without effect
         if is_given and not data.dataset and not data.data_dir.startswith('tfds:'):
             yield (
-                f'--{name}={split} is a split of --dataset, which is not given. Of a folder, '
-                '--validation_fraction is held out.'
+                f'--{name}={split} is a split of --dataset, which is not given. For a folder, '
+                'give --validation_fraction instead.'
             )
     if config.evaluation.split == 'all' and mode != 'evaluate':
         yield f'--split=all belongs to --mode=evaluate, not to {mode}.'
@@ -131,7 +131,7 @@ def _check_training(config) -> Iterator[str]:
             yield f'--{name} needs --init_weights=RUN_OR_FILE.'
     if training.class_weights == 'balanced' and training.balanced_sampling:
         yield (
-            '--class_weights=balanced and --balanced_sampling are two ways to the same. Leave one '
+            '--class_weights=balanced and --balanced_sampling do the same in two ways. Leave one '
             'of the two out.'
         )
     if training.balanced_sampling and training.lanes > 1:
@@ -229,7 +229,7 @@ def _check_outputs(config) -> Iterator[str]:
         others |= {'output': predict.output != 'table', 'ensemble': config.evaluation.ensemble}
         others |= {'views': views not in ((), ('1',))}
         for name in (name for name, given in others.items() if given):
-            yield f'--features are written alone, of the central crop. Leave --{name} out.'
+            yield f'--features are written alone, for the central crop only. Leave --{name} out.'
 
 
 def _check_benchmark(config) -> Iterator[str]:

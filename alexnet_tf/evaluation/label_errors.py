@@ -12,10 +12,10 @@ def find_label_errors(
 ) -> list[error_analysis.Mistake]:
     """Finds the images that probably show another class than their label says.
 
-    Confident learning in its simplest form (Northcutt, Jiang and Chuang 2021): an image is
-    suspect if a class that is not its label has at least the mean probability that the class has
-    in images with its label, and more than the label has. Networks that are unsure of a class need
-    less for it. What is found holds wrong labels and mistakes of the network; the worse the
+    Confident learning in its simplest form (Northcutt, Jiang and Chuang 2021): an image is suspect
+    if another class is more probable than its label, and at least as probable as that class is on
+    average in images labelled with it. For a class that the network is unsure of, this threshold is
+    lower. The suspects include mistakes of the network as well as wrong labels; the worse the
     network, the more mistakes.
 
     Args:

@@ -1,9 +1,9 @@
 """Finds images that look nearly the same, by the edges in their thumbnails.
 
-The features of the network's last hidden layer do not tell: images of one class are alike there.
-On the flowers, 2,708 pairs of held-out and other images have features with a cosine of 0.99 or
-more, and 10 pairs are copies. The edges tell these from all others: the ten have correlations of
-0.887 or more, the next pair, which is none, has 0.697.
+The features of the network's last hidden layer cannot tell copies from other images: those of one
+class are alike there. On the flowers, 2,708 pairs of held-out and other images have features with a
+cosine of 0.99 or more, but only 10 pairs are copies. The edges can: the ten have correlations of
+0.887 or more; the next pair, which is not a copy, has 0.697.
 """
 
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def compute_edges(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
-    """Finds what is most like each of the first images: a later one of them, and one of the rest.
+    """Finds, for each of the first images, the most similar later one and the most similar other.
 
     Copies of other size, compression, brightness or colour are found, also with some shift;
     mirrored or rotated copies and other crops are not.

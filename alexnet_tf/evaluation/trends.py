@@ -29,12 +29,13 @@ def extrapolate_error(
 ) -> Interval | None:
     """Extrapolates an error curve to more steps.
 
-    Fits error = a + b * steps^-c, with a and b not negative and c from 0.05 to 2, by least
-    squares; the error of now falls as the fitted one. The interval is from curves sampled with
-    the binomial errors of so many images. It holds if the curve continues as it went, which it does
-    not strictly where a schedule lowers the learning rate: runs of the modern recipe at 0.25 times
-    its channels and 96 pixels had 65.9, 66.4, 73.4 and 77.4 % accuracy on the flowers after 5, 10,
-    20 and 40 epochs; the first three predicted 71.7, 69.8 and 77.4 % of the next.
+    Fits error = a + b * steps^-c, with a and b not negative and c from 0.05 to 2, by least squares;
+    the current error is predicted to fall by the same factor as the fitted one. The interval comes
+    from curves sampled with the binomial errors of that many images. It assumes that the curve
+    continues as before, which is not strictly so if a schedule lowers the learning rate: runs of
+    the modern recipe at 0.25 times its channels and 96 pixels had 65.9, 66.4, 73.4 and 77.4 %
+    accuracy on the flowers after 5, 10, 20 and 40 epochs; from each of the first three, 71.7, 69.8
+    and 77.4 % were predicted for the next.
 
     Args:
         steps: (points,) increasing, positive.
@@ -59,10 +60,10 @@ def extrapolate_error(
 def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     """Estimates how much higher the second of two error rates is.
 
-    Networks of other seeds would differ, and so would other images. The variance of the mean over
-    both is that of two crossed random effects, (seeds + images - rest) / number by the mean squares
-    of the analysis of variance; the degrees of freedom are Satterthwaite's. One seed says nothing
-    of others: then the interval is of the images alone.
+    The difference would vary with other seeds and with other images. Its mean therefore has the
+    variance of two crossed random effects, (seeds + images - rest) / number in mean squares of the
+    analysis of variance; the degrees of freedom are Satterthwaite's. One seed says nothing about
+    others: then the interval covers the choice of images alone.
 
     Args:
         first: (seeds, images) errors in [0, 1].

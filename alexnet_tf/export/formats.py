@@ -115,7 +115,7 @@ def write_int8(
 ) -> None:
     """Writes a LiteRT model that computes in int8 wherever LiteRT can, with weights in int8.
 
-    It takes and returns what `write_model` says. Its scores are rounded: they are not compared.
+    Inputs and outputs are those of `write_model`. Scores are rounded, so they are not compared.
 
     Args:
         path: File to write.

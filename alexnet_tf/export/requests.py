@@ -1,6 +1,6 @@
 """Example requests, and warm-up requests for TensorFlow Serving.
 
-What is sent by gRPC needs the package tensorflow-serving-api; REST needs nothing.
+gRPC requests need the package tensorflow-serving-api; REST requests need no package.
 """
 
 import base64
@@ -42,7 +42,7 @@ def describe_signatures(version: pathlib.Path, limits: Mapping[str, Any]) -> dic
 
 
 def write_source(version: pathlib.Path, source: Mapping[str, Any]) -> None:
-    """Writes what a version is an export of into it, where model servers do not look."""
+    """Writes the source of an export into its version, in a folder that model servers ignore."""
     path = version / SOURCE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(source), indent=2) + '\n')

@@ -165,7 +165,7 @@ class ColumnBuilder:
         return self._add(lrn.SameMapNormalization, name, x, alpha=alpha)
 
     def max_pooling(self, name: str, x: ColumnOutputs, *, padding: str = 'valid') -> ColumnOutputs:
-        """Takes maxima over the recipe's windows, 2 apart; 'same' lets the last end past the edge.
+        """Takes maxima over windows at stride 2; with 'same', the last may reach past the edge.
 
         Raises:
             ValueError: The feature maps are smaller than a window.
@@ -182,7 +182,7 @@ class ColumnBuilder:
         return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding, _DATA_FORMAT)
 
     def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
-        """Averages over the recipe's windows, 2 apart, and at the edge over what exists of one."""
+        """Averages over windows at stride 2; at the edge, over the part of one that exists."""
         arguments = self.recipe.pool_size, POOL_STRIDE, 'same', _DATA_FORMAT
         return self._add(on_device.AveragePooling2D, name, x, *arguments)
 

@@ -38,8 +38,8 @@ def build_layer_extractor(model: keras.Model, layer: str, *, linear: bool = Fals
     Args:
         model: From `alexnet.build`, with which it shares its layers.
         layer: The layer's name without the column, such as 'conv5', 'norm1' or 'fc7'; with the
-            column, as 'conv5_a', for one of them. With ':linear' behind it as if `linear` were set.
-            Without it, a layer with weights stands for the ReLU of its number; that of conv1
+            column, as in 'conv5_a', for that column alone. The suffix ':linear' has the effect of
+            `linear`. Otherwise a layer with weights stands for its activation; that of conv1
             follows normalisation and pooling in some networks, such as 'source2012'.
         linear: Whether to take a layer with weights before its activation.
 

@@ -1,6 +1,6 @@
-"""A network for inference: what it computes stays, its weights are kept as they are read fastest.
+"""Copies of networks for inference: the same outputs, from weights stored for fast reading.
 
-To classify a single image is to read all weights once: the arithmetic takes less time.
+For a single image, reading all weights takes longer than the arithmetic.
 """
 
 import collections

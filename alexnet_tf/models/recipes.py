@@ -47,17 +47,17 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The hyperparameters of a network and of its training. The defaults are the paper's, P.
+    """The hyperparameters of a network and of its training. The defaults are the paper's.
 
-    Learning rates are per step. Pixels are 0 to 255.
+    'P 3.5' is section 3.5 of the paper. Learning rates are per step. Pixels are 0 to 255.
 
     Attributes:
-        name: The recipe it came from, for tables and records.
+        name: The recipe that this is or was derived from, for tables and records.
         layers: The layers of a small network (see `cifar`), in order; () for the paper's eight. A
-            small network has one column and no use for what only those eight have.
+            small network has one column and does not use what only those eight layers have.
         width: The filters and units of each layer as a multiple of the paper's.
-        channel_multiple: What the channels and units of a column are rounded to multiples of: the
-            kernels of a processor compute 16 at once, and as many for 12.
+        channel_multiple: The channels and units of a column are rounded to multiples of this, since
+            a processor computes 16 channels at once, and takes as long for 12.
         columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
             conv4, then as many as both columns have.
         filters: The kernels of conv1 to conv4 in each column, and of conv5 in all columns (P 3.5).
@@ -72,8 +72,8 @@ class Recipe:
         activation: 'relu', or 'tanh' (P 3.1).
         pool_size: The side of the pooling windows, which are 2 apart: 3, or 2 for no overlap
             (P 3.4).
-        pool_rounding: Where windows do not end with the feature map: 'floor' leaves the rest out,
-            'ceil' puts a border of zeros around the map first.
+        pool_rounding: If the windows do not end with the feature map: 'floor' leaves the rest out,
+            'ceil' first adds a border of zeros around the map.
         global_pooling: Whether pool5 averages each feature map, instead of taking the maxima of
             windows (Lin et al., 2014).
         normalization: Whether norm1 and norm2 are there (P 3.3).
@@ -81,11 +81,11 @@ class Recipe:
             convolution, fc6, fc7 and their activation, in place of norm1, norm2 and the biases.
         hidden_units: The units of fc6, and of fc7, in both columns.
         crop_size: The side of the square that the network sees (P 4.1).
-        training_crop_size: The side of training crops, where they are smaller: objects look larger
-            in resized crops than in the whole image (Touvron et al., 2019). 0 for `crop_size`. Only
-            with `global_pooling`.
-        view_size: The side of the part of the image of a record, 256x256 or 32x32, that is resized
-            to `crop_size`; 0 for `crop_size`, without resizing.
+        training_crop_size: The side of training crops if they are smaller, since objects look
+            larger in resized crops than in the whole image (Touvron et al., 2019). 0 for
+            `crop_size`. Only with `global_pooling`.
+        view_size: The side of the part of a record's image (256x256 or 32x32) that is resized to
+            `crop_size`; 0 for `crop_size`, without resizing.
         input_mean: The mean of red, green and blue that is subtracted from images; () for the
             mean image of the training images (P 2).
         input_sd: What red, green and blue minus the mean are divided by; () for nothing.
@@ -109,21 +109,22 @@ class Recipe:
         dropout_on_inputs: Whether it is their inputs instead.
         dropout_inverted: Whether to scale by 1 / (1 - dropout) in training, instead of by
             1 - dropout at test time.
-        optimizer: 'sgd', momentum (P 5), or 'lars', the same at a learning rate by layer (You et
-            al., 2017).
-        trust_coefficient: The share of its norm that a layer's weights move by at a learning rate
-            of 1, with 'lars'.
+        optimizer: 'sgd', with momentum (P 5), or 'lars', the same with a learning rate for each
+            layer (You et al., 2017).
+        trust_coefficient: With 'lars', the share of its norm by which a layer's weights move at a
+            learning rate of 1.
         learning_rate: The learning rate of weights at the start (P 5), or after the warm-up.
-        base_batch_size: The batch size that the learning rate is for; it is in proportion to
-            another one. 0: it is the same for all.
+        base_batch_size: The batch size that the learning rate is given for; with another one it is
+            scaled in proportion. 0: it is never scaled.
         bias_rate_multiplier: The learning rate of biases, as a multiple of the weights'.
-        layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER@EPOCHS'.
+        layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER'; or
+            'LAYER=MULTIPLIER@EPOCHS', after so many epochs.
         momentum: The fraction of the velocity that is kept (P 5).
         nesterov: Whether the momentum is Nesterov's (Sutskever et al., 2013).
         weight_decay: The weight decay (P 5). Biases have none.
         batch_size: Examples in a step (P 5).
         epochs: Passes over the training set (P 5).
-        max_steps: The steps after which training ends before that; 0 for no limit.
+        max_steps: The steps after which training ends even if epochs remain; 0 for no limit.
         schedule: 'plateau', which divides the learning rate when the validation error stops
             improving (P 5), 'list', 'geometric', 'cosine' or 'polynomial'.
         warmup: The share of a 'cosine' or 'polynomial' schedule in which the learning rate rises
@@ -140,8 +141,8 @@ class Recipe:
             and are resized to `crop_size` (Szegedy et al., 2015).
         max_crop_aspect: Their largest ratio of sides.
         contrast: The largest relative change of the contrast of a training image.
-        cutmix: The share of batches whose images get a rectangle of another image, and the targets
-            the share of its label (Yun et al., 2019).
+        cutmix: The share of batches in which images get a rectangle of another image, and targets
+            its label in proportion (Yun et al., 2019).
         colour_shift_sd: The standard deviation of the Gaussian that multiplies the standard
             deviation of each principal component of the colours (P 4.1); 0 for no shift.
         colour_shift_divisor: What images with a shift are divided by.
@@ -249,11 +250,11 @@ class Recipe:
     def replace(self, **changes) -> 'Recipe':
         """Returns a copy with some hyperparameters changed.
 
-        The former `lrn1_before_pool` stands for a `conv1_order`.
+        The former hyperparameter `lrn1_before_pool` still sets `conv1_order`.
 
         Raises:
             TypeError: A recipe has no such hyperparameter.
-            ValueError: A hyperparameter has too few or too many parts, or no such value.
+            ValueError: A hyperparameter has too few or too many values, or an invalid one.
 
         Example:
         >>> Recipe.from_name('source2012').replace(lrn_alpha=1e-3).lrn_alpha
@@ -271,7 +272,7 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def list_overrides(self) -> dict[str, Any]:
-        """Lists the settings that make the recipe of this name into this one.
+        """Lists the settings in which this recipe differs from the original of its name.
 
         Example:
         >>> MODERN.replace(crop_size=192).list_overrides()

@@ -117,7 +117,8 @@ def format_table(
     )
     if intervals:
         note += (
-            ' In parentheses: 95 % intervals for other images and, from two seeds on, other seeds.'
+            ' In parentheses: 95 % intervals that account for the choice of images and, from two '
+            'seeds on, of seeds.'
         )
     return f'{note}\n\n{tables.format_table(header, lines)}'
 

@@ -55,8 +55,8 @@ def to_markdown(card: ModelCard) -> str:
         f'It distinguishes {len(card.classes):,} classes: {names}'
         + (f' and {more:,} more.' if more > 0 else '.'),
         '## Intended use',
-        'Photos that show one object each and resemble the training images. It always predicts '
-        'one of its classes, whatever an image shows.',
+        'Photos that show one object each and resemble the training images. The network always '
+        'predicts one of its classes, whatever an image shows.',
         '## Training data',
         _escape(card.data),
         '## Training',
@@ -64,9 +64,9 @@ def to_markdown(card: ModelCard) -> str:
         '## Results',
         *_format_results(card),
         '## Limitations',
-        'Not measured: images from other sources than its records, other lighting, cameras or '
-        'places, manipulated images, and differences between groups of people, if any are shown. '
-        f'It sees {card.view}.',
+        'Not measured: accuracy on images from other sources, in other lighting, from other '
+        'cameras or places, on manipulated images, and differences between groups of people, if '
+        f'any are shown. It sees {card.view}.',
         '## Commands',
         *(f'{purpose}:\n\n{_fence(command)}' for purpose, command in card.commands.items()),
         '## Environment',
@@ -83,8 +83,8 @@ def _format_results(card: ModelCard) -> list[str]:
     lines = [f'| {" | ".join(row)} |' for row in rows]
     lines.insert(1, f'| {" | ".join(["---"] * len(header))} |')
     note = (
-        'The intervals are 95 % binomial confidence intervals. They cover the number of images '
-        'only, not how networks of other seeds differ.'
+        'The intervals are 95 % binomial confidence intervals. They account for the number of '
+        'images only, not for differences between seeds.'
     )
     return ['\n'.join(lines), f'{note} {card.calibration}'.rstrip()]
 

@@ -183,8 +183,8 @@ def format_ablations(results: Sequence[Result]) -> str:
     header += ('top-1, here (95 %, images)', 'top-5, here (95 %, images)')
     header += ('split', 'views', 'runs with and without')
     note = (
-        'Increase of the errors in percentage points. The intervals take the images of each run '
-        'for independent samples, and leave out that networks of other seeds differ.'
+        'Increase of the errors in percentage points. The intervals treat the images of each run '
+        'as independent samples and ignore differences between seeds.'
     )
     return f'{note}\n\n{tables.format_table(header, rows)}'
 

@@ -152,8 +152,8 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
     """Returns the recipe that a config names, with every hyperparameter that a flag overrides.
 
     Raises:
-        UsageError: A flag sets a hyperparameter that the recipe's network does not have, or to
-            another count of numbers.
+        UsageError: A flag sets a hyperparameter that the recipe's network does not have, or gives
+            it the wrong number of values.
     """
     names = {field.name for field in dataclasses.fields(recipes.Recipe)} | {recipes.FORMER_ORDER}
     settings = serialization.to_settings(config)

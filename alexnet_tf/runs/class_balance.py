@@ -1,4 +1,4 @@
-"""What a run does about classes of unequal size: weights of the loss, and balanced sampling."""
+"""Class weights of the loss and balanced sampling, for classes of unequal size."""
 
 import csv
 import dataclasses

@@ -1,4 +1,4 @@
-"""What travels with the weights of a run into a file, so that the file is a classifier again.
+"""The description of a run in a file of its weights, which makes the file a classifier again.
 
 It is one string, JSON, which `.safetensors` keeps in its header and `.keras` in a member of its
 archive: the recipe and all settings of the network, the classes, the mean image, and how files

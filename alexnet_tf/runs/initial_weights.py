@@ -124,7 +124,7 @@ def _compare_networks(trained: recipes.Recipe, recipe: recipes.Recipe, trains: b
 def _describe_network(recipe: recipes.Recipe, trains: bool) -> dict[str, Any]:
     """Describes what a network computes from its weights."""
     layers = ' '.join(part for layer in recipe.layers for part in (layer.name, *layer.after))
-    # Without inversion, what dropout reads is scaled at test time.
+    # Dropout that is not inverted scales its inputs at test time.
     scaled = () if trains or recipe.dropout_inverted else ('dropout', 'dropout_on_inputs')
     network = {name: getattr(recipe, name) for name in (*scaled, *NETWORK_FIELDS)}
     return {'layers': layers} | network

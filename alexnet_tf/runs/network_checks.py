@@ -64,11 +64,11 @@ def check_layers(recipe: recipes.Recipe) -> None:
 def check_effects(recipe: recipes.Recipe) -> None:
     """Checks that no hyperparameter was changed that the recipe's network does not use.
 
-    Two runs that differ in one would be equal, and a table of them would say that it is worth
-    nothing. What the user has switched off himself may stay beside it.
+    Two runs that differ only in such a hyperparameter would be equal, and their table would show it
+    as worthless. It is allowed if a flag has switched off what uses it.
 
     Raises:
-        UsageError: One was.
+        UsageError: Such a hyperparameter was changed.
     """
     changed = recipe.list_overrides()
     for cause, value, names in _UNUSED:

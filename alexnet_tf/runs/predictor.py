@@ -145,8 +145,8 @@ def build_probability_function(
         members: Networks that were trained on the same records.
         weights: One for each member. Only their proportions count.
         views: Of an image: 1, 2, 9 or 10.
-        is_live: Whether it reads the weights at each call, which may have changed; else it keeps
-            those of now, as they are read fastest.
+        is_live: Whether the weights, which may change, are read at each call; otherwise a copy of
+            their current values is used, which is faster to read.
     """
     shares = (np.asarray(weights) / np.sum(weights)).tolist()
     models = [_prepare(trained.model, is_live) for trained in members]

@@ -67,8 +67,8 @@ def append_if_new(
     Args:
         directory: The run directory.
         row: The row.
-        is_rounded: Whether it is of rounded probabilities, whose loss may be another: then any row
-            about the checkpoint is better.
+        is_rounded: Whether it was computed from rounded probabilities, which may change the loss:
+            then any existing row about the checkpoint is kept instead.
     """
     scores = () if is_rounded else outputs.METRICS
     if not any(_is_same(known, row, scores) for known in read_newest(directory)):

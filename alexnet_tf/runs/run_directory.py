@@ -48,7 +48,7 @@ def read_config(directory: pathlib.Path) -> schema.Config:
 
 
 def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists what the recipe of a run had when the run began, where it has something else now.
+    """Lists the original values of a run's recipe that have changed since the run began.
 
     Args:
         directory: Of the run.
@@ -163,7 +163,7 @@ def check_same_size(directory: pathlib.Path, manifest: manifests.Manifest) -> No
 def check_same_data(directories: Sequence[str], *, reads_files: bool) -> None:
     """Checks that runs to be averaged were trained on the same records.
 
-    Of imported weights the records are not known: they need the same classes.
+    The records of imported weights are not known; they only need the same classes.
 
     Raises:
         DataError: They were not, files become other pixels for them, or a directory holds no run.
@@ -181,7 +181,7 @@ def check_same_data(directories: Sequence[str], *, reads_files: bool) -> None:
 
 
 def _find_difference(first: Mapping[str, Any], other: Mapping[str, Any], reads_files: bool) -> str:
-    """Says what is other about a run's data; '' where nothing is."""
+    """Describes how another run's data differ; '' if they do not."""
     hashes = [data['manifest_sha256'] for data in (first, other)]
     if all(hashes):
         return '' if hashes[0] == hashes[1] else 'was trained on other records'

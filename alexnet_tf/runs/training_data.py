@@ -193,8 +193,8 @@ def check_settings(
         )
     if config.input.data_service and manifest.layout.encoding == references.ENCODING:
         raise fields.UsageError(
-            f'--data_service decodes records, and {manifest.directory} refers to images where they '
-            'lie. Prepare records of them first, with --mode=prepare.'
+            f'--data_service decodes records, but {manifest.directory} only refers to image files. '
+            'Prepare records of them first, with --mode=prepare.'
         )
     if config.network.strategy == 'multi_worker' and not is_order_fixed(config):
         raise fields.UsageError(

@@ -42,8 +42,8 @@ def save(
 ) -> pathlib.Path:
     """Writes the checkpoint of `state['step']`, verifies it, then removes old ones.
 
-    The newest three are kept, the best of those at the end of an epoch, and every
-    `keep_every_epochs`-th of them. Corrupt checkpoints of later steps are removed.
+    It keeps the newest three checkpoints, the best one at the end of an epoch, and that of every
+    `keep_every_epochs`-th epoch. Corrupt checkpoints of later steps are removed.
 
     Args:
         directory: Of all checkpoints of a run.
@@ -177,8 +177,8 @@ def restore(path: pathlib.Path, variables: Iterable[keras.Variable]) -> None:
     """Sets every variable to its value in a checkpoint.
 
     Raises:
-        DataError: A variable is missing there or has another shape, as of another network; or
-            there is no such checkpoint any more.
+        DataError: A variable is missing or has another shape, as in a checkpoint of another
+            network; or the checkpoint no longer exists.
     """
     with explain_removal(path):
         arrays = np.load(path / VARIABLES_FILE, allow_pickle=False)

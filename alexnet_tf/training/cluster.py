@@ -36,11 +36,11 @@ class Cluster:
         return f'the worker with index {worker} ({self.addresses[worker]})'
 
     def create_strategy(self, collective: str = 'auto') -> tf.distribute.Strategy:
-        """Creates the strategy of the workers, whose sums are made by 'ring', 'nccl' or 'auto'.
+        """Creates the workers' strategy, with the collectives 'ring', 'nccl' or 'auto'.
 
-        TensorFlow's own watch over them is left out: its coordination service keeps all threads of
-        Python waiting for a worker that is lost when it starts, and later gives up after ten
-        seconds. There is no public way to do so.
+        TensorFlow's own health checks are turned off, for which there is no public interface: its
+        coordination service blocks all threads of Python if a worker is lost at the start, and
+        later gives up after ten seconds.
         """
         context.context().configure_coordination_service(service_type='')
         collective_all_reduce_strategy.CollectiveAllReduceExtended._enable_check_health = False

@@ -133,7 +133,7 @@ def describe_chance_level(
 
 
 def describe_late_drops(recipe: recipes.Recipe) -> str:
-    """Returns the warning that the learning rate never falls, though it was to; or ''.
+    """Returns a warning if no drop of the learning rate comes before the last epoch; or ''.
 
     >>> describe_late_drops(recipes.SOURCE2012)
     ''
@@ -151,7 +151,7 @@ def describe_late_drops(recipe: recipes.Recipe) -> str:
 
 
 def describe_inherited_epochs(recipe: recipes.Recipe) -> str:
-    """Says which epochs of a recipe stay as they are where its schedule was changed; or ''.
+    """Names settings that keep a recipe's epochs although its schedule was changed; or ''.
 
     >>> describe_inherited_epochs(recipes.SOURCE2012)
     ''

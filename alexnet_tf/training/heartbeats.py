@@ -1,8 +1,9 @@
-"""Heartbeats between the workers of a cluster, by which they find out who was lost.
+"""Heartbeats between the workers of a cluster, by which they detect which worker was lost.
 
-TensorFlow's collectives wait for ever, or fail without a name. Here each worker sends a datagram a
-second to each of the others, to the port of TensorFlow's server, over UDP. A thread of its own
-watches, for the main thread may be inside a collective that never ends: then it ends the process.
+TensorFlow's collectives would wait for ever, or fail without naming the worker. Here each worker
+sends every other one a UDP datagram a second, to the port of TensorFlow's server. A separate thread
+watches them and ends the process when a worker is lost, since the main thread may be inside a
+collective that never ends.
 """
 
 import contextlib
@@ -72,7 +73,7 @@ class _Peer:
 class Heartbeats:
     """Sends and watches heartbeats, in a thread of its own.
 
-    As a context it says goodbye to the other workers, and with an exception, that it failed.
+    As a context manager it tells the other workers at the end whether this one failed.
 
     Args:
         cluster: The workers.
@@ -133,13 +134,13 @@ class Heartbeats:
         self._is_complete = True
 
     def explain(self, error: Exception) -> PeerDisconnected:
-        """Finds out who was lost when TensorFlow failed; then the process ends in here.
+        """Finds the lost worker after TensorFlow failed; if there is one, the process ends.
 
         Args:
             error: TensorFlow's.
 
         Returns:
-            What is known if all others are still there.
+            The error to raise if all other workers are still there.
         """
         self._is_broken = True
         self._thread.join(2 * _BROKEN_SECS)

@@ -13,10 +13,10 @@ from alexnet_tf.training import optimizer
 
 @keras.saving.register_keras_serializable('alexnet_tf')
 class LARS(optimizer.PaperSGD):
-    """Momentum with a learning rate of its own for each layer, for large batches.
+    """Momentum with a separate learning rate for each layer, for large batches.
 
-    Layer-wise adaptive rate scaling (You, Gitman and Ginsburg, 2017, arXiv 1708.03888). `PaperSGD`,
-    but for the learning rate of a layer, which is in proportion to the norm of its weights:
+    Layer-wise adaptive rate scaling (You, Gitman and Ginsburg, 2017, arXiv 1708.03888): the update
+    of `PaperSGD`, with the learning rate of each layer in proportion to the norm of its weights:
 
     ```python
     ratio = trust_coefficient * norm(w) / (norm(gradient) + weight_decay * norm(w))
@@ -24,9 +24,9 @@ class LARS(optimizer.PaperSGD):
     w = w + v
     ```
 
-    The two columns of a layer count as one layer: only their norms go from device to device.
-    Biases, the scales and offsets of batch normalisation, and weights that are all 0 are not
-    scaled: their ratio is `trust_coefficient`.
+    The two columns of a layer count as one layer; only their norms are copied between devices.
+    Biases, the scales and offsets of batch normalisation, and weights that are all 0 are not scaled
+    by norms: their ratio is `trust_coefficient`.
 
     Args:
         learning_rate: As of `PaperSGD`, but larger: about 2 for 512 examples, 10 for 4,096.

@@ -22,31 +22,31 @@ class PaperSGD(keras.optimizers.Optimizer):
     not to biases. The `weight_decay` of Keras' optimizers shrinks weights outside of the velocity,
     which is about ten times weaker at momentum 0.9. The loss does not contain the penalty.
 
-    Velocity and update of a variable are on the variable's device, so that an update copies no
-    more than the learning rate between devices; Keras' optimizers collect all gradients on the
-    first.
+    The velocity of a variable is stored and updated on the variable's device, so that an update
+    copies only the learning rate between devices; Keras' optimizers collect all gradients on the
+    first device.
 
     Args:
         learning_rate: A float, or one of `keras.optimizers.schedules`. Callbacks can change a
-            float. It is kept in float64, and rounded once it is multiplied.
+            float. It is kept in float64 and rounded only after multiplication.
         momentum: Share of the velocity that is kept, in [0, 1].
         nesterov: Whether weights move by momentum * v - learning_rate * gradient, with the new
             velocity, instead of by v.
         weight_decay: Coefficient of the decay; None for no decay.
-        bias_multiplier: The learning rate of biases is this multiple of that of weights. It is 1
-            in the paper, and 2 in the source of 2012.
-        layer_multipliers: Further multiples by layer, as {'fc8': 10, 'conv1_a': 0.1}; a name
-            without a column counts for both columns. At 0 a layer coasts to a stop on the velocity
-            that it has, as in the source of 2012.
-        layer_decays: Multiples of the coefficient of the decay by layer, as {'fc5': 2.5}.
+        bias_multiplier: The learning rate of biases as a multiple of the weights': 1 in the paper,
+            2 in the source of 2012.
+        layer_multipliers: Further multiples by layer, such as {'fc8': 10, 'conv1_a': 0.1}; a name
+            without a column applies to both columns. At 0 a layer still moves by its decaying
+            velocity, as in the source of 2012.
+        layer_decays: Multiples of the weight decay by layer, such as {'fc5': 2.5}.
         **options: Further arguments of `keras.optimizers.Optimizer`, such as `clipnorm`.
 
     Attributes:
         velocities: One for each variable, once it is built.
 
     Raises:
-        ValueError: The momentum is not in [0, 1]; or, when it is built, no variable is of a layer
-            that the multiples name.
+        ValueError: The momentum is not in [0, 1]; or, when the optimizer is built, no variable
+            belongs to a layer that the multiples name.
 
     Example:
     >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, name='fc8')])
@@ -146,8 +146,8 @@ class PaperSGD(keras.optimizers.Optimizer):
     def update_variables(self, gradients: Sequence[tf.Tensor]) -> None:
         """Updates the variables that the optimizer was built with, and nothing else.
 
-        For a custom training step. `apply` sums the gradients over the replicas before, and
-        counts iterations.
+        For a custom training step: unlike `apply`, it neither sums the gradients over the replicas
+        nor counts iterations.
 
         Args:
             gradients: One for each variable, the same on every replica.

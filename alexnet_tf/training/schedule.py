@@ -87,9 +87,9 @@ def plateau(initial: float, validation_errors: Sequence[float], patience: int) -
     """Divides the learning rate by 10 when the validation error stops improving; then None.
 
     This is the paper's heuristic (section 5): the learning rate is divided three times, and the
-    plateau after that ends training. An epoch improves if its error is below every earlier one;
-    `patience` epochs in a row that do not improve are a plateau. The count restarts after each
-    division.
+    plateau after that ends training. An epoch improves if its error is lower than in all earlier
+    epochs; a plateau is `patience` epochs in a row without improvement. The count restarts after
+    each division.
 
     >>> plateau(0.01, [0.9, 0.8, 0.8, 0.8], patience=2)
     0.001

@@ -18,7 +18,7 @@ class TrainingState:
 
     Attributes:
         step: Steps done.
-        repeated_steps: Those of epochs that began again, since their order was not fixed.
+        repeated_steps: Steps of epochs that were restarted, since their order was not fixed.
         epoch: Epochs done.
         examples: Examples of the current epoch that were read.
         counted: How many of them were trained on.
@@ -28,8 +28,8 @@ class TrainingState:
         initial_error: The same before the first step; None if it was not measured.
         train_error: Top-1 error of the last epoch; None in the first one.
         overflows: Steps skipped because their gradients overflowed float16.
-        passed_over: [epoch, examples] where the batches start that gave a non-finite loss or
-            gradient and are skipped.
+        passed_over: The batches to skip, since they gave a non-finite loss or gradient, each as the
+            [epoch, examples] where it starts.
     """
 
     step: int = 0

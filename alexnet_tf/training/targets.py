@@ -25,10 +25,11 @@ class Targets:
     class_weights: tuple[float, ...] = ()
 
     def mix(self, images: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Pastes a rectangle of the images in reverse order into those of a batch or a part of one.
+        """Pastes a rectangle of another image into each image of a batch or of a part of one.
 
-        Whether, where and how large is a function of the seed and the step, so that a resumed run
-        does the same. The shares of an image that stay are uniformly distributed.
+        The other images are the same in reverse order. Whether, where and how large depends only on
+        the seed and the step, so that a resumed run repeats it. The remaining share is uniformly
+        distributed.
 
         Args:
             images: (batch, rows, columns, channels), any float dtype.

@@ -56,8 +56,8 @@ class AugmentationParameters:
     """The random parameters of n images in one epoch.
 
     Attributes:
-        windows: (n, 4) int32: of the window that is cut from the square the offset from the top and
-            from the left, its height and its width: the crop's, unless windows are resized.
+        windows: (n, 4) int32, the window that is cut from the square: offset from the top, offset
+            from the left, height and width; the last two are the crop's unless windows are resized.
         mirrored: (n,) bool.
         shifts: (n, 3) float32: added to every pixel's R, G and B, in grey levels.
         scales: (n,) float32: factor of the shifted image; only random with `contrast`.

@@ -15,9 +15,9 @@ _STREAM = -1  # of random numbers; those of the order of shards and groups are n
 class BalancedDraws:
     """Counts how often an epoch draws each example, so that it draws every class equally often.
 
-    The draws of a class go through its examples in one permuted pass after the other, whatever
-    epoch they fall into: no example is drawn again before all others of its class were drawn. An
-    epoch of a class with many examples is a part of a pass, of one with few it is several.
+    The examples of a class are drawn in one permuted pass after the other, across epochs: no
+    example is drawn again before all others of its class have been. For a class with many examples
+    an epoch is part of a pass; for one with few, it is several passes.
 
     Attributes:
         labels: (examples,) int64, in the order of the files. A class without examples is not drawn.
@@ -100,7 +100,7 @@ def repeat_rows(order: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
         draws: (rows,) int64.
 
     Returns:
-        The rows in that order, and how often each came before in the order of the rows.
+        The rows in that order, and for each which copy of its row it is, from 0.
     """
     rows = tf.repeat(tf.range(tf.size(draws, tf.int64)), draws)
     copies = tf.range(tf.size(rows, tf.int64)) - tf.repeat(tf.cumsum(draws, exclusive=True), draws)

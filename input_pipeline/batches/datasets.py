@@ -38,8 +38,8 @@ class TrainingDataset:
         group_examples: Of all lanes, see `shuffling.EpochReader`; 0: as many as take about 250 MB.
         share: (i, n): only the i-th of n equal parts of every batch.
         balanced_labels, lanes, bytes_read: See `shuffling.EpochReader`.
-        in_place: Whether raw images in local files are cut where they lie, see `RawPlaces`;
-            otherwise chunks have serialized records in any case.
+        in_place: Whether raw images in local files are cropped in place, see `RawPlaces`; if not,
+            chunks always hold serialized records.
     """
 
     shards: lanes_lib.Shards

@@ -1,8 +1,8 @@
-"""Lanes that are decoded on other machines: the same batches, whichever machine decodes what.
+"""Decodes lanes on other machines: the same batches, whichever machine decodes which lane.
 
-Some lanes of an epoch are a job, which the service gives to one worker, and that decodes them in
-order. If a worker is lost, its lanes stop: then all lanes are opened anew from the position
-reached, and other workers decode them.
+A job is some lanes of an epoch, which the service gives to one worker to decode in order. If a
+worker is lost, its lanes stop; then all lanes are reopened from the position reached, and other
+workers decode them.
 """
 
 import dataclasses
@@ -132,10 +132,10 @@ def _open_lanes(
         )
         return positions, dataset.finish(*crops)
 
-    # Not to the end of the jobs: to that of a lost worker's, there is none.
+    # Not until the jobs end: that of a lost worker never does.
     batches = -(-(dataset.num_examples - start[1]) // dataset.batch_size)
     options = tf.data.Options()
-    options.experimental_warm_start = True  # all jobs at once, not one when the one before is open
+    options.experimental_warm_start = True  # open all jobs at once
     opened = tf.data.Dataset.zip(*map(open_job, jobs)).take(batches)
     return opened.map(join, num_parallel_calls=2).with_options(options)
 

@@ -1,7 +1,7 @@
-"""Divides the records of a data set into lanes: equal runs of them, each with an order of its own.
+"""Divides the records of a data set into lanes: equal runs of them, each with its own order.
 
-Every lane has as many rows of a batch as any other. So a reader of some of the lanes reads that
-share of the records, and the batches do not depend on how many readers there are.
+Every lane fills the same number of rows of a batch. A reader of some of the lanes therefore reads
+only their share of the records, and the batches do not depend on the number of readers.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ class Parts(NamedTuple):
     Attributes:
         paths: (parts,) string.
         offsets: (parts,) int64: the first record's, in bytes from the start of the file.
-        limits: (parts,) int64: how many records to read. One too many if the file should end after
-            the part, so that a longer one is noticed.
+        limits: (parts,) int64: how many records to read; one more than the part has if the file
+            should end after it, so that a longer file is noticed.
         indices: (parts,) int64: the first record's index in the data set.
         sizes: (parts,) int64: number of records.
         splits: (lanes + 1,) int64: a lane's first part, and all lanes' number of parts.
@@ -57,7 +57,7 @@ class Rows:
         return self.batch_size // self.lanes
 
     def find_positions(self, lane, positions: tf.Tensor) -> tf.Tensor:
-        """Finds the positions in an epoch of what is at positions in a lane's part of it."""
+        """Converts positions in a lane's part of an epoch to positions in the whole epoch."""
         batches, rows = positions // self.number, positions % self.number
         return batches * self.batch_size + lane * self.number + rows
 
@@ -81,7 +81,7 @@ def create_counter() -> tf.Variable:
 def divide(shards: Shards, lanes: int, selected: Sequence[int] = (0,)) -> Parts:
     """Divides records into lanes of equal sizes, to within one record.
 
-    A shard that lies in two lanes is cut; where, is found by the lengths of the records before.
+    A shard that lies in two lanes is cut at an offset found from the lengths of preceding records.
 
     Args:
         shards: (path, number of records) of each shard.

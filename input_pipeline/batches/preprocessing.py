@@ -210,8 +210,8 @@ def get_view_offsets(
 def resize(images: tf.Tensor, size: int) -> tf.Tensor:
     """Resizes by bilinear interpolation: (n, rows, columns, 3) uint8 -> (n, size, size, 3) uint8.
 
-    Without a filter, as GPUs and servers compute it too. Windows more than twice as large lose
-    pixels: at most 2.7 times as large ones with what `--minutes` chooses.
+    There is no antialiasing filter, as on GPUs and servers. Windows more than twice as large as
+    `size` lose pixels; with what `--minutes` chooses, they are at most 2.7 times as large.
     """
     # As float32, which LiteRT requires; the kernel computes in it anyway.
     resized = tf.image.resize(tf.cast(images, tf.float32), [size, size])

@@ -1,7 +1,7 @@
-"""Raw records where they lie: their images are cut from the files, without reading the rest.
+"""Crops raw images in the files that hold their records, without reading the rest.
 
-A record is read and checked once in a process. From then on its image is a place in a file, and a
-crop is copied once from there, where TensorFlow's operations copy the whole image five times.
+Each process reads and checks a record once. From then on its image is known by its place in a file,
+from which a crop is copied once; TensorFlow's operations would copy the whole image five times.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Decoding that leaves out what cannot be read."""
+"""Decodes records, replacing those that cannot be read."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,8 +18,8 @@ def decode_one_by_one(
         size: Side of the images.
 
     Returns:
-        (images, labels, readable (n,) float32, 0 of a record that cannot be read: it has image and
-        label of the first one that can, or else is black and of label 0).
+        (images, labels, readable (n,) float32). An unreadable record has readable 0, and the image
+        and label of the first readable one, or a black image and label 0 if there is none.
     """
     blank = tf.zeros([1, size, size, decoding.CHANNELS], tf.uint8)
     missing = tf.data.Dataset.from_tensors((blank, tf.zeros([1], tf.int64), tf.zeros([1])))

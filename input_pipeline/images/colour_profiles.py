@@ -1,9 +1,9 @@
 """Converts images with an ICC profile to sRGB, in TensorFlow operations.
 
-Profiles of cameras, displays and wide-gamut spaces say by three curves and a matrix what their RGB
-is (ICC.1:2022, 8.3.3 and F.3); grey ones by one curve. These are converted: curves, matrix, sRGB's
-curve, to within 1 of what LittleCMS computes (relative colorimetric). Profiles by tables, as those
-of printers, are not.
+Profiles of cameras, displays and wide-gamut spaces define their RGB by three curves and a matrix
+(ICC.1:2022, 8.3.3 and F.3), grey ones by one curve. These are converted by curves, matrix and
+sRGB's curve, to within 1 of what LittleCMS computes (relative colorimetric). Profiles defined by
+tables, such as those of printers, are not converted.
 """
 
 import struct

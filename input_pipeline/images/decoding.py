@@ -85,7 +85,7 @@ def decode_other(encoded: tf.Tensor) -> Pixels:
 
 
 def decode(encoded: tf.Tensor, background: tuple[int, int, int] = WHITE) -> tf.Tensor:
-    """Decodes an image on a background, as its file has it otherwise.
+    """Decodes an image onto a background, without applying its metadata.
 
     Args:
         encoded: Scalar string, a file of any format that is read.
@@ -134,9 +134,9 @@ def composite(rgb: tf.Tensor, alpha: tf.Tensor, background: tuple[int, int, int]
 
 
 def trim(image: tf.Tensor) -> tf.Tensor:
-    """Cuts the same off both ends of the longer side: to a square, or a pixel more.
+    """Cuts equal parts off both ends of the longer side, to a square or a pixel more.
 
-    The central square stays the same, also of the image turned or mirrored.
+    The central square stays the same, also if the image is turned or mirrored.
 
     Args:
         image: (height, width, channels).

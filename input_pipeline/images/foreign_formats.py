@@ -1,7 +1,7 @@
-"""Names files that TensorFlow cannot decode by their content; reads HEIC and AVIF by Pillow.
+"""Recognises by content files that TensorFlow cannot decode; reads HEIC and AVIF with Pillow.
 
-Phones write HEIC, and websites AVIF. They become a PNG, which is decoded as any other; this is for
-`prepare` and `predict`, since a served graph cannot do it.
+Phones write HEIC, and websites AVIF. They are converted to PNG, which is decoded as usual. A served
+graph cannot convert them.
 """
 
 import importlib.util

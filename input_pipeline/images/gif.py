@@ -1,9 +1,9 @@
 """Decodes the first frame of a GIF and its transparency, in TensorFlow operations.
 
 TensorFlow's decoder unpacks all frames of an animation before it returns the first: a file of a
-megabyte can ask for gigabytes. And it makes transparent pixels black. So it gets a GIF of the first
-frame alone, without extensions; and where that has a transparent colour, once more with a palette
-in which this colour is white and all others are black.
+megabyte can ask for gigabytes. It also makes transparent pixels black. It is therefore given a GIF
+of the first frame alone, without extensions; if that has a transparent colour, it is given a second
+one, with a palette in which this colour is white and all others are black.
 """
 
 from typing import NamedTuple

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 
 def keep_apart(function: Callable) -> Callable:
-    """Makes a function of tensors a function of the graph, which is not built into its callers.
+    """Makes a function of tensors a function of the graph that is not inlined into its callers.
 
-    A request to a served graph builds all branches of it, in milliseconds. A rare one that is kept
-    apart is built when it is called.
+    A request to a served graph builds all its branches, which takes milliseconds. A rarely used
+    branch that is kept apart is built only when it is called.
     """
     return tf.function(function, autograph=False, experimental_attributes={'_noinline': True})
 

@@ -1,8 +1,8 @@
 """Walks the segments of a JPEG, in Python and in graphs: scans, EXIF, XMP, ICC profile, Adobe.
 
-A walk ends with the image, and jumps over the content of segments, as decoders do: what stands
-there or behind the end (a preview, the film of a motion photo) is not the image. It takes
-microseconds in Python, where `prepare` needs it for every image.
+A walk ends with the image and jumps over the content of segments, as decoders do: data inside
+segments or behind the end (a preview, the film of a motion photo) is not the image. In Python a
+walk takes microseconds; `prepare` needs one for every image.
 """
 
 import re
@@ -162,9 +162,10 @@ def _iterate_segments(encoded: bytes) -> Iterator[tuple[int, int, int]]:
 def _walk(encoded: tf.Tensor, ends: tf.Tensor):
     """Walks at most _MAX_SEGMENTS segments, up to one of the markers `ends`, (2,) int64.
 
-    A loop in a graph takes longer than the decoder. So every place that could hold a marker gets
-    the index of the next one behind its segment, as if it were a segment; and the path from the
-    first is doubled: the next of each, then the second next of each, ...
+    A loop in a graph would take longer than the decoder. So every possible marker is treated as if
+    it started a segment, and gets the index of the next marker behind that segment. The path from
+    the first marker is then doubled step by step: the next of each, the second next of each, the
+    fourth, ...
 
     Returns:
         Offsets, int64, and markers, int64, of the segments in order, and whether this is all.

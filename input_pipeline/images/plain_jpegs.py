@@ -1,7 +1,7 @@
-"""Renders the JPEGs that are shown as they are, which almost all images are: many in one call.
+"""Renders JPEGs that are shown as they are, as almost all images are: many in one call.
 
-What comes out is that of `rendering.render_square` and `decoding.encode_jpeg`, to the bit, in two
-thirds of the time that an image takes alone. Each call of a graph from Python costs 0.15 ms.
+The results are those of `rendering.render_square` and `decoding.encode_jpeg`, to the bit, in two
+thirds of the time of one image per call. Each call of a graph from Python costs 0.15 ms.
 """
 
 import functools

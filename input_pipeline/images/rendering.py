@@ -73,7 +73,7 @@ class Rendering:
 
     @property
     def uses_metadata(self) -> bool:
-        """Whether files may be shown in another way than their pixels are."""
+        """Whether metadata may change how pixels are shown."""
         return self.exif_orientation or self.colour_profiles
 
 

@@ -39,8 +39,8 @@ class BeamExecutor:
     ) -> Iterator[Any]:
         """Yields the results of `function(task, count)`, in the order of the tasks.
 
-        Results are not sent: after the pipeline, the function is called here and must find what it
-        has finished.
+        Results are not sent back: after the pipeline, the function is called again here, and must
+        find what it has already finished.
 
         Args:
             function: As of `LocalExecutor.run`.

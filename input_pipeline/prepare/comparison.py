@@ -35,7 +35,7 @@ def compare_settings(
     """Compares settings that have an effect with a manifest's; an older one lacks some of them.
 
     Returns:
-        Whether each differs, by what an error says of it.
+        Whether each setting differs, by its name in an error message.
     """
     idle = list_idle_settings(settings['split_rule'], layout)
     kept = _OLDER_SETTINGS | kept

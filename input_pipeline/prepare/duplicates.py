@@ -65,7 +65,7 @@ def find_copies(images: Sequence[tuple[str, str, str]]) -> tuple[list[str], list
             that could not be read.
 
     Returns:
-        Names of those with the class that the content had at first, and conflicts of the others.
+        Names of the copies with the class of their content's first image; conflicts of the others.
     """
     counts = collections.Counter(digest for _, _, digest in images)
     by_digest = collections.defaultdict(list)  # only of what is there twice: they may be millions

@@ -30,8 +30,8 @@ class LocalExecutor:
     ) -> Iterator[Any]:
         """Yields the results of `function(task, count)`, in the order of the tasks.
 
-        Closing the iterator stops the tasks, each when it counts its next piece; it returns when
-        they have cleaned up.
+        Closing the iterator stops each task at its next call of `count`, and returns when all have
+        cleaned up.
 
         Args:
             function: Calls `count` after each piece of a task's work.

@@ -1,9 +1,9 @@
 """Computes the mean image and the colour covariance of the training pixels.
 
-The pixels are those of the squares before they are encoded, whatever the records' encoding, and the
-covariance is that of 64 rows of each. So it takes a tenth of the time that it takes to decode each
-stored JPEG again and to use all rows. On 2,934 flowers the mean image then differs by 0.05 of 255
-levels, the covariance by 0.3 %.
+The pixels are those of the squares before they are encoded, whatever the records' encoding; the
+covariance is that of 64 rows of each. This takes a tenth of the time of decoding each stored JPEG
+again and using all rows. On 2,934 flowers the mean image then differs by 0.05 of 255 levels, the
+covariance by 0.3 %.
 """
 
 from collections.abc import Iterable

@@ -16,8 +16,8 @@ _MAX_BYTES = 1 << 30  # of a record
 def iter_records(path: str | os.PathLike) -> Iterator[tf.Tensor]:
     """Yields the records of an uncompressed file, () string.
 
-    TensorFlow allocates what a record claims to have, and a process without that much memory ends.
-    So the lengths of a local file's records are checked first.
+    TensorFlow allocates as much as a record claims to hold, which may end the process. The lengths
+    of a local file's records are therefore checked first.
 
     Raises:
         tf.errors.OpError: A record is damaged, cut short or too large; those before it were

@@ -72,8 +72,8 @@ class ImageStatistics:
 
     Attributes:
         mean_image: (size, size, 3) float32; usually 256 x 256.
-        covariance: (3, 3) float64, of the RGB of pixels in 64 rows, in grey levels squared. Older
-            versions took all rows, and both are of the stored pixels in their data sets.
+        covariance: (3, 3) float64, of the RGB of pixels in 64 rows, in grey levels squared. In
+            older data sets it is of all rows, and it and the mean image are of the stored pixels.
         eigenvalues: (3,) float64, of the covariance, descending.
         eigenvectors: (3, 3) float64; column i belongs to eigenvalue i, its largest component is
             positive.

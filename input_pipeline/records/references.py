@@ -1,9 +1,9 @@
 """References: records that say where an image lies instead of holding it.
 
-A reference is four numbers (int64, little-endian), the start of a hash and a path: where in the
-file the image starts, its bytes, the bytes of the file, whether the image is a JPEG that is shown
-as it is, and the first eight bytes of its sha256. Without bytes it is a copy: the encoded image
-stands in place of the path.
+A reference is four numbers (int64, little-endian): the image's offset in the file, its size in
+bytes, the size of the file, and whether the image is a JPEG that is shown as it is; then the first
+eight bytes of its sha256, and the path. If the image's size is 0, the record is a copy: the encoded
+image stands in place of the path.
 """
 
 import hashlib
@@ -96,7 +96,7 @@ class Location(NamedTuple):
         return f'{path} from byte {self.offset:,}' if is_part else path
 
     def is_unchanged(self, root: str) -> bool:
-        """Reads the image, and returns whether it is there and what it was; of a copy, True."""
+        """Reads the image and returns whether it exists and is unchanged; True for a copy."""
         if not self.path:
             return True
         try:
@@ -162,7 +162,7 @@ def _read_file(path, size) -> tf.Tensor:
 
 
 def _read_range(path, offset, size, file_bytes) -> tf.Tensor:
-    """Reads a part of a file; what has another size than the parts say is an error."""
+    """Reads a part of a file; raises an error if the size of the file has changed."""
     # TensorFlow's own operations read a file from its start to get to a part of it.
     part = python_functions.call(_seek_and_read, [path, offset, size, file_bytes], tf.string)
     return tf.ensure_shape(part, ())

@@ -131,7 +131,7 @@ def _read_whole(path: pathlib.Path) -> bytes:
 
 
 class _HeaderReader:
-    """What tarfile reads headers from: large ones take it hours, and huge ones all memory."""
+    """Limits the headers that tarfile reads: large ones take hours, and huge ones all memory."""
 
     def __init__(self, file: BinaryIO):
         self.tell, self.seek, self._file = file.tell, file.seek, file

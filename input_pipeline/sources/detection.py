@@ -21,7 +21,7 @@ from input_pipeline.sources import (
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a source is asked for; each kind reads what concerns it.
+    """The arguments of a source; each kind reads those that concern it.
 
     Attributes:
         source_dir: Folder or CSV file; '' for the sample images.

@@ -1,4 +1,4 @@
-"""What a source gives: its classes and splits, and entries that read their image when it is due."""
+"""What a source provides: classes, splits, and entries that read their image when needed."""
 
 import dataclasses
 import errno
@@ -11,7 +11,7 @@ from input_pipeline.images import headers
 from input_pipeline.images import rendering as rendering_lib
 from input_pipeline.records import manifests
 
-COPY_SUFFIX = '.images'  # of files that a source copies, since they cannot be read in any order
+COPY_SUFFIX = '.images'  # of files that a source copies to read them in random order
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Lists the images below a folder, and counts the files that are not images.
 
-Systems put files and folders of their own beside images, and people put texts there: what nobody
-would call an image, by its name or by its content, is left out.
+Systems put their own files and folders beside images, and people put texts there. Whatever is not
+an image, by its name or content, is left out.
 """
 
 import os

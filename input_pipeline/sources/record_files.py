@@ -94,7 +94,7 @@ def is_compressed(path: pathlib.Path) -> bool:
 
 
 def decompress(path: pathlib.Path, copies_dir: pathlib.Path) -> pathlib.Path:
-    """Copies compressed records, which cannot be read in any order, to a file that can.
+    """Decompresses records to a copy, which can be read in random order.
 
     Raises:
         zlib.error: They are damaged.

@@ -38,13 +38,13 @@ def hold_out(
 ) -> Splits:
     """Holds out a fraction of the images of every class as the split 'validation'.
 
-    The images of a class are sorted by digest, and the first of them are held out: the fraction,
-    rounded; at least one and never all, if a class has two different images. Images of the same
-    digest stay together. Those of the same digest and different labels are in training, since an
-    error on them would mean nothing.
+    The images of a class are sorted by digest, and the first are held out: the rounded fraction,
+    but at least one and never all, if the class has two different images. Images with the same
+    digest stay together; if their labels differ they stay in training, since an error on them would
+    mean nothing.
 
     Args:
-        images: Each image with the sha256, in hexadecimal digits, of what decides: its content.
+        images: Each image with the hexadecimal sha256 that decides, of its content or name.
         fraction: Fraction of the images to hold out, in [0, 1].
         rule: How; one of OLDER_RULES repeats what an older version did.
     """

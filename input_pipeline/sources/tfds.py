@@ -1,7 +1,7 @@
 """Any image classification data set of tensorflow-datasets, by name.
 
 Its encoded images are copied to a temporary file as they are, in one pass, since they cannot be
-read in any order.
+read in random order.
 """
 
 import hashlib

@@ -120,7 +120,7 @@ def format_range(result: Mapping[str, Any], spec: str) -> str:
 def measure_matmul(dtype: str, devices: Sequence[str], runs: int) -> float:
     """Measures floating-point operations per second of a 4096x4096 matrix product: the median.
 
-    Of several GPUs, it is their sum; logical CPUs share the cores, so the first stands for all.
+    The speeds of several GPUs are added; of logical CPUs, which share the cores, one is measured.
     """
     gpus = _list_gpus(devices)
     number = _GPU_PRODUCTS if gpus else 1
@@ -144,7 +144,7 @@ def measure_copy(runs: int) -> float:
 
 
 def reset_peak_memory(devices: Sequence[str]) -> None:
-    """Forgets what the GPUs among the devices have used; a process's peak cannot be forgotten."""
+    """Resets the peak memory of the GPUs among the devices; that of a process cannot be reset."""
     for gpu in _list_gpus(devices):
         tf.config.experimental.reset_memory_stats(gpu)
 

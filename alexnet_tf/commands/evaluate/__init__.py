@@ -56,7 +56,7 @@ def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
 
 
 def _print_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
-    """Prints that other images than those of the training are evaluated in part, or these whole."""
+    """Prints a note if training images are evaluated, too, or only a part of other images."""
     is_own = run_directory.read_data(pathlib.Path(run_dir))['manifest_sha256'] == manifest.sha256
     examples, total = manifest.count_examples(split), manifest.count_examples(manifests.ALL)
     if is_own and split == manifests.ALL and manifest.splits.get(manifests.TRAIN):
@@ -65,7 +65,7 @@ def _print_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
     elif not is_own and examples < total:
         print(
             f'evaluate: {examples:,} of {total:,} images in {manifest.directory}, its {split} '
-            f'split. If training had none of them, --split={manifests.ALL} evaluates all.'
+            f'split. If none were used in training, --split={manifests.ALL} evaluates all.'
         )
 
 

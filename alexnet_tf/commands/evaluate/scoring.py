@@ -86,8 +86,8 @@ class RunEvaluator:
         Args:
             split: Of the records.
             views: Of an image.
-            exact: Whether float16, which rounds small probabilities to 0, will not do unless
-                `--save_probabilities` asks for it.
+            exact: Whether cached float16 probabilities, which round small values to 0, are used
+                only if `--save_probabilities` asks for them.
         """
         dtype = self._config.evaluation.save_probabilities or 'float32'
         for stored in dict.fromkeys((dtype, 'float32', *(() if exact else ('float16',)))):

@@ -38,7 +38,7 @@ def estimate_differences(
         is_trained = trials_lib.count_epochs(epochs) == int(row['epochs'])
         if not is_trained or step not in (0, int(epochs[-1]['step'])):
             print(
-                f'experiment: {trial.name} is in no 95 % interval: its directory has other epochs'
+                f'experiment: {trial.name} is in no 95 % interval: its epochs differ from runs.csv'
             )
             continue
         try:

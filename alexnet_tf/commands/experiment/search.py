@@ -1,9 +1,9 @@
 """Searches hyperparameters by successive halving (Jamieson and Talwalkar, 2016).
 
-Many short runs come first; the best third of each rung is trained anew, three times as long. Anew,
-since a schedule belongs to its length: runs can be compared when their learning rate has come down,
-and a run whose learning rate is at 0 cannot continue. What a rung could take over from the one
-before it is at most a third of its time.
+Many short runs come first; the best third of each rung is trained again, from scratch and three
+times as long. A schedule depends on its length: runs can be compared only once their learning rate
+has decayed, and a run whose learning rate has reached 0 cannot continue. Reusing the runs of the
+rung before would save at most a third of the time.
 """
 
 import dataclasses

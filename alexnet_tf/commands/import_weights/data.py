@@ -1,4 +1,4 @@
-"""What records would tell of a network: its classes, its mean image, how files become pixels."""
+"""Collects what a run usually takes from records: classes, mean image, how files become pixels."""
 
 import dataclasses
 import pathlib

@@ -98,9 +98,9 @@ def plot_curves_by_time(config: schema.Config) -> charts.FigureWithData:
 
 
 def _sum_minutes(directory: pathlib.Path, epochs: charts.Epochs) -> np.ndarray:
-    """The minutes of training until each row of `summary.csv`, by its steps and images/s.
+    """Computes the minutes of training up to each row of `summary.csv`, from steps and images/s.
 
-    Where training ended inside an epoch, its speed is that of the row before; nan if there is none.
+    An epoch without a measured speed has that of the row before; nan if there is none.
     """
     batch_size = build.resolve_recipe(run_directory.read_config(directory)).batch_size
     examples = run_directory.read_data(directory).get(run_directory.EXAMPLES_KEY, 0)  # 0: unknown

@@ -54,8 +54,8 @@ def run(config: schema.Config) -> None:
     former = path.read_text(encoding='utf-8') if analysis.skipped and path.is_file() else ''
     if documents.shows_errors(former):
         print(
-            f'report: kept {path}, which shows errors, and MODEL_CARD.md. Delete it to write both '
-            'without.'
+            f'report: kept {path}, which shows errors, and MODEL_CARD.md. Delete the page to write '
+            'both without errors.'
         )
         return
     text = model_card.to_markdown(card).encode(errors='backslashreplace')  # of paths not in UTF-8

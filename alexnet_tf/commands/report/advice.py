@@ -36,7 +36,7 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
         held_out: On other images.
     """
     measured = (
-        f'It recognises {training.accuracy} of the images that it learnt from and '
+        f'The network recognises {training.accuracy} of the images that it learnt from and '
         f'{held_out.accuracy} of {held_out.images:,} held-out images. '
     )
     if not held_out.error:
@@ -58,7 +58,7 @@ def _advise(share: float) -> str:
         )
     if share <= _MEMORISED:
         return (
-            'It nearly knows its images by heart: more images should help most, more minutes '
+            'It has nearly memorised its images: more images should help most, more minutes '
             '(--minutes) less.'
         )
     return 'More images should help, and more minutes (--minutes) as well.'
@@ -76,16 +76,15 @@ def describe_extrapolation(predicted: trends.Interval | None, *, decayed: bool) 
     accuracies = [tables.format_accuracy(error) for error in predicted[::-1]]
     low, middle, high = (text.removesuffix(' %') for text in accuracies)
     text = (
-        f'Twice the epochs would give about {middle} % ({low} to {high} by the number of images '
-        'alone) if the error went on falling as in this run.'
+        f'Twice the epochs would give an accuracy of about {middle} % ({low} to {high} by the '
+        'number of images alone) if the error kept falling as in this run.'
     )
     if not decayed:
         return text, ''
     doubt = (
-        'The learning rate fell during the run, which by itself lets the error fall towards the '
-        'end.'
+        'The learning rate fell during the run, which alone makes the error fall towards the end.'
     )
-    return f'{text} That is rough: three tests were off by -3.6, 0.0 and +5.3 points.', doubt
+    return f'{text} That is rough: three estimates were off by -3.6, 0.0 and +5.3 points.', doubt
 
 
 def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error_analysis.Rows:
@@ -113,9 +112,7 @@ def describe_weak_classes(weak: error_analysis.Rows, counts: Mapping[str, int]) 
         learnt = f', learnt from {counts[name]:,}' if name in counts else ''
         accuracy = tables.format_accuracy(error)
         parts.append(f'{name} ({accuracy} of {images:,} recognised{learnt})')
-    return (
-        f'Recognised less well than the rest: {_join(parts)}. If you add images, add theirs first.'
-    )
+    return f'Recognised less well than the rest: {_join(parts)}. Add images of these classes first.'
 
 
 def describe_confusions(pairs: error_analysis.Rows, sizes: Mapping[str, int]) -> tuple[str, str]:
@@ -131,8 +128,8 @@ def describe_confusions(pairs: error_analysis.Rows, sizes: Mapping[str, int]) ->
         most.append(f'{first} with {second} (in {there + back:,} of {images:,} images)')
         ways.append(f'{there:,} {first} as {second}, {back:,} {second} as {first}')
     text = (
-        f'It most often confuses {_join(most)}. If people tell them apart, add images that show '
-        'the difference; if not, make them one class.'
+        f'It most often confuses {_join(most)}. If people can tell them apart, add images that '
+        'show the difference; if not, merge the classes.'
     )
     return text, f'Predicted: {"; ".join(ways)}.'
 
@@ -150,14 +147,15 @@ def describe_label_errors(suspects: int, training: int, held_out: ErrorRate) -> 
     if suspects:
         texts.append(
             f'Check the labels of {suspects:,} of {held_out.images:,} held-out images: the network '
-            f'is sure of another class. Since it errs in {tables.format_percent(held_out.error)} '
-            f'of all, {reason} its own mistakes; the first are the most suspicious.'
+            'is sure of another class. Since its overall error is '
+            f'{tables.format_percent(held_out.error)}, {reason} its own mistakes; start with the '
+            'first, the most suspicious.'
         )
     if training:
         texts.append(
             f'{"It" if suspects else "The network"} doubts {training:,} training labels'
-            f'{", too" if suspects else ""}, although it learnt from them; other wrong ones it may '
-            'have learnt by heart.'
+            f'{", too" if suspects else ""}, although it learnt from them; it may have memorised '
+            'other wrong labels.'
         )
     return ' '.join(texts)
 
@@ -171,7 +169,7 @@ def describe_copies(counts: Mapping[str, int]) -> str:
     if not counts:
         return ''
     copies = _join([f'{number:,} {kind}' for kind, number in counts.items()])
-    return f'Images that are there twice, of all that were prepared: {copies}.'
+    return f'Exact copies among all prepared images: {copies}.'
 
 
 def describe_near_duplicates(

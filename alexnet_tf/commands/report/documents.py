@@ -90,8 +90,8 @@ def _describe_training(
 ) -> str:
     if origin := data.get(run_directory.IMPORTED_KEY):
         return (
-            f'None here: the weights are those of {origin["file"]}, {origin["bytes"]:,} bytes with '
-            f'the SHA-256 {origin["sha256"]}. They were taken for this network because of: '
+            f'Not trained here: the weights come from {origin["file"]}, {origin["bytes"]:,} bytes, '
+            f'SHA-256 {origin["sha256"]}. They were recognised by: '
             f'{"; ".join(origin["recognised"])}.'
         )
     training, lars = config.training, ' with LARS' * (trained.recipe.optimizer == 'lars')
@@ -128,8 +128,8 @@ def _describe_calibration(analysis: validation.ValidationAnalysis) -> str:
     error, views = analysis.errors.compute_calibration_error(), tables.format_views(analysis.views)
     chance = analysis.errors.estimate_chance_calibration_error()
     return (
-        f'The expected calibration error (15 bins, {views}) is {error:.3f}; a perfectly calibrated '
-        f'network would show about {chance:.3f} in so few images.'
+        f'The expected calibration error (15 bins, {views}) is {error:.3f}; with so few images, a '
+        f'perfectly calibrated network would show about {chance:.3f}.'
     )
 
 
@@ -195,7 +195,7 @@ def _build_validation(analysis: validation.ValidationAnalysis, plots) -> list[st
         return [*blocks, html.paragraph(f'None: {analysis.skipped}')]
     if plots:
         views, figure = analysis.views, plots.plot_predictions(analysis.samples)
-        note = f'Above each image its class, whose bar is orange; {tables.format_views(views)}.'
+        note = f'Above each image is its class, whose bar is orange; {tables.format_views(views)}.'
         blocks.append(_embed(plots, figure, 'validation images above bars', kind='wide'))
         blocks.append(html.paragraph(note, note=True))
     blocks.append(html.heading(_CONFUSED))
@@ -229,8 +229,8 @@ def _build_recalls(errors: error_analysis.ErrorAnalysis) -> list[str]:
         for row in rows:
             row.insert(4, tables.format_percent(top5[row[0]]))
     note = (
-        'Recall is the share of the images of a class that are recognised as it, the lowest first'
-        f'{first}. Its mean over the classes, however many images they have, is {mean}.'
+        'Recall is the share of the images of a class classified correctly, lowest first'
+        f'{first}. Its unweighted mean over the classes is {mean}.'
     )
     return [
         html.heading('Recall by class'),

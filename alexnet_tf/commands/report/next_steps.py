@@ -46,7 +46,7 @@ def compare_minutes_and_images(findings: Findings) -> Step | None:
         return Step('More minutes', extrapolation, doubt)
     training = error_analysis.analyse([findings.training.predictions], [1.0], findings.names)
     comparison = advice.compare_errors(findings_lib.measure(training), error)
-    detail = f'{doubt} How much more images would bring, one run cannot tell.'.lstrip()
+    detail = f'{doubt} One run cannot show how much more images would help.'.lstrip()
     return Step('More minutes or more images', f'{comparison} {extrapolation}', detail)
 
 

@@ -118,7 +118,7 @@ def check_open_end(config: schema.Config) -> None:
         if (value := getattr(config.training, name)) is not None:
             raise fields.UsageError(
                 f'--{name}={value}: --minutes={config.training.minutes:g} chooses this itself. '
-                'Leave one of the two out; --minutes=0 switches off those of a flagfile.'
+                'Leave one of the two out; --minutes=0 overrides --minutes of a flagfile.'
             )
 
 

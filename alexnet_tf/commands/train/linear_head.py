@@ -1,7 +1,7 @@
-"""Fits the last layer to what the others compute, before the first step of a run.
+"""Fits the last layer to the outputs of the others, before the first step of a run.
 
-All other layers stay as they were loaded, so that the outputs of the last hidden layer, the
-features, need be computed only once.
+All other layers stay as they were loaded, so the features, which are the outputs of the last hidden
+layer, are computed only once.
 """
 
 import itertools
@@ -89,7 +89,7 @@ def _compute_features(training: trainer.Trainer) -> tuple[np.ndarray, np.ndarray
         is_example = mask.numpy() > 0
         features.append(extract(squares).numpy()[is_example])
         labels.append(batch_labels.numpy()[is_example])
-    if step == 1:  # or which were passed over, and which could not be read, is not known
+    if step == 1:  # otherwise skipped and unreadable images cannot be told apart
         unreadable = manifest.count_examples(manifests.TRAIN) - sum(map(len, labels))
         training_data.check_unreadable(training.config, manifest, unreadable)
     return np.concatenate(features), np.concatenate(labels)
@@ -174,10 +174,10 @@ def _choose_decay(
 def _minimise(
     rows: np.ndarray, targets: np.ndarray, counts: np.ndarray | None, decay: float
 ) -> np.ndarray:
-    """Minimises the cross-entropy with a weight decay, but of the last row, the bias.
+    """Minimises the cross-entropy with weight decay on all rows but the last, the bias.
 
-    Newton's method with an upper bound of the Hessian (Boehning, 1992), which needs to be inverted
-    only once and no learning rate: the loss falls in every step.
+    Newton's method with an upper bound on the Hessian (Boehning, 1992) inverts that bound only once
+    and needs no learning rate: the loss falls in every step.
     """
     penalty = np.append(np.full(rows.shape[1] - 1, decay), 0.0)[:, None]
     weighted = rows if counts is None else rows * counts[:, None]

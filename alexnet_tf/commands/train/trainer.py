@@ -197,7 +197,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _saving(self, state: state_lib.TrainingState) -> Iterator[None]:
-        """Saves what was trained: before it takes long, and if records or reports then fail."""
+        """Saves a state if the last save is long ago, and if the validation or its reports fail."""
         is_due = time.monotonic() - self._saved_at > _UNSAVED_SECS
         path = self.save_checkpoint(state) if is_due else None
         try:

@@ -13,10 +13,11 @@ from alexnet_tf.models.layers import on_device
 class MaskRows:
     """The rows of a training step's masks that a batch, or a part of one, uses.
 
-    A mask is a function of the layer's seed, the step and the row of the whole batch. So it is the
-    same for a batch that is taken in parts or by several replicas, and after any restart.
+    A mask depends only on the layer's seed, the step and the row of the whole batch. It is
+    therefore the same for a batch that is processed in parts or by several replicas, and after any
+    restart.
 
-    A model hands it to its dropout layers: `model(images, training=True, dropout_rows=rows)`.
+    `model(images, training=True, dropout_rows=rows)` passes the rows to all dropout layers.
 
     Attributes:
         step: The number of the step, an int32 scalar.
@@ -33,19 +34,21 @@ class MaskRows:
 class Dropout(keras.layers.Layer):
     """Sets a fraction of its inputs to zero in training, and scales all of them at test time.
 
-    `keras.layers.Dropout` is the inverted kind: it scales in training. There the next layer sees
-    inputs and gradients larger by 1 / (1 - rate), and so learns differently from the same start.
+    `keras.layers.Dropout` is inverted dropout: it scales in training instead. The next layer then
+    sees inputs and gradients larger by 1 / (1 - rate), and learns differently from the same initial
+    weights.
 
     Args:
         rate: The fraction set to zero, in [0, 1).
         inverted: Divide by 1 - rate in training, instead of multiplying by it at test time.
-        seed: The seed of the masks. Without `dropout_rows`, as in `fit`, the state of a
-            generator, which is a variable, decides too. None draws one, so that layers differ.
+        seed: The seed of the masks. Without `dropout_rows`, as in `fit`, they also depend on the
+            state of a generator, which is a variable. None chooses a random seed, so that layers
+            differ.
 
     Call arguments:
         inputs: Any shape, any float dtype.
         training: Whether to drop anything.
-        dropout_rows: The masks to use, a `MaskRows`; None takes the generator's next.
+        dropout_rows: The rows of the masks, a `MaskRows`; None uses the generator.
 
     Raises:
         ValueError: The rate is not in [0, 1).

@@ -8,7 +8,7 @@ from alexnet_tf.models.layers import on_device
 
 @on_device.place
 class LocallyConnected2D(keras.layers.Layer):
-    """Convolves with a kernel and a bias of its own at each position, and zero padding.
+    """Convolves with a separate kernel and bias at each position, and with zero padding.
 
     Keras 3 has no such layer. The patches of all positions are cut as slices and multiplied by
     their kernels in one batched matrix product, positions first.

@@ -19,16 +19,16 @@ class LocalResponseNormalization(keras.layers.Layer):
     y[i] = x[i] / (k + alpha * sum(x[j] ** 2)) ** beta
     ```
 
-    The sum is a product with a banded matrix of ones, and the gradient is written out: on a CPU
-    several times as fast as TensorFlow's op, which besides has no bfloat16 kernel. The sum and its
-    power are float32 whatever the input is, since alpha times a square is lost beside k in half
-    precision.
+    The sum is a product with a banded matrix of ones, and the gradient is written out. On a CPU
+    this is several times as fast as TensorFlow's op, which also has no bfloat16 kernel. The term in
+    brackets and its power are float32 whatever the input is, since alpha times a square is lost
+    beside k in half precision.
 
     Args:
         k: The constant added to the sum.
         n: The number of adjacent maps in the sum, an odd number.
-        alpha: The coefficient of the sum. It is not divided by n, as in the paper and unlike
-            Caffe and PyTorch.
+        alpha: The coefficient of the sum. As in the paper, and unlike in Caffe and PyTorch, it is
+            not divided by n.
         beta: The exponent.
         compiled: Let XLA fuse each pass, which is faster still. Not for export: servers refuse XLA.
 
@@ -87,9 +87,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 class SameMapNormalization(keras.layers.Layer):
     """Divides each activation by a function of its 5x5 neighbours in the same feature map.
 
-    y = x / (1 + alpha * sum(x ** 2)) ** 0.75, where positions past the border do not count. The
-    2012 source has it after the second normalisation, as cnorm2 in layers-145.cfg; the paper does
-    not mention it.
+    y = x / (1 + alpha * sum(x ** 2)) ** 0.75; positions past the border do not count. In the 2012
+    source it follows the second normalisation, as cnorm2 in layers-145.cfg; the paper does not
+    mention it.
 
     Args:
         alpha: The coefficient of the sum. It is not divided by 25.

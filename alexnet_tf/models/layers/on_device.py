@@ -1,8 +1,8 @@
-"""Layers that run on a device: their variables, their forward pass and so their gradients.
+"""Layers that run on a given device, with their variables, forward pass and gradients.
 
-A device scope around the call of a Keras layer is forgotten when the functional graph is built,
-so `place` enters it where it counts: in the layer's own `__init__`, `build` and `call`. Gradients
-follow through `tf.gradients`, which colocates each one with the operation that it belongs to.
+Keras forgets a device scope around the call of a layer when it builds the functional graph, so
+`place` enters the scope inside the layer's own `__init__`, `build` and `call`. Gradients follow
+through `tf.gradients`, which colocates each one with the operation that it belongs to.
 """
 
 import contextlib

@@ -21,7 +21,7 @@ def read_npy(path: pathlib.Path) -> weight_file.WeightFile:
     """Reads a `.npy` file: a pickled dictionary from layers to kernel and bias.
 
     Args:
-        path: Its layers are lists, tuples or dictionaries of arrays, nested or not.
+        path: Its layers are arrays, or lists, tuples or dictionaries of arrays.
 
     Returns:
         Arrays by their keys or indices, 'conv1/0' or 'conv1/weights'.

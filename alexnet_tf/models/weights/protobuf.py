@@ -73,9 +73,9 @@ def _iterate_fields(types: Mapping, name: str, data: memoryview) -> Iterator[int
     """Yields how many fields each field of a message holds, and of the messages in it.
 
     Args:
-        types: Of each message, the types of its fields by number; of others no field is looked at.
-        name: Of the message.
-        data: The message; of a broken one, those before the break count.
+        types: By message, the types of its fields by number; other messages are not looked into.
+        name: The message's name.
+        data: The message; if it is broken, the fields before the break count.
     """
     position = 0
     while position < len(data):

@@ -1,7 +1,7 @@
 """Reads weight files of other programs, whatever their format.
 
-A weight file is untrusted input. Nothing in it runs, what its headers claim is checked before it is
-allocated, and a file that is broken or hostile in any way is one `DataError`.
+A weight file is untrusted input. No code in it runs, sizes in its headers are checked before memory
+is allocated, and a file that is broken or hostile in any way raises a `DataError`.
 """
 
 import pathlib
@@ -74,7 +74,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
 
 def _find_obvious_problem(path: pathlib.Path) -> str:
-    """Says what came of a download in place of the file; '' if nothing is known to be wrong."""
+    """Says what was downloaded in place of the file; '' if no problem is obvious."""
     with path.open('rb') as file:
         head = file.read(_HEAD_BYTES).lstrip().lower()
     if head.startswith(b'version https://git-lfs'):

@@ -32,11 +32,11 @@ class Recognition:
         arrays: The file's names of arrays by layer and variable: 'conv1' for both columns with
             'kernel' and 'bias'. In this package's layout 'conv1_a', also with 'gamma' and so on, or
             with indices.
-        recipes: The recipes whose networks have such weights: none for other filters and for this
-            package's layout, several where the file does not tell them apart.
-        reasons: Why, a phrase each.
-        order: What follows conv1 in the file's list of layers, of 'normalization' and 'max_pool';
-            () without a list.
+        recipes: The recipes whose networks have such weights: none for other filters or for this
+            package's layout, several if the file does not distinguish them.
+        reasons: The reasons, a phrase each.
+        order: Which of 'normalization' and 'max_pool' follow conv1 in the file's list of layers, in
+            order; () without a list.
     """
 
     layout: layouts.Layout | None

@@ -1,8 +1,8 @@
 """Reads the pickles of PyTorch's files without PyTorch, and without running what they name.
 
-A file holds a pickle of dictionaries of tensors, and the tensors' storages apart from it, which
-the pickle refers to by persistent ids. Stand-ins keep what a tensor is made of; arrays are made of
-the storages afterwards.
+A file holds a pickle of dictionaries of tensors and, apart from it, the tensors' storages, to which
+the pickle refers by persistent ids. Stand-ins record how a tensor lies in its storage; arrays are
+built from the storages afterwards.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -154,8 +154,8 @@ def find_tensors(root: Any) -> dict[str, Tensor]:
 class _OrderedDict(dict):
     """Stands in for collections.OrderedDict; its attributes (versions of modules) are dropped.
 
-    Pickles of Python 2 give a list of its pairs. They are taken out of it: copied again and again,
-    they could fill the memory.
+    Pickles of Python 2 pass a list of pairs. The list is emptied, since a pickle that copies the
+    same list again and again could fill the memory.
     """
 
     __slots__ = ()

@@ -42,7 +42,7 @@ def write_safetensors(
 
 
 def _is_torchvisions(layer: keras.Layer) -> bool:
-    """Returns whether a layer computes what one of torchvision's does, as far as it has a kind."""
+    """Returns whether a layer computes what torchvision's layer of its kind does, if any."""
     if isinstance(layer, keras.layers.ZeroPadding2D):  # of conv1; in tf2cv's network of pool1, too
         return layer.padding == ((2, 2), (2, 2))
     if isinstance(layer, dropout.Dropout):
