@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# The layers whose outputs cross, and those in whose concatenation their gradients arise.
+# The layers whose outputs cross, and the concatenations whose gradients cross.
 _OUTPUTS = {'pool2': 'pool2', 'pool5_flat': 'pool5', 'drop6': 'fc6', 'drop7': 'fc7'}
 _GRADIENTS = {'conv3_join': 'pool2', 'fc6_join': 'pool5', 'fc7_join': 'fc6', 'fc8_join': 'fc7'}
 _SCALAR = 8  # bytes: sums of squares, which show whether gradients are finite; the learning rate
@@ -80,7 +80,7 @@ def list_transfers(graphs: Sequence[Any], step: Callable, *arguments) -> list[Tr
         if '^' in name or 'CrossDeviceControlEdges' in name:
             continue
         ends = [_shorten(node.attr[end].s.decode()) for end in ('send_device', 'recv_device')]
-        # Operations may have been fused: the name is that of the tensor's own.
+        # Operations may have been fused: the name is still that of the original operation.
         size = tf.as_dtype(node.attr['T'].type).size
         transfers.add(Transfer(name, *ends, _count_elements(traced, name) * size))
     return sorted(transfers, key=lambda transfer: (transfer.source, transfer.tensor))

@@ -45,11 +45,11 @@ def probe_network(model: keras.Model) -> dict[str, Any]:
 
 
 def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str, Any]:
-    """Measures what `published` has values of, by their names.
+    """Measures the values that `published` lists; the keys are their names.
 
     Args:
         model: From `alexnet.build`, with one column or two.
-        input_mean: What is subtracted from images before; () where their mean decides.
+        input_mean: What is subtracted from images before; () if that is the mean image.
     """
     names = [layer.name for layer in model.layers]
     sides = [model.get_layer(f'{at}_a').output.shape[1] for at in ('conv1', *_POOLS)]

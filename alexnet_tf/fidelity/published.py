@@ -1,4 +1,4 @@
-"""What is published of the AlexNets after the paper's, and what their recipes must measure."""
+"""Published values of the AlexNets after the paper's, which their recipes must reproduce."""
 
 import dataclasses
 
@@ -17,10 +17,10 @@ class PublishedNetwork:
         orders: What follows conv1, and conv2.
         norm: k, n and alpha of the normalisation, alpha not divided by n; () for none.
         dropped: What dropout sets to 0, as `probes.probe_published` says it.
-        initial_sds: Of conv1 to fc8; '' where they are no constants.
+        initial_sds: Of conv1 to fc8; '' if they are not constants.
         initial_norms: Of the weights of conv1 to fc8, as rounded in table 2 of the LARS paper (You,
-            Gitman and Ginsburg, 2017). It exchanges the names of weights and biases: its rows '.b'
-            are standard deviation * sqrt(count) of the weights.
+            Gitman and Ginsburg, 2017). The table swaps the labels of weights and biases: its rows
+            '.b' are standard deviation * sqrt(count) of the weights.
         initial_biases: As `initial_sds`.
         white: Red, green and blue of a white pixel as conv1 reads them; '' where the mean of the
             training images decides.

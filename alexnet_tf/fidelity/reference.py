@@ -48,9 +48,9 @@ class ReferenceValue:
 _REASONS = {
     "pixels of conv1's last window past the image": 'So 224 pixels make 55 windows; the missing '
     'pixels count as the mean colour.',
-    'parameters': 'The paper rounds. Its "1 % or less" a convolution is exceeded by conv3 and '
+    'parameters': 'The paper rounds. Its "1 % or less" per convolution does not hold for conv3 and '
     'conv4.',
-    'conv1 neurons': 'A slip of figure 2: 55 x 55 x 96 are 290,400; 253,440 are 55 x 48 x 96.',
+    'conv1 neurons': 'A slip in figure 2: 55 x 55 x 96 is 290,400; 253,440 is 55 x 48 x 96.',
     'neurons': 'The paper rounds.',
     **{
         f'{layer} initial sd': 'At 0.01 the signal shrinks tenfold by fc8, and training starts '
@@ -58,28 +58,30 @@ _REASONS = {
         for layer in _MIDDLE
     },
     'alpha': "The source divides the paper's 1e-4 by n = 5.",
-    'norm1 sums over': 'Over all maps, 12 MB more would cross devices in a step; the source does '
-    'not do it.',
-    'after conv1': 'Signs are kept, so only the sum of squares differs: it counts negative outputs '
-    'too.',
+    'norm1 sums over': 'Sums over all maps would send 12 MB more between devices in each step; the '
+    'source does not form them.',
+    'after conv1': 'Normalisation keeps signs, so only its sum of squares differs: before the ReLU '
+    'it includes negative outputs.',
     'same-map alpha': 'An extra layer after norm2, over 5x5 neighbours; the paper does not mention '
     'it.',
     'weight decay of biases': 'The paper does not say.',
     'learning rate of biases, as a multiple': 'The paper has one learning rate for all layers and '
-    'does not mention biases. The source started with 2 and hardly lowered it when it lowered the '
-    "weights'; the recipe keeps 2.",
+    "does not mention biases. The source started with 2 and hardly lowered the biases' learning "
+    "rate when it lowered the weights'; the recipe keeps 2.",
     'crops and mirrors of an image': 'Offsets 0 to 32 are 33 x 33 positions; the paper counts 32 x '
     '32.',
-    'images that share a crop': 'It saved the source time; the paper does not mention it.',
+    'images that share a crop': 'This saved time in the source; the paper does not mention it.',
     'sd of the colour shift, in sds of a component': 'Eigenvalues would shift by over a thousand '
-    'grey levels: the recipes take their roots. The source then divides the image by 1.1.',
-    'learning rate divided by 10 after epochs': 'By hand in both. The paper says three times, when '
-    'validation stopped improving.',
-    'order of examples': 'Shuffled once, when the files were written. The paper does not say.',
-    'learning rate of conv1, late': "By hand, unlike the paper's equal learning rates.",
+    'grey levels, so the recipes use their square roots. The source then divides the image by 1.1.',
+    'learning rate divided by 10 after epochs': 'By hand in both; in the paper three times, when '
+    'the validation error stopped improving.',
+    'order of examples': 'The source shuffled once, when it wrote the files. The paper does not '
+    'say.',
+    'learning rate of conv1, late': 'Lowered by hand in the source; the paper has one learning '
+    'rate for all layers.',
     'epochs with the colour shift': '0 stands for all. The source turned it off by hand, late in '
     'its run.',
-    'anything else': 'Besides, column b reads the images, as it must.',
+    'anything else': 'Column b also reads the images, as it must.',
 }
 
 

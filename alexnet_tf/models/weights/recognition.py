@@ -173,7 +173,7 @@ def _find_recipes(
     inputs = shapes[1][layout.convolution.index('I')]
     is_grouped = inputs < filters[0]
     order = _find_order(file)
-    found = tuple(
+    names = tuple(
         name
         for name, known in layouts.OF_RECIPES.items()
         if layout in known and _is_network_of(recipes.RECIPES[name], filters, is_grouped, order)
@@ -181,7 +181,7 @@ def _find_recipes(
     listed = ', '.join(map(str, filters))
     reasons = [f'{listed} filters; conv2 reads {inputs} of the {filters[0]} of conv1']
     reasons += [f'after conv1: {", ".join(order)}' if order else 'no list of layers']
-    return found, reasons
+    return names, reasons
 
 
 def _is_network_of(
