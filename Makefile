@@ -1,6 +1,6 @@
 # make quickstart: prepare, train, evaluate, export and report once, on images that need no download
 # make test:       the tests, in the same environment (.venv)
-# make docs:       the documentation site, notebooks run, in build/site
+# make docs:       the documentation site with executed notebooks, in build/site
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

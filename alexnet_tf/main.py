@@ -40,7 +40,7 @@ _OUT_OF_MEMORY = (
     '--run_dir, a smaller --batch_size or --width; to prepare, a smaller --workers.'
 )
 _NO_OUTPUT = 'standard output is closed. Send it to a file, or to /dev/null.'
-_MODULES = {'import': 'import_weights'}  # of modes that Python has other uses for
+_MODULES = {'import': 'import_weights'}  # for modes that are Python keywords
 _HELP = ('--help', '-help', '-h')
 _FULL_HELP = ('--helpfull', '-helpfull')
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output(sys.stdout, sys.stderr)
         return _EXIT_PIPE
-    except OSError as error:  # of what was buffered, as on a full disk
+    except OSError as error:  # the buffer cannot be written, as on a full disk
         _drop_output(sys.stdout)
         return _fail(*_explain(error))
     return status
@@ -98,7 +98,7 @@ def _run_command_line(argv: Sequence[str]) -> int:
 
 
 def _run(config: schema.Config) -> None:
-    """Imports the module of `--mode`, and TensorFlow with it, and runs it."""
+    """Imports TensorFlow and the module of `--mode`, and runs the command."""
     environment.check_backend()
     _keep_freed_memory()
     if not config.debug:
@@ -123,7 +123,7 @@ def _describe_next(config: schema.Config, mode: str) -> str:
     """Returns the command line of the mode that comes next."""
     if mode != 'predict':
         return serialization.to_command(config, mode)
-    views = config.evaluation.views[-1:]  # one by one in evaluation; here, the last
+    views = config.evaluation.views[-1:]  # evaluation takes each in turn, predict only one
     evaluation = dataclasses.replace(config.evaluation, views=views)
     command = serialization.to_command(dataclasses.replace(config, evaluation=evaluation), mode)
     return f'{command} IMAGE.jpg'
@@ -141,13 +141,13 @@ def _plain_warnings(mode: str) -> Iterator[None]:
 
 
 class _Terminated(BaseException):
-    """SIGTERM, as KeyboardInterrupt is SIGINT: blocks that clean up behind them do so."""
+    """SIGTERM as an exception, like KeyboardInterrupt for SIGINT, so that blocks clean up."""
 
     exit_code = _EXIT_TERMINATED
 
 
 def _help_page(argv: Sequence[str]) -> str:
-    """Returns what --help prints beside the other flags."""
+    """Returns what --help prints, given the other flags."""
     hyperparameters = {name: vars(recipe) for name, recipe in recipes.RECIPES.items()}
     if set(argv) & {*_FULL_HELP}:
         return help_text.reference_page(hyperparameters)
@@ -163,8 +163,8 @@ def _help_page(argv: Sequence[str]) -> str:
 def _keep_freed_memory() -> None:
     """Lets glibc keep more of the memory that is freed; without glibc it does nothing.
 
-    Batches and records are allocated and freed all the time. To get each page anew from the
-    kernel takes a quarter of the time of reading raw records.
+    Batches and records are allocated and freed all the time. Getting every page anew
+    from the kernel would take a quarter of the time of reading raw records.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

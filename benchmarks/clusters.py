@@ -57,7 +57,7 @@ class Moment:
     passed: tuple[int, int] = dataclasses.field(default_factory=os.pipe)
 
     def install(self, owner: Any, name: str, number: int) -> None:
-        """Makes this process stop before a call of a function."""
+        """Makes this process pause before call `number` of a function."""
         calls = itertools.count(1)
         wrap(owner, name, lambda: next(calls) == number and self._pause())
 
@@ -66,7 +66,7 @@ class Moment:
         os.read(self.passed[0], 1)
 
     def wait(self) -> None:
-        """Waits until the worker is there."""
+        """Waits until the worker pauses."""
         os.read(self.reached[0], 1)
 
     def resume(self) -> None:
@@ -86,7 +86,7 @@ def wrap(owner: Any, name: str, before: Callable[[], object]) -> None:
 
 
 def redirect_output(log: pathlib.Path) -> None:
-    """Lets this process write what it prints to a file."""
+    """Redirects the output of this process to a file."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -123,9 +123,9 @@ class Workers:
             self.start(worker, (prepare or {}).get(worker, lambda: None))
 
     def wait(self) -> dict[int, tuple[int | str, float]]:
-        """Waits for all; returns by worker (exit status, seconds).
+        """Waits for all workers; returns (exit status, seconds) of each.
 
-        The last one is continued if it is stopped. Those that hang are killed.
+        The last worker is continued if it is stopped. Workers that hang are killed.
         """
         start, ends = time.monotonic(), {}
         while len(ends) < len(self.processes) and time.monotonic() - start < LIMIT_SECS:
@@ -151,7 +151,7 @@ class Workers:
 
 
 def train(network: namespaces.Network, number: int, flags: Sequence[str], logs: pathlib.Path):
-    """Trains with so many workers to the end."""
+    """Trains to the end with `number` workers."""
     workers = Workers(network, number, flags, logs)
     workers.start_all()
     ends = workers.wait()

@@ -5,7 +5,7 @@
 
     python benchmarks/compare_input.py --images_dir FOLDER_OF_PHOTOS ...
 
-With `--images_dir` all read photos of any size as they lie in class folders, and rescale them.
+With `--images_dir` every contender reads photos of any size from class folders and rescales them.
 The contenders take turns, each in a process of its own. A peer that is not installed is left out,
 and the command that installs it is printed.
 """

@@ -2,13 +2,13 @@
 
     python benchmarks/ensembles.py RUN_1 RUN_2 RUN_3 --views 1 10
 
-The runs differ in their seed alone, and were evaluated with `--save_probabilities` before. Prints,
-for each number of views and of networks, the top-1 error of the mean of their probabilities, over
-all choices of so many of the runs, and how much it differs from that of one network on the first
-number of views. The variance of the difference is the sum of that over images and of a jackknife
-over runs, which is conservative: both hold the interaction of runs and images. A bootstrap of runs
-would draw some twice, and ensembles of those gain less. `--csv FILE` keeps the error of each
-choice, `--wrong FILE` the images it has wrong (`np.packbits`), and `--figure FILE` plots errors.
+The runs differ in their seed alone, and were evaluated with `--save_probabilities` before. For each
+number of views and of networks, prints the top-1 error of averaged probabilities, as a mean over
+all choices of that many runs, and its difference from one network on the first number of views.
+The variance of the difference is that over images plus that of a jackknife over runs. The sum is
+conservative, since both contain the interaction of runs and images. A bootstrap would draw some
+runs twice, and ensembles of equal runs gain less. `--csv FILE` keeps the error of each choice,
+`--wrong FILE` the images it misclassifies (`np.packbits`), and `--figure FILE` plots errors.
 """
 
 import collections
@@ -26,7 +26,7 @@ from alexnet_tf.reports import tables
 
 
 class Errors:
-    """Which images the means of some runs' probabilities are wrong about.
+    """The images that averages of some runs' probabilities misclassify.
 
     Args:
         runs: Run directories.
@@ -43,7 +43,7 @@ class Errors:
         }
 
     def list_all(self, number: int) -> list[tuple[int, tuple[int, ...], np.ndarray]]:
-        """Lists (views, members, which images are wrong) of every choice among so many runs."""
+        """Lists (views, members, which images are wrong) of every choice among `number` runs."""
         runs = range(number)
         choices = [c for size in runs for c in itertools.combinations(runs, size + 1)]
         return [
@@ -53,7 +53,7 @@ class Errors:
         ]
 
     def average(self, views: int, size: int, runs: tuple[int, ...]) -> np.ndarray:
-        """Averages the errors of all ensembles of so many of the runs, (images,) in [0, 1]."""
+        """Averages the errors of all ensembles of `size` of the runs, (images,) in [0, 1]."""
         chosen = itertools.combinations(runs, min(size, len(runs)))
         return np.mean([self._find(views, members) for members in chosen], axis=0)
 
@@ -64,7 +64,7 @@ class Errors:
 
 
 def estimate_gain(errors: Errors, views: int, size: int, *, first: int, number: int) -> np.ndarray:
-    """Estimates the error of ensembles, its difference from one network, and the interval of it.
+    """Estimates the error of ensembles, and its difference from one network with an interval.
 
     Args:
         errors: Of the runs.

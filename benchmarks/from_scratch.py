@@ -6,8 +6,8 @@ Peers: `keras_tutorial`, the network of TensorFlow's image classification tutori
 augmentation and Adam; `alexnet` and `resnet18`, torchvision's, with the hyperparameters of its
 reference recipes, whose 90 epochs shrink to what fits. They read the images of prepared records
 and need a Python with torch and torchvision, or Pillow, beside this package. A minute is a minute
-of processor time on every core, so that other programs on the machine change nothing; without
-them it is a minute. Prints one JSON object.
+of processor time on every core, so that other programs on the machine change nothing; if
+there are none, it is a minute by the clock. Prints one JSON object.
 """
 
 import concurrent.futures
@@ -73,7 +73,7 @@ def train_for(
     """Trains for some minutes of processor time on every core.
 
     Args:
-        minutes: The time, with what was spent before this call.
+        minutes: The time, including what this process has used before.
         step: Trains one step.
         set_schedule: Called with the share of the time that is over, before each step.
 

@@ -3,7 +3,7 @@
     python benchmarks/input_growth.py --data_dir data/flowers
 
 Data sets of 1, 4, 16 and more times the records are made of hard links beside `--data_dir`, the
-last with about a thousand shards. A process of its own reads each.
+last with about a thousand shards. Each is read by a process of its own.
 """
 
 import dataclasses

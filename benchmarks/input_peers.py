@@ -90,7 +90,7 @@ def read_keras(source: str, resize: bool) -> Iterator:
 def read_torchvision(source: str, resize: bool) -> Iterator:
     """Reads class folders by ImageFolder and v2 transforms on tensors, with two workers.
 
-    Pillow decodes, as ImageFolder has it by default, where torchvision was built without JPEG.
+    If torchvision was built without JPEG, Pillow decodes, which is the default of ImageFolder.
     """
     import torch
     from torchvision import datasets, io
@@ -113,7 +113,7 @@ def read_torchvision(source: str, resize: bool) -> Iterator:
     ]
     loader = io.decode_image if decodes else datasets.folder.default_loader
     folder = datasets.ImageFolder(source, v2.Compose(transforms), loader=loader)
-    # One epoch without an end: workers would start anew with each, which few photos soon fill.
+    # One endless epoch: workers would restart with every epoch, which few photos soon fill.
     sampler = torch.utils.data.RandomSampler(folder, num_samples=10**9)
     yield from torch.utils.data.DataLoader(folder, BATCH_SIZE, sampler=sampler, num_workers=2)
 

@@ -4,7 +4,7 @@
     python benchmarks/large_batches.py --runs runs/large_batches/runs.csv --out docs/results/scaling
 
 Prints the table of docs/results/scaling.md, and writes `large_batches.csv` and `large_batches.svg`.
-The first run of an optimizer at a batch size is on its line; others are points.
+An optimizer's line goes through its first run at each batch size; others are points.
 """
 
 import pathlib

@@ -53,11 +53,11 @@ def measure_calls(call: Callable[[], object], batch_size: int, runs: int) -> flo
 
 
 def measure_stream(batches: Iterator, seconds: float) -> float:
-    """Measures images per second of a stream, after half the time that is not counted.
+    """Measures images per second of a stream, after a warm-up of half the time.
 
     Args:
         batches: Batches (images, labels).
-        seconds: At least so many are measured.
+        seconds: Least duration of the measurement.
     """
     for duration in (seconds / 2, seconds):
         start, images = time.perf_counter(), 0

@@ -81,7 +81,7 @@ def parse_sent(counters: str) -> int:
 
 
 def enter(host: int) -> None:
-    """Moves this process to a host; its network is that one's, and it ends with its parent."""
+    """Moves this process into a host's network; the process ends with its parent."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with pathlib.Path(f'/run/netns/alexnet-{host}').open() as file:

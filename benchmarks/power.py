@@ -2,10 +2,10 @@
 
     python benchmarks/power.py --seeds 5 --images 10000 --error 0.4 --disagreement 0.19
 
-Each of two settings trains a network for each seed, and all are tested on the same images. How
-likely a network is wrong about an image has a beta distribution over the images, with the given
-mean, such that two networks disagree about the given share of images; the errors of networks of one
-setting vary by a normal distribution besides. Prints, for each difference, the mean half-width of
+Each of two settings trains a network for each seed, and all are tested on the same images. The
+probability that a network misclassifies an image has a beta distribution over the images, with the
+given mean, such that two networks disagree about the given share of images; in addition, the errors
+of a setting's networks vary normally. Prints, for each difference, the mean half-width of
 the 95 % interval of `--mode=experiment`, and how often it excludes 0.
 """
 

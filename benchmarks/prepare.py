@@ -4,8 +4,8 @@
 
 The loop is one thread that decodes, resizes the shorter side to 256 by bicubic interpolation, crops
 the centre and encodes at quality 95 with full colour resolution; it writes nothing. Prepare does
-all that it does for a user, on the same images, `times` over. Both run in turns. Beside images per
-second, which other programs on the machine disturb, is the processor time of an image.
+all that it does for a user, on the same images, `--times` over. The two take turns. Other programs
+on the machine disturb images per second, so the processor time of an image is printed, too.
 """
 
 import dataclasses

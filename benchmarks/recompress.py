@@ -16,7 +16,7 @@ import PIL.Image
 
 
 def compress(image: np.ndarray, *, quality: int, subsampling: str, offset: int) -> np.ndarray:
-    """Compresses and decodes an image, (height, width, 3) uint8, with so many pixels before it."""
+    """Compresses and decodes an image, (height, width, 3) uint8, padded by `offset` pixels."""
     padded = np.pad(image, ((offset, 0), (offset, 0), (0, 0)), 'edge')
     encoded = io.BytesIO()
     PIL.Image.fromarray(padded).save(encoded, 'jpeg', quality=quality, subsampling=subsampling)

@@ -2,9 +2,9 @@
 
     python benchmarks/record_quality.py --source_dir photos
 
-Each square is encoded in every way. The error is between the square and what comes out again, as
-PSNR over all images. The time is that of the decoder alone, for a random crop of 224 pixels, on one
-core; rounds alternate between the ways.
+Each square is encoded with every setting. The error is that of the decoded squares, as PSNR over
+all images. The time is that of the decoder alone, for a random crop of 224 pixels, on one core;
+rounds alternate between the settings.
 """
 
 import math
@@ -45,7 +45,7 @@ def compute_psnr(squares: np.ndarray, stored: list[bytes]) -> float:
 
 
 def measure_decoder(stored: tf.Tensor, windows: tf.Tensor) -> float:
-    """Measures the microseconds of a core for an image."""
+    """Measures microseconds of processor time per image."""
     start = time.process_time()
     decode_crops(stored, windows)
     return (time.process_time() - start) / len(stored) * 1e6

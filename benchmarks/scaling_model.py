@@ -3,9 +3,9 @@
     python benchmarks/scaling_model.py
     python benchmarks/scaling_model.py --measured /tmp/clusters/speed.csv
 
-A step takes as long as the slower of two: computing, with what of the sums of gradients is not
-hidden behind it; and decoding the images. No GPU was measured: speeds of GPUs are published ones.
---measured holds the model to `benchmarks/clusters.py speed` instead.
+A step takes as long as the slower of two: decoding the images; and computing, plus the part of the
+gradient sums that it does not hide. No GPU was measured: speeds of GPUs are published or assumed.
+--measured compares the model with results of `benchmarks/clusters.py speed` instead.
 """
 
 import dataclasses
@@ -32,12 +32,12 @@ class Cluster:
 
     Attributes:
         hosts: Their number.
-        gpus: Of each host.
-        cores: Of each host, for decoding.
+        gpus: GPUs of each host.
+        cores: Cores of each host, for decoding.
         network: Bytes a second that a host sends.
-        images_per_sec: Of a GPU that is alone.
+        images_per_sec: Speed of a single GPU.
         batch: Images of a step on each GPU.
-        gradient_bytes: That all GPUs sum in a step.
+        gradient_bytes: Bytes that all GPUs sum in a step.
         hidden: Share of the computing during which most gradients are there to be summed.
     """
 
@@ -58,7 +58,7 @@ class Cluster:
 
     @property
     def train_secs(self) -> float:
-        """Seconds of computing and of what of the sums is not hidden behind it."""
+        """Seconds of computing, and of the part of the sums that it does not hide."""
         return add_sums(self.batch / self.images_per_sec, self.sum_secs, self.hidden)
 
     @property
@@ -74,7 +74,7 @@ class Cluster:
 
     @property
     def limit(self) -> str:
-        """What a faster step would need first."""
+        """What limits the speed of a step."""
         if self.step_secs > self.train_secs:
             return 'decoding'
         is_waiting = self.train_secs > self.batch / self.images_per_sec
@@ -92,13 +92,13 @@ def describe_network() -> tuple[float, float]:
     counts = flops.count_multiply_adds(model)
     first = sum(count for name, count in counts.items() if name.startswith('conv1'))
     convolutions = sum(count for name, count in counts.items() if name.startswith('conv'))
-    # Backward, a convolution takes two of its forward passes, the first one only one.
+    # Backward, a convolution takes the time of two forward passes, conv1 that of one.
     share = (2 * convolutions - first) / (3 * sum(counts.values()) - first)
     return 4.0 * model.count_params(), share
 
 
 def print_predictions(gradient_bytes: float, hidden: float) -> None:
-    """Prints a row for each cluster; an epoch of so many images takes so many minutes."""
+    """Prints a row for each cluster, with the minutes of epochs of several sizes."""
     sizes = [f'{examples / 1e6:,.0f} million' for examples in EXAMPLES]
     names = ('a GPU', 'network', 'sums in', 'GPUs', 'steps/s', 'images/s', 'of linear', 'limit')
     print_head(*names, 'a host reads, GB/s', 'without lanes', *sizes)
@@ -128,9 +128,9 @@ def print_head(*names: str) -> None:
 
 
 def print_comparison(path: pathlib.Path, hidden: float) -> None:
-    """Prints what the model adds to a step for a slower network, beside what was measured.
+    """Prints step times that the model predicts for slower networks, beside measured ones.
 
-    The processes share their cores, so that computing is that of the same workers without a limit.
+    The processes share cores, so the computing time is that of as many workers without a limit.
     """
     rows = tables.read_csv(path)
     free = {row['workers']: float(row['step_secs']) for row in rows if not row['rate']}

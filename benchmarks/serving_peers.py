@@ -1,4 +1,4 @@
-"""Answers of this package, ONNX Runtime and OpenVINO: milliseconds for 1 and for 64 images.
+"""Measures this package, ONNX Runtime and OpenVINO: milliseconds for 1 and for 64 images.
 
     python benchmarks/serving_peers.py --openvino_python PATH_TO_A_PYTHON_WITH_OPENVINO
 
@@ -99,7 +99,7 @@ PEERS = {
 
 
 def serve_turns(peer: str, precision: str) -> None:
-    """Answers a line 'images calls' with the milliseconds of each call, until the input ends."""
+    """Prints the milliseconds of each call for each input line 'images calls'."""
     import numpy as np
 
     call = PEERS[peer](precision)
@@ -170,8 +170,8 @@ def main() -> None:
     parser = measuring.create_parser(__doc__)
     parser.add_argument('--openvino_python', default='', help='a Python with openvino')
     parser.add_argument('--rounds', type=int, default=5, help='turns of each contender')
-    parser.add_argument('--peer', choices=PEERS, help='of a process that this script starts')
-    parser.add_argument('--write_onnx', action='store_true', help='another such process')
+    parser.add_argument('--peer', choices=PEERS, help='internal: measure this contender')
+    parser.add_argument('--write_onnx', action='store_true', help='internal: write the ONNX file')
     parser.add_argument('--precision', default='float32', help='of the peer')
     args = parser.parse_args()
     if args.peer:

@@ -77,7 +77,7 @@ def make_batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
 
 
 def create_request(model: str, images: list[bytes]) -> predict_pb2.PredictRequest:
-    """Asks for the signature that reports an unreadable image in its own row only."""
+    """Creates a request to the signature that reports an unreadable image only in its row."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, 'tolerant'
     request.inputs['images'].CopyFrom(tf.make_tensor_proto(images, tf.string, [len(images)]))

@@ -17,9 +17,9 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-# The workers find each other by the variables of the step; srun must not end those that still say
-# which one was lost, nor wait for one that hangs when the others have ended. Its status is the
-# highest of all: 137 is that of a worker that was killed, 143 of those that were asked to end.
+# The workers find each other by the variables of the Slurm step. srun must not end workers that
+# still report which one was lost, nor wait for one that hangs after the others have ended. Its
+# status is the highest of all: 137 if a worker was killed, 143 if workers were asked to end.
 srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=0 --wait=300 \
     python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
 status=$?

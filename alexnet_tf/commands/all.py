@@ -20,7 +20,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
     Returns:
         The settings and the `--mode` of the command that comes next.
     """
-    # Before minutes are spent on preparing, and hours on training.
+    # Checked first: preparing takes minutes, and training hours.
     if config.training.minutes and not run_directory.holds_run(pathlib.Path(config.run_dir)):
         budget.check_open_end(config)
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
@@ -39,7 +39,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
 
 
 def _holds_data(config: schema.Config) -> bool:
-    """Whether `--data_dir` holds unprepared images, or records, and no flag is about preparing."""
+    """Returns whether `--data_dir` holds images, or records that no flag asks to prepare again."""
     data = config.data
     if image_index.detect_images(data):
         return True
@@ -53,7 +53,7 @@ def _holds_data(config: schema.Config) -> bool:
 
 
 def choose_views(config: schema.Config) -> schema.Config:
-    """Chooses the views in evaluation: one and ten; one and two if ten cost too much of the time.
+    """Chooses the views in evaluation: one and ten, or one and two if ten would take too long.
 
     Args:
         config: Settings of the command. Without `--minutes` or with `--views`, nothing is chosen.

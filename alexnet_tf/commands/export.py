@@ -27,7 +27,7 @@ _NARROW = (
     '--export_precision=float32 writes it in float32'
 )
 _CHECKED_IMAGES = 16
-# Of a score in another format, and where activations are narrower than float32.
+# Allowed differences of scores in other formats, with float32 and narrower activations.
 _TOLERANCE, _NARROW_TOLERANCE = 1e-4, 0.05
 
 
@@ -51,8 +51,8 @@ def export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pat
 
     Raises:
         PackageMissing: A package for `--export_also` is not installed.
-        DataError: The version exists, there is no trained network, or the export does not compute
-            what it does.
+        DataError: The version exists, there is no trained network, or the export computes
+            other scores.
     """
     check_settings(config)  # before the network is loaded
     with tf.device('/CPU:0'):
@@ -96,7 +96,7 @@ def _export(config: schema.Config, load: Callable[[], loading.TrainedRun]) -> pa
 
 
 def check_settings(config: schema.Config) -> None:
-    """Checks what can be known of an export before there is a network.
+    """Checks what can be checked of an export before the network is loaded.
 
     Raises:
         PackageMissing: A package for `--export_also` is not installed.
@@ -145,7 +145,7 @@ def _load_images(config: schema.Config, shape: tuple[int, ...]) -> tuple[list[by
 
 def _read_held_out(config: schema.Config) -> list[bytes]:
     """Reads squares of the validation split as PNGs; none if there are no records."""
-    if not image_index.exists(config.data.data_dir):  # images without one are not read for this
+    if not image_index.exists(config.data.data_dir):  # no index is built for this
         return []
     manifest = image_index.load_manifest(config)
     shards, layout = manifest.list_shards(manifests.VALIDATION), manifest.layout
@@ -170,12 +170,12 @@ def _serve(trained: loading.TrainedRun, precision: str = '') -> signatures.Serve
 
 
 def _computes_in(precision: str) -> bool:
-    """Returns whether this machine's CPU is faster with a network that computes in a precision."""
+    """Returns whether an exported model computes in a precision: if this CPU is faster with it."""
     return precision == 'bfloat16' and placement.computes_bfloat16(['/CPU:0'])
 
 
 def _describe_source(trained: loading.TrainedRun, precision: str) -> dict[str, Any]:
-    """Describes from where the network was loaded, when it is exported, and by which versions."""
+    """Describes where the network was loaded from, when it is exported, and package versions."""
     return {
         'run_dir': str(trained.directory.absolute()),
         'checkpoint': trained.checkpoint.name,
@@ -207,7 +207,7 @@ def _write_formats(
     """Writes the other formats beside `path`, checked against the SavedModel in `version`.
 
     Returns:
-        What was measured of an int8 model on the records of `manifest`, by its file's name.
+        Measurements of the int8 model on the records of `manifest`, by file name.
     """
     scored = [kind for kind in kinds if kind not in (*_WEIGHT_WRITERS, _INT8)]
     exact = _rebuild_exact(trained) if scored or _INT8 in kinds else trained
@@ -229,7 +229,7 @@ def _write_formats(
 
 
 def _rebuild_exact(trained: loading.TrainedRun) -> loading.TrainedRun:
-    """Builds the network with float32 activations, if it has others."""
+    """Rebuilds the network with float32 activations, unless it has them."""
     return trained if trained.precision == 'float32' else loading.rebuild(trained, 'float32')
 
 

@@ -53,7 +53,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
     directory, copies_dir = files.as_path(data.data_dir), _choose_copies_dir(data)
     with locks.acquire(directory, may_read=True):
         files.remove_temporary(directory)  # that a killed process left
-        are_kept = copies_dir == directory  # in an index, once it is finished
+        are_kept = copies_dir == directory  # a finished index keeps its copies
         others = entries.list_copies(directory) if are_kept else ()
         try:
             source = _find_images(config, kind, copies_dir)
@@ -71,7 +71,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str] | None:
 
 
 def _keep_seed(config: schema.Config) -> schema.Config:
-    """Returns settings with the seed of records that exist: of `--mode=all` it is training's."""
+    """Returns settings with the seed of existing records: in `--mode=all`, --seed is training's."""
     manifest_file = files.as_path(config.data.data_dir) / manifests.MANIFEST
     if config.mode != 'all' or not manifest_file.exists():
         return config
@@ -80,7 +80,7 @@ def _keep_seed(config: schema.Config) -> schema.Config:
 
 
 def _make_absolute(config: schema.Config) -> schema.Config:
-    """Returns settings with absolute paths for Beam, whose workers have folders of their own."""
+    """Makes paths absolute for Beam, whose workers have other working directories."""
     data = config.data
     if data.engine == 'local':
         return config
@@ -173,7 +173,7 @@ def _prepare(config: schema.Config, source: entries.Source) -> manifests.Manifes
 
 
 def _collect_settings(config: schema.Config) -> dict[str, Any]:
-    """Everything beside the source that decides the content of the records."""
+    """Collects the settings that, with the source, decide the content of the records."""
     if config.data.record_encoding == references.ENCODING:
         return image_index.collect_settings(config)
     return {
@@ -199,7 +199,7 @@ def _create_executor(config: schema.Config) -> conversion.Executor:
 def _estimate(config: schema.Config, kind: str) -> None:
     """Prints what a conversion would take, without writing anything."""
     data = config.data
-    if kind == 'tfds':  # to list its images would download it
+    if kind == 'tfds':  # listing its images would download it
         chosen = image_sources.name_splits(data)
         print(f'prepare: {tfds.describe(data.dataset, data.source_dir, chosen)}')
     else:
@@ -246,7 +246,7 @@ def _verify(data_dir: str) -> None:
 
 
 def _print_summary(manifest: manifests.Manifest, known_warnings: Sequence[str] = ()) -> None:
-    """Prints what the records hold, what became of the files, and warnings that are not known."""
+    """Prints what the records hold, what became of the files, and warnings not printed before."""
     print(preparation.format_records(manifest))
     outcome = outcomes.read(manifest.directory)
     if outcome and outcome.files:

@@ -35,18 +35,17 @@ class Unfaithful(Exception):
 
 
 def run(config: schema.Config) -> None:
-    """Prints what is measured, and fails if a value is off.
+    """Prints the measured values, and fails if one is off.
 
-    For the recipes of the paper and its source, both are checked, and the values are written to
-    `--fidelity_file`; another recipe is checked against what is published of its network. Flags for
-    hyperparameters change the recipes, to see which values they move; the file is only written for
-    the recipes as they are.
+    `--recipe=paper` or `source2012` checks both of these, and writes the values to
+    `--fidelity_file`; another recipe is checked against the published values of its network. Flags
+    may change hyperparameters, to show which values they affect; then no file is written.
 
     Args:
         config: The configuration.
 
     Raises:
-        UsageError: A flag asks for another network, or nothing is published of the recipe's.
+        UsageError: A flag asks for another network, or the recipe's has no published values.
         Unfaithful: A value is off.
     """
     _check_network(config.network)
@@ -140,7 +139,7 @@ def _format_page(sections: Mapping[str, Sequence[Sequence[str]]]) -> str:
 
 
 def _measure(config: schema.Config, recipe: recipes.Recipe) -> dict[str, Any]:
-    """Measures a recipe, by the name of the reference value."""
+    """Measures a recipe; the keys are the names of the reference values."""
     model = build.build_model(config, recipe, _CLASSES, devices=_DEVICES, compiled=False)
     augment = build.build_augmentation(image_probes.create_statistics(), recipe)
     return {

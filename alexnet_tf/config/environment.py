@@ -1,4 +1,4 @@
-"""The environment that a program starts in: what a user has set for Keras."""
+"""The environment of the program: its start time, and the user's settings of Keras."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def restart_clock() -> None:
 
 
 class BackendError(ImportError):
-    """Keras runs on another backend than TensorFlow.
+    """Keras does not run on TensorFlow, or the system is Windows.
 
     Attributes:
         exit_code: The process's exit status if nothing catches the error.
@@ -31,7 +31,7 @@ class BackendError(ImportError):
 
 
 def check_backend() -> None:
-    """Checks, without importing Keras, that it runs on TensorFlow, and not on Windows.
+    """Checks, without importing Keras, that its backend is TensorFlow and the system not Windows.
 
     Raises:
         BackendError: Keras runs on another backend, or the system is Windows.
@@ -47,9 +47,9 @@ def check_backend() -> None:
 
 
 def reset_keras() -> None:
-    """Undoes what a user's keras.json sets, if Keras is imported.
+    """Resets what a user's keras.json may have set, if Keras is imported.
 
-    For the command line only: other programs may have set these themselves, for their own models.
+    For the command line only: other programs may have set it themselves, for their own models.
     """
     if keras := sys.modules.get('keras'):
         keras.config.set_floatx('float32')
@@ -58,7 +58,7 @@ def reset_keras() -> None:
 
 
 def _find_backend() -> tuple[str, str]:
-    """Finds the backend as Keras does, and what sets it."""
+    """Finds the backend, as Keras does, and the setting it comes from."""
     loaded = getattr(sys.modules.get('keras'), 'config', None)
     variable, file = os.environ.get('KERAS_BACKEND'), _find_settings_file()
     origin = f'KERAS_BACKEND={variable}' if variable else str(file)

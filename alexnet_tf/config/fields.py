@@ -48,10 +48,10 @@ class Section:
 
 
 def normalize(field: dataclasses.Field, value: Any) -> Any:
-    """Returns a setting's value with today's spelling in place of an alias.
+    """Checks a setting's value, and replaces an alias by the current spelling.
 
     Raises:
-        UsageError: The value is of another type, or out of the setting's bounds.
+        UsageError: The value has the wrong type, or is out of the setting's bounds.
     """
     value = tuple(value) if isinstance(value, list) else value
     if value is None and type(None) in typing.get_args(field.type):
@@ -97,7 +97,7 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
 
 
 def format_bound(bound: float) -> str:
-    """Returns a bound for people: integers in full, other numbers rounded.
+    """Formats a bound for messages: integers in full, other numbers rounded.
 
     >>> format_bound(1 / 48), format_bound(1_000_000)
     ('0.0208333', '1000000')
@@ -157,7 +157,7 @@ def build(config_class: type, values: Mapping[str, Any]) -> Any:
 
 
 def value_type(annotation: Any) -> tuple[type, bool]:
-    """Returns the plain type behind a field's annotation, and whether it holds several.
+    """Returns the plain type in a field's annotation, and whether the field holds several values.
 
     >>> value_type(int | None), value_type(tuple[str, ...])
     ((<class 'int'>, False), (<class 'str'>, True))

@@ -23,7 +23,7 @@ def parse(argv: Sequence[str]) -> schema.Config:
         argv: The program and its arguments: `--flag=value`, `--flagfile=FILE`, files of `--inputs`.
 
     Raises:
-        UsageError: As of `parse_settings`, or settings that do not go together.
+        UsageError: See `parse_settings`; or settings do not go together.
         DataError: `--resume` without a run in `--run_dir`.
     """
     settings = parse_settings(argv)
@@ -49,7 +49,7 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
         for name, field in fields.map_settings(schema.Config).items()
         if values[name].present
     }
-    if 'mode' in settings:  # in today's spelling, for what depends on it
+    if 'mode' in settings:  # in its current spelling, which is compared below
         settings['mode'] = fields.normalize(
             fields.map_settings(schema.Config)['mode'], settings['mode']
         )
@@ -57,7 +57,7 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _parse_value(field: dataclasses.Field, text: str) -> Any:
-    """Parses a flag's text. A ~ is the home directory, which shells do not see behind a '='."""
+    """Parses a flag's text. Expands ~ itself, since shells leave it as it is after a '='."""
     if field.name == 'inputs' and os.path.exists(text):
         return (text,)  # its name may have commas
     value = fields.parse_value(field, text)
@@ -71,7 +71,7 @@ def _expand_home(value: Any) -> Any:
 
 
 def _add_inputs(settings: Mapping[str, Any], positional: Sequence[str]) -> dict[str, Any]:
-    """Adds positional arguments, which shells make of `--inputs *.jpg`, to the inputs."""
+    """Adds positional arguments, into which shells expand `--inputs *.jpg`, to the inputs."""
     if not positional:
         return {}
     modes = fields.get_modes(schema.Predict, fields.map_settings(schema.Config)['inputs'])
@@ -84,7 +84,7 @@ def _add_inputs(settings: Mapping[str, Any], positional: Sequence[str]) -> dict[
 
 
 def _define_flags() -> flags.FlagValues:
-    """Defines one flag for each setting, which keeps its text, in a registry of its own."""
+    """Defines one flag per setting, which stores its value as text, in a separate registry."""
     values = flags.FlagValues()
     for field in fields.map_settings(schema.Config).values():
         is_switch = fields.value_type(field.type) == (bool, False)  # --debug and --nodebug
@@ -100,7 +100,7 @@ def _suggest(name: str, known: Sequence[str]) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """Says in this program's words what absl says."""
+    """Rephrases an error message of absl."""
     if isinstance(error, flags.CantOpenFlagFileError) and isinstance(error.__context__, OSError):
         return f'--flagfile={error.__context__.filename}: {error.__context__.strerror}.'
     if isinstance(error, UnicodeDecodeError):
@@ -112,7 +112,7 @@ def _describe(error: Exception) -> str:
 
 
 def _locate_flagfile(argument: str) -> str:
-    """Replaces `--flagfile=flags/X.cfg` by the installed file if the directory has none."""
+    """Replaces `--flagfile=flags/X.cfg` by the installed file if flags/X.cfg does not exist."""
     if not argument.startswith('--flagfile='):
         return argument
     path = os.path.expanduser(argument.removeprefix('--flagfile='))

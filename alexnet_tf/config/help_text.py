@@ -1,4 +1,4 @@
-"""What `--help` prints, of the program and of each mode, and the reference page of all flags."""
+"""The pages of `--help`, for the program and for each mode, and the reference of all flags."""
 
 import dataclasses
 import textwrap
@@ -23,8 +23,8 @@ _PAGE = """\
 # Flags
 
 Write flags as `--seed=1`; a flagfile has one per line. The `config.json` of a run uses the same
-names. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If recipes
-have different defaults, all are listed.
+names. `alexnet-tf --mode=MODE --help` lists the flags of one mode. If a default
+depends on the recipe, all values are listed.
 
 This page is generated: `alexnet-tf --helpfull > docs/reference/flags.md`.
 
@@ -123,7 +123,7 @@ def _format_setting(field: dataclasses.Field, default: Any) -> list[str]:
 
 
 def _describe(field: dataclasses.Field, form: str) -> str:
-    """Returns a setting's help; if it ends with a colon, with the choices that need no words."""
+    """Returns a setting's help; choices without explanations follow a final colon."""
     text, choices = field.metadata['help'], field.metadata.get('choices', ())
     if isinstance(choices, dict) or not text.endswith(':'):
         return text
@@ -165,7 +165,7 @@ def _format_bounds(field: dataclasses.Field) -> str:
 
 
 def _format_defaults(field: dataclasses.Field, recipes: Recipes) -> str:
-    """Returns the default, or each recipe's, those of equal defaults together."""
+    """Returns the default; if recipes differ, each default with its recipes."""
     by_default: dict[str, list[str]] = {}
     for name, hyperparameters in recipes.items():
         default = _get_default(field, hyperparameters)

@@ -1,6 +1,6 @@
-"""Completes a command's settings: those of a resumed run, and directories named after a source.
+"""Completes a command's settings, from a resumed run or by naming directories after a source.
 
-Both happen here, once; the config of a command holds values, not where they came from.
+This happens here only, once; the config of a command holds values, not where they came from.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from typing import Any
 from alexnet_tf.config import fields, schema, serialization, validation
 from input_pipeline import errors
 
-_PREPARING = ('prepare', 'train', 'all')  # modes that meet the records of --source_dir
+_PREPARING = ('prepare', 'train', 'all')  # modes that use the records of --source_dir
 _RESUMABLE = ('train', 'all')
-_OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may meet its records
+_OF_A_RUN = ('evaluate', 'export', 'report', 'retrieve', 'plot')  # modes that may read its records
 # What a run stores about its records, or about the index of images that were not prepared.
 _RECORDS = (
     *('data_dir', 'source', 'dataset', 'train_split', 'validation_split', 'validation_fraction'),
@@ -30,7 +30,7 @@ IMPORTED = (
 
 
 def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings that were given, with what follows from them.
+    """Returns the settings that were given, and those that follow from them.
 
     `resume` adds all settings of the run in `run_dir` that were not given. `source_dir` adds a
     `data_dir` and a `run_dir` named after it, unless they were given. `import` takes the recipe of
@@ -41,7 +41,7 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UsageError: `resume` with a mode that does not train one run, or of imported weights; or
-            `source_dir` alone with a run.
+            `source_dir` without `data_dir` in a mode that reads a run.
         DataError: `resume` without a run in `run_dir`.
     """
     if settings.get('resume'):
@@ -60,13 +60,13 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     stored = serialization.read_object(directory, serialization.CONFIG_FILE)
     if stored.get('mode') == 'import':
         raise fields.UsageError(IMPORTED.format(directory))
-    if settings.get('mode', stored.get('mode')) != 'all':  # as --export_also of what follows
+    if settings.get('mode', stored.get('mode')) != 'all':  # train refuses --export_also
         stored = {name: stored[name] for name in stored.keys() - validation.EXCLUSIVE}
     return stored | {'run_dir': str(directory)}
 
 
 def _find_records(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Finds the records of the run in question, where it names any."""
+    """Returns the stored settings of the records that the given run was trained on."""
     mode = settings.get('mode')
     if mode not in _OF_A_RUN or 'data_dir' in settings:
         return {}
@@ -76,7 +76,7 @@ def _find_records(settings: Mapping[str, Any]) -> dict[str, Any]:
             'or a folder of images: give it as --data_dir.'
         )
     run_dir, *_ = settings.get('ensemble') or [settings.get('run_dir', schema.Config.run_dir)]
-    with contextlib.suppress(errors.DataError):  # the command says so, if it reads the run
+    with contextlib.suppress(errors.DataError):  # reported later, if the command reads the run
         stored = serialization.read_object(pathlib.Path(run_dir), serialization.CONFIG_FILE)
         return {name: stored[name] for name in _RECORDS if name in stored}
     return {}
@@ -102,7 +102,7 @@ def _name_beside(source: str, base: str, parent: str, name: str, kind: str) -> s
 
 
 def _leave(directory: str, source: str, base: str) -> str:
-    """Names a directory one level up if it is among images, as of a folder data."""
+    """Moves a directory to `base` if it is among images, such as those of a folder `data`."""
     is_among = is_within(directory, source)
     return os.path.join(base, os.path.basename(directory)) if is_among else directory
 
@@ -127,12 +127,12 @@ def _get_name(source: str) -> str:
     name = os.path.basename(os.path.abspath(source))
     if not os.path.isfile(source):
         return name
-    stem, suffix = os.path.splitext(name)  # a list may be one of several, as fold.1.csv
+    stem, suffix = os.path.splitext(name)  # a list may be one of several, such as fold.1.csv
     return stem if suffix.lower() == '.csv' else name.partition('.')[0] or name
 
 
 def _find_base(source: str) -> str:
-    """Finds a directory that is not among the images, where all would be taken for classes."""
+    """Finds a directory outside the images, where new folders are not taken for classes."""
     return os.path.relpath(os.path.join(source, '..')) if is_within('.', source) else ''
 
 

@@ -1,4 +1,4 @@
-"""Every setting, one dataclass per section; its name is its flag and its key in config.json."""
+"""All settings by section; a setting's name is that of its flag and its key in config.json."""
 
 import dataclasses
 from typing import ClassVar
@@ -31,7 +31,7 @@ _READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
 _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
-# Training on unprepared images builds their index with these; its --help has no room for them.
+# Training uses these to index unprepared images; its --help has no room for them.
 _INDEX = {'modes': ('prepare', *_TRAIN), 'listed': ('prepare', 'all')}
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
@@ -80,7 +80,7 @@ class Data(fields.Section):
     )
     dataset: str = fields.setting('', 'Name of the data set of --source=tfds.', metavar='NAME')
     train_split: str = fields.setting(
-        '', "Split of --dataset to train on, as 'train[:80%]'.", metavar='SPLIT', **_INDEX
+        '', "--dataset split to train on, such as 'train[:80%]'.", metavar='SPLIT', **_INDEX
     )
     validation_split: str = fields.setting(
         '',
@@ -147,7 +147,7 @@ class Data(fields.Section):
         choices=('local', 'beam'),
     )
     beam_options: str = fields.setting(
-        '', "Options of the Beam runner, as '--runner=DirectRunner'.", metavar='OPTIONS'
+        '', "Options of the Beam runner, such as '--runner=DirectRunner'.", metavar='OPTIONS'
     )
 
 
@@ -171,7 +171,7 @@ class Input(fields.Section):
         modes=_TRAIN,
     )
     service_role: str = fields.setting(
-        'worker', 'Part of the service:', choices=('dispatcher', 'worker'), modes=_SERVE
+        'worker', 'Role in the service:', choices=('dispatcher', 'worker'), modes=_SERVE
     )
     service_port: int = fields.setting(0, 'Port. 0: any free one.', low=0, high=65535, modes=_SERVE)
     service_host: str = fields.setting(
@@ -269,7 +269,7 @@ class Network(fields.Section):
         120.0, 'Seconds to wait for a silent worker.', low=5, high=86_400, modes=_TRAIN
     )
     collective: str = fields.setting(
-        'auto', 'What sums over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
+        'auto', 'All-reduce over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
     )
     reduce_precision: str = fields.setting(
         'float32',
@@ -340,7 +340,7 @@ class Network(fields.Section):
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
     lrn_across_columns: bool | None = fields.setting(None, 'Let norm sums span both columns.')
     lrn1_before_pool: bool | None = fields.setting(
-        None, 'Formerly for --conv1_order=norm_pool_relu.'
+        None, 'Old flag for --conv1_order=norm_pool_relu.'
     )
     same_map_alpha: float | None = fields.setting(
         None, "Alpha of the source's within-channel norm. 0: none.", low=0
@@ -396,7 +396,7 @@ class Training(fields.Section):
         None,
         'Learning rate factors by layer: fc8=10,conv1=0@72.',
         pattern=rf'{_LAYER}={_NUMBER}(@\d+)?',
-        expected='LAYER=MULTIPLE[@EPOCHS] with a layer from conv1 to fc8, as conv1=0@72',
+        expected='LAYER=MULTIPLE[@EPOCHS] with a layer from conv1 to fc8, such as conv1=0@72',
         metavar='LAYER=MULTIPLE[@EPOCHS],...',
     )
     momentum: float | None = fields.setting(None, 'Momentum.', low=0, high=1, modes=_UPDATE)
@@ -419,7 +419,7 @@ class Training(fields.Section):
         -1.0, 'Stop at this training error or less. -1: never.', low=-1, high=1
     )
     stop_after_worse_epochs: int = fields.setting(
-        0, 'Stop after so many validations without gain. 0: no.', low=0
+        0, 'Stop after N validations without gain. 0: never.', low=0
     )
     schedule: str | None = fields.setting(
         None,
@@ -442,7 +442,7 @@ class Training(fields.Section):
         None, 'Share of each target spread over all classes.', low=0, high=0.9, modes=_UPDATE
     )
     drop_epochs: tuple[int, ...] | None = fields.setting(
-        None, 'Epochs of --schedule=list, as 23,51,78.', low=1, metavar='N,...'
+        None, 'Epochs of --schedule=list, such as 23,51,78.', low=1, metavar='N,...'
     )
     patience_epochs: int = fields.setting(5, 'Epochs without gain that make a plateau.', low=1)
     reshuffle: bool | None = fields.setting(None, 'Shuffle anew in every epoch.', modes=_UPDATE)
@@ -491,7 +491,7 @@ class Training(fields.Section):
         None,
         'Layers to load from --init_weights. Default: all, but not the last if the classes differ.',
         pattern=_LAYER,
-        expected='names of layers, as conv1,fc6',
+        expected='names of layers, such as conv1,fc6',
         metavar='LAYER,...',
     )
     init_missing: str = fields.setting(
@@ -519,14 +519,14 @@ class Training(fields.Section):
     checkpoint_secs: int = fields.setting(600, 'Seconds between checkpoints in an epoch.', low=1)
     keep_every_epochs: int = fields.setting(0, 'Keep every Nth epoch, too. 0: none.', low=0)
     profile_steps: tuple[int, ...] = fields.setting(
-        (), 'Steps to profile for TensorBoard, as 10,20.', low=1, metavar='FIRST,LAST'
+        (), 'Steps to profile for TensorBoard, such as 10,20.', low=1, metavar='FIRST,LAST'
     )
     log_every_steps: int = fields.setting(20, 'Steps between points of TensorBoard curves.', low=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation(fields.Section):
-    """Settings of what is scored, and from which checkpoint."""
+    """Settings of evaluation: split, views, checkpoint and ensemble."""
 
     modes: ClassVar = _SCORE
 
@@ -564,7 +564,7 @@ class Evaluation(fields.Section):
     )
     ensemble_weights: tuple[str, ...] = fields.setting(
         (),
-        'Weights of the runs in --ensemble, as 1,0.5.',
+        'Weights of the runs in --ensemble, such as 1,0.5.',
         pattern=_NUMBER,
         expected='numbers of at least 0, as 1,0.5',
         metavar='WEIGHT,...',
@@ -594,7 +594,7 @@ class Predict(fields.Section):
 
     inputs: tuple[str, ...] = fields.setting(
         (),
-        'Image files, folders with images, patterns as DIR/*.jpg, or - for a list on stdin.',
+        'Image files, folders with images, patterns such as DIR/*.jpg, or - for a list on stdin.',
         metavar='FILE_OR_FOLDER,...',
         modes=('predict', 'retrieve', 'plot'),
     )
@@ -616,7 +616,7 @@ class Predict(fields.Section):
         'Write outputs of layers, such as conv5,fc6:linear,fc7, to --output_file=FILE.npy or .npz; '
         ':linear means before the activation.',
         pattern=r'\w+(:linear)?',
-        expected='names of layers, as conv5,fc6:linear,fc7',
+        expected='names of layers, such as conv5,fc6:linear,fc7',
         metavar='LAYER,...',
         modes=('predict',),
     )
@@ -666,7 +666,7 @@ class Plot(fields.Section):
             'gradient': 'the gradient of a logit with respect to the pixels of --inputs',
         },
     )
-    layer: str = fields.setting('conv1', 'Layer of --figure=activations, as relu1 or norm2.')
+    layer: str = fields.setting('conv1', 'Layer of --figure=activations, such as relu1 or norm2.')
     class_name: str = fields.setting(
         '', 'Class of --figure=gradient. Default: the most probable.', metavar='CLASS'
     )
@@ -701,7 +701,7 @@ class Retrieve(fields.Section):
         'numpy', 'Library that searches codes, with equal results:', choices=('numpy', 'faiss')
     )
     code_bits: tuple[int, ...] = fields.setting(
-        (), 'Search binary codes of so many bits, as 28.', low=1, high=4096, metavar='BITS,...'
+        (), 'Search binary codes of N bits, such as 28.', low=1, high=4096, metavar='BITS,...'
     )
 
 
@@ -779,11 +779,11 @@ class Experiment(fields.Section):
 
     grid: str = fields.setting(
         '',
-        "One run for each combination, as 'activation=relu|tanh;seed=1|2|3'. Settings joined by "
-        "+, as a=1+b=2, change together; an empty value changes nothing: '|columns=1;seed=1|2'.",
+        "One run for each combination: 'activation=relu|tanh;seed=1|2|3'. Settings joined by +, "
+        "such as a=1+b=2, change together; an empty value changes nothing: '|columns=1;seed=1|2'.",
         metavar='SETTING=VALUE|VALUE;...',
     )
-    experiment_dir: str = fields.setting('runs/experiment', 'Runs, their table and figures.')
+    experiment_dir: str = fields.setting('runs/experiment', 'Folder for runs, table and figures.')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,7 @@ def to_json(config: schema.Config) -> str:
 
 
 def read_object(directory: pathlib.Path, name: str) -> dict[str, Any]:
-    """Reads a JSON object of a run directory, as the settings in CONFIG_FILE.
+    """Reads a file with a JSON object, such as CONFIG_FILE, from a run directory.
 
     Raises:
         DataError: The directory holds no run, or the file is damaged.
@@ -66,16 +66,16 @@ def replace(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config
     """Returns a config with some settings replaced, by flag name.
 
     Raises:
-        UsageError: As of `from_settings`.
+        UsageError: See `from_settings`.
     """
     return from_settings(to_settings(config) | dict(settings), config.given)
 
 
 def fill_in(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config:
-    """Returns a config with some settings, by flag name, replaced unless they were given.
+    """Returns a config in which settings, by flag name, replace defaults that were not given.
 
     Raises:
-        UsageError: As of `from_settings`.
+        UsageError: See `from_settings`.
     """
     current, defaults = to_settings(config), to_settings(schema.Config())
     missing = {
@@ -87,7 +87,7 @@ def fill_in(config: schema.Config, settings: Mapping[str, Any]) -> schema.Config
 
 
 def to_flags(config: schema.Config, mode: str) -> list[str]:
-    """Returns the flags that run `mode` with these settings: those given, and no other defaults."""
+    """Returns flags that run `mode` with these settings, except defaults that were not given."""
     default = to_settings(schema.Config())
     return [f'--mode={mode}'] + [
         f'--{field.name}={fields.format_value(value)}'

@@ -48,7 +48,7 @@ def _check_mode(config) -> Iterator[str]:
 
 
 def _check_required(config) -> Iterator[str]:
-    """Finds a setting that the mode cannot do without, or cannot use."""
+    """Finds a setting that the mode requires but lacks, or cannot use."""
     mode, data, inputs = config.mode, config.data, config.predict.inputs
     if mode in ('prepare', 'all') and not data.verify_only:
         if data.source == 'tfds' and not data.dataset:
@@ -68,7 +68,7 @@ def _check_required(config) -> Iterator[str]:
     if mode == 'experiment' and bool(config.experiment.grid) == bool(config.training.minutes):
         yield (
             '--mode=experiment needs either --grid=SETTING=VALUE|VALUE;..., which names the runs, '
-            'or --minutes, which are spent on a search, and not both.'
+            'or --minutes, which limits a search, but not both.'
         )
 
 
@@ -136,7 +136,7 @@ def _check_training(config) -> Iterator[str]:
         )
     if training.balanced_sampling and training.lanes > 1:
         yield (
-            f'--lanes={training.lanes}: --balanced_sampling draws from all records alike. Leave '
+            f'--lanes={training.lanes}: --balanced_sampling samples from all lanes at once. Leave '
             'one of the two out.'
         )
     if training.linear_head and config.network.strategy == 'multi_worker':
@@ -144,7 +144,7 @@ def _check_training(config) -> Iterator[str]:
     steps = training.profile_steps
     if len(steps) not in (0, 2) or list(steps) != sorted(steps):
         shown = ','.join(map(str, steps))
-        yield f'--profile_steps={shown}: expected a first and a last step, as 10,20.'
+        yield f'--profile_steps={shown}: expected a first and a last step, such as 10,20.'
 
 
 def _check_data_service(config) -> Iterator[str]:
@@ -175,7 +175,7 @@ def _check_devices(config) -> Iterator[str]:
             'TensorFlow would place its columns on the wrong devices. Leave --devices out.'
         )
     if strategy == 'two_columns' and len(devices) != 2:
-        yield '--strategy=two_columns needs two --devices, as /GPU:0,/GPU:1.'
+        yield '--strategy=two_columns needs two --devices, such as /GPU:0,/GPU:1.'
     if strategy == 'mirrored' and len(set(devices)) < len(devices):
         yield f'{shown}: a device has one replica. Name each device once.'
     most = {'one_device': 1, 'mirrored': len(devices)}.get(strategy, 2)

@@ -110,7 +110,7 @@ def sum_by_layer(transfers: Sequence[Transfer]) -> tuple[dict[str, int], list[st
 def _count_elements(traced, name: str) -> int:
     try:
         return traced.get_operation_by_name(name).outputs[0].shape.num_elements()
-    except KeyError:  # of a conditional that was taken apart: one boolean, the learning rate
+    except KeyError:  # part of an inlined conditional: a boolean or the learning rate
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Measures what training and test do to images by trying it."""
+"""Measures what augmentation and test views do to images, by running them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from input_pipeline.batches import augmentation, preprocessing
 from input_pipeline.records import manifests
 
 _SAMPLES = 60_000
-_SIDE, _SD = 256, 50.0  # of the stored images; of their only principal component
+_SIDE, _SD = 256, 50.0  # side of the images; sd of their only principal component
 
 
 def create_statistics() -> manifests.ImageStatistics:

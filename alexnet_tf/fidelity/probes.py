@@ -1,4 +1,4 @@
-"""Measures what a built network does by trying it, not by reading its settings."""
+"""Measures what a built network does by running it, not by reading its settings."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ import tensorflow as tf
 from alexnet_tf.fidelity import reference
 
 _SPAN = 15  # pixels of the strip that pooling is tried on
-# The layer before each one whose column b is changed, to see whether column a reads it.
+# By layer, the layer before it, whose column b is changed to see if column a reads it.
 _BEFORE = {
     'conv2': 'pool1',
     'conv3': 'pool2',
@@ -27,7 +27,7 @@ _POOLS = ('pool1', 'pool2', 'pool5')
 
 
 def probe_network(model: keras.Model) -> dict[str, Any]:
-    """Measures a network, by the name of the reference value.
+    """Measures a network; the keys are the names of the reference values.
 
     Args:
         model: From `alexnet.build`, with two columns.
@@ -49,7 +49,7 @@ def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str
 
     Args:
         model: From `alexnet.build`, with one column or two.
-        input_mean: What is subtracted from images before; () if that is the mean image.
+        input_mean: Colour that is subtracted from images; () for the mean image.
     """
     names = [layer.name for layer in model.layers]
     sides = [model.get_layer(f'{at}_a').output.shape[1] for at in ('conv1', *_POOLS)]
@@ -71,7 +71,7 @@ def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str
 
 
 def _find_dropped(names: Sequence[str]) -> str:
-    """Whether dropout is before or behind fc6 in the order of the layers."""
+    """Returns what dropout applies to, by its place before or after fc6."""
     before = names.index('drop6_a') < names.index('fc6_a')
     return f'{"inputs" if before else "outputs"} of fc6 and fc7'
 
@@ -112,7 +112,7 @@ def _is_image_read(model) -> bool:
 
 
 def _probe_reads(model, before: str, layer: str) -> str:
-    """Whether column a's layer responds to a change of column b's output of the layer before."""
+    """Finds out whether a layer of column a reads the layer before it in both columns."""
     sources = [source.output for source in _get_columns(model, before)]
     target = keras.Model(sources, _get_columns(model, layer)[0].output)
     random = np.random.default_rng(0)
@@ -208,7 +208,7 @@ def _probe_normalisation(model) -> dict[str, Any]:
 
 
 def _solve_constants(layer) -> dict[str, float]:
-    """Solves for k, alpha and beta from one map among zeros; counts n from a change's reach."""
+    """Solves for k, alpha and beta with one non-zero channel; n is the reach of a change."""
     shape = (1, 1, 1, 16)
     scale = functools.partial(_measure_scale, layer, shape=shape)
     beta = -math.log(scale(1e6) / scale(1e5)) / math.log(1e6**2 / 1e5**2)
@@ -226,7 +226,7 @@ def _solve_alpha(scale: Callable[[float], float], *, k: float, beta: float) -> f
 
 
 def _measure_scale(layer, size: float, *, shape) -> float:
-    """Measures what a layer multiplies a value among zeros by."""
+    """Measures the factor by which a layer scales one non-zero value."""
     x = np.zeros(shape, np.float32)
     middle = tuple(length // 2 for length in shape)
     x[middle] = size

@@ -12,7 +12,7 @@ class PublishedNetwork:
     Attributes:
         origin: The program and its name of the network.
         errors: Top-1 and top-5 error on ILSVRC-2012's validation images, single-crop, in percent.
-        parameters: Of conv1 to fc8.
+        parameters: Numbers of parameters, conv1 to fc8.
         sizes: The sides of the feature maps of conv1, pool1, pool2 and pool5.
         orders: What follows conv1, and conv2.
         norm: k, n and alpha of the normalisation, alpha not divided by n; () for none.
@@ -22,7 +22,7 @@ class PublishedNetwork:
             Gitman and Ginsburg, 2017). The table swaps the labels of weights and biases: its rows
             '.b' are standard deviation * sqrt(count) of the weights.
         initial_biases: As `initial_sds`.
-        white: Red, green and blue of a white pixel as conv1 reads them; '' where the mean of the
+        white: Red, green and blue of a white pixel as conv1 reads them; '' if the mean of the
             training images decides.
     """
 
@@ -39,7 +39,7 @@ class PublishedNetwork:
     white: str = ''
 
     def list_values(self) -> list[reference.ReferenceValue]:
-        """Lists what the network must measure."""
+        """Lists the values that the network must have."""
         names = [f'{layer} parameters' for layer in reference.LAYERS]
         counts = [*zip(names, self.parameters, strict=True), ('parameters', sum(self.parameters))]
         names = [f'{layer} initial norm' for layer in reference.LAYERS]

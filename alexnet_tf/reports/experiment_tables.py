@@ -83,8 +83,8 @@ def format_table(
 
     Args:
         rows: Rows of `runs.csv`.
-        intervals: Of the differences from the first group, by group and number of views: the lower
-            end of the 95 % interval, the difference, the upper end.
+        intervals: Differences from the first group, by group and number of views: the lower end
+            of the 95 % interval, the difference, the upper end.
     """
     groups = group_rows(rows)
     columns = {views: f'top1_error_{views}' for views in outputs.VIEWS.values()}

@@ -43,7 +43,7 @@ def document(title: str, blocks: Iterable[str]) -> str:
 
 
 def heading(text: str, level: int = 2) -> str:
-    """Returns the heading of a section, or with level 3 of a part of it."""
+    """Returns the heading of a section, or with level 3 of a subsection."""
     return f'<h{level}>{_escape(text)}</h{level}>'
 
 

@@ -19,7 +19,7 @@ class ModelCard:
         architecture: A sentence.
         classes: Names in label order.
         data: Sentences about the training records.
-        view: What of an image it sees.
+        view: Which part of an image it sees.
         training: A sentence.
         results: Rows of the table under `results_header`.
         calibration: A sentence about the confidence; '' if it was not measured.

@@ -74,7 +74,7 @@ class PaperTable(NamedTuple):
     Attributes:
         title: Where it is in the paper, and what it shows.
         source: The --source of its records.
-        columns: Without the first, which has the labels.
+        columns: The columns after the first, which has the labels.
         rows: From top to bottom.
     """
 
@@ -163,7 +163,7 @@ def format_table(name: str, results: Sequence[Result]) -> str:
 
 
 def format_ablations(results: Sequence[Result]) -> str:
-    """Formats by how many points each change of the network raises its errors; '' without any."""
+    """Formats how many points each change of the network adds to its errors; '' without any."""
     groups = collections.defaultdict(list)
     for result in results:
         if len(result.kinds) == 1:

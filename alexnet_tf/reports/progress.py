@@ -14,8 +14,8 @@ _COLUMNS = 80  # of a notebook, and where the width of a terminal is unknown
 class Progress:
     """Shows how far a count has come, how fast, and how much time is left.
 
-    A line of a terminal or a notebook is replaced several times a second. Anything else, as the log
-    of a job, gets a line every 30 seconds, and one at the end of the count.
+    A line of a terminal or a notebook is replaced several times a second. Anything else, such as
+    the log of a job, gets a line every 30 seconds, and one at the end of the count.
 
     Args:
         unit: What is counted, in the plural.

@@ -15,7 +15,7 @@ def format_results(rows: Sequence[Mapping[str, object]], num_classes: int) -> st
 
 
 def list_columns(num_classes: int) -> tuple[str, ...]:
-    """Lists the columns of results, without a top-5 error where it is always 0.
+    """Lists the columns of results, without a top-5 error if it is always 0.
 
     >>> list_columns(5)
     ('images', 'views', 'top-1 error (95 %)', 'loss')

@@ -44,11 +44,11 @@ class SummaryWriter:
 
         plain = (bool, int, float, str)
         shown = {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
-        with self._get_writer('.').as_default():  # the page takes curves from below only
+        with self._get_writer('.').as_default():  # the page shows only curves in subdirectories
             summary_v2.hparams(shown, trial_id=str(self._directory.parent.absolute()))
 
     def start_profile(self, split: str) -> None:
-        """Starts a profile, unless one is running since before a rollback."""
+        """Starts a profile, unless one is still running from before a rollback."""
         if self._directory and not self._is_profiling:
             tf.profiler.experimental.start(str(self._directory / split))
             self._is_profiling = True
@@ -87,7 +87,7 @@ class SummaryWriter:
 
 
 def _truncate(path: pathlib.Path, step: int, without: tuple[str, ...]) -> None:
-    """Removes later events from a file, and a last one that a killed process wrote in part."""
+    """Removes later events from a file, and a last, partial one that a killed process left."""
     kept, is_whole = [], True
     try:
         for record in tf.data.TFRecordDataset(str(path)):

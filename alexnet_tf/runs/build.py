@@ -57,9 +57,9 @@ def build_learner(
         config: Settings of the command.
         recipe: Hyperparameters of the network and its training.
         num_classes: Number of classes.
-        replicas: Of the network, from `create_replicas`.
-        finish_on_device: Turns what the input pipeline hands over into images, if that is left to
-            the training step: `Augmentation.finish_on_device`.
+        replicas: From `create_replicas`.
+        finish_on_device: `Augmentation.finish_on_device` if the training step finishes the
+            augmentation, else None.
         class_weights: See `targets.Targets`.
 
     Raises:
@@ -143,7 +143,7 @@ def add_predictions(logits: keras.KerasTensor, activation: Any = 'softmax') -> k
 
     Args:
         logits: (batch, classes).
-        activation: As of `keras.layers.Activation`.
+        activation: See `keras.layers.Activation`.
     """
     return keras.layers.Activation(activation, dtype='float32', name='predictions')(logits)
 
@@ -161,7 +161,7 @@ def resolve_recipe(config: schema.Config) -> recipes.Recipe:
         name: settings[name] for name in names & set(settings) if settings[name] is not None
     }
     recipe = recipes.Recipe.from_name(config.network.recipe)
-    if 'crop_size' in overrides:  # of training, too, unless that is given
+    if 'crop_size' in overrides:  # also in training, unless that size is given
         recipe = recipe.replace(training_crop_size=0)
     try:
         recipe = recipe.replace(**overrides)
@@ -182,7 +182,7 @@ def check_layer_rates(recipe: recipes.Recipe, model: keras.Model) -> None:
     """Checks that `--layer_rates` names layers of the network.
 
     Raises:
-        UsageError: It names another.
+        UsageError: It names another layer.
     """
     layers = topology.list_layer_names(model)
     for layer_rate in recipe.layer_rates:
@@ -209,13 +209,13 @@ def build_augmentation(
 def build_preprocessing(
     mean_image: np.ndarray, recipe: recipes.Recipe
 ) -> preprocessing.Preprocessing:
-    """Builds what makes a network's input from the squares of records, outside of training."""
+    """Builds the preprocessing from squares of records to network input, outside of training."""
     mean_image = choose_mean_image(mean_image, recipe)
     return preprocessing.Preprocessing(mean_image, recipe.crop_size, recipe.view_size)
 
 
 def choose_mean_image(mean_image: np.ndarray, recipe: recipes.Recipe) -> np.ndarray:
-    """Returns the recipe's mean colour at every pixel, or the mean image where it has none."""
+    """Returns the recipe's mean colour at every pixel, or the mean image if it has none."""
     if not recipe.input_mean:
         return mean_image
     return np.broadcast_to(np.asarray(recipe.input_mean, np.float32), mean_image.shape)
@@ -226,7 +226,7 @@ def create_replicas(config: schema.Config) -> distribution.SingleReplica:
 
     Raises:
         UsageError: A device does not exist, or nothing describes a cluster.
-        PeerDisconnected: Other workers did not come.
+        PeerDisconnected: Other workers did not connect.
     """
     strategy, devices = config.network.strategy, config.network.devices
     placement.create_logical_cpus(devices)
@@ -244,7 +244,7 @@ def create_replicas(config: schema.Config) -> distribution.SingleReplica:
 
 @contextlib.contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Turns errors about what settings describe into errors about the settings."""
+    """Turns a ValueError about what settings describe into a UsageError."""
     try:
         yield
     except ValueError as error:

@@ -21,7 +21,7 @@ _HEADER = ('class', 'images', 'weight')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassBalance:
-    """How the examples of the classes count in training.
+    """How much the examples of each class count in training.
 
     Attributes:
         classes: Class labels, in label order.
@@ -39,7 +39,7 @@ class ClassBalance:
 
     @property
     def example_weights(self) -> np.ndarray | None:
-        """(classes,) float64: what an image counts in an epoch, draws times weight; None for 1."""
+        """(classes,) float64: mean draws of an image in an epoch, times its weight; None for 1."""
         weights = np.array(self.weights) if self.weights else None
         if self.sampled_labels is None:
             return weights
@@ -47,7 +47,7 @@ class ClassBalance:
         return draws if weights is None else draws * weights
 
     def describe(self) -> list[str]:
-        """Describes it in lines for the log; none if all images count alike."""
+        """Returns lines for the log; none if all images have the same weight."""
         lines, shown = [], self._describe_extremes
         if self.sampled_labels is not None:
             lines.append(
@@ -66,7 +66,7 @@ class ClassBalance:
         return f'{low}, {high}'
 
     def keep_or_check(self, directory: pathlib.Path) -> None:
-        """Keeps the weights in the directory of a new run, or checks those of a resumed one.
+        """Stores the weights in the directory of a new run; checks that a resumed run has the same.
 
         Raises:
             UsageError: The run was started with other weights.
@@ -87,7 +87,7 @@ class ClassBalance:
         elif path.read_bytes() != content:
             raise fields.UsageError(
                 f'--class_weights: the run was started with other weights, see {path}. Give the '
-                'file of then, or another --run_dir to start a new run.'
+                'same file as then, or another --run_dir to start a new run.'
             )
 
 
@@ -122,7 +122,7 @@ def load(config: schema.Config, manifest: manifests.Manifest) -> ClassBalance:
 
 
 def compute_balanced_weights(counts: np.ndarray) -> np.ndarray:
-    """Computes weights with which all classes count alike, with a mean over the examples of 1.
+    """Computes weights that give all classes the same total, with a mean of 1 over the examples.
 
     >>> compute_balanced_weights(np.array([30, 10])).tolist()
     [0.6666666666666666, 2.0]
@@ -137,7 +137,7 @@ def _normalize(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def read_weights(path: pathlib.Path, classes: Sequence[str]) -> np.ndarray:
     """Reads a file of lines CLASS,WEIGHT, one for each class, in any order.
 
-    That of a run directory has CLASS,IMAGES,WEIGHT.
+    The file in a run directory has CLASS,IMAGES,WEIGHT.
 
     Returns:
         (classes,) float64, as they stand in the file.

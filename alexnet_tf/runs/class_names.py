@@ -1,4 +1,4 @@
-"""Names of classes that come from elsewhere than records: ImageNet's, and those of a text file."""
+"""Class names that do not come from records: ImageNet's, and those of a text file."""
 
 import functools
 import pathlib
@@ -15,8 +15,8 @@ class ClassNames(NamedTuple):
     """Classes in label order.
 
     Attributes:
-        labels: Of each; of ImageNet's its WordNet id (WNID), as in ImageNet's records.
-        words: What each means, in words; () where the labels say it.
+        labels: Names, or ImageNet's WordNet ids (WNIDs), as in ImageNet's records.
+        words: What each label means, in words; () if the labels say it.
     """
 
     labels: tuple[str, ...]
@@ -50,7 +50,7 @@ def read(path: pathlib.Path) -> ClassNames:
 
 
 def parse(lines: Sequence[str]) -> ClassNames:
-    """Parses lines: names, or WNIDs with words behind them.
+    """Parses lines, each a name, or a WNID followed by words.
 
     >>> parse(['n01440764 tench, Tinca tinca', 'n01443537 goldfish'])
     ClassNames(labels=('n01440764', 'n01443537'), words=('tench, Tinca tinca', 'goldfish'))

@@ -1,4 +1,4 @@
-"""Creates a run directory, and checks that a command which resumes a run fits it."""
+"""Creates a run directory, or checks that a command fits the run that it resumes."""
 
 import contextlib
 import dataclasses
@@ -39,7 +39,7 @@ def lock(directory: pathlib.Path, replicas: distribution.SingleReplica) -> Itera
 
     Args:
         directory: The run directory.
-        replicas: Of all workers; only the chief locks.
+        replicas: Only the chief worker locks.
 
     Raises:
         DataError: Another process trains in the directory.
@@ -66,7 +66,7 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
         manifest: Of the training records.
 
     Raises:
-        UsageError, DataError: As of `check_same_run`.
+        UsageError, DataError: See `check_same_run`.
     """
     directory = pathlib.Path(config.run_dir)
     contents = {serialization.CONFIG_FILE: serialization.to_json(config)}
@@ -87,14 +87,14 @@ def create_or_check(config: schema.Config, manifest: manifests.Manifest) -> None
             **rendering.Rendering.from_settings(manifest.settings).to_settings(),
             run_directory.RECIPE_KEY: dataclasses.asdict(recipes.RECIPES[config.network.recipe]),
         }
-        # Last: with it the directory is a run.
+        # Written last: it makes the directory a run.
         contents[run_directory.DATA_FILE] = json.dumps(data, indent=2)
     for name, text in contents.items():
         files.write_atomically(directory / name, text.encode())
 
 
 def restore_former_values(config: schema.Config) -> schema.Config:
-    """Returns the config with what the recipe of a run that exists had when the run began."""
+    """Returns the config with the recipe values that an existing run was started with."""
     directory, settings = pathlib.Path(config.run_dir), serialization.to_settings(config)
     former = run_directory.list_former_values(directory, settings)
     return serialization.replace(config, former) if former else config
@@ -104,8 +104,8 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     """Checks that settings and records are those that the run in `run_dir` was started with.
 
     Raises:
-        DataError: The records differ; the message names settings that do, too.
-        UsageError: The settings alone differ, or the run is of imported weights.
+        DataError: The records differ; the message names differing settings, too.
+        UsageError: Only the settings differ, or the run is of imported weights.
     """
     directory = pathlib.Path(config.run_dir)
     data = run_directory.read_data(directory)
@@ -148,7 +148,7 @@ def list_fixed_settings(config: schema.Config) -> dict[str, Any]:
     names = {field.name for section in sections for field in fields.list_settings(section)}
     fixed = {name: values[name] for name in (names | {'seed'}) - _FREE_SETTINGS}
     recipe = dataclasses.asdict(build.resolve_recipe(config))
-    # Every learning rate depends on the end.
+    # In these, the end decides every learning rate.
     if recipe['schedule'] in ('geometric', *schedule.ENDING):
         fixed |= {'epochs': None, 'max_steps': None}
     # A flag with the recipe's own value changes nothing.
@@ -168,7 +168,7 @@ def compute_identity(
     training, recipe = config.training, build.resolve_recipe(config)
     end = (recipe.epochs, recipe.max_steps, training.on_nonfinite, training.stop_train_error)
     end += (training.stop_after_worse_epochs, training.validate_every_epochs)
-    # Epochs that are kept are validated; parts of a batch have sums of batch normalisation.
+    # Kept epochs are validated; batch normalisation uses the statistics of each part.
     end += (training.keep_every_epochs, training.accumulate_steps)
     end += (config.evaluation.eval_batch_size,)
     texts = {
@@ -189,7 +189,7 @@ def compute_settings_identity(config: schema.Config) -> dict[str, int]:
 
 
 def compute_weights_identity(weights: Iterable[np.ndarray]) -> dict[str, int]:
-    """Computes what workers must have in common of the weights that they start with."""
+    """Computes the part of a run's identity that depends on the weights at the start."""
     parts = (np.ascontiguousarray(array).tobytes() for array in weights)
     return {'the files of --init_weights and --class_weights': _compute_digest(parts)}
 

@@ -1,6 +1,6 @@
-"""The description of a run in a file of its weights, which makes the file a classifier again.
+"""The description of a run in a file of its weights, which makes the file a full classifier.
 
-It is one string, JSON, which `.safetensors` keeps in its header and `.keras` in a member of its
+It is one JSON string, which `.safetensors` keeps in its header and `.keras` in a member of its
 archive: the recipe and all settings of the network, the classes, the mean image, and how files
 become pixels.
 """
@@ -26,13 +26,13 @@ _DTYPE = np.dtype('<f4')
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a weight file says about the run that it is from.
+    """What a weight file says about the run that it comes from.
 
     Attributes:
-        settings: Of the network, by flag name.
+        settings: Settings of the network, by flag name.
         classes: Class labels, in label order.
-        words: What they mean; () where they say it.
-        ids: Their ILSVRC ids; () where they have none.
+        words: What the labels mean; () if they say it.
+        ids: The classes' ILSVRC ids; () if they have none.
         mean_image: (size, size, 3) float32 RGB in [0, 255].
         rendering: How files become pixels.
     """
@@ -78,7 +78,7 @@ def find(file: weight_file.WeightFile) -> Description | None:
     """Finds the description in a file's metadata; None if there is none.
 
     Raises:
-        DataError: It is broken.
+        DataError: The description is broken.
     """
     if _KEY not in file.metadata:
         return None
@@ -92,7 +92,7 @@ def find(file: weight_file.WeightFile) -> Description | None:
 
 
 def _list_settings(trained: loading.TrainedRun) -> dict[str, Any]:
-    """Lists the network's settings: all, for a later version may change what a recipe has."""
+    """Lists all settings of the network, since a later version may change its recipe."""
     recipe = trained.recipe
     unused = cifar.list_unused_fields(recipe)
     known = {field.name for field in fields.list_settings(schema.Network)} - {*unused}

@@ -1,4 +1,4 @@
-"""The index of unprepared images: records that refer to them, and are read as all others.
+"""The index of unprepared images: records that refer to them, and are read like any others.
 
 `--data_dir` may hold images instead of records. Then the index is built once, beside the runs.
 """
@@ -23,7 +23,7 @@ from input_pipeline.sources import tfds as tfds_lib
 
 _SECTION = schema.Data()  # the defaults
 _SPLITS = 'train_split', 'validation_split'  # of tensorflow-datasets
-# Any of these is of prepared records, even if others are lost.
+# Any of these shows that records were prepared, even if others are lost.
 _OF_RECORDS = (manifests.MANIFEST, manifests.STATISTICS, writing.UNFINISHED_DIR)
 
 
@@ -31,7 +31,7 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
     """Loads the manifest of `--data_dir`: of records, or of the index of the images in it.
 
     Raises:
-        DataError: It holds neither, or images that are not those of the index.
+        DataError: It holds neither, or other images than were indexed.
         UsageError: Flags contradict the index.
         OSError: The index cannot be written.
     """
@@ -112,7 +112,7 @@ def build(
 
 
 def collect_settings(config: schema.Config) -> dict[str, Any]:
-    """Everything beside the source that decides what an index holds.
+    """Collects the settings that, with the source, decide what an index holds.
 
     Raises:
         UsageError: `--statistics=0`.
@@ -134,7 +134,7 @@ def collect_settings(config: schema.Config) -> dict[str, Any]:
 
 
 def find_root(data: schema.Data, directory: pathlib.Path) -> str:
-    """Returns the folder that an index's references start from: of the images, or its own."""
+    """Returns the folder that an index's references start from: of the images or of the index."""
     if files.is_remote(data.source_dir):
         return data.source_dir
     place = os.path.abspath(data.source_dir or directory)
@@ -145,10 +145,10 @@ def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
     """Finds the index of the images in `--data_dir`, and builds it if there is none."""
     place = config.data.data_dir
     directory = pathlib.Path(resolution.name_index(place))
-    # As `prepare` would by default: another seed of training is no other data set.
+    # With prepare's default seed: another training seed must not change the data set.
     data = dataclasses.replace(config.data, **_name_source(place))
     config = dataclasses.replace(config, data=data, seed=schema.Config.seed)
-    if (directory / manifests.MANIFEST).exists():  # the last file: perhaps on a read-only disk
+    if (directory / manifests.MANIFEST).exists():  # finished: no lock, the disk may be read-only
         return directory
     with locks.acquire(directory, wait=True):
         if (directory / manifests.MANIFEST).exists():
@@ -172,7 +172,7 @@ def _name_source(place: str) -> dict[str, str]:
 
 
 def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
-    """Says where an index is, what was left out, and what the statistics are of."""
+    """Describes where an index is, what was left out, and where its statistics are from."""
     images = manifest.count_examples(manifests.TRAIN)
     sampled = min(images, manifest.settings['statistics_images'])
     statistics = f'{sampled:,} of {images:,} training images' if sampled else data.statistics
@@ -184,11 +184,11 @@ def describe(manifest: manifests.Manifest, data: schema.Data) -> str:
 
 
 def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
-    """Checks that an index is of the images and of the flags, as far as they are given."""
+    """Checks that an index fits the images, and the flags that were given."""
     data, directory = config.data, manifest.directory
     place = dataclasses.replace(data, **_name_source(data.data_dir))
     root = find_root(place, directory)
-    known = snapshots.read_place(directory)  # '' where it cannot change
+    known = snapshots.read_place(directory)  # '' if the images are not local
     if manifest.layout.root != root or (known and known != os.path.abspath(data.data_dir)):
         raise errors.DataError(
             f'{directory} is the index of images in {known or manifest.layout.root or "records"}, '
@@ -202,17 +202,17 @@ def _check_index(config: schema.Config, manifest: manifests.Manifest) -> None:
     changed = {field.name for field in fields.list_settings(data)}
     changed = {name for name in changed if getattr(data, name) != getattr(_SECTION, name)}
     _check_settings(place, manifest, config.given | changed)
-    if 'statistics' in config.given:  # of a run, the file may be gone
+    if 'statistics' in config.given:  # a run's file may be gone
         check_statistics(data.statistics, manifest)
 
 
 def _check_settings(data: schema.Data, manifest: manifests.Manifest, given: Set[str]) -> None:
-    """Checks that flags do not ask for other records or another index than there are."""
+    """Checks that flags do not contradict the existing records or index."""
     kept, directory = manifest.settings, manifest.directory
     usual = rendering.Rendering.from_settings(kept)
     wanted = collect_settings(schema.Config(data=data))
     wanted |= dataclasses.asdict(image_sources.choose_rendering(data, usual))
-    # The seed of training is another one.
+    # The training seed is not that of the records.
     for name in (
         'seed',
         *comparison.list_idle_settings(kept.get('split_rule', ''), manifest.layout),
@@ -238,10 +238,10 @@ def _describe_kept(name: str, value: Any) -> str:
 
 
 def check_statistics(choice: str, manifest: manifests.Manifest) -> None:
-    """Checks that an index has the known statistics that `--statistics` names, if it does.
+    """Checks that an index has the known statistics, if any, that `--statistics` names.
 
     Raises:
-        UsageError: It has others.
+        UsageError: The index has others.
         DataError: There is no such file. The index itself does not need it.
     """
     if choice.isdecimal() or manifest.settings['statistics_images']:
@@ -261,10 +261,10 @@ def check_statistics(choice: str, manifest: manifests.Manifest) -> None:
 
 
 def check_unchanged(manifest: manifests.Manifest) -> None:
-    """Checks that the images of an index are those that it was built of.
+    """Checks that the images of an index have not changed since it was built.
 
     Raises:
-        DataError: They are not.
+        DataError: They have changed.
     """
     only_images = manifest.source == folder.NAME
     change = snapshots.find_change(manifest.directory, only_images=only_images)

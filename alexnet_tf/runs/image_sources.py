@@ -16,7 +16,7 @@ def find_images(
     Args:
         data: Settings of the data set.
         kind: The kind of source.
-        copies_dir: Folder for copies of what cannot be read in any order.
+        copies_dir: Folder for copies of images without random access.
         split_rule: How images are held out; '' for the present rule.
 
     Raises:
@@ -37,7 +37,7 @@ def find_images(
 
 
 def choose_rendering(data: schema.Data, usual: rendering_lib.Rendering) -> rendering_lib.Rendering:
-    """Overrides how a source's images usually become pixels, by the flags.
+    """Lets flags override how a source's images usually become pixels.
 
     Raises:
         UsageError: `--background` is no colour.

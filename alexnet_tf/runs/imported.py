@@ -1,4 +1,4 @@
-"""Creates the run directory of imported weights, with all that a trained run has but its curves."""
+"""Creates the run directory of imported weights, with all that a trained run has except curves."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from input_pipeline.images import rendering as rendering_lib
 
 @dataclasses.dataclass(frozen=True)
 class ImportedData:
-    """What a trained run knows from its records, and an imported one from elsewhere.
+    """What a trained run takes from records, and an imported run from other sources.
 
     Attributes:
         classes: The classes.
@@ -36,12 +36,12 @@ class ImportedData:
 
 
 def check_new(directory: pathlib.Path) -> None:
-    """Checks that nothing is in the way of a new run directory.
+    """Checks that a run directory can be created.
 
     Raises:
-        UsageError: There is.
+        UsageError: It exists and is not an empty directory, or is the working directory.
     """
-    if directory.is_dir() and directory.samefile('.'):  # which the run's would replace
+    if directory.is_dir() and directory.samefile('.'):  # the new one would replace it
         raise fields.UsageError(
             f'--run_dir={directory} is the working directory. Name one that does not exist.'
         )
@@ -66,7 +66,7 @@ def create(
         model: The network, with the weights.
         data: The classes and the preprocessing.
         file: The weight file.
-        reasons: What it was taken for and why, a phrase each.
+        reasons: Phrases that say how the file was recognised.
 
     Returns:
         What the run keeps about the file: its name, bytes, sha256 and the reasons.

@@ -16,8 +16,8 @@ from input_pipeline import errors
 _KINDS = {'norm1': 'normalization', 'pool1': 'max_pool'}  # of layers, as `recognition` calls them
 _FLAG = '--init_weights'
 _SHAPE_FIELDS = ('width', 'channel_multiple', 'hidden_units', 'crop_size', 'training_crop_size')
-# The hyperparameters that decide what a network computes from its weights, dropout and the layers
-# of small networks apart.
+# The hyperparameters that decide what a network computes from its weights, except dropout and
+# the layers of small networks.
 NETWORK_FIELDS = (
     *('width', 'channel_multiple', 'columns', 'filters', 'conv6', 'removed_layer', 'hidden_units'),
     *('activation', 'pool_size', 'pool_rounding', 'crop_size', 'global_pooling'),
@@ -39,7 +39,7 @@ def load_initial_weights(
             other classes is not loaded.
 
     Returns:
-        Lines for the log: which layers were loaded, and which were not. The names of the latter.
+        Lines for the log about layers that were and were not loaded; the names of the latter.
 
     Raises:
         UsageError: The file format is not supported, `--init_layers` names an unknown layer, or
@@ -92,7 +92,7 @@ def check_same_network(
     advice: str,
     trains: bool = False,
 ) -> None:
-    """Checks that a network is that of a run: others may have weights of the same shapes.
+    """Checks that a network is that of a run; other networks may have weights of these shapes.
 
     Args:
         directory: The run directory.
@@ -100,10 +100,10 @@ def check_same_network(
         recipe: The hyperparameters of the network.
         argument: The flag or the argument that named the directory, for the message.
         advice: What to do about a difference, for the message.
-        trains: Whether training goes before predictions, so that another dropout is fine.
+        trains: Whether the network is trained before it predicts, so that dropout may differ.
 
     Raises:
-        UsageError: It is not.
+        UsageError: The networks differ.
         DataError: The directory holds no run.
     """
     config = run_directory.read_config(directory)
@@ -116,7 +116,7 @@ def check_same_network(
 
 
 def _compare_networks(trained: recipes.Recipe, recipe: recipes.Recipe, trains: bool) -> str:
-    """Says what differs between the networks of two recipes; '' where nothing does."""
+    """Describes how the networks of two recipes differ; '' if they do not."""
     networks = (_describe_network(each, trains) for each in (trained, recipe))
     return '; '.join(creation.describe_differences(*networks))
 
@@ -143,11 +143,11 @@ def check_exists(source: pathlib.Path, argument: str) -> None:
 
 
 def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> pathlib.Path:
-    """Finds the file of weights that a run directory holds, or that was named itself.
+    """Finds the weight file in a run directory, or returns the weight file that was named.
 
     Args:
         source: A run directory or a weight file.
-        which_checkpoint: 'newest' or 'best', of a run directory.
+        which_checkpoint: 'newest' or 'best', for a run directory.
         argument: The flag or the argument that named the source, for messages.
 
     Raises:
@@ -181,10 +181,10 @@ def load(
         model: The network.
         file: The weight file.
         recipe: The hyperparameters of the network.
-        trains: Whether training goes before predictions, so that another dropout is fine.
+        trains: Whether the network is trained before it predicts, so that dropout may differ.
         classes: Class labels of the network. The last layer of a file that describes a run on
             other classes is not loaded.
-        **options: As of `assignment.assign`.
+        **options: Further arguments of `assignment.assign`.
 
     Returns:
         The names of the layers that were loaded, and of those that were not.
@@ -214,19 +214,19 @@ def load(
 def check_recipe(
     file: pathlib.Path, recipe: recipes.Recipe, known: Sequence[str], *, trains: bool = False
 ) -> None:
-    """Checks that a network has one of the recipes that a file's weights are known to be of.
+    """Checks that a network has one of the recipes that a file's weights are known to fit.
 
     Args:
         file: The weight file, for the message.
-        recipe: The hyperparameters of the network; those that differ from its recipe's may.
-        known: Names of recipes; none where the file does not tell.
-        trains: Whether training goes before predictions: then the same network by another recipe
-            is fine, and another dropout.
+        recipe: The hyperparameters of the network, which may differ from the recipe's own.
+        known: Names of recipes; none if the file does not tell.
+        trains: Whether the network is trained before it predicts; then another recipe with the
+            same network, or another dropout, is allowed.
 
     Raises:
-        UsageError: It has another.
+        UsageError: It has another recipe.
     """
-    shape = {name: getattr(recipe, name) for name in _SHAPE_FIELDS}  # which the weights check
+    shape = {name: getattr(recipe, name) for name in _SHAPE_FIELDS}  # the weights' shapes check it
     others = [recipes.RECIPES[name].replace(**shape) for name in known]
     is_same = trains and any(not _compare_networks(each, recipe, trains) for each in others)
     if known and recipe.name not in known and not is_same:
@@ -239,7 +239,7 @@ def check_recipe(
 def check_order(
     model: keras.Model, file: weight_file.WeightFile, recognised: recognition.Recognition
 ) -> None:
-    """Checks that what follows conv1 in a file's list of layers does so in the network."""
+    """Checks that the same layers follow conv1 in a file's list and in the network."""
     nodes = {node.name: node for node in topology.list_nodes(model)}
     if not recognised.order or 'conv2_a' not in nodes:
         return

@@ -26,9 +26,9 @@ class TrainedRun:
         model: Images (batch, crop, crop, 3) -> logits (batch, classes), with trained weights.
         recipe: Its hyperparameters.
         classes: Class labels, in label order.
-        words: What they mean, in label order; () where they say it.
-        names: Class labels for people: followed by the class's words, where it has some.
-        ids: ILSVRC ids of the classes, in label order; () where they have none.
+        words: What the labels mean, in label order; () if they say it.
+        names: Class names for people: labels, followed by their words if they have any.
+        ids: ILSVRC ids of the classes, in label order; () if they have none.
         mean_image: (size, size, 3) float32 RGB in [0, 255], of the training images.
         rendering: How the files of the training images became pixels.
         precision: Dtype of the activations, as 'float32'.
@@ -55,7 +55,7 @@ class TrainedRun:
 
     @property
     def preprocess(self) -> preprocessing.Preprocessing:
-        """What makes the network's input from squares."""
+        """The preprocessing from squares to network input."""
         return build.build_preprocessing(self.mean_image, self.recipe)
 
 
@@ -134,7 +134,7 @@ def is_as_in_checkpoint(trained: TrainedRun) -> bool | None:
 
 
 def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
-    """Builds a run's network with all that comes before and after it, and its present weights.
+    """Builds a run's network, with its present weights, between mean subtraction and softmax.
 
     Returns:
         A model from images, (batch, crop_size, crop_size, 3) RGB in [0, 255], to probabilities,
@@ -156,7 +156,7 @@ def build_with_preprocessing(trained: TrainedRun) -> keras.Model:
 
 
 def name_classes(classes: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """Names classes for people: their labels, followed by their words where they have some."""
+    """Names classes for people: their labels, followed by their words if they have any."""
     if not words:
         return tuple(classes)
     return tuple(f'{label} {word}'.rstrip() for label, word in zip(classes, words, strict=True))

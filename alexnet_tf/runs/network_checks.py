@@ -4,7 +4,7 @@ from alexnet_tf.config import fields
 from alexnet_tf.models import alexnet, cifar, recipes
 
 _NORMALIZATION = ('lrn_k', 'lrn_n', 'lrn_alpha', 'lrn_beta', 'lrn_across_columns', 'same_map_alpha')
-# A hyperparameter, its value, and those that it leaves without effect.
+# A hyperparameter, its value, and the hyperparameters that have no effect then.
 _UNUSED = (
     ('batch_norm', True, ('normalization', *_NORMALIZATION, 'initial_bias')),
     ('normalization', False, _NORMALIZATION),
@@ -40,7 +40,7 @@ def check_layers(recipe: recipes.Recipe) -> None:
     Runs of older versions may lack them, and still load.
 
     Raises:
-        UsageError: It would leave some out.
+        UsageError: Some would be left out.
     """
     for name in cifar.list_impossible_fields(recipe):
         if getattr(recipe, name):
@@ -65,7 +65,7 @@ def check_effects(recipe: recipes.Recipe) -> None:
     """Checks that no hyperparameter was changed that the recipe's network does not use.
 
     Two runs that differ only in such a hyperparameter would be equal, and their table would show it
-    as worthless. It is allowed if a flag has switched off what uses it.
+    as worthless. It is allowed if a flag has switched off the part that uses it.
 
     Raises:
         UsageError: Such a hyperparameter was changed.

@@ -29,7 +29,7 @@ class ImageOutput:
     """What was computed for one image.
 
     Attributes:
-        path: Of its file; '' if it came as pixels.
+        path: Its file; '' if it came as pixels.
         values: (...) float32: probabilities, or features; a dict of them if the function returns
             one; None if there is an error.
         square: (size, size, 3) uint8 RGB, the image as records store it; None if there is an error.
@@ -46,7 +46,7 @@ class Predictor:
     """Applies a function to images, in memory that does not grow with their number.
 
     Args:
-        trained: Tells the size of the squares, and whether EXIF orientation is applied.
+        trained: The run, which decides the size of squares and how files become pixels.
         function: Squares (batch, size, size, 3) uint8 RGB -> (batch, ...), or a dict of these.
         batch_size: Images a step.
     """
@@ -76,7 +76,7 @@ class Predictor:
         Args:
             images: Paths of files, or pixels (height, width, 3) uint8 RGB.
         """
-        # One size for all batches: XLA compiles each.
+        # One size for all batches, since XLA compiles for each size.
         size = min(self._batch_size, operator.length_hint(images, self._batch_size))
         squares = self._read_ahead(images, ahead=_AHEAD * size)
         while batch := list(itertools.islice(squares, size)):
@@ -84,7 +84,7 @@ class Predictor:
 
     @functools.cached_property
     def _concrete(self):
-        """The traced function; to look it up at each call takes longer than to call it."""
+        """The traced function, kept because looking it up takes longer than calling it."""
         return self._compute.get_concrete_function()
 
     def _read_ahead(self, images, ahead: int) -> Iterator[tuple[str, np.ndarray | str]]:
@@ -143,8 +143,8 @@ def build_probability_function(
 
     Args:
         members: Networks that were trained on the same records.
-        weights: One for each member. Only their proportions count.
-        views: Of an image: 1, 2, 9 or 10.
+        weights: A weight for each member. Only their proportions count.
+        views: Views of an image: 1, 2, 9 or 10.
         is_live: Whether the weights, which may change, are read at each call; otherwise a copy of
             their current values is used, which is faster to read.
     """
@@ -172,7 +172,7 @@ def build_crop_function(
 ) -> Function:
     """Returns a function: squares -> what a model computes for the central crop minus the mean.
 
-    `is_live` is that of `build_probability_function`.
+    For `is_live` see `build_probability_function`.
     """
     preprocess, model = trained.preprocess, _prepare(model, is_live)
     return lambda squares: model(preprocess.make_views(squares, 1), training=False)
@@ -196,8 +196,8 @@ def build_row(output: ImageOutput, names: Sequence[str], k: int = outputs.TOP_K)
 
     Args:
         output: Its values are probabilities.
-        names: Of the classes, in label order.
-        k: Number of classes, if there are as many.
+        names: Class names, in label order.
+        k: Number of classes, at most.
     """
     if output.error:
         return {'file': output.path, 'error': output.error}

@@ -26,13 +26,13 @@ def build_row(
     """Builds a row: what was evaluated, its metrics with 95 % intervals, and by which code.
 
     Args:
-        manifest: Of the records.
+        manifest: Manifest of the records.
         split: Name of the split.
         views: Number of views of an image.
-        scores: Values by the names of `outputs.METRICS`.
-        run_dir: The run's directory; of an ensemble all, joined by MEMBER_SEPARATOR.
-        step: Of the checkpoint; '' for an ensemble.
-        weights: Of an ensemble's members, separated by spaces; '' for a single run.
+        scores: Values by the names in `outputs.METRICS`.
+        run_dir: The run directory, or those of an ensemble, joined by MEMBER_SEPARATOR.
+        step: Step of the checkpoint; '' for an ensemble.
+        weights: Weights of an ensemble's members, separated by spaces; '' for a single run.
     """
     examples = manifest.count_examples(split)
     top1, top5 = (
@@ -87,7 +87,7 @@ def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
 
 
 def _is_same(known: Mapping[str, str], row: Mapping[str, object], scores: Sequence[str]) -> bool:
-    """Returns whether two rows differ in their time and rounding only, or in other scores."""
+    """Returns whether two rows are of the same evaluation, with `scores` equal up to rounding."""
     names = ('weights', 'step', 'split', 'views', 'manifest_sha256')
     return all(known[name] == str(row[name]) for name in names) and all(
         abs(float(known[name]) - row[name]) < _TOLERANCE for name in scores

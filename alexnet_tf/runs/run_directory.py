@@ -21,12 +21,12 @@ SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
 EXAMPLES_KEY = 'train_examples'  # in DATA_FILE: of an epoch
 RECIPE_KEY = 'recipe'  # in DATA_FILE: the values of the recipe, which a later version may change
-# In DATA_FILE: what weights were imported, see `imported`, and an empty `manifest_sha256`.
+# In DATA_FILE: which weights were imported (see `imported`); `manifest_sha256` is then empty.
 IMPORTED_KEY = 'weights'
 
 
 def find_owner(weights: pathlib.Path) -> pathlib.Path | None:
-    """Finds the run directory that a file of weights lies in; None if it is of no run."""
+    """Finds the run directory that a file of weights lies in; None if there is none."""
     if weights.name != checkpoint.VARIABLES_FILE:
         return None
     directory = weights.absolute().parent.parent.parent
@@ -51,8 +51,8 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
     """Lists the original values of a run's recipe that have changed since the run began.
 
     Args:
-        directory: Of the run.
-        settings: Of the run; only those that are left to the recipe are listed.
+        directory: The run directory.
+        settings: The run's settings; values that they override are not listed.
     """
     stored = {}
     if holds_run(directory):
@@ -68,7 +68,7 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
         if name in now and settings.get(name, '') is None and name not in unused
     }
     former = {name: value for name, value in then.items() if value != now[name]}
-    if 'crop_size' in former and 'training_crop_size' in then:  # which it alone would replace
+    if 'crop_size' in former and 'training_crop_size' in then:  # which crop_size alone would reset
         former['training_crop_size'] = then['training_crop_size']
     return former
 
@@ -108,10 +108,10 @@ def holds_run(directory: pathlib.Path) -> bool:
 
 
 def may_be_of(data: Mapping[str, Any], manifest_sha256: str) -> bool:
-    """Returns whether records may be those of a run; those of imported weights are not known.
+    """Returns whether a run may have been trained on records; imported weights do not tell.
 
     Args:
-        data: Of the run, from `read_data`.
+        data: What `read_data` returns for the run.
         manifest_sha256: Hash of the records' manifest.
     """
     return data['manifest_sha256'] in ('', manifest_sha256)
@@ -166,7 +166,7 @@ def check_same_data(directories: Sequence[str], *, reads_files: bool) -> None:
     The records of imported weights are not known; they only need the same classes.
 
     Raises:
-        DataError: They were not, files become other pixels for them, or a directory holds no run.
+        DataError: They were not, they preprocess files differently, or a directory holds no run.
     """
     if len(directories) < 2:
         return

@@ -14,13 +14,13 @@ from input_pipeline import errors
 from input_pipeline.batches import augmentation, data_service, datasets, lane_service, lanes
 from input_pipeline.records import caching, manifests, references
 
-# Flags that count only with a value of another one.
+# Flags that have an effect only with one value of another flag.
 _BELONGS_TO = {
     'drop_epochs': ('schedule', 'list'),
     'decay_power': ('schedule', 'polynomial'),
     'trust_coefficient': ('optimizer', 'lars'),
 }
-# The same of schedules, refused in new runs only: older ones ignored them.
+# The same for schedules; refused in new runs only, since older runs ignored such flags.
 _BELONGS_TO_SCHEDULES = {'patience_epochs': ('plateau',), 'warmup': schedule.ENDING}
 _MAX_SMALL_SIZE = 64  # side of the largest images for a small network
 
@@ -57,7 +57,7 @@ class BatchReader:
         config: Settings of the command.
         stream: The training data, or one worker's share of them.
         epochs: Number of epochs of the run.
-        is_cancelled: Asked while a data service is waited for.
+        is_cancelled: Called while waiting for a data service.
     """
 
     config: schema.Config
@@ -68,7 +68,7 @@ class BatchReader:
     _position: tuple[int, ...] = dataclasses.field(default=(), init=False)  # of the next batch
 
     def read(self, position: tuple[int, int]) -> tuple | None:
-        """Reads the batch that starts at a position: (epoch, examples of it before the batch).
+        """Reads the batch that starts at a position: (epoch, examples in it before the batch).
 
         The batch after the last one read is ready or under way; any other position reopens the
         records.
@@ -97,7 +97,7 @@ def read_batches(
     *,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple]:
-    """Reads the batches from `start` = (epoch, examples of it) up to the end of epoch `epochs`.
+    """Reads the batches from `start` = (epoch, examples in it) up to the end of epoch `epochs`.
 
     They end early if `is_cancelled` returns True while a data service is waited for.
     """
@@ -125,9 +125,9 @@ def create_stream(
     Args:
         config: Settings of the command.
         recipe: Hyperparameters of the run.
-        manifest: Of the records.
+        manifest: Manifest of the records.
         augment: The training augmentation.
-        share: (worker, workers): of each batch, the part of one worker.
+        share: (worker, workers): this worker's part of each batch.
         balanced_labels: The labels of all examples, if classes are balanced.
 
     Raises:
@@ -153,7 +153,7 @@ def create_stream(
 
 
 def is_order_fixed(config: schema.Config) -> bool:
-    """Returns whether the settings decide the order of the examples, and not a data service."""
+    """Returns whether the settings, not a data service, decide the order of the examples."""
     return not config.input.data_service or config.training.lanes > 1
 
 
@@ -166,9 +166,9 @@ def check_settings(
         UsageError: They do not.
     """
     check_image_size(recipe, manifest)
-    if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # of an older version
+    if not run_directory.holds_run(pathlib.Path(config.run_dir)):  # runs may be of older versions
         network_checks.check_layers(recipe)
-        if not config.training.init_weights:  # whose network, of an older version, is given
+        if not config.training.init_weights:  # their network may be older
             network_checks.check_effects(recipe)
         _check_schedule(config, recipe)
     _check_lanes(config.training.lanes, recipe, manifest, workers=1)
@@ -225,7 +225,7 @@ def _check_learning_rate(config: schema.Config, recipe: recipes.Recipe) -> None:
 def _check_lanes(
     number: int, recipe: recipes.Recipe, manifest: manifests.Manifest, *, workers: int
 ) -> None:
-    """Checks that every worker has as many lanes, and every lane as many rows of a batch."""
+    """Checks that workers have equally many lanes, and lanes equally many rows of a batch."""
     examples, batch_size = manifest.count_examples(manifests.TRAIN), recipe.batch_size
     if batch_size % number:
         raise fields.UsageError(
@@ -271,8 +271,8 @@ def check_unreadable(config: schema.Config, manifest: manifests.Manifest, unread
 
     Args:
         config: Settings of the command.
-        manifest: Of the records.
-        unreadable: Of this epoch's training records. Negative: more than the manifest counts.
+        manifest: Manifest of the records.
+        unreadable: Unreadable training records of this epoch. Negative: more than the manifest has.
 
     Raises:
         DataError: More than `--max_bad_fraction`, any without `--on_bad_record=skip`, or fewer

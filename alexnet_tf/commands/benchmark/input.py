@@ -215,6 +215,6 @@ def _iterate_sizes(create: Callable[[], tf.data.Dataset], stream) -> Iterator[in
 
 
 def _count(batch) -> int:
-    """Counts the examples of a batch, without those that only fill up an epoch."""
+    """Counts the examples of a batch, without the padding of an epoch's last batch."""
     is_tensor = isinstance(batch, tf.Tensor)  # images alone
     return int(batch.shape[0] if is_tensor else batch[-1].numpy().sum())

@@ -114,7 +114,7 @@ def _create_inference(
     config: schema.Config, recipe: recipes.Recipe, num_classes: int, batch_size: int
 ) -> tuple[keras.Model, Callable[[], np.ndarray]]:
     devices = config.network.devices
-    recipe = recipe.replace(training_crop_size=0)  # or its input were of any size
+    recipe = recipe.replace(training_crop_size=0)  # for an input of one size
     model = build.build_model(config, recipe, num_classes, devices=devices, compiled=True)
     images = _create_images(config, model, batch_size)
     forward = tf.function(lambda: model(images, training=False), jit_compile=False)

@@ -69,7 +69,7 @@ def format_table(result: dict[str, Any]) -> str:
 
 
 def _create_model(config: schema.Config) -> tuple[signatures.ServedModel, int]:
-    """Creates what is served, and counts the bytes of its weights."""
+    """Creates the model to serve, and counts the bytes of its weights."""
     recipe, num_classes = build.resolve_recipe(config), config.benchmark.num_classes
     size = decoding.SQUARE_SIZE
     mean_image = np.full((size, size, 3), 120.0, np.float32)
@@ -85,7 +85,7 @@ def _create_model(config: schema.Config) -> tuple[signatures.ServedModel, int]:
 def _create_calls(
     served: signatures.ServedModel, example: bytes
 ) -> dict[str, tuple[Callable, Callable[[int], Any]]]:
-    """Returns, by way, the function that is called, and one that creates so many images for it."""
+    """Returns, by method, the function to measure, and one that creates a batch for it."""
     size = served.preprocess.square_size
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / '1'

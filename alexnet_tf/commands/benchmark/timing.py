@@ -11,7 +11,7 @@ import tensorflow as tf
 
 _WARM_UP = 2  # calls that are not counted
 _MATRIX_SIZE = 4096
-_GPU_PRODUCTS = 32  # in a row, since one takes a GPU less than waiting for it
+_GPU_PRODUCTS = 32  # in a row, since one takes less time than synchronising
 _COPIED_BYTES = 256 << 20
 _SECONDS = 3.0  # of one measurement of a stream
 

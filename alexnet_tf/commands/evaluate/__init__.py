@@ -35,7 +35,7 @@ def run(config: schema.Config) -> None:
 
 
 def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
-    """Evaluates the run in `--run_dir`. What cannot be written is shown all the same."""
+    """Evaluates the run in `--run_dir`. Results that cannot be written are still printed."""
     evaluator, split = scoring.RunEvaluator(config, manifest), config.evaluation.split
     _print_part(manifest, split, config.run_dir)
     rows, problems = [], []
@@ -56,7 +56,7 @@ def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:
 
 
 def _print_part(manifest: manifests.Manifest, split: str, run_dir: str) -> None:
-    """Prints a note if training images are evaluated, too, or only a part of other images."""
+    """Prints a note if training images are evaluated, too, or only one split of new images."""
     is_own = run_directory.read_data(pathlib.Path(run_dir))['manifest_sha256'] == manifest.sha256
     examples, total = manifest.count_examples(split), manifest.count_examples(manifests.ALL)
     if is_own and split == manifests.ALL and manifest.splits.get(manifests.TRAIN):
@@ -75,7 +75,7 @@ def _evaluate_ensemble(
     """Evaluates each network of `--ensemble` and their averaged probabilities (paper, section 6).
 
     Returns:
-        Their rows of `results.csv`; the first run's file gets that of the average.
+        Rows of all networks and the average; the first run's `results.csv` gets the latter.
     """
     options, rows = config.evaluation, []
     if options.search_weights:

@@ -28,10 +28,10 @@ def write(
     Args:
         path: File to write.
         trained: The network, with float32 activations.
-        manifest: Of records of its classes.
+        manifest: Manifest of records with the same classes.
 
     Returns:
-        As of `compare`, of 'int8' and 'float32' on the validation split, and the number of
+        What `compare` returns for 'int8' and 'float32' on the validation split, and the number of
         'calibration_images'.
 
     Raises:

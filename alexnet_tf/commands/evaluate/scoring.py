@@ -23,8 +23,8 @@ class RunEvaluator:
     """Evaluates the network of one run, which is built when it is first needed.
 
     Args:
-        config: Of the command; its `run_dir` names the run.
-        manifest: Of the records.
+        config: Settings of the command; `run_dir` names the run.
+        manifest: Manifest of the records.
 
     Raises:
         DataError: There is no such run, or it was trained on other classes.
@@ -33,7 +33,7 @@ class RunEvaluator:
     def __init__(self, config: schema.Config, manifest: manifests.Manifest):
         self._config, self._manifest = config, manifest
         self._directory = pathlib.Path(config.run_dir)
-        # Selected once: a training run that is still going deletes old checkpoints.
+        # Selected once: a run that is still being trained deletes old checkpoints.
         self._checkpoint = run_directory.find_checkpoint(
             self._directory, config.evaluation.checkpoint, '--run_dir'
         )
@@ -100,9 +100,9 @@ class RunEvaluator:
     def predict_and_record(
         self, split: str, views: int, *, exact: bool = True
     ) -> tuple[prediction_cache.Predictions, dict[str, object]]:
-        """Predicts a split and appends its row to `results.csv`, unless that has it already.
+        """Predicts a split and appends its row to `results.csv`, unless the file has it already.
 
-        Arguments as of `predict`.
+        For the arguments see `predict`.
 
         Returns:
             The predictions and the row.

@@ -23,9 +23,9 @@ def estimate_differences(
     has been trained further since, or has lost its checkpoints, is left out.
 
     Args:
-        trials: Of the experiment.
-        rows: Of `runs.csv`, one for each trial.
-        manifest: Of the records.
+        trials: The trials of the experiment.
+        rows: Rows of `runs.csv`, one for each trial.
+        manifest: Manifest of the records.
 
     Returns:
         Intervals by group and number of views, over the seeds that a group shares with the first.
@@ -57,6 +57,6 @@ def estimate_differences(
         if group != trials[0].group and seeds:
             pair = (np.stack([runs[seed] for seed in seeds]) for runs in (first, by_seed))
             interval = trends.estimate_difference(*pair)
-            if interval.low < interval.high:  # or there is no image to tell the two by
+            if interval.low < interval.high:  # otherwise no image distinguishes them
                 intervals[group, views] = interval
     return intervals

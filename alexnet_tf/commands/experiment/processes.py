@@ -53,7 +53,7 @@ def start_process(command: Sequence[str], output: BinaryIO) -> Iterator[subproce
         command: The command line.
         output: File of its standard output and standard error.
     """
-    # A session of its own: Ctrl-C would reach it as a second signal, on which it does not save.
+    # In a session of its own; otherwise Ctrl-C would be a second signal, which prevents saving.
     with signals.raise_on(signal.SIGHUP, KeyboardInterrupt):
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         try:

@@ -136,7 +136,7 @@ def sample_candidates(
         largest_crop: Side of the images.
 
     Returns:
-        Values by the names in RANGES, and the training crop's if it has a size of its own.
+        Values by the names in RANGES, and `training_crop_size` if the recipe sets it.
     """
     random = np.random.default_rng(seed)
     exponents = {
@@ -186,7 +186,7 @@ def _run_rungs(
 def _sample_others(
     config: schema.Config, rungs: Sequence[Rung], manifest: manifests.Manifest
 ) -> list[Candidate]:
-    """Samples the candidates of the first rung but the first, around what the budget chose for it.
+    """Samples all candidates of the first rung but one, around the budget's choice for that one.
 
     A setting that the command gives holds for all runs.
     """
@@ -221,11 +221,11 @@ def create_trial(config: schema.Config, candidate: Candidate, rung: Rung) -> gri
 def _run_or_read(
     trial: grid.Trial, rung: Rung, clock: Clock, manifest: manifests.Manifest, *, title: str
 ) -> dict[str, str]:
-    """Returns the row of a trial, after it was run if there is none."""
+    """Returns the row of a trial; runs the trial first if there is no row."""
     directory = pathlib.Path(trial.config.experiment.experiment_dir)
     title = f'experiment: rung {rung.number}, {title} {trial.group}'
     if (row := trials.find_row(directory, trial, manifest)) is None:
-        if rung.runs == 1:  # what is left, not more and not less
+        if rung.runs == 1:  # exactly the time that is left
             minutes = max(clock.compute_left(), 0.5 * rung.minutes)
             training = dataclasses.replace(trial.config.training, minutes=minutes)
             changed = dataclasses.replace(trial.config, training=training)
@@ -245,7 +245,7 @@ def _run_or_read(
 
 
 def _run_trial(trial: grid.Trial, manifest: manifests.Manifest) -> dict[str, object]:
-    """Trains a trial; a sampled one that cannot be is only the worst of its rung."""
+    """Trains a trial; if a sampled one cannot be trained, it counts as the worst of its rung."""
     try:
         return trials.run_trial(trial, manifest, modes=['train'])
     except processes.TrialFailedError as error:

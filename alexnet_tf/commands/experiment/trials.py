@@ -32,7 +32,7 @@ def find_row(
 
 
 def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
-    """Refuses a trial that could not be trained, before any is.
+    """Refuses a trial that cannot be trained, before the first trial starts.
 
     Raises:
         UsageError: Its settings do not fit the records, or its directory has more epochs.
@@ -47,7 +47,7 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
         creation.check_same_run(config, manifest)
     epochs, stop_error = read_epochs(trial), config.training.stop_train_error
     state = read_state(trial)
-    # At whose end a run would have stopped before.
+    # Epochs after which training went on.
     rows = epochs if state.examples else epochs[:-1]
     is_past_stop = any(float(row['train_top1_error']) <= stop_error for row in rows)
     is_past_stop |= _is_past_worse(state, config.training.stop_after_worse_epochs)
@@ -63,7 +63,7 @@ def check_trial(trial: grid.Trial, manifest: manifests.Manifest) -> None:
 
 
 def _is_past_worse(state: state_lib.TrainingState, limit: int) -> bool:
-    """Whether a run went on after so many validations without a lower error; 0: no limit."""
+    """Returns whether a run went on after `limit` validations without gain; 0: no limit."""
     validated = len(state.validation_errors) + (state.examples > 0)
     earlier = (
         dataclasses.replace(state, validation_errors=state.validation_errors[:number])
@@ -108,7 +108,7 @@ def run_trial(
     Args:
         trial: The trial.
         manifest: Of the records.
-        modes: What is done, one process each.
+        modes: The modes to run, one process each.
 
     Returns:
         Its row of `runs.csv`; of a trial that diverged, without scores.
@@ -139,7 +139,7 @@ def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
 
 
 def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:
-    """Reads the validation of the checkpoint that a run is for, of the centre of the images."""
+    """Reads the single-crop validation of the checkpoint that a run is evaluated with."""
     if row['status'] != experiment_tables.DONE:
         return {}
     epochs = read_epochs(trial)
@@ -153,18 +153,18 @@ def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, s
 
 
 def find_checkpoint(run_dir: str) -> str:
-    """Finds which checkpoint a run is for: 'best' after fine-tuning, else 'newest'."""
+    """Finds which checkpoint of a run to use: 'best' after fine-tuning, else 'newest'."""
     return run_directory.read_config(pathlib.Path(run_dir)).evaluation.checkpoint
 
 
 def read_state(trial: grid.Trial) -> state_lib.TrainingState:
-    """Reads the state of a trial's newest checkpoint; that of the start if there is none."""
+    """Reads the state of a trial's newest checkpoint; the initial state if there is none."""
     checkpoints = pathlib.Path(trial.config.run_dir) / run_directory.CHECKPOINTS
     return state_lib.TrainingState(**(checkpoint.read_newest_state(checkpoints) or {}))
 
 
 def count_epochs(epochs: experiment_tables.Rows) -> int:
-    """Counts the epochs up to the last one that `summary.csv` has a row of."""
+    """Returns the number of the last epoch in `summary.csv`; 0 if there is none."""
     return int(epochs[-1]['epoch']) if epochs else 0
 
 

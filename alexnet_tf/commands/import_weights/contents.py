@@ -23,7 +23,7 @@ class Contents:
     Attributes:
         file: Its arrays.
         recognised: What it was taken for.
-        description: Of the run that it is from; None if it is of another program.
+        description: The run that it is from; None if another program wrote it.
     """
 
     file: weight_file.WeightFile
@@ -68,10 +68,10 @@ def read(path: pathlib.Path) -> Contents:
 
 
 def complete(config: schema.Config, contents: Contents) -> schema.Config:
-    """Returns the config with the network that the file tells of; flags override it.
+    """Returns the config with the network that the file describes; flags override it.
 
     Raises:
-        DataError: No flag and nothing in the file tells the network.
+        DataError: Neither a flag nor the file names the network.
     """
     recipe, described = config.network.recipe, contents.description
     if described and recipe in (schema.ANY_RECIPE, described.settings['recipe']):
@@ -83,7 +83,7 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
 
 
 def _list_differences(described: Mapping[str, Any], config: schema.Config) -> dict[str, Any]:
-    """Lists the described settings that are not those of today's recipe, or that flags replace."""
+    """Lists described settings that differ from today's recipe, unless flags replace them."""
     recipe = recipes.RECIPES[described['recipe']]
     values = serialization.to_settings(serialization.from_settings(dict(described)))
     replaced = {'training_crop_size'} if 'crop_size' in config.given else set()
@@ -124,10 +124,10 @@ def _estimate_largest(recipe: recipes.Recipe) -> float:
 
 
 def _choose_recipe(contents: Contents) -> str:
-    """Returns the recipe that a file is of.
+    """Returns the recipe of a file's network.
 
     Raises:
-        DataError: It may be of several, or of none.
+        DataError: Several recipes fit, or none.
     """
     fitting, path = contents.recognised.recipes, contents.path
     if len(fitting) == 1:

@@ -23,7 +23,7 @@ _SMALL_SQUARE = 32  # CIFAR-10's
 def collect(
     config: schema.Config, recipe: recipes.Recipe, contents: contents_lib.Contents
 ) -> imported.ImportedData:
-    """Collects what a run needs: what flags say, else the file, else the recipe.
+    """Collects what a run needs from flags, else from the file, else from the recipe.
 
     Raises:
         UsageError: Flags do not fit the file or the recipe.
@@ -89,7 +89,7 @@ def _choose_mean_image(
 def _choose_rendering(
     config: schema.Config, contents: contents_lib.Contents
 ) -> rendering_lib.Rendering:
-    """Returns how files become pixels: upright and in sRGB, but for a file that says otherwise."""
+    """Returns how files become pixels: upright and in sRGB, unless the file says otherwise."""
     described, resize = contents.description, config.weights.resize
     rendering = described.rendering if described else rendering_lib.OWN_IMAGES
     layout = contents.recognised.layout

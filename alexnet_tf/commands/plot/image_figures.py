@@ -54,7 +54,7 @@ def _predict_inputs(config: schema.Config) -> list[tuple[dict, np.ndarray]]:
 def _read_inputs(
     config: schema.Config, trained: loading.TrainedRun, *, function: predictor.Function, limit: int
 ) -> list[predictor.ImageOutput]:
-    """Applies a function to the first `limit` files of `--inputs`, unreadable ones aside.
+    """Applies a function to the first `limit` files of `--inputs`; skips unreadable ones.
 
     Raises:
         DataError: None of them is readable.

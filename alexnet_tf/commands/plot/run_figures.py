@@ -57,7 +57,7 @@ def _describe_specialisation(part: str, pairs) -> str:
 
 
 def plot_network(config: schema.Config) -> charts.FigureWithData:
-    """Plots the layers of a run's network, or of the flags' if there is no run (figure 2)."""
+    """Plots the layers of a run's network, or, without a run, of the flags' network (figure 2)."""
     path = pathlib.Path(config.run_dir) / serialization.CONFIG_FILE
     num_classes = config.benchmark.num_classes
     if path.is_file():
@@ -100,7 +100,7 @@ def plot_curves_by_time(config: schema.Config) -> charts.FigureWithData:
 def _sum_minutes(directory: pathlib.Path, epochs: charts.Epochs) -> np.ndarray:
     """Computes the minutes of training up to each row of `summary.csv`, from steps and images/s.
 
-    An epoch without a measured speed has that of the row before; nan if there is none.
+    An epoch without a measured speed gets that of the row before; nan if there is none.
     """
     batch_size = build.resolve_recipe(run_directory.read_config(directory)).batch_size
     examples = run_directory.read_data(directory).get(run_directory.EXAMPLES_KEY, 0)  # 0: unknown

@@ -104,7 +104,7 @@ def _finish(path: pathlib.Path, parts: Mapping[str, pathlib.Path], names, reason
     target = os.path.realpath(path)  # a link stays
     if path.suffix == '.npy':
         listing = path.with_suffix('.files.csv')
-        listing.unlink(missing_ok=True)  # no array is ever beside the names of another one
+        listing.unlink(missing_ok=True)  # never an array beside names of another
         with files.atomic_file(target) as unnamed:
             (part,) = parts.values()
             shutil.move(part, unnamed)

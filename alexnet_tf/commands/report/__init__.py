@@ -68,7 +68,7 @@ def run(config: schema.Config) -> None:
 def _collect_steps(
     config: schema.Config, analysis: validation.ValidationAnalysis, epochs
 ) -> tuple[list[step.Step], validation.ValidationAnalysis]:
-    """Prints what to do next; without the analysis if a record is damaged."""
+    """Prints and returns what to do next; drops the analysis if a record is damaged."""
     if not analysis.errors:
         return [], analysis
     try:

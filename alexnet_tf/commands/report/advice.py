@@ -32,8 +32,8 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
     """Says whether more minutes or more images would help.
 
     Args:
-        training: On images that the network learnt from, seen as the held-out ones are.
-        held_out: On other images.
+        training: Error rate on training images, preprocessed like held-out ones.
+        held_out: Error rate on held-out images.
     """
     measured = (
         f'The network recognises {training.accuracy} of the images that it learnt from and '
@@ -90,7 +90,7 @@ def describe_extrapolation(predicted: trends.Interval | None, *, decayed: bool) 
 def list_weak_classes(ranked: error_analysis.Rows, held_out: ErrorRate) -> error_analysis.Rows:
     """Lists those rows of `ErrorAnalysis.rank_classes` that are surely worse than the mean.
 
-    The more classes, the more are worse by chance: all intervals are to hold together.
+    With many classes, some are worse by chance, so all intervals must hold together.
     """
 
     def is_weak(images: int, error: float) -> bool:
@@ -175,7 +175,7 @@ def describe_copies(counts: Mapping[str, int]) -> str:
 def describe_near_duplicates(
     held_out: ErrorRate, *, images: int, leaked: int, differing: int, without: ErrorRate | None
 ) -> str:
-    """Says how many images are there twice, and what that means.
+    """Says how many images occur nearly twice, and what that means.
 
     Args:
         held_out: The error rate on held-out images, and how many of them were compared.

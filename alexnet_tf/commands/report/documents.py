@@ -38,15 +38,15 @@ def build_card(
     """Collects what is known about a trained network.
 
     Args:
-        directory: Of the run.
-        analysis: Of the same run.
+        directory: The run directory.
+        analysis: Analysis of the run.
         rows: Newest rows of its `results.csv`.
         checkpoint: Which one was analysed, as `--checkpoint` names it.
     """
     flag = '' if checkpoint == 'newest' else f' --checkpoint={checkpoint}'
     trained = analysis.trained
     config = run_directory.read_config(directory)
-    # What `--minutes` chose, without the clock, which would choose again.
+    # Keeps what `--minutes` chose, but drops the flag, which would choose again.
     config = serialization.replace(config, {'run_dir': f'{directory}-again', 'minutes': 0.0})
     data = run_directory.read_data(directory)
     return model_card.ModelCard(
@@ -70,7 +70,7 @@ def build_card(
 
 
 def shows_errors(page: str) -> bool:
-    """Returns whether a page has an analysis of errors, for which the records were there."""
+    """Returns whether a page has an error analysis, which needs the records."""
     return html.heading(_CONFUSED) in page
 
 

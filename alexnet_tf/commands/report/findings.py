@@ -1,4 +1,4 @@
-"""What the advice about a run is made from: its errors, its curve, and all images once more."""
+"""What the advice about a run is made from: its errors, its curve, and its images."""
 
 import dataclasses
 import pathlib
@@ -72,7 +72,7 @@ def gather(
 def _read_training(
     directory: pathlib.Path, analysis: validation.ValidationAnalysis, batch_size: int
 ) -> examples.Examples | None:
-    """Reads the images that the network learnt from, if these are their records."""
+    """Reads the training images of the network, if the records are those of its training."""
     manifest = analysis.manifest
     is_same = manifest.sha256 == run_directory.read_data(directory)['manifest_sha256']
     if not is_same or not manifest.splits.get(manifests.TRAIN):

@@ -155,7 +155,7 @@ def find_duplicates(findings: Findings) -> Step | None:
 
 
 def _count_held_out(pairs: Sequence[near_duplicates.NearDuplicate], number: int) -> int:
-    """Counts the held-out images, the first `number`, among those of some pairs."""
+    """Counts the held-out images in some pairs: the images with an index below `number`."""
     images = {image for pair in pairs for image in (pair.first, pair.second)}
     return sum(image < number for image in images)
 

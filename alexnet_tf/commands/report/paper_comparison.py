@@ -11,9 +11,9 @@ from alexnet_tf.reports import paper_tables
 from alexnet_tf.runs import build, initial_weights, results, run_directory
 from input_pipeline import errors
 
-# The paper measures a change of one of these; all other settings must be equal for that.
+# The paper measures changes of one of these, while all other settings are equal.
 _ABLATED = ('columns', 'conv6', 'removed_layer', 'pool_size', 'normalization', 'colour_shift_sd')
-# What else makes a network not the paper's, in the text or in its source.
+# Other settings in which a network may differ from the paper's, in the text or in its source.
 _OTHER = {*initial_weights.NETWORK_FIELDS, 'dropout', 'random_crops'} - {*_ABLATED, 'width'}
 
 

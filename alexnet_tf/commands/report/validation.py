@@ -27,8 +27,8 @@ class ValidationAnalysis:
         manifest: Of the records; None if they were not analysed.
         skipped: Why they were not analysed; '' if they were.
         views: Number of views of an image in `errors` and `samples`.
-        predictions: None if the records were not analysed.
-        errors: Of these predictions; None without them.
+        predictions: Predictions; None if the records were not analysed.
+        errors: Errors of the predictions; None without them.
         samples: (row with file, classes, probabilities and label; square uint8 RGB) each.
     """
 

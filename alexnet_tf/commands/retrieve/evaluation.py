@@ -44,7 +44,7 @@ class _Scores(NamedTuple):
 
     Attributes:
         method: The method.
-        metrics: Values of _METRICS; None where the method gives no whole ranking.
+        metrics: Values of _METRICS; None if the method gives no whole ranking.
         recall: Share of the true nearest neighbours found, in [0, 1].
         milliseconds: Mean time of a query.
     """

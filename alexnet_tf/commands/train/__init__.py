@@ -62,7 +62,7 @@ def create_trainer(
 
     Args:
         config: Settings of the command.
-        replicas: Of the network; None: as the config says.
+        replicas: Replicas of the network; None creates those of the config.
 
     Raises:
         UsageError: Settings that do not go together, or a device that does not exist.

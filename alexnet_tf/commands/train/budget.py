@@ -112,7 +112,7 @@ def check_open_end(config: schema.Config) -> None:
     """Checks that `--minutes` alone says when training ends.
 
     Raises:
-        UsageError: So does another setting.
+        UsageError: Another setting ends it, too.
     """
     for name in _ENDS:
         if (value := getattr(config.training, name)) is not None:
@@ -123,7 +123,7 @@ def check_open_end(config: schema.Config) -> None:
 
 
 def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.Config, list[str]]:
-    """Fills in what a run's budget chose, and says so where another is asked for."""
+    """Fills in what a run's budget chose; warns if another budget is asked for."""
     minutes, settings = config.training.minutes, serialization.to_settings(saved)
     warning = (
         f'train: warning: --minutes={minutes:g} changes nothing in {config.run_dir}, whose steps '
@@ -137,7 +137,7 @@ def _keep_settings(config: schema.Config, saved: schema.Config) -> tuple[schema.
 
 
 def write_flagfile(config: schema.Config) -> pathlib.Path:
-    """Writes the flagfile that trains with the settings of a run, and no clock."""
+    """Writes a flagfile with the settings of a run, except `--minutes`."""
     path = pathlib.Path(config.run_dir) / FLAGFILE
     flags = serialization.to_flags(config, 'train')
     lines = [f'{flag}\n' for flag in flags if not flag.startswith('--minutes=')]
@@ -177,7 +177,7 @@ def _measure_and_choose(
 def _choose_steps(
     config: schema.Config, manifest: manifests.Manifest, speed: speed_lib.Speed, examples: int
 ) -> dict[str, int]:
-    """Chooses the steps that the time suffices for, and how often to validate."""
+    """Chooses as many steps as fit in the time, and how often to validate."""
     recipe = build.resolve_recipe(config)
     seconds = _compute_seconds_left(config, manifest, speed) - speed.start_secs
     validated = manifest.count_examples(manifests.VALIDATION)
@@ -214,7 +214,7 @@ def _count_examples(config: schema.Config, manifest: manifests.Manifest) -> int:
 
 
 def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[str, Any]:
-    """Chooses precision, a batch that replicas can share, and the learning rate of it."""
+    """Chooses precision, a batch size that replicas can share, and its learning rate."""
     recipe, chosen = build.resolve_recipe(config), {}
     devices = config.network.devices or [placement.get_default_device()]
     if 'precision' not in config.given and placement.computes_bfloat16(devices):
@@ -225,7 +225,7 @@ def _choose_batch(config: schema.Config, examples: int, replicas: int) -> dict[s
     size = parts * math.ceil(size / parts)
     if 'batch_size' not in config.given and size != recipe.batch_size:
         chosen['batch_size'] = size
-        # LARS needs one of its own, which `check_settings` asks for.
+        # LARS needs its own learning rate, which `check_settings` asks for.
         is_open = config.training.learning_rate is None and recipe.optimizer != 'lars'
         if is_open and not recipe.base_batch_size:
             share = chosen['batch_size'] / recipe.batch_size
@@ -240,7 +240,7 @@ def _choose_network(
 ) -> tuple[schema.Config, speed_lib.Speed | None]:
     """Chooses the slowest network that sees every image often enough, and its speed if measured.
 
-    The time of a network is estimated from one that is measured and the operations of both.
+    The time of a network is estimated from that of a measured one and the operations of both.
     """
     examples, given = manifest.count_examples(manifests.TRAIN), build.resolve_recipe(config)
     measured = serialization.fill_in(config, _MEASURED.to_settings(given))
@@ -273,7 +273,7 @@ def _count_operations(recipe: recipes.Recipe, manifest: manifests.Manifest) -> i
 
 
 def _compute_seconds_left(config, manifest: manifests.Manifest, speed: speed_lib.Speed) -> float:
-    """Computes the seconds for training, if what follows it is to end in time, too."""
+    """Computes the seconds left for training, less those of what must follow it."""
     seconds = 60 * config.training.minutes - environment.measure_age()
     validated, images = manifest.count_examples(manifests.VALIDATION), 0
     if config.training.linear_head:

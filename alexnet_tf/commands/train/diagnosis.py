@@ -1,4 +1,4 @@
-"""What is kept of a step whose loss or gradient is not finite."""
+"""The file that describes a step whose loss or gradient is not finite."""
 
 import dataclasses
 import json

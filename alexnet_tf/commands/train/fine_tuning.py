@@ -10,7 +10,7 @@ from alexnet_tf.runs import build, initial_weights, run_directory
 from alexnet_tf.training import schedule
 
 _OF_NETWORK = (*initial_weights.NETWORK_FIELDS, 'view_size', 'input_mean')
-# Of `modern`, whatever recipe the network is of.
+# Taken from `modern`, whatever the recipe of the network.
 _FROM_MODERN = (
     *('nesterov', 'batch_size', 'schedule', 'warmup', 'label_smoothing', 'reshuffle'),
     *('random_crops', 'crop_chunk', 'min_crop_area', 'contrast'),
@@ -42,16 +42,16 @@ def choose_settings(config: schema.Config) -> schema.Config:
         return serialization.fill_in(config, _list_chosen(run_directory.read_config(directory)))
     source = pathlib.Path(config.training.init_weights)
     initial_weights.check_exists(source, '--init_weights')
-    if source.is_file():  # of a format that is read
+    if source.is_file():  # checks the format
         initial_weights.find_weights(source, 'newest', '--init_weights')
     config = serialization.fill_in(config, _list_network_settings(config))
     return serialization.fill_in(config, _choose_training(build.resolve_recipe(config)))
 
 
 def _list_network_settings(config: schema.Config) -> dict[str, Any]:
-    """Lists the settings of the network that `--init_weights` is of.
+    """Lists the settings of the network that `--init_weights` is from.
 
-    A file does not tell; its network is that of the flags.
+    A weight file does not tell them; its network is the one that the flags describe.
     """
     source = pathlib.Path(config.training.init_weights)
     trained = run_directory.read_config(source) if source.is_dir() else config

@@ -25,7 +25,7 @@ _MAX_VALUES = 2**27  # of all features: half a GiB
 _MAX_PRODUCTS = 2**34  # of features and weights for all classes: some seconds of fitting
 _ITERATIONS = 30
 _DECAYS = (1.0, 0.1, 0.01, 0.001)
-_HELD_OUT = 5  # every fifth image chooses among them
+_HELD_OUT = 5  # every fifth image is held out to choose one
 
 
 def initialise(training: trainer.Trainer, state: state_lib.TrainingState, missing: Collection[str]):
@@ -34,8 +34,8 @@ def initialise(training: trainer.Trainer, state: state_lib.TrainingState, missin
     Deterministic: the same records and weights give the same layer.
 
     Args:
-        training: Of a new run whose weights are loaded.
-        state: Of the run, which gets the validation error.
+        training: Trainer of a new run whose weights are loaded.
+        state: State of the run, which gets the validation error.
         missing: Names of the layers that were not loaded; if the last one was, it stays as it is.
 
     Raises:
@@ -96,7 +96,7 @@ def _compute_features(training: trainer.Trainer) -> tuple[np.ndarray, np.ndarray
 
 
 def _choose_step(training: trainer.Trainer, num_features: int) -> int:
-    """Chooses every how many batches one is used, so that memory and time suffice."""
+    """Chooses n, to use every n-th batch, so that memory and time suffice."""
     classes = len(training.manifest.classes)
     values = training.manifest.count_examples(manifests.TRAIN) * _VIEWS * num_features
     return max(1, math.ceil(max(values / _MAX_VALUES, values * classes / _MAX_PRODUCTS)))
@@ -128,8 +128,8 @@ def fit(
         features: (images, views, features) float32.
         labels: (images,) from 0.
         num_classes: Number of classes.
-        label_smoothing: As of the recipe.
-        class_weights: What an image counts by its label, (num_classes,); None for 1.
+        label_smoothing: As in the recipe.
+        class_weights: Weight of an image by its label, (num_classes,); None for 1.
 
     Returns:
         Kernel (features, num_classes) and bias (num_classes,), float32, and the weight decay.
@@ -144,7 +144,7 @@ def fit(
     targets = np.repeat(targets[labels].astype(np.float32), views, axis=0)
     every = min(_HELD_OUT, len(labels))
     is_held_out = np.repeat(np.arange(len(labels)) % every == every - 1, views)
-    counts = None  # of each row as so many
+    counts = None  # how many rows a row stands for
     if class_weights is not None:
         counts = np.repeat(class_weights[labels].astype(np.float32), views)
     decay = _choose_decay(rows, targets, counts, is_held_out)
@@ -156,7 +156,7 @@ def fit(
 def _choose_decay(
     rows: np.ndarray, targets: np.ndarray, counts: np.ndarray | None, is_held_out: np.ndarray
 ) -> float:
-    """Chooses the weight decay with the lowest error on the rows held out, or the first."""
+    """Chooses the weight decay with the lowest error on held-out rows; without any, the first."""
     held_out = None if counts is None else counts[is_held_out]
     if is_held_out.all() or (held_out is not None and not held_out.any()):
         return _DECAYS[0]

@@ -24,15 +24,15 @@ _EPOCH_TAGS = ('epoch_', 'dead_units/', 'conv1_kernels')
 
 
 class Monitor:
-    """Reports on one training run. Of several workers the chief alone writes files.
+    """Reports on one training run. Only the chief worker writes files.
 
     Args:
         config: Settings of the command.
         recipe: Hyperparameters of the run.
         model: The network.
-        manifest: Of the records.
-        stream: Of them.
-        replicas: Of the network.
+        manifest: Manifest of the records.
+        stream: Training examples of this worker.
+        replicas: Replicas of the network.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class Monitor:
             )
 
     def log_bytes_read(self, number: int) -> None:
-        """Logs how many bytes of training records this worker has read, where that is a share."""
+        """Logs the bytes of records that this worker read, with several workers or lanes."""
         if number and (self._replicas.workers > 1 or self._config.training.lanes > 1):
             self.log(f'train: read {number:,} bytes of training records')
 
     def rewind(self, state: state_lib.TrainingState | None) -> None:
-        """Removes reports on what comes after a state; None: all of them.
+        """Removes reports on training after a state; None removes all.
 
-        Training from that state on gives the same ones again, to the bit.
+        Training on from that state gives the same reports again, to the bit.
         """
         if self._replicas.is_chief:
             epochs, step = (state.epoch, state.step) if state else (0, None)
@@ -127,10 +127,10 @@ class Monitor:
         """Shows progress, and writes scalars every `--log_every_steps` steps.
 
         Args:
-            state: After the step.
-            learning_rate: Of the step.
-            result: Of the step; None if its batch was passed over.
-            meter: Of the epoch.
+            state: State after the step.
+            learning_rate: Learning rate of the step.
+            result: Result of the step; None if its batch was passed over.
+            meter: Meter of the epoch.
         """
         if not self._replicas.is_chief:
             return

@@ -32,7 +32,7 @@ class Speed:
 def measure(
     config: schema.Config, manifest: manifests.Manifest, replicas: distribution.SingleReplica
 ) -> Speed:
-    """Measures some steps of a network that is then forgotten, with their input.
+    """Measures some steps, with their input, of a network that is then discarded.
 
     Args:
         config: Settings of the command.

@@ -197,7 +197,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _saving(self, state: state_lib.TrainingState) -> Iterator[None]:
-        """Saves a state if the last save is long ago, and if the validation or its reports fail."""
+        """Saves a state first if the last save is long ago, and again if the block fails."""
         is_due = time.monotonic() - self._saved_at > _UNSAVED_SECS
         path = self.save_checkpoint(state) if is_due else None
         try:
@@ -211,7 +211,7 @@ class Trainer:
             raise
 
     def is_validation_due(self, state: state_lib.TrainingState) -> bool:
-        """Returns whether validation follows the present epoch, as it does the last one."""
+        """Returns whether validation follows this epoch, as it always follows the last one."""
         training, epoch = self.config.training, state.epoch + 1
         is_learned = state.compute_means()['top1_error'] <= training.stop_train_error
         is_last = state.planned_step >= self.total_steps or epoch >= self.recipe.epochs
@@ -268,7 +268,7 @@ class Trainer:
         return newest
 
     def restore(self, path: pathlib.Path) -> state_lib.TrainingState:
-        """Restores a checkpoint, and removes from the reports what is later."""
+        """Restores a checkpoint, and removes later reports."""
         checkpoint.restore(path, self.learner.variables)
         state = state_lib.TrainingState(**checkpoint.read_state(path))
         self._restart_unknown_order(state)
@@ -278,7 +278,7 @@ class Trainer:
     def save_checkpoint(
         self, state: state_lib.TrainingState, *, ends_epoch: bool = False
     ) -> pathlib.Path | None:
-        """Saves a checkpoint after all reports of what came before; the chief returns its path."""
+        """Writes all reports, then saves a checkpoint; the chief returns its path."""
         self.monitor.flush()
         self._saved_at = time.monotonic()
         if not self.replicas.is_chief:
