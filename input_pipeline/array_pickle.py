@@ -51,8 +51,8 @@ def unpickle(
     """Reads a pickle in which every global must have a stand-in.
 
     Args:
-        file: Open file whose position is at the pickle; afterwards it is behind it.
-        stand_ins: What to call instead of a global, by its module and name.
+        file: Open file at the position of the pickle; afterwards it is past it.
+        stand_ins: (module, name) of a global -> what to call in its place.
         persistent_load: Returns the object of a persistent id; None to refuse these.
 
     Returns:
@@ -63,7 +63,7 @@ def unpickle(
         Exception: Any kind, where a file is broken or hostile.
     """
     start = file.tell()
-    # This also finds what is longer than the file before it is allocated.
+    # This also refuses lengths beyond the file's end before memory is allocated.
     for number, _ in enumerate(pickletools.genops(file)):
         if number == _MAX_OPCODES:
             raise Refused(f'more than {_MAX_OPCODES:,} operations')
@@ -72,7 +72,7 @@ def unpickle(
 
 
 def _build(value: Any, built: dict[Any, Any]) -> Any:
-    """Replaces the stand-ins in an unpickled value by arrays; what it refers to twice, once."""
+    """Replaces the stand-ins in an unpickled value by arrays; shared objects stay shared."""
     if id(value) not in built:
         if isinstance(value, _Array):
             built[id(value)] = value.build(built)
@@ -130,7 +130,7 @@ def _from_buffer(data, dtype, shape, order) -> _Array:
 def _encode_latin1(text: str, _: str = 'latin1') -> str:
     if not isinstance(text, str):
         raise Refused(f'a {type(text).__name__} that is encoded as text')
-    return text  # of an array: it encodes the text once, however often it is referred to
+    return text  # the array encodes it, once for all references
 
 
 # Old and new releases of NumPy differ in names. In protocol 2 `_codecs.encode` makes bytes, and

@@ -1,4 +1,4 @@
-"""How many cores this process may use, which need not be those of the machine."""
+"""Counts the cores that this process may use, perhaps fewer than the machine's."""
 
 import contextlib
 import math
@@ -26,7 +26,7 @@ def count_cores(root: pathlib.Path = pathlib.Path('/')) -> int:
 
 
 def _read_quotas(root: pathlib.Path) -> Iterator[float]:
-    """The quota of each cgroup that this process is in, in cores; of both versions of cgroups."""
+    """Reads the quotas of this process's cgroups, versions 1 and 2, in cores."""
     with contextlib.suppress(OSError):
         for line in (root / 'proc/self/cgroup').read_text().splitlines():
             _, controllers, path = line.split(':', 2)

@@ -1,4 +1,4 @@
-"""The package's exceptions, and one-line descriptions of those of others."""
+"""The package's exceptions, and one-line descriptions of other exceptions."""
 
 import difflib
 import errno

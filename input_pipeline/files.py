@@ -52,12 +52,12 @@ def is_remote(path: str | os.PathLike) -> bool:
 
 
 def exists(path: str | os.PathLike) -> bool:
-    """Returns whether there is a file or a directory; none has a name that is too long."""
+    """Returns whether a file or directory exists; False if the name is too long."""
     return as_path(path).exists() if is_remote(path) else os.path.exists(path)
 
 
 def has_links(directory: pathlib.Path) -> bool:
-    """Returns whether a directory's disk has links, as object stores and some others have not."""
+    """Returns whether a directory's disk supports links; object stores and some disks do not."""
     if is_remote(directory):
         return False
     link = _temporary_path(directory / 'link')
@@ -212,7 +212,7 @@ def remove_temporary(folder: pathlib.Path) -> None:
 
 
 def _temporary_path(path: pathlib.Path) -> pathlib.Path:
-    # Not of the process alone: in containers, all may have the same number.
+    # The process number is not enough: in containers, all processes may have the same.
     return path.with_name(f'.{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}')
 
 

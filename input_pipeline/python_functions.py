@@ -9,12 +9,12 @@ import tensorflow as tf
 
 
 def call(function: Callable, arguments: Sequence[tf.Tensor], dtype: tf.DType | list[tf.DType]):
-    """Calls a Python function in a graph; as `tf.numpy_function`, but see `free_iterators`.
+    """Calls a Python function in a graph, like `tf.numpy_function`; see `free_iterators`.
 
     Args:
         function: Takes NumPy arrays and returns one, or a tuple of them.
         arguments: Tensors.
-        dtype: Of the result, or a list for a tuple.
+        dtype: Dtype of the result, or a list for a tuple.
 
     Returns:
         A tensor, or a list of them.

@@ -79,7 +79,7 @@ class PlateauSchedule(keras.callbacks.Callback):
         if not self._errors:
             current = _read_learning_rate(optimizer)
             is_ours = self._last[0] is optimizer and math.isclose(self._last[1], current)
-            if self._start is None and not is_ours:  # else it starts again where it did
+            if self._start is None and not is_ours:  # else the initial learning rate stays
                 self._learning_rate = current
         learning_rate = self._compute_learning_rate()
         if learning_rate is not None:

@@ -96,7 +96,7 @@ class Classifier:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in label order; of ImageNet's with their words."""
+        """Names of the classes in label order; ImageNet's ids are followed by their words."""
         return self._run.names
 
     @property
@@ -209,7 +209,7 @@ class Classifier:
         if not isinstance(data, (str, os.PathLike)):
             raise fields.UsageError(
                 f'data: expected a directory of records or a tf.data.Dataset, not '
-                f'{type(data).__name__}. Of arrays, take '
+                f'{type(data).__name__}. For arrays, use '
                 'tf.data.Dataset.from_tensor_slices((images, labels)).batch(128).'
             )
         directory = os.fspath(data)
@@ -226,7 +226,7 @@ class Classifier:
 
         Args:
             images: See `Classifier`.
-            views: As of `predict`.
+            views: See `predict`.
 
         Returns:
             A `matplotlib.figure.Figure`, which a notebook shows at the end of a cell, and
@@ -234,7 +234,7 @@ class Classifier:
 
         Raises:
             PackageMissing: matplotlib is not installed.
-            UsageError, DataError: As of `predict`.
+            UsageError, DataError: See `predict`.
         """
         charts = availability.require_plots('Classifier.plot')
         outputs = self._inference.compute_probabilities(images, views, _BATCH_SIZE)

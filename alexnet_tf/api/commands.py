@@ -104,13 +104,13 @@ def train(
     >>> classifier.evaluate(data_dir)['top5_error']
     0.0
     """
-    environment.restart_clock()  # of `minutes`
+    environment.restart_clock()  # the limit `minutes` starts here
     if run_dir is None or (data_dir is None and not settings.get('resume')):
         raise fields.UsageError('train() needs data_dir and run_dir, or run_dir and resume=True.')
     merged = {'data_dir': data_dir, 'run_dir': run_dir} | settings
     config = settings_lib.build_config('train', merged, name='train')
     train_command.run(config)
-    trained = run_directory.read_config(pathlib.Path(config.run_dir))  # with what it has chosen
+    trained = run_directory.read_config(pathlib.Path(config.run_dir))  # with what training chose
     return classifier.load_run(config.run_dir, trained.evaluation.checkpoint)
 
 

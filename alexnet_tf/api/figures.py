@@ -12,7 +12,7 @@ def plot_kernels(model: keras.Model, title: str) -> Any:
 
     Args:
         model: The network.
-        title: What stands above the kernels.
+        title: The text above the kernels.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -29,7 +29,7 @@ def plot_kernels(model: keras.Model, title: str) -> Any:
 
 
 def show_in_notebooks(figure: Any) -> Any:
-    """Lets a notebook show a figure; only those of pyplot it shows by itself."""
+    """Lets a notebook show a figure; by itself it shows only pyplot's."""
     charts = availability.require_plots('A figure')
     figure._repr_png_ = lambda: charts.encode_png(figure)
     return figure

@@ -24,12 +24,12 @@ _EXPECTED = (
 
 
 def list_images(images: Any, *, rendering: rendering_lib.Rendering) -> Iterable[Image]:
-    """Lists images one by one: a list, or of a data set an iterator.
+    """Lists images one by one: in a list, or in an iterator for a data set.
 
     Args:
         images: A path of a file, or of a folder for all files below it; a PIL image; an array or
             tensor (height, width, 3) or (n, height, width, 3) uint8 RGB; a list of these; or a
-            tf.data.Dataset of such arrays, or of tuples whose first element is one.
+            tf.data.Dataset of such arrays, or of tuples with such an array first.
         rendering: How PIL images become pixels.
 
     Returns:
@@ -51,11 +51,11 @@ def iterate_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]
     """Iterates over the images of a data set, each with its label.
 
     Args:
-        dataset: Of images (height, width, 3) uint8 RGB, or of batches of them; or of (images,
-            labels, ...).
+        dataset: A data set of images (height, width, 3) uint8 RGB, of batches of them, or of
+            (images, labels, ...).
 
     Yields:
-        The image and its label; None without labels.
+        The image and its label, which is None if there are no labels.
 
     Raises:
         UsageError: The elements are something else.
@@ -108,7 +108,7 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
         )
         return preprocessing.central_crop(rendered.square, size), ''
 
-    # A data set, because it can drop what fails; the second element then stands in for it.
+    # A data set, because it can drop an image that fails; the second element then replaces it.
     black = tf.zeros([size, size, decoding.CHANNELS], tf.uint8)
     failed = tf.data.Dataset.from_tensors((black, decoding.UNREADABLE))
     readable = tf.data.Dataset.from_tensors((encoded, *metadata)).take(
@@ -123,11 +123,11 @@ def read_central_crop(path: tf.Tensor, size: int, rendering: rendering_lib.Rende
 
 
 def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes, bytes]:
-    """Returns (orientation, ICC profile, PNG made from a HEIC or AVIF, why not to decode it)."""
+    """Returns (orientation, ICC profile, PNG made from a HEIC or AVIF, problem or empty)."""
     try:
         headers.check_bytes(encoded)
         name, decodable = foreign_formats.convert(encoded, headers.MAX_PIXELS)
-        if not name:  # what it is converted to may be larger
+        if not name:  # a converted image may exceed the limit
             headers.check(decodable)
     except (tf.errors.OpError, ValueError) as error:
         return np.int32(1), b'', b'', errors.describe(error).encode()
@@ -161,13 +161,13 @@ def _list_files(path: str) -> list[str]:
 
 
 def _is_pil(image: Any) -> bool:
-    """Returns whether an image is PIL's, which then is imported already."""
+    """Returns whether an image is a PIL image, without importing PIL."""
     pil = sys.modules.get('PIL.Image')
     return pil is not None and isinstance(image, pil.Image)
 
 
 def _read_pil(image: Any, rendering: rendering_lib.Rendering) -> np.ndarray:
-    from PIL import ImageOps  # an image of PIL's is there, but PIL need not be
+    from PIL import ImageOps  # installed if there is such an image, but optional
 
     if image.mode in ('F', 'I') or image.mode.startswith('I;'):
         raise fields.UsageError(

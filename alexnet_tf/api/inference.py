@@ -38,7 +38,7 @@ class Prediction:
 
 
 class Inference:
-    """Computes with a run's network; arguments are checked, and each function is traced once.
+    """Runs a run's network on images; checks arguments, and traces each function once.
 
     Args:
         trained: The run.
@@ -51,16 +51,16 @@ class Inference:
     def compute_probabilities(
         self, images: Any, views: int, batch_size: int
     ) -> Iterator[predictor.ImageOutput]:
-        """Computes the probabilities of images; arguments and errors as of `Classifier.predict`."""
+        """Computes the probabilities of images; see `Classifier.predict`."""
         compute = self._get_probability_predictor(views, batch_size)
         return self._iterate(compute, self._list_images(images))
 
     def compute_features(
         self, images: Any, layer: str | Sequence[str], linear: bool, batch_size: int
     ) -> np.ndarray | dict[str, np.ndarray]:
-        """Computes the outputs of layers; arguments and errors as of `Classifier.features`."""
+        """Computes the outputs of layers; see `Classifier.features`."""
         is_list = isinstance(layer, (list, tuple)) and len(layer) > 0
-        names = tuple(map(str, layer if is_list else [layer]))  # None is no such layer, too
+        names = tuple(map(str, layer if is_list else [layer]))  # None becomes an unknown name
 
         def build_function():
             try:
@@ -78,8 +78,8 @@ class Inference:
     def evaluate_records(
         self, data_dir: str, split: str, views: int, batch_size: int
     ) -> dict[str, float]:
-        """Computes the metrics of a split; arguments and errors as of `Classifier.evaluate`."""
-        self._get_probability_predictor(views, batch_size)  # which checks both
+        """Computes the metrics of a split; see `Classifier.evaluate`."""
+        self._get_probability_predictor(views, batch_size)  # checks views and batch_size
         values = {'run_dir': str(self._run.directory), 'data_dir': data_dir}
         manifest = image_index.load_manifest(
             settings.build_config('evaluate', values, name='evaluate')
@@ -160,7 +160,7 @@ class Inference:
 
 
 def _stack(rows: Iterable[Mapping[str, np.ndarray]], count: int) -> dict[str, np.ndarray]:
-    """Stacks rows of arrays by name, into preallocated arrays unless `count` is unknown, 0."""
+    """Stacks rows of arrays by name; with a `count` of 0, unknown, it first lists all rows."""
     if not count:
         rows = list(rows)
         count = len(rows)

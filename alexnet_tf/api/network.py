@@ -124,10 +124,10 @@ def recipes() -> tuple[str, ...]:
 def _get_recipe(
     recipe: str | recipes_lib.Recipe, width: float | None, *, is_new: bool
 ) -> recipes_lib.Recipe:
-    """Returns the recipe of a network, which is new or of weights, perhaps of an older version."""
+    """Returns the checked recipe; layers are checked in new networks only, not in old weights."""
     recipe = settings.get_recipe(recipe)
     recipe = recipe if width is None else recipe.replace(width=width)
-    if not recipe.takes_two_sizes:  # or else images may be of any size, whatever the recipe's
+    if not recipe.takes_two_sizes:  # otherwise images of any size are accepted
         network_checks.check_training_size(recipe)
     if is_new:
         network_checks.check_layers(recipe)
@@ -135,7 +135,7 @@ def _get_recipe(
 
 
 def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.Path:
-    """Finds the file of weights, which must be of this network if it is a run's."""
+    """Finds the weight file; weights of a run must be those of this network."""
     file = initial_weights.find_weights(source, 'newest', 'weights')
     if source.is_dir():
         advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe'
@@ -146,10 +146,10 @@ def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.P
 
 
 def _resolve_precision(precision: str | None) -> str:
-    """Returns the dtype of activations; None is that of Keras' global policy."""
+    """Returns the dtype of activations; None follows Keras' global policy."""
     if precision is None:
         policy = str(keras.config.dtype_policy().name)
-        # Without a policy of the program's, it is floatx, which a user's keras.json may set.
+        # Unless the program sets a policy, it is floatx, which a user's keras.json may set.
         precision = 'float32' if policy == keras.config.floatx() else policy
     dtype = precision.removeprefix('mixed_')
     if dtype not in _PRECISIONS:

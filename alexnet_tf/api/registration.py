@@ -29,7 +29,7 @@ CLASSES = {
 
 
 def register_with_keras() -> None:
-    """Enters the stand-ins now if Keras is imported, else when it is."""
+    """Registers the stand-ins: now if Keras is imported, else after its import."""
     if 'keras' in sys.modules:
         _register()
     elif not any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):

@@ -25,7 +25,7 @@ class Mistake(NamedTuple):
         id: The example's name.
         label: The name of its class.
         predicted: The name of the predicted class.
-        probability: Of the predicted class.
+        probability: Probability of the predicted class.
         position: The example's position in its split.
     """
 
@@ -100,10 +100,10 @@ class ErrorAnalysis:
         return sorted(rows, key=lambda row: (-row[2], row[0]))
 
     def rank_recalls(self) -> Rows:
-        """Lists (class, examples, recognised ones, recall, most frequent wrong prediction).
+        """Lists (class, examples, correct ones, recall, most frequent wrong prediction).
 
-        Recall is the share of the examples of a class whose most probable class it is. The lowest
-        comes first; classes without examples are left out.
+        Recall is the share of a class's examples that are predicted as that class. The class with
+        the lowest recall comes first; classes without examples are left out.
         """
         examples, recognised = self.confusion.sum(1).tolist(), self.confusion.diagonal().tolist()
         rows = [
@@ -174,7 +174,7 @@ class ErrorAnalysis:
         return float(np.sqrt(2 / np.pi * variance).sum() / examples.sum())
 
     def to_tables(self) -> dict[str, tuple[tuple[str, ...], Rows]]:
-        """Returns (header, rows) of every table, by the name in its file's name."""
+        """Returns (header, rows) of every table, by the name that its file name contains."""
         mistakes = [mistake[:-1] for mistake in self.rank_mistakes()]
         tables = self.rank_classes(), self.rank_confusions(), mistakes, self.compute_calibration()
         pairs = zip(_HEADERS.values(), tables, strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 THUMBNAIL_SIZE = 32
 _MIN_CORRELATION = 0.85
-_MIN_CONTRAST = 1.0  # grey levels; what is flatter shows nothing but noise
+_MIN_CONTRAST = 1.0  # grey levels; flatter images show only noise
 _ROWS = 512  # compared at a time
 
 
@@ -22,7 +22,7 @@ class NearDuplicate(NamedTuple):
     Attributes:
         first: Position of the first.
         second: Position of the other.
-        correlation: Of their edges, at most 1.
+        correlation: Correlation of their edges, at most 1.
     """
 
     first: int
@@ -49,14 +49,14 @@ def compute_edges(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(edges: np.ndarray, number: int) -> list[NearDuplicate]:
-    """Finds, for each of the first images, the most similar later one and the most similar other.
+    """Pairs each of the first images with its best later match among them and its best other match.
 
-    Copies of other size, compression, brightness or colour are found, also with some shift;
+    Copies with another size, compression, brightness or colour are found, even somewhat shifted;
     mirrored or rotated copies and other crops are not.
 
     Args:
         edges: (images, values) from `compute_edges`.
-        number: How many of the first images.
+        number: Number of the first images.
 
     Returns:
         The pairs with the highest correlation first.

@@ -1,4 +1,4 @@
-"""Trends in results, and how sure they are: error curves, and differences."""
+"""Estimates with intervals: extrapolated error curves, and differences of error rates."""
 
 from typing import NamedTuple
 
@@ -41,8 +41,8 @@ def extrapolate_error(
         steps: (points,) increasing, positive.
         errors: (points,) error rates.
         now: The error rate after the last step, which may be measured more exactly.
-        images: That the error rates were measured on.
-        factor: Steps of the prediction, in multiples of the last.
+        images: Number of images that the error rates were measured on.
+        factor: Step of the prediction, as a multiple of the last one.
 
     Returns:
         The predicted error rate; None for fewer than 5 points or errors that are not finite.
@@ -67,7 +67,7 @@ def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
 
     Args:
         first: (seeds, images) errors in [0, 1].
-        second: Those of the same seeds and images.
+        second: The second errors, for the same seeds and images.
 
     >>> wrong = np.zeros((3, 100))
     >>> estimate_difference(wrong, wrong + 1)
@@ -91,7 +91,7 @@ def estimate_difference(first: np.ndarray, second: np.ndarray) -> Interval:
 
 
 def compute_t_quantile(freedom: float) -> float:
-    """Computes what |t| of Student's distribution exceeds in 5 % of the cases.
+    """Computes the value that Student's |t| exceeds with a probability of 5 %.
 
     >>> [round(compute_t_quantile(freedom), 2) for freedom in (1, 4, 1e6)]
     [12.71, 2.78, 1.96]
@@ -103,7 +103,7 @@ def compute_t_quantile(freedom: float) -> float:
 
 
 def _predict_shares(positions: np.ndarray, curves: np.ndarray, factor: float) -> np.ndarray:
-    """Fits every curve (curves, points); returns the predicted share of its fitted end."""
+    """Fits curves (curves, points); returns the ratio of predicted to final fitted error."""
     powers = positions ** -_EXPONENTS[:, None]  # (exponents, points)
     centred = powers - powers.mean(1, keepdims=True)
     slopes = np.maximum(centred @ curves.T / (centred**2).sum(1, keepdims=True), 0)

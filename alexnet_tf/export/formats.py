@@ -1,6 +1,6 @@
 """Exports in other formats: LiteRT and ONNX by Keras' exporters, weights, and Keras' own file.
 
-What can be run is run once before it is kept.
+Float LiteRT and ONNX files are run once before they are kept.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ class Format(NamedTuple):
     """A format of exports.
 
     Attributes:
-        suffix: Of its files.
+        suffix: Suffix of its files.
         packages: Modules that it needs.
         extra: The extra of this package that installs them.
     """

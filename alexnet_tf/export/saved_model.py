@@ -81,7 +81,7 @@ def write(
         served: The network.
         functions: Its signatures, from `signatures.build`.
         version: Number of the version; the next free one if None.
-        source: What it is an export of, for the description.
+        source: What was exported, for the description.
         reference: Encoded images, and the scores (images, classes) float32 that the network
             computes for them.
         write_formats: Writes other formats; called with the temporary and the final path of the
@@ -108,7 +108,8 @@ def write(
                 )
             description = requests.describe_signatures(unnamed, LIMITS) | {'source': dict(source)}
             requests.write_source(unnamed, source)
-            # First: if the process is killed, it tells that what lies beside it is of an export.
+            # Written first: if the process is killed, it shows that the files beside it are from an
+            # export.
             _write_sidecars(path, description, encoded[0])
             if measured := write_formats(unnamed, path):
                 description['formats'] = dict(measured)
@@ -123,7 +124,7 @@ def list_versions(export_dir: pathlib.Path) -> list[int]:
 
 
 def resolve_path(export_dir: pathlib.Path, version: int | None) -> pathlib.Path:
-    """Returns the path of a version that does not exist yet; None is one after the highest.
+    """Returns the path of a version that does not exist yet; None stands for one above the highest.
 
     Raises:
         DataError: The version exists, or a file that would lie beside it does.
@@ -179,20 +180,20 @@ def _sidecar(path: pathlib.Path, suffix: str) -> pathlib.Path:
 
 
 def _list_sidecars(path: pathlib.Path) -> list[pathlib.Path]:
-    """Lists what may lie beside a version."""
+    """Lists the files that may lie beside a version."""
     others = (item.suffix.lstrip('.') for item in formats.FORMATS.values())
     return [_sidecar(path, suffix) for suffix in (_DESCRIPTION, _REST, _GRPC, *others)]
 
 
 def _remove_sidecars(path: pathlib.Path) -> None:
-    """Removes what a deleted version of the same number left beside it."""
+    """Removes the files that a deleted version of the same number left."""
     for place in _list_sidecars(path):
         place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _removing_sidecars(path: pathlib.Path) -> Iterator[None]:
-    """Removes what was written beside a version that then failed."""
+    """Removes the files written beside a version if the block fails."""
     try:
         yield
     except BaseException:
@@ -232,7 +233,7 @@ def _measure_difference(path, encoded: Sequence[bytes], expected: np.ndarray) ->
         client = subprocess.run(
             [sys.executable, '-c', _CLIENT, str(path.resolve()), str(images), str(scores)],
             cwd=folder,
-            # The last line is the error's; a GPU's memory is the parent's.
+            # Without logs, the last line is the error; the parent holds a GPU's memory.
             env=os.environ | {'TF_CPP_MIN_LOG_LEVEL': '3', 'CUDA_VISIBLE_DEVICES': '-1'},
             capture_output=True,
             text=True,

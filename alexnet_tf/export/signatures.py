@@ -28,7 +28,7 @@ class ServedModel:
         class_names: Names in label order.
         preprocess: Makes the images from squares, 256 x 256 for ImageNet's recipes.
         rendering: How the files of images become pixels.
-        variables: What the two functions read.
+        variables: The variables that the two functions read.
     """
 
     compute_logits: Callable[[tf.Tensor], tf.Tensor]
@@ -56,7 +56,7 @@ class ServedModel:
             preprocess: Makes its images from squares.
             rendering: How the files of images become pixels.
             stored_dtype: Dtype to store weights in and to widen them from at each call, 'bfloat16'
-                or 'float16'; '' for that in which the layers compute.
+                or 'float16'; '' for the layers' own dtype.
         """
         if stored_dtype:
             reduced = reduced_precision.ReducedWeights(model.weights, stored_dtype)
@@ -78,7 +78,7 @@ def build(served: ServedModel) -> dict[str, tf.types.experimental.PolymorphicFun
     """Builds the signatures, each a function of `images`.
 
     They preprocess as evaluation does, from the original image: shorter side 256, central square
-    (or, where the run's images are stretched, 256 x 256), central crop, minus the mean image.
+    (or, if the run's images are stretched, 256 x 256), central crop, minus the mean image.
 
     Args:
         served: The network to serve.

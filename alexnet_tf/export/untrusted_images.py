@@ -27,15 +27,15 @@ def decode_squares(
         rendering: How files become pixels, as for the training records.
 
     Returns:
-        Squares (n, size, size, 3) uint8 RGB, black where an image cannot be read; and what is
-        wrong with each image, (n,) string, '' where nothing is.
+        Squares (n, size, size, 3) uint8 RGB, black where an image cannot be read; and the problem
+        of each image, (n,) string, '' if it has none.
 
     Raises:
         tf.errors.InvalidArgumentError: There are more than MAX_IMAGES images.
     """
     with tf.control_dependencies([assert_request_size(tf.size(encoded))]):
         encoded = tf.identity(encoded)
-    # A request builds the function that reads its images: most need that for JPEGs only.
+    # Each request builds the function that reads its images; most need the one for JPEGs only.
     return tf.cond(
         tf.reduce_all(tf.strings.substr(encoded, 0, len(headers.JPEG)) == headers.JPEG),
         lambda: _read_squares(encoded, size, lambda image: _read_jpeg(image, size, rendering)),
@@ -64,7 +64,7 @@ def assert_request_size(count: tf.Tensor, limit: int = MAX_IMAGES) -> tf.Operati
 
 
 def _read_squares(encoded: tf.Tensor, size: int, read_square: Callable):
-    """Reads the square of each image, and what is wrong with it."""
+    """Reads the square and the problem of each image; see `decode_squares`."""
     count = tf.size(encoded)
 
     @tf.autograph.experimental.do_not_convert

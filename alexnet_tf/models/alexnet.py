@@ -25,7 +25,7 @@ def build(
     Args:
         recipe: The hyperparameters.
         num_classes: The number of classes, the size of the last layer.
-        width: Of the recipe, if it is another.
+        width: Replaces the recipe's width, if given.
         devices: () for TensorFlow's default, one for both columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.

@@ -25,7 +25,7 @@ _NORMALIZATION = frozenset(('normalization', 'lrn_k', 'lrn_n', 'lrn_alpha', 'lrn
 
 
 def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
-    """Lists the fields of a recipe that its network, if it is a small one, does not read."""
+    """Lists the fields of a recipe that its small network does not read; none for AlexNet."""
     if not recipe.layers:
         return frozenset()
     normalizes = any('normalization' in layer.after for layer in recipe.layers)
@@ -33,7 +33,7 @@ def list_unused_fields(recipe: recipes.Recipe) -> frozenset[str]:
 
 
 def list_impossible_fields(recipe: recipes.Recipe) -> frozenset[str]:
-    """Lists the fields, for all layers, that some of its layers cannot have."""
+    """Lists the fields that a recipe cannot set because it has locally connected layers."""
     has_local = any(layer.name.startswith('local') for layer in recipe.layers)
     return _OF_SHARED_KERNELS if has_local else frozenset()
 
@@ -41,7 +41,7 @@ def list_impossible_fields(recipe: recipes.Recipe) -> frozenset[str]:
 def add_features(
     columns: columns_lib.ColumnBuilder, images: keras.KerasTensor
 ) -> columns_lib.ColumnOutputs:
-    """Adds all layers but the last; arguments and returned value as of `alexnet.add_features`."""
+    """Adds all layers but the last; see `alexnet.add_features`."""
     recipe = columns.recipe
     x = columns.broadcast(images)
     for layer in recipe.layers[:-1]:
@@ -58,7 +58,7 @@ def add_features(
 def add_classifier(
     columns: columns_lib.ColumnBuilder, features: columns_lib.ColumnOutputs, *, num_classes: int
 ) -> keras.KerasTensor:
-    """Adds the last layer; arguments and returned value as of `alexnet.add_classifier`."""
+    """Adds the last layer; see `alexnet.add_classifier`."""
     recipe = columns.recipe
     last = recipe.layers[-1]
     x = columns.flatten('flat', features)

@@ -13,7 +13,7 @@ from alexnet_tf.models.layers import dropout as dropout_lib
 COLUMNS = ('a', 'b')
 CHANNELS = 3
 POOL_STRIDE = 2
-# To every layer that has the argument, or Keras would take it from the user's keras.json.
+# Passed to every layer that accepts it; otherwise Keras would use the user's keras.json.
 _DATA_FORMAT = 'channels_last'
 
 ColumnOutputs = Mapping[str, keras.KerasTensor]  # column -> the output of its layer
@@ -28,7 +28,7 @@ class ColumnBuilder:
 
     Args:
         recipe: The hyperparameters; a small network (see `cifar`) has one column.
-        width: Of the recipe, if it is another.
+        width: Replaces the recipe's width, if given.
         devices: () for TensorFlow's default, one for all columns, or one for each.
         precision: 'float32', 'bfloat16' or 'float16', of activations; weights are float32.
         seed: The seed of the initial weights and of the dropout masks.
@@ -71,7 +71,7 @@ class ColumnBuilder:
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self, *, trains: bool = False) -> keras.KerasTensor:
-        """Creates the input, (batch, crop_size, crop_size, 3); of any size if two are trained."""
+        """Creates the input, (batch, crop_size, crop_size, 3); any size if the recipe has two."""
         is_open = (self._compiled or trains) and self.recipe.training_crop_size
         size = None if is_open else self.recipe.crop_size
         dtype = self.dtype_policy.compute_dtype if self._compiled else 'float32'
@@ -126,7 +126,7 @@ class ColumnBuilder:
     def locally_connected(
         self, name: str, x: ColumnOutputs, *, filters: int, size: int, sd: float, bias: float
     ) -> ColumnOutputs:
-        """Convolves with other kernels at each position; arguments as of `convolution`."""
+        """Convolves with separate kernels at each position; see `convolution`."""
         layer, filters = locally_connected.LocallyConnected2D, self._scale(filters)
         return self._add(layer, name, x, filters, size, initial=(sd, bias))
 
@@ -141,7 +141,7 @@ class ColumnBuilder:
         return self._normalize_batch(name, x)
 
     def activation(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
-        """Applies the recipe's activation; where it is tanh, 'relu1' is called 'tanh1'."""
+        """Applies the recipe's activation; if it is tanh, 'relu1' is called 'tanh1'."""
         kind = self.recipe.activation
         if kind == 'relu':
             return self._add(on_device.ReLU, name, x)
@@ -182,7 +182,7 @@ class ColumnBuilder:
         return self._add(on_device.MaxPooling2D, name, x, size, POOL_STRIDE, padding, _DATA_FORMAT)
 
     def average_pooling(self, name: str, x: ColumnOutputs) -> ColumnOutputs:
-        """Averages over windows at stride 2; at the edge, over the part of one that exists."""
+        """Averages over windows at stride 2; at the edge, over the part inside the feature map."""
         arguments = self.recipe.pool_size, POOL_STRIDE, 'same', _DATA_FORMAT
         return self._add(on_device.AveragePooling2D, name, x, *arguments)
 
@@ -241,7 +241,7 @@ class ColumnBuilder:
         return self._add(layer, name, x, **constants, compiled=self._compiled)
 
     def _normalize_across_columns(self, name, x):
-        """Normalises each column's maps beside those of the other column that they reach."""
+        """Normalises each column's maps together with the neighbouring maps of the other column."""
         maps = x['a'].shape[-1]
         reach = min(self.recipe.lrn_n // 2, maps)
         # Cut on the other column's device, so that no more than the seam crosses.

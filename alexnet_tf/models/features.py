@@ -1,4 +1,4 @@
-"""What the layers of a built network compute: models from its input to a layer's outputs."""
+"""Builds models from a network's input to the outputs of its layers."""
 
 import re
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ def build_extractor(
     """Builds the model from images to the outputs of several layers, each computed once.
 
     Args:
-        model: As of `build_layer_extractor`.
-        layers: Names as of `build_layer_extractor`, such as 'conv5', 'fc6:linear' or 'fc7'.
+        model: See `build_layer_extractor`.
+        layers: See `layer` of `build_layer_extractor`; such as 'conv5', 'fc6:linear' or 'fc7'.
         linear: Whether to take all layers with weights before their activation.
 
     Returns:
@@ -66,12 +66,12 @@ def build_feature_extractor(model: keras.Model) -> keras.Model:
     """Builds the model from images to the last hidden layer, which section 6.1 compares images by.
 
     Args:
-        model: As of `build_layer_extractor`.
+        model: See `build_layer_extractor`.
 
     Returns:
         A model from images to the outputs of fc7 after the activation, column a's then column b's,
-        (batch, 4096 at width 1) float32; of a small network, the inputs of its only fully-connected
-        layer.
+        (batch, 4096 at width 1) float32; for a small network, to the inputs of its only
+        fully-connected layer.
     """
     is_small = not topology.get_layer_outputs(model, 'fc7')
     return build_layer_extractor(model, 'flat' if is_small else 'fc7')

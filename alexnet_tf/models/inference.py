@@ -89,8 +89,9 @@ class _Dense(keras.layers.Layer):
 
         if inputs.dtype != tf.float32:  # oneDNN multiplies bfloat16 by rows at any batch size
             return multiply_rows()
-        # By rows, several images take up to four times as long in float32. For one, TensorFlow
-        # without oneDNN is ten times as slow where it fuses the bias; it cannot behind a branch.
+        # By rows, several images take up to four times as long in float32. For one image,
+        # TensorFlow without oneDNN is ten times as slow if it fuses the bias, which this branch
+        # prevents.
         return tf.cond(tf.shape(inputs)[0] == 1, multiply_rows, multiply_batch)
 
     def _store(self, values):

@@ -1,4 +1,4 @@
-"""What the outputs of a network are called, and how those of several views become one."""
+"""The names of metrics and views, and the average of the outputs over views."""
 
 import tensorflow as tf
 

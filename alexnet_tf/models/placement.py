@@ -48,7 +48,7 @@ def check_devices(devices: Sequence[str]) -> None:
 def create_logical_cpus(devices: Sequence[str]) -> None:
     """Divides the CPU into two logical devices if '/CPU:1' is among the devices.
 
-    So two columns can be tried on one CPU. It has an effect only before TensorFlow looks for
+    Two columns can then be tried on one CPU. It has an effect only before TensorFlow looks for
     devices; afterwards `check_devices` refuses '/CPU:1'.
 
     Args:
@@ -68,7 +68,7 @@ def get_default_device() -> str:
 
 
 def is_emulated(precision: str, devices: Sequence[str], cpuinfo: pathlib.Path = _CPUINFO) -> bool:
-    """Returns whether one of the devices is known to lack arithmetic in a precision, which is slow.
+    """Returns whether one of the devices is known to emulate a precision, which is slow.
 
     Args:
         precision: 'float32', 'bfloat16' or 'float16'.

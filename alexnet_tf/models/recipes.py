@@ -58,11 +58,11 @@ class Recipe:
         width: The filters and units of each layer as a multiple of the paper's.
         channel_multiple: The channels and units of a column are rounded to multiples of this, since
             a processor computes 16 channels at once, and takes as long for 12.
-        columns: 2, or 1 for the one-GPU network of P's footnote 2: one column's kernels up to
-            conv4, then as many as both columns have.
+        columns: 2, or 1 for the one-GPU network of P's footnote 2, which has one column's kernels
+            in conv1 to conv4 and both columns' kernels from conv5 on.
         filters: The kernels of conv1 to conv4 in each column, and of conv5 in all columns (P 3.5).
-        conv1_padding: The pixels of zeros around the image; -1 for what the last window of conv1
-            needs past the bottom and right edges, so that 224 pixels make 55 windows.
+        conv1_padding: The pixels of zeros around the image; -1 for as many as the last window of
+            conv1 needs past the bottom and right edges, so that 224 pixels make 55 windows.
         conv1_order: What follows conv1, in order: 'relu_norm_pool' (P 3.5), 'norm_pool_relu' or
             another.
         conv2_order: The same for conv2.
@@ -72,8 +72,8 @@ class Recipe:
         activation: 'relu', or 'tanh' (P 3.1).
         pool_size: The side of the pooling windows, which are 2 apart: 3, or 2 for no overlap
             (P 3.4).
-        pool_rounding: If the windows do not end with the feature map: 'floor' leaves the rest out,
-            'ceil' first adds a border of zeros around the map.
+        pool_rounding: If the windows do not cover the feature map exactly: 'floor' leaves the rest
+            out, 'ceil' first adds a border of zeros around the map.
         global_pooling: Whether pool5 averages each feature map, instead of taking the maxima of
             windows (Lin et al., 2014).
         normalization: Whether norm1 and norm2 are there (P 3.3).
@@ -88,8 +88,8 @@ class Recipe:
             `crop_size`; 0 for `crop_size`, without resizing.
         input_mean: The mean of red, green and blue that is subtracted from images; () for the
             mean image of the training images (P 2).
-        input_sd: What red, green and blue minus the mean are divided by; () for nothing.
-        input_scale: What images minus the mean are multiplied by.
+        input_sd: The divisors of red, green and blue after the mean is subtracted; () for none.
+        input_scale: The factor of images after the mean is subtracted.
         lrn_k: The constant of the normalisation (P 3.3).
         lrn_n: The number of adjacent feature maps in its sum, an odd number (P 3.3).
         lrn_alpha: The coefficient of its sum of squares, not divided by n (P 3.3).
@@ -98,7 +98,7 @@ class Recipe:
         same_map_alpha: The coefficient of a further normalisation after the second one, over 5x5
             neighbours in the same feature map; 0 for none.
         he_initialization: Whether initial weights have a standard deviation of sqrt(2 / inputs of a
-            unit), as of He et al. (2015), instead of `initial_sd*`; fc8 keeps `initial_sd`.
+            unit), as in He et al. (2015), instead of `initial_sd*`; fc8 keeps `initial_sd`.
         initial_sd: The standard deviation of the Gaussian of the initial weights (P 5).
         initial_sd_middle: The same for conv3, conv4, conv5 (and conv6).
         initial_sd_hidden: The same for fc6 and fc7.
@@ -106,7 +106,7 @@ class Recipe:
             start at 0 (P 5).
         initial_bias_last: The initial bias of fc8.
         dropout: The fraction of fc6's and fc7's outputs set to zero in training (P 4.2).
-        dropout_on_inputs: Whether it is their inputs instead.
+        dropout_on_inputs: Whether dropout applies to their inputs instead.
         dropout_inverted: Whether to scale by 1 / (1 - dropout) in training, instead of by
             1 - dropout at test time.
         optimizer: 'sgd', with momentum (P 5), or 'lars', the same with a learning rate for each
@@ -114,11 +114,11 @@ class Recipe:
         trust_coefficient: With 'lars', the share of its norm by which a layer's weights move at a
             learning rate of 1.
         learning_rate: The learning rate of weights at the start (P 5), or after the warm-up.
-        base_batch_size: The batch size that the learning rate is given for; with another one it is
-            scaled in proportion. 0: it is never scaled.
+        base_batch_size: The batch size for which `learning_rate` is given; for another one the
+            learning rate is scaled in proportion. 0: it is never scaled.
         bias_rate_multiplier: The learning rate of biases, as a multiple of the weights'.
         layer_rates: Further multiples by layer, as 'LAYER=MULTIPLIER'; or
-            'LAYER=MULTIPLIER@EPOCHS', after so many epochs.
+            'LAYER=MULTIPLIER@EPOCHS', which applies after so many epochs.
         momentum: The fraction of the velocity that is kept (P 5).
         nesterov: Whether the momentum is Nesterov's (Sutskever et al., 2013).
         weight_decay: The weight decay (P 5). Biases have none.
@@ -139,13 +139,13 @@ class Recipe:
         crop_chunk: The number of consecutive images that share a crop and a mirroring.
         min_crop_area: Above 0, random crops have areas from this share of the image up to all of it
             and are resized to `crop_size` (Szegedy et al., 2015).
-        max_crop_aspect: Their largest ratio of sides.
+        max_crop_aspect: The largest aspect ratio of these crops.
         contrast: The largest relative change of the contrast of a training image.
         cutmix: The share of batches in which images get a rectangle of another image, and targets
             its label in proportion (Yun et al., 2019).
         colour_shift_sd: The standard deviation of the Gaussian that multiplies the standard
             deviation of each principal component of the colours (P 4.1); 0 for no shift.
-        colour_shift_divisor: What images with a shift are divided by.
+        colour_shift_divisor: The divisor of images with a shift.
         colour_shift_epochs: The number of epochs with the shift; 0 for all.
     """
 
@@ -281,7 +281,7 @@ class Recipe:
         named = self.from_name(self.name)
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         changed = {name: value for name, value in values.items() if value != getattr(named, name)}
-        if 'crop_size' in changed and self.training_crop_size:  # which it alone would replace
+        if 'crop_size' in changed and self.training_crop_size:  # crop_size alone would reset it
             changed['training_crop_size'] = self.training_crop_size
         return changed
 
@@ -292,7 +292,7 @@ class Recipe:
 
     @property
     def takes_two_sizes(self) -> bool:
-        """Whether the network takes images of another size than `crop_size`, too."""
+        """Whether the network also takes images of other sizes than `crop_size`."""
         return self.global_pooling and self.pool_rounding == 'floor'
 
     def resize_for_training(self) -> 'Recipe':
@@ -338,8 +338,9 @@ SOURCE2012 = dataclasses.replace(
     layer_rates=('conv1=0.1@68', 'conv1=0@72'),  # by hand
 )
 
-# K, for its weights. It normalises across the columns, which are groups of one layer there. In its
-# training Caffe subtracts the mean image where the crop was; here it is the central part of it.
+# K, for its weights. It normalises across the columns, which are groups of one layer there. In
+# training, Caffe subtracts the part of the mean image at the crop's position; here it is the
+# central part.
 CAFFE = dataclasses.replace(
     PAPER,
     name='caffe',
@@ -357,8 +358,8 @@ CAFFE = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# Caffe's bvlc_reference_caffenet, whose layers Places' networks and R-CNN have: its README's
-# "pooling before normalization", and P's initial biases.
+# Caffe's bvlc_reference_caffenet, whose layers Places' networks and R-CNN share: it pools before it
+# normalises, as its README says, and has P's initial biases.
 CAFFENET = dataclasses.replace(
     CAFFE,
     name='caffenet',
@@ -422,9 +423,9 @@ TF2CV = dataclasses.replace(
 )
 
 # AlexNet-BN of the LARS paper (You, Gitman and Ginsburg, 2017), batch 512: a learning rate of 0.02.
-# Batch normalisation stands before each ReLU as of Ioffe and Szegedy, with scale and offset, fc6's
-# and fc7's too; there it follows pool1, pool2, relu3 and relu4 without them. The learning rate
-# falls along half a cosine, there along a parabola.
+# Here batch normalisation, with scale and offset, precedes each ReLU, as in Ioffe and Szegedy, also
+# in fc6 and fc7; there, without scale and offset, it follows pool1, pool2, relu3 and relu4. Here
+# the learning rate falls along half a cosine, there along a parabola.
 BATCH_NORM = dataclasses.replace(
     PAPER,
     name='batch_norm',
@@ -438,8 +439,8 @@ BATCH_NORM = dataclasses.replace(
     colour_shift_sd=0.0,
 )
 
-# For people's own images, a few hundred to a hundred thousand: two columns with what was found in
-# the ten years after. docs/results/own_images.md has what each choice is worth.
+# For people's own images, a few hundred to a hundred thousand: two columns with methods of the ten
+# years after. docs/results/own_images.md shows the effect of each choice.
 MODERN = dataclasses.replace(
     PAPER,
     name='modern',
@@ -485,8 +486,8 @@ _SMALL = dataclasses.replace(
 )
 
 # P's footnote 3: layers-conv-local-13pct.cfg and -11pct.cfg of code.google.com/p/cuda-convnet, with
-# their published schedules. Where they have the activation right before a maximum, it comes after
-# it here: the same function, for a quarter of the work.
+# their published schedules. An activation that precedes a maximum there follows it here: the same
+# function, for a quarter of the work.
 CIFAR13 = dataclasses.replace(
     _SMALL,
     name='cifar13',

@@ -18,8 +18,8 @@ class LayerNode:
         shape: The shape of its output, without the batch.
         kernel: The shape of its weights; () for the input.
         parameters: The number of its weights and biases.
-        device: The device it was placed on; '' where TensorFlow decides.
-        reads: The names of the nodes that it reads, through whatever layers lie between.
+        device: The device it was placed on; '' if TensorFlow decides.
+        reads: The names of the nodes that it reads, directly or through other layers.
         follows: The layers between, without the column, such as ('norm1', 'pool1').
     """
 
@@ -105,7 +105,7 @@ def list_column_layers(model: keras.Model) -> list[str]:
 def get_layer_name(variable: keras.Variable, *, with_column: bool = False) -> str:
     """Returns the paper's name of a variable's layer: 'conv1' for the kernel of conv1_b.
 
-    The scale and offset of a batch normalisation are of the layer before it.
+    The scale and offset of a batch normalisation belong to the layer before it.
 
     Args:
         variable: A variable of any Keras model.
@@ -123,7 +123,7 @@ def is_bias(variable: keras.Variable) -> bool:
 
 
 def _trace_sources(layer: keras.Layer) -> tuple[set[str], list[str]]:
-    """The nodes that a layer reads, and the layers between, nearest to the source first."""
+    """Finds the nodes that a layer reads, and the layers between, nearest to the source first."""
     sources, between, waiting = set(), [], list(list_inbound_layers(layer))
     while waiting:
         inbound = waiting.pop()

@@ -47,7 +47,7 @@ def save_figure(figure: Figure, path: pathlib.Path) -> None:
     """
     encode = _encode_svg if pathlib.Path(path).suffix == '.svg' else encode_png
     with files.output_file(path) as aside:
-        aside.write_bytes(encode(figure))  # at once: a pipe has no places
+        aside.write_bytes(encode(figure))  # in one write: a pipe cannot seek
 
 
 def encode_png(figure: Figure) -> bytes:
@@ -122,8 +122,8 @@ def finish_epoch_axes(axes: matplotlib.axes.Axes, *, ylabel: str) -> None:
 def mark_learning_rate_drops(axes: matplotlib.axes.Axes, epochs: Epochs, *, color: str) -> None:
     """Adds a dotted line at the end of each epoch after which the learning rate changed.
 
-    Where epochs without a row lie between, it is somewhere in a shaded strip. A schedule that
-    changes it all the time, as the cosine, gets none.
+    If rows are missing in between, a shaded strip shows where it may have changed. A schedule that
+    changes it most of the time, such as the cosine, gets no lines.
     """
     is_changed = np.diff(get_column(epochs, 'learning_rate')) != 0
     if is_changed.sum() > len(is_changed) / 2:
@@ -145,14 +145,14 @@ def plot_predictions(predictions: Sequence[tuple[Mapping, np.ndarray]]) -> Figur
     """Plots images, each above the probabilities of its top classes, as in the paper's figure 4.
 
     Args:
-        predictions: (row, image) pairs. A row holds `file`, `classes` and `probabilities`, and the
-            true class as `label` if it is known, whose bar is orange; an image is
-            (256, 256, 3) uint8 RGB.
+        predictions: (row, image) pairs. A row holds `file`, `classes`, `probabilities` and, if it
+            is known, the true class as `label`, whose bar is orange; an image is (256, 256, 3)
+            uint8 RGB.
     """
     columns = min(_COLUMNS, len(predictions))
     rows = -(-len(predictions) // columns)
     most = max(len(row['classes']) for row, _ in predictions)
-    share = max(1, min(most, _MAX_BARS) / 5)  # of the bars' height; that of five is 1
+    share = max(1, min(most, _MAX_BARS) / 5)  # height of the bars; five bars have 1
     figure = Figure(figsize=(3 * columns, 4.6 * (2 + share) / 3 * rows), layout='constrained')
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[2, share] * rows)
     for axes in grid.flat:

@@ -12,15 +12,15 @@ _LABEL_WIDTH = 34  # characters
 
 
 def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.Figure:
-    """Plots the top-1 errors of groups of runs: a dot a run, and their mean as a line.
+    """Plots the top-1 errors of groups of runs: a dot for each run, a line for their mean.
 
-    The mean of a group that is far off is written at the edge with an arrow: on an axis that
-    included it, the others would be one dot.
+    A mean far above the others is written at the edge with an arrow; an axis that included it would
+    squeeze the others together.
 
     Args:
-        errors: By group, then by number of views as '10 views': errors in [0, 1] of the runs.
-            A colour stands for a number of views; all groups have the same ones, in one order.
-            Those without any run are left out.
+        errors: Group -> number of views, such as '10 views' -> errors in [0, 1] of the runs. Each
+            number of views has a colour; all groups list the same numbers in the same order.
+            Numbers without any run are left out.
     """
     groups = errors.values()
     every = [100 * error for by_views in groups for run in by_views.values() for error in run]
@@ -51,12 +51,12 @@ def plot_errors(errors: Mapping[str, Mapping[str, Sequence[float]]]) -> charts.F
 
 
 def plot_search(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> charts.Figure:
-    """Plots the top-1 errors of a search's runs over each hyperparameter, a colour a rung.
+    """Plots the top-1 errors of a search's runs over each hyperparameter, a colour for each rung.
 
     Args:
         rows: Rows of `runs.csv`, each with the hyperparameters, 'rung' and 'minutes'. Runs that
             diverged have no error and are left out.
-        names: Of the hyperparameters. Their axes are logarithmic, but where one is 0.
+        names: Names of the hyperparameters. An axis is logarithmic unless it includes 0.
     """
     figure = charts.Figure(figsize=(3.2 * len(names), 3.4), layout='constrained')
     rungs = {row['rung']: row['minutes'] for row in rows}

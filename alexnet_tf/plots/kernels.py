@@ -1,6 +1,6 @@
 """The first layer's kernels as one image (the paper's figure 3), and how colourful they are.
 
-Without matplotlib, since training renders them, too.
+This module does without matplotlib, since training renders kernels, too.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ def get_kernels(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def describe_rows(model: keras.Model) -> str:
-    """Says which column's kernels stand where, for a title."""
+    """Describes the order of the columns' kernels, for a title."""
     return 'conv1, column a above column b' if len(get_kernels(model)) == 2 else 'conv1'
 
 

@@ -60,7 +60,7 @@ def plot_errors_by_time(
 
     Args:
         runs: Rows of `summary.csv` by the run's name.
-        minutes: By the run's name: of each row, the minutes of training until then.
+        minutes: By the run's name, the minutes of training up to each row.
     """
     figure = charts.Figure(figsize=(7.5, 4.8), layout='constrained')
     axes = figure.subplots()

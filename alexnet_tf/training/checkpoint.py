@@ -46,11 +46,11 @@ def save(
     `keep_every_epochs`-th epoch. Corrupt checkpoints of later steps are removed.
 
     Args:
-        directory: Of all checkpoints of a run.
-        variables: What to keep, by name.
+        directory: Directory of all checkpoints of a run.
+        variables: The variables to save, by name.
         state: A `TrainingState` as a dictionary.
         ends_epoch: Whether it is the end of an epoch.
-        keep_every_epochs: 0 for none.
+        keep_every_epochs: Interval in epochs; 0 for none.
 
     Returns:
         The directory of the checkpoint.

@@ -1,4 +1,4 @@
-"""Which workers train together, as TF_CONFIG or Slurm describes them."""
+"""Finds the workers that train together, from TF_CONFIG or Slurm."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
-# Of Slurm jobs: those that share a host rarely use the same ports.
+# Ports of Slurm jobs, chosen so that jobs on one host rarely use the same ones.
 _FIRST_PORT, _JOBS, _PORTS_OF_A_JOB = 12_000, 1_250, 16
 
 _ADDRESS = re.compile(r'(?!.*\.\.)[^\s:]+:\d{1,5}|\[[^\]]+\]:\d{1,5}')
@@ -21,7 +21,7 @@ class Cluster:
 
     Attributes:
         addresses: 'host:port' of each worker.
-        index: Of this worker.
+        index: Index of this worker.
     """
 
     addresses: tuple[str, ...]
@@ -66,7 +66,8 @@ def check_not_started() -> None:
     """Checks that TensorFlow can still be configured for a cluster in this process.
 
     Raises:
-        ValueError: It has started. It would say so itself, when the other workers have come.
+        ValueError: TensorFlow has started. It would report this only once the other workers
+            connect.
     """
     if context.context()._context_handle is not None:
         raise ValueError(
@@ -114,7 +115,7 @@ def _read_slurm() -> Cluster:
     try:
         job, tasks = int(os.environ['SLURM_JOB_ID']), int(os.environ['SLURM_STEP_NUM_TASKS'])
         port = _FIRST_PORT + job % _JOBS * _PORTS_OF_A_JOB
-        # Without GPUs of its own the resolver fails; it gets one a task, and no say in them.
+        # The resolver fails without GPUs: it is told one per task, and not to select any.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
         )

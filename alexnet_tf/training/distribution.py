@@ -28,7 +28,7 @@ class SingleReplica:
         workers: Number of workers.
         worker: Index of this worker.
         is_chief: Whether this worker writes the run directory.
-        heartbeats: Between the workers; None if there are no others.
+        heartbeats: Heartbeats between the workers; None if there are no others.
     """
 
     number = workers = 1
@@ -45,7 +45,7 @@ class SingleReplica:
         return tensors
 
     def sum_gradients(self, gradients: Any, metrics: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        """Sums gradients, in the replicas' precision for it, and metrics over all replicas."""
+        """Sums gradients and metrics over all replicas."""
         return gradients, metrics
 
     def first_row(self, rows: int) -> int | tf.Tensor:
@@ -81,10 +81,10 @@ class MirroredReplicas(SingleReplica):
     """Replicas on several devices.
 
     Args:
-        strategy: TensorFlow's, created before any operation ran.
+        strategy: TensorFlow's strategy, created before any operation ran.
         cluster: The workers; None if there is only this one.
-        heartbeats: Between them.
-        reduce_dtype: In which gradients are summed.
+        heartbeats: Heartbeats between the workers.
+        reduce_dtype: The dtype in which gradients are summed.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class MirroredReplicas(SingleReplica):
         return tf.nest.pack_sequence_as(tensors, sums)
 
     def sum_gradients(self, gradients, metrics):
-        """Sums gradients, in the replicas' precision for it, and metrics over all replicas."""
+        """Sums gradients, in `reduce_dtype`, and metrics over all replicas."""
         if self._reduce_dtype == tf.float32:
             return self.sum((gradients, metrics))  # at once
         rounded = [tf.cast(gradient, self._reduce_dtype) for gradient in gradients]
@@ -174,10 +174,10 @@ def create_replicas(
 
     Args:
         strategy: 'mirrored', 'multi_worker', or anything else for a single replica.
-        devices: Of the replicas of 'mirrored'; by default all GPUs, or else the CPU.
+        devices: Devices of the replicas of 'mirrored'; by default all GPUs, or else the CPU.
         worker_timeout_secs: Seconds to wait for the other workers, at first and later.
-        collective: What sums over workers: 'ring', 'nccl' or 'auto'.
-        reduce_dtype: In which gradients are summed.
+        collective: The collectives between workers: 'ring', 'nccl' or 'auto'.
+        reduce_dtype: The dtype in which gradients are summed.
 
     Raises:
         ValueError: Nothing describes a cluster, its hosts have different numbers of GPUs, or
@@ -213,7 +213,7 @@ def _create_mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strateg
 
 
 def agree_on_stop(replicas: SingleReplica, stop: signals.StopRequest) -> int | None:
-    """Returns the signal that asks any worker to stop: the same for all, after the same step."""
+    """Returns the stop signal of any worker; all workers return the same after the same step."""
     if replicas.workers == 1:
         return stop.number if stop else None
     flags = [float(stop.number == number) for number in signals.STOP_SIGNALS]
@@ -226,8 +226,8 @@ def check_same_everywhere(replicas: SingleReplica, digests: Mapping[str, int]) -
     """Checks that all workers were started alike.
 
     Args:
-        replicas: Of all workers.
-        digests: By what it describes, a number below 2**40 that must be the same for all.
+        replicas: The replicas of all workers.
+        digests: Description -> a number below 2**40, which must be the same on all workers.
 
     Raises:
         DataError: On every worker, if some number differs.

@@ -37,8 +37,8 @@ class Evaluator:
         preprocess: Makes the model's images from squares.
         views: Views of each image: 1, 2, 9 or 10.
         batch_size: Views in a batch, if it is at least `views`.
-        replicas: Of the model. Each worker evaluates a share of the examples, and all get the
-            result for all examples.
+        replicas: Replicas of the model. Each worker evaluates a share of the examples, and all get
+            the result for all examples.
         relu_units: Units of the model to watch for dead ones.
         max_bad_fraction: Share of a split's records to leave out if they cannot be read. None:
             such a record is an error.
@@ -77,14 +77,14 @@ class Evaluator:
         """Evaluates the network on a split.
 
         Args:
-            manifest: Of the records.
+            manifest: The manifest of the records.
             split: Name of the split.
             report: Called with (examples done, examples) after each batch.
             keep: Called with each batch's probabilities (n, classes) float32 and labels (n,).
 
         Raises:
-            DataError: A record cannot be read, or more than may be left out; or there are not as
-                many as the manifest counts.
+            DataError: More records cannot be read than may be left out, or the number of records is
+                not the manifest's.
         """
         sums, done, active = np.zeros(len(outputs.METRICS)), 0, False
         total = manifest.count_examples(split)

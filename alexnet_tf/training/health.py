@@ -57,11 +57,11 @@ class DivergedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Chance:
-    """What a network reaches that has learned nothing from images.
+    """The chance level: the results of a network that has learned nothing from images.
 
     Attributes:
-        loss: Of equal probabilities for all classes, in nats.
-        accuracy: Of always predicting the commonest class, in [0, 1].
+        loss: Loss of equal probabilities for all classes, in nats.
+        accuracy: Accuracy of always predicting the commonest class, in [0, 1].
     """
 
     loss: float
@@ -69,7 +69,7 @@ class Chance:
 
     @classmethod
     def from_labels(cls, labels: np.ndarray, num_classes: int) -> 'Chance':
-        """Computes it for the labels of a split, (examples,) int.
+        """Computes chance level for the labels of a split, (examples,) int.
 
         >>> Chance.from_labels(np.array([0, 1, 1, 1]), num_classes=2).accuracy
         0.75
@@ -77,7 +77,7 @@ class Chance:
         return cls(math.log(num_classes), float(np.bincount(labels).max() / len(labels)))
 
     def is_reached(self, loss: float, accuracy: float) -> bool:
-        """Whether a training loss and a validation accuracy are no better than this."""
+        """Whether a training loss and a validation accuracy are no better than chance."""
         # Strong augmentation keeps the training loss high in a network that has learned well.
         is_low = accuracy < self.accuracy + _NEAR_CHANCE * (1.0 - self.accuracy)
         has_chance_loss = loss > _CHANCE_SHARE * self.loss
@@ -85,7 +85,7 @@ class Chance:
 
 
 def is_early(epoch: int, step: int, epochs: int) -> bool:
-    """Returns whether a run of `epochs` is too young to judge: a tenth of it, or 2,000 steps."""
+    """Returns whether it is too early to judge: under 2,000 steps, and 3 epochs or 10 % of all."""
     return epoch < max(_GRACE_EPOCHS, epochs / 10) and step < _GRACE_STEPS
 
 
@@ -105,7 +105,7 @@ def describe_chance_level(
         step: Steps done.
         loss: Mean training loss of the last epoch, in nats.
         accuracy: Validation accuracy after it, in [0, 1].
-        chance: Of the validation images.
+        chance: Chance level of the validation images.
         steps_in_all: Steps of the whole run.
         initial_sd_middle: Standard deviation of the initial weights of conv3 to conv5; None for a
             network without these layers.

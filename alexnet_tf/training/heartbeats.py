@@ -23,10 +23,10 @@ from alexnet_tf.training import cluster as cluster_lib
 from alexnet_tf.training import signals
 
 _BEAT_SECS = 1.0
-_MISSED_SECS = 3.5  # of silence: a worker that is waited for is not there
+_MISSED_SECS = 3.5  # of silence: the worker counts as missing at the start
 _BROKEN_SECS = 5.0  # of silence: a worker is lost, if TensorFlow has lost a connection, too
-_GRACE_SECS = 15.0  # after another's error, which this worker may find, too, and say more about
-_QUIET_SECS = 2.0  # of waiting before a line says so
+_GRACE_SECS = 15.0  # after another worker's error, which this one may explain better
+_QUIET_SECS = 2.0  # of waiting before a line reports it
 _MAX_BYTES, _MOST_DATAGRAMS = 1 << 16, 1000  # of a datagram; between two beats
 _NOT_A_BEAT = (OSError, ValueError, KeyError, TypeError, RecursionError)
 _LOST = 75  # EX_TEMPFAIL of sysexits.h, by which schedulers know that trying again helps
@@ -51,7 +51,7 @@ class _Peer:
     address: tuple[str, int]
     gpus: int = 0
     process: int | None = None  # a random number that identifies its process
-    heard_at: float = -math.inf  # when it last sent something that shows that it knows this one
+    heard_at: float = -math.inf  # time of its last message to this process
     is_done: bool = False
     last_words: str = ''  # why it ended, if not as all others do
     exit_code: int = _LOST
@@ -78,7 +78,7 @@ class Heartbeats:
     Args:
         cluster: The workers.
         timeout_secs: Seconds of silence after which a worker is lost, and to wait for all at first.
-        gpus: Number of this host; TensorFlow needs the same on each.
+        gpus: Number of this host's GPUs; TensorFlow needs the same on each host.
 
     Attributes:
         saving: Held while this process must not be ended.
@@ -101,7 +101,7 @@ class Heartbeats:
         self._thread.start()
 
     def wait_for_all(self) -> None:
-        """Waits until all workers are there, and says which ones are not.
+        """Waits until all workers have connected, and prints the missing ones.
 
         Raises:
             PeerDisconnected: Some did not come within the timeout.
@@ -179,7 +179,7 @@ class Heartbeats:
                 self._exit_if_one_is_lost()
 
     def _receive(self, seconds: float) -> None:
-        """Receives for some time; at least what is there already, if the process was stopped."""
+        """Receives for some time; after a pause of the process, at least the waiting messages."""
         end = time.monotonic() + seconds
         for _ in range(_MOST_DATAGRAMS):
             if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
@@ -191,14 +191,14 @@ class Heartbeats:
     def _hear(self, worker: int, peer: _Peer, message: dict[str, Any]) -> None:
         if message['process'] != peer.process:
             if self._is_complete:
-                # Unless the known one is still there: then this is of another cluster.
+                # If the known process still sends, this message is from another cluster.
                 if worker in self._list_silent(_MISSED_SECS):
                     peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
                 return
             peer.process, peer.resolved = message['process'], peer.resolve()
             peer.gpus = int(message['gpus'])
             self._send(peer)  # so that it need not wait for the next beat
-        if message['to'] == self._process:  # not to one that had the address before
+        if message['to'] == self._process:  # not to an earlier process here
             peer.heard_at = time.monotonic()
             peer.last_words, peer.exit_code = message.get('words', ''), message.get('code', _LOST)
             peer.is_done = 'words' in message and not peer.last_words
@@ -210,8 +210,8 @@ class Heartbeats:
     def _send(self, peer: _Peer) -> None:
         message = {'from': self._cluster.index, 'process': self._process, 'to': peer.process}
         message |= {'gpus': self._gpus}
-        with contextlib.suppress(OSError):  # it has no name or no route yet, or no longer
-            # The name of a worker that was started again may come to have another address.
+        with contextlib.suppress(OSError):  # the name or route does not exist, yet or any more
+            # The name of a restarted worker may resolve to another address.
             address = (self._is_complete and peer.resolved) or peer.resolve()
             self._socket.sendto(json.dumps(message | self._end).encode(), address)
 

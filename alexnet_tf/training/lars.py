@@ -29,12 +29,12 @@ class LARS(optimizer.PaperSGD):
     by norms: their ratio is `trust_coefficient`.
 
     Args:
-        learning_rate: As of `PaperSGD`, but larger: about 2 for 512 examples, 10 for 4,096.
+        learning_rate: As in `PaperSGD`, but larger: about 2 for 512 examples, 10 for 4,096.
         trust_coefficient: The ratio of a layer whose weights and gradient have equal norms.
         **options: Further arguments of `PaperSGD`, such as `momentum`.
 
     Raises:
-        ValueError: The trust coefficient is not above 0, or as `PaperSGD`.
+        ValueError: The trust coefficient is not above 0; or see `PaperSGD`.
 
     Example:
     >>> model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, name='fc8')])

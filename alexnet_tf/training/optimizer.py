@@ -92,7 +92,7 @@ class PaperSGD(keras.optimizers.Optimizer):
         """Creates the velocities of the variables to train; `fit` calls it.
 
         Raises:
-            ValueError: No variable is of a layer that the multiples by layer name.
+            ValueError: The multiples name a layer to which no variable belongs.
         """
         if self.built:
             return
@@ -112,8 +112,8 @@ class PaperSGD(keras.optimizers.Optimizer):
                 multiplier = self._compute_multiplier(variable)
                 multiplier = tf.Variable(multiplier, trainable=False, dtype=tf.float64)
             self.velocities.append(velocity)
-            # Keras' scaling of the loss builds this where lists are not tracked, and would save no
-            # velocity.
+            # Keras' LossScaleOptimizer builds this one where lists are not tracked: no velocity
+            # would be saved.
             if not self._tracker.is_in_store('variables', velocity):
                 self._track_variable(velocity)
             self._multipliers.append(multiplier)
@@ -132,7 +132,7 @@ class PaperSGD(keras.optimizers.Optimizer):
             layer_multipliers: See the class.
 
         Raises:
-            ValueError: No variable is of a layer that `layer_multipliers` names.
+            ValueError: `layer_multipliers` names a layer to which no variable belongs.
         """
         self.bias_multiplier = bias_multiplier
         self.layer_multipliers = dict(layer_multipliers or {})
@@ -160,7 +160,7 @@ class PaperSGD(keras.optimizers.Optimizer):
         Args:
             gradient: A tensor, or the slices of an embedding.
             variable: The tf.Variable.
-            learning_rate: Before it is multiplied.
+            learning_rate: The learning rate before its multipliers.
         """
         index = self._get_variable_index(variable)
         velocity, decay = self.velocities[index].value, self._decays[index]
@@ -199,11 +199,11 @@ class PaperSGD(keras.optimizers.Optimizer):
         return (self.weight_decay or 0.0) * _find_multiple(self.layer_decays, variable)
 
     def _apply_weight_decay(self, variables) -> None:
-        """Does nothing, where Keras shrinks the weights: `update_step` decays the velocity."""
+        """Does nothing: Keras would shrink weights here, but `update_step` decays the velocity."""
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         """Updates the variables with `apply`'s gradients."""
-        # Keras would sum gradients over the only replica, too: all of them in one operation.
+        # Keras would sum the gradients of a single replica, too, in one operation.
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # not that of its creation
             pairs = self._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
             grads = [gradient for gradient, _ in pairs]
@@ -222,8 +222,8 @@ class PaperSGD(keras.optimizers.Optimizer):
         """Applies weight decay, and returns the gradient for the momentum kernel."""
         if self.nesterov or not self.momentum:
             return gradient + decay * variable
-        # v - (rate * decay / momentum) * w, which the kernel multiplies by the momentum: in place,
-        # where a sum of gradient and weights would need memory for both.
+        # v - (rate * decay / momentum) * w, which the kernel multiplies by the momentum. This works
+        # in place; a sum of gradient and weights would need memory for both.
         tf.raw_ops.ResourceApplyGradientDescent(
             var=velocity.handle,
             alpha=rate * (decay / self.momentum),
@@ -233,13 +233,13 @@ class PaperSGD(keras.optimizers.Optimizer):
 
 
 def _find_multiple(multiples: Mapping[str, float], variable: keras.Variable) -> float:
-    """The multiple of a variable's layer by its own name, or else by its name in the paper."""
+    """Finds the multiple of a variable's layer by its own name, else by the paper's name."""
     names = _list_names(variable)
     return next((multiples[name] for name in names if name in multiples), 1.0)
 
 
 def _check_layers(argument: str, multiples: Mapping[str, float], variables) -> None:
-    """Checks that every multiple is of a layer that is trained."""
+    """Checks that every multiple names a layer that is trained."""
     names = {name: None for variable in variables for name in _list_names(variable)}
     for name in multiples:
         if name not in names:

@@ -1,4 +1,4 @@
-"""What signals do: ask to stop between two steps, or raise an exception at once."""
+"""Signal handlers that request a stop between two steps, or raise an exception at once."""
 
 import contextlib
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECS = 0.2
-_SAME_SECS = 1.0  # of a process manager that stops all processes, and a parent that asks its own
+_SAME_SECS = 1.0  # in which a process manager and a parent may both send SIGTERM
 
 
 class Stopped(Exception):
@@ -17,7 +17,7 @@ class Stopped(Exception):
 
     Args:
         number: The number of the signal.
-        step: Of the checkpoint.
+        step: Step of the checkpoint.
 
     Attributes:
         exit_code: 128 plus the number of the signal.
@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """Whether a signal asks to stop.
+    """A request to stop, true once a signal has come.
 
     Attributes:
         number: The number of the signal; None before one came.

@@ -47,7 +47,7 @@ class TrainingState:
 
     @property
     def planned_step(self) -> int:
-        """Steps done, but for repeated ones: what the schedule counts."""
+        """Steps done, without repeated ones; the schedule counts these."""
         return self.step - self.repeated_steps
 
     @property
@@ -68,7 +68,7 @@ class TrainingState:
 
     @property
     def is_validated(self) -> bool:
-        """Whether it is an epoch's end, or the start, and its validation error is known."""
+        """Whether the run is at an epoch's end, or at the start, with a known validation error."""
         first = [] if self.initial_error is None else [self.initial_error]
         return not self.examples and not math.isnan([math.nan, *first, *self.validation_errors][-1])
 
@@ -81,7 +81,7 @@ class TrainingState:
         return len(errors) - 1 - errors.index(min(errors)) if errors else 0
 
     def add_metrics(self, means: np.ndarray, count: int) -> None:
-        """Counts the examples of a batch, whose means of METRICS are `means`, (3,)."""
+        """Adds METRICS of a batch of `count` examples, given their means, (3,)."""
         self.sums = (np.array(self.sums) + count * np.array(means, float)).tolist()
         self.counted += count
 

@@ -54,8 +54,9 @@ def create_training_step(
         finish_on_device: Turns a tuple `images` into images; by default they are images already.
         accumulate_steps: Number of equal parts that a batch is processed in, one after the other;
             their gradients add up.
-        replicas: Of the network; model, sgd and scale must have been created in their scope.
-        targets: What is predicted; None: the labels. The metrics are of the labels in any case.
+        replicas: Replicas of the network; model, sgd and scale must have been created in their
+            scope.
+        targets: The training targets; None for the labels. Metrics always refer to the labels.
 
     Returns:
         A function (images, labels (batch,) int64, mask (batch,) float32, step=0) -> `StepResult`.

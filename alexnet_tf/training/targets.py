@@ -15,7 +15,7 @@ class Targets:
         cutmix: The share of batches whose images get a rectangle of another image, and whose
             targets its label in proportion (CutMix, Yun et al., 2019).
         seed: Seed of the rectangles.
-        class_weights: The factor of an example's loss, by its label; () for 1. Of a mixed image,
+        class_weights: The factor of an example's loss, by its label; () for 1. For a mixed image,
             each label's part of the loss has that label's factor.
     """
 
@@ -27,8 +27,8 @@ class Targets:
     def mix(self, images: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Pastes a rectangle of another image into each image of a batch or of a part of one.
 
-        The other images are the same in reverse order. Whether, where and how large depends only on
-        the seed and the step, so that a resumed run repeats it. The remaining share is uniformly
+        The other images are the same in reverse order. The rectangle, if any, depends only on the
+        seed and the step, so that a resumed run repeats it. The remaining share is uniformly
         distributed.
 
         Args:
@@ -36,7 +36,7 @@ class Targets:
             step: Number of the step, an int32 scalar.
 
         Returns:
-            (images, the share of each that is its own, a float32 scalar, or None for all of it).
+            (images, share of each image that is unchanged: a float32 scalar, or None for all).
         """
         if not self.cutmix:
             return images, None
@@ -79,7 +79,7 @@ class Targets:
 
 
 def _place(size: int, share: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Returns (size,) bool: a stretch of so large a share of the pixels, at a place in [0, 1)."""
+    """Returns (size,) bool: true in a stretch of `share` of the pixels, at `place` in [0, 1)."""
     length = tf.round(share * size)
     first = tf.floor(place * (size - length + 1.0))
     pixels = tf.range(size, dtype=tf.float32)

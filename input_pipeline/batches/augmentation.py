@@ -34,7 +34,7 @@ class AugmentationSettings:
         view_size: Side of the window that a crop shows, see `preprocessing.Preprocessing`.
         min_crop_area: Above 0, windows have sizes and aspects of their own: areas from this share
             of the square up to all of it are equally likely, and are resized to `crop_size`.
-        max_crop_aspect: Their largest ratio of width to height, and of height to width.
+        max_crop_aspect: The largest ratio of a window's width to its height, or the reverse.
         contrast: Images minus the mean are multiplied by a factor that is uniformly distributed
             from 1 - contrast to 1 + contrast.
     """
@@ -73,8 +73,8 @@ class Augmentation:
     """The training transformation of 8-bit squares.
 
     Args:
-        statistics: Of the training images; fixes the size of the square, the mean image and the
-            principal components of the colour shift.
+        statistics: Statistics of the training images; they fix the size of the square, the mean
+            image and the principal components of the colour shift.
         settings: The hyperparameters.
 
     Attributes:
@@ -155,7 +155,7 @@ class Augmentation:
 
     @property
     def is_resized(self) -> bool:
-        """Whether windows are not of the crop's size."""
+        """Whether windows may have another size than the crop."""
         return self._settings.min_crop_area > 0 or self.window_size != self.crop_size
 
     def finish(self, crops, shifts, scales, dtype=tf.float32):

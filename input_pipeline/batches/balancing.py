@@ -52,7 +52,7 @@ class BalancedDraws:
         return self._count_before(first + self.per_class) - self._count_before(first)
 
     def add_counts(self, numbers: tf.data.Dataset, groups: tf.Tensor) -> tf.data.Dataset:
-        """Adds to each number of a group the `count` of its epoch, which is made once an epoch.
+        """Adds to each group number the `count` of its epoch, computed once per epoch.
 
         Args:
             numbers: Consecutive numbers, scalar int64, counted through all epochs.
@@ -84,7 +84,7 @@ class BalancedDraws:
 
     @functools.cached_property
     def _ranks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Each example's rank among those of its class, and their number, (examples,) int64."""
+        """Returns each example's rank in its class and that class's size, (examples,) int64."""
         order = np.argsort(self.labels, kind='stable')
         counts = np.bincount(self.labels)
         ranks = np.empty(len(order), np.int64)

@@ -128,7 +128,7 @@ def _check_port(port: int) -> None:
 
 
 def _batch(crops: tf.data.Dataset, dataset: datasets.TrainingDataset) -> tf.data.Dataset:
-    """(number of examples, finished batch); the last one is filled up by copies, of mask 0."""
+    """Makes (number of examples, finished batch); copies with mask 0 fill up the last batch."""
 
     def finish(*parts):
         number = tf.shape(parts[-1])[0]
@@ -164,10 +164,10 @@ def poll(
     first_patience_secs: float | None = None,
     patience_secs: float | None = None,
 ) -> Iterator:
-    """Iterates in a thread: a call that waits for the service receives no signals.
+    """Iterates in a thread, since a call that waits for the service receives no signals.
 
     Args:
-        dataset: What the service makes.
+        dataset: The data set that the service computes.
         address: The dispatcher, 'grpc://host:port'.
         is_cancelled: Called while it waits; True ends the iteration.
         first_patience_secs: How long to wait for the first element; None: PATIENCE_SECS.

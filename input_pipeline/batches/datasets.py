@@ -35,7 +35,7 @@ class TrainingDataset:
             record of its chunk, instead of an error. Slower.
         on_accelerator: Whether everything after decoding is left to the training step.
         dtype: Type of finished images, 'float32' or 'bfloat16'.
-        group_examples: Of all lanes, see `shuffling.EpochReader`; 0: as many as take about 250 MB.
+        group_examples: Group size over all lanes, see `shuffling.EpochReader`; 0: about 250 MB.
         share: (i, n): only the i-th of n equal parts of every batch.
         balanced_labels, lanes, bytes_read: See `shuffling.EpochReader`.
         in_place: Whether raw images in local files are cropped in place, see `RawPlaces`; if not,
@@ -194,7 +194,7 @@ def evaluation_dataset(
         layout: How records hold images.
         batch_size: Number of examples in a batch.
         share: (i, n): only the i-th of n equal parts of every batch.
-        tolerant: As of `TrainingDataset`.
+        tolerant: See `TrainingDataset`.
 
     Returns:
         (squares (batch, square_size, square_size, 3) uint8, labels (batch,) int64, mask (batch,)
@@ -229,7 +229,7 @@ def evaluation_dataset(
 def iterate_examples(
     shards: lanes_lib.Shards, *, data_dir: object, layout: manifests.Layout, **options: Any
 ) -> Iterator:
-    """Iterates over the batches of `evaluation_dataset`, with errors as of `iterate`."""
+    """Iterates over the batches of `evaluation_dataset`; raises what `iterate` raises."""
     batches = evaluation_dataset(shards, layout=layout, **options)
     return iterate(batches, data_dir, lambda: checking.find_first_unreadable(shards, layout))
 
@@ -284,7 +284,7 @@ def iterate(
 
 
 def _rebatch(chunks: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    """Chunks of any size as full batches; the reader fills up every epoch."""
+    """Joins chunks of any size into full batches; the reader fills up every epoch."""
 
     @tf.autograph.experimental.do_not_convert
     def set_size(*parts):

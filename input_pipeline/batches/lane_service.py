@@ -75,16 +75,16 @@ def iterate_batches(
 
 
 def _count_jobs(dataset: datasets.TrainingDataset) -> int:
-    """Counts the jobs of this share of the lanes: each has as many lanes."""
+    """Counts the jobs of this share of the lanes; all have the same number of lanes."""
     lanes = dataset.lanes // dataset.share[1]
     return max(jobs for jobs in range(1, _MOST_JOBS + 1) if lanes % jobs == 0)
 
 
 def _trace(dataset: datasets.TrainingDataset) -> ReadLanes:
-    """Returns a function that reads the crops of a job's lanes; traced once: it takes a second.
+    """Returns a function that reads the crops of a job's lanes, traced once, which takes a second.
 
-    It takes rows of `shuffling.EpochReader.list_places`, and returns a data set of chunks: the
-    examples' positions in the epoch and what `TrainingDataset.read_crops` has of them.
+    The function takes rows of `shuffling.EpochReader.list_places` and returns a data set of chunks:
+    the examples' positions in the epoch, then the elements of `TrainingDataset.read_crops`.
     """
     remote, specs = dataclasses.replace(dataset, bytes_read=None, in_place=False), []
     lanes = dataset.lanes // dataset.share[1] // _count_jobs(dataset)
@@ -114,7 +114,7 @@ def _trace(dataset: datasets.TrainingDataset) -> ReadLanes:
 def _open_lanes(
     dataset: datasets.TrainingDataset, read_lanes: ReadLanes, address: str, start: tuple[int, int]
 ) -> tf.data.Dataset:
-    """The rest of an epoch: the positions of a batch's rows, and the batch."""
+    """Opens the rest of an epoch: (positions of a batch's rows, batch) for each batch."""
     jobs = np.split(dataset.reader.list_places(start, start[0] + 1), _count_jobs(dataset))
     batch_rows = dataset.batch_size // dataset.share[1]
 
@@ -132,7 +132,7 @@ def _open_lanes(
         )
         return positions, dataset.finish(*crops)
 
-    # Not until the jobs end: that of a lost worker never does.
+    # Stops at the last batch: the job of a lost worker never ends.
     batches = -(-(dataset.num_examples - start[1]) // dataset.batch_size)
     options = tf.data.Options()
     options.experimental_warm_start = True  # open all jobs at once

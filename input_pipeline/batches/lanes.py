@@ -26,7 +26,7 @@ class Parts(NamedTuple):
             should end after it, so that a longer file is noticed.
         indices: (parts,) int64: the first record's index in the data set.
         sizes: (parts,) int64: number of records.
-        splits: (lanes + 1,) int64: a lane's first part, and all lanes' number of parts.
+        splits: (lanes + 1,) int64: each lane's first part, then the number of all parts.
     """
 
     paths: np.ndarray
@@ -62,11 +62,11 @@ class Rows:
         return batches * self.batch_size + lane * self.number + rows
 
     def count_missing(self, total: tf.Tensor, skipped: tf.Tensor) -> tf.Tensor:
-        """Counts what a lane's last batch lacks.
+        """Counts the examples that a lane's last batch lacks.
 
         Args:
             total: The examples of the lane in an epoch.
-            skipped: Those of them that were read before the first batch.
+            skipped: How many of them were read before the first batch.
         """
         longest = -(-self.examples // self.lanes)  # the longest lane may have one more than others
         return (skipped - longest) % self.number + longest - total
@@ -85,8 +85,8 @@ def divide(shards: Shards, lanes: int, selected: Sequence[int] = (0,)) -> Parts:
 
     Args:
         shards: (path, number of records) of each shard.
-        lanes: Number of lanes, at most that of records.
-        selected: Whose parts to list.
+        lanes: Number of lanes, at most the number of records.
+        selected: The lanes whose parts to list.
 
     Returns:
         The parts of the selected lanes, lane by lane in the order of the files.
@@ -118,7 +118,7 @@ def read_parts(parts: Parts, selected: tf.Tensor, *, tolerant: bool) -> tuple[tf
     """Reads every record of some parts.
 
     Args:
-        parts: Of all lanes.
+        parts: The parts of all lanes.
         selected: Which of them, int64 vector.
         tolerant: Whether a record that cannot be read becomes an empty string; in a damaged file,
             all records from the damage on.

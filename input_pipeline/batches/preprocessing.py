@@ -104,10 +104,10 @@ def cut_crops(
 
     Args:
         squares: (n, square_size, square_size, 3) uint8 RGB.
-        windows: As of `decode_crops`.
-        mirrored: As of `decode_crops`.
-        crop_size: As of `decode_crops`.
-        is_resized: As of `decode_crops`.
+        windows: See `decode_crops`.
+        mirrored: See `decode_crops`.
+        crop_size: See `decode_crops`.
+        is_resized: See `decode_crops`.
     """
 
     def cut(index):
@@ -132,8 +132,8 @@ def _map_windows(cut, windows, mirrored, crop_size: int, is_resized: bool) -> tf
 
 
 def _decode_jpeg_windows(encoded, windows, size: int | None, square_size: int):
-    """Returns a function: index -> window; of one size, or of their own if it is None."""
-    # To begin inside a block costs the decoder more than to decode it whole and cut afterwards.
+    """Returns a function index -> window, of one size or, if it is None, of the window's own."""
+    # Starting inside a block costs the decoder more than decoding the whole block and cutting.
     rows, columns, heights, widths = tf.unstack(windows, axis=1)
     first = columns // _BLOCK * _BLOCK
     decoded_widths = tf.minimum(widths + _BLOCK - 1, square_size - first)
@@ -225,8 +225,8 @@ class Preprocessing:
     Attributes:
         mean_image: (square_size, square_size, 3) float32 RGB in [0, 255].
         crop_size: The side of the network's input.
-        view_size: The side of the part of the square that a view shows; where it is not
-            `crop_size`, the view is resized. 0 stands for `crop_size`.
+        view_size: The side of the part of the square that a view shows; if it is not `crop_size`,
+            the view is resized. 0 stands for `crop_size`.
     """
 
     mean_image: np.ndarray

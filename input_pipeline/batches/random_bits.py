@@ -29,7 +29,7 @@ def make_keys(*parts: int | tf.Tensor) -> tf.Tensor:
 
 def uniform(keys: tf.Tensor, number: int) -> tf.Tensor:
     """Returns (n, number) float64 in [0, 1), uniformly distributed, for (n,) keys."""
-    # An array: from a list of such large integers, a traced function makes others.
+    # An array, since a traced function changes such large integers if they are in a list.
     counters = np.array([_STEP * (index + 1) % 2**64 for index in range(number)], np.uint64)
     words = _mix(keys[:, None] + counters)
     return tf.cast(tf.bitwise.right_shift(words, tf.constant(11, tf.uint64)), tf.float64) / 2.0**53

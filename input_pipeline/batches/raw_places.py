@@ -23,16 +23,16 @@ _FIELDS = 3  # of a place: the file's number, the offset of the image, the label
 
 
 class RawPlaces:
-    """The places of raw images, which it remembers by the parts of files that they lie in.
+    """Finds the places of raw images and remembers them, by the part of a file.
 
     Args:
-        layout: Of records with raw images, in local files.
+        layout: Layout of records with raw images, in local files.
     """
 
     def __init__(self, layout: manifests.Layout):
         self._layout = layout
         self._image_bytes = layout.square_size**2 * decoding.CHANNELS
-        size = self._image_bytes  # what stands before as many bytes in a message:
+        size = self._image_bytes  # the bytes that precede a value of this size in a message:
         self._mark = tf.train.BytesList(value=[bytes(size)]).SerializeToString()[:-size]
         self._places: dict[tuple[str, int], np.ndarray] = {}  # by the part's path and offset
         self._numbers: dict[str, int] = {}
@@ -43,14 +43,14 @@ class RawPlaces:
         """Finds the places of every image of some parts; the first time, by reading the records.
 
         Args:
-            parts: Of all lanes.
+            parts: The parts of all lanes.
             selected: Which of them, int64 vector.
 
         Returns:
             The places, (n, 3) int64, and the examples' indices in the data set, (n,) int64.
 
         Raises:
-            As `lanes.read_parts`.
+            See `lanes.read_parts`.
         """
         paths, offsets, sizes = (
             tf.gather(tf.constant(column), selected)
@@ -60,7 +60,7 @@ class RawPlaces:
         def read():
             records, _ = lanes.read_parts(parts, selected, tolerant=False)
             images, labels = preprocessing.parse_records(records, self._layout)
-            # Not the images, which Python would copy.
+            # Only their starts, since Python would copy whole images.
             lengths, heads = tf.strings.length(records), tf.strings.substr(images, 0, _HEAD)
             rest = tf.maximum(lengths - self._image_bytes + _HEAD, 0)
             starts = tf.strings.substr(records, tf.zeros_like(rest), rest)
@@ -125,7 +125,7 @@ class RawPlaces:
         return np.concatenate([self._places[key] for key in _list_keys(paths, offsets)])
 
     def _remember(self, paths, offsets, sizes, *columns) -> np.ndarray:
-        """Notes the places of the images of parts, whose records have these columns."""
+        """Remembers the places of the images in some parts, from these columns of their records."""
         row = 0
         for (path, position), size in zip(_list_keys(paths, offsets), sizes, strict=True):
             start, places = position + framing.HEAD_BYTES, []
@@ -177,7 +177,7 @@ def _list_keys(paths, offsets) -> list[tuple[str, int]]:
 
 
 def _identify(status: os.stat_result) -> tuple[int, ...]:
-    # Not the inode's number: where a file system makes it up, it changes by itself.
+    # Without the inode: some file systems make it up, and it changes by itself.
     return status.st_size, status.st_mtime_ns
 
 

@@ -5,8 +5,8 @@ fully shuffled: a restart reads at most one group again, never the epoch, and re
 sequential. The order does not depend on cores, parallelism or tuning. With several lanes each has
 such an order of its own.
 
-Records come in chunks, since an image's share of a chunk's operations is a fraction of the cost of
-operations of its own.
+Records come in chunks, since operations on a chunk cost each image a fraction of what its own
+operations would cost.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class Chunk(NamedTuple):
         epochs: (n,) int64.
         positions: (n,) int64, the examples' positions in the epoch.
         mask: (n,) float32: 0 for an example that was read already and only fills up an epoch.
-        copies: (n,) int64: how often the same example came earlier in the epoch; above 0 only where
+        copies: (n,) int64: how often the same example came earlier in the epoch; above 0 only if
             classes are balanced.
     """
 
@@ -58,13 +58,13 @@ class EpochReader:
             are in memory at a time. The order depends on this number.
         tolerant: Whether a record that cannot be read becomes an empty string; in a damaged file,
             all records from the damage on.
-        share: (i, n): only the i-th of n equal parts of every batch. One lane is read whole for
-            it; of several lanes only those that the part consists of, if n divides their number.
+        share: (i, n): only the i-th of n equal parts of every batch. A single lane is read whole;
+            of several lanes only those of this part are read, if n divides their number.
         balanced_labels: The label of each record, (examples,) int64, if every class shall be drawn
             equally often: an epoch then leaves out some examples and repeats others, see
             `balancing.BalancedDraws`. None: an epoch has each example once. Only with one lane.
-        lanes: Number of lanes, see `lanes.divide`; it divides `batch_size`. Of a batch, the first
-            rows are of the first lane, as many of the next one, and so on.
+        lanes: Number of lanes, see `lanes.divide`; it divides `batch_size`. A batch's first rows
+            come from the first lane, as many from the next one, and so on.
         bytes_read: Counts the bytes of the records that were read, () int64.
         raw_places: Finds the places of raw images, which chunks then have instead of records.
     """
@@ -118,7 +118,7 @@ class EpochReader:
         """Lists where the reading of each lane starts and ends, for `read_lanes`.
 
         Args:
-            start: As of `read_chunks`.
+            start: See `read_chunks`.
             epochs: Number of the last epoch, plus one.
 
         Returns:
@@ -148,7 +148,7 @@ class EpochReader:
         return lanes.interleave(read_lane, cycle_length=places.shape[0])
 
     def _read_lane(self, lane, numbers: tf.data.Dataset, start) -> tf.data.Dataset:
-        """The chunks of a lane, from the numbers of its groups."""
+        """Reads the chunks of a lane, given the numbers of its groups."""
         if self._draws:
             numbers = self._draws.add_counts(numbers, tf.gather(self._groups, lane))
 
@@ -160,12 +160,12 @@ class EpochReader:
         return chunks.flat_map(lambda chunks: chunks)
 
     def _find_span(self, lane: int, start, epochs: int) -> tuple[int, int]:
-        """The first of a lane's groups, counted through all epochs, and the last one plus one."""
+        """Finds the range of a lane's groups to read, numbered through all epochs: (first, end)."""
         groups = int(self._groups[lane])
         return start[0] * groups + self._find_group(lane, *start), epochs * groups
 
     def _count_groups_of_next_epoch(self, first_epoch: int) -> tf.data.Dataset:
-        """The groups' numbers, counted through all epochs, of another epoch at each iteration."""
+        """Lists the groups of the next epoch at each iteration, numbered through all epochs."""
         with tf.device('CPU:0'):
             next_epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
 
@@ -211,23 +211,23 @@ class EpochReader:
         return None if labels is None else balancing.BalancedDraws(labels, self.seed)
 
     def _count_in_parts(self, draws) -> tf.Tensor:
-        """How often an epoch draws records of each part."""
+        """Counts how often an epoch draws records of each part."""
         if draws is None:  # each record once
             return tf.constant(self._parts.sizes)
         owners = np.repeat(np.arange(len(self._parts.sizes)), self._parts.sizes)
         return tf.math.unsorted_segment_sum(draws, owners, len(self._parts.sizes))
 
     def _find_group(self, lane: int, epoch: int, skipped: int) -> int:
-        """The group of a lane that holds what comes after the first examples of an epoch."""
+        """Finds the group of a lane at which an epoch continues after its first examples."""
         number = tf.constant(epoch, tf.int64)
         counts = self._count_in_parts(self._draws.count(number) if self._draws else None)
         ends = np.cumsum(tf.gather(counts, self._permute_parts(lane, number)))
         group = np.searchsorted(ends, skipped // self.lanes, 'right') // self._group_parts
-        # What fills up a lane's last batch belongs to the last group.
+        # The filler of a lane's last batch belongs to the last group.
         return int(min(group, self._groups[lane] - 1))
 
     def _read_group(self, lane, number, start, draws) -> tf.data.Dataset:
-        """The chunks of a lane's group `number`, counted through all epochs."""
+        """Reads the chunks of a lane's group `number`, counted through all epochs."""
         groups = tf.gather(self._groups, lane)
         epoch, group = number // groups, number % groups
         permuted = self._permute_parts(lane, epoch)
@@ -264,7 +264,7 @@ class EpochReader:
         return tf.data.Dataset.from_tensor_slices(examples).batch(CHUNK).map(gather_chunk)
 
     def _read_parts(self, selected) -> tuple[tf.Tensor, tf.Tensor]:
-        """The records of some parts, or the places of their images, and their indices."""
+        """Reads the records of some parts, or the places of their images, and their indices."""
         if self.raw_places:
             records, indices = self.raw_places.find(self._parts, selected)
             size = self.raw_places.count_bytes(records)
@@ -282,12 +282,12 @@ class EpochReader:
         return tuple(tf.boolean_mask(each, selected) for each in (order, copies, positions))
 
     def _permute_parts(self, lane, epoch) -> tf.Tensor:
-        """The parts of a lane in the order of an epoch, as indices of all parts."""
+        """Lists the parts of a lane in the order of an epoch, as indices into all parts."""
         first, last = tf.gather(self._parts.splits, lane), tf.gather(self._parts.splits, lane + 1)
         return first + self._permutation(lane, last - first, epoch)
 
     def _permutation(self, lane, size, stream) -> tf.Tensor:
-        """A permutation of range(size), int64, for the seed, a lane and a stream of numbers."""
+        """Returns a permutation of range(size), int64, for the seed, a lane and a stream."""
         if not self.reshuffle:
             return tf.range(size)
         lanes = (self._own_lanes.start + lane,) if self.lanes > 1 else ()
@@ -295,6 +295,6 @@ class EpochReader:
 
 
 def _add_first(rows, number) -> tf.Tensor:
-    """Appends the first rows again, in turn, for copies of one have no variance; or zeros."""
+    """Appends the first rows again, or zeros if none: copies of one row have no variance."""
     which = tf.range(number) % tf.maximum(tf.size(rows, tf.int64), 1)
     return tf.concat([rows, tf.gather(tf.concat([rows, [0]], 0), which)], 0)

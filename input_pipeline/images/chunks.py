@@ -1,4 +1,4 @@
-"""Finds chunks of PNG and WebP files, in graphs: metadata stands before the pixels or behind."""
+"""Finds chunks of PNG and WebP files, in graphs; metadata may precede or follow the pixels."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _XMP = 'XML:com.adobe.xmp\0\0'  # not compressed
 
 
 class Chunks:
-    """The chunks of a PNG or a WebP that have one of some names; of equal names, the last.
+    """The chunks with given names of a PNG or a WebP; the last one if a name repeats.
 
     Of a PNG's texts, iTXt, only XMP counts.
 

@@ -46,12 +46,12 @@ _TOLERANCE = 2  # levels by which a profile that is as good as sRGB moves colors
 
 
 class Conversion(NamedTuple):
-    """What converts the colors of a profile.
+    """The conversion of the colors of a profile to sRGB.
 
     Attributes:
         curves: (3, 256) float32, the linear value of each level of red, green and blue.
-        matrix: (3, 3) float32, from these to sRGB's.
-        is_needed: Whether the profile can be converted, and is not as good as sRGB.
+        matrix: (3, 3) float32, from these values to linear sRGB.
+        is_needed: Whether the profile can be converted, and is not close to sRGB.
         is_possible: Whether it can be converted.
     """
 
@@ -62,7 +62,7 @@ class Conversion(NamedTuple):
 
 
 def read_conversion(profile: tf.Tensor) -> Conversion:
-    """Reads an ICC profile, scalar string; any content gives a conversion that is not possible."""
+    """Reads an ICC profile, scalar string; for other content, `is_possible` is False."""
     data = graph_bytes.Bytes(profile)
     space, connection = tf.unstack(data.read_integer([_SPACE, _CONNECTION_SPACE], 4))
     is_rgb, is_grey = space == _to_integer('RGB '), space == _to_integer('GRAY')
@@ -164,7 +164,7 @@ def _read_curves(data: graph_bytes.Bytes, starts: tf.Tensor) -> tuple[tf.Tensor,
 
 
 def _read_table(data: graph_bytes.Bytes, starts: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Reads curves of points, which are joined by lines; one point is a gamma, none is a line."""
+    """Reads curves of points, joined by lines; one point is a gamma, no points are a line."""
     number = data.read_integer(starts + 8, 4)[:, None]
     positions = x * tf.cast(number - 1, tf.float32)
     lower = tf.clip_by_value(tf.cast(positions, tf.int64), 0, tf.maximum(number - 2, 0))

@@ -48,7 +48,7 @@ def recognize(encoded: bytes) -> str:
 
 
 def describe(encoded: bytes) -> str:
-    """Says what a file is that is not read, and what to do; '' if its format is unknown."""
+    """Names the format of a file that is not read, and what to do; '' if its format is unknown."""
     name = recognize(encoded)
     if not name:
         return ''
@@ -59,7 +59,7 @@ def describe(encoded: bytes) -> str:
 
 
 def convert(encoded: bytes, max_pixels: int) -> tuple[str, bytes]:
-    """Converts a HEIC or an AVIF to a PNG, where a package that reads it is installed.
+    """Converts a HEIC or an AVIF to a PNG, if a package that reads it is installed.
 
     Args:
         encoded: A whole file of any kind.
@@ -67,7 +67,7 @@ def convert(encoded: bytes, max_pixels: int) -> tuple[str, bytes]:
 
     Returns:
         The name of the format that was converted, and the PNG: upright, and with transparency and
-        a colour profile if there are some. For everything else, '' and what was given.
+        a colour profile if there are some. For everything else, '' and the input.
 
     Raises:
         ValueError: It is damaged, or has too many pixels.
@@ -92,7 +92,7 @@ def convert(encoded: bytes, max_pixels: int) -> tuple[str, bytes]:
 
 
 def _recognize_container(encoded: bytes) -> str:
-    """The format of a file of ISO's base media format, by its brands."""
+    """Names the format of a file in ISO's base media format, by its brands."""
     (size,) = struct.unpack_from('>I', encoded)
     brands = encoded[8 : min(size, 8 + 4 * _MAX_BRANDS)]
     names = [brands[at : at + 4] for at in range(0, len(brands), 4)]

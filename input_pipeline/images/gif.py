@@ -24,9 +24,9 @@ class Frame(NamedTuple):
     """The first frame of a GIF.
 
     Attributes:
-        encoded: Scalar string, a GIF of the frame alone. Of a file that is not a GIF, or is
-            truncated, another broken file; '' of one with more than MAX_BLOCKS data blocks.
-        canvas: (2,) int64, width and height of the screen, or of what it takes to hold the frame;
+        encoded: Scalar string, a GIF of the frame alone. For a file that is not a GIF, or is
+            truncated, a broken file; '' for one with more than MAX_BLOCKS data blocks.
+        canvas: (2,) int64, width and height of the screen, enlarged if the frame exceeds it;
             zeros without a frame.
         corner: (2,) int64, the frame's left and top on the canvas.
         transparent: Scalar int32, index of the transparent colour; -1 without one.
@@ -84,7 +84,7 @@ def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _build_gif(encoded, data, descriptor, end):
-    """A GIF of a screen that has the frame's size, and where its palette is."""
+    """Builds a GIF whose screen has the frame's size; returns it and where its palette is."""
     table = _HEADER_BYTES
     global_bytes = _count_table_bytes(_byte(data, 10))
     local_bytes = _count_table_bytes(_byte(data, descriptor + 9))
@@ -99,7 +99,7 @@ def _build_gif(encoded, data, descriptor, end):
 
 
 def _mark_transparent(frame: Frame) -> tf.Tensor:
-    """The frame with a palette of black, and white for the transparent colour."""
+    """Returns the frame with a black palette in which the transparent colour is white."""
     start, size = frame.palette[0], frame.palette[1]
     at = tf.minimum(3 * frame.transparent, size)
     colors = tf.strings.join(
@@ -150,7 +150,7 @@ def _count_table_bytes(flags):
 
 
 def _cut(encoded, start, end):
-    """The bytes from one offset to another; fewer where the file ends."""
+    """Returns the bytes from one offset to another; fewer if the file ends before."""
     start = tf.minimum(start, tf.strings.length(encoded))
     return tf.strings.substr(encoded, start, tf.maximum(end - start, 0))
 
@@ -160,6 +160,6 @@ def _short(data, offset):
 
 
 def _byte(data, offset):
-    """The byte at an offset, int32; 0 behind the end."""
+    """Returns the byte at an offset, int32; 0 past the end."""
     is_inside = offset < tf.size(data)
     return tf.where(is_inside, tf.cast(data[tf.where(is_inside, offset, 0)], tf.int32), 0)

@@ -35,7 +35,7 @@ def find_jpeg_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) ->
 
 
 def find_other_problem(encoded: tf.Tensor, *, max_bytes: int, max_pixels: int) -> tf.Tensor:
-    """Says why another image must not be decoded; arguments as of `find_jpeg_problem`."""
+    """Says why another image must not be decoded; see `find_jpeg_problem`."""
     data = graph_bytes.Bytes(tf.strings.substr(encoded, 0, _START_BYTES))
 
     def check(size, problem=''):
@@ -83,7 +83,7 @@ def find_size_problem(width: tf.Tensor, height: tf.Tensor, max_pixels: int) -> t
 
 
 def _matches(data: graph_bytes.Bytes, *marks: tuple[bytes, int]) -> tf.Tensor:
-    """Returns whether all of some (bytes, offset) are in the data."""
+    """Returns whether the data hold all the given (bytes, offset)."""
     matches = [data.starts_with(tf.constant(at, tf.int64), mark) for mark, at in marks]
     return tf.reduce_all(matches)
 

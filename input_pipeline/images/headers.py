@@ -97,7 +97,7 @@ def _read_header(encoded: bytes) -> tuple[str, int, int]:
 
 
 def _read_gif_size(encoded: bytes) -> tuple[int, int]:
-    """The size of the screen, or of what it takes to hold the first frame."""
+    """Reads the size of the screen, enlarged if the first frame exceeds it."""
     struct.unpack_from('<HHBBB', encoded, 6)  # a whole header
     return tuple(_read_gif_canvas(encoded).numpy().tolist())
 
@@ -128,7 +128,7 @@ def _read_webp_size(encoded: bytes) -> tuple[int, int]:
 
 
 def _find_unsupported_kind(encoded: bytes, kind: str) -> str:
-    """Says what is not read although its format is; '' if there is nothing."""
+    """Says why an image of a known format is not read; '' if it is."""
     if kind == 'BMP':
         return _find_bitmap_problem(encoded).numpy().decode()
     if kind == 'WebP' and encoded[12:16] == b'VP8X' and encoded[20] & WEBP_ANIMATION:

@@ -30,7 +30,7 @@ _ADOBE_SEGMENT = b'\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0'
 
 
 class Metadata(NamedTuple):
-    """What a file says on how to show its pixels: Python values, or tensors in a graph.
+    """Metadata on how to show the pixels of a file: Python values, or tensors in a graph.
 
     Attributes:
         orientation: EXIF orientation, 1 (upright) to 8, int32.
@@ -43,7 +43,7 @@ class Metadata(NamedTuple):
 
 def has_too_many_scans(encoded: bytes) -> bool:
     """Returns whether a JPEG has more than MAX_SCANS scans, or segments without end."""
-    # Wherever they stand: much faster, as is an expression beside `count`.
+    # Counted anywhere in the file, which is much faster than a walk; `findall` beats `count`.
     if len(_SCANS.findall(encoded)) <= MAX_SCANS:
         return False
     markers = [marker for marker, _, _ in _iterate_segments(encoded)]
@@ -51,7 +51,7 @@ def has_too_many_scans(encoded: bytes) -> bool:
 
 
 def has_too_many_scans_in_graph(encoded: tf.Tensor) -> tf.Tensor:
-    """Does the same in a graph."""
+    """Computes `has_too_many_scans` in a graph."""
     data = tf.io.decode_raw(encoded, tf.uint8)
     scans = tf.reduce_sum(tf.cast((data[:-1] == 0xFF) & (data[1:] == _SCAN), tf.int32))
 
@@ -61,7 +61,7 @@ def has_too_many_scans_in_graph(encoded: tf.Tensor) -> tf.Tensor:
 
 
 class Header(NamedTuple):
-    """What a JPEG says before its pixels.
+    """The header of a JPEG.
 
     Attributes:
         width: Width in pixels; 0 if it is not there.
@@ -101,7 +101,7 @@ def read_metadata(encoded: bytes) -> Metadata:
 
 
 def read_metadata_in_graph(encoded: tf.Tensor) -> Metadata:
-    """Does the same in a graph."""
+    """Computes `read_metadata` in a graph."""
     head = tf.strings.substr(encoded, 0, MAX_HEAD_BYTES)
     data = graph_bytes.Bytes(head)
     offsets, markers, _ = _walk(head, tf.constant([_SCAN, _END], tf.int64))
@@ -126,7 +126,7 @@ def read_metadata_in_graph(encoded: tf.Tensor) -> Metadata:
 
 @graph_bytes.keep_apart
 def assume_adobe(encoded: tf.Tensor) -> tf.Tensor:
-    """Marks a CMYK JPEG as Adobe's, whose CMYK is inverted, if it is not: as Pillow reads it."""
+    """Marks an unmarked CMYK JPEG as Adobe's, whose CMYK is inverted, as Pillow assumes."""
     head = tf.strings.substr(encoded, 0, MAX_HEAD_BYTES)
     offsets, markers, _ = _walk(head, tf.constant([_SCAN, _END], tf.int64))
     starts = 4 + tf.boolean_mask(offsets, markers == _APP14)

@@ -1,6 +1,6 @@
 """Reads an image's orientation from EXIF or XMP, in Python and in graphs; applies it.
 
-What is read is what Pillow's `ImageOps.exif_transpose` reads.
+It reads the same values as Pillow's `ImageOps.exif_transpose`.
 """
 
 import re
@@ -23,7 +23,7 @@ _UNKNOWN = 0
 
 
 def read(exif: bytes, xmp: bytes) -> int:
-    """Reads the orientation, 1 (upright) to 8, from EXIF or, where it has none, from XMP.
+    """Reads the orientation, 1 (upright) to 8, from EXIF or, if it has none, from XMP.
 
     >>> read(b'', b'<rdf:Description tiff:Orientation="6"/>')
     6
@@ -39,7 +39,7 @@ def read(exif: bytes, xmp: bytes) -> int:
 
 
 def read_in_graph(exif: tf.Tensor, xmp: tf.Tensor) -> tf.Tensor:
-    """Does the same with scalar strings: scalar int32."""
+    """Computes `read` in a graph: scalar strings -> scalar int32."""
     is_marked = tf.strings.substr(exif, 0, len(EXIF)) == EXIF
     start = tf.where(is_marked, len(EXIF), 0)
     tiff = tf.strings.substr(exif, start, _MAX_BYTES)
@@ -77,7 +77,7 @@ def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _read_tiff(tiff: bytes) -> int:
-    """The value of the last orientation in a TIFF's first directory; 9 for one that is invalid."""
+    """Reads the last orientation in a TIFF's first directory; 9 if it is invalid."""
     if tiff[:4] not in _LITTLE_ENDIAN + _BIG_ENDIAN:
         return _UNKNOWN
     order, orientation = ('<' if tiff[:4] in _LITTLE_ENDIAN else '>'), _UNKNOWN
@@ -121,7 +121,7 @@ def _read_tiff_in_graph(tiff: tf.Tensor) -> tf.Tensor:
 
 @graph_bytes.keep_apart
 def _read_xmp_in_graph(xmp: tf.Tensor) -> tf.Tensor:
-    """The digit behind the first name that is followed by '="' or '>' and one."""
+    """Reads the digit after the first name that is followed by '="' or '>' and a digit."""
     heads = tf.strings.substr(tf.strings.split([xmp], _XMP_NAME).values[1:], 0, 3)
     is_attribute = tf.strings.regex_full_match(heads, '="[0-9]')
     tags = tf.strings.substr(heads, 0, 2)

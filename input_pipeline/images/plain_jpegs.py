@@ -22,8 +22,8 @@ class PlainJpeg(NamedTuple):
     """What is known of a plain JPEG.
 
     Attributes:
-        kind: As of `headers.check`.
-        treatments: As of `rendering.render_square`.
+        kind: See `headers.check`.
+        treatments: See `rendering.render_square`.
     """
 
     kind: str
@@ -59,7 +59,7 @@ def render(
     Args:
         encoded: The files.
         size: Side of the squares in pixels.
-        quality: Of the encoded squares, see `decoding.encode_jpeg`; 0 for none.
+        quality: Quality of the encoded squares, see `decoding.encode_jpeg`; 0 for none.
         halves_colour: Whether they have colours at half the resolution.
 
     Returns:

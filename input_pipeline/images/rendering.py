@@ -103,7 +103,7 @@ class Rendered(NamedTuple):
 
     Attributes:
         square: (size, size, 3) uint8 RGB.
-        metadata: The metadata that counted.
+        metadata: The metadata that were applied.
         is_composited: Whether any pixel was transparent.
     """
 
@@ -177,7 +177,7 @@ def render_pixels(rgba: np.ndarray, profile: bytes, rendering: Rendering) -> np.
 
 
 def _select_metadata(metadata: jpeg.Metadata | None, rendering: Rendering) -> jpeg.Metadata:
-    """The metadata that count, and for the others those of an ordinary image."""
+    """Selects the metadata that are applied; the others are those of an ordinary image."""
     turn, profile = metadata or (None, None)
     return jpeg.Metadata(
         turn if rendering.exif_orientation else tf.constant(orientation.UPRIGHT),
@@ -186,7 +186,7 @@ def _select_metadata(metadata: jpeg.Metadata | None, rendering: Rendering) -> jp
 
 
 def _trim(image, rendering: Rendering) -> tf.Tensor:
-    """Leaves out what will not be seen, where each pixel may have to be converted."""
+    """Cuts off what will not be seen, if each pixel may have to be converted."""
     is_whole = rendering.warp or not rendering.colour_profiles
     return image if is_whole else decoding.trim(image)
 
@@ -217,7 +217,7 @@ def render_square(
         tf.errors.OpError: The image is damaged.
     """
     if encoded.startswith(headers.JPEG):
-        # In Python: it takes the graph longer, which most images then do not need.
+        # In Python, which is faster; most images then need no graph that reads metadata.
         metadata = jpeg.read_metadata(encoded) if rendering.uses_metadata else _ORDINARY
         treatments = list_treatments(metadata, rendering)
         plain = dataclasses.replace(rendering, exif_orientation=False, colour_profiles=False)

@@ -43,9 +43,9 @@ class BeamExecutor:
         find what it has already finished.
 
         Args:
-            function: As of `LocalExecutor.run`.
+            function: See `LocalExecutor.run`.
             tasks: Picklable.
-            report: Called after the pipeline, as of `LocalExecutor.run`.
+            report: Called after the pipeline, see `LocalExecutor.run`.
 
         Raises:
             DataError: Beam refuses its options, the runner cannot be reached, or a task failed.

@@ -86,7 +86,7 @@ def find_warnings(classes: ClassCounts) -> list[str]:
 
 
 def find_similar_names(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Lists pairs of names that differ in case, by a letter, or by two in another order.
+    """Lists pairs of names that differ in case, by a letter, or by two swapped letters.
 
     >>> find_similar_names(['ant', 'Ant', 'atn', 'bee', 'c1', 'c2'])
     [('Ant', 'ant'), ('Ant', 'atn')]
@@ -109,7 +109,7 @@ def find_similar_names(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _make_patterns(name: str) -> Iterator[str]:
-    """Patterns of a name, with '?' for a letter, and with the order of two letters left open."""
+    """Yields patterns of a name, with '?' for a letter, or with two letters in either order."""
     for at, end in _iter_letters(name):
         yield f'{name[:at]}?{name[at + 1 :]}'
         if at + 1 < end:
@@ -122,6 +122,6 @@ def _drop_letters(name: str) -> Iterator[str]:
 
 
 def _iter_letters(name: str) -> Iterator[tuple[int, int]]:
-    """Where the letters of words are, and where their word ends; 'type A' has no word A."""
+    """Yields each letter's position and the end of its word; the A of 'type A' is no word."""
     for word in _WORD.finditer(name):
         yield from ((at, word.end()) for at in range(*word.span()))

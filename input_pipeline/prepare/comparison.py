@@ -10,13 +10,13 @@ from input_pipeline.records import manifests
 from input_pipeline.sources import entries as entries_lib
 
 _OF_JPEGS = ('jpeg_quality', 'jpeg_subsampling')
-_OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # where a manifest lacks them
+_OLDER_SETTINGS = {'jpeg_subsampling': '444'}  # if a manifest lacks them
 
 
 def find_difference(
     manifest: manifests.Manifest, source: entries_lib.Source, settings: Mapping[str, Any]
 ) -> str:
-    """Names what differs between a manifest and what a source would give; '' if nothing does."""
+    """Names the first difference between a manifest and what a source would give; '' if none."""
     layout = sharding.choose_layout(source, settings['record_encoding'])
     differences = {
         'source': manifest.source != source.name,
@@ -32,7 +32,7 @@ def find_difference(
 def compare_settings(
     kept: Mapping[str, Any], settings: Mapping[str, Any], layout: manifests.Layout
 ) -> dict[str, bool]:
-    """Compares settings that have an effect with a manifest's; an older one lacks some of them.
+    """Compares settings that have an effect with a manifest's; an older manifest may lack some.
 
     Returns:
         Whether each setting differs, by its name in an error message.

@@ -68,7 +68,7 @@ def find_copies(images: Sequence[tuple[str, str, str]]) -> tuple[list[str], list
         Names of the copies with the class of their content's first image; conflicts of the others.
     """
     counts = collections.Counter(digest for _, _, digest in images)
-    by_digest = collections.defaultdict(list)  # only of what is there twice: they may be millions
+    by_digest = collections.defaultdict(list)  # only repeated content, since images may be millions
     for name, class_name, digest in images:
         if digest and counts[digest] > 1:
             by_digest[digest].append((name, class_name))

@@ -89,7 +89,7 @@ def _estimate_bytes(task: writing.ShardTask, sizes: Sequence[int], total: int) -
 def _measure_records(
     sample: Sequence[entries_lib.Entry], task: writing.ShardTask, *, is_counted: bool
 ) -> tuple[list[int], float]:
-    """Measures records as a task makes them, and the seconds that one takes.
+    """Measures the sizes of records as a task makes them, and the seconds per record.
 
     Args:
         sample: The images.

@@ -13,7 +13,7 @@ _REPORT_SECS = 0.2
 class LocalExecutor:
     """Runs tasks on this machine.
 
-    Threads suffice: what takes long, TensorFlow and NumPy do without holding Python's lock, and
+    Threads suffice: TensorFlow and NumPy do the long work without holding Python's lock, and
     processes would each need seconds and half a gigabyte to start.
 
     Attributes:
@@ -60,7 +60,7 @@ class LocalExecutor:
 
 
 class _Stopped(BaseException):
-    """An end of a task before its time, as an exception so that the task cleans up."""
+    """Ends a task early; it is an exception, so that the task cleans up."""
 
 
 class _Counter:

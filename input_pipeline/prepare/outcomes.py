@@ -20,9 +20,9 @@ class Outcome:
 
     Attributes:
         classes: By class and split, the number of images in the records.
-        files: Whatever did not go straight into the records, by kind: what was turned, converted,
-            ignored or refused, with the number of files and the first one's name.
-        warnings: Sentences on what looks like a mistake.
+        files: Files that did not go straight into the records, by kind (turned, converted, ignored
+            or refused), with their number and the first one's name.
+        warnings: Sentences about possible mistakes.
     """
 
     classes: class_checks.ClassCounts
@@ -71,7 +71,7 @@ def collect(
 def write(outcome: Outcome, directory: pathlib.Path) -> None:
     """Writes an outcome into the directory of the records."""
     text = json.dumps(dataclasses.asdict(outcome), indent=2, ensure_ascii=False) + '\n'
-    data = text.encode(errors='backslashreplace')  # of JSON, too, where names are not Unicode
+    data = text.encode(errors='backslashreplace')  # valid JSON even if a name is not Unicode
     files.write_atomically(directory / manifests.PREPARATION, data)
 
 
@@ -96,7 +96,7 @@ def read(directory: pathlib.Path) -> Outcome | None:
 
 
 def _count_refused(bad: Iterable[tuple[str, str]]) -> tally.Counts:
-    """Counts unreadable images by their reason; numbers in it make no other reason."""
+    """Counts unreadable images by their reason, disregarding numbers in it."""
     reasons: dict[str, str] = {}
     counts: tally.Counts = {}
     for name, reason in sorted(bad):

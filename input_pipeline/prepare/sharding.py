@@ -82,7 +82,7 @@ def plan_shards(
 
 
 def _share_sample(settings: Mapping[str, Any], number: int, parts: Sequence) -> int:
-    """How many images of a training shard count for the statistics; their order is random."""
+    """Counts the images of a training shard, in random order, that the statistics use."""
     images, shards = len(parts[number][1]), len(parts)
     total = settings.get('statistics_images')
     if total is None:
@@ -91,7 +91,7 @@ def _share_sample(settings: Mapping[str, Any], number: int, parts: Sequence) -> 
 
 
 def _keep_files(entries, _settings) -> list[tuple[str, Sequence[entries_lib.Entry]]]:
-    """Each file of the source with its entries."""
+    """Lists each file of the source with its entries."""
     by_file = itertools.groupby(entries, lambda entry: entry.read.path)
     return [(str(pathlib.Path(path).absolute()), list(part)) for path, part in by_file]
 

@@ -203,7 +203,7 @@ def _check_shard(manifest: manifests.Manifest, shard: manifests.Shard, owners) -
 
 
 def _find_changed_image(path: pathlib.Path, layout: manifests.Layout) -> str:
-    """The first image that records refer to and that is not what it was; ''."""
+    """Names the first image that records refer to and that has changed, or ''."""
     if layout.encoding != references.ENCODING:
         return ''
     for record in framing.iter_records(path):
@@ -222,7 +222,7 @@ def _name_image(encoded: tf.Tensor, layout: manifests.Layout) -> str:
 
 
 def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = None) -> str:
-    """The first problem of a file's records, or ''; without a layout, images are not decoded."""
+    """Finds the first problem of a file's records, or ''; decodes images if a layout is given."""
     row, subject = 0, ''
     try:
         for record in framing.iter_records(path):

@@ -36,7 +36,7 @@ class RecordFormat:
         ids: ILSVRC ids of the classes, if they have some.
         layout: How records hold images.
         rendering: How files become pixels.
-        quality: Of records that hold JPEGs, see `decoding.encode_jpeg`.
+        quality: Quality of records that hold JPEGs, see `decoding.encode_jpeg`.
         halves_colour: Whether these JPEGs have colours at half the resolution.
     """
 
@@ -54,8 +54,8 @@ class Converted(NamedTuple):
 
     Attributes:
         kind: Its kind, see `headers.check`.
-        treatments: What was done to it beside decoding it.
-        record: Its record; nothing if it stays in its own.
+        treatments: What was done to it besides decoding it.
+        record: Its new record; b'' if it stays in its old one.
         digest: The first digits of its sha256.
     """
 
@@ -84,7 +84,7 @@ def convert_all(
     Args:
         entries: The images.
         record_format: The format of their records.
-        sums: Gets the pixels of those that count.
+        sums: Adds up the pixels of the images that count.
         sampled: Number of images, the first ones, that count.
         stays: Whether the images stay in the records that they are in.
     """
@@ -124,8 +124,8 @@ def decode_square(
 
 
 def _decode_checked(encoded: bytes, rendering: rendering_lib.Rendering, square_size: int):
-    """The kind of an image, what was done to it beside decoding it, and its square."""
-    headers.check_bytes(encoded)  # of the file: what it is converted to may be larger
+    """Returns the kind of an image, its treatments (see `Converted`), and its square."""
+    headers.check_bytes(encoded)  # of the file; a converted image may be larger
     converted, encoded = foreign_formats.convert(encoded, headers.MAX_PIXELS)
     kind = converted or headers.check(encoded)
     square, treatments = rendering_lib.render_square(encoded, rendering, square_size)
@@ -162,7 +162,7 @@ def is_of_machine(error: Exception) -> bool:
 
 
 def _convert_plain(chunk: Sequence[_Image], record_format: RecordFormat) -> dict[int, tuple]:
-    """As `_make_record`, of all plain JPEGs by their numbers; of none if one is damaged."""
+    """Does what `_make_record` does for all plain JPEGs, by number; for none if one is damaged."""
     layout, plain = record_format.layout, {}
     for number, image in enumerate(chunk):
         if isinstance(image.encoded, bytes):
@@ -191,7 +191,7 @@ def _convert_plain(chunk: Sequence[_Image], record_format: RecordFormat) -> dict
 
 
 def _make_record(image: _Image, record_format: RecordFormat):
-    """The kind of an image, what was done to it, and its record; adds to the sums, if any."""
+    """Returns the kind of an image, its treatments and its record; adds to the sums, if any."""
     layout, rendering = record_format.layout, record_format.rendering
     kind, treatments, square = _decode_checked(image.encoded, rendering, layout.square_size)
     if layout.encoding == 'jpeg':
@@ -205,14 +205,14 @@ def _make_record(image: _Image, record_format: RecordFormat):
 
 
 def _make_reference(image: _Image, record_format: RecordFormat):
-    """As `_make_record`, of an image that stays where it is."""
+    """Does what `_make_record` does, for an image that stays where it is."""
     entry, encoded, sums = image
     *checked, reference = indexing.refer(entry, encoded, record_format.layout, sums)
     return *checked, _serialize(entry, reference, record_format)
 
 
 def _check_record(image: _Image, _record_format) -> tuple[str, tuple[str, ...], bytes]:
-    """The kind of an image that stays in its record, and no record; adds to the sums, if any."""
+    """Returns the kind of an image that stays in its record, and b''; adds to the sums, if any."""
     kind = headers.check(image.encoded)
     channels, method = decoding.CHANNELS, decoding.DCT_METHOD
     square = tf.io.decode_jpeg(image.encoded, channels=channels, dct_method=method)

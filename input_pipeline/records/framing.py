@@ -45,7 +45,7 @@ def find_offset(path: str | os.PathLike, records: int) -> int:
 
 
 def _count_whole(path: str | os.PathLike) -> tuple[int, str]:
-    """Counts the records that lie within the file: all (-1), or those before one that does not."""
+    """Counts the records before the first bad one, which it describes; (-1, '') if all are good."""
     if files.is_remote(path):
         return -1, ''
     size = files.get_size(path)

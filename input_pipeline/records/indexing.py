@@ -31,10 +31,10 @@ def refer(
 
     Returns:
         The image's kind, what was done to it, and the reference; or a copy of its square as PNG,
-        where the graph cannot read it.
+        if the graph cannot read it.
 
     Raises:
-        ValueError, tf.errors.OpError: It cannot be decoded, as far as was tried.
+        ValueError, tf.errors.OpError: Its header is refused, or decoding failed.
         OSError: It cannot be read again.
     """
     plain = plain_jpegs.recognize(encoded, layout.rendering)

@@ -22,7 +22,7 @@ MANIFEST, STATISTICS, QUARANTINE = 'manifest.json', 'statistics.npz', 'quarantin
 LEAKS, CONFLICTS = 'leaks.csv', 'conflicts.csv'
 PREPARATION = 'preparation.json'
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
-ALL = 'all'  # the images of all splits, where a split is counted and listed
+ALL = 'all'  # stands for all splits, for counting and listing
 _PREPARE_AGAIN = 'Delete the directory and prepare again.'
 
 
@@ -31,12 +31,12 @@ class Layout:
     """How a record holds its image and label.
 
     Attributes:
-        encoding: Encoding of the image, 'jpeg' or 'raw'; or 'reference', to an image as it lies.
+        encoding: 'jpeg' or 'raw'; or 'reference', if the record refers to an image elsewhere.
         square_size: Side of the image.
         image: Name of the image's feature.
         label: Name of the label's feature.
         first_label: The label of the first class.
-        rendering: How files become pixels, where records refer to them.
+        rendering: How files become pixels, if records refer to them.
         root: Folder that references start from.
     """
 
@@ -125,7 +125,7 @@ class Manifest:
 
     @property
     def sha256(self) -> str:
-        """The hash of the manifest, and so of everything that it hashes, wherever that lies."""
+        """The hash of the manifest, and so of all that it hashes, in any directory."""
         layout = dataclasses.replace(self.layout, root='')
         text = dataclasses.replace(self, layout=layout).to_json()
         return hashlib.sha256(text.encode()).hexdigest()
@@ -140,7 +140,7 @@ class Manifest:
         return sum(shard.records for shard in self._get_shards(split))
 
     def list_shards(self, split: str) -> list[tuple[str, int]]:
-        """Lists (path, number of records) of each shard of a split, or of all, but empty ones."""
+        """Lists (path, number of records) of each non-empty shard of a split, or of all."""
         return [
             (str(self.directory / shard.file), shard.records)
             for shard in self._get_shards(split)

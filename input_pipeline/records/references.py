@@ -29,13 +29,13 @@ def create(
     """Creates the reference to an image that an entry of a source reads.
 
     Args:
-        read: The entry's reader: with a `path` and perhaps an `offset`, its image lies in a file.
+        read: The entry's reader; its `path` and its `offset`, if any, say where the image lies.
         encoded: What it reads, as `rendering.render` decodes it.
         root: Folder that the path is relative to if it lies in it; otherwise it is absolute.
         is_plain: Whether it is a JPEG whose metadata change no pixel, which is read faster.
 
     Returns:
-        The reference; None if these bytes lie in no file, for they are made or decompressed.
+        The reference; None if these bytes lie in no file, since they are made or decompressed.
 
     Raises:
         OSError: The file cannot be read.
@@ -58,7 +58,7 @@ def create(
 
 
 def copy(encoded: bytes) -> bytes:
-    """Creates what stands for a reference where an image lies in no file."""
+    """Creates the copy that replaces a reference if an image lies in no file."""
     return _HEAD.pack(0, 0, 0, False, b'') + encoded
 
 
@@ -110,7 +110,7 @@ class Location(NamedTuple):
 
 
 def locate(reference: bytes) -> Location:
-    """Says where a reference leads to."""
+    """Returns the location that a reference leads to."""
     offset, size, file_bytes, _, digest = _HEAD.unpack_from(reference)
     path = os.fsdecode(reference[_HEAD.size :]) if size else ''
     return Location(path, offset, size, file_bytes, digest)

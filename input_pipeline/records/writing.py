@@ -51,17 +51,17 @@ class ShardTask:
 
     @property
     def sums_path(self) -> pathlib.Path:
-        """Where the sums of the pixels are while the data set is unfinished."""
+        """Path of the sums of the pixels while the data set is unfinished."""
         return self.path.parent / UNFINISHED_DIR / f'{self.path.name}.npz'
 
     @property
     def note_path(self) -> pathlib.Path:
-        """Where the summary is while the data set is unfinished."""
+        """Path of the summary while the data set is unfinished."""
         return self.path.parent / UNFINISHED_DIR / f'{self.path.name}.json'
 
     @property
     def identity(self) -> str:
-        """A hash of all that decides what the shard and its sums hold, but the images' content."""
+        """A hash of all that determines the shard and its sums, except the images' content."""
         record_format = dataclasses.asdict(self.record_format)
         shared = [manifests.FORMAT_VERSION, record_format, self.sampled]
         digest = hashlib.sha256(json.dumps(shared).encode())

@@ -1,4 +1,4 @@
-"""The kinds of sources: which one a folder or file is, and where its images are found."""
+"""Detects the kind of source that a folder or file is, and finds its images."""
 
 import dataclasses
 import pathlib
@@ -27,7 +27,7 @@ class Request:
         source_dir: Folder or CSV file; '' for the sample images.
         copies_dir: Folder for files that a source must copy; see `entries.remove_copies`.
         validation_fraction: Fraction of the images to hold out, if the source has no split.
-        split_rule: How; see `splits.hold_out`. '' for the present rule.
+        split_rule: How to hold images out; see `splits.hold_out`. '' for the present rule.
         max_missing_fraction: Fraction of the paths of a list at which there may be no file.
         dataset: Name of a data set of tensorflow-datasets.
         dataset_splits: Its splits for 'train' and 'validation', in its syntax.
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def held_out(self) -> dict:
-        """What every source without a split is asked for."""
+        """The arguments for every source without a split."""
         return {
             'validation_fraction': self.validation_fraction,
             'split_rule': self.split_rule,

@@ -61,7 +61,7 @@ class ImageFile:
             return cls(path, -1)
 
     def __call__(self) -> bytes:
-        """Reads the file; of one larger than `headers.MAX_BYTES`, only one byte more than that.
+        """Reads the file, but at most one byte more than `headers.MAX_BYTES`.
 
         Raises:
             OSError: The file does not exist or cannot be read.
@@ -90,8 +90,8 @@ class Source:
         expected: Published numbers of images by split, if there are some.
         square_size: Side of a stored image in pixels. Images of exactly this size are not resized.
         in_place_layout: Layout of the source's own records, if it consists of records whose images
-            have that size. Its entries then read from the file `read.path`, all of it in its order.
-        ignored: What was left out since it is no image of a class, by kind, with an example.
+            have that size. Its entries then read all of the file `read.path`, in its order.
+        ignored: Files left out, since they are no images of a class, by kind, with an example.
         warnings: Sentences on what looks like a mistake.
         root: Folder that the images lie in, from which an index refers to them.
     """
@@ -113,7 +113,7 @@ class Source:
 
 
 def list_copies(copies_dir: pathlib.Path) -> list[pathlib.Path]:
-    """Lists the files of a directory that are named as copies that a source made."""
+    """Lists the files of a directory that have the suffix of a source's copies."""
     return [path for path in copies_dir.glob(f'*{COPY_SUFFIX}') if path.is_file()]
 
 

@@ -85,7 +85,7 @@ def _find_split_folders(lister: listing.Lister, root: pathlib.Path) -> dict[str,
         if name in present and lister.list_folders(present[name]):
             folders.setdefault(split, present[name])
     others = len(lister.list_folders(root)) - len(folders)
-    # Without class folders inside, or alone among others, train is a class of this name.
+    # A train/ without class folders inside, or alone among other folders, is itself a class.
     is_divided = manifests.TRAIN in folders and (len(folders) > 1 or others < 2)
     return folders if is_divided else {}
 

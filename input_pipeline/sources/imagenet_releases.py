@@ -41,9 +41,9 @@ def find_images(
         source: FALL2011 or IMAGENET10K.
         source_dir: Folder of the tar.
         validation_fraction: Fraction of each class of FALL2011 to hold out, by the hash of an
-            image's name, for its content is a terabyte. Of IMAGENET10K always a half is held out,
+            image's name, since the content is a terabyte. Half of IMAGENET10K is always held out,
             by content.
-        split_rule: Of FALL2011; see `splits.hold_out`; '' for the present rule.
+        split_rule: For FALL2011; see `splits.hold_out`; '' for the present rule.
 
     Raises:
         DataError: There is no such tar, or it is damaged.

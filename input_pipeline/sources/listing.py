@@ -130,7 +130,7 @@ class Lister:
         return not is_hidden(path.name)
 
     def _is_image(self, path: pathlib.Path) -> bool:
-        """Whether a file is an image by its name or content; what is not is counted."""
+        """Returns whether a file is an image by its name or content; counts it if not."""
         suffix = path.suffix.lower()
         if suffix in _IMAGE_SUFFIXES:
             return True
@@ -158,7 +158,7 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that a system puts beside those of people.
+    """Returns whether a file or folder is hidden, or belongs to the operating system.
 
     >>> is_hidden('@eaDir'), is_hidden('.cache'), is_hidden('cats')
     (True, True, False)

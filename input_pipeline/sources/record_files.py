@@ -1,4 +1,4 @@
-"""Which files of a folder are TFRecords of a split, and how they are compressed."""
+"""Finds the TFRecord files of each split in a folder, and decompresses them."""
 
 import collections
 import pathlib

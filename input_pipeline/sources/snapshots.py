@@ -1,4 +1,4 @@
-"""The files that an index was made of, to notice when they change.
+"""The files that an index was made from, to notice changes.
 
 Content is not read again: a file has changed if its size or its time of modification has.
 """
@@ -20,8 +20,8 @@ def write(directory: pathlib.Path, place: str, source: entries_lib.Source) -> No
 
     Args:
         directory: Directory of the index.
-        place: Folder of the source, or its file that lists images. What is elsewhere, as in an
-            object store or with tensorflow-datasets, is not listed.
+        place: Folder of the source, or its file that lists images. Files elsewhere, as in an
+            object store or of tensorflow-datasets, are not listed.
         source: The source.
     """
     only_images = source.name == folder.NAME
@@ -69,7 +69,7 @@ def _list_below(place: str, only_images: bool) -> list[str]:
 
 
 def _describe(path: str) -> tuple[str, str]:
-    """Size and time of modification, as text; of a folder, and where nothing is, other words."""
+    """Returns a file's size and modification time; 'folder' for a folder, '' for nothing."""
     if os.path.isdir(path):
         return 'folder', ''
     try:

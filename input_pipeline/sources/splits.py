@@ -75,7 +75,7 @@ def hash_name(name: str) -> str:
 
 
 def name_validation(splits: Splits) -> str:
-    """Makes a test split the validation split if there is no other; says so for a description."""
+    """Uses a test split as validation if there is no other; returns a note for descriptions."""
     if manifests.VALIDATION in splits or manifests.TEST not in splits:
         return ''
     splits[manifests.VALIDATION] = splits.pop(manifests.TEST)
@@ -91,7 +91,7 @@ def check(splits: Mapping[str, Sequence[entries_lib.Entry]], source_dir: str | o
     """Checks that no split is empty.
 
     Raises:
-        DataError: One is.
+        DataError: A split is empty.
     """
     for split, entries in splits.items():
         if not entries:
@@ -119,7 +119,7 @@ def _choose_digests(images: Sequence[tuple[entries_lib.Entry, str]], fraction: f
 
 
 def _choose_of_class(candidates: Sequence[tuple[str, int]], total: int, fraction: float) -> set:
-    """Chooses digests, each with its number of images, out of the sorted ones of a class."""
+    """Chooses digests out of a class's sorted (digest, number of images)."""
     wanted = min(round(fraction * total), total - 1)
     chosen, number = set(), 0
     for digest, images in candidates:

@@ -123,8 +123,8 @@ def _choose_splits(builder: Any, splits: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         builder: See `_load_builder`.
-        splits: What was asked for. What is missing or '' is the data set's training split, and its
-            validation or else its test split if it has one.
+        splits: The requested splits. Without 'train', it is the data set's training split; without
+            'validation', its validation split or else its test split, if it has one.
     """
     names = {manifests.TRAIN: splits.get(manifests.TRAIN) or 'train'}
     validation = splits.get(manifests.VALIDATION) or next(

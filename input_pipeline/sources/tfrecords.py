@@ -278,7 +278,7 @@ def _count_labels(root: pathlib.Path, rows: Sequence[_Row]) -> _Labels:
 
 
 def _read_class_names(file: pathlib.Path) -> tuple[tuple[str, ...], int | None]:
-    """Reads a name a line, or 'label:name' as TF-slim writes them; and the first label."""
+    """Reads one name a line, or TF-slim's 'label:name'; returns also the first label."""
     lines = synsets.decode_text(file.read_bytes(), str(file)).splitlines()
     matches = [_LABELLED.fullmatch(line) for line in lines if line.strip()]
     if not matches:
@@ -293,7 +293,7 @@ def _read_class_names(file: pathlib.Path) -> tuple[tuple[str, ...], int | None]:
 
 
 def _find_first_label(classes: Sequence[str], rows: Sequence[_Row]) -> int:
-    """Finds the label of the first of some names, 0 or 1, by the names in records if they have."""
+    """Finds the label of the first name, 0 or 1, from the names in records if they have some."""
     places = {name: place for place, name in reversed(list(enumerate(classes)))}
     firsts = {row.entry.label - places[row.words] for row in rows if row.words in places}
     last = max(row.entry.label for row in rows)

@@ -55,7 +55,7 @@ class BatchNormalization(keras.layers.Layer):
     def call(self, inputs, training=False):
         """Normalises by the batch in training, and by the moving averages in inference.
 
-        As Keras' own layer it is in inference if it is frozen (`trainable = False`).
+        Like Keras' own layer, it uses the moving averages if it is frozen (`trainable = False`).
         """
         training = bool(training and self.trainable)
         inputs = tf.cast(inputs, self.compute_dtype)
@@ -76,7 +76,7 @@ class BatchNormalization(keras.layers.Layer):
 
     def _update(self, average, value):
         new = self.momentum * average.value + (1.0 - self.momentum) * value
-        is_finite = tf.reduce_all(tf.math.is_finite(new))  # or the step is passed over
+        is_finite = tf.reduce_all(tf.math.is_finite(new))  # otherwise the step is skipped
         average.assign(tf.where(is_finite, new, average.value))
 
     def compute_output_shape(self, input_shape):

@@ -71,7 +71,7 @@ class Dropout(keras.layers.Layer):
         self._register_call_context_args('dropout_rows')
 
     def call(self, inputs, training=False, dropout_rows=None):
-        """Drops in training and scales at test time, or the reverse where inverted."""
+        """Drops in training; scales at test time or, if inverted, in training."""
         keep = 1.0 - self.rate
         if not training:
             return inputs if self.inverted else inputs * keep
@@ -79,7 +79,7 @@ class Dropout(keras.layers.Layer):
         return inputs * (mask / keep if self.inverted else mask)
 
     def _uniform(self, inputs, rows: MaskRows | None):
-        """Uniform values in [0, 1), float32, in the shape of inputs."""
+        """Returns uniform values in [0, 1), float32, in the shape of the inputs."""
         if rows is None:
             seed = tf.cast(self.seed_generator.next(), tf.int32)
             return tf.random.stateless_uniform(tf.shape(inputs), seed)

@@ -105,13 +105,13 @@ def _multiply_patches(inputs, kernel):
 
 
 def _flatten_positions(values):
-    """(rows, columns, batch, n) -> (rows * columns, batch, n)."""
+    """Reshapes (rows, columns, batch, n) to (rows * columns, batch, n)."""
     rows, columns, _, depth = values.shape
     return tf.reshape(values, [rows * columns, -1, depth])
 
 
 def _cut_patches(images, size: int):
-    """(rows, columns, batch, channels) -> (rows, columns, batch, size * size * channels)."""
+    """Cuts patches: (..., batch, channels) -> (..., batch, size * size * channels)."""
     rows, columns = images.shape[:2]
     padded = tf.pad(images, [[size // 2, size // 2]] * 2 + [[0, 0]] * 2)
     return tf.concat(

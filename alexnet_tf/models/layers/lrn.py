@@ -119,7 +119,7 @@ class SameMapNormalization(keras.layers.Layer):
 
     def _window_sum(self, x):
         # Average pooling counts existing neighbours only: times their number, it is the sum.
-        sizes = keras.ops.shape(x)[1:3]  # which in `fit` and `predict` a graph may not know
+        sizes = keras.ops.shape(x)[1:3]  # perhaps unknown in the graphs of `fit` and `predict`
         rows, columns = (_count_neighbours(size, self.WINDOW) for size in sizes)
         counts = tf.cast(rows[:, None, None] * columns[:, None], x.dtype)
         return tf.nn.avg_pool2d(x, self.WINDOW, strides=1, padding='SAME') * counts
@@ -149,14 +149,14 @@ def _rescale(x, neighbour_sum, *, k: float, alpha: float, beta: float):
 
 
 def _rescale_compiled(x, window: int, *, k: float, alpha: float, beta: float):
-    """`_rescale` for sums over a window of feature maps, each pass fused by XLA."""
+    """Computes `_rescale` for sums over a window of feature maps; XLA fuses each pass."""
     forward, backward = _compile_passes(x.shape, x.dtype, window, k, alpha, beta)
     return tf.custom_gradient(lambda x: (forward(x), lambda dy: backward(x, dy)))(x)
 
 
 @functools.cache
 def _compile_passes(shape, dtype, window: int, k: float, alpha: float, beta: float):
-    """(forward, backward), shared by all networks, since XLA compiles every new function.
+    """Returns (forward, backward), shared by all networks, since XLA compiles every new function.
 
     The gradient computes s again from x, which is cheaper than to store and read it.
     """
@@ -190,13 +190,13 @@ def _negative_power(s, beta: float):
 
 
 def _shifted_sum(x, window: int):
-    """The sum over `window` adjacent feature maps, in a form that XLA fuses."""
+    """Sums `window` adjacent feature maps, in a form that XLA fuses."""
     padded = tf.pad(x, [[0, 0]] * 3 + [[window // 2, window // 2]])
     return tf.add_n([padded[..., shift : shift + x.shape[-1]] for shift in range(window)])
 
 
 def _count_neighbours(size: int | tf.Tensor, window: int) -> tf.Tensor:
-    """How many of the `window` positions around each of `size` positions exist."""
+    """Counts, for each of `size` positions, those that exist in the `window` around it."""
     index = tf.range(size)
     reach = window // 2
     return tf.minimum(index + reach, size - 1) - tf.maximum(index - reach, 0) + 1

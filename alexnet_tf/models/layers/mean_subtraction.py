@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from alexnet_tf.models.layers import on_device
 
-# RGB. The mean colour of ILSVRC-2012's training images as Caffe's networks, whose weights are the
-# public ones, subtract it. Images whose shorter side was resized to 256 pixels have another mean:
-# that of the 2012 source is (127.23, 118.59, 103.45) over the central 224x224 pixels.
+# RGB. The mean colour of ILSVRC-2012's training images that Caffe's networks, whose weights are
+# public, subtract. Images with a shorter side resized to 256 pixels have another mean: in the 2012
+# source it is (127.23, 118.59, 103.45) over the central 224x224 pixels.
 IMAGENET_MEAN = (123.0, 117.0, 104.0)
 
 

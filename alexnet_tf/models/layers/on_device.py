@@ -22,7 +22,7 @@ def place(layer: _LayerClass) -> _LayerClass:
     such as '/GPU:1'. None, the default, leaves the layer where TensorFlow puts it.
 
     Args:
-        layer: A class; so `place` can decorate one.
+        layer: The class, so that `place` also works as a decorator.
 
     Returns:
         The subclass.
@@ -77,7 +77,7 @@ ZeroPadding2D = place(keras.layers.ZeroPadding2D)
 
 @place
 class Rescaling(keras.layers.Rescaling):
-    """Multiplies images, or each of their channels, which are last whatever Keras' default is."""
+    """Multiplies images by one scale or one per channel; channels are last in any case."""
 
     def call(self, inputs):
         """Multiplies, in the dtype of computation."""

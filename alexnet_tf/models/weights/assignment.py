@@ -11,7 +11,7 @@ from alexnet_tf.models import topology
 from alexnet_tf.models.weights import mapping, recognition, weight_file
 from input_pipeline import errors
 
-# Weights of trained networks are far smaller; those of the other byte order are not.
+# Weights of trained networks are far smaller; those read in the wrong byte order are not.
 _LARGEST = 1e4
 
 
@@ -39,8 +39,8 @@ def assign(
         The names of the layers that were assigned, and of those that were not.
 
     Raises:
-        DataError: Layers are missing, have other shapes, or hold NaN, inf or values that no weights
-            have. The model is as it was.
+        DataError: Layers are missing, have other shapes, or hold NaN, inf or implausibly large
+            values. The model is left unchanged.
     """
     converter = _Converter(model, file, recognised)
     weighted = [layer for layer in model.layers if layer.trainable_variables]

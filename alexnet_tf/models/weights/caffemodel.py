@@ -58,7 +58,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         Arrays by layer and index, 'conv1/0' the kernel and 'conv1/1' the bias; all layers.
 
     Raises:
-        DataError: Two layers with weights have one name, or an array has other data than shape.
+        DataError: Two layers with weights have one name, or data do not fit their shape.
     """
     net = protobuf.parse(_SCHEMA, 'Net', weight_file.read_bytes(path))
     nested = [layer.layer if layer.HasField('layer') else layer for layer in net.layers]
@@ -80,7 +80,7 @@ def read_mean_image(path: pathlib.Path) -> np.ndarray:
         (1, channels, rows, columns), BGR as in all of Caffe.
 
     Raises:
-        DataError: It holds other data than its shape says.
+        DataError: Its data do not fit its shape.
     """
     blob = protobuf.parse(_SCHEMA, 'Blob', weight_file.read_bytes(path))
     return _read_blob('the mean image', blob)

@@ -37,7 +37,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
     Returns:
         Arrays by their paths, 'conv1/conv1/kernel'; in files of Keras 3 by layer and index,
-        'conv1/0'. Of a whole model, its layers in order, and its mean colour if it has one.
+        'conv1/0'. For a whole model also its layers in order, and its mean colour if it has one.
 
     Raises:
         DataError: The file refers to other files.
@@ -59,7 +59,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
 
 
 def _combine(path, arrays, config, metadata=None) -> weight_file.WeightFile:
-    """Combines arrays, by name, with what a model's configuration tells of it."""
+    """Combines arrays with the layers and the mean colour of a model's configuration."""
     if mean := _find_mean(config):
         arrays[weight_file.MEAN_IMAGE] = np.array(mean, np.float32)
     layers = _list_layers(config)
@@ -128,7 +128,7 @@ def _list_datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _get_name(dataset: h5py.Dataset, root: h5py.Group) -> str:
-    """Returns a variable's name: 'conv1/0' where its group has the layer's name, else its path."""
+    """Returns a variable's name: 'conv1/0' if its group has the layer's name, else its path."""
     parent, _, key = dataset.name.rpartition('/')
     layer = dataset.parent.attrs.get(_NAME)
     if parent.endswith(f'/{_VARIABLES}') and isinstance(layer, str):
@@ -142,7 +142,7 @@ def _read(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def _is_bfloat16(dataset: h5py.Dataset) -> bool:
-    """Whether Keras wrote bfloat16, which HDF5 does not have: as two bytes without a meaning."""
+    """Returns whether a data set is Keras' bfloat16: two opaque bytes, as HDF5 has no such type."""
     return dataset.dtype.itemsize == 2 and dataset.attrs.get('dtype') == 'bfloat16'
 
 

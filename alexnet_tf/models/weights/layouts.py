@@ -26,11 +26,11 @@ class Layout:
     """How a program lays out the weights of the eight layers, both columns in one array.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         keys: The file's names of the layers, by the paper's.
         formats: The formats that it occurs in.
         convolution: The axes of a convolution's kernel, 'HWIO' or 'OIHW'.
-        dense: The axes of a fully-connected layer's, 'IO' or 'OI'.
+        dense: The axes of a fully-connected layer's kernel, 'IO' or 'OI'.
         flatten: The order in which fc6 reads the last feature maps: 'HWC', position by position, or
             'CHW', map by map.
         colours: The channels that conv1 reads, 'RGB' or 'BGR'.
@@ -109,7 +109,7 @@ TF2CV = Layout(
 LAYOUTS = (CAFFE, CAFFE_CONVERTED, MATCONVNET, TORCHVISION, TF2CV)
 
 _CAFFES = (CAFFE, CAFFE_CONVERTED, MATCONVNET)
-# Those that the public weights of a recipe's network have.
+# The layouts of the public weights of each recipe's network.
 OF_RECIPES = {
     'caffe': _CAFFES,
     'caffenet': _CAFFES,

@@ -54,14 +54,14 @@ def to_layout(
 def split(
     layer: str, kernel: np.ndarray, bias: np.ndarray, columns: int, maps: tuple[int, int, int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits a layer into columns: its outputs, and for fc6 the order of its inputs.
+    """Splits a layer's outputs into columns, and orders fc6's inputs by column.
 
     Args:
         layer: The paper's name of the layer.
-        kernel: Of all columns, from `from_layout`.
+        kernel: The kernel of all columns, from `from_layout`.
         bias: (out,).
         columns: How many columns the layer has.
-        maps: As of `from_layout`.
+        maps: See `from_layout`.
 
     Returns:
         Kernel and bias of each column. fc6 reads one column's maps, then the other's.

@@ -28,7 +28,7 @@ def parse(content: bytes) -> dict[str, Any]:
     """Parses a MAT-file.
 
     Args:
-        content: Of the file.
+        content: The bytes of the file.
 
     Returns:
         Variables by name: arrays, strings, lists for cells and for arrays of structs, dictionaries

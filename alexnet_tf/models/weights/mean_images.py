@@ -1,4 +1,4 @@
-"""Reads mean images of other programs, in whatever layout they have them."""
+"""Reads mean images of other programs, in any of their layouts."""
 
 import pathlib
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def check(image: np.ndarray, name: str) -> np.ndarray:
     """Checks that an array is a mean image, (rows, columns, 3) or (3,), and makes it float32.
 
     Raises:
-        DataError: It has another shape or dtype, or values outside [0, 255]; `name` says whose.
+        DataError: It has another shape or dtype, or values outside [0, 255]; `name` identifies it.
     """
     image = np.squeeze(image)
     if image.ndim not in (1, 3) or image.shape[-1] != CHANNELS or not image.size:
@@ -68,8 +68,8 @@ def to_square(image: np.ndarray, size: int, crop_size: int) -> np.ndarray:
     Args:
         image: (size, size, 3); (crop_size, crop_size, 3), whose border becomes its mean colour,
             since only the centre is ever used; or (3,).
-        size: Of the squares.
-        crop_size: Of the crops.
+        size: Side of the squares.
+        crop_size: Side of the crops.
 
     Returns:
         (size, size, 3) float32.

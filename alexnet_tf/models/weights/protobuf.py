@@ -18,8 +18,8 @@ from input_pipeline import errors
 Schema = Mapping[str, Mapping[str, tuple[int, str, bool]]]
 INT32, INT64, STRING, BYTES = 'TYPE_INT32', 'TYPE_INT64', 'TYPE_STRING', 'TYPE_BYTES'
 
-_MAX_FIELDS = 100_000  # of a file of AlexNet's weights, a few hundred
-_SHORT_OCTETS = 3  # of 16 bits, seven in each
+_MAX_FIELDS = 100_000  # a file of AlexNet's weights has a few hundred
+_SHORT_OCTETS = 3  # that encode 16 bits, seven in each
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 
@@ -28,7 +28,7 @@ def parse(schema: Schema, root: str, content: bytes) -> message.Message:
     """Parses a message.
 
     Args:
-        schema: Of the message and of those in it.
+        schema: The schema of the message and of the messages in it.
         root: The message's name in the schema.
         content: The message.
 
@@ -51,7 +51,7 @@ def parse_packed(data: bytes) -> np.ndarray:
     """Parses packed numbers below 2**16, (n,) uint16, of a field that was declared as bytes.
 
     Raises:
-        DataError: There are larger or negative ones, or the last is cut short.
+        DataError: A number is larger or negative, or the last one is cut short.
     """
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets < 0x80)
@@ -70,7 +70,7 @@ def parse_packed(data: bytes) -> np.ndarray:
 
 
 def _iterate_fields(types: Mapping, name: str, data: memoryview) -> Iterator[int]:
-    """Yields how many fields each field of a message holds, and of the messages in it.
+    """Yields how many fields to count for each field of a message and of the messages in it.
 
     Args:
         types: By message, the types of its fields by number; other messages are not looked into.

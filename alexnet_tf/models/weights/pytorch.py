@@ -72,7 +72,7 @@ def _read_legacy(path: pathlib.Path) -> weight_file.WeightFile:
 def _split_storages(
     data: memoryview, keys: Sequence[str], storages: Mapping[str, torch_pickle.Storage]
 ) -> dict[str, memoryview]:
-    """Splits what follows the pickles: for each key a count of 8 bytes, and the numbers."""
+    """Splits the data after the pickles: for each key, a count in 8 bytes and the numbers."""
     parts = {}
     for key in keys:
         if not isinstance(key, str):

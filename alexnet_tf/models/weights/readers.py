@@ -41,10 +41,10 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     """Reads a weight file.
 
     Args:
-        path: Its suffix, one of `SUFFIXES`, says what it is.
+        path: The file; its suffix, one of `SUFFIXES`, decides the format.
 
     Returns:
-        Its arrays of numbers by the file's own names, its layers where the format lists them.
+        Its arrays of numbers by the file's own names, and its layers if the format lists them.
 
     Raises:
         DataError: The file does not exist, is too large, broken, or holds something else.

@@ -25,7 +25,7 @@ _CONVOLUTIONS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
 
 @dataclasses.dataclass(frozen=True)
 class Recognition:
-    """What a weight file was taken for.
+    """The network that a weight file was recognised as.
 
     Attributes:
         layout: How its arrays are laid out; None for this package's own variables.
@@ -187,7 +187,7 @@ def _find_recipes(
 def _is_network_of(
     recipe: recipes.Recipe, filters: Sequence[int], is_grouped: bool, order: tuple[str, ...]
 ) -> bool:
-    """Whether a recipe's network has such filters, whatever its width, and such an order."""
+    """Returns whether a recipe's network, at any width, has these filters and this order."""
     *each, last = recipe.filters
     expected = [*(recipe.columns * number for number in each), last]
     kinds = {'norm': 'normalization', 'pool': 'max_pool'}
@@ -202,7 +202,7 @@ def _is_network_of(
 
 
 def is_multiple(filters: Sequence[int], reference: Sequence[int]) -> bool:
-    """Whether two networks differ in width at most."""
+    """Returns whether two networks differ only in width, if at all."""
     ratio = filters[0] / reference[0]
     return all(abs(a - b * ratio) <= 1 for a, b in zip(filters, reference, strict=True))
 

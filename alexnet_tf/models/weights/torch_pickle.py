@@ -36,10 +36,10 @@ class Storage(NamedTuple):  # a pickle can set the attributes of a frozen datacl
 
     Attributes:
         key: Its name in the file.
-        dtype: Of its numbers, in this machine's byte order.
-        size: How many there are.
-        start: Where the part of it begins that tensors see, in numbers.
-        length: The length of that part.
+        dtype: Dtype of its numbers, in this machine's byte order.
+        size: Count of its numbers.
+        start: Index of the first number that tensors see.
+        length: Count of the numbers that tensors see.
     """
 
     key: str
@@ -50,13 +50,13 @@ class Storage(NamedTuple):  # a pickle can set the attributes of a frozen datacl
 
 
 class Tensor(NamedTuple):
-    """A tensor: a storage and which of its numbers it has, in which order.
+    """A tensor, as a strided view of a storage.
 
     Attributes:
         storage: Where its numbers are.
-        offset: The index of the first one.
-        shape: Of the tensor.
-        strides: By how many numbers the neighbours of each dimension are apart.
+        offset: Index of the first one.
+        shape: Shape of the tensor.
+        strides: Distance between neighbours in each dimension, in numbers.
     """
 
     storage: Storage
@@ -68,7 +68,7 @@ class Tensor(NamedTuple):
         """Makes an array of the storage's numbers, without a copy.
 
         Args:
-            name: The tensor's, for messages.
+            name: The tensor's name, for messages.
             storage: (size,) of the storage's dtype.
 
         Raises:
@@ -100,7 +100,7 @@ def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
     """Reads a pickle of PyTorch.
 
     Args:
-        file: Open file whose position is at the pickle; afterwards it is behind it.
+        file: Open file at the position of the pickle; afterwards it is past it.
 
     Returns:
         Dictionaries, lists and plain values, with a `Tensor` for each tensor; and all storages that
@@ -129,10 +129,10 @@ def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
 
 
 def find_tensors(root: Any) -> dict[str, Tensor]:
-    """Finds the tensors of a network in what was pickled.
+    """Finds the tensors of a network in an unpickled object.
 
     Args:
-        root: A dictionary of tensors, or one that has it as 'state_dict' or under a like name.
+        root: A dictionary of tensors, or one that holds it as 'state_dict' or under a similar name.
 
     Returns:
         Tensors by name.

@@ -1,4 +1,4 @@
-"""What a reader found in a weight file, and the limits that all readers keep."""
+"""The contents of a weight file, and the limits that all readers keep."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 30
 MEAN_IMAGE = 'averageImage'  # the name of a mean image among the arrays, (rows, columns, RGB)
 _MAX_MEMBERS, _MAX_DIMENSIONS = 10_000, 64
 _MAX_DIRECTORY_BYTES = 4 << 20  # of an archive; zipfile makes objects of ten times the size
-# Of others, zipfile decompresses all that there is, whatever size the archive claims.
+# With others, zipfile decompresses everything, whatever size the archive claims.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -27,7 +27,7 @@ class Layer(NamedTuple):
     """A layer of the network that a file describes.
 
     Attributes:
-        name: The file's name of it.
+        name: Its name in the file.
         kind: 'convolution', 'normalization', 'max_pool', or the file's own word.
     """
 
@@ -43,9 +43,9 @@ class WeightFile:
         path: The file.
         format: The format that its content was read as, such as 'PyTorch (zip)'.
         arrays: Numbers of any dtype, by the file's own names.
-        layers: The layers in order, with and without weights; () where the format has no list.
-        classes: Names of the classes in label order; () where the format has none.
-        metadata: What else the file says about itself; {} where it says nothing.
+        layers: The layers in order, with and without weights; () if the format has no list.
+        classes: Names of the classes in label order; () if the format has none.
+        metadata: Further metadata of the file; {} if there is none.
     """
 
     path: pathlib.Path
@@ -83,8 +83,8 @@ def count_bytes(name: str, shape: Sequence[int], itemsize: int) -> int:
     """Computes the size of an array from a file's header.
 
     Args:
-        name: The array's, for messages.
-        shape: As the header has it.
+        name: The array's name, for messages.
+        shape: The shape in the header.
         itemsize: Bytes of a number.
 
     Raises:
@@ -105,11 +105,11 @@ def from_bytes(
     """Makes an array of exactly the bytes that a header claims.
 
     Args:
-        name: The array's, for messages.
+        name: The array's name, for messages.
         data: Its numbers.
         dtype: Their type, with its byte order.
-        shape: As the header has it.
-        order: 'C', or 'F' where the first index runs fastest.
+        shape: The shape in the header.
+        order: 'C', or 'F' if the first index runs fastest.
 
     Raises:
         DataError: There are more or fewer bytes than the shape and the dtype need.
@@ -149,7 +149,7 @@ def open_archive(path: pathlib.Path) -> Iterator[tuple[zipfile.ZipFile, list[str
     """Opens a zip archive after checks that all its members can be read within the limits.
 
     Args:
-        path: Of the archive.
+        path: Path of the archive.
 
     Yields:
         The archive, and the names of its members, sorted.

@@ -43,7 +43,7 @@ def write_safetensors(
 
 def _is_torchvisions(layer: keras.Layer) -> bool:
     """Returns whether a layer computes what torchvision's layer of its kind does, if any."""
-    if isinstance(layer, keras.layers.ZeroPadding2D):  # of conv1; in tf2cv's network of pool1, too
+    if isinstance(layer, keras.layers.ZeroPadding2D):  # conv1's; in tf2cv's network also pool1's
         return layer.padding == ((2, 2), (2, 2))
     if isinstance(layer, dropout.Dropout):
         return layer.inverted
