@@ -319,7 +319,7 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     view_size: int | None = fields.setting(
-        None, 'Side of crops resized to --crop_size. 0: no resize.', low=0, high=256
+        None, 'Side of the view resized to --crop_size. 0: equal.', low=0, high=256
     )
     input_mean: tuple[float, ...] | None = fields.setting(
         None,
@@ -489,7 +489,8 @@ class Training(fields.Section):
     )
     init_layers: tuple[str, ...] | None = fields.setting(
         None,
-        'Layers to load from --init_weights. Default: all, but not the last if the classes differ.',
+        'Layers to load from --init_weights. Default: all; from a run of other classes, all but '
+        'the last.',
         pattern=_LAYER,
         expected='names of layers, such as conv1,fc6',
         metavar='LAYER,...',

@@ -97,8 +97,8 @@ def measure_specialisation(
         runs: Colourfulness of column a's and of column b's kernels, for each run.
 
     Returns:
-        (difference, p), where p is (1 + permutations with at least that difference) /
-        (1 + permutations), of 10,000.
+        (difference, p), where p is (1 + permutations with at least that difference) / 10,001,
+        from 10,000 permutations.
     """
     observed = np.mean([abs(a.mean() - b.mean()) for a, b in runs])
     rng, sums = np.random.default_rng(0), np.zeros(_PERMUTATIONS)

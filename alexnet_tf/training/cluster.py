@@ -115,7 +115,7 @@ def _read_slurm() -> Cluster:
     try:
         job, tasks = int(os.environ['SLURM_JOB_ID']), int(os.environ['SLURM_STEP_NUM_TASKS'])
         port = _FIRST_PORT + job % _JOBS * _PORTS_OF_A_JOB
-        # The resolver fails without GPUs: it is told one per task, and not to select any.
+        # The resolver fails without GPUs: it assumes one per task here, and selects none.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
         )

@@ -85,7 +85,7 @@ class Chance:
 
 
 def is_early(epoch: int, step: int, epochs: int) -> bool:
-    """Returns whether it is too early to judge: under 2,000 steps, and 3 epochs or 10 % of all."""
+    """Returns whether it is too early to judge: under 2,000 steps and max(3, a tenth) epochs."""
     return epoch < max(_GRACE_EPOCHS, epochs / 10) and step < _GRACE_STEPS
 
 

@@ -34,9 +34,12 @@ def _parametrize(fast):
 
 
 every_variant = _parametrize(VARIANTS)
-# Those whose layers are joined in different ways.
+# Those whose layers are joined in different ways, or of kinds that no other one has.
 different_variants = _parametrize(
-    ('source2012', 'caffe', 'torchvision', 'modern', 'cifar11', 'conv6', 'without conv5')
+    (
+        *('source2012', 'caffe', 'torchvision', 'tf2cv', 'modern', 'cifar11', 'figure1'),
+        *('conv6', 'without conv5'),
+    )
 )
 # Between them they hold every kind of layer but LRN, which layers_test saves and differentiates.
 some_variants = _parametrize(('modern', 'cifar11'))

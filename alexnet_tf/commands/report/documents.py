@@ -46,7 +46,7 @@ def build_card(
     flag = '' if checkpoint == 'newest' else f' --checkpoint={checkpoint}'
     trained = analysis.trained
     config = run_directory.read_config(directory)
-    # Keeps what `--minutes` chose, but drops the flag, which would choose again.
+    # Keeps what `--minutes` chose, with 0 minutes, since the flag would choose again.
     config = serialization.replace(config, {'run_dir': f'{directory}-again', 'minutes': 0.0})
     data = run_directory.read_data(directory)
     return model_card.ModelCard(

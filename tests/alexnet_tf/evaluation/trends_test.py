@@ -1,4 +1,4 @@
-"""Extrapolations of curves with a known end, and rank correlations by counting."""
+"""Extrapolations of curves with a known end, and intervals of differences."""
 
 import numpy as np
 import pytest

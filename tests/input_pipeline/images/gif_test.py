@@ -62,7 +62,7 @@ def extract_of_200():
     ],
     ids=['long comment', 'many comments', 'tiny blocks of pixels'],
 )
-@pytest.mark.parametrize(('number', 'is_read'), [(180, True), (200_000, False)])
+@pytest.mark.parametrize(('number', 'is_read'), [(180, True), (220, False), (200_000, False)])
 def test_no_more_blocks_than_the_limit_are_walked(make_blocks, number, is_read, extract_of_200):
     encoded = b'GIF89a' + struct.pack('<HHBBB', 9, 9, 0, 0, 0) + make_blocks(number)
     frame = extract_of_200(tf.constant(encoded))
