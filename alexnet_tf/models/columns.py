@@ -71,7 +71,7 @@ class ColumnBuilder:
         self._devices = dict(zip(COLUMNS, (*devices, *devices, None, None), strict=False))
 
     def create_input(self, *, trains: bool = False) -> keras.KerasTensor:
-        """Creates the input, (batch, crop_size, crop_size, 3), or of any size to train at another."""
+        """Creates the input, (batch, crop_size, crop_size, 3), or of any size to train."""
         is_open = (self._compiled or trains) and self.recipe.training_crop_size
         size = None if is_open else self.recipe.crop_size
         dtype = self.dtype_policy.compute_dtype if self._compiled else 'float32'
