@@ -22,6 +22,7 @@ docs: $(VENV)/.docs
 	@echo 'build/site/index.html'
 
 wheel: $(VENV)/.test
+	rm -rf build/lib build/bdist.*  # which setuptools would ship again
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 $(VENV)/.quickstart: setup.cfg pyproject.toml

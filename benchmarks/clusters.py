@@ -3,13 +3,13 @@
     python benchmarks/clusters.py failures --data_dir data/quickstart --work /tmp/clusters
     python benchmarks/clusters.py equal --data_dir data/quickstart --work /tmp/clusters -- --lanes=4
     python benchmarks/clusters.py speed --data_dir data/flowers --work /tmp/clusters \
-        -- --recipe=source2012 --batch_size=8
+        -- --recipe=source2012 --batch_size=8 --max_steps=12 --epochs=6
 
 Hosts are network namespaces, joined by virtual Ethernet. `failures` ends, stops and cuts off one of
 three workers at six moments, and runs the same commands again. `equal` compares 1, 2 and 4 workers,
 and 4 that resume as 2, with one process. `speed` measures steps and bytes at three speeds of the
-network. What follows -- are flags of all workers. Each measurement is a row of a file in --work; a
-stopped script resumes with the rows that are missing.
+network. What follows -- are flags of all workers. Each measurement is a row of a file in --work; if
+a script is stopped, the same command measures the missing rows.
 """
 
 import dataclasses
@@ -114,7 +114,7 @@ class Workers:
         task = {'type': 'worker', 'index': worker}
         os.environ['TF_CONFIG'] = json.dumps({'cluster': {'worker': addresses}, 'task': task})
         prepare()
-        flags = ['--mode=train', '--strategy=multi_worker', *self.flags]
+        flags = [*self.flags, '--mode=train', '--strategy=multi_worker']
         os._exit(alexnet_main.main(['alexnet_tf', *flags]))
 
     def start_all(self, prepare: Mapping[int, Callable[[], object]] | None = None) -> None:
@@ -164,7 +164,7 @@ def train_alone(flags: Sequence[str], logs: pathlib.Path) -> None:
     child = os.fork()
     if child == 0:
         redirect_output(logs / 'alone.log')
-        os._exit(alexnet_main.main(['alexnet_tf', '--mode=train', *flags]))
+        os._exit(alexnet_main.main(['alexnet_tf', *flags, '--mode=train']))
     if os.waitpid(child, 0)[1]:
         raise SystemExit(f'one process failed; see {logs}')
 
@@ -235,8 +235,7 @@ def interrupt(workers: Workers, victim: int, failure: str) -> None:
 def measure_failures(flags: Sequence[str], work: pathlib.Path, table: pathlib.Path) -> None:
     """Measures all failures at all moments."""
     flags = [*TINY, *flags]
-    if not (work / 'whole').exists():
-        train_alone([*flags, f'--run_dir={work / "whole"}'], work)
+    train_alone([*flags, f'--run_dir={work / "whole"}'], work)
     done = {(row['moment'], row['failure']) for row in tables.read_csv(table)}
     for case in itertools.product(MOMENTS, FAILURES):
         if case not in done:
@@ -249,7 +248,10 @@ def measure_equality(flags: Sequence[str], work: pathlib.Path, table: pathlib.Pa
     flags = [*TINY, *flags]
     shutil.rmtree(work / 'whole', ignore_errors=True)
     train_alone([*flags, f'--run_dir={work / "whole"}'], work)
+    done = {(row['workers'], row['flags']) for row in tables.read_csv(table)}
     for numbers in ((1,), (2,), (4,), (4, 2)):
+        if (' then '.join(map(str, numbers)), ' '.join(flags)) in done:
+            continue
         run_dir = work / 'equal'
         shutil.rmtree(run_dir, ignore_errors=True)
         with namespaces.create_network(4) as network:
@@ -322,10 +324,11 @@ def main() -> None:
     parser.add_argument('--work', required=True, type=pathlib.Path, help='folder of the runs')
     own = list(itertools.takewhile(lambda argument: argument != '--', sys.argv[1:]))
     args = parser.parse_args(own)
-    args.work.mkdir(parents=True, exist_ok=True)
+    work = args.work / args.what
+    work.mkdir(parents=True, exist_ok=True)
     importlib.import_module('alexnet_tf.commands.train')  # once, for all workers
     flags = [f'--data_dir={args.data_dir}', *sys.argv[len(own) + 2 :]]
-    measure[args.what](flags, args.work, args.work / f'{args.what}.csv')
+    measure[args.what](flags, work, args.work / f'{args.what}.csv')
 
 
 if __name__ == '__main__':

@@ -132,7 +132,7 @@ def main() -> None:
     names = [(views, '+'.join(str(run + 1) for run in runs)) for views, runs, _ in choices]
     wrong = [wrong for *_, wrong in choices]
     if args.csv:
-        rates = [(*name, each.mean()) for name, each in zip(names, wrong, strict=True)]
+        rates = [(*name, is_wrong.mean()) for name, is_wrong in zip(names, wrong, strict=True)]
         tables.write_csv(args.csv, ('views', 'runs', 'top1_error'), rates)
     if args.wrong:
         bits = map(np.packbits, wrong)

@@ -56,7 +56,7 @@ def read_batches(
     random = np.random.default_rng(seed)
     with concurrent.futures.ThreadPoolExecutor(_CORES) as pool:
         pending = []
-        for _ in itertools.count():
+        while True:
             order = random.permutation(len(examples))
             for start in range(0, len(order), batch_size):
                 rows = [examples[index] for index in order[start : start + batch_size]]
@@ -68,24 +68,23 @@ def read_batches(
 
 
 def train_for(
-    minutes: float, step: Callable[[], None], set_schedule: Callable[[float], None]
+    minutes: float, step: Callable[[], int], set_schedule: Callable[[float], None]
 ) -> int:
     """Trains for some minutes of processor time on every core.
 
     Args:
         minutes: The time, including what this process has used before.
-        step: Trains one step.
+        step: Trains one step; returns its number of images.
         set_schedule: Called with the share of the time that is over, before each step.
 
     Returns:
-        The number of steps.
+        The number of images.
     """
-    steps = 0
+    images = 0
     while (share := time.process_time() / _CORES / 60 / minutes) < 1:
         set_schedule(share)
-        step()
-        steps += 1
-    return steps
+        images += step()
+    return images
 
 
 def train_keras_tutorial(args, training: Split, classes: int) -> tuple[int, Callable]:
@@ -120,13 +119,14 @@ def train_keras_tutorial(args, training: Split, classes: int) -> tuple[int, Call
     def step():
         images, labels = next(batches)
         model.train_on_batch(np.stack(images), labels)
+        return len(labels)
 
-    steps = train_for(args.minutes, step, lambda share: None)
+    images = train_for(args.minutes, step, lambda share: None)
 
     def predict(encoded):
         return model.predict_on_batch(np.stack([_resize_180(image) for image in encoded]))
 
-    return 32 * steps, predict
+    return images, predict
 
 
 def _resize_180(encoded: bytes) -> np.ndarray:
@@ -168,15 +168,16 @@ def train_torchvision(args, training: Split, classes: int) -> tuple[int, Callabl
         sgd.zero_grad()
         loss.backward()
         sgd.step()
+        return len(labels)
 
-    steps = train_for(args.minutes, step, set_schedule)
+    images = train_for(args.minutes, step, set_schedule)
     model.eval()
 
     def predict(encoded):
         with torch.inference_mode():
             return model(torch.stack([centre(open_image(data)) for data in encoded])).numpy()
 
-    return 32 * steps, predict
+    return images, predict
 
 
 def main() -> None:

@@ -5,8 +5,9 @@
     python benchmarks/input_peers.py --peer dali --source FOLDER_OF_PHOTOS --resize
 
 Each crops 224 from 256 at random, mirrors at random, subtracts the mean, shifts the colours (but
-not DALI), and returns float32. With `--resize` images have any size, and their shorter side is
-first rescaled to 256. Prints one JSON object.
+not DALI), and returns float32. Keras draws one crop position for each batch. With `--resize` images
+have any size, and their shorter side is first rescaled to 256 (Keras: the central square). Prints
+one JSON object.
 """
 
 import json

@@ -133,10 +133,12 @@ def print_comparison(path: pathlib.Path, hidden: float) -> None:
     The processes share cores, so the computing time is that of as many workers without a limit.
     """
     rows = tables.read_csv(path)
-    free = {row['workers']: float(row['step_secs']) for row in rows if not row['rate']}
+    free = {
+        (row['workers'], row['flags']): float(row['step_secs']) for row in rows if not row['rate']
+    }
     print_head('workers', 'network', 'MB sent', 'no limit', 'predicted', 'measured')
     for row in (row for row in rows if row['rate']):
-        compute, sent = free[row['workers']], float(row['mb_a_step']) * 1e6
+        compute, sent = free[row['workers'], row['flags']], float(row['mb_a_step']) * 1e6
         seconds = sent / (float(row['rate'].removesuffix('gbit')) * GBIT)
         predicted = add_sums(compute, seconds, hidden)
         print(

@@ -6,9 +6,9 @@
 
 Every point has a run of its own; with --chain, all of them interrupt one run. A point is
 WHERE:NUMBER:SIGNAL. WHERE is `step` (before step NUMBER, from 0), `trained` (after its update),
-`saving`, `writing`, `saved` (before, inside and after writing checkpoint NUMBER of a process,
-from 1), `validating` (before that batch of validation), `row` (after that row of summary.csv). The
-exit status is 1 if a run differs.
+`saving`, `saved` (before and after checkpoint NUMBER of a process, from 1), `writing` (before write
+NUMBER to its checkpoint files, from 1), `validating` (before that batch of validation), `row`
+(after that row of summary.csv). The exit status is 1 if a run differs.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def train(flags: list[str], log: pathlib.Path, point: str = '') -> str:
         os.dup2(file, 2)
         if point:
             install_hook(point)
-        os._exit(alexnet_main.main(['alexnet_tf', '--mode=train', *flags]))
+        os._exit(alexnet_main.main(['alexnet_tf', *flags, '--mode=train']))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return f'killed by {signal.Signals(os.WTERMSIG(status)).name}'

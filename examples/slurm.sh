@@ -19,12 +19,14 @@
 
 # The workers find each other by the variables of the Slurm step. srun must not end workers that
 # still report which one was lost, nor wait for one that hangs after the others have ended. Its
-# status is the highest of all: 137 if a worker was killed, 143 if workers were asked to end.
+# status is the highest of all: above 128 if a signal ended a worker, 143 if workers were asked to end.
 srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=0 --wait=300 \
     python -m alexnet_tf.main --mode=train --strategy=multi_worker "$@"
 status=$?
 
-if (((status == 75 || status == 137 || status == 143) && ${SLURM_RESTART_COUNT:-0} < 20)); then
+# 130: Ctrl-C. 141: nobody reads the output any more.
+lost=$((status == 75 || (status > 128 && status != 130 && status != 141)))
+if ((lost && ${SLURM_RESTART_COUNT:-0} < 20)); then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

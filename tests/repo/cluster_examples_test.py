@@ -26,7 +26,15 @@ def run_with(tmp_path):
 
 @pytest.mark.parametrize(
     ('status', 'restarts', 'is_requeued'),
-    [(0, 0, False), (3, 0, False), (75, 0, True), (137, 3, True), (143, 0, True), (75, 20, False)],
+    [
+        (0, 0, False),
+        (3, 0, False),
+        (75, 0, True),
+        (134, 0, True),
+        (137, 3, True),
+        (141, 0, False),
+        (75, 20, False),
+    ],
 )
 def test_slurm_queues_the_job_again_if_a_worker_is_lost(status, restarts, is_requeued, run_with):
     programs = {'srun': f'echo "$@"; exit {status}', 'scontrol': 'echo "scontrol $@"'}
