@@ -194,6 +194,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f'{" ".join(str(error).split())}. {advice}', _EXIT_DISK
     if getattr(error, 'errno', None) in (errno.EMFILE, errno.ENFILE):
         return f'{error}. Allow more open files (ulimit -n).', _EXIT_USAGE
+    if getattr(error, 'errno', None) in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f'{error}. Give one path that exists.', _EXIT_USAGE
     if advice := _PATH_ADVICE.get(type(error)):
         return f'{error}. {advice}', _EXIT_USAGE
     if _is_out_of_memory(error):

@@ -145,7 +145,7 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     Every file in it is flushed to disk first.
 
     Raises:
-        OSError: `path` exists and is not empty.
+        FileExistsError: `path` exists and is not empty.
     """
     path = pathlib.Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,12 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             for member in sorted(temporary.rglob('*'), reverse=True):
                 _flush(member)
             _flush(temporary)
-        os.rename(temporary, path)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY:  # another process was faster
+                error = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+            raise error from None
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

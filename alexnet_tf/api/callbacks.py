@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
+from alexnet_tf.api import settings
 from alexnet_tf.training import schedule
 
 _GROWING = ('acc', 'auc')  # in names of metrics that are better when larger
@@ -31,7 +32,8 @@ class PlateauSchedule(keras.callbacks.Callback):
             in another process; requires `learning_rate`.
 
     Raises:
-        ValueError: `history` is given without `learning_rate`, or `mode` is unknown; or, in `fit`,
+        ValueError: `patience` is no integer from 1, `history` is given without `learning_rate`, or
+            `mode` is unknown; or, in `fit`,
             an epoch logs no `monitor`: there is no validation data or no such metric, or
             `validation_freq` is not 1.
 
@@ -65,7 +67,7 @@ class PlateauSchedule(keras.callbacks.Callback):
             raise ValueError('history needs the learning_rate at its start.')
         if mode not in ('auto', 'min', 'max'):
             raise ValueError(f"mode={mode!r}: expected 'auto', 'min' or 'max'.")
-        self.patience, self.monitor = patience, monitor
+        self.patience, self.monitor = settings.check_count('patience', patience), monitor
         grows = mode == 'max' or (mode == 'auto' and any(name in monitor for name in _GROWING))
         self._sign = -1.0 if grows else 1.0
         self._start, self._learning_rate = learning_rate, learning_rate

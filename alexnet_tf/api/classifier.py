@@ -38,7 +38,7 @@ def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Cl
         UsageError: There is no such directory, or no such kind of checkpoint.
         DataError: The directory holds no trained network, or all of its checkpoints are damaged.
     """
-    directory = os.fspath(run_dir)
+    directory = os.path.expanduser(run_dir)
     if not os.path.isdir(directory):
         raise fields.UsageError(
             f'run_dir={directory}: no such directory. Name one in which a network was trained.'

@@ -84,7 +84,7 @@ def image_dataset_from_directory(
     settings.check_choice('label_mode', label_mode, ('int', 'categorical'))
     if batch_size is not None:
         batch_size = settings.check_count('batch_size', batch_size)
-    classes, subsets = _list_subsets(os.fspath(directory), validation_split, subset)
+    classes, subsets = _list_subsets(os.path.expanduser(directory), validation_split, subset)
     created = [
         _create_image_dataset(
             entries,
@@ -257,7 +257,7 @@ def _check_subset(validation_split: float | None, subset: str | None) -> None:
         )
     if validation_split is not None:
         settings.check_choice('subset', subset, (*_SUBSETS, 'both'))
-        if not 0 < validation_split < 1:
+        if isinstance(validation_split, str) or not 0 < validation_split < 1:
             raise fields.UsageError(
-                f'validation_split={validation_split}: expected a share between 0 and 1.'
+                f'validation_split={validation_split!r}: expected a share between 0 and 1.'
             )

@@ -120,6 +120,7 @@ class Inference:
         return images_lib.list_images(images, rendering=self._run.rendering)
 
     def _get_probability_predictor(self, views: int, batch_size: int) -> predictor.Predictor:
+        views = settings.check_count('views', views)
         settings.check_choice('views', views, sorted(outputs.VIEWS.values()))
 
         def build_function():

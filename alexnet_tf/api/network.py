@@ -1,5 +1,7 @@
 """`AlexNet`, which builds a Keras model, as in `keras.applications`."""
 
+import math
+import numbers
 import os
 import pathlib
 from collections.abc import Sequence
@@ -87,7 +89,8 @@ def AlexNet(  # noqa: N802
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
     recipe = _get_recipe(recipe, width, is_new=weights is None)
-    num_classes = classes if include_top else None
+    num_classes = settings.check_count('classes', classes) if include_top else None
+    devices = devices or ()
     source = None if weights is None else pathlib.Path(weights)
     file = source and _find_weights(source, recipe)
     placement.create_logical_cpus(devices)
@@ -126,7 +129,10 @@ def _get_recipe(
 ) -> recipes_lib.Recipe:
     """Returns the checked recipe; layers are checked in new networks only, not in old weights."""
     recipe = settings.get_recipe(recipe)
-    recipe = recipe if width is None else recipe.replace(width=width)
+    if width is not None:
+        if not isinstance(width, numbers.Real) or not 0 < width < math.inf:
+            raise ValueError(f'width={width!r}: expected a number above 0.')
+        recipe = recipe.replace(width=width)
     if not recipe.takes_two_sizes:  # otherwise images of any size are accepted
         network_checks.check_training_size(recipe)
     if is_new:
@@ -145,13 +151,13 @@ def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.P
     return file
 
 
-def _resolve_precision(precision: str | None) -> str:
+def _resolve_precision(precision: Any) -> str:
     """Returns the dtype of activations; None follows Keras' global policy."""
     if precision is None:
         policy = str(keras.config.dtype_policy().name)
         # Unless the program sets a policy, it is floatx, which a user's keras.json may set.
         precision = 'float32' if policy == keras.config.floatx() else policy
-    dtype = precision.removeprefix('mixed_')
+    dtype = str(getattr(precision, 'name', precision)).removeprefix('mixed_')
     if dtype not in _PRECISIONS:
         raise ValueError(f'precision={precision}: expected one of {", ".join(_PRECISIONS)}.')
     return dtype

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from alexnet_tf.api import settings
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.runs import class_names as class_names_lib
 
@@ -59,7 +60,8 @@ def decode_predictions(
         ImageNet's classes, or (label, name, score) with `class_names`.
 
     Raises:
-        ValueError: The scores have another shape than (batch, number of class names).
+        ValueError: The scores have another shape than (batch, number of class names), or `top` is
+            no integer from 1.
 
     Example:
     >>> decode_predictions(np.array([[0.1, 0.7, 0.2]]), top=2, class_names=['cat', 'dog', 'eel'])
@@ -67,6 +69,7 @@ def decode_predictions(
     >>> decode_predictions(np.eye(1000)[:1], top=1)
     [[('n01440764', 'tench, Tinca tinca', 1.0)]]
     """
+    top = settings.check_count('top', top)
     if class_names is None:
         classes = tuple(zip(*class_names_lib.load_imagenet(), strict=True))
     else:

@@ -14,7 +14,7 @@ from alexnet_tf.config import fields, resolution, schema, serialization
 from alexnet_tf.models import recipes
 from input_pipeline import errors
 
-_FUNCTIONS = ('prepare', 'train')  # whose names are values of --mode
+_FUNCTIONS = {'prepare': 'prepare', 'train': 'train', 'import': 'load_weights'}  # by --mode
 _KERAS_NAMES = {
     'class_weight': 'class_weights',
     'initial_epoch': 'resume',
@@ -136,7 +136,7 @@ def _replace_flags(message: str, arguments: Mapping[str, str]) -> str:
     """
     message = re.sub(
         rf'(?<!alexnet_tf\.main )--mode=({"|".join(_FUNCTIONS)})( --(\w+))?\b',
-        lambda match: f'{match[1]}({f"{match[3]}=True" if match[3] else ""})',
+        lambda match: f'{_FUNCTIONS[match[1]]}({f"{match[3]}=True" if match[3] else ""})',
         message,
     )
     flags = '|'.join(set(fields.map_settings(schema.Config)) - {'mode'})
@@ -174,8 +174,8 @@ def _convert(field: Any, value: Any) -> Any:
 
 
 def _convert_item(field: Any, kind: type, value: Any) -> Any:
-    if kind is str and isinstance(value, os.PathLike):
-        return os.fspath(value)
+    if kind is str and isinstance(value, (str, os.PathLike)):
+        return os.path.expanduser(value)
     value = value.item() if hasattr(value, 'item') and not getattr(value, 'shape', ()) else value
     if kind is float and type(value) is int:
         return float(value)

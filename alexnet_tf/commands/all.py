@@ -26,6 +26,7 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
         recipe = build.resolve_recipe(fine_tuning.choose_settings(config))
         budget.check_schedule(recipe, '--minutes')
     export.check_settings(config)
+    training_data.check_outside(config, 'run_dir', config.run_dir)
     # A resumed run no longer needs the source, which may be gone or changed.
     is_asked_for = config.data.source_dir and 'source_dir' in config.given
     if is_asked_for or not _holds_data(config):

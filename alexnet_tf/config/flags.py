@@ -15,6 +15,9 @@ from absl import flags
 from alexnet_tf.config import fields, resolution, schema, serialization
 from input_pipeline import errors
 
+_PATHS = ('source_dir', 'data_dir', 'run_dir', 'experiment_dir')
+_LISTS = ('inputs', 'ensemble', 'compare_runs')  # no flagfile has them
+
 
 def parse(argv: Sequence[str]) -> schema.Config:
     """Builds the config that a command line gives.
@@ -37,6 +40,7 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
         UsageError: An unknown flag, a value of another type, a positional argument in a mode that
             reads no `--inputs`, or a flagfile that does not exist.
     """
+    _check_repeated(argv)
     values, located = _define_flags(), [_locate_flagfile(argument) for argument in argv]
     try:
         positional = values(located)[1:]
@@ -56,8 +60,21 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
     return settings | _add_inputs(settings, positional)
 
 
+def _check_repeated(argv: Sequence[str]) -> None:
+    """Refuses lists that are given item by item, of which only the last one would count."""
+    for name in _LISTS:
+        if sum(argument.startswith(f'--{name}=') for argument in argv) > 1:
+            raise fields.UsageError(f'--{name} is given twice. Separate its values by commas.')
+
+
 def _parse_value(field: dataclasses.Field, text: str) -> Any:
     """Parses a flag's text. Expands ~ itself, since shells leave it as it is after a '='."""
+    if not text and field.name in _PATHS:  # of a shell variable that is not set, most likely
+        raise fields.UsageError(f'--{field.name} is empty. Give a path, or leave the flag out.')
+    if len(text) > 1 and text[0] == text[-1] and text[0] in '"\'':
+        raise fields.UsageError(
+            f'--{field.name}={text}: leave the quotes out, which only shells need.'
+        )
     if field.name == 'inputs' and os.path.exists(text):
         return (text,)  # its name may have commas
     value = fields.parse_value(field, text)

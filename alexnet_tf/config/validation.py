@@ -10,8 +10,9 @@ from alexnet_tf.config import fields
 EXCLUSIVE = (
     *('dry_run', 'verify_only', 'submission', 'paper_tables', 'compare_runs', 'ensemble'),
     *('features', 'inputs', 'search_weights', 'export_also', 'grid'),
-    *('weights', 'class_names', 'mean_image'),
+    *('weights', 'class_names', 'mean_image', 'output_file', 'draw'),
 )
+_KEPT = ('inputs', 'output_file', 'draw')  # in stored settings of older versions
 
 
 def check(config: Any) -> None:
@@ -41,8 +42,8 @@ def _check_mode(config) -> Iterator[str]:
     for section in fields.get_sections(config).values():
         for field in fields.list_settings(section):
             name, modes = field.name, fields.get_modes(section, field)
-            if name == 'inputs' and name not in config.given:
-                continue  # older versions kept them, without effect
+            if name in _KEPT and name not in config.given:
+                continue
             if name in EXCLUSIVE and getattr(section, name) and config.mode not in modes:
                 yield f'--{name} belongs to --mode={" or ".join(modes)}, not to {config.mode}.'
 

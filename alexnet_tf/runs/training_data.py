@@ -36,17 +36,17 @@ def load_manifest(config: schema.Config) -> manifests.Manifest:
 
 
 def check_outside(config: schema.Config, flag: str, directory: str) -> None:
-    """Checks that a directory to write is not among the images in `--data_dir`.
-
-    Raises:
-        UsageError: It is.
-    """
+    """Raises UsageError if a directory to write is among the images to read."""
     data = config.data
+    places = {'source_dir': data.source_dir} if 'source_dir' in config.given else {}
     if resolution.is_within(directory, data.data_dir) and image_index.detect_images(data):
-        raise fields.UsageError(
-            f'--{flag}={directory} lies in --data_dir={data.data_dir}, where its files would be '
-            'taken for images. Name a directory elsewhere.'
-        )
+        places['data_dir'] = data.data_dir
+    for name, place in places.items():
+        if place and resolution.is_within(directory, place):
+            raise fields.UsageError(
+                f'--{flag}={directory} lies in --{name}={place}, where its files would be taken '
+                'for images. Name a directory elsewhere.'
+            )
 
 
 @dataclasses.dataclass

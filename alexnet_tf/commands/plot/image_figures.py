@@ -165,16 +165,17 @@ def plot_gradient(config: schema.Config) -> charts.FigureWithData:
 
 def _choose_label(config: schema.Config, trained: loading.TrainedRun, images: tf.Tensor) -> int:
     """Returns the class label that `--class_name` names, by default the predicted one."""
-    name, classes = config.plot.class_name, trained.classes
+    name, names = config.plot.class_name, trained.names
     if not name:
         return int(trained.model(images, training=False)[0].numpy().argmax())
-    if name not in classes:
-        more = ' ...' if classes[_LISTED_CLASSES:] else ''
-        raise fields.UsageError(
-            f'--class_name={name} is no class of this network. '
-            f'Choose one of {", ".join(classes[:_LISTED_CLASSES])}{more}.'
-        )
-    return classes.index(name)
+    for known in (trained.classes, names, trained.words):
+        if name in known:
+            return known.index(name)
+    more = ' ...' if names[_LISTED_CLASSES:] else ''
+    raise fields.UsageError(
+        f'--class_name={name} is no class of this network. '
+        f'Choose one of {", ".join(names[:_LISTED_CLASSES])}{more}.'
+    )
 
 
 def _read_crop(config: schema.Config) -> tuple[loading.TrainedRun, np.ndarray, tf.Tensor]:

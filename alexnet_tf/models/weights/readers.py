@@ -51,6 +51,8 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
         PackageMissing: The format needs a package that is not installed.
         OSError: The file cannot be read.
     """
+    if path.is_dir():
+        raise errors.DataError(f'{path} is a folder. Name a weight file; a run needs no import.')
     if not path.is_file():
         raise errors.DataError(f'{path}: no such file.')
     if path.suffix not in _READERS:

@@ -76,6 +76,8 @@ def test_an_accuracy_improves_when_it_grows(monitor, mode):
 def test_a_mode_is_one_of_keras():
     with pytest.raises(ValueError, match="mode='larger': expected 'auto', 'min' or 'max'"):
         callbacks.PlateauSchedule(mode='larger')
+    with pytest.raises(ValueError, match='patience=0: expected an integer from 1'):
+        callbacks.PlateauSchedule(patience=0)  # would divide at each improvement
 
 
 @pytest.mark.parametrize('is_another_process', [False, True])

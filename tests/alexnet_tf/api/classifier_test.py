@@ -311,6 +311,7 @@ def test_an_unreadable_file_is_named(trained, inputs, tmp_path):
     ('call', 'message'),
     [
         (lambda run: run.predict('.', views=3), 'views=3: expected one of 1, 2, 9, 10'),
+        (lambda run: run.predict('.', views=10.0), r'views=10\.0: expected an integer'),
         (lambda run: run.predict('.', batch_size=0), 'batch_size=0: expected an integer from 1'),
         (lambda run: run.predict('.', top=0), 'top=0: expected an integer from 1'),
         (lambda run: run.features('.', 'conv55'), 'layer=conv55: .* Did you mean conv5'),

@@ -110,6 +110,9 @@ def test_precision_follows_keras_policy():
         keras.config.set_dtype_policy('mixed_bfloat16')
         assert build().get_layer('conv1_a').compute_dtype == 'bfloat16'
         assert build(precision='float32').get_layer('conv1_a').compute_dtype == 'float32'
+        policy = keras.config.dtype_policy()
+        half = build(precision=policy, classes=np.int64(7), devices=None)
+        assert half.get_layer('conv1_a').compute_dtype == 'bfloat16'
         keras.config.set_dtype_policy('float64')
         with pytest.raises(ValueError, match='precision=float64: expected one of float32'):
             build()
@@ -239,6 +242,9 @@ def test_it_loads_the_files_that_the_command_line_reads(tmp_path):
         ({'precision': 'float64'}, 'precision=float64: expected one of'),
         ({'devices': ('/GPU:9',)}, '/GPU:9: no such device'),
         ({'width': 0.001}, 'leaves none of'),
+        ({'width': -1, 'recipe': 'modern'}, 'width=-1: expected a number above 0'),
+        ({'classes': None}, 'classes=None: expected an integer from 1'),
+        ({'precision': tf.float64}, 'precision=.*float64.*: expected one of'),
         ({'weights': __file__}, r'weights=.*_test\.py: expected a run directory or a file that'),
     ],
 )

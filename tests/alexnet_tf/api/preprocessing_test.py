@@ -63,6 +63,8 @@ def test_classes_of_ones_own_have_their_label():
 
 def test_more_than_there_are_is_all():
     assert len(alexnet_tf.decode_predictions(np.eye(3), class_names='abc')[0]) == 3
+    with pytest.raises(ValueError, match='top=-1: expected an integer from 1'):
+        alexnet_tf.decode_predictions(np.eye(3), top=-1, class_names='abc')
 
 
 @pytest.mark.parametrize('shape', [(1000,), (2, 999), (1, 2, 1000)])

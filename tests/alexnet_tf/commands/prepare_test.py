@@ -253,6 +253,10 @@ def test_files_of_the_user_are_not_touched(images, tmp_path, capsys):
     assert file.read_bytes() == b'mine'
     assert main.main(make_argv(images, images / 'cat' / 'records')) == 2
     assert 'lies in --source_dir' in capsys.readouterr().err
+    inside = (f'--source_dir={images}', f'--run_dir={images}/run', f'--data_dir={tmp_path}/other')
+    assert main.main(['alexnet_tf', '--mode=all', *inside]) == 2
+    assert '/run lies in --source_dir' in capsys.readouterr().err
+    assert not (tmp_path / 'other').exists()
 
 
 def test_other_settings_leave_no_shards_behind(images, expected_hashes, tmp_path):

@@ -77,6 +77,8 @@ def test_later_flags_win():
         ('--flagfile=/', '--flagfile=/: Is a directory.'),
         ('--mode', '--mode: expected a value, as --mode=VALUE. See --help.'),
         ('--nodebug=true', '--nodebug=true does not take an argument. See --help.'),
+        ('--source_dir=', '--source_dir is empty. Give a path, or leave the flag out.'),
+        ('--run_dir="a b"', '--run_dir="a b": leave the quotes out'),
         ('--drop_epochs=1,x', '--drop_epochs=1,x: expected comma-separated values'),
         (
             '--layer_rates=conv1',
@@ -88,6 +90,11 @@ def test_flags_that_cannot_be_read_are_refused(argument, message):
     with pytest.raises(fields.UsageError) as error:
         parse(argument)
     assert message in str(error.value)
+
+
+def test_a_list_is_given_once():
+    with pytest.raises(fields.UsageError, match=r'--inputs is given twice\. Separate'):
+        parse('--mode=predict', '--inputs=a', '--inputs=b')
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ def test_a_single_array_and_a_list_are_refused(tmp_path):
 def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
     with pytest.raises(errors.DataError, match=r'/gone\.npy: no such file'):
         readers.read(tmp_path / 'gone.npy')
+    with pytest.raises(errors.DataError, match=r'is a folder\. Name a weight file'):
+        readers.read(tmp_path)
     with pytest.raises(errors.DataError, match=r'a\.zip: expected one of \.npy'):
         read(tmp_path / 'a.zip', b'')
 
