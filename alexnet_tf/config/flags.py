@@ -61,7 +61,7 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_repeated(argv: Sequence[str]) -> None:
-    """Refuses lists that are given item by item, of which only the last one would count."""
+    """Refuses lists that are given item by item, since only the last one would count."""
     for name in _LISTS:
         if sum(argument.startswith(f'--{name}=') for argument in argv) > 1:
             raise fields.UsageError(f'--{name} is given twice. Separate its values by commas.')
