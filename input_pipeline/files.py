@@ -160,9 +160,10 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         try:
             os.rename(temporary, path)
         except OSError as error:
-            if error.errno == errno.ENOTEMPTY:  # another process was faster
-                error = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
-            raise error from None
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            # Another process was faster.
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -33,9 +33,8 @@ class PlateauSchedule(keras.callbacks.Callback):
 
     Raises:
         ValueError: `patience` is no integer from 1, `history` is given without `learning_rate`, or
-            `mode` is unknown; or, in `fit`,
-            an epoch logs no `monitor`: there is no validation data or no such metric, or
-            `validation_freq` is not 1.
+            `mode` is unknown; or, in `fit`, an epoch logs no `monitor`: there is no validation data
+            or no such metric, or `validation_freq` is not 1.
 
     Example:
     >>> images, labels = keras.ops.ones([8, 4]), keras.ops.zeros([8])

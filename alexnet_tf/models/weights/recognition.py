@@ -188,11 +188,9 @@ def _is_network_of(
     recipe: recipes.Recipe, filters: Sequence[int], is_grouped: bool, order: tuple[str, ...]
 ) -> bool:
     """Returns whether a recipe's network, at any width, has these filters and this order."""
-    *each, last = recipe.filters
-    expected = [*(recipe.columns * number for number in each), last]
-    kinds = {'norm': 'normalization', 'pool': 'max_pool'}
-    if not recipe.normalization:
-        del kinds['norm']
+    *of_columns, conv5 = recipe.filters
+    expected = [*(recipe.columns * number for number in of_columns), conv5]
+    kinds = {'pool': 'max_pool'} | ({'norm': 'normalization'} if recipe.normalization else {})
     after_conv1 = tuple(kinds[step] for step in recipe.conv1_order.split('_') if step in kinds)
     return (
         is_grouped == (recipe.columns == 2)
