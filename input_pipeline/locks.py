@@ -6,9 +6,8 @@ import fcntl
 import os
 import pathlib
 import socket
+import warnings
 from collections.abc import Iterator
-
-from absl import logging
 
 from input_pipeline import errors, files
 
@@ -45,16 +44,22 @@ def acquire(
         return
     with open(directory / name, 'a+') as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:  # the latter on shares of Windows
             owner = _read_owner(file)
-            raise errors.DataError(
-                f'{directory} is in use by {owner}. Wait until it ends, or name another directory.'
-            ) from error
+            if not wait:
+                raise errors.DataError(
+                    f'{directory} is in use by {owner}. Wait until it ends, or name another '
+                    'directory.'
+                ) from error
+            message = f'{directory} is in use by {owner}. Waiting until it ends.'
+            warnings.warn(message, stacklevel=3)
+            fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            logging.warning('%s: %s; start no second process there.', directory, error.strerror)
+            message = f'{directory}: {error.strerror}. Start no second process there.'
+            warnings.warn(message, stacklevel=3)
         file.truncate(0)
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         file.flush()

@@ -1,6 +1,7 @@
 """One process a directory; dead owners hold no lock."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -40,6 +41,21 @@ def test_a_living_owner_is_named_and_a_dead_one_forgotten(tmp_path):
         assert f'process {os.getpid()} on' in (tmp_path / '.lock').read_text()
 
 
+def test_who_waits_says_for_whom(tmp_path, monkeypatch):
+    waits = []
+
+    def refuse_once(_, operation):
+        waits.append(not operation & fcntl.LOCK_NB)
+        if not waits[-1]:
+            raise BlockingIOError
+
+    monkeypatch.setattr(locks.fcntl, 'flock', refuse_once)
+    (tmp_path / '.lock').write_text('process 7 on host\n')
+    message = f'{tmp_path} is in use by process 7 on host. Waiting'
+    with pytest.warns(UserWarning, match=message), locks.acquire(tmp_path, wait=True):
+        assert waits == [False, True]
+
+
 def test_a_read_only_disk_can_be_read_without_a_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'statvfs', lambda _: types.SimpleNamespace(f_flag=os.ST_RDONLY))
     with locks.acquire(tmp_path, may_read=True):
@@ -53,5 +69,5 @@ def test_a_disk_without_locks_can_be_used(tmp_path, monkeypatch):
         raise OSError(errno.ENOSYS, 'Function not implemented')
 
     monkeypatch.setattr(locks.fcntl, 'flock', refuse)
-    with locks.acquire(tmp_path):
+    with pytest.warns(UserWarning, match='Start no second process'), locks.acquire(tmp_path):
         assert (tmp_path / '.lock').exists()
