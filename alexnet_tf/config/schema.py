@@ -32,6 +32,7 @@ _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
 # Training uses these to index unprepared images; its --help has no room for them.
+_WORKERS = {'modes': _TRAIN, 'listed': ('train',)}  # other modes refuse several workers
 _INDEX = {'modes': ('prepare', *_TRAIN), 'listed': ('prepare', 'all')}
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'
@@ -266,10 +267,10 @@ class Network(fields.Section):
         modes=_INITIALISE,
     )
     worker_timeout_secs: float = fields.setting(
-        120.0, 'Seconds to wait for a silent worker.', low=5, high=86_400, modes=_TRAIN
+        120.0, 'Seconds to wait for a silent worker.', low=5, high=86_400, **_WORKERS
     )
     collective: str = fields.setting(
-        'auto', 'All-reduce over workers:', choices=('auto', 'ring', 'nccl'), modes=_TRAIN
+        'auto', 'All-reduce over workers:', choices=('auto', 'ring', 'nccl'), **_WORKERS
     )
     reduce_precision: str = fields.setting(
         'float32',
@@ -336,7 +337,9 @@ class Network(fields.Section):
     )
     lrn_k: float | None = fields.setting(None, "Normalisation's k.", low=1e-6)
     lrn_n: int | None = fields.setting(None, "Normalisation's n: channels in a sum; odd.", low=1)
-    lrn_alpha: float | None = fields.setting(None, "Normalisation's alpha.", low=0)
+    lrn_alpha: float | None = fields.setting(
+        None, "Normalisation's alpha, not divided by n.", low=0
+    )
     lrn_beta: float | None = fields.setting(None, "Normalisation's beta.", low=0)
     lrn_across_columns: bool | None = fields.setting(None, 'Let norm sums span both columns.')
     lrn1_before_pool: bool | None = fields.setting(

@@ -60,6 +60,7 @@ def probe_published(model: keras.Model, input_mean: Sequence[float]) -> dict[str
     values = {
         'sides of conv1, pool1, pool2, pool5': ', '.join(map(str, sides)),
         'after conv2': _find_order(model, 2),
+        **_probe_dropout(model),
         'dropped in training': _find_dropped(names),
         'initial sds': ', '.join(f'{sd:.3f}' for sd in sds),
         'initial biases': ', '.join(f'{bias:g}' for bias in biases),

@@ -66,8 +66,8 @@ _REASONS = {
     'it.',
     'weight decay of biases': 'The paper does not say.',
     'learning rate of biases, as a multiple': 'The paper has one learning rate for all layers and '
-    "does not mention biases. The source started with 2 and hardly lowered the biases' learning "
-    "rate when it lowered the weights'; the recipe keeps 2.",
+    'does not mention biases. The source started with 2 and lowered this rate once, to 0.002; the '
+    'recipe keeps 2, so that it ends at 2e-5, and at 0 in conv1.',
     'crops and mirrors of an image': 'Offsets 0 to 32 are 33 x 33 positions; the paper counts 32 x '
     '32.',
     'images that share a crop': 'This saved time in the source; the paper does not mention it.',
@@ -193,7 +193,7 @@ def _list_hyperparameters() -> list[ReferenceValue]:
         _value(
             'learning rate of conv1, late',
             same,
-            'a tenth from epoch 68, 0 from 72',
+            'a tenth after 68 epochs, 0 after 72',
             (same, 'conv1=0.1@68, conv1=0@72'),
         ),
         _value('epochs with the colour shift', 'all', '68', (0, 68)),

@@ -147,6 +147,11 @@ class Recipe:
             deviation of each principal component of the colours (P 4.1); 0 for no shift.
         colour_shift_divisor: The divisor of images with a shift.
         colour_shift_epochs: The number of epochs with the shift; 0 for all.
+
+    Example:
+    >>> recipe = Recipe.from_name('paper').replace(lrn_k=1.0)
+    >>> recipe.lrn_k, recipe.lrn_n
+    (1.0, 5)
     """
 
     name: str
@@ -310,14 +315,16 @@ class Recipe:
         return {layer.name: layer.decay for layer in self.layers}
 
 
-# P, to the letter but for two places.
+# P, to the letter but for three places.
 # Paper: the sum of the normalisation runs over the maps of both columns; here, as in S, each column
 # normalises its own (`lrn_across_columns`).
 # Paper: the shift multiplies standard deviations, not the eigenvalues that P 4.1 writes. On pixels
 # of 0 to 255 those would shift by over a thousand grey levels.
+# Paper: crops have 32 x 32 positions; here, as in S, all 33 x 33.
 PAPER = Recipe(name='paper')
 
-# S on ILSVRC-2010: layers-145.cfg, layer-params-145-2010.cfg with its log, and convdata_jpeg.py.
+# S on ILSVRC-2010: layers-145.cfg, layer-params-145-2010.cfg with its log, and convdata_jpeg.py. On
+# ILSVRC-2012 the rates were lowered, by hand, after epochs 25, 51 and 79 of 91.
 SOURCE2012 = dataclasses.replace(
     PAPER,
     name='source2012',
@@ -339,8 +346,8 @@ SOURCE2012 = dataclasses.replace(
 )
 
 # K, for its weights. It normalises across the columns, which are groups of one layer there. In
-# training, Caffe subtracts the part of the mean image at the crop's position; here it is the
-# central part.
+# training, Caffe subtracts the part of the mean image at the crop's position, and reads images in
+# one order; here it is the central part, and each epoch has its own order.
 CAFFE = dataclasses.replace(
     PAPER,
     name='caffe',
@@ -370,7 +377,8 @@ CAFFENET = dataclasses.replace(
 
 # The author's own network of 2014, "One weird trick for parallelizing convolutional neural
 # networks": layers-imagenet-1gpu.cfg of cuda-convnet2 and its layer-params. conv5's ReLU follows
-# pool5 there, which is the same function.
+# pool5 there, which is the same function. For other batch sizes that paper scales the learning rate
+# in proportion: `base_batch_size=128`.
 ONE_WEIRD_TRICK = dataclasses.replace(
     PAPER,
     name='one_weird_trick',
@@ -486,8 +494,9 @@ _SMALL = dataclasses.replace(
 )
 
 # P's footnote 3: layers-conv-local-13pct.cfg and -11pct.cfg of code.google.com/p/cuda-convnet, with
-# their published schedules. An activation that precedes a maximum there follows it here: the same
-# function, for a quarter of the work.
+# their published learning rates by epoch; there, the first 100 and 350 epochs left out 10,000
+# training images, to validate on. An activation that precedes a maximum there follows it here: the
+# same function, for a quarter of the work.
 CIFAR13 = dataclasses.replace(
     _SMALL,
     name='cifar13',

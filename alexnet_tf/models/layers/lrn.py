@@ -96,6 +96,13 @@ class SameMapNormalization(keras.layers.Layer):
 
     Input shape: (batch, rows, columns, maps), any float dtype.
     Output shape: As the input.
+
+    Example:
+    >>> layer = SameMapNormalization(alpha=0.001 / 25)
+    >>> layer(tf.constant([[[[100.0], [0.0], [1.0]]]])).numpy().round(2)
+    array([[[[77.7 ],
+             [ 0.  ],
+             [ 0.78]]]], dtype=float32)
     """
 
     WINDOW = 5

@@ -8,8 +8,8 @@ import tensorflow as tf
 from alexnet_tf.models.layers import on_device
 
 # RGB. The mean colour of ILSVRC-2012's training images that Caffe's networks, whose weights are
-# public, subtract. Images with a shorter side resized to 256 pixels have another mean: in the 2012
-# source it is (127.23, 118.59, 103.45) over the central 224x224 pixels.
+# public, subtract. Images with a shorter side resized to 256 pixels have another mean: in the
+# author's program of 2014 it is (127.23, 118.59, 103.45) over the central 224x224 pixels.
 IMAGENET_MEAN = (123.0, 117.0, 104.0)
 
 
@@ -17,7 +17,8 @@ IMAGENET_MEAN = (123.0, 117.0, 104.0)
 class MeanSubtraction(keras.layers.Layer):
     """Subtracts the mean colour of the training images from RGB images.
 
-    Paper: it subtracts the mean image. One colour does as well: see the 2012 source's network #136.
+    Paper: it subtracts the mean image. With a scalar mean, the 2012 source's network #136 was no
+    better.
 
     Args:
         mean: The means of red, green and blue, in [0, 255].

@@ -46,9 +46,11 @@ def test_a_network_is_checked_against_what_is_published_of_it(tmp_path, capsys, 
     assert '62,378,344' in output
     assert '38.06 % top-1, 16.09 % top-5' in output
     wrong = ('--lrn_n=9', '--conv1_padding=2', '--dropout_on_inputs', '--input_scale=2')
+    wrong += ('--nodropout_inverted',)
     assert verify(tmp_path, '--recipe=tf2cv', '--conv2_order=relu_pool_norm', *wrong) == 1
     message = capsys.readouterr().err
-    for name in ('n', 'sides of conv1', 'after conv2', 'dropped in training', 'a white pixel'):
+    names = ('n', 'sides of conv1', 'after conv2', 'dropped in training', 'a white pixel')
+    for name in (*names, 'kept outputs in training', 'outputs at test time'):
         assert f' {name}' in message, name
     assert 'parameters' not in message
     assert not (tmp_path / 'docs').exists()
