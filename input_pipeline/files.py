@@ -21,6 +21,8 @@ from input_pipeline import errors
 _BLOCK_BYTES = 1 << 20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 _NO_DIRECTORY_FLUSH = (errno.EINVAL, errno.ENOTSUP)  # on some shared folders
+# Of `_temporary_path`: not .notes.tmp-2024, and none of `tempfile`, which may be in use.
+_TEMPORARY = re.compile(r'\..+\.tmp-\d+-[0-9a-f]{8}', re.DOTALL)
 _CUT_SHORT = re.compile(r'\d+ requested and \d+ written')  # by numpy, without an errno
 
 
@@ -190,11 +192,20 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
 
 def write_csv(path: str | os.PathLike, rows: Iterable[Sequence]) -> None:
     """Writes a CSV file atomically, the header first; file names need not be valid Unicode."""
+    write_atomically(path, format_csv(rows).encode(errors='surrogateescape'))
+
+
+def format_csv(rows: Iterable[Sequence]) -> str:
+    r"""Formats rows as lines of CSV; a carriage return in a cell quotes all cells.
+
+    >>> format_csv([('a', 'b'), (1, 'x, y')])
+    'a,b\n1,"x, y"\n'
+    """
     rows, text = list(rows), io.StringIO()
     has_returns = any('\r' in str(cell) for row in rows for cell in row)  # not quoted otherwise
     quoting = csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL
     csv.writer(text, lineterminator='\n', quoting=quoting).writerows(rows)
-    write_atomically(path, text.getvalue().encode(errors='surrogateescape'))
+    return text.getvalue()
 
 
 def compute_sha256(path: str | os.PathLike) -> str:
@@ -208,7 +219,7 @@ def compute_sha256(path: str | os.PathLike) -> str:
 
 def find_temporary(folder: pathlib.Path) -> list[pathlib.Path]:
     """Lists the temporary files and directories that a killed process left in a folder."""
-    return list(folder.glob('.*.tmp-*'))
+    return [path for path in folder.glob('.*.tmp-*') if _TEMPORARY.fullmatch(path.name)]
 
 
 def remove_temporary(folder: pathlib.Path) -> None:

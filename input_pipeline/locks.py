@@ -8,6 +8,7 @@ import pathlib
 import socket
 import warnings
 from collections.abc import Iterator
+from typing import TextIO
 
 from input_pipeline import errors, files
 
@@ -35,14 +36,14 @@ def acquire(
         may_read: Whether a read-only disk is fine, where nobody can hold a lock.
 
     Raises:
-        DataError: Another process holds the lock.
+        DataError: Another process holds the lock, or its file is a symbolic link.
         OSError: The directory is not writable.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if files.is_remote(directory) or (may_read and _is_read_only(directory)):
         yield
         return
-    with open(directory / name, 'a+') as file:
+    with _open(directory / name) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:  # the latter on shares of Windows
@@ -64,6 +65,21 @@ def acquire(
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         file.flush()
         yield
+
+
+def _open(path: pathlib.Path) -> TextIO:
+    """Opens a lock file; no link, since the file that it leads to would be overwritten."""
+    try:
+        # With the mode of `open`; that of `os.open` would make it executable.
+        return open(
+            path, 'a+', opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666)
+        )
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise errors.DataError(
+            f'{path} is a symbolic link, where a lock file was expected. Remove the link.'
+        ) from error
 
 
 def _is_read_only(directory: pathlib.Path) -> bool:

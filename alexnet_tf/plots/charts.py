@@ -11,7 +11,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
-from input_pipeline import files
+from input_pipeline import escaping, files
 
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
@@ -251,8 +251,7 @@ def escape_text(text: str) -> str:
     >>> escape_text('a$b\n')
     'a\\$b\\n'
     """
-    printable = ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return printable.replace('$', r'\$')
+    return escaping.to_printable(text).replace('$', r'\$')
 
 
 def _shorten(text: str, length: int = _TITLE_LENGTH) -> str:

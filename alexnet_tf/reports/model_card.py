@@ -92,7 +92,7 @@ def _format_results(card: ModelCard) -> list[str]:
 def _fence(command: str) -> str:
     """Puts a command in a code block whose fence is longer than any backticks in it."""
     fence = '`' * (1 + max([2, *map(len, re.findall('`+', command))]))
-    return f'{fence}\n{" ".join(command.splitlines())}\n{fence}'
+    return f'{fence}\n{command}\n{fence}'
 
 
 def _escape(value: object) -> str:

@@ -1,11 +1,11 @@
 """Predictions as a table, as CSV or as JSON, a row at a time."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from alexnet_tf.reports import tables
+from input_pipeline import escaping, files
 
 Row = Mapping[str, Any]  # file, and either classes and probabilities (best first), or error
 
@@ -26,26 +26,26 @@ def create_writer(form: str, stream: TextIO, k: int) -> Callable[[Row], object]:
 def _create_table_writer(stream: TextIO):
     def write(row):
         if 'error' in row:
-            stream.write(f'{row["file"]}\n    error: {row["error"]}\n')
-            return
-        pairs = zip(row['classes'], row['probabilities'], strict=True)
-        lines = [f'    {tables.format_percent(share):>7}  {name}\n' for name, share in pairs]
-        stream.write(f'{row["file"]}\n{"".join(lines)}')
+            lines = [f'error: {row["error"]}']
+        else:
+            pairs = zip(row['classes'], row['probabilities'], strict=True)
+            lines = [f'{tables.format_percent(share):>7}  {name}' for name, share in pairs]
+        lines = [row['file'], *(f'    {line}' for line in lines)]
+        stream.writelines(f'{escaping.to_printable(line)}\n' for line in lines)
 
     return write
 
 
 def _create_csv_writer(stream: TextIO, k: int):
-    writer = csv.writer(stream, lineterminator='\n')
     ranks = range(1, k + 1)
     columns = [name for rank in ranks for name in (f'class_{rank}', f'probability_{rank}')]
-    writer.writerow(['file', *columns, 'error'])
+    stream.write(files.format_csv([['file', *columns, 'error']]))
 
     def write(row):
         classes, probabilities = (row.get(key, [''] * k) for key in ('classes', 'probabilities'))
-        cells = [tables.escape_cell(row['file'])]
+        cells = [escaping.escape_cell(row['file'])]
         for name, probability in zip(classes, probabilities, strict=True):
-            cells += [tables.escape_cell(name), probability]
-        writer.writerow([*cells, row.get('error', '')])
+            cells += [escaping.escape_cell(name), probability]
+        stream.write(files.format_csv([[*cells, row.get('error', '')]]))
 
     return write

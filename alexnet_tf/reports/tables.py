@@ -5,20 +5,18 @@ import io
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from input_pipeline import errors, files, locks
-
-_FORMULA_STARTS = ('=', '+', '-', '@')
+from input_pipeline import errors, escaping, files, locks
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Returns columns side by side, each as wide as its widest cell.
+    """Returns columns side by side, each as wide as its widest cell, with controls escaped.
 
     >>> print(format_table(('split', 'images'), [('train', 576)]))
     split  images
     -----  ------
     train  576
     """
-    table = [list(map(str, row)) for row in (header, *rows)]
+    table = [[escaping.to_printable(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ['  '.join(map(str.ljust, row, widths)).rstrip() for row in table]
     return '\n'.join([lines[0], '  '.join('-' * width for width in widths), *lines[1:]])
@@ -61,64 +59,82 @@ def append_csv(path: pathlib.Path, row: Mapping[str, object]) -> None:
         DataError: The file is another table.
     """
     with locks.acquire(path.parent, wait=True, name=f'.{path.name}.lock'):
-        text = (_read(path) if path.exists() else '') or _format_line(row)
-        header = next(csv.reader(io.StringIO(text)))
-        _check_header(path, header, row)
+        text = (_read(path) if path.exists() else '') or files.format_csv([list(row)])
+        header = next(csv.reader(io.StringIO(text, newline='')))
+        if not set(header) & set(row):
+            raise _explain_missing(path, list(row))
         text += '' if text.endswith('\n') else '\n'
-        text += _format_line(row.get(name, '') for name in header)
+        text += files.format_csv([[row.get(name, '') for name in header]])
         files.write_atomically(path, text.encode(errors='surrogateescape'))
 
 
-def read_csv(path: pathlib.Path) -> list[dict[str, str]]:
-    """Reads the rows of a CSV file with a header; none if there is no file."""
+def read_csv(path: pathlib.Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Reads the rows of a CSV file with a header; none if there is no file.
+
+    Args:
+        path: The file. Rows of empty cells, which spreadsheets write, are left out.
+        columns: Columns that it must have; it may have others.
+
+    Raises:
+        DataError: The file lacks a column, or a row has more or fewer cells than the header.
+    """
     if not path.exists():
         return []
-    return list(csv.DictReader(io.StringIO(_read(path))))
+    reader, rows = csv.DictReader(io.StringIO(_read(path), newline='')), []
+    try:
+        header = reader.fieldnames or columns
+        if missing := [name for name in columns if name not in header]:
+            raise _explain_missing(path, missing)
+        for row in reader:
+            if None in row or None in row.values():
+                expected = f'expected as many cells as the header has, {len(header)}'
+                raise _explain_line(path, reader.line_num, expected)
+            rows += [row] if any(row.values()) else []
+    except csv.Error as error:  # in a line that is not counted yet
+        raise _explain_line(path, reader.line_num + 1, str(error)) from error
+    return rows
 
 
 def drop_rows(path: pathlib.Path, column: str, is_dropped: Callable[[str], bool]) -> None:
     """Removes the rows whose cell `is_dropped` selects from a CSV file, if it exists, atomically.
 
     Raises:
-        DataError: The file is another table.
+        DataError: The file is another table, or has a cell that `is_dropped` cannot read.
     """
-    rows = read_csv(path)
-    if rows:
-        _check_header(path, rows[0], [column])
-    kept = [row for row in rows if not is_dropped(row[column])]
+    rows = read_csv(path, [column])
+    try:
+        kept = [row for row in rows if not is_dropped(row[column])]
+    except ValueError as error:
+        raise errors.DataError(
+            f'{path} has a wrong cell in its column {column} ({error}). Correct it, or restore the '
+            'file from a copy.'
+        ) from error
     if len(kept) < len(rows):
         files.write_csv(path, [rows[0], *(row.values() for row in kept)])
 
 
 def write_csv(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a table as CSV, atomically, with its texts as `escape_cell` returns them."""
-    lines = [[escape_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    """Writes a table as CSV, atomically, with its texts as `escaping.escape_cell` returns them."""
+    lines = [
+        [escaping.escape_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        for row in rows
+    ]
     files.write_csv(path, [header, *lines])
 
 
-def escape_cell(text: str) -> str:
-    """Returns a text that no spreadsheet evaluates as a formula.
-
-    >>> escape_cell('=1+1'), escape_cell('cat')
-    ("'=1+1", 'cat')
-    """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+def _explain_missing(path: pathlib.Path, columns: Sequence[str]) -> errors.DataError:
+    return errors.DataError(
+        f'{path} is no table with commas: it has no column {errors.join_some(columns)}. Restore it '
+        'from a copy, or remove it.'
+    )
 
 
-def _check_header(path: pathlib.Path, header: Iterable[str], expected: Iterable[str]) -> None:
-    if not set(header) & set(expected):
-        raise errors.DataError(
-            f'{path} is no table with commas of {", ".join(list(expected)[:3])}, ... Restore or '
-            'remove it.'
-        )
+def _explain_line(path: pathlib.Path, line: int, problem: str) -> errors.DataError:
+    return errors.DataError(
+        f'{path}, line {line}: {problem}. Correct the line, or restore the file from a copy.'
+    )
 
 
 def _read(path: pathlib.Path) -> str:
-    # File names in any encoding, or in none, survive.
-    return path.read_text(encoding='utf-8-sig', errors='surrogateescape')  # Excel adds a mark
-
-
-def _format_line(cells: Iterable[object]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator='\n').writerow(list(cells))
-    return buffer.getvalue()
+    # File names survive: in any encoding or in none, and with carriage returns.
+    return path.read_bytes().decode('utf-8-sig', errors='surrogateescape')  # Excel adds a mark

@@ -108,8 +108,10 @@ def _parse(description: Mapping[str, Any]) -> Description:
         raise ValueError('settings without a recipe')
     recipe = build.resolve_recipe(serialization.from_settings(dict(settings)))  # checks
     names = {name: tuple(description[name]) for name in ('classes', 'words', 'ids')}
-    if not all(isinstance(text, str) for text in (*names['classes'], *names['words'])):
+    texts = (*names['classes'], *names['words'])
+    if not all(isinstance(text, str) for text in texts):
         raise ValueError('classes that are not text')
+    '\n'.join(texts).encode()  # fails with a ValueError for lone surrogates, as tf.constant would
     if not all(type(number) is int for number in names['ids']):
         raise ValueError('ids that are not integers')
     if not {len(names['words']), len(names['ids'])} <= {0, len(names['classes'])}:

@@ -10,6 +10,8 @@ from input_pipeline.records import manifests
 
 RESULTS = 'results.csv'
 MEMBER_SEPARATOR = ' + '  # between the run directories of an ensemble
+# Columns that are read; `weights` is missing in files of older versions.
+_COLUMNS = ('run_dir', 'step', 'split', 'examples', 'views', *outputs.METRICS, 'manifest_sha256')
 _TOLERANCE = 1e-3  # between metrics from a graph and from NumPy
 
 
@@ -78,7 +80,7 @@ def append_if_new(
 def read_newest(directory: pathlib.Path) -> list[dict[str, str]]:
     """Reads the newest row of each combination of records, split, views and ensemble."""
     newest = {}
-    for row in tables.read_csv(directory / RESULTS):
+    for row in tables.read_csv(directory / RESULTS, _COLUMNS):
         if row.setdefault('weights', '') == '' and MEMBER_SEPARATOR in row['run_dir']:
             row['weights'] = '1'  # a file of an older version does not say which
         ensemble = (row['run_dir'], row['weights']) if row['weights'] else ()

@@ -56,7 +56,7 @@ def list_former_values(directory: pathlib.Path, settings: Mapping[str, Any]) -> 
     """
     stored = {}
     if holds_run(directory):
-        stored = serialization.read_object(directory, DATA_FILE).get(RECIPE_KEY, stored)
+        stored = read_data(directory).get(RECIPE_KEY, stored)
     recipe = recipes.RECIPES.get(stored.get('name'))  # runs of older versions have none
     if not recipe or settings.get('recipe', recipe.name) != recipe.name:
         return {}
@@ -80,11 +80,28 @@ def read_data(directory: pathlib.Path) -> dict[str, Any]:
         DataError: The directory holds no run, or the file is damaged.
     """
     data = serialization.read_object(directory, DATA_FILE)
-    for name in ('manifest_sha256', 'classes'):
-        if name not in data:
-            path = directory / DATA_FILE
-            raise errors.DataError(f'{path} has no {name}. {serialization.RESTORE}')
+    if damaged := _find_damage(data):
+        path = directory / DATA_FILE
+        raise errors.DataError(f'{path} has no valid {damaged}. {serialization.RESTORE}')
     return data
+
+
+def _find_damage(data: Mapping[str, Any]) -> str:
+    """Names the first entry of DATA_FILE that a run cannot have; '' if there is none."""
+    classes, words = data.get('classes'), data.get('words', [])  # older versions have no words
+    recipe = data.get(RECIPE_KEY, {'name': ''})
+    if not isinstance(data.get('manifest_sha256'), str):
+        return 'manifest_sha256'
+    if not _are_texts(classes):
+        return 'classes'
+    if not _are_texts(words) or len(words) not in (0, len(classes)):
+        return 'words'
+    is_recipe = isinstance(recipe, dict) and isinstance(recipe.get('name'), str)
+    return '' if is_recipe else RECIPE_KEY
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def read_mean_image(directory: pathlib.Path) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import stat
+import tempfile
 import unittest.mock
 
 import numpy as np
@@ -128,13 +129,31 @@ def test_an_existing_directory_is_not_replaced(tmp_path):
 
 
 def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
-    (tmp_path / '.1.tflite.tmp-7').write_text('half')
-    (tmp_path / '.2.tmp-7').mkdir()
-    (tmp_path / '.2.tmp-7' / 'file').write_text('half')
-    (tmp_path / '.link.tmp-7').symlink_to(tmp_path)  # as a probe for links makes it
+    (tmp_path / '.1.tflite.tmp-7-0123abcd').write_text('half')
+    (tmp_path / '.2.tmp-7-0123abcd').mkdir()
+    (tmp_path / '.2.tmp-7-0123abcd' / 'file').write_text('half')
+    (tmp_path / '.link.tmp-7-0123abcd').symlink_to(tmp_path)  # as a probe for links makes it
     (tmp_path / 'whole').write_text('whole')
     files.remove_temporary(tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / 'whole']
+
+
+def test_clean_up_removes_no_files_of_others(tmp_path):
+    (tmp_path / '.notes.tmp-2024').mkdir()
+    with (
+        tempfile.TemporaryDirectory(dir=tmp_path, prefix='.1.onnx.tmp-') as in_use,
+        files.atomic_file(tmp_path / 'file') as temporary,
+    ):
+        temporary.write_text('half')
+        assert files.find_temporary(tmp_path) == [temporary]
+        files.remove_temporary(tmp_path)
+        assert not temporary.exists()
+        temporary.write_text('whole')
+        assert sorted(tmp_path.iterdir()) == [
+            tmp_path / in_use,
+            temporary,
+            tmp_path / '.notes.tmp-2024',
+        ]
 
 
 def test_the_sha256_of_a_file_is_the_published_one(tmp_path):

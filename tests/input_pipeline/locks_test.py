@@ -41,6 +41,15 @@ def test_a_living_owner_is_named_and_a_dead_one_forgotten(tmp_path):
         assert f'process {os.getpid()} on' in (tmp_path / '.lock').read_text()
 
 
+def test_a_link_is_refused_and_its_target_stays(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('text')
+    (tmp_path / '.lock').symlink_to(tmp_path / 'thesis.tex')
+    message = r'\.lock is a symbolic link, .* Remove the link'
+    with pytest.raises(errors.DataError, match=message), locks.acquire(tmp_path):
+        pass
+    assert (tmp_path / 'thesis.tex').read_text() == 'text'
+
+
 def test_who_waits_says_for_whom(tmp_path, monkeypatch):
     waits = []
 

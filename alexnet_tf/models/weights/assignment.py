@@ -29,7 +29,7 @@ def assign(
     Args:
         model: From `alexnet.build`.
         file: From `readers.read`.
-        recognised: From `recognition.recognise`.
+        recognised: From `recognition.recognize`.
         layers: The paper's names of the layers to assign; none for all.
         allow_missing: Leave layers that the file lacks as they are. A last layer for another number
             of classes counts as missing.

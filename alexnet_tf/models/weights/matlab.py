@@ -20,6 +20,8 @@ _DTYPES = {
     **{1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8', 13: 'u8'},
     **{16: 'u1', 17: 'u2', 18: 'u4'},  # text
 }
+# Encodings of text by type, in the byte order of the file; those of other types are Latin-1.
+_ENCODINGS = {4: 'utf-16-{}', 16: 'utf-8', 17: 'utf-16-{}', 18: 'utf-32-{}'}
 _MAX_DEPTH, _MAX_ELEMENTS, _MAX_TEXT = 20, 100_000, 1_000_000
 _MAX_DIMENSIONS, _MAX_FIELDS = 64, 10_000
 
@@ -99,7 +101,7 @@ class _Parser:
         elif kind == _STRUCT:
             value = self._parse_struct(parts, shape, depth)
         elif kind == _CHAR and parts and len(parts[0][1]) <= _MAX_TEXT:
-            value = ''.join(map(chr, self._to_numbers(*parts[0])))
+            value = self._to_text(*parts[0])
         elif kind in _NUMBERS and parts and not flags & _IS_COMPLEX:
             element, numbers = parts[0]
             dtype = self._get_dtype(element)
@@ -141,6 +143,11 @@ class _Parser:
         if element not in _DTYPES:
             raise errors.DataError(f'an element has the unknown type {element}.')
         return np.dtype(_DTYPES[element]).newbyteorder(self._order)
+
+    def _to_text(self, element: int, data: memoryview) -> str:
+        encoding = _ENCODINGS.get(element, 'latin-1')
+        order = 'le' if self._order == '<' else 'be'
+        return str(data, encoding.format(order), errors='replace')
 
     def _to_numbers(self, element: int, data: memoryview) -> np.ndarray:
         return np.frombuffer(data, self._get_dtype(element))

@@ -35,6 +35,10 @@ _READERS: dict[str, Callable[[pathlib.Path], weight_file.WeightFile]] = {
 }
 SUFFIXES = tuple(_READERS)
 _HEAD_BYTES = 64
+NO_DOWNLOADS = (
+    'No weights come with the package, and none are downloaded: docs/how-to/use-known-weights.md '
+    'says where to get them.'
+)
 
 
 def read(path: pathlib.Path) -> weight_file.WeightFile:
@@ -54,7 +58,7 @@ def read(path: pathlib.Path) -> weight_file.WeightFile:
     if path.is_dir():
         raise errors.DataError(f'{path} is a folder. Name a weight file; a run needs no import.')
     if not path.is_file():
-        raise errors.DataError(f'{path}: no such file.')
+        raise errors.DataError(f'{path}: no such file. {NO_DOWNLOADS}')
     if path.suffix not in _READERS:
         raise errors.DataError(f'{path}: expected one of {", ".join(SUFFIXES)}.')
     if problem := _find_obvious_problem(path):

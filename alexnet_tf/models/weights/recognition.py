@@ -46,7 +46,7 @@ class Recognition:
     order: tuple[str, ...] = ()
 
 
-def recognise(file: weight_file.WeightFile) -> Recognition:
+def recognize(file: weight_file.WeightFile) -> Recognition:
     """Recognises the layers of a weight file by its names, shapes and list of layers.
 
     Raises:

@@ -32,7 +32,7 @@ def test_long_lists_of_classes_are_cut(card):
 
 
 def test_a_command_cannot_end_its_code_block(card):
-    assert "````\necho '```' rm x\n````" in model_card.to_markdown(card)
+    assert "````\necho '```'\nrm x\n````" in model_card.to_markdown(card)
 
 
 def test_markup_is_escaped(card):

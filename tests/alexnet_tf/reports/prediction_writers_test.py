@@ -27,3 +27,17 @@ def test_rows_are_written_one_after_the_other(form):
     for row in ROWS:
         write(row)
     assert stream.getvalue() == EXPECTED[form]
+
+
+@pytest.mark.parametrize(
+    ('form', 'expected'),
+    [
+        ('table', 'a\\rb.jpg\n     75.0 %  \\x1b[2Jcat\n'),
+        ('csv', 'file,class_1,probability_1,error\n"a\rb.jpg","\x1b[2Jcat","0.75",""\n'),
+    ],
+)
+def test_names_with_control_characters_take_one_row(form, expected):
+    stream = io.StringIO()
+    row = {'file': 'a\rb.jpg', 'classes': ['\x1b[2Jcat'], 'probabilities': [0.75]}
+    prediction_writers.create_writer(form, stream, 1)(row)
+    assert stream.getvalue() == expected
