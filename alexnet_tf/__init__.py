@@ -9,6 +9,7 @@ first used, so that `import alexnet_tf` itself imports neither TensorFlow nor Ke
 """
 
 import importlib
+import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from alexnet_tf.api.datasets import (
         image_dataset_from_directory as image_dataset_from_directory,
     )
+    from alexnet_tf.api.inference import Prediction as Prediction
     from alexnet_tf.api.network import AlexNet as AlexNet
     from alexnet_tf.api.network import recipes as recipes
     from alexnet_tf.api.preprocessing import decode_predictions as decode_predictions
@@ -46,6 +48,7 @@ _HOMES = {
     'LARS': 'alexnet_tf.training.lars',
     'PaperSGD': 'alexnet_tf.training.optimizer',
     'PlateauSchedule': 'alexnet_tf.api.callbacks',
+    'Prediction': 'alexnet_tf.api.inference',
     'Recipe': 'alexnet_tf.models.recipes',
     'UsageError': 'alexnet_tf.config.fields',
     'dataset_from_records': 'alexnet_tf.api.datasets',
@@ -71,6 +74,8 @@ _registration.register_with_keras()
 if not TYPE_CHECKING:  # a checker would take any name
 
     def __getattr__(name: str) -> Any:
+        if name == '__version__':
+            return importlib.metadata.version('alexnet_tf')
         if name not in _HOMES:
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
         _environment.check_backend()
@@ -81,4 +86,4 @@ if not TYPE_CHECKING:  # a checker would take any name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return list(__all__)

@@ -36,8 +36,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _EXIT_INTERNAL, _EXIT_USAGE, _EXIT_DISK, _EXIT_INTERRUPTED, _EXIT_PIPE = 1, 2, 5, 130, 141
 _EXIT_TERMINATED = 143
 _OUT_OF_MEMORY = (
-    'out of memory. Give --accumulate_steps=2 or more, a smaller --eval_batch_size, or, in another '
-    '--run_dir, a smaller --batch_size or --width; to prepare, a smaller --workers.'
+    'out of memory. Give a smaller --eval_batch_size; to train, --accumulate_steps=2 or more, or '
+    'another --run_dir and a smaller --batch_size or --width; to prepare, a smaller --workers.'
 )
 _NO_OUTPUT = 'standard output is closed. Send it to a file, or to /dev/null.'
 _MODULES = {'import': 'import_weights'}  # for modes that are Python keywords
@@ -51,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The program and its flags; those of the process if None.
     """
-    argv, is_heard = sys.argv if argv is None else argv, sys.stdout is not None
+    argv, has_output = sys.argv if argv is None else argv, sys.stdout is not None
     startup.open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # file names may be invalid in every encoding
             stream.reconfigure(errors='backslashreplace')
     try:
-        status = _run_command_line(argv) if is_heard else _fail(_NO_OUTPUT, _EXIT_USAGE)
+        status = _run_command_line(argv) if has_output else _fail(_NO_OUTPUT, _EXIT_USAGE)
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output(sys.stdout, sys.stderr)

@@ -17,8 +17,8 @@ from alexnet_tf.config import fields
 from alexnet_tf.export import formats
 from alexnet_tf.models import recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.runs import build, description, image_index, loading, predictor
-from input_pipeline import errors, files
+from alexnet_tf.runs import build, description, loading, predictor
+from input_pipeline import files
 
 _BATCH_SIZE = 128  # as --eval_batch_size
 
@@ -37,6 +37,11 @@ def load_run(run_dir: str | os.PathLike[str], checkpoint: str = 'newest') -> 'Cl
     Raises:
         UsageError: There is no such directory, or no such kind of checkpoint.
         DataError: The directory holds no trained network, or all of its checkpoints are damaged.
+
+    Example:
+    >>> classifier = load_run('runs/flowers')  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    alexnet_tf.config.fields.UsageError: run_dir=runs/flowers: no such directory...
     """
     directory = os.path.expanduser(run_dir)
     if not os.path.isdir(directory):
@@ -60,6 +65,23 @@ class Classifier:
     Args:
         run_dir: The run directory.
         checkpoint: 'newest' or 'best'.
+
+    Example:
+    >>> import contextlib, tempfile
+    >>> import alexnet_tf
+    >>> file = f'{tempfile.mkdtemp()}/network.keras'
+    >>> recipe = alexnet_tf.Recipe.from_name('paper').replace(crop_size=67, width=0.05)
+    >>> alexnet_tf.AlexNet(recipe=recipe).save(file)
+    >>> with contextlib.redirect_stdout(None):
+    ...     classifier = alexnet_tf.load_weights(file, recipe=recipe)
+    >>> images = np.zeros([2, 280, 300, 3], np.uint8)
+    >>> [len(prediction.top) for prediction in classifier.predict(images)]
+    [5, 5]
+    >>> classifier.features(images, 'fc7').shape
+    (2, 204)
+    >>> sorted(classifier.evaluate(tf.data.Dataset.from_tensors((images, [0, 1]))))
+    ['loss', 'top1_error', 'top5_error']
+    >>> classifier.save(file)
     """
 
     def __init__(self, run_dir: str, checkpoint: str = 'newest'):
@@ -198,27 +220,7 @@ class Classifier:
             UsageError: An argument cannot be used; its message says what is expected.
             DataError: There are no records, they have other classes, or one cannot be read.
         """
-        if isinstance(data, tf.data.Dataset):
-            names = tuple(getattr(data, 'class_names', self._run.names))
-            if names not in (self._run.names, self._run.classes):
-                raise errors.DataError(
-                    f'data: a data set of the classes {errors.join_some(names)}; the network knows '
-                    f'{errors.join_some(self._run.names)}. Labels must count the same classes.'
-                )
-            return self._inference.evaluate_dataset(data, views, batch_size)
-        if not isinstance(data, (str, os.PathLike)):
-            raise fields.UsageError(
-                f'data: expected a directory of records or a tf.data.Dataset, not '
-                f'{type(data).__name__}. For arrays, use '
-                'tf.data.Dataset.from_tensor_slices((images, labels)).batch(128).'
-            )
-        directory = os.fspath(data)
-        if not image_index.exists(directory):
-            raise errors.DataError(
-                f'data={directory}: it holds no records. Give the directory that prepare() wrote; '
-                f'a folder of images is image_dataset_from_directory({directory!r}).'
-            )
-        return self._inference.evaluate_records(directory, split, views, batch_size)
+        return self._inference.evaluate(data, split, views, batch_size)
 
     @settings_lib.name_arguments()
     def plot(self, images: Any, views: int = 1) -> Any:
@@ -273,11 +275,8 @@ class Classifier:
         """
         for name in {'run_dir', 'checkpoint'} & settings.keys():
             raise fields.UsageError(f'{name}: give it to load_run; export writes this classifier.')
-        merged = settings | {
-            'run_dir': str(self._run.directory),
-            'export_dir': os.fspath(directory),
-        }
-        config = settings_lib.build_config('export', merged, name='export')
+        own = {'run_dir': str(self._run.directory), 'export_dir': os.fspath(directory)}
+        config = settings_lib.build_config('export', settings | own, name='export')
         return export.export(config, lambda: loading.rebuild(self._run))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -296,5 +295,5 @@ class Classifier:
         """
         if files.is_remote(path) or not os.fspath(path).endswith('.keras'):
             raise fields.UsageError(f'path={os.fspath(path)}: expected a local NAME.keras.')
-        model = loading.build_with_preprocessing(self._run)
-        formats.write_keras(pathlib.Path(path), model, description.to_metadata(self._run))
+        file, model = pathlib.Path(path).expanduser(), loading.build_with_preprocessing(self._run)
+        formats.write_keras(file, model, description.to_metadata(self._run))

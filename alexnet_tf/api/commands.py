@@ -42,6 +42,19 @@ def prepare(
         UsageError: A setting cannot be used; the message says what is expected.
         DataError: The images cannot be used, or `data_dir` holds something else.
         OSError: The disk is full or not writable.
+
+    Example:
+    >>> import contextlib, tempfile
+    >>> import tensorflow as tf
+    >>> folder = tempfile.mkdtemp()
+    >>> for number in range(4):
+    ...     image = tf.fill([40, 60, 3], tf.cast(number, tf.uint8))
+    ...     path = f'{folder}/images/{"cat" if number % 2 else "dog"}/{number}.png'
+    ...     tf.io.write_file(path, tf.io.encode_png(image))
+    >>> with contextlib.redirect_stdout(None):
+    ...     data_dir = prepare(f'{folder}/images', f'{folder}/data', validation_fraction=0.5)
+    >>> [file for file in sorted(os.listdir(data_dir)) if file.endswith('.tfrecord')]
+    ['train-00000-of-00001.tfrecord', 'validation-00000-of-00001.tfrecord']
     """
     merged = {'source_dir': source_dir, 'data_dir': data_dir} | settings
     config = settings_lib.build_config('prepare', merged, name='prepare')
@@ -141,9 +154,9 @@ def load_weights(
         DataError: The file is broken, or does not identify its network or its classes.
 
     Example:
-    >>> load_weights('alexnet.pth')
+    >>> classifier = load_weights('alexnet.pth')  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    input_pipeline.errors.DataError: alexnet.pth: no such file.
+    input_pipeline.errors.DataError: alexnet.pth: no such file...
     """
     with contextlib.ExitStack() as unless_loaded:
         if run_dir is None:

@@ -144,9 +144,23 @@ def dataset_from_records(
 
     Raises:
         UsageError: An argument cannot be used, or the images do not fit the recipe.
-        DataError: There are no records.
+        DataError: There are no records; or, without augmentation, one is cut short or too large.
         tf.errors.DataLossError, tf.errors.InvalidArgumentError: While iterating, when a record
             cannot be read.
+
+    Example:
+    >>> import contextlib, tempfile
+    >>> import alexnet_tf
+    >>> folder = tempfile.mkdtemp()
+    >>> for number in range(4):
+    ...     image = tf.fill([40, 60, 3], tf.cast(number, tf.uint8))
+    ...     path = f'{folder}/images/{"cat" if number % 2 else "dog"}/{number}.png'
+    ...     tf.io.write_file(path, tf.io.encode_png(image))
+    >>> with contextlib.redirect_stdout(None):
+    ...     data_dir = alexnet_tf.prepare(f'{folder}/images', f'{folder}/data')
+    >>> dataset = dataset_from_records(data_dir, batch_size=2)
+    >>> len(dataset), dataset.class_names
+    (1, ['cat', 'dog'])
     """
     config = settings.build_config('train', {'data_dir': data_dir}, name='dataset_from_records')
     manifest = image_index.load_manifest(config)

@@ -137,7 +137,7 @@ def _inspect(encoded: bytes) -> tuple[np.int32, bytes, bytes, bytes]:
 
 def _flatten(images: Any, rendering: rendering_lib.Rendering) -> Iterator[Image]:
     if isinstance(images, (str, os.PathLike)):
-        yield from _list_files(os.fspath(images))
+        yield from _list_files(os.path.expanduser(images))
     elif isinstance(images, (list, tuple)):
         for image in images:
             yield from _flatten(image, rendering)

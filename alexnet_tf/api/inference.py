@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ class Prediction:
         probability: Its probability, in [0, 1].
         top: (class name, probability) of the most probable classes, five by default, best first.
         probabilities: (classes,) float32, of all classes in the order of `class_names`.
+
+    Example:
+    >>> top = (('cat', 0.75), ('dog', 0.25))
+    >>> Prediction('a.jpg', *top[0], top, probabilities=np.array([0.75, 0.25], np.float32))
+    Prediction(file='a.jpg', class_name='cat', probability=0.75, top=(('cat', 0.75), ('dog', 0.25)))
     """
 
     file: str | None
@@ -75,10 +81,39 @@ class Inference:
         arrays = _stack((output.values for output in outputs), operator.length_hint(images))
         return arrays if is_list else arrays[names[0]]
 
-    def evaluate_records(
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | tf.data.Dataset,
+        split: str,
+        views: int,
+        batch_size: int,
+    ) -> dict[str, float]:
+        """Computes the metrics of records or of a data set; see `Classifier.evaluate`."""
+        if isinstance(data, tf.data.Dataset):
+            names = tuple(getattr(data, 'class_names', self._run.names))
+            if names not in (self._run.names, self._run.classes):
+                raise errors.DataError(
+                    f'data: a data set of the classes {errors.join_some(names)}; the network knows '
+                    f'{errors.join_some(self._run.names)}. Labels must count the same classes.'
+                )
+            return self._evaluate_dataset(data, views, batch_size)
+        if not isinstance(data, (str, os.PathLike)):
+            raise fields.UsageError(
+                f'data: expected a directory of records or a tf.data.Dataset, not '
+                f'{type(data).__name__}. For arrays, use '
+                'tf.data.Dataset.from_tensor_slices((images, labels)).batch(128).'
+            )
+        directory = os.path.expanduser(data)
+        if not image_index.exists(directory):
+            raise errors.DataError(
+                f'data={directory}: it holds no records. Give the directory that prepare() wrote; '
+                f'a folder of images is image_dataset_from_directory({directory!r}).'
+            )
+        return self._evaluate_records(directory, split, views, batch_size)
+
+    def _evaluate_records(
         self, data_dir: str, split: str, views: int, batch_size: int
     ) -> dict[str, float]:
-        """Computes the metrics of a split; see `Classifier.evaluate`."""
         self._get_probability_predictor(views, batch_size)  # checks views and batch_size
         values = {'run_dir': str(self._run.directory), 'data_dir': data_dir}
         manifest = image_index.load_manifest(
@@ -94,10 +129,9 @@ class Inference:
         )
         return network_evaluator.evaluate(manifest, split).metrics
 
-    def evaluate_dataset(
+    def _evaluate_dataset(
         self, dataset: tf.data.Dataset, views: int, batch_size: int
     ) -> dict[str, float]:
-        """Computes the metrics of a data set of (images, labels), see `Classifier.evaluate`."""
         compute = self._get_probability_predictor(views, batch_size)
         labels, classes = [], len(self._run.classes)
 

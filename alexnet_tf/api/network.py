@@ -9,15 +9,18 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from alexnet_tf.api import settings
+from alexnet_tf.config import serialization
 from alexnet_tf.models import alexnet, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.models.weights import readers
+from alexnet_tf.models.weights import readers, recognition
 from alexnet_tf.runs import build, description, initial_weights, network_checks, run_directory
 
+_DEFAULT_RECIPE = 'source2012'
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
 
 
@@ -28,7 +31,7 @@ def AlexNet(  # noqa: N802
     include_top: bool = True,
     classes: int = 1000,
     classifier_activation: Any = 'softmax',
-    recipe: str | recipes_lib.Recipe = 'source2012',
+    recipe: str | recipes_lib.Recipe | None = None,
     width: float | None = None,
     devices: Sequence[str] = (),
     precision: str | None = None,
@@ -45,14 +48,15 @@ def AlexNet(  # noqa: N802
     Args:
         weights: A run directory of `train`, whose newest checkpoint is loaded, or a weight file
             (.caffemodel, .h5, .keras, .mat, .npy, .npz, .onnx, .pt, .pth, .safetensors or .tar) of
-            Caffe's AlexNet (with `recipe='caffe'`) or another one. No weights come with the
-            package. None: random initialisation as in the paper.
+            Caffe's AlexNet or another one. No weights come with the package. None: random
+            initialisation as in the paper.
         include_top: Whether to include the fully-connected layers. Without them the output is the
             last feature maps of both columns, (batch, 6, 6, 256), in a layer 'features'.
         classes: The number of classes.
         classifier_activation: The activation of the last layer. None returns the logits.
         recipe: The hyperparameters: a name from `recipes()`, or a `Recipe`, such as
             `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for 96 pixels.
+            None for that of the weights, or 'source2012' if there are none or if they do not tell.
         width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
         devices: One device for both columns, or one for each, such as ('/GPU:0', '/GPU:1'); by
             default the one that TensorFlow chooses. `fit` computes all gradients on one of them;
@@ -88,18 +92,18 @@ def AlexNet(  # noqa: N802
     (2, 10)
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
-    recipe = _get_recipe(recipe, width, is_new=weights is None)
     num_classes = settings.check_count('classes', classes) if include_top else None
-    devices = devices or ()
-    source = None if weights is None else pathlib.Path(weights)
-    file = source and _find_weights(source, recipe)
-    placement.create_logical_cpus(devices)
-    placement.check_devices(devices)
+    source = None if weights is None else pathlib.Path(weights).expanduser()
+    file = source and initial_weights.find_weights(source, 'newest', 'weights')
+    recipe = _find_recipe(source) if recipe is None else recipe
+    recipe = _get_recipe(recipe, width, is_new=source is None)
+    if file and source.is_dir():
+        initial_weights.check_same_network(
+            source, file, recipe=recipe, argument='weights', advice='Leave recipe and width out'
+        )
+    devices = _check_devices(devices or ())
     columns = columns_lib.ColumnBuilder(
-        recipe,
-        devices=tuple(devices),
-        precision=_resolve_precision(precision),
-        seed=seed,
+        recipe, devices=devices, precision=_resolve_precision(precision), seed=seed
     )
     images = columns.create_input(trains=True)
     mean = _find_mean(source, recipe) if include_preprocessing else None
@@ -140,15 +144,26 @@ def _get_recipe(
     return recipe
 
 
-def _find_weights(source: pathlib.Path, recipe: recipes_lib.Recipe) -> pathlib.Path:
-    """Finds the weight file; weights of a run must be those of this network."""
-    file = initial_weights.find_weights(source, 'newest', 'weights')
-    if source.is_dir():
-        advice = f'Give recipe=alexnet_tf.load_run({str(source)!r}).recipe'
-        initial_weights.check_same_network(
-            source, file, recipe=recipe, argument='weights', advice=advice
-        )
-    return file
+def _find_recipe(source: pathlib.Path | None) -> str | recipes_lib.Recipe:
+    """Finds the recipe of a run or a weight file; the default one if there is none."""
+    if source is None:
+        return _DEFAULT_RECIPE
+    if directory := source if source.is_dir() else run_directory.find_owner(source):
+        return build.resolve_recipe(run_directory.read_config(directory))
+    file = readers.read(source)
+    if described := description.find(file):
+        return build.resolve_recipe(serialization.from_settings(described.settings))
+    known = recognition.recognize(file).recipes
+    return known[0] if len(known) == 1 else _DEFAULT_RECIPE
+
+
+def _check_devices(devices: Sequence[str]) -> tuple[str, ...]:
+    """Returns devices that exist; on CPUs, they are created."""
+    if devices and tf.distribute.has_strategy():
+        raise ValueError('devices: a strategy chooses them for its replicas. Leave devices out.')
+    placement.create_logical_cpus(devices)
+    placement.check_devices(devices)
+    return tuple(devices)
 
 
 def _resolve_precision(precision: Any) -> str:

@@ -63,7 +63,7 @@ def parse_settings(argv: Sequence[str]) -> dict[str, Any]:
 def _check_repeated(argv: Sequence[str]) -> None:
     """Refuses lists that are given item by item, since only the last one would count."""
     for name in _LISTS:
-        if sum(argument.startswith(f'--{name}=') for argument in argv) > 1:
+        if sum(argument.partition('=')[0] == f'--{name}' for argument in argv) > 1:
             raise fields.UsageError(f'--{name} is given twice. Separate its values by commas.')
 
 

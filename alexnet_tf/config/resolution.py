@@ -68,13 +68,15 @@ def _read_run(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _find_records(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the stored settings of the records that the given run was trained on."""
     mode = settings.get('mode')
-    if mode not in _OF_A_RUN or 'data_dir' in settings:
+    if 'data_dir' in settings:
         return {}
-    if settings.get('source_dir'):
+    if settings.get('source_dir') and mode in (*_OF_A_RUN, 'experiment', 'benchmark'):
         raise fields.UsageError(
             f'--source_dir belongs to --mode=prepare, train and all. --mode={mode} reads records '
             'or a folder of images: give it as --data_dir.'
         )
+    if mode not in _OF_A_RUN:
+        return {}
     run_dir, *_ = settings.get('ensemble') or [settings.get('run_dir', schema.Config.run_dir)]
     with contextlib.suppress(errors.DataError):  # reported later, if the command reads the run
         stored = serialization.read_object(pathlib.Path(run_dir), serialization.CONFIG_FILE)

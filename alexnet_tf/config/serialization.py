@@ -51,7 +51,7 @@ def read_object(directory: pathlib.Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise errors.DataError(
             f'{directory} is not a run directory: it has no {name}. Run --mode=train first, or '
-            'name another --run_dir.'
+            'name another directory.'
         )
     try:
         content = json.loads(path.read_text())

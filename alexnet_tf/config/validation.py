@@ -26,7 +26,7 @@ def check(config: Any) -> None:
         _check_required,
         _check_records,
         _check_splits,
-        _check_local_directories,
+        _check_paths,
         _check_training,
         _check_data_service,
         _check_devices,
@@ -106,7 +106,7 @@ def _check_splits(config) -> Iterator[str]:
         yield f'--split=all belongs to --mode=evaluate, not to {mode}.'
 
 
-def _check_local_directories(config) -> Iterator[str]:
+def _check_paths(config) -> Iterator[str]:
     for name, value in (
         ('run_dir', config.run_dir),
         ('export_dir', config.export.export_dir),
@@ -120,6 +120,20 @@ def _check_local_directories(config) -> Iterator[str]:
             yield (
                 f'--{name}={value}: expected a path on a local disk. Only images and records '
                 '(--source_dir, --data_dir, --inputs) may be in an object store.'
+            )
+    for name, value in (
+        ('source_dir', config.data.source_dir),
+        ('data_dir', config.data.data_dir),
+        ('run_dir', config.run_dir),
+        ('export_dir', config.export.export_dir),
+        ('index_dir', config.retrieve.index_dir),
+        ('experiment_dir', config.experiment.experiment_dir),
+    ):
+        # TensorFlow takes no other bytes, and a flagfile no second line.
+        if value != value.encode(errors='replace').decode() or '\n' in value:
+            yield (
+                f'--{name}={value!r}: expected a name in UTF-8 and on one line. Rename the '
+                'directory, or give another.'
             )
 
 
@@ -214,6 +228,11 @@ def _check_outputs(config) -> Iterator[str]:
     path = pathlib.Path(predict.draw)
     if kinds and predict.draw and (path.suffix not in ('', *kinds) or path.is_dir()):
         yield f'--draw={predict.draw}: expected a file that ends in {", ".join(kinds)}.'
+    files = {'output_file': ('predict', 'retrieve'), 'submission': ('predict',)}
+    for name, modes in files.items():
+        value = getattr(predict, name)
+        if mode in modes and value and pathlib.Path(value).is_dir():
+            yield f'--{name}={value} is a directory. Name a file.'
     is_query = mode == 'retrieve' and config.retrieve.retrieve == 'query'
     if is_query and len(config.retrieve.code_bits) > 1:
         yield '--code_bits: --retrieve=query takes codes of one length.'

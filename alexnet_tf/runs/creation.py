@@ -122,9 +122,10 @@ def check_same_run(config: schema.Config, manifest: manifests.Manifest) -> None:
     if differences:
         problems += [f'started with other settings ({"; ".join(differences)})']
     kind = errors.DataError if has_other_records else fields.UsageError
+    also = ', the --data_dir of its records' if has_other_records else ''
     raise kind(
-        f'--run_dir={directory} was {", and ".join(problems)}. Give --run_dir and --resume alone '
-        'to resume it as it was, or another --run_dir to start a new run.'
+        f'--run_dir={directory} was {", and ".join(problems)}. Give --run_dir{also} and --resume '
+        'alone to resume it as it was, or another --run_dir to start a new run.'
     )
 
 

@@ -22,6 +22,7 @@ from input_pipeline.sources import detection, entries, folder, listing, sample_i
 from input_pipeline.sources import tfds as tfds_lib
 
 _SECTION = schema.Data()  # the defaults
+_FLAGS = '--source_dir', '--data_dir'  # which names a source when it is prepared, and here
 _SPLITS = 'train_split', 'validation_split'  # of tensorflow-datasets
 # Any of these shows that records were prepared, even if others are lost.
 _OF_RECORDS = (manifests.MANIFEST, manifests.STATISTICS, writing.UNFINISHED_DIR)
@@ -154,11 +155,14 @@ def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
         if (directory / manifests.MANIFEST).exists():
             return directory
         files.remove_temporary(directory)  # copies of images that a killed process left
-        source = image_sources.find_images(data, kind, directory)
+        try:
+            source = image_sources.find_images(data, kind, directory)
+        except errors.DataError as error:  # its advice is that of --mode=prepare
+            raise errors.DataError(str(error).replace(*_FLAGS)) from error
         source = dataclasses.replace(source, root=find_root(data, directory))
         print(f'{config.mode}: {source.description}', flush=True)
         for warning in source.warnings:
-            print(f'{config.mode}: warning: {warning}')
+            print(f'{config.mode}: warning: {warning.replace(*_FLAGS)}')
         with progress.Progress('images') as bar:
             manifest = build(config, source, directory, bar.update)
     print(f'{config.mode}: {describe(manifest, data)}', flush=True)

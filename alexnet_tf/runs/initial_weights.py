@@ -117,7 +117,7 @@ def check_same_network(
 
 def _compare_networks(trained: recipes.Recipe, recipe: recipes.Recipe, trains: bool) -> str:
     """Describes how the networks of two recipes differ; '' if they do not."""
-    networks = (_describe_network(each, trains) for each in (trained, recipe))
+    networks = (_describe_network(network, trains) for network in (trained, recipe))
     return '; '.join(creation.describe_differences(*networks))
 
 
@@ -138,7 +138,7 @@ def check_exists(source: pathlib.Path, argument: str) -> None:
     """
     if not source.exists():
         raise errors.DataError(
-            f'{argument}={source}: no such file or run directory. No weights come with the package.'
+            f'{argument}={source}: no such file or run directory. {readers.NO_DOWNLOADS}'
         )
 
 
@@ -195,7 +195,7 @@ def load(
         DataError: The file is broken, or its weights do not fit the network.
     """
     weights = readers.read(file)
-    described, recognised = description.find(weights), recognition.recognise(weights)
+    described, recognised = description.find(weights), recognition.recognize(weights)
     if described and not options.get('layers'):
         trained = build.resolve_recipe(serialization.from_settings(described.settings))
         if differences := _compare_networks(trained, recipe, trains):
@@ -228,11 +228,11 @@ def check_recipe(
     """
     shape = {name: getattr(recipe, name) for name in _SHAPE_FIELDS}  # the weights' shapes check it
     others = [recipes.RECIPES[name].replace(**shape) for name in known]
-    is_same = trains and any(not _compare_networks(each, recipe, trains) for each in others)
+    is_same = trains and any(not _compare_networks(other, recipe, trains) for other in others)
     if known and recipe.name not in known and not is_same:
         raise fields.UsageError(
             f'{file} has the weights of recipe {" or ".join(known)}. That of recipe {recipe.name} '
-            f'would compute other features with them. Give recipe={known[0]!r}.'
+            f'would compute other features with them. Give --recipe={known[0]}.'
         )
 
 

@@ -27,7 +27,7 @@ def check_training_size(recipe: recipes.Recipe) -> None:
         raise fields.UsageError(
             f'--training_crop_size={size}: only a network with --global_pooling and '
             '--pool_rounding=floor takes images of two sizes, and they must differ by a multiple '
-            f'of 4; --crop_size is {recipe.crop_size}.'
+            f'of 4; --crop_size is {recipe.crop_size}. Give --training_crop_size=0 to train at it.'
         )
     smallest = alexnet.compute_smallest_crop(recipe)
     if 0 < size < smallest:

@@ -51,9 +51,9 @@ class _Peer:
     address: tuple[str, int]
     gpus: int = 0
     process: int | None = None  # a random number that identifies its process
-    heard_at: float = -math.inf  # time of its last message to this process
+    received_at: float = -math.inf  # time of its last message to this process
     is_done: bool = False
-    last_words: str = ''  # why it ended, if not as all others do
+    reason: str = ''  # why it ended, if not as all others do
     exit_code: int = _LOST
     resolved: tuple | None = None  # its address as numbers
 
@@ -64,10 +64,10 @@ class _Peer:
 
     def resolve(self) -> tuple:
         family = socket.AF_UNSPEC if _FAMILY == socket.AF_INET6 else _FAMILY
-        kind, *_, found = socket.getaddrinfo(*self.address, family, socket.SOCK_DGRAM)[0]
+        kind, *_, address = socket.getaddrinfo(*self.address, family, socket.SOCK_DGRAM)[0]
         if kind != _FAMILY:
-            return (f'::ffff:{found[0]}', found[1])  # an IPv4 address in IPv6
-        return found
+            return (f'::ffff:{address[0]}', address[1])  # an IPv4 address in IPv6
+        return address
 
 
 class Heartbeats:
@@ -156,7 +156,7 @@ class Heartbeats:
         name = self._cluster.describe(self._cluster.index)
         how = 'with an error' if code is None else f'with status {code}'
         words = f'{name} ended {how}; its own messages say why.'
-        self._say_goodbye('' if is_agreed else words, 1 if code is None else code)
+        self._send_end('' if is_agreed else words, 1 if code is None else code)
         self.close()
 
     def close(self) -> None:
@@ -165,8 +165,8 @@ class Heartbeats:
         self._thread.join(2 * _BEAT_SECS)
         self._socket.close()
 
-    def _say_goodbye(self, last_words: str, exit_code: int) -> None:
-        self._end = {'words': last_words, 'code': exit_code}
+    def _send_end(self, reason: str, exit_code: int) -> None:
+        self._end = {'words': reason, 'code': exit_code}
         self._closed.set()
         for _ in range(3):  # datagrams may be lost
             self._send_to_all()
@@ -193,15 +193,15 @@ class Heartbeats:
             if self._is_complete:
                 # If the known process still sends, this message is from another cluster.
                 if worker in self._list_silent(_MISSED_SECS):
-                    peer.last_words = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
+                    peer.reason = f'{self._cluster.describe(worker)} was restarted. {_RESUME}'
                 return
             peer.process, peer.resolved = message['process'], peer.resolve()
             peer.gpus = int(message['gpus'])
             self._send(peer)  # so that it need not wait for the next beat
         if message['to'] == self._process:  # not to an earlier process here
-            peer.heard_at = time.monotonic()
-            peer.last_words, peer.exit_code = message.get('words', ''), message.get('code', _LOST)
-            peer.is_done = 'words' in message and not peer.last_words
+            peer.received_at = time.monotonic()
+            peer.reason, peer.exit_code = message.get('words', ''), message.get('code', _LOST)
+            peer.is_done = 'words' in message and not peer.reason
 
     def _send_to_all(self) -> None:
         for peer in self._peers.values():
@@ -218,15 +218,15 @@ class Heartbeats:
     def _list_silent(self, seconds: float) -> list[int]:
         """Lists the workers that have sent nothing for some time, though they are not done."""
         since, peers = time.monotonic() - seconds, self._peers.items()
-        return [worker for worker, peer in peers if not peer.is_done and peer.heard_at < since]
+        return [worker for worker, peer in peers if not peer.is_done and peer.received_at < since]
 
     def _exit_if_one_is_lost(self) -> None:
         limit = min(_BROKEN_SECS, self._timeout) if self._is_broken else self._timeout
         silent, gone = self._list_silent(limit), self._list_silent(min(limit, _GRACE_SECS))
         for worker, peer in self._peers.items():
             is_conclusive = self._is_broken or peer.exit_code == _LOST or worker in gone
-            if peer.last_words and is_conclusive:
-                self._exit(peer.last_words, peer.exit_code)
+            if peer.reason and is_conclusive:
+                self._exit(peer.reason, peer.exit_code)
                 return
         if silent:
             silent = self._list_silent(limit / 2)  # their last beats were not at the same moment
@@ -238,7 +238,7 @@ class Heartbeats:
     def _exit(self, message: str, exit_code: int) -> None:
         with contextlib.suppress(OSError):  # the process ends even if nobody can read why
             print(f'alexnet_tf: error: {message}', file=sys.stderr, flush=True)
-        self._say_goodbye(message, exit_code)
+        self._send_end(message, exit_code)
         self.saving.acquire(timeout=self._timeout)
         os._exit(exit_code)
 

@@ -79,7 +79,7 @@ class LARS(optimizer.PaperSGD):
         decay = self._decays[self._get_variable_index(variable)]
         with tf.device(variable.value.device):
             tensors = tf.convert_to_tensor(variable.value), tf.convert_to_tensor(gradient)
-            weights, gradient = (tf.cast(tf.nn.l2_loss(each), tf.float64) for each in tensors)
+            weights, gradient = (tf.cast(tf.nn.l2_loss(tensor), tf.float64) for tensor in tensors)
             return tf.stack([weights, gradient, decay**2 * weights])
 
     def _compute_ratio(self, squares: tf.Tensor) -> tf.Tensor:

@@ -92,24 +92,30 @@ def iterate_batches(
         if is_cancelled():
             return
         if received != dataset.num_examples:
-            raise errors.DataError(
+            raise Stalled(
                 f'--data_service={address}: only {received:,} of {dataset.num_examples:,} '
                 f'examples of epoch {epoch} arrived, since a worker disconnected. Run the same '
                 'command again: it resumes from the last checkpoint.'
             )
 
 
-def check_address(address: str, flag: str) -> None:
+def check_address(address: str, flag: str, *, is_lost: bool = False) -> None:
     """Refuses an address without a server; TensorFlow would retry for an hour.
 
+    Args:
+        address: 'grpc://host:port'.
+        flag: The flag that names it, for the message.
+        is_lost: Whether a server answered there before.
+
     Raises:
-        DataError: No server listens there; the message begins with `flag`.
+        DataError: No server listens there.
+        Stalled: The same, but one did.
     """
     host, _, port = address.removeprefix(f'{PROTOCOL}://').rpartition(':')
     try:
         socket.create_connection((host.strip('[]'), int(port)), timeout=5).close()
     except (OSError, ValueError) as error:
-        raise errors.DataError(
+        raise (Stalled if is_lost else errors.DataError)(
             f'{flag}={address}: no dispatcher answers ({error}). Expected grpc://HOST:PORT; start '
             'a dispatcher with --flagfile=flags/data_service_dispatcher.cfg.'
         ) from error
@@ -154,7 +160,9 @@ def distribute(
 
 
 class Stalled(errors.DataError):
-    """The workers stopped sending."""
+    """The workers stopped sending, or one was lost: try again."""
+
+    exit_code = 75  # EX_TEMPFAIL
 
 
 def poll(
@@ -187,7 +195,7 @@ def poll(
             try:
                 batch, error = received.get(timeout=_POLL_SECS)
             except queue.Empty:
-                check_address(address, '--data_service')
+                check_address(address, '--data_service', is_lost=True)
                 if time.monotonic() - start > limit:
                     raise Stalled(
                         f'--data_service={address}: no batch for {limit:.0f} seconds. Check that '

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from input_pipeline import files
 from input_pipeline.batches import augmentation, preprocessing, raw_places, shuffling, tolerance
 from input_pipeline.batches import lanes as lanes_lib
 from input_pipeline.images import decoding
-from input_pipeline.records import checking, manifests
+from input_pipeline.records import checking, framing, manifests, reading
 
 # About 250 MB. References are small, but their order is that of raw records.
 _GROUP_EXAMPLES = {'jpeg': 8192, 'raw': 1280, 'reference': 1280}
@@ -156,7 +157,7 @@ class TrainingDataset:
                     crop_size=crop_size,
                     is_resized=self.augment.is_resized,
                 )
-            encoded, labels = preprocessing.parse_records(serialized, self.layout)
+            encoded, labels = reading.parse_records(serialized, self.layout)
             crops = preprocessing.decode_crops(
                 encoded,
                 windows,
@@ -199,11 +200,16 @@ def evaluation_dataset(
     Returns:
         (squares (batch, square_size, square_size, 3) uint8, labels (batch,) int64, mask (batch,)
         float32); the last batch is filled up with examples whose mask is 0.
+
+    Raises:
+        DataError: A record is cut short or too large, unless `tolerant`.
     """
+    if not tolerant:  # not in training, whose shards may be many and not in memory
+        checking.check_lengths(shards)
 
     def decode(records):
-        encoded, labels = preprocessing.parse_records(records, layout)
-        return preprocessing.decode_squares(encoded, layout), labels
+        encoded, labels = reading.parse_records(records, layout)
+        return reading.decode_squares(encoded, layout), labels
 
     @tf.autograph.experimental.do_not_convert
     def decode_chunk(chunk):
@@ -255,11 +261,11 @@ def read_squares(
         wanted = {index - first for index in indices if first <= index < first + number}
         if wanted:
             with checking.explain_read_errors(path):
-                records = tf.data.TFRecordDataset(path).take(max(wanted) + 1)
+                records = itertools.islice(framing.iter_records(path), max(wanted) + 1)
                 for row, record in enumerate(records):
                     if row in wanted:
-                        encoded, _ = preprocessing.parse_records(record[None], layout)
-                        square = preprocessing.decode_squares(encoded, layout)[0]
+                        encoded, _ = reading.parse_records(record[None], layout)
+                        square = reading.decode_squares(encoded, layout)[0]
                         squares[first + row] = square.numpy()
         first += number
     return [squares[index] for index in indices]

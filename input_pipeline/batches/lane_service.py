@@ -51,7 +51,8 @@ def iterate_batches(
     patience = [share * data_service.PATIENCE_SECS for share in (_FIRST_SHARE, _SHARE)]
     epoch, examples = start
     while epoch < epochs:
-        data_service.check_address(address, '--data_service')
+        is_lost = (epoch, examples) != start
+        data_service.check_address(address, '--data_service', is_lost=is_lost)
         opened = _open_lanes(dataset, read_lanes, address, (epoch, examples))
         openings += 1
         try:

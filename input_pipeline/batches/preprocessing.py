@@ -6,60 +6,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline.images import decoding, rendering
-from input_pipeline.records import manifests, references
+from input_pipeline.images import decoding
+from input_pipeline.records import manifests, reading
 
 _BLOCK = 8  # columns of a JPEG block
-# The accurate transform, as Pillow's: TensorFlow's default differs by up to 12 grey levels and is
-# no faster.
-_JPEG_OPTIONS = {'channels': decoding.CHANNELS, 'dct_method': decoding.DCT_METHOD}
-
-
-def parse_records(serialized: tf.Tensor, layout: manifests.Layout) -> tuple[tf.Tensor, tf.Tensor]:
-    """Parses records, (n,) string, to (encoded images (n,) string, labels (n,) int64 from 0)."""
-    features = {
-        layout.image: tf.io.FixedLenFeature([], tf.string),
-        layout.label: tf.io.FixedLenFeature([], tf.int64),
-    }
-    parsed = tf.io.parse_example(serialized, features)
-    labels = parsed[layout.label]
-    return parsed[layout.image], labels - layout.first_label if layout.first_label else labels
-
-
-def decode_squares(encoded: tf.Tensor, layout: manifests.Layout) -> tf.Tensor:
-    """Decodes whole images.
-
-    Args:
-        encoded: (n,) string.
-        layout: How records hold images.
-
-    Returns:
-        (n, square_size, square_size, 3) uint8 RGB.
-    """
-    if layout.encoding == 'raw':
-        return _decode_raw(encoded, layout.square_size)
-
-    def decode(image):
-        return tf.io.decode_jpeg(image, **_JPEG_OPTIONS)
-
-    is_reference = layout.encoding == references.ENCODING
-    return _map_images(_trace(layout) if is_reference else decode, encoded, layout.square_size)
-
-
-@functools.cache
-def _trace(layout: manifests.Layout):
-    """Traces how references become squares: once, since it takes seconds."""
-
-    def render(reference):
-        image, size = references.read(reference, layout.root), layout.square_size
-        return tf.cond(
-            image.is_plain,
-            lambda: rendering.render_jpeg(image.encoded, rendering.PLAIN, size).square,
-            lambda: rendering.render(image.encoded, layout.rendering, size).square,
-        )
-
-    signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(render, input_signature=signature, autograph=False)
 
 
 def decode_crops(
@@ -85,7 +35,7 @@ def decode_crops(
         (n, crop_size, crop_size, 3) uint8 RGB.
     """
     if layout.encoding != 'jpeg':
-        squares = decode_squares(encoded, layout)
+        squares = reading.decode_squares(encoded, layout)
         return cut_crops(squares, windows, mirrored, crop_size=crop_size, is_resized=is_resized)
     size = None if is_resized else crop_size
     cut = _decode_jpeg_windows(encoded, windows, size, layout.square_size)
@@ -128,7 +78,7 @@ def _map_windows(cut, windows, mirrored, crop_size: int, is_resized: bool) -> tf
         # As bytes: a quarter of the memory traffic that it would be later.
         return tf.cond(mirrored[index], lambda: tf.reverse(crop, [1]), lambda: crop)
 
-    return _map_images(cut_and_mirror, tf.range(tf.shape(windows)[0]), crop_size)
+    return reading.map_images(cut_and_mirror, tf.range(tf.shape(windows)[0]), crop_size)
 
 
 def _decode_jpeg_windows(encoded, windows, size: int | None, square_size: int):
@@ -141,26 +91,11 @@ def _decode_jpeg_windows(encoded, windows, size: int | None, square_size: int):
     inside = columns - first
 
     def cut(index):
-        strip = tf.io.decode_and_crop_jpeg(encoded[index], decoded[index], **_JPEG_OPTIONS)
+        strip = tf.io.decode_and_crop_jpeg(encoded[index], decoded[index], **reading.JPEG_OPTIONS)
         height, width = (size, size) if size else (heights[index], widths[index])
         return tf.slice(strip, [0, inside[index], 0], [height, width, decoding.CHANNELS])
 
     return cut
-
-
-def _map_images(function, elements, size: int) -> tf.Tensor:
-    # One after the other: the next chunk keeps the other cores busy.
-    return tf.map_fn(
-        function,
-        elements,
-        fn_output_signature=tf.TensorSpec([size, size, decoding.CHANNELS], tf.uint8),
-        parallel_iterations=1,
-    )
-
-
-def _decode_raw(encoded: tf.Tensor, square_size: int) -> tf.Tensor:
-    pixels = tf.io.decode_raw(encoded, tf.uint8)
-    return tf.reshape(pixels, [-1, square_size, square_size, decoding.CHANNELS])
 
 
 def central_crop(image: np.ndarray, crop_size: int) -> np.ndarray:

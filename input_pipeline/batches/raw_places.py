@@ -16,7 +16,7 @@ import tensorflow as tf
 from input_pipeline import python_functions
 from input_pipeline.batches import lanes, preprocessing
 from input_pipeline.images import decoding
-from input_pipeline.records import framing, manifests
+from input_pipeline.records import framing, manifests, reading
 
 _HEAD = 64  # bytes of an image, by which it is found in its record
 _FIELDS = 3  # of a place: the file's number, the offset of the image, the label
@@ -59,7 +59,7 @@ class RawPlaces:
 
         def read():
             records, _ = lanes.read_parts(parts, selected, tolerant=False)
-            images, labels = preprocessing.parse_records(records, self._layout)
+            images, labels = reading.parse_records(records, self._layout)
             # Only their starts, since Python would copy whole images.
             lengths, heads = tf.strings.length(records), tf.strings.substr(images, 0, _HEAD)
             rest = tf.maximum(lengths - self._image_bytes + _HEAD, 0)

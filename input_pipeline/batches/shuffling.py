@@ -279,7 +279,7 @@ class EpochReader:
         part, parts = self.share
         rows = self.batch_size // parts
         selected = (positions - skipped) % self.batch_size // rows == part
-        return tuple(tf.boolean_mask(each, selected) for each in (order, copies, positions))
+        return tuple(tf.boolean_mask(values, selected) for values in (order, copies, positions))
 
     def _permute_parts(self, lane, epoch) -> tf.Tensor:
         """Lists the parts of a lane in the order of an epoch, as indices into all parts."""

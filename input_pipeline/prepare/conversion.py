@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from input_pipeline import cores, errors, files
+from input_pipeline import cores, errors, escaping, files
 from input_pipeline.prepare import (
     beam_executor,
     comparison,
@@ -17,9 +17,8 @@ from input_pipeline.prepare import (
     local_executor,
     outcomes,
     sharding,
-    statistics,
 )
-from input_pipeline.records import manifests, writing
+from input_pipeline.records import manifests, statistics, writing
 from input_pipeline.sources import entries as entries_lib
 
 _SOURCE_FILE = 'source.json'  # of unfinished shards: the name and the place of their source
@@ -190,7 +189,7 @@ def _write_shards(tasks: Tasks, executor: Executor, max_bad_fraction: float, rep
                 break
     bad.sort()
     quarantine = tasks[0].path.with_name(manifests.QUARANTINE)
-    files.write_csv(quarantine, [('name', 'reason'), *bad])
+    _write_table(quarantine, ('name', 'reason'), bad)
     examples = '; '.join(f'{name}: {reason}' for name, reason in bad[:_NAMED])
     if bad and tasks[0].original:
         raise errors.DataError(
@@ -227,7 +226,11 @@ def _write_rows(path: pathlib.Path, rows: Sequence[NamedTuple]) -> None:
     """Writes named tuples as CSV; without any there is no file."""
     path.unlink(missing_ok=True)
     if rows:
-        files.write_csv(path, [rows[0]._fields, *rows])
+        _write_table(path, rows[0]._fields, rows)
+
+
+def _write_table(path: pathlib.Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    files.write_csv(path, [header, *([escaping.escape_cell(cell) for cell in row] for row in rows)])
 
 
 def _create_manifest(directory, source, settings, by_split, leaked) -> manifests.Manifest:

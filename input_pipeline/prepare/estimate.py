@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from input_pipeline import cores, files
-from input_pipeline.prepare import sharding, statistics
-from input_pipeline.records import converting, framing, writing
+from input_pipeline.prepare import sharding
+from input_pipeline.records import converting, framing, statistics, writing
 from input_pipeline.sources import entries as entries_lib
 
 _SAMPLED, _SAMPLED_FOR_SPACE = 64, 8  # images

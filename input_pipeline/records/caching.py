@@ -1,5 +1,6 @@
 """Copies records to faster storage, once for all runs."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -7,11 +8,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 
-import tensorflow as tf
-
 from input_pipeline import errors, files, locks
-from input_pipeline.batches import preprocessing
-from input_pipeline.records import manifests, references
+from input_pipeline.records import checking, manifests, reading, references
 
 _BLOCK_BYTES = 1 << 20
 _IMAGES = 'images'  # the folder of those that an index refers to
@@ -44,13 +42,15 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
         The manifest of the copy.
 
     Raises:
-        DataError: There is not enough room, or a copied file is not what the manifest says.
+        DataError: There is not enough room, `parent` belongs to another user, or a file cannot be
+            read or is not what the manifest says.
     """
     directory = parent / manifest.sha256[:16]
     layout = manifest.layout
     if layout.encoding == references.ENCODING:
         layout = dataclasses.replace(layout, root=str(directory / _IMAGES))
     copied = dataclasses.replace(manifest, directory=directory, layout=layout)
+    _make_private(parent)
     with locks.acquire(parent, wait=True):
         files.remove_temporary(parent)
         images = _list_images(manifest)
@@ -68,6 +68,17 @@ def copy_to_cache(manifest: manifests.Manifest, parent: pathlib.Path) -> manifes
     return copied
 
 
+def _make_private(parent: pathlib.Path) -> None:
+    """Creates the directory of all copies, in which no other user may replace them."""
+    with contextlib.suppress(FileExistsError):
+        parent.mkdir(mode=0o700, parents=True)
+    if parent.lstat().st_uid != os.getuid():  # of a link, its own: another user may lead elsewhere
+        raise errors.DataError(
+            f'--cache: {parent} belongs to another user, who could replace the records in it. Use '
+            '--cache=disk with TMPDIR set to a directory of your own, or leave out --cache.'
+        )
+
+
 def _copy(original: pathlib.Path, copy: pathlib.Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     with original.open('rb') as source, copy.open('wb') as target:
@@ -79,17 +90,20 @@ def _list_images(manifest: manifests.Manifest) -> dict[str, int]:
     if manifest.layout.encoding != references.ENCODING:
         return {}
     images = {}
-    for shard in manifest.all_shards:
-        for batch in tf.data.TFRecordDataset(str(manifest.directory / shard.file)).batch(1024):
-            encoded, _ = preprocessing.parse_records(batch, manifest.layout)
-            located = map(references.locate, encoded.numpy())
-            images |= {place.path: place.file_bytes for place in located if place.path}
-    if outside := next((path for path in images if path.startswith('/') or '://' in path), None):
+    for batch in checking.read_batches(manifest.list_shards(manifests.ALL)):
+        encoded, _ = reading.parse_records(batch, manifest.layout)
+        located = map(references.locate, encoded.numpy())
+        images |= {place.path: place.file_bytes for place in located if place.path}
+    if outside := next(filter(_leads_outside, images), None):
         raise errors.DataError(
             f'--cache copies the images in {manifest.layout.root}, but {outside} is elsewhere. '
             'Leave out --cache, or prepare records.'
         )
     return images
+
+
+def _leads_outside(path: str) -> bool:
+    return path.startswith('/') or '://' in path or os.pardir in path.split('/')
 
 
 def _is_current(

@@ -1,5 +1,6 @@
 """Finds damaged records and says which they are."""
 
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -10,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from input_pipeline import cores, errors, files
-from input_pipeline.batches import preprocessing
-from input_pipeline.records import framing, manifests, references
+from input_pipeline.records import framing, manifests, reading, references
 
 _PARSED = 1024  # records at a time
 _IMAGE = 'The image'
-_IMAGE_ADVICE = 'Repair or remove it, or skip such images with --on_bad_record=skip.'
+_IMAGE_ADVICE = (
+    'Repair it, or remove it and delete the index; or let training skip such images with '
+    '--on_bad_record=skip.'
+)
 _RECORD_ADVICE = (
     'Check all records with --mode=prepare --verify_only, or prepare them again with the same '
     'flags in an empty directory.'
@@ -110,7 +113,7 @@ def read_names(shards: Sequence[tuple[str, int]]) -> list[str]:
         DataError: A record cannot be read.
     """
     names: list[str] = []
-    for batch in _read_batches(shards):
+    for batch in read_batches(shards):
         names += [name or f'{at}' for at, name in enumerate(_parse_names(batch), len(names))]
     return names
 
@@ -125,10 +128,42 @@ def read_labels(shards: Sequence[tuple[str, int]], layout: manifests.Layout) -> 
     Raises:
         DataError: A record cannot be read.
     """
-    batches = [
-        preprocessing.parse_records(batch, layout)[1].numpy() for batch in _read_batches(shards)
-    ]
+    batches = [reading.parse_records(batch, layout)[1].numpy() for batch in read_batches(shards)]
     return np.concatenate(batches)
+
+
+def read_batches(shards: Sequence[tuple[str, int]]) -> Iterator[tf.Tensor]:
+    """Reads all records, (n,) string at a time.
+
+    Args:
+        shards: (path, number of records) of each shard.
+
+    Raises:
+        DataError: A record cannot be read.
+    """
+    for path, records in shards:
+        find_damaged = functools.partial(_find_unreadable, path, records)
+        with explain_read_errors(path, find_damaged):
+            framing.check_lengths(path)
+            yield from tf.data.TFRecordDataset(path).batch(_PARSED)
+
+
+def check_lengths(shards: Sequence[tuple[str, int]]) -> None:
+    """Checks that no record claims to hold more than its file does; see `framing.iter_records`.
+
+    Args:
+        shards: (path, number of records) of each shard; those in object stores are not checked.
+
+    Raises:
+        DataError: A record is cut short or too large.
+    """
+
+    def check(shard: tuple[str, int]) -> None:
+        with explain_read_errors(shard[0], lambda: _find_unreadable(*shard)):
+            framing.check_lengths(shard[0])
+
+    with concurrent.futures.ThreadPoolExecutor(cores.count_cores()) as pool:
+        collections.deque(pool.map(check, shards), maxlen=0)
 
 
 @contextlib.contextmanager
@@ -157,14 +192,6 @@ def explain_read_errors(
                 problem += ' Now all can be: the storage may fail from time to time.'
         advice = _IMAGE_ADVICE if problem.startswith(_IMAGE) else _RECORD_ADVICE
         raise errors.DataError(f'{problem} {advice}') from error
-
-
-def _read_batches(shards: Sequence[tuple[str, int]]) -> Iterator[tf.Tensor]:
-    """Reads all records, (n,) string at a time."""
-    for path, records in shards:
-        find_damaged = functools.partial(_find_unreadable, path, records)
-        with explain_read_errors(path, find_damaged):
-            yield from tf.data.TFRecordDataset(path).batch(_PARSED)
 
 
 def _parse_names(serialized: tf.Tensor) -> list[str]:
@@ -207,7 +234,7 @@ def _find_changed_image(path: pathlib.Path, layout: manifests.Layout) -> str:
     if layout.encoding != references.ENCODING:
         return ''
     for record in framing.iter_records(path):
-        encoded, _ = preprocessing.parse_records(record[None], layout)
+        encoded, _ = reading.parse_records(record[None], layout)
         if not references.locate(encoded[0].numpy()).is_unchanged(layout.root):
             return f'{_name_image(encoded, layout)} is not what was indexed.'
     return ''
@@ -228,9 +255,9 @@ def _find_unreadable(path: str, number: int, layout: manifests.Layout | None = N
         for record in framing.iter_records(path):
             subject = ''
             if layout:
-                encoded, _ = preprocessing.parse_records(record[None], layout)
+                encoded, _ = reading.parse_records(record[None], layout)
                 subject = _name_image(encoded, layout)
-                preprocessing.decode_squares(encoded, layout)
+                reading.decode_squares(encoded, layout)
             row += 1
     except (tf.errors.OpError, ValueError) as error:  # the latter for an image of another size
         subject = subject or f'Record {row} (from 0) of {path}'

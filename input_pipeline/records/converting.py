@@ -10,8 +10,7 @@ import tensorflow as tf
 from input_pipeline import errors
 from input_pipeline.images import decoding, foreign_formats, headers, plain_jpegs
 from input_pipeline.images import rendering as rendering_lib
-from input_pipeline.prepare import statistics
-from input_pipeline.records import indexing, manifests, references
+from input_pipeline.records import indexing, manifests, references, statistics
 from input_pipeline.sources import entries as entries_lib
 
 _DIGEST_DIGITS = 16  # of an image's sha256 that are kept

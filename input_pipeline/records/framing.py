@@ -29,6 +29,17 @@ def iter_records(path: str | os.PathLike) -> Iterator[tf.Tensor]:
         raise tf.errors.DataLossError(None, None, problem)
 
 
+def check_lengths(path: str | os.PathLike) -> None:
+    """Checks the lengths of all records of a local, uncompressed file, but not their content.
+
+    Raises:
+        tf.errors.DataLossError: A record is cut short or too large.
+    """
+    _, problem = _count_whole(path)
+    if problem:
+        raise tf.errors.DataLossError(None, None, problem)
+
+
 def find_offset(path: str | os.PathLike, records: int) -> int:
     """Finds how many bytes a file's first records take, by their lengths alone.
 

@@ -4,8 +4,7 @@ import tensorflow as tf
 
 from input_pipeline.images import foreign_formats, headers, plain_jpegs
 from input_pipeline.images import rendering as rendering_lib
-from input_pipeline.prepare import statistics
-from input_pipeline.records import manifests, references
+from input_pipeline.records import manifests, references, statistics
 from input_pipeline.sources import entries as entries_lib
 
 COPIED = 'copied to the index'  # a treatment, see `rendering`

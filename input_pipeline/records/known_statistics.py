@@ -5,8 +5,7 @@ import zipfile
 import numpy as np
 
 from input_pipeline import errors, files
-from input_pipeline.prepare import statistics
-from input_pipeline.records import manifests
+from input_pipeline.records import manifests, statistics
 
 IMAGENET = 'imagenet'
 # As the author published them with his code of 2014: the mean of all pixels (R, G, B), and the

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -58,12 +59,19 @@ class Shard:
         records: Number of records.
         bytes: Size of the file.
         sha256: Hash of the file, 64 hexadecimal digits.
+
+    Raises:
+        ValueError: `file` is not a plain name, but leads elsewhere.
     """
 
     file: str
     records: int
     bytes: int
     sha256: str
+
+    def __post_init__(self):
+        if os.path.basename(self.file) != self.file or self.file in ('', os.curdir, os.pardir):
+            raise ValueError(f'{self.file!r} is not the name of a file in the directory')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,8 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from input_pipeline import errors, files, tally
-from input_pipeline.prepare import statistics
-from input_pipeline.records import converting, manifests
+from input_pipeline.records import converting, manifests, statistics
 from input_pipeline.sources import entries as entries_lib
 
 UNFINISHED_DIR = '.unfinished'

@@ -1,6 +1,8 @@
 """What `import alexnet_tf` hands out: this list, lazily, and nothing else."""
 
 import ast
+import importlib.metadata
+import inspect
 import pathlib
 import subprocess
 import sys
@@ -17,6 +19,7 @@ NAMES = [
     'LARS',
     'PaperSGD',
     'PlateauSchedule',
+    'Prediction',
     'Recipe',
     'UsageError',
     'dataset_from_records',
@@ -51,16 +54,23 @@ def test_these_names_are_public():
     assert set(NAMES) <= set(dir(alexnet_tf))
 
 
+def test_the_version_is_that_of_the_package():
+    assert alexnet_tf.__version__ == importlib.metadata.version('alexnet_tf')
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_every_name_resolves_and_is_documented(name):
     value = getattr(alexnet_tf, name)
     assert len(value.__doc__.split()) > 4
+    is_exception = isinstance(value, type) and issubclass(value, Exception)
+    assert '>>>' in value.__doc__ or is_exception or inspect.ismodule(value)
     assert value is getattr(alexnet_tf, name)
 
 
 def test_the_layers_are_these():
     assert sorted(alexnet_tf.layers.__all__) == LAYERS
-    assert all(issubclass(getattr(alexnet_tf.layers, name), keras.layers.Layer) for name in LAYERS)
+    layers = [getattr(alexnet_tf.layers, name) for name in LAYERS]
+    assert all(issubclass(layer, keras.layers.Layer) and '>>>' in layer.__doc__ for layer in layers)
 
 
 def test_another_name_is_an_attribute_error():

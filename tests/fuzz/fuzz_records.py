@@ -20,8 +20,8 @@ import zlib
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 ROOT = pathlib.Path(__file__).parents[2]
-SOURCES_TESTS = ROOT / 'tests' / 'input_pipeline' / 'sources'
-sys.path[:0] = [str(ROOT), str(SOURCES_TESTS), str(pathlib.Path(__file__).parent)]
+TESTS = ROOT / 'tests' / 'input_pipeline'
+sys.path[:0] = map(str, [ROOT, TESTS / 'sources', TESTS / 'records', pathlib.Path(__file__).parent])
 
 import fuzzing  # noqa: E402 - its place is known from here on
 import numpy as np  # noqa: E402
@@ -30,6 +30,7 @@ import tensorflow as tf  # noqa: E402
 FUZZED = ['input_pipeline.array_pickle', 'input_pipeline.records', 'input_pipeline.sources']
 with fuzzing.import_atheris().instrument_imports(include=[*FUZZED, 'tarfile']):
     import conftest as imitation
+    import framing_test
     import tfrecords_test
 
     from input_pipeline import array_pickle, errors
@@ -38,17 +39,6 @@ with fuzzing.import_atheris().instrument_imports(include=[*FUZZED, 'tarfile']):
 
 ANY, TAR = re.compile('.*', re.DOTALL), re.compile(r'.*\.tar')
 SHARD, TAR_FILE = 'train-00000-of-00001', 'images.tar'
-
-
-def compute_crc(data: bytes) -> int:
-    """Computes the masked CRC-32C of TFRecords, bit by bit."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
-    crc ^= 0xFFFFFFFF
-    return (crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF
 
 
 def read_records(content: bytes) -> None:
@@ -74,7 +64,7 @@ def read_examples(content: bytes) -> None:
 def read_forged(content: bytes) -> None:
     """Reads records whose first length has the right checksum, whatever it claims."""
     head = content[:8].ljust(8, b'\0')
-    read_records(head + struct.pack('<I', compute_crc(head)) + content[8:])
+    read_records(head + struct.pack('<I', framing_test.compute_crc(head)) + content[8:])
 
 
 def read_tar(content: bytes) -> None:

@@ -72,7 +72,7 @@ def read(data: bytes) -> None:
         file = readers.read(path)
         for array in file.arrays.values():
             array.tobytes()
-        recognition.recognise(file)
+        recognition.recognize(file)
     except errors.DataError:
         pass
 

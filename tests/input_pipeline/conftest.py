@@ -29,3 +29,9 @@ def prepared(prepare_folder, shared_folder, tmp_path_factory):
     """The manifest of 24 images in shards of at most 5; only for reading."""
     directory = tmp_path_factory.mktemp('prepared')
     return prepare_folder(shared_folder, directory, held_out=0.4, shard_examples=5)
+
+
+@pytest.fixture
+def hostile_record():
+    """The start of a record that claims 2**62 bytes, with the right checksum of that length."""
+    return bytes.fromhex('00000000000000407f85f000') + b'abc'

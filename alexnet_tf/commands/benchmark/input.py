@@ -15,9 +15,9 @@ from alexnet_tf.config import schema
 from alexnet_tf.reports import tables
 from alexnet_tf.runs import build, training_data
 from input_pipeline import cores
-from input_pipeline.batches import datasets, preprocessing, shuffling
+from input_pipeline.batches import datasets, shuffling
 from input_pipeline.images import decoding, rendering
-from input_pipeline.records import manifests, references
+from input_pipeline.records import manifests, reading, references
 
 _EPOCHS = 1_000_000  # more than a benchmark reads
 _BUSY = 0.8  # share of the cores
@@ -182,14 +182,14 @@ def _read_images(stream: datasets.TrainingDataset) -> np.ndarray:
     items = [item for chunk, _ in chunks for item in chunk.numpy()]
     if stream.layout.encoding == references.ENCODING:
         return np.array(items, object)
-    return preprocessing.parse_records(tf.constant(items), stream.layout)[0].numpy()
+    return reading.parse_records(tf.constant(items), stream.layout)[0].numpy()
 
 
 def _read(stream: datasets.TrainingDataset) -> tf.data.Dataset:
     """Reads whole records, or the files that they refer to."""
 
     def read_files(chunk):
-        encoded, _ = preprocessing.parse_records(chunk.records, stream.layout)
+        encoded, _ = reading.parse_records(chunk.records, stream.layout)
         files = tf.map_fn(lambda file: references.read(file, stream.layout.root).encoded, encoded)
         return files, chunk.mask
 

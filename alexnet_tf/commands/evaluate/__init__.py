@@ -28,10 +28,7 @@ def run(config: schema.Config) -> None:
     else:
         directory = config.run_dir
         _evaluate_run(config, manifest)
-    print(
-        f'evaluate: appended to {pathlib.Path(directory) / results.RESULTS}; '
-        f'--mode=report --run_dir={directory} shows the errors in detail'
-    )
+    print(f'evaluate: appended to {pathlib.Path(directory) / results.RESULTS}')
 
 
 def _evaluate_run(config: schema.Config, manifest: manifests.Manifest) -> None:

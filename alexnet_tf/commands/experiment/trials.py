@@ -20,6 +20,12 @@ from input_pipeline import files
 from input_pipeline.records import manifests
 
 RUNS = 'runs.csv'
+# Columns that are read.
+_OF_RUNS = (
+    *('run', 'group', 'seed', 'status', 'epochs', 'train_top1_error', 'level'),
+    *('top1_error_1', 'images_per_sec', 'train_secs', 'settings', 'manifest_sha256'),
+)
+_OF_EPOCHS = ('step', 'validation_loss', *experiment_tables.CURVE_COLUMNS[1:])
 
 
 def find_row(
@@ -27,7 +33,7 @@ def find_row(
 ) -> dict[str, str] | None:
     """Returns the newest row of a trial with the same settings and records, if there is one."""
     key = {'run': trial.name, 'settings': _hash_settings(trial), 'manifest_sha256': manifest.sha256}
-    rows = tables.read_csv(directory / RUNS)
+    rows = tables.read_csv(directory / RUNS, _OF_RUNS)
     return next((row for row in reversed(rows) if key.items() <= row.items()), None)
 
 
@@ -135,7 +141,8 @@ def get_log_path(trial: grid.Trial) -> pathlib.Path:
 
 def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     """Reads the rows of a trial's `summary.csv`; none if it was not trained."""
-    return tables.read_csv(pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE)
+    path = pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE
+    return tables.read_csv(path, _OF_EPOCHS)
 
 
 def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:

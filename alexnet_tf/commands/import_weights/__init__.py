@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from alexnet_tf.commands.import_weights import contents as contents_lib
 from alexnet_tf.commands.import_weights import data as data_lib
+from alexnet_tf.commands.import_weights import imported
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.models.weights import assignment, mean_images
-from alexnet_tf.runs import build, imported, initial_weights, run_directory
+from alexnet_tf.runs import build, initial_weights, run_directory
 
 
 def run(config: schema.Config) -> tuple[schema.Config, str]:
@@ -26,8 +27,8 @@ def run(config: schema.Config) -> tuple[schema.Config, str]:
     path = pathlib.Path(config.weights.weights)
     if owner := run_directory.find_owner(path):
         raise fields.UsageError(
-            f'--weights={path} is of the run {owner}, which has its network, classes and '
-            f'preprocessing. Give --run_dir={owner} to predict, evaluate or export.'
+            f'--weights={path} is of the run {owner}, which needs no import: predict, evaluate or '
+            'export that run.'
         )
     contents = contents_lib.read(path)
     for reason in contents.recognised.reasons:

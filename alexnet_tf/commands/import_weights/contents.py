@@ -64,7 +64,7 @@ def read(path: pathlib.Path) -> Contents:
         DataError: The file is broken, or not of an AlexNet.
     """
     file = readers.read(path)
-    return Contents(file, recognition.recognise(file), description.find(file))
+    return Contents(file, recognition.recognize(file), description.find(file))
 
 
 def complete(config: schema.Config, contents: Contents) -> schema.Config:

@@ -6,11 +6,12 @@ import pathlib
 import numpy as np
 
 from alexnet_tf.commands.import_weights import contents as contents_lib
+from alexnet_tf.commands.import_weights import imported
 from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 from alexnet_tf.models.layers import mean_subtraction
 from alexnet_tf.models.weights import mean_images
-from alexnet_tf.runs import class_names, imported
+from alexnet_tf.runs import class_names
 from alexnet_tf.runs import description as description_lib
 from input_pipeline import errors
 from input_pipeline.images import decoding

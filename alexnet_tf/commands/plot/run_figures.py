@@ -61,6 +61,7 @@ def plot_network(config: schema.Config) -> charts.FigureWithData:
     path = pathlib.Path(config.run_dir) / serialization.CONFIG_FILE
     num_classes = config.benchmark.num_classes
     if path.is_file():
+        print(f'plot: the network of the run {path.parent}')
         config = run_directory.read_config(path.parent)
         num_classes = len(run_directory.read_data(path.parent)['classes'])
     recipe = build.resolve_recipe(config)
@@ -129,9 +130,9 @@ def _with_epochs(figure: charts.Figure, runs: _Runs) -> charts.FigureWithData:
 
 
 def _read_epochs(config: schema.Config) -> _Runs:
-    runs = {}
+    runs, columns = {}, ('step', 'images_per_sec', *experiment_tables.CURVE_COLUMNS[1:])
     for name, directory in _name_runs(config).items():
-        runs[name] = tables.read_csv(directory / run_directory.SUMMARY_FILE)
+        runs[name] = tables.read_csv(directory / run_directory.SUMMARY_FILE, columns)
         if not runs[name]:
             raise errors.DataError(
                 f'{directory} holds no finished epoch. Train it first (--mode=train).'

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from alexnet_tf.commands.predict import features, streams
-from alexnet_tf.config import fields, schema
+from alexnet_tf.config import schema
 from alexnet_tf.plots import availability
 from alexnet_tf.reports import prediction_writers, progress
 from alexnet_tf.runs import loading, predictor, run_directory, selection
@@ -67,12 +67,9 @@ def _write_submission(
     """Writes a line for each image with five class ids, in the order of the file names, or nothing.
 
     Raises:
-        UsageError: `path` is a directory.
         DataError: The classes have no ILSVRC ids, two images have the same name, or an image
             cannot be read: the server expects a line for each.
     """
-    if os.path.isdir(path):
-        raise fields.UsageError(f'--submission={path} is a directory. Name a file.')
     if len(trained.ids) < _IDS or not all(trained.ids):
         raise errors.DataError(
             f'--submission: the classes of {trained.directory} have no ILSVRC ids. Train on '

@@ -36,8 +36,6 @@ def check_path(path: pathlib.Path, layers: Sequence[str]) -> None:
             f'{flag}: an .npy file holds one array, but --features={",".join(layers)} are '
             f'{len(layers)}. Name an .npz file.'
         )
-    if path.is_dir():
-        raise fields.UsageError(f'{flag} is a directory. Name a file.')
 
 
 class FeatureWriter:

@@ -81,7 +81,6 @@ def write_rows(
         The first entries of readable files.
 
     Raises:
-        UsageError: `--output_file` is a directory.
         DataError: None of the files could be read.
     """
     output_file, readable, returned = config.predict.output_file, 0, []
@@ -108,8 +107,6 @@ def _open_output(path: str) -> Iterator[TextIO]:
     if not path:
         yield sys.stdout
         return
-    if os.path.isdir(path):
-        raise fields.UsageError(f'--output_file={path} is a directory. Name a file.')
     with (
         files.output_file(path) as temporary,
         open(temporary, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file,

@@ -1,6 +1,7 @@
 """`--mode=report`: a summary, an HTML page and a model card of a run; or the paper's tables."""
 
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,9 @@ from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
 from alexnet_tf.models import outputs, recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.reports import model_card, tables
+from alexnet_tf.reports import experiment_tables, model_card, tables
 from alexnet_tf.runs import results, run_directory
-from input_pipeline import errors, files
+from input_pipeline import errors, escaping, files
 
 _LOWEST_RECALLS = 3  # that are printed
 
@@ -32,7 +33,8 @@ def run(config: schema.Config) -> None:
     if config.report.paper_tables:
         return paper_comparison.run(config)
     directory = pathlib.Path(config.run_dir)
-    epochs = tables.read_csv(directory / run_directory.SUMMARY_FILE)
+    columns = ('step', *experiment_tables.CURVE_COLUMNS[1:])
+    epochs = tables.read_csv(directory / run_directory.SUMMARY_FILE, columns)
     if not epochs and not run_directory.read_data(directory).get(run_directory.IMPORTED_KEY):
         raise errors.DataError(
             f'--run_dir={directory} holds no finished epoch. Run --mode=train first, or name '
@@ -40,7 +42,7 @@ def run(config: schema.Config) -> None:
         )
     analysis = validation.analyse(config)
     rows = results.read_newest(directory)
-    print(_summarise(config, epochs, rows, analysis))
+    print(_summarize(config, epochs, rows, analysis))
     steps, analysis = _collect_steps(config, analysis, epochs)
     if analysis.skipped:
         print(f'report: no error analysis: {analysis.skipped}')
@@ -79,7 +81,7 @@ def _collect_steps(
     return steps, analysis
 
 
-def _summarise(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:
+def _summarize(config: schema.Config, epochs, rows, analysis: validation.ValidationAnalysis) -> str:
     directory = pathlib.Path(config.run_dir)
     data = run_directory.read_data(directory)
     lines = _describe_training(directory, epochs, data, analysis.trained.recipe)
@@ -96,7 +98,7 @@ def _summarise(config: schema.Config, epochs, rows, analysis: validation.Validat
     if versions := saved_model.list_versions(exports):
         lines.append(f'  SavedModel           {exports / str(versions[-1])}')
     if epochs:
-        lines.append(f'  TensorBoard          tensorboard --logdir {directory}')
+        lines.append(f'  TensorBoard          tensorboard --logdir {shlex.quote(str(directory))}')
     return '\n'.join(lines)
 
 
@@ -122,7 +124,7 @@ def _describe_training(
 
 def _describe_recalls(analysis: validation.ValidationAnalysis) -> str:
     lowest = (
-        f'{name} {tables.format_percent(recall)} ({right:,} of {images:,})'
+        f'{escaping.to_printable(name)} {tables.format_percent(recall)} ({right:,} of {images:,})'
         for name, images, right, recall, _ in analysis.errors.rank_recalls()[:_LOWEST_RECALLS]
     )
     mean = tables.format_percent(analysis.errors.compute_mean_recall())

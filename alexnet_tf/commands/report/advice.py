@@ -44,7 +44,7 @@ def compare_errors(training: ErrorRate, held_out: ErrorRate) -> str:
     # At both ends of the interval of the held-out error.
     ends = intervals.compute_wilson_interval(held_out.error, held_out.images)
     texts = {_advise(training.error / end) for end in ends}
-    too_few = 'These are too few to tell whether more minutes or more images would help more.'
+    too_few = 'These are too few to tell whether longer training or more images would help more.'
     return measured + (texts.pop() if len(texts) == 1 else too_few)
 
 
@@ -52,16 +52,16 @@ def _advise(share: float) -> str:
     """Says what helps, by the training error as a share of that of held-out images."""
     if share >= _UNFINISHED:
         return (
-            'It has not finished learning: more minutes (--minutes, with another --run_dir) should '
-            'help most, then a wider network (--width); more images of the same kind should help '
-            'less.'
+            'It has not finished learning: longer training (--minutes or --epochs, with another '
+            '--run_dir) should help most, then a wider network (--width); more images of the same '
+            'kind should help less.'
         )
     if share <= _MEMORISED:
         return (
-            'It has nearly memorised its images: more images should help most, more minutes '
-            '(--minutes) less.'
+            'It has nearly memorised its images: more images should help most, longer training '
+            'less.'
         )
-    return 'More images should help, and more minutes (--minutes) as well.'
+    return 'More images should help, and longer training (--minutes or --epochs) as well.'
 
 
 def describe_extrapolation(predicted: trends.Interval | None, *, decayed: bool) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """The documents of a run: the contents of its model card, and the blocks of `report.html`."""
 
-import json
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -65,7 +64,7 @@ def build_card(
             'Classify new images': 'python -m alexnet_tf.main --mode=predict '
             f'--run_dir={shlex.quote(str(directory))}{flag} --inputs=FOLDER',
         },
-        environment=json.loads((directory / run_directory.ENVIRONMENT_FILE).read_text()),
+        environment=serialization.read_object(directory, run_directory.ENVIRONMENT_FILE),
     )
 
 

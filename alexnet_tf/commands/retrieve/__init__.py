@@ -1,6 +1,5 @@
 """`--mode=retrieve`: indexes a split, finds the neighbours of images, or evaluates retrieval."""
 
-import csv
 import itertools
 import json
 import pathlib
@@ -15,11 +14,11 @@ from alexnet_tf.commands.predict import streams
 from alexnet_tf.commands.retrieve import evaluation, indexing
 from alexnet_tf.config import schema
 from alexnet_tf.plots import availability
-from alexnet_tf.reports import html, tables
+from alexnet_tf.reports import html
 from alexnet_tf.retrieval import index as index_lib
 from alexnet_tf.retrieval import search
 from alexnet_tf.runs import image_index, loading, predictor, run_directory, selection
-from input_pipeline import files
+from input_pipeline import escaping, files
 from input_pipeline.batches import datasets
 from input_pipeline.records import manifests
 
@@ -118,27 +117,29 @@ def _create_writer(form: str, stream: TextIO) -> Callable[[_Row], object]:
     if form == 'json':
         return lambda row: stream.write(json.dumps(row, ensure_ascii=False) + '\n')
     if form == 'csv':
-        out = csv.writer(stream, lineterminator='\n')
-        out.writerow(('file', 'rank', 'example', 'class', 'distance', 'error'))
-        return lambda row: out.writerows(_list_cells(row))
-    return lambda row: stream.writelines(_format_lines(row))
+        header = ('file', 'rank', 'example', 'class', 'distance', 'error')
+        stream.write(files.format_csv([header]))
+        return lambda row: stream.write(files.format_csv(_list_cells(row)))
+    return lambda row: stream.writelines(
+        f'{escaping.to_printable(line)}\n' for line in _format_lines(row)
+    )
 
 
 def _format_lines(row: _Row) -> Iterator[str]:
-    yield f'{row["file"]}\n'
+    yield row['file']
     if 'error' in row:
-        yield f'    error: {row["error"]}\n'
+        yield f'    error: {row["error"]}'
     for neighbour in row.get('neighbours', ()):
         distance, name = f'{neighbour["distance"]:9.4g}', neighbour['class']
-        yield f'    {distance}  {name}  {neighbour["example"]}\n'
+        yield f'    {distance}  {name}  {neighbour["example"]}'
 
 
 def _list_cells(row: _Row) -> Iterator[tuple]:
-    file = tables.escape_cell(row['file'])
+    file = escaping.escape_cell(row['file'])
     if 'error' in row:
         yield file, '', '', '', '', row['error']
     for rank, neighbour in enumerate(row.get('neighbours', ()), 1):
-        example, name = (tables.escape_cell(neighbour[field]) for field in ('example', 'class'))
+        example, name = (escaping.escape_cell(neighbour[field]) for field in ('example', 'class'))
         yield file, rank, example, name, neighbour['distance'], ''
 
 

@@ -10,9 +10,16 @@ import pathlib
 import keras
 import numpy as np
 
-from alexnet_tf.commands.train import budget, fine_tuning, linear_head, monitor, trainer
+from alexnet_tf.commands.train import (
+    budget,
+    class_balance,
+    fine_tuning,
+    linear_head,
+    monitor,
+    trainer,
+)
 from alexnet_tf.config import schema
-from alexnet_tf.runs import build, class_balance, creation, initial_weights, training_data
+from alexnet_tf.runs import build, creation, initial_weights, training_data
 from alexnet_tf.training import distribution, evaluator, health, signals
 from alexnet_tf.training import state as state_lib
 from input_pipeline.batches import preprocessing

@@ -139,6 +139,11 @@ class Monitor:
         if state.step % self._config.training.log_every_steps == 0:
             self._write_scalars(state, learning_rate, result, meter)
 
+    def show_validation(self, done: int, total: int) -> None:
+        """Shows how far a validation has come."""
+        if self._replicas.is_chief and self._progress.is_due:
+            self._progress.show(f'validation  {done:,}/{total:,} images')
+
     def compute_norms(self, result: steps.StepResult) -> dict[str, float]:
         """Computes, by layer, the Euclidean norms of gradients and weights, over both columns."""
         pairs = zip(result.squares.numpy(), self._compute_weight_squares().numpy(), strict=True)

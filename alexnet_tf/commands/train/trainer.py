@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from alexnet_tf.commands.train import diagnosis, monitor
+from alexnet_tf.commands.train import class_balance, diagnosis, monitor
 from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
-from alexnet_tf.runs import build, class_balance, creation, run_directory, training_data
+from alexnet_tf.runs import build, creation, run_directory, training_data
 from alexnet_tf.training import checkpoint, distribution, evaluator, health, schedule, signals
 from alexnet_tf.training import state as state_lib
 from alexnet_tf.training import steps as steps_lib
@@ -193,7 +193,8 @@ class Trainer:
 
     def validate(self) -> evaluator.Evaluation:
         """Evaluates the network on the validation split."""
-        return self.evaluator.evaluate(self.manifest, manifests.VALIDATION)
+        split, report = manifests.VALIDATION, self.monitor.show_validation
+        return self.evaluator.evaluate(self.manifest, split, report=report)
 
     @contextlib.contextmanager
     def _saving(self, state: state_lib.TrainingState) -> Iterator[None]:
@@ -240,8 +241,7 @@ class Trainer:
         if not is_rollback or rollbacks >= _MAX_ROLLBACKS:
             where = state.step, state.epoch, learning_rate
             raise health.NonFiniteError(*where, file=str(file), rollbacks=rollbacks)
-        newest = self.find_newest_checkpoint()
-        restored = self.restore(newest)
+        restored = self.restore(newest := self.find_newest_checkpoint())
         restored.passed_over = [*state.passed_over, [*state.position]]
         self.monitor.log(
             f'train: warning: step {state.step:,} gave a loss or gradient that is NaN or inf '

@@ -62,6 +62,16 @@ def test_predictions_are_those_of_the_command_line(trained, run_dir, inputs, vie
         assert prediction.probabilities.sum() == pytest.approx(1)
 
 
+def test_a_home_directory_is_expanded(trained, inputs, records, tmp_path, monkeypatch):
+    for name, path in (('photos', inputs), ('records', records)):
+        (tmp_path / name).symlink_to(path)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert len(trained.predict('~/photos')) == 2
+    assert trained.evaluate('~/records')['top1_error'] <= 1
+    trained.save('~/model.keras')
+    assert (tmp_path / 'model.keras').exists()
+
+
 def test_exif_orientation_counts_as_in_training(trained, inputs):
     (of_file,) = trained.predict(inputs / 'a.jpg')
     (upright,) = trained.predict(read_pixels(inputs / 'a.jpg', rotated=True))
@@ -356,7 +366,7 @@ def test_evaluation_names_a_missing_split_and_labels(trained, records):
 
 def test_a_data_set_may_name_classes_by_their_labels_alone(trained, monkeypatch):
     run = dataclasses.replace(trained._run, names=('cat house cat', 'dog toy dog'))
-    monkeypatch.setattr(trained, '_run', run)
+    monkeypatch.setattr(trained._inference, '_run', run)
     for names in (['cat', 'dog'], list(run.names)):
         dataset = tf.data.Dataset.from_tensors((tf.zeros([2, 80, 80, 3], tf.uint8), [0, 1]))
         dataset.class_names = names

@@ -157,6 +157,40 @@ def test_it_loads_the_weights_of_a_run(run, like_run):
     np.testing.assert_array_equal(features.get_layer('conv5_b').kernel, arrays['conv5_b/kernel'])
 
 
+def test_the_recipe_is_that_of_the_weights(run, tmp_path):
+    (file,) = (run / 'checkpoints').glob('*/variables.npz')
+    for weights in (run, file):
+        model = alexnet_tf.AlexNet(weights=weights, classes=3)
+        assert model.input_shape == (None, 67, 67, 3)
+        np.testing.assert_array_equal(model.get_layer('fc8').kernel, np.load(file)['fc8/kernel'])
+
+
+def test_the_recipe_is_that_which_the_names_in_a_file_tell(tmp_path):
+    shapes = {
+        'features.0': (4, 3, 11, 11), 'features.3': (12, 4, 5, 5), 'features.6': (24, 12, 3, 3),
+        'features.8': (16, 24, 3, 3), 'features.10': (16, 16, 3, 3),
+        'classifier.1': (256, 576), 'classifier.4': (256, 256), 'classifier.6': (5, 256),
+    }  # fmt: skip
+    arrays = {f'{name}.weight': np.ones(shape, np.float32) for name, shape in shapes.items()}
+    arrays |= {f'{name}.bias': np.ones(shape[0], np.float32) for name, shape in shapes.items()}
+    safetensors = pytest.importorskip('safetensors.numpy')
+    safetensors.save_file(arrays, tmp_path / 'alexnet.safetensors')
+    model = alexnet_tf.AlexNet(weights=tmp_path / 'alexnet.safetensors', width=1 / 16, classes=5)
+    assert 'norm1' not in {layer.name for layer in model.layers}  # torchvision's has none
+    assert model.get_layer('fc8').kernel.shape == (256, 5)
+
+
+def test_a_home_directory_is_expanded(run, monkeypatch):
+    monkeypatch.setenv('HOME', str(run.parent))
+    assert alexnet_tf.AlexNet(weights='~/run', classes=3)
+
+
+def test_devices_are_not_named_within_a_strategy():
+    strategy = tf.distribute.MirroredStrategy(['/CPU:0'])
+    with strategy.scope(), pytest.raises(ValueError, match='Leave devices out'):
+        build(devices=('/CPU:0', '/CPU:0'))
+
+
 def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_images(run, like_run):
     (file,) = (run / 'checkpoints').glob('*/variables.npz')
     mean_image = np.load(run / 'mean_image.npy')
@@ -196,7 +230,7 @@ def test_a_run_with_other_classes_is_refused(run, like_run):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'activation': 'tanh'}, r'\(activation: relu then, tanh now\)\. Give recipe='),
+        ({'activation': 'tanh'}, r'\(activation: relu then, tanh now\)\. Leave recipe and width'),
         ({'lrn_alpha': 0.5}, r'lrn_alpha: 2e-05 then, 0\.5 now'),
         # The outputs of fc6 and fc7 are multiplied by 1 - dropout.
         ({'dropout': 0.2}, r'dropout: 0\.5 then, 0\.2 now'),
@@ -270,11 +304,11 @@ def test_every_recipe_has_a_name():
 def test_weights_of_another_program_need_the_recipe_of_their_network(tmp_path, monkeypatch):
     build().save_weights(tmp_path / 'a.weights.h5')
     file = (tmp_path / 'a.weights.h5').rename(tmp_path / 'a.h5')
-    recognise = recognition.recognise
+    recognize = recognition.recognize
     monkeypatch.setattr(
         recognition,
-        'recognise',
-        lambda weights: dataclasses.replace(recognise(weights), recipes=('caffe', 'caffenet')),
+        'recognize',
+        lambda weights: dataclasses.replace(recognize(weights), recipes=('caffe', 'caffenet')),
     )
     with pytest.raises(ValueError, match='has the weights of recipe caffe or caffenet'):
         build(weights=file)

@@ -4,6 +4,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from alexnet_tf import main
 from alexnet_tf.commands.evaluate import scoring
 from alexnet_tf.commands.experiment import differences, grid, processes
 from alexnet_tf.commands.experiment import trials as trials_lib
-from alexnet_tf.config import serialization
+from alexnet_tf.config import schema, serialization
 from alexnet_tf.evaluation import prediction_cache
 from alexnet_tf.reports import tables
 from alexnet_tf.training import health, state
@@ -182,6 +183,16 @@ def test_a_failed_run_is_reported_with_its_log_and_exit_status(command, data, tm
     assert 'crop_size=20 failed: alexnet_tf: error: crop_size=20 leaves' in message
     assert str(tmp_path / 'crop_size=20.log') in message
     assert not (tmp_path / 'runs.csv').exists()
+
+
+def test_tables_that_a_spreadsheet_has_saved_are_named(tmp_path):
+    trial = grid.Trial('base', 'base', schema.Config(run_dir=str(tmp_path)))
+    (tmp_path / 'summary.csv').write_text('epoch;step\n1;2\n')
+    with pytest.raises(errors.DataError, match=r'summary\.csv is no table with commas'):
+        trials_lib.read_epochs(trial)
+    (tmp_path / 'runs.csv').write_text('run;group\nbase;base\n')
+    with pytest.raises(errors.DataError, match=r'runs\.csv is no table with commas'):
+        trials_lib.find_row(tmp_path, trial, types.SimpleNamespace(sha256='a'))
 
 
 @pytest.mark.parametrize(

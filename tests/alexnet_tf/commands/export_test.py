@@ -165,7 +165,7 @@ def test_no_version_is_left_if_another_format_differs(
     monkeypatch.setattr(signatures_lib, 'build', build_two)
     monkeypatch.setattr(formats, '_run_litert', score_zero)
     monkeypatch.setattr(saved_model, '_measure_difference', lambda *_: 0.0)  # see other tests
-    (tmp_path / '.3.tmp-1').mkdir()  # from a killed process
+    (tmp_path / '.3.tmp-1-0123abcd').mkdir()  # from a killed process
     for name in ('1.onnx', '1.signature.json'):
         (tmp_path / name).write_bytes(b'from an older version that was deleted')
     (tmp_path / '1.txt').write_bytes(b'a file of the user')

@@ -204,7 +204,7 @@ def test_a_checkpoint_of_a_run_is_no_file_to_import(imported, tmp_path, capsys):
     run_dir = imported[0]['caffe'][1]
     (path,) = run_dir.glob('checkpoints/*/variables.npz')
     assert import_(path, tmp_path / 'run', '--recipe=caffe') == 2
-    assert f'is of the run {run_dir}, which has its network' in capsys.readouterr().err
+    assert f'is of the run {run_dir}, which needs no import' in capsys.readouterr().err
 
 
 def test_a_run_directory_that_exists_is_left_alone(tmp_path, capsys):
@@ -330,6 +330,7 @@ def test_a_keras_file_is_a_model_with_its_preprocessing(exported, tmp_path):
         ),
         ({'settings': {'run_dir': '/etc'}}, 'unknown settings run_dir'),
         ({'classes': ['cat', 3]}, 'classes that are not text'),
+        ({'classes': ['cat', '\ud800']}, 'surrogates not allowed'),
         ({'classes': ['cat']}, 'names 1 classes, but fc8 of the weights has 2 outputs'),
     ],
 )

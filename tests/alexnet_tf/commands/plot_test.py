@@ -54,6 +54,13 @@ def test_halves_of_one_column_are_the_control_of_specialisation(plot, monkeypatc
     assert expected in capsys.readouterr().out
 
 
+def test_curves_that_a_spreadsheet_has_saved_are_named(command, tmp_path, capsys):
+    (tmp_path / 'summary.csv').write_text('epoch;step\n1;2\n')
+    for figure in ('curves', 'curves_by_time', 'training_curves'):
+        assert command('plot', f'--run_dir={tmp_path}', f'--figure={figure}') == 3
+        assert 'summary.csv is no table with commas' in capsys.readouterr().err
+
+
 def test_curves_of_several_runs_are_told_apart_by_name(plot, trained, capsys, tmp_path):
     other = tmp_path / trained.name
     shutil.copytree(trained, other)

@@ -63,9 +63,6 @@ PROGRAM = """
 import os, signal, sys
 import tensorflow
 from alexnet_tf import main
-from alexnet_tf.config import schema
-from input_pipeline.prepare import outcomes
-from input_pipeline.sources import detection, splits
 from input_pipeline import files
 from input_pipeline.sources import entries
 remaining = 0

@@ -230,6 +230,21 @@ def test_a_run_without_epochs_is_an_error(command, tmp_path, capsys):
     assert 'holds no finished epoch' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('summary.csv', 'epoch;step\n1;2\n'),
+        ('environment.json', '{"commit": '),
+    ],
+)
+def test_a_damaged_file_of_the_run_is_named(
+    command, report_copy, without_plots, tmp_path, capsys, name, text
+):
+    (report_copy / name).write_text(text)
+    assert command('report', f'--data_dir={tmp_path}/none', f'--run_dir={report_copy}') == 3
+    assert f'{report_copy / name} is no' in capsys.readouterr().err
+
+
 def test_the_commands_of_the_card_train_and_load_what_it_describes(
     command, data, report_copy, without_plots
 ):

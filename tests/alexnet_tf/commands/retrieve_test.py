@@ -2,6 +2,7 @@
 
 import csv
 import html.parser
+import io
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from alexnet_tf.commands import retrieve
 from alexnet_tf.models import features
 from alexnet_tf.retrieval import binary_codes
 from alexnet_tf.runs import loading
@@ -86,6 +88,24 @@ def test_output_is_a_table_or_csv_with_errors_of_unreadable_files(
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row['rank'] for row in rows] == ['1', '2', '']
     assert rows[2]['error'].startswith('not an image')
+
+
+@pytest.mark.parametrize(
+    ('form', 'expected'),
+    [
+        ('table', 'a\\rb.jpg\n          0.5  \\x1b[2Jcat  cat/1.jpg\n'),
+        (
+            'csv',
+            'file,rank,example,class,distance,error\n'
+            '"a\rb.jpg","1","cat/1.jpg","\x1b[2Jcat","0.5",""\n',
+        ),
+    ],
+)
+def test_names_with_control_characters_take_one_row(form, expected):
+    stream = io.StringIO()
+    neighbour = {'example': 'cat/1.jpg', 'class': '\x1b[2Jcat', 'distance': 0.5}
+    retrieve._create_writer(form, stream)({'file': 'a\rb.jpg', 'neighbours': [neighbour]})
+    assert stream.getvalue() == expected
 
 
 @pytest.mark.parametrize('name', ['neighbours.html', 'neighbours.png'])

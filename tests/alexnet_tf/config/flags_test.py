@@ -92,9 +92,10 @@ def test_flags_that_cannot_be_read_are_refused(argument, message):
     assert message in str(error.value)
 
 
-def test_a_list_is_given_once():
+@pytest.mark.parametrize('arguments', [['--inputs=a', '--inputs=b'], ['--inputs', 'a'] * 2])
+def test_a_list_is_given_once(arguments):
     with pytest.raises(fields.UsageError, match=r'--inputs is given twice\. Separate'):
-        parse('--mode=predict', '--inputs=a', '--inputs=b')
+        parse('--mode=predict', *arguments)
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,13 @@ def test_an_ensemble_has_the_records_of_its_first_run_and_other_modes_have_their
     assert resolve(mode='plot', run_dir='damaged').data == schema.Data()
 
 
-def test_a_run_is_not_evaluated_on_a_source(here):
+@pytest.mark.parametrize('mode', ['evaluate', 'experiment', 'benchmark'])
+def test_a_mode_that_reads_records_takes_no_source(here, mode):
     with pytest.raises(fields.UsageError, match=r'--source_dir belongs to .* give it as --data'):
-        resolve(mode='evaluate', source_dir='photos')
+        resolve(mode=mode, source_dir='photos')
+
+
+def test_a_run_is_evaluated_on_the_records_that_are_named(here):
     assert resolve(mode='evaluate', source_dir='photos', data_dir='mine').data.data_dir == 'mine'
 
 

@@ -1,8 +1,8 @@
 """The schema: its names, its modes, and what the commands read of it."""
 
+import ast
 import dataclasses
 import pathlib
-import re
 
 import pytest
 
@@ -11,9 +11,15 @@ from alexnet_tf.config import fields, schema
 from alexnet_tf.models import recipes
 
 COMMANDS = pathlib.Path(schema.__file__).parents[1] / 'commands'
-# Commands that read these sections of a run's config.json.
-CONFIGS_OF_RUNS = {('report', 'network'), ('report', 'training'), ('experiment', '')}
+# Commands that read these settings of a run's config.json, or of a trial's.
+CONFIGS_OF_RUNS = {
+    ('report', 'init_weights'),
+    ('report', 'linear_head'),
+    ('report', 'precision'),
+    ('experiment', 'run_dir'),
+}
 SECTIONS = fields.get_sections(schema.Config)
+CLASSES = {section.__name__: name for name, section in SECTIONS.items()}
 
 
 def all_settings():
@@ -22,11 +28,53 @@ def all_settings():
     ]
 
 
-def sources_of(mode):
+def paths_of(mode):
     name = main._MODULES.get(mode, mode)
     package = COMMANDS / name
-    paths = package.rglob('*.py') if package.is_dir() else [COMMANDS / f'{name}.py']
-    return '\n'.join(path.read_text() for path in paths)
+    return package.rglob('*.py') if package.is_dir() else [COMMANDS / f'{name}.py']
+
+
+def list_reads(source):
+    """Lists the (section, setting) that functions read, by whatever name for a section."""
+    reads = set()
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef):
+            nodes = list(ast.walk(function))
+            named = name_sections(nodes)
+            attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+            reads |= {(section_of(node.value, named), node.attr) for node in attributes}
+    return reads & {
+        (section, setting)
+        for section, settings in SECTIONS.items()
+        for setting in fields.map_settings(settings)
+    }
+
+
+def name_sections(nodes):
+    """Maps the names of a function's arguments and variables to the sections that they are."""
+    named = {}
+    for node in nodes:
+        match node:
+            case ast.arg(annotation=ast.Attribute(value=ast.Name(id='schema'), attr=kind)):
+                named[node.arg] = CLASSES[kind]
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+                for target, value in zip(targets, values, strict=True):
+                    named[ast.unparse(target)] = section_of(value, named)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                named[name] = section_of(node.value, named)
+    return named
+
+
+def section_of(node, named):
+    """The section that an expression is, '' for a config; None for neither."""
+    match node:
+        case ast.Name(id='config') | ast.Attribute(attr='config' | '_config'):
+            return ''
+        case ast.Name(id=name):
+            return named.get(name)
+        case ast.Attribute(attr=name) if name in SECTIONS and section_of(node.value, named) == '':
+            return name
+    return None
 
 
 def test_names_are_unique():
@@ -36,12 +84,27 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize('mode', schema.MODES)
 def test_a_command_reads_only_settings_that_name_its_mode(mode):
-    for name, setting in re.findall(r'(?<![\w.])config\.(?:(\w+)\.)?(\w+)\b', sources_of(mode)):
-        if (mode, name) in CONFIGS_OF_RUNS:
-            continue
-        if name in SECTIONS and setting in fields.map_settings(SECTIONS[name]):
-            field = fields.map_settings(SECTIONS[name])[setting]
-            assert mode in fields.get_modes(SECTIONS[name], field), f'--{setting}'
+    for path in paths_of(mode):
+        for section, setting in list_reads(path.read_text()):
+            field = fields.map_settings(SECTIONS[section])[setting]
+            is_of_run = (mode, setting) in CONFIGS_OF_RUNS
+            assert is_of_run or mode in fields.get_modes(SECTIONS[section], field), setting
+
+
+def test_reads_by_other_names_are_found():
+    source = """
+def predict(self, data: schema.Data, trial):
+    options, path = trial.config.predict, self._config.run_dir
+    training = config.training
+    return options.output, training.epochs, self._config.export.export_dir, data.source, path.seed
+"""
+    assert list_reads(source) == {
+        ('', 'run_dir'),
+        ('predict', 'output'),
+        ('training', 'epochs'),
+        ('export', 'export_dir'),
+        ('data', 'source'),
+    }
 
 
 @pytest.mark.parametrize('section', SECTIONS.values(), ids=lambda section: section.__name__)

@@ -18,8 +18,9 @@ CLASSES = ('cat', 'dog', 'n01440764 tench, Tinca tinca')
 
 
 def encode_noise(kind, mode='RGB', size=(90, 70), seed=0, **options):
-    """Encodes an image of noise."""
-    values = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    """Encodes an image of noise, also of its opacity if the mode has that."""
+    shape = (size[1], size[0], 4 if mode == 'RGBA' else 3)
+    values = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
     buffer = io.BytesIO()
     PIL.Image.fromarray(values).convert(mode).save(buffer, kind, **options)
     return buffer.getvalue()

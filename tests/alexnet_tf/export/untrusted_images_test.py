@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from alexnet_tf.export import untrusted_images
+from input_pipeline.images import rendering
 
 
 @pytest.fixture
@@ -127,6 +128,32 @@ def test_an_animation_is_scored_as_its_first_frame(loaded, encode):
     images = tf.constant([buffer.getvalue(), png.getvalue()])
     scores = loaded['serving_default'](images=images)['scores']
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_served_graph_shows_images_as_python_does_to_the_bit(encode):
+    shown = rendering.Rendering(exif_orientation=True, colour_profiles=True, background='#0080ff')
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 5
+    jpegs = [encode('JPEG'), encode('JPEG', exif=turned), encode('JPEG', 'CMYK')]
+    others = [
+        encode('PNG'),
+        encode('PNG', 'RGBA'),
+        encode('PNG', 'RGBA', exif=turned),
+        encode('WEBP', 'RGBA', exif=turned),
+        encode('GIF', 'P', transparency=2),
+        encode('BMP', 'P'),
+    ]
+    serve = tf.function(
+        lambda encoded: untrusted_images.decode_squares(encoded, size=32, rendering=shown),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+    for images in (jpegs + others, jpegs):
+        squares, problems = serve(tf.constant(images))
+        assert not any(problems.numpy())
+        for image, square in zip(images, squares, strict=True):
+            np.testing.assert_array_equal(square, rendering.render_square(image, shown, 32)[0])
 
 
 # In a process of its own, since the peak memory of a process never falls.

@@ -275,7 +275,7 @@ def test_a_network_that_torch_saved_computes_what_it_does_in_torch(is_zip, tmp_p
     torch.save({'state_dict': state}, path, _use_new_zipfile_serialization=is_zip)
     recipe = recipes.TORCHVISION.replace(crop_size=96)
     model, file = alexnet.build(recipe, num_classes=CLASSES, width=WIDTH), readers.read(path)
-    recognised = recognition.recognise(file)
+    recognised = recognition.recognize(file)
     assert recognised.recipes == ('torchvision',)
     assert assignment.assign(model, file, recognised)[1] == []
     pixels = sample_pixels(96)

@@ -111,7 +111,8 @@ def test_a_run_resumes_with_its_recipe_whatever_a_later_version_has(tmp_path):
 )
 def test_the_size_of_training_stays_beside_a_former_size(tmp_path, flags, former):
     stored = dataclasses.asdict(recipes.MODERN.replace(crop_size=176, training_crop_size=128))
-    (tmp_path / 'data.json').write_text(json.dumps({'recipe': stored}))
+    data = {'manifest_sha256': 'a', 'classes': [], 'recipe': stored}
+    (tmp_path / 'data.json').write_text(json.dumps(data))
     config = flags_lib.parse(['alexnet_tf', '--mode=train', '--recipe=modern', *flags])
     settings = serialization.to_settings(config)
     assert run_directory.list_former_values(tmp_path, settings) == former
@@ -119,8 +120,9 @@ def test_the_size_of_training_stays_beside_a_former_size(tmp_path, flags, former
 
 @pytest.mark.parametrize('name', recipes.RECIPES)
 def test_a_recipe_that_has_not_changed_has_no_former_values(tmp_path, name):
-    stored = json.dumps({'recipe': dataclasses.asdict(recipes.RECIPES[name])})
-    (tmp_path / 'data.json').write_text(stored)
+    stored = dataclasses.asdict(recipes.RECIPES[name])
+    data = {'manifest_sha256': 'a', 'classes': [], 'recipe': stored}
+    (tmp_path / 'data.json').write_text(json.dumps(data))
     settings = serialization.to_settings(parse(f'--recipe={name}'))
     assert run_directory.list_former_values(tmp_path, settings) == {}
 

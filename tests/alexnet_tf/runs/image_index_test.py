@@ -13,9 +13,8 @@ from alexnet_tf.commands import experiment, prepare
 from alexnet_tf.config import fields, schema
 from alexnet_tf.runs import image_index, image_sources, training_data
 from input_pipeline import errors
-from input_pipeline.batches import preprocessing
 from input_pipeline.images import rendering
-from input_pipeline.records import caching, checking, manifests, references
+from input_pipeline.records import caching, checking, manifests, reading, references
 from input_pipeline.sources import snapshots
 
 
@@ -34,12 +33,21 @@ def images(shared_folder, tmp_path, monkeypatch):
 
 def read_images(manifest):
     paths = [path for path, _ in manifest.list_shards('validation')]
-    encoded, _ = preprocessing.parse_records(
+    encoded, _ = reading.parse_records(
         list(tf.data.TFRecordDataset(paths).as_numpy_iterator()), manifest.layout
     )
     return [
         references.read(reference, manifest.layout.root).encoded.numpy() for reference in encoded
     ]
+
+
+def test_advice_names_the_flag_that_names_the_images(images):
+    for name in ('train', 'val'):
+        (images / name).mkdir()
+    for folder in ('cat', 'dog'):
+        (images / folder).rename(images / 'train' / folder)
+    with pytest.raises(errors.DataError, match=f'pass --data_dir={images}/train to hold out'):
+        image_index.load_manifest(configure(images))
 
 
 def test_images_are_indexed_once(images, capsys, monkeypatch):
@@ -174,10 +182,12 @@ def test_an_image_that_was_damaged_later_is_named(images, monkeypatch):
     def fail(*_):  # as decoding does, which takes seconds to trace
         raise error
 
-    monkeypatch.setattr(checking.preprocessing, 'decode_squares', fail)
+    monkeypatch.setattr(checking.reading, 'decode_squares', fail)
     find = functools.partial(checking.find_first_unreadable, shards, index.layout)
     with (
-        pytest.raises(errors.DataError, match=f'^The image {path} is damaged .*Repair or remove'),
+        pytest.raises(
+            errors.DataError, match=f'^The image {path} is damaged .*Repair it, or remove'
+        ),
         checking.explain_read_errors('', find),
     ):
         raise error

@@ -3,6 +3,7 @@
 import pytest
 
 from alexnet_tf.runs import results
+from input_pipeline import errors
 
 ROW = {
     'time': '2026-01-01',
@@ -47,6 +48,12 @@ def test_a_file_of_an_older_version_has_no_weights(tmp_path):
     assert (ensemble['top1_error'], bool(ensemble['weights'])) == ('0.4', True)
     results.append_if_new(tmp_path, ROW)
     assert len(lines(tmp_path)) == 3
+
+
+def test_results_without_a_column_are_named(tmp_path):
+    results.append(tmp_path, {name: value for name, value in ROW.items() if name != 'views'})
+    with pytest.raises(errors.DataError, match=r'results\.csv .* it has no column views\.'):
+        results.read_newest(tmp_path)
 
 
 @pytest.mark.parametrize(

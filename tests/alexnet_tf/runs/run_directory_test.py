@@ -55,13 +55,34 @@ def test_a_damaged_config_is_named_with_its_setting(create_run, text, message):
 
 @pytest.mark.parametrize(
     ('content', 'message'),
-    [(b'{"classes": ["\xff', 'is not valid JSON'), (b'{}', 'has no manifest_sha256')],
+    [(b'{"classes": ["\xff', 'is not valid JSON'), (b'{}', 'has no valid manifest_sha256')],
 )
 def test_damaged_data_of_a_run_are_named(create_run, content, message):
     directory = create_run('run', 'a')
     (directory / 'data.json').write_bytes(content)
     with pytest.raises(errors.DataError, match=rf'run/data\.json {message}.*Restore the file'):
         run_directory.read_data(directory)
+
+
+@pytest.mark.parametrize(
+    ('change', 'name'),
+    [
+        ({'recipe': None}, 'recipe'),
+        ({'recipe': {'name': [1]}}, 'recipe'),
+        ({'classes': 5}, 'classes'),
+        ({'classes': ['cat', None]}, 'classes'),
+        ({'words': None}, 'words'),
+        ({'words': ['a cat']}, 'words'),
+        ({'manifest_sha256': 7}, 'manifest_sha256'),
+    ],
+)
+def test_a_damaged_entry_of_the_data_is_named(create_run, change, name):
+    path = create_run('run', 'a') / 'data.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (path.parent / 'config.json').write_text('{}')
+    for read in (run_directory.read_data, run_directory.read_config):
+        with pytest.raises(errors.DataError, match=rf'run/data\.json has no valid {name}\.'):
+            read(path.parent)
 
 
 def test_runs_on_different_records_are_refused(create_run):

@@ -186,7 +186,7 @@ def test_a_disk_that_returns_other_data_loses_no_checkpoint(tmp_path, monkeypatc
 
 
 def test_files_that_a_killed_process_left_are_removed(tmp_path):
-    (tmp_path / '.step-00000001.tmp-99').mkdir()
+    (tmp_path / '.step-00000001.tmp-99-0123abcd').mkdir()
     save(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ['step-00000002']
 

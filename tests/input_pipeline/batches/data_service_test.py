@@ -64,8 +64,9 @@ def test_waiting_for_batches_ends(dataset, monkeypatch):
     lonely = data_service.start_dispatcher(0)
     monkeypatch.setattr(data_service, 'PATIENCE_SECS', 2.0)
     served = data_service.iterate_batches(dataset, lonely.target, start=(0, 0), epochs=1)
-    with pytest.raises(errors.DataError, match=r'no batch for 2 seconds. Check that workers run'):
+    with pytest.raises(data_service.Stalled, match=r'no batch for 2 seconds. Check that') as error:
         next(served)
+    assert error.value.exit_code == 75  # try again
     monkeypatch.setattr(data_service, 'PATIENCE_SECS', 60.0)
     polls = []
     served = data_service.iterate_batches(
@@ -77,8 +78,11 @@ def test_waiting_for_batches_ends(dataset, monkeypatch):
     )
     assert next(served, 'over') == 'over'
     lonely._stop()
-    with pytest.raises(errors.DataError, match='no dispatcher answers'):
+    with pytest.raises(errors.DataError, match='no dispatcher answers') as error:
         next(data_service.iterate_batches(dataset, lonely.target, start=(0, 0), epochs=1))
+    assert error.value.exit_code == 3
+    with pytest.raises(data_service.Stalled, match='no dispatcher answers'):
+        data_service.check_address(lonely.target, '--data_service', is_lost=True)
 
 
 def test_a_port_in_use_is_noticed_without_ipv6(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from input_pipeline.batches import preprocessing
-from input_pipeline.records import manifests
+from input_pipeline.records import manifests, reading
 
 RANDOM = np.random.default_rng(0)
 SQUARES = RANDOM.integers(0, 256, (3, 256, 256, 3), np.uint8)
@@ -101,7 +101,7 @@ def test_a_view_of_another_size_than_the_crop_is_resized_as_is_the_mean(size):
 def test_decoded_crops_are_crops_of_the_whole_image(encoding):
     encoded, whole = encode(encoding)
     layout = manifests.Layout(encoding)
-    squares = preprocessing.decode_squares(tf.constant([encoded]), layout)
+    squares = reading.decode_squares(tf.constant([encoded]), layout)
     np.testing.assert_array_equal(squares[0], whole)
     rows, columns = np.meshgrid([0, 5, 31, 32], [0, 1, 7, 8, 17, 25, 31, 32])
     rows, columns = rows.ravel().astype(np.int32), columns.ravel().astype(np.int32)

@@ -1,4 +1,4 @@
-"""Renders files as Pillow shows them, on any background, in Python and in served graphs alike."""
+"""Renders files as Pillow shows them, on any background."""
 
 import io
 
@@ -8,7 +8,6 @@ import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.export import untrusted_images
 from input_pipeline.images import decoding, rendering
 
 GREEN = rendering.Rendering(exif_orientation=True, colour_profiles=True, background='#0080ff')
@@ -49,13 +48,6 @@ IMAGES = {
 }
 
 
-_serve = tf.function(
-    lambda encoded: untrusted_images.decode_squares(encoded, size=SIZE, rendering=GREEN),
-    input_signature=[tf.TensorSpec([None], tf.string)],
-    autograph=False,
-)
-
-
 @pytest.mark.parametrize('name', IMAGES)
 def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(show_by_pillow, name):
     encoded, expected = IMAGES[name]
@@ -67,18 +59,6 @@ def test_images_are_shown_as_by_pillow_and_the_treatments_are_told(show_by_pillo
     plain, treatments = rendering.render_square(encoded, rendering.PLAIN, SIZE)
     assert not any(treatment.startswith('turned') for treatment in treatments)
     assert plain.shape == square.shape
-
-
-@pytest.mark.slow
-def test_a_served_graph_shows_the_same_to_the_bit():
-    encoded = [encoded for encoded, _ in IMAGES.values()]
-    squares, problems = _serve(tf.constant(encoded))
-    assert not any(problems.numpy())
-    for image, square in zip(encoded, squares, strict=True):
-        np.testing.assert_array_equal(square, rendering.render_square(image, GREEN, SIZE)[0])
-    jpegs = [image for image in encoded if image.startswith(b'\xff\xd8')]
-    for image, square in zip(jpegs, _serve(tf.constant(jpegs))[0], strict=True):
-        np.testing.assert_array_equal(square, rendering.render_square(image, GREEN, SIZE)[0])
 
 
 def test_profiles_are_converted_or_named():

@@ -73,7 +73,8 @@ class KillingExecutor(beam_executor.BeamExecutor):
         def run_or_die(task, count):
             if task.path == second and os.getpid() != here and not mark.exists():
                 mark.touch()
-                second.with_name(f'.{second.name}.tmp-{os.getpid()}').touch()  # half of a shard
+                half = f'.{second.name}.tmp-{os.getpid()}-0123abcd'  # of a shard
+                second.with_name(half).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(task, count)
 

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -116,6 +117,16 @@ def test_unreadable_images_are_quarantined_with_their_reason(prepare_folder, fol
         'dog/gone.jpg,No such file or directory',
     ]:
         assert row in quarantine
+
+
+def test_names_in_the_lists_of_images_are_no_formulas(prepare_folder, folder, tmp_path):
+    formula = (folder / 'cat').rename(folder / '=1+1')
+    (formula / 'text.jpg').write_text('this is a text')
+    shutil.copy(folder / 'dog' / '00.jpg', formula / 'copy.jpg')
+    prepare_folder(folder, tmp_path / 'out', max_bad_fraction=0.2)
+    assert "\n'=1+1/text.jpg," in (tmp_path / 'out' / 'quarantine.csv').read_text()
+    conflicts = (tmp_path / 'out' / 'conflicts.csv').read_text()
+    assert conflicts.endswith("\n'=1+1/copy.jpg,'=1+1,dog/00.jpg,dog\n")
 
 
 def test_a_shard_with_an_unreadable_image_is_kept_until_that_is_repaired(

@@ -50,6 +50,21 @@ def swap_shards(manifest):
     second.write_bytes(data)
 
 
+def test_a_record_that_claims_more_than_its_file_holds_is_refused(copy, hostile_record):
+    """TensorFlow would allocate as much and end the process."""
+    path = get_shard(copy)
+    path.write_bytes(hostile_record)
+    for read in (
+        checking.check_lengths,
+        checking.read_names,
+        lambda shards: checking.read_labels(shards, copy.layout),
+        lambda shards: datasets.read_squares(shards, copy.layout, [0]),
+        lambda shards: datasets.evaluation_dataset(shards, layout=copy.layout, batch_size=2),
+    ):
+        with pytest.raises(errors.DataError, match=r'train-00000.* is cut short or too large'):
+            read([(str(path), 1)])
+
+
 def test_names_labels_and_images_of_a_damaged_file_are_refused_with_its_name(copy):
     damage_second_record(get_shard(copy))
     shards = copy.list_shards('train')

@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 
 from input_pipeline.images import decoding, foreign_formats, headers, rendering
-from input_pipeline.prepare import statistics
-from input_pipeline.records import converting, manifests
+from input_pipeline.records import converting, manifests, statistics
 from input_pipeline.sources import entries as entries_lib
 
 SIZE, OWN = 32, rendering.OWN_IMAGES

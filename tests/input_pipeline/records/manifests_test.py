@@ -49,6 +49,14 @@ def test_damage_is_noticed_when_loading(manifest, damage, message):
         manifests.load(manifest.directory)
 
 
+@pytest.mark.parametrize('file', ['../../victim', '/victim', '..', '', 7])
+def test_a_shard_outside_the_directory_is_refused(manifest, file):
+    shard = dataclasses.asdict(manifest.splits['train'][0]) | {'file': file}
+    change_manifest(manifest, splits={'train': [shard]})
+    with pytest.raises(errors.DataError, match=r'manifest\.json is not a manifest of records'):
+        manifests.read(manifest.directory)
+
+
 def test_a_flipped_byte_is_noticed_when_verifying(manifest):
     data = bytearray(first_shard(manifest).read_bytes())
     data[len(data) // 2] ^= 1

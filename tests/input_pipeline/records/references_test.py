@@ -11,8 +11,7 @@ import pytest
 import tensorflow as tf
 
 from input_pipeline.images import rendering
-from input_pipeline.prepare import statistics
-from input_pipeline.records import indexing, manifests, references
+from input_pipeline.records import indexing, manifests, references, statistics
 from input_pipeline.sources import archives, entries
 
 LAYOUT = manifests.Layout('reference', 8, image=references.FEATURE, rendering=rendering.PLAIN)

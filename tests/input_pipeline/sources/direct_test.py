@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from input_pipeline.batches import augmentation, datasets, preprocessing
+from input_pipeline.batches import augmentation, datasets
 from input_pipeline.prepare import conversion
-from input_pipeline.records import known_statistics, manifests, references
+from input_pipeline.records import known_statistics, manifests, reading, references
 from input_pipeline.sources import detection
 
 
@@ -193,5 +193,5 @@ def locate(stream, start):
     return [
         references.locate(reference)
         for chunk in stream.read_chunks(start=start, epochs=1)
-        for reference in preprocessing.parse_records(chunk.records, stream.layout)[0].numpy()
+        for reference in reading.parse_records(chunk.records, stream.layout)[0].numpy()
     ]

@@ -98,8 +98,8 @@ class FakeTraining:
         directory = pathlib.Path(config.run_dir)
         directory.mkdir(exist_ok=True)
         (directory / 'config.json').write_text(json.dumps(settings))
-        (directory / 'data.json').write_text('{}')
-        row = {'epoch': 3, 'learning_rate': 0, 'train_top1_error': 0.1, 'train_loss': 1}
+        (directory / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
+        row = {'epoch': 3, 'step': 9, 'learning_rate': 0, 'train_top1_error': 0.1, 'train_loss': 1}
         row |= {'validation_top1_error': error, 'validation_loss': 1, 'images_per_sec': 100}
         tables.append_csv(directory / 'summary.csv', row)
         return 0
@@ -230,9 +230,10 @@ def test_a_search_prints_how_to_evaluate_its_best_run(training, run_search, data
 def test_a_run_counts_by_the_checkpoint_that_it_is_for(tmp_path, checkpoint, error):
     """A fine-tuned one ends after validations that are worse than its best one."""
     (tmp_path / 'config.json').write_text(json.dumps({'checkpoint': checkpoint}))
-    (tmp_path / 'data.json').write_text('{}')
+    (tmp_path / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
     for value in (0.3, 0.1, 0.2):
-        row = {'validation_top1_error': value, 'validation_loss': 1}
+        row = dict.fromkeys(('epoch', 'step', 'learning_rate', 'train_top1_error'), 1)
+        row |= {'validation_top1_error': value, 'validation_loss': 1}
         tables.append_csv(tmp_path / 'summary.csv', row)
     trial = types.SimpleNamespace(config=schema.Config(run_dir=str(tmp_path)))
     validation = trials.read_validation(trial, {'status': 'done'})

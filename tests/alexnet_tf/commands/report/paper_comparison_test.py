@@ -25,9 +25,11 @@ def create_run(tmp_path):
             line = {
                 'run_dir': run_dir or str(directory),
                 'weights': weights,
+                'step': 1,
                 'split': split,
                 'examples': 50_000,
                 'views': views,
+                'loss': 1.0,
                 'top1_error': top1,
                 'top5_error': top5,
                 'manifest_sha256': sha,

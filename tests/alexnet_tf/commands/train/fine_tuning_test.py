@@ -71,7 +71,7 @@ def test_a_run_that_exists_keeps_its_settings_even_without_the_weights(source, t
     run_dir = tmp_path / 'run'
     run_dir.mkdir()
     (run_dir / 'config.json').write_text(json.dumps(first))
-    (run_dir / 'data.json').write_text('{}')
+    (run_dir / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
     chosen = choose(init_weights=str(tmp_path / 'gone'), run_dir=str(run_dir))
     names = ('width', 'crop_size', 'layer_rates', 'linear_head', 'checkpoint')
     assert {name: chosen[name] for name in names} == {name: first[name] for name in names}

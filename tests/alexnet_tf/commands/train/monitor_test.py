@@ -60,6 +60,13 @@ def test_the_progress_line_fits_80_columns(watched, monkeypatch, capsys):
     )
 
 
+def test_a_validation_shows_progress(watched, monkeypatch, capsys):
+    watched.show_validation(128, 50_000)  # something was shown a moment ago
+    monkeypatch.setattr(progress.Progress, 'is_due', True)
+    watched.show_validation(25_600, 50_000)
+    assert capsys.readouterr().err == 'validation  25,600/50,000 images\n'
+
+
 def test_an_epoch_is_a_line_and_a_row(watched, tmp_path, capsys):
     state = create_state(0)
     validation = METRICS | {'loss': 5.5, 'top1_error': 0.217}

@@ -16,7 +16,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.models import recipes
 from alexnet_tf.reports import progress
 from alexnet_tf.runs import training_data
-from alexnet_tf.training import checkpoint, evaluator, health, signals
+from alexnet_tf.training import checkpoint, distribution, evaluator, health, signals
 from alexnet_tf.training import state as state_lib
 from input_pipeline import errors, locks
 
@@ -41,6 +41,14 @@ def nan_batches(monkeypatch):
         monkeypatch.setattr(training_data, 'read_batches', read)
 
     return patch
+
+
+def make_trainer(recipe, *, examples, **given):
+    """A trainer of some settings and parts, without the parts that a test does not need."""
+    names = {field.name for field in dataclasses.fields(trainer.Trainer) if field.init}
+    parts = dict.fromkeys(names) | {name: given.pop(name) for name in names & set(given)}
+    parts |= {'stream': types.SimpleNamespace(num_examples=examples)}
+    return trainer.Trainer(**parts | {'config': schema.Config(**given), 'recipe': recipe})
 
 
 def test_a_nan_stops_training_with_4_and_a_file_names_the_examples(
@@ -74,7 +82,7 @@ def test_an_epoch_with_a_nan_validation_loss_is_not_saved(config_of, idle, tmp_p
     """Its first batch is passed over, so there is no step to log yet."""
     checkpoints, saved = tmp_path / 'checkpoints', []
 
-    def diverge(*_):
+    def diverge(*_, **__):
         saved.extend(path.name for path in checkpoints.iterdir())
         return evaluator.Evaluation({'loss': np.nan, 'top1_error': 1.0}, {})
 
@@ -250,14 +258,10 @@ def test_a_signal_interrupts_the_wait_for_a_batch_unless_others_take_the_step(
 ):
     readers = []
     monkeypatch.setattr(training_data, 'BatchReader', lambda *args: readers.append(args))
-    training = types.SimpleNamespace(
-        config=None,
-        stream=None,
-        recipe=recipes.PAPER,
-        replicas=types.SimpleNamespace(workers=workers),
-        compute_learning_rate=lambda state: None,  # nothing is left to train
-    )
-    trainer.Trainer.train(training, None, signals.StopRequest(15))
+    replicas = types.SimpleNamespace(workers=workers)
+    training = make_trainer(recipes.PAPER.replace(epochs=1), examples=8, replicas=replicas)
+    done = state_lib.TrainingState(epoch=1, step=1)
+    assert training.train(done, signals.StopRequest(15)) is done
     assert readers[0][-1]() == is_cancelled
 
 
@@ -265,55 +269,51 @@ def test_a_signal_interrupts_the_wait_for_a_batch_unless_others_take_the_step(
     ('step', 'repeated', 'share'), [(0, 0, 0.5), (5, 0, 5.5), (7, 2, 5.5), (12, 0, 11.5)]
 )
 def test_the_learning_rate_is_that_of_the_middle_of_a_planned_step(step, repeated, share):
-    settings = types.SimpleNamespace(
-        stop_train_error=-1.0, stop_after_worse_epochs=0, patience_epochs=5
-    )
-    recipe = recipes.PAPER.replace(schedule='cosine', epochs=3, learning_rate=2.0)
-    config = types.SimpleNamespace(training=settings)
-    training = types.SimpleNamespace(config=config, recipe=recipe, total_steps=12)
+    recipe = recipes.PAPER.replace(schedule='cosine', epochs=3, learning_rate=2.0, batch_size=4)
     state = state_lib.TrainingState(step=step, repeated_steps=repeated, examples=4)
-    rate = trainer.Trainer.compute_learning_rate(training, state)
-    assert rate == pytest.approx(1 + np.cos(np.pi * share / 12))
+    learning_rate = make_trainer(recipe, examples=16).compute_learning_rate(state)
+    assert learning_rate == pytest.approx(1 + np.cos(np.pi * share / 12))
 
 
 def test_epochs_to_keep_are_validated():
-    settings = types.SimpleNamespace(
-        stop_train_error=-1.0, validate_every_epochs=5, keep_every_epochs=2
+    training = make_trainer(
+        recipes.PAPER.replace(batch_size=4),
+        examples=40,
+        training=schema.Training(validate_every_epochs=5, keep_every_epochs=2),
     )
-    config, recipe = types.SimpleNamespace(training=settings), recipes.PAPER.replace(epochs=90)
-    training = types.SimpleNamespace(config=config, recipe=recipe, total_steps=900)
     states = [state_lib.TrainingState(epoch=epoch, step=10 * epoch + 10) for epoch in range(10)]
     for state in states:
         state.add_metrics([1.0, 1.0, 1.0], 10)
-    validated = [
-        state.epoch + 1 for state in states if trainer.Trainer.is_validation_due(training, state)
-    ]
+    validated = [state.epoch + 1 for state in states if training.is_validation_due(state)]
     assert validated == [2, 4, 5, 6, 8, 10]
 
 
 def test_a_run_ends_at_the_end_of_an_epoch_only():
     """Not where it is resumed inside one, with a rule that an earlier epoch fulfils."""
-    settings = types.SimpleNamespace(
-        stop_train_error=0.5, stop_after_worse_epochs=0, patience_epochs=5
-    )
-    config = types.SimpleNamespace(training=settings)
-    training = types.SimpleNamespace(config=config, recipe=recipes.SOURCE2012, total_steps=900)
+    rule, recipe = schema.Training(stop_train_error=0.5), recipes.SOURCE2012.replace(batch_size=4)
+    training = make_trainer(recipe, examples=40, training=rule)
     state = state_lib.TrainingState(epoch=4, step=17, train_error=0.4)
-    assert trainer.Trainer.compute_learning_rate(training, state) is None
+    assert training.compute_learning_rate(state) is None
     state.examples = 8
-    assert trainer.Trainer.compute_learning_rate(training, state) == 0.01
-    training.recipe, state.validation_errors = training.recipe.replace(epochs=4), [0.5] * 4
-    assert trainer.Trainer.compute_learning_rate(training, state) == 0.01
+    assert training.compute_learning_rate(state) == 0.01
+    training = make_trainer(recipe.replace(epochs=4), examples=40, training=rule)
+    state.validation_errors = [0.5] * 4
+    assert training.compute_learning_rate(state) == 0.01
 
 
 @pytest.mark.parametrize(('examples', 'repeated'), [(8, 2), (12, 0)])
-def test_an_epoch_in_unknown_order_is_repeated_unless_it_was_read_to_its_end(examples, repeated):
-    training = types.SimpleNamespace(
-        config=schema.Config(input=schema.Input(data_service='grpc://localhost:1')),
-        recipe=recipes.PAPER.replace(batch_size=4),
+def test_an_epoch_in_unknown_order_is_repeated_unless_it_was_read_to_its_end(
+    examples, repeated, tmp_path
+):
+    training = make_trainer(
+        recipes.PAPER.replace(batch_size=4, epochs=3),
         examples=12,
-        total_steps=9,
+        run_dir=str(tmp_path),
+        input=schema.Input(data_service='grpc://localhost:1'),
+        monitor=types.SimpleNamespace(flush=lambda: None),
+        learner=types.SimpleNamespace(variables=[]),
+        replicas=distribution.SingleReplica(),
     )
-    state = state_lib.TrainingState(step=3, examples=examples)
-    trainer.Trainer._restart_unknown_order(training, state)
-    assert (state.repeated_steps, state.examples) == (repeated, 0 if repeated else examples)
+    path = training.save_checkpoint(state_lib.TrainingState(step=3, examples=examples))
+    saved = checkpoint.read_state(path)
+    assert (saved['repeated_steps'], saved['examples']) == (repeated, 0 if repeated else examples)

@@ -169,7 +169,7 @@ def build(num_classes=CLASSES, columns=2, seed=0):
 
 def assign(model, path, **options):
     file = readers.read(path)
-    return assignment.assign(model, file, recognition.recognise(file), **options)
+    return assignment.assign(model, file, recognition.recognize(file), **options)
 
 
 @pytest.mark.parametrize('name', FORMATS)
@@ -355,7 +355,7 @@ def test_other_dtypes_become_float32(dtype, tmp_path, encode):
     file = readers.read(path)
     assert {array.dtype for array in file.arrays.values()} == {np.dtype(dtype)}
     model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(15, name='fc8')])
-    assignment.assign(model, file, recognition.recognise(file))
+    assignment.assign(model, file, recognition.recognize(file))
     np.testing.assert_array_equal(model.get_layer('fc8').kernel, kernel.T)
 
 

@@ -112,6 +112,21 @@ def test_every_kind_of_value_is_read(encode):
     assert variables == {'x': np.array([[7]]), 't': 'héllo', 'f': None, 'c': []}
 
 
+@pytest.mark.parametrize(
+    ('kind', 'encoding'),
+    [(2, 'latin-1'), (4, 'utf-16-le'), (16, 'utf-8'), (17, 'utf-16-le'), (18, 'utf-32-le')],
+)
+def test_text_is_read_in_the_encoding_of_its_type(encode, kind, encoding):
+    expected = 'café' if kind == 2 else 'café 🐈'
+    text = make_matrix(4, make_element(kind, expected.encode(encoding)), name=b't')
+    assert matlab.parse(encode.matlab(text)) == {'t': expected}
+
+
+def test_text_that_is_in_no_encoding_has_replacements(encode):
+    text = make_matrix(4, make_element(17, b'a\0\0\xd8'), name=b't')  # half of a pair
+    assert matlab.parse(encode.matlab(text)) == {'t': 'a\ufffd'}
+
+
 def test_memory_is_bounded_by_what_a_file_unpacks_to(encode):
     """An element without data takes 8 bytes of a file, and far more as a value."""
     text = make_matrix(4, make_element(1, bytes(1_000_001)), dims=(1, 1_000_001), name=b't')

@@ -71,7 +71,7 @@ def test_a_checkpoint_with_an_optimizer_is_read_and_computes_the_same(is_zip, to
     recipe = recipes.CAFFE.replace(crop_size=99, columns=1, normalization=False)
     model = alexnet.build(recipe, num_classes=5, width=1 / 16)
     file = readers.read(path)
-    assert assignment.assign(model, file, recognition.recognise(file))[1] == []
+    assert assignment.assign(model, file, recognition.recognize(file))[1] == []
     expected = classifier(features(images).flatten(1)).detach().numpy()
     np.testing.assert_allclose(model(images.numpy().transpose(0, 2, 3, 1)), expected, atol=1e-5)
 

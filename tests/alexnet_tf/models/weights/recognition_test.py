@@ -30,7 +30,7 @@ def make_arrays(names, filters, *, groups=1, axes='OIHW', suffixes=('/0', '/1'))
 def recognise(form, arrays, kinds=()):
     layers = [weight_file.Layer(kind, kind) for kind in kinds]
     file = weight_file.WeightFile(pathlib.Path('file'), form, arrays, layers)
-    return recognition.recognise(file)
+    return recognition.recognize(file)
 
 
 LRN_FIRST = ('convolution', 'relu', 'normalization', 'max_pool', 'convolution')
@@ -115,7 +115,7 @@ def test_the_list_of_layers_of_a_caffemodel_tells_the_order(tmp_path, encode):
         path.write_bytes(encode.caffemodel(weights, [*start, *middle, *rest]))
         file = readers.read(path)
         assert [layer.name for layer in file.layers][3:5] == [name for name, _ in middle]
-        assert recognition.recognise(file).recipes == (recipe,)
+        assert recognition.recognize(file).recipes == (recipe,)
 
 
 def test_names_of_this_package_are_its_own_layout():

@@ -28,7 +28,7 @@ def test_a_network_is_written_and_read_to_the_bit(columns, tmp_path):
     assert not writers.write_safetensors(path, model, {'recipe': 'caffe'})
     file = readers.read(path)
     assert file.metadata == {'recipe': 'caffe'}
-    assignment.assign(other, file, recognition.recognise(file))
+    assignment.assign(other, file, recognition.recognize(file))
     for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
     header, data = read_header(path)
@@ -55,7 +55,7 @@ def test_a_network_of_torchvisions_layers_has_its_keys(tmp_path):
     model, path = build_torchvision(), tmp_path / 'weights.safetensors'
     assert writers.write_safetensors(path, model)
     file = readers.read(path)
-    assert recognition.recognise(file).recipes == ('torchvision',)
+    assert recognition.recognize(file).recipes == ('torchvision',)
     np.testing.assert_array_equal(
         file.arrays['features.3.weight'][5, 2], model.get_layer('conv2_a').kernel[:, :, 2, 5]
     )
@@ -98,7 +98,7 @@ def test_a_file_of_torchvision_is_read_and_written_to_the_bit(tmp_path, encode):
     original = tmp_path / 'original.safetensors'
     original.write_bytes(encode.safetensors(arrays))
     model, file = build_torchvision(), readers.read(original)
-    assert assignment.assign(model, file, recognition.recognise(file))[1] == []
+    assert assignment.assign(model, file, recognition.recognize(file))[1] == []
     writers.write_safetensors(written, model)
     again = readers.read(written).arrays
     assert again.keys() == arrays.keys()

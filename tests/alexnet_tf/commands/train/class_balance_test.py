@@ -6,8 +6,8 @@ import types
 import numpy as np
 import pytest
 
+from alexnet_tf.commands.train import class_balance
 from alexnet_tf.config import fields, flags
-from alexnet_tf.runs import class_balance
 from input_pipeline.records import checking, manifests
 
 CLASSES = ('cat', 'd\u00f4g', 'n\u00e9, a')

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import quantized
+from alexnet_tf.commands.export import quantized
 from alexnet_tf.export import formats, litert
 from alexnet_tf.models import alexnet, recipes
 from input_pipeline.batches import datasets, preprocessing

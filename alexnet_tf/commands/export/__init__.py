@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.commands.evaluate import quantized
+from alexnet_tf.commands.export import quantized
 from alexnet_tf.config import fields, schema
 from alexnet_tf.export import formats, saved_model, signatures
 from alexnet_tf.models import placement

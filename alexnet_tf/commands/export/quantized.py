@@ -126,9 +126,9 @@ def compare(
 def describe(comparison: Mapping[str, Any]) -> str:
     """Describes what `compare` measured for 'int8' and 'float32'."""
     int8, float32 = comparison['int8'], comparison['float32']
-    accuracies = (tables.format_accuracy(each['top1_error']) for each in (int8, float32))
-    sizes = (f'{each["bytes"] / 1e6:.1f} MB' for each in (int8, float32))
-    times = (f'{each["latency_ms"]:.1f} ms' for each in (int8, float32))
+    accuracies = (tables.format_accuracy(model['top1_error']) for model in (int8, float32))
+    sizes = (f'{model["bytes"] / 1e6:.1f} MB' for model in (int8, float32))
+    times = (f'{model["latency_ms"]:.1f} ms' for model in (int8, float32))
     pairs = (f'{one} (float32: {other})' for one, other in (accuracies, sizes, times))
     accuracy, size, latency = pairs
     images = f'{comparison["images"]:,} {comparison["split"]} images'
