@@ -53,8 +53,9 @@ def acquire(
                     f'{directory} is in use by {owner}. Wait until it ends, or name another '
                     'directory.'
                 ) from error
-            message = f'{directory} is in use by {owner}. Waiting until it ends.'
-            warnings.warn(message, stacklevel=3)
+            if name == FILE_NAME:  # others are held for a moment only
+                message = f'{directory} is in use by {owner}. Waiting until it ends.'
+                warnings.warn(message, stacklevel=3)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in _NO_LOCKS:

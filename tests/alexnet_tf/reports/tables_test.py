@@ -17,7 +17,6 @@ def test_rows_are_read_as_they_were_appended(tmp_path):
     assert tables.read_csv(path) == [{'a': '1', 'b': 'x, "y"'}, {'a': '2', 'b': ''}]
 
 
-@pytest.mark.filterwarnings('ignore:.* Waiting until it ends')
 def test_no_row_is_lost_when_several_threads_append(tmp_path):
     path = tmp_path / 't.csv'
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
