@@ -66,8 +66,8 @@ _REASONS = {
     'it.',
     'weight decay of biases': 'The paper does not say.',
     'learning rate of biases, as a multiple': 'The paper has one learning rate for all layers and '
-    'does not mention biases. The source started with 2 and lowered this rate once, to 0.002; the '
-    'recipe keeps 2, so that it ends at 2e-5, and at 0 in conv1.',
+    'does not mention biases. The source started at 0.02, twice the rate of the weights, and '
+    'lowered it once, to 0.002; the recipe keeps the multiple, so that it ends at 2e-5 (conv1: 0).',
     'crops and mirrors of an image': 'Offsets 0 to 32 are 33 x 33 positions; the paper counts 32 x '
     '32.',
     'images that share a crop': 'This saved time in the source; the paper does not mention it.',

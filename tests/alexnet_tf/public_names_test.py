@@ -1,7 +1,7 @@
 """What `import alexnet_tf` hands out: this list, lazily, and nothing else."""
 
 import ast
-import importlib.metadata
+import configparser
 import inspect
 import pathlib
 import subprocess
@@ -54,8 +54,12 @@ def test_these_names_are_public():
     assert set(NAMES) <= set(dir(alexnet_tf))
 
 
-def test_the_version_is_that_of_the_package():
-    assert alexnet_tf.__version__ == importlib.metadata.version('alexnet_tf')
+def test_the_version_is_that_of_setup_cfg_and_of_the_citation():
+    root, setup = pathlib.Path(__file__).parents[2], configparser.ConfigParser()
+    setup.read(root / 'setup.cfg')
+    version = setup['metadata']['version']
+    assert alexnet_tf.__version__ == version, 'install it again: pip install -e .'
+    assert f'\nversion: {version}\n' in (root / 'CITATION.cff').read_text()
 
 
 @pytest.mark.parametrize('name', NAMES)
