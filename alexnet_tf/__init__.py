@@ -8,6 +8,7 @@ first used, so that `import alexnet_tf` itself imports neither TensorFlow nor Ke
 ('paper', 'source2012', 'caffe', 'caffenet')
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -75,7 +76,8 @@ if not TYPE_CHECKING:  # a checker would take any name
 
     def __getattr__(name: str) -> Any:
         if name == '__version__':
-            return importlib.metadata.version('alexnet_tf')
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # not installed
+                return importlib.metadata.version('alexnet_tf')
         if name not in _HOMES:
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
         _environment.check_backend()

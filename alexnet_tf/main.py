@@ -17,7 +17,7 @@ from typing import TextIO
 from alexnet_tf.config import environment, flags, help_text, schema, serialization
 from alexnet_tf.models import recipes
 from alexnet_tf.training import signals
-from input_pipeline import errors, startup
+from input_pipeline import errors, escaping, startup
 
 _DISK_ERRORS = (
     *(errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG),
@@ -133,7 +133,9 @@ def _describe_next(config: schema.Config, mode: str) -> str:
 def _plain_warnings(mode: str) -> Iterator[None]:
     """Shows Python's warnings as lines of a command, without the source that gave them."""
     default = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f'{mode}: warning: {message}\n'
+    warnings.formatwarning = lambda message, *_, **__: (
+        f'{mode}: warning: {escaping.to_printable(str(message))}\n'
+    )
     try:
         yield
     finally:
@@ -176,7 +178,8 @@ def _fail(message: str, status: int, debug: bool = False) -> int:
     if debug:
         traceback.print_exc()
     kind = '' if status in (_EXIT_INTERRUPTED, _EXIT_TERMINATED) else 'error: '
-    print(f'alexnet_tf: {kind}{message}', file=sys.stderr)
+    lines = map(escaping.to_printable, f'alexnet_tf: {kind}{message}'.split('\n'))
+    print(*lines, sep='\n', file=sys.stderr)
     return status
 
 

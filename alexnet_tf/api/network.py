@@ -1,5 +1,6 @@
 """`AlexNet`, which builds a Keras model, as in `keras.applications`."""
 
+import dataclasses
 import math
 import numbers
 import os
@@ -12,16 +13,53 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.api import settings
+from alexnet_tf.commands.import_weights import contents as contents_lib
 from alexnet_tf.config import serialization
 from alexnet_tf.models import alexnet, placement
 from alexnet_tf.models import columns as columns_lib
 from alexnet_tf.models import recipes as recipes_lib
 from alexnet_tf.models.layers import mean_subtraction
-from alexnet_tf.models.weights import readers, recognition
 from alexnet_tf.runs import build, description, initial_weights, network_checks, run_directory
 
 _DEFAULT_RECIPE = 'source2012'
 _PRECISIONS = ('float32', 'bfloat16', 'float16')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """What `weights` names.
+
+    Attributes:
+        path: A run directory or a weight file.
+        run_dir: The run directory that it is or lies in; None for other files.
+        contents: What the file holds, or the newest checkpoint of the run.
+    """
+
+    path: pathlib.Path
+    run_dir: pathlib.Path | None
+    contents: contents_lib.Contents
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> '_Source':
+        file = initial_weights.find_weights(path, 'newest', 'weights')
+        run_dir = path if path.is_dir() else run_directory.find_owner(path)
+        return cls(path, run_dir, contents_lib.read(file))
+
+    def check(self, recipe: recipes_lib.Recipe, include_top: bool) -> None:
+        """Checks that a network is that of the run, and not much larger than the file."""
+        if self.path.is_dir():
+            file, advice = self.contents.path, 'Leave recipe and width out'
+            initial_weights.check_same_network(
+                self.path, file, recipe=recipe, argument='weights', advice=advice
+            )
+        built = recipe if include_top else recipe.replace(hidden_units=recipe.columns)
+        contents_lib.check_sizes(built, self.contents)
+
+    def find_mean_image(self) -> np.ndarray | None:
+        if self.run_dir:
+            return run_directory.read_mean_image(self.run_dir)
+        file, described = self.contents.file, self.contents.description
+        return described.mean_image if described else description.find_mean_image(file)
 
 
 @settings.name_arguments()
@@ -56,7 +94,8 @@ def AlexNet(  # noqa: N802
         classifier_activation: The activation of the last layer. None returns the logits.
         recipe: The hyperparameters: a name from `recipes()`, or a `Recipe`, such as
             `Recipe.from_name('source2012').replace(crop_size=96, view_size=224)` for 96 pixels.
-            None for that of the weights, or 'source2012' if there are none or if they do not tell.
+            None for that of the weights, or 'source2012' without weights; a file that fits several
+            recipes needs it.
         width: Filters and units as a multiple of the paper's; None for the recipe's, mostly 1.
         devices: One device for both columns, or one for each, such as ('/GPU:0', '/GPU:1'); by
             default the one that TensorFlow chooses. `fit` computes all gradients on one of them;
@@ -93,14 +132,11 @@ def AlexNet(  # noqa: N802
     >>> features = keras.Model(model.input, model.get_layer('relu7_a').output)
     """
     num_classes = settings.check_count('classes', classes) if include_top else None
-    source = None if weights is None else pathlib.Path(weights).expanduser()
-    file = source and initial_weights.find_weights(source, 'newest', 'weights')
+    source = None if weights is None else _Source.read(pathlib.Path(weights).expanduser())
     recipe = _find_recipe(source) if recipe is None else recipe
     recipe = _get_recipe(recipe, width, is_new=source is None)
-    if file and source.is_dir():
-        initial_weights.check_same_network(
-            source, file, recipe=recipe, argument='weights', advice='Leave recipe and width out'
-        )
+    if source:
+        source.check(recipe, include_top)
     devices = _check_devices(devices or ())
     columns = columns_lib.ColumnBuilder(
         recipe, devices=devices, precision=_resolve_precision(precision), seed=seed
@@ -112,9 +148,9 @@ def AlexNet(  # noqa: N802
         outputs = build.add_predictions(outputs, classifier_activation)
     model = keras.Model(images, outputs, name=name)
     model.dtype_policy = columns.dtype_policy  # `compile` scales the loss if it is float16
-    if file:
+    if source:
         advice = 'Give the same classes, or include_top=False.'
-        initial_weights.load(model, file, recipe=recipe, advice=advice)
+        initial_weights.load(model, source.contents.file, recipe=recipe, advice=advice)
     return model
 
 
@@ -144,17 +180,20 @@ def _get_recipe(
     return recipe
 
 
-def _find_recipe(source: pathlib.Path | None) -> str | recipes_lib.Recipe:
-    """Finds the recipe of a run or a weight file; the default one if there is none."""
+def _find_recipe(source: _Source | None) -> str | recipes_lib.Recipe:
+    """Finds the recipe of a run or a weight file; the default one if nothing tells.
+
+    Raises:
+        DataError: The file fits several recipes.
+    """
     if source is None:
         return _DEFAULT_RECIPE
-    if directory := source if source.is_dir() else run_directory.find_owner(source):
-        return build.resolve_recipe(run_directory.read_config(directory))
-    file = readers.read(source)
-    if described := description.find(file):
+    if source.run_dir:
+        return build.resolve_recipe(run_directory.read_config(source.run_dir))
+    if described := source.contents.description:
         return build.resolve_recipe(serialization.from_settings(described.settings))
-    known = recognition.recognize(file).recipes
-    return known[0] if len(known) == 1 else _DEFAULT_RECIPE
+    is_known = bool(source.contents.recognised.recipes)
+    return contents_lib.choose_recipe(source.contents) if is_known else _DEFAULT_RECIPE
 
 
 def _check_devices(devices: Sequence[str]) -> tuple[str, ...]:
@@ -178,18 +217,11 @@ def _resolve_precision(precision: Any) -> str:
     return dtype
 
 
-def _find_mean(source: pathlib.Path | None, recipe: recipes_lib.Recipe) -> Sequence[float]:
+def _find_mean(source: _Source | None, recipe: recipes_lib.Recipe) -> Sequence[float]:
     """Finds the mean colour, RGB: the recipe's, that of a run, or ImageNet's."""
     if recipe.input_mean:
         return recipe.input_mean
-    if source is None:
-        return mean_subtraction.IMAGENET_MEAN
-    if directory := source if source.is_dir() else run_directory.find_owner(source):
-        mean_image = run_directory.read_mean_image(directory)
-    else:
-        file = readers.read(source)
-        described = description.find(file)
-        mean_image = described.mean_image if described else description.find_mean_image(file)
+    mean_image = source and source.find_mean_image()
     if mean_image is None:
         return mean_subtraction.IMAGENET_MEAN
     if mean_image.ndim == 1:

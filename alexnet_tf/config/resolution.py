@@ -41,7 +41,7 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UsageError: `resume` with a mode that does not train one run, or of imported weights; or
-            `source_dir` without `data_dir` in a mode that reads a run.
+            `source_dir` without `data_dir` in a mode that neither prepares nor trains.
         DataError: `resume` without a run in `run_dir`.
     """
     if settings.get('resume'):

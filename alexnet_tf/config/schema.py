@@ -31,8 +31,8 @@ _READ_NO_DATA = ('import', 'predict', 'verify', 'data_service')
 _READ_DATA = tuple(mode for mode in MODES if mode not in _READ_NO_DATA)
 _SERVE = ('data_service',)
 _UPDATE = (*_TRAIN, 'benchmark')
-# Training uses these to index unprepared images; its --help has no room for them.
 _WORKERS = {'modes': _TRAIN, 'listed': ('train',)}  # other modes refuse several workers
+# Training uses these to index unprepared images; its --help has no room for them.
 _INDEX = {'modes': ('prepare', *_TRAIN), 'listed': ('prepare', 'all')}
 _AVERAGE = ('evaluate', 'predict')
 _NUMBER = r'(\d+\.?\d*|\.\d+)'

@@ -122,14 +122,13 @@ def _check_paths(config) -> Iterator[str]:
                 '(--source_dir, --data_dir, --inputs) may be in an object store.'
             )
     for name, value in (
-        ('source_dir', config.data.source_dir),
         ('data_dir', config.data.data_dir),
         ('run_dir', config.run_dir),
         ('export_dir', config.export.export_dir),
         ('index_dir', config.retrieve.index_dir),
         ('experiment_dir', config.experiment.experiment_dir),
     ):
-        # TensorFlow takes no other bytes, and a flagfile no second line.
+        # TensorFlow's readers and writers take no other bytes, and a flagfile no second line.
         if value != value.encode(errors='replace').decode() or '\n' in value:
             yield (
                 f'--{name}={value!r}: expected a name in UTF-8 and on one line. Rename the '

@@ -84,7 +84,7 @@ def read_csv(path: pathlib.Path, columns: Sequence[str] = ()) -> list[dict[str, 
     try:
         header = reader.fieldnames or columns
         if missing := [name for name in columns if name not in header]:
-            raise _explain_missing(path, missing)
+            raise _explain_missing(path, missing, is_table=len(missing) < len(columns))
         for row in reader:
             if None in row or None in row.values():
                 expected = f'expected as many cells as the header has, {len(header)}'
@@ -122,10 +122,13 @@ def write_csv(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence
     files.write_csv(path, [header, *lines])
 
 
-def _explain_missing(path: pathlib.Path, columns: Sequence[str]) -> errors.DataError:
+def _explain_missing(
+    path: pathlib.Path, columns: Sequence[str], *, is_table: bool = False
+) -> errors.DataError:
+    problem = '' if is_table else 'is no table with commas: it '
     return errors.DataError(
-        f'{path} is no table with commas: it has no column {errors.join_some(columns)}. Restore it '
-        'from a copy, or remove it.'
+        f'{path} {problem}has no column {errors.join_some(columns)}. Restore it from a copy, or '
+        'remove it.'
     )
 
 

@@ -158,7 +158,8 @@ def _find_index(config: schema.Config, kind: str) -> pathlib.Path:
         try:
             source = image_sources.find_images(data, kind, directory)
         except errors.DataError as error:  # its advice is that of --mode=prepare
-            raise errors.DataError(str(error).replace(*_FLAGS)) from error
+            error.args = (str(error).replace(*_FLAGS),)
+            raise
         source = dataclasses.replace(source, root=find_root(data, directory))
         print(f'{config.mode}: {source.description}', flush=True)
         for warning in source.warnings:

@@ -69,7 +69,7 @@ def load_initial_weights(
             layers = names[:-1]
     loaded, missing = load(
         model,
-        file,
+        readers.read(file),
         recipe=build.resolve_recipe(config),
         trains=True,
         classes=classes,
@@ -111,7 +111,8 @@ def check_same_network(
     if differences := _compare_networks(trained, recipe, trains):
         raise fields.UsageError(
             f'{argument}={directory}: the run, of recipe {trained.name}, has another network '
-            f'({differences}). {advice}, or {argument}={file}, whose shapes alone are checked.'
+            f'({differences}). {advice}, or give {argument}={file}, whose shapes alone are '
+            'checked.'
         )
 
 
@@ -168,18 +169,18 @@ def find_weights(source: pathlib.Path, which_checkpoint: str, argument: str) -> 
 
 def load(
     model: keras.Model,
-    file: pathlib.Path,
+    weights: weight_file.WeightFile,
     *,
     recipe: recipes.Recipe,
     trains: bool = False,
     classes: Sequence[str] = (),
     **options: Any,
 ) -> tuple[list[str], list[str]]:
-    """Loads a file from `find_weights` into a network.
+    """Loads a weight file into a network.
 
     Args:
         model: The network.
-        file: The weight file.
+        weights: From `readers.read`.
         recipe: The hyperparameters of the network.
         trains: Whether the network is trained before it predicts, so that dropout may differ.
         classes: Class labels of the network. The last layer of a file that describes a run on
@@ -190,24 +191,22 @@ def load(
         The names of the layers that were loaded, and of those that were not.
 
     Raises:
-        PackageMissing: A package that reads the format is missing.
         UsageError: The file describes the run that it is from, which has another network.
-        DataError: The file is broken, or its weights do not fit the network.
+        DataError: The weights do not fit the network.
     """
-    weights = readers.read(file)
     described, recognised = description.find(weights), recognition.recognize(weights)
     if described and not options.get('layers'):
         trained = build.resolve_recipe(serialization.from_settings(described.settings))
         if differences := _compare_networks(trained, recipe, trains):
             raise fields.UsageError(
-                f'{file} is from a run of recipe {trained.name}, which has another network '
+                f'{weights.path} is from a run of recipe {trained.name}, which has another network '
                 f'({differences}). Give the settings of the run.'
             )
         if classes and described.classes != tuple(classes):
             options['layers'] = topology.list_layer_names(model)[:-1]
     if not options.get('layers'):
         check_order(model, weights, recognised)
-        check_recipe(file, recipe, () if described else recognised.recipes, trains=trains)
+        check_recipe(weights.path, recipe, () if described else recognised.recipes, trains=trains)
     return assignment.assign(model, weights, recognised, **options)
 
 
@@ -229,10 +228,11 @@ def check_recipe(
     shape = {name: getattr(recipe, name) for name in _SHAPE_FIELDS}  # the weights' shapes check it
     others = [recipes.RECIPES[name].replace(**shape) for name in known]
     is_same = trains and any(not _compare_networks(other, recipe, trains) for other in others)
+    flags = ' or '.join(f'--recipe={name}' for name in known)
     if known and recipe.name not in known and not is_same:
         raise fields.UsageError(
             f'{file} has the weights of recipe {" or ".join(known)}. That of recipe {recipe.name} '
-            f'would compute other features with them. Give --recipe={known[0]}.'
+            f'would compute other features with them. Give {flags}.'
         )
 
 

@@ -95,7 +95,7 @@ class Evaluator:
             sums += batch_sums.numpy()
             active |= batch_active.numpy()
             done += int(mask.numpy().sum())
-            report(done, total)
+            report(min(done * self._replicas.workers, total), total)
         counts = [done, *sums, *np.atleast_1d(active).astype(float)]
         done, *sums_and_active = self._replicas.sum_over_workers(counts)
         sums, active = np.split(np.array(sums_and_active), [len(outputs.METRICS)])

@@ -77,13 +77,13 @@ def iterate_batches(
     Raises:
         DataError: No dispatcher answers, no batch comes for PATIENCE_SECS, or examples were lost.
     """
-    check_address(address, '--data_service')
     # A worker takes a group at a time: one shard each, so that there are enough for all. Only this
     # process knows which batch is an epoch's last.
     remote = dataclasses.replace(
         dataset, group_examples=1, batch_size=1, bytes_read=None, in_place=False
     )
     for epoch in range(start[0], epochs):
+        check_address(address, '--data_service', is_lost=epoch > start[0])
         crops = distribute(remote.read_crops(start=(epoch, 0), epochs=epoch + 1), address)
         received = 0
         for number, batch in poll(_batch(crops, dataset), address, is_cancelled):

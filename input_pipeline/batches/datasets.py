@@ -204,7 +204,7 @@ def evaluation_dataset(
     Raises:
         DataError: A record is cut short or too large, unless `tolerant`.
     """
-    if not tolerant:  # not in training, whose shards may be many and not in memory
+    if not tolerant:  # else such a record is skipped, if TensorFlow survives it
         checking.check_lengths(shards)
 
     def decode(records):

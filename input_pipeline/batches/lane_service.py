@@ -51,7 +51,7 @@ def iterate_batches(
     patience = [share * data_service.PATIENCE_SECS for share in (_FIRST_SHARE, _SHARE)]
     epoch, examples = start
     while epoch < epochs:
-        is_lost = (epoch, examples) != start
+        is_lost = openings > 0 or (epoch, examples) != start
         data_service.check_address(address, '--data_service', is_lost=is_lost)
         opened = _open_lanes(dataset, read_lanes, address, (epoch, examples))
         openings += 1

@@ -79,7 +79,7 @@ def complete(config: schema.Config, contents: Contents) -> schema.Config:
         return serialization.fill_in(config, _list_differences(described.settings, config))
     if recipe != schema.ANY_RECIPE:
         return config
-    return serialization.replace(config, {'recipe': _choose_recipe(contents)})
+    return serialization.replace(config, {'recipe': choose_recipe(contents)})
 
 
 def _list_differences(described: Mapping[str, Any], config: schema.Config) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _estimate_largest(recipe: recipes.Recipe) -> float:
     return recipe.width**2 * max(hidden**2, 49 * filters[-1] * hidden, *kernels)
 
 
-def _choose_recipe(contents: Contents) -> str:
+def choose_recipe(contents: Contents) -> str:
     """Returns the recipe of a file's network.
 
     Raises:

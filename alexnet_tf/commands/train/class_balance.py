@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alexnet_tf.config import fields, schema
-from input_pipeline import errors, files
+from input_pipeline import errors, escaping, files
 from input_pipeline.records import checking, manifests
 
 BALANCED = 'balanced'  # value of --class_weights
@@ -63,7 +63,7 @@ class ClassBalance:
             f'{self.classes[at]} ({self.counts[at]:,} images) {values[at]:.3g}'
             for at in (values.argmin(), values.argmax())
         )
-        return f'{low}, {high}'
+        return escaping.to_printable(f'{low}, {high}')
 
     def keep_or_check(self, directory: pathlib.Path) -> None:
         """Stores the weights in the directory of a new run; checks that a resumed run has the same.

@@ -13,8 +13,7 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.api import network
 from alexnet_tf.models import alexnet, recipes
-from alexnet_tf.models.weights import readers, recognition
-from alexnet_tf.runs import description
+from alexnet_tf.models.weights import recognition
 from input_pipeline import errors
 
 RUN = pathlib.Path(__file__).parents[2] / 'data' / 'run_a61adb2' / 'run_and_records.tar.xz'
@@ -201,19 +200,36 @@ def test_with_the_weights_of_a_run_preprocessing_subtracts_the_mean_of_its_image
         np.testing.assert_allclose(model.get_layer('mean_subtraction').mean, expected, rtol=1e-9)
 
 
-def test_the_mean_of_a_run_is_that_of_the_part_of_the_image_that_a_view_shows(
-    tmp_path, monkeypatch
-):
+def test_the_mean_of_a_run_is_that_of_the_part_of_the_image_that_a_view_shows(tmp_path):
     """`modern` sees the central 224 rows, at 160."""
     squares = ((np.arange(256) - 127.5) ** 2 / 64).astype(np.float32)
-    np.save(tmp_path / 'mean_image.npy', np.broadcast_to(squares[:, None, None], (256, 256, 3)))
-    mean = network._find_mean(tmp_path, recipes.MODERN)
+    mean_image = np.broadcast_to(squares[:, None, None], (256, 256, 3))
+    np.save(tmp_path / 'mean_image.npy', mean_image)
+    mean = network._find_mean(network._Source(tmp_path, tmp_path, None), recipes.MODERN)
     np.testing.assert_allclose(mean, squares[16:-16].mean(), rtol=0.01)
-    described = types.SimpleNamespace(mean_image=np.load(tmp_path / 'mean_image.npy'))
-    monkeypatch.setattr(readers, 'read', lambda path: path)
-    monkeypatch.setattr(description, 'find', lambda weights: described)
-    file = tmp_path / '1.safetensors'
-    np.testing.assert_array_equal(network._find_mean(file, recipes.MODERN), mean)
+    described = types.SimpleNamespace(mean_image=mean_image)
+    contents = types.SimpleNamespace(file=None, description=described)
+    source = network._Source(tmp_path / '1.safetensors', None, contents)
+    np.testing.assert_array_equal(network._find_mean(source, recipes.MODERN), mean)
+
+
+def test_a_file_that_fits_several_networks_needs_the_recipe(tmp_path, monkeypatch):
+    file = tmp_path / 'a.npz'
+    np.savez(file, **{variable.path: variable for variable in build().trainable_variables})
+    recognize = recognition.recognize
+    monkeypatch.setattr(
+        recognition,
+        'recognize',
+        lambda weights: dataclasses.replace(recognize(weights), recipes=('caffe', 'caffenet')),
+    )
+    with pytest.raises(errors.DataError, match='Give recipe=caffe or recipe=caffenet, whichever'):
+        alexnet_tf.AlexNet(weights=file, width=0.05)
+
+
+def test_a_file_cannot_ask_for_a_network_much_larger_than_itself(tmp_path):
+    np.savez(tmp_path / 'a.npz', **{'fc8/kernel': np.ones((4, 5)), 'fc8/bias': np.ones(5)})
+    with pytest.raises(errors.DataError, match='it has 25 numbers, far fewer than a layer'):
+        alexnet_tf.AlexNet(weights=tmp_path / 'a.npz', classes=5)
 
 
 def test_a_recipe_that_trains_at_another_size_takes_images_of_both():

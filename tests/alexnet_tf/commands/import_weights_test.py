@@ -183,7 +183,7 @@ def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(
     model = build.build_model(config, recipe, len(CLASSES), devices=(), compiled=False)
 
     def load(path, **options):
-        return initial_weights.load(model, path, recipe=recipe, **options)
+        return initial_weights.load(model, readers.read(path), recipe=recipe, **options)
 
     with pytest.raises(errors.DataError, match=r'caffenet\.onnx: after conv1 .* --recipe=caffenet'):
         load(path)
@@ -194,10 +194,18 @@ def test_weights_that_list_the_layers_of_another_network_are_no_initial_weights(
         fields.UsageError, match=r'bare\.npz has the weights of recipe caffe or caf'
     ):
         initial_weights.load(
-            model, tmp_path / 'bare.npz', recipe=recipe.replace(name='paper', lrn_k=2), trains=True
+            model,
+            readers.read(tmp_path / 'bare.npz'),
+            recipe=recipe.replace(name='paper', lrn_k=2),
+            trains=True,
         )
     same = recipe.replace(name='mine', dropout=0.1, width=1)
-    assert initial_weights.load(model, tmp_path / 'bare.npz', recipe=same, trains=True)[1] == []
+    assert (
+        initial_weights.load(model, readers.read(tmp_path / 'bare.npz'), recipe=same, trains=True)[
+            1
+        ]
+        == []
+    )
 
 
 def test_a_checkpoint_of_a_run_is_no_file_to_import(imported, tmp_path, capsys):
@@ -265,8 +273,15 @@ def test_weights_that_describe_their_run_are_no_initial_weights_of_another_netwo
     )
     for classes in ((), run.classes, ('ant', 'bee')):
         with pytest.raises(fields.UsageError, match=message):
-            initial_weights.load(run.model, folder / '1.safetensors', recipe=other, classes=classes)
-    assert initial_weights.load(run.model, folder / '1.safetensors', recipe=run.recipe)[1] == []
+            initial_weights.load(
+                run.model, readers.read(folder / '1.safetensors'), recipe=other, classes=classes
+            )
+    assert (
+        initial_weights.load(run.model, readers.read(folder / '1.safetensors'), recipe=run.recipe)[
+            1
+        ]
+        == []
+    )
 
 
 def test_the_last_layer_of_a_file_that_describes_a_run_on_other_classes_is_not_loaded(exported):
@@ -276,7 +291,10 @@ def test_the_last_layer_of_a_file_that_describes_a_run_on_other_classes_is_not_l
             missing
             == (
                 initial_weights.load(
-                    run.model, folder / '1.safetensors', recipe=run.recipe, classes=classes
+                    run.model,
+                    readers.read(folder / '1.safetensors'),
+                    recipe=run.recipe,
+                    classes=classes,
                 )[1]
             )
         )

@@ -69,7 +69,7 @@ def test_rows_are_dropped(tmp_path):
     ('text', 'message'),
     [
         ('epoch;step\n1;2\n', r' is no table with commas: it has no column epoch, step\.'),
-        ('epoch,loss\n1,2\n', r' is no table with commas: it has no column step\.'),
+        ('epoch,loss\n1,2\n', r' has no column step\.'),
         ('epoch,step\n1,2\n2', r', line 3: expected as many cells as the header has, 2\.'),
         ('epoch,step\n1,0,5\n', ', line 2: expected as many cells'),
         (f'epoch,step\n1,{"9" * 140_000}\n', ', line 2: field larger than field limit'),

@@ -50,6 +50,15 @@ def test_advice_names_the_flag_that_names_the_images(images):
         image_index.load_manifest(configure(images))
 
 
+def test_a_missing_package_is_named_as_such(images, monkeypatch):
+    def fail(*_, **__):
+        raise errors.PackageMissing('--source_dir: install SciPy')
+
+    monkeypatch.setattr(image_sources, 'find_images', fail)
+    with pytest.raises(errors.PackageMissing, match='--data_dir: install SciPy'):
+        image_index.load_manifest(configure(images))
+
+
 def test_images_are_indexed_once(images, capsys, monkeypatch):
     first = image_index.load_manifest(configure(images, statistics='5'))
     assert first.directory == pathlib.Path('data/photos-index')
