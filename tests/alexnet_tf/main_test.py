@@ -220,7 +220,7 @@ def test_too_little_memory_names_the_flags(monkeypatch, capsys, error):
 
     monkeypatch.setattr('alexnet_tf.commands.report.run', run)
     assert call('--mode=report') == 2
-    assert 'out of memory. Give --accumulate_steps=2' in capsys.readouterr().err
+    assert 'out of memory. Give a smaller --eval_batch_size' in capsys.readouterr().err
 
 
 def test_help_does_not_wait_for_tensorflow():
