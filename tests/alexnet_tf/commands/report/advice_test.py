@@ -15,7 +15,12 @@ ErrorRate = advice.ErrorRate
         (0.27, 0.28, 736, 'has not finished learning'),
         (0.3, 0.25, 736, 'has not finished learning'),
         (0.001, 0.2, 736, 'more images should help most'),
-        (0.1, 0.2, 736, 'More images should help, and more minutes (--minutes) as well'),
+        (
+            0.1,
+            0.2,
+            736,
+            'More images should help, and longer training (--minutes or --epochs) as well',
+        ),
         (0.1, 0.2, 20, 'too few to tell'),
         (0.08, 0.1, 20, 'too few to tell'),
         (0.0, 0.0, 736, 'what is left to gain'),
