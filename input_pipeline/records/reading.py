@@ -1,4 +1,4 @@
-"""From a record to the image that it holds."""
+"""Parses records, and decodes the images that they hold."""
 
 import functools
 from collections.abc import Callable
