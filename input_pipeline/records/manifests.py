@@ -265,7 +265,7 @@ def _check_hash(path: pathlib.Path, expected: str) -> None:
 
 def _check_exists(path: pathlib.Path) -> None:
     if not path.exists():
-        raise errors.DataError(f'{path} is missing, but the manifest lists it. Prepare again.')
+        raise errors.DataError(f'{path} is missing, but the manifest lists it. {_PREPARE_AGAIN}')
 
 
 def load_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
