@@ -134,7 +134,7 @@ def _plain_warnings(mode: str) -> Iterator[None]:
     """Shows Python's warnings as lines of a command, without the source that gave them."""
     default = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: (
-        f'{mode}: warning: {escaping.to_printable(str(message))}\n'
+        f'{mode}: warning: {escaping.escape_lines(str(message))}\n'
     )
     try:
         yield
@@ -178,8 +178,7 @@ def _fail(message: str, status: int, debug: bool = False) -> int:
     if debug:
         traceback.print_exc()
     kind = '' if status in (_EXIT_INTERRUPTED, _EXIT_TERMINATED) else 'error: '
-    lines = map(escaping.to_printable, f'alexnet_tf: {kind}{message}'.split('\n'))
-    print(*lines, sep='\n', file=sys.stderr)
+    print(f'alexnet_tf: {kind}{escaping.escape_lines(message)}', file=sys.stderr)
     return status
 
 

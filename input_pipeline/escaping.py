@@ -1,5 +1,7 @@
 """Escapes names of files and classes, which may hold anything, for terminals and spreadsheets."""
 
+from collections.abc import Iterable
+
 _FORMULA_STARTS = ('=', '+', '-', '@')
 # Not printable by Python's rule, but part of ordinary names: spaces of other scripts and of macOS,
 # and what joins or parts letters and emoji.
@@ -17,6 +19,11 @@ def to_printable(text: str) -> str:
     )
 
 
+def escape_lines(text: str) -> str:
+    """Escapes control characters, as `to_printable`, but for the ends of lines."""
+    return '\n'.join(map(to_printable, text.split('\n')))
+
+
 def escape_cell(text: str) -> str:
     """Returns a text that no spreadsheet evaluates as a formula.
 
@@ -24,3 +31,8 @@ def escape_cell(text: str) -> str:
     ("'=1+1", 'cat')
     """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def escape_row(cells: Iterable[object]) -> list[object]:
+    """Returns a row of a table with its texts as `escape_cell` returns them."""
+    return [escape_cell(cell) if isinstance(cell, str) else cell for cell in cells]

@@ -107,27 +107,20 @@ def _check_splits(config) -> Iterator[str]:
 
 
 def _check_paths(config) -> Iterator[str]:
-    for name, value in (
-        ('run_dir', config.run_dir),
-        ('export_dir', config.export.export_dir),
-        ('index_dir', config.retrieve.index_dir),
-        ('experiment_dir', config.experiment.experiment_dir),
-        ('output_file', config.predict.output_file),
-        ('draw', config.predict.draw),
-        ('submission', config.predict.submission),
-    ):
+    directories = {
+        'run_dir': config.run_dir,
+        'export_dir': config.export.export_dir,
+        'index_dir': config.retrieve.index_dir,
+        'experiment_dir': config.experiment.experiment_dir,
+    }
+    files = {name: getattr(config.predict, name) for name in ('output_file', 'draw', 'submission')}
+    for name, value in (directories | files).items():
         if '://' in value:
             yield (
                 f'--{name}={value}: expected a path on a local disk. Only images and records '
                 '(--source_dir, --data_dir, --inputs) may be in an object store.'
             )
-    for name, value in (
-        ('data_dir', config.data.data_dir),
-        ('run_dir', config.run_dir),
-        ('export_dir', config.export.export_dir),
-        ('index_dir', config.retrieve.index_dir),
-        ('experiment_dir', config.experiment.experiment_dir),
-    ):
+    for name, value in ({'data_dir': config.data.data_dir} | directories).items():
         # TensorFlow's readers and writers take no other bytes, and a flagfile no second line.
         if value != value.encode(errors='replace').decode() or '\n' in value:
             yield (

@@ -115,11 +115,7 @@ def drop_rows(path: pathlib.Path, column: str, is_dropped: Callable[[str], bool]
 
 def write_csv(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Writes a table as CSV, atomically, with its texts as `escaping.escape_cell` returns them."""
-    lines = [
-        [escaping.escape_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        for row in rows
-    ]
-    files.write_csv(path, [header, *lines])
+    files.write_csv(path, [header, *map(escaping.escape_row, rows)])
 
 
 def _explain_missing(

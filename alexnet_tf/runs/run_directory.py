@@ -9,6 +9,7 @@ import numpy as np
 
 from alexnet_tf.config import fields, schema, serialization
 from alexnet_tf.models import cifar, recipes
+from alexnet_tf.reports import tables
 from alexnet_tf.training import checkpoint
 from input_pipeline import errors
 from input_pipeline.images import rendering
@@ -21,8 +22,13 @@ SUMMARY_FILE = 'summary.csv'
 CHECKPOINTS = 'checkpoints'
 EXAMPLES_KEY = 'train_examples'  # in DATA_FILE: of an epoch
 RECIPE_KEY = 'recipe'  # in DATA_FILE: the values of the recipe, which a later version may change
-# In DATA_FILE: which weights were imported (see `imported`); `manifest_sha256` is then empty.
+# In DATA_FILE: which weights `--mode=import` read; `manifest_sha256` is then empty.
 IMPORTED_KEY = 'weights'
+# Columns of SUMMARY_FILE that are read.
+_SUMMARY_COLUMNS = (
+    *('epoch', 'step', 'learning_rate', 'train_top1_error', 'validation_top1_error'),
+    *('validation_loss', 'images_per_sec'),
+)
 
 
 def find_owner(weights: pathlib.Path) -> pathlib.Path | None:
@@ -102,6 +108,15 @@ def _find_damage(data: Mapping[str, Any]) -> str:
 
 def _are_texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def read_epochs(directory: pathlib.Path) -> list[dict[str, str]]:
+    """Reads the rows of a run's `summary.csv`, by column; none if no epoch has been validated.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    return tables.read_csv(directory / SUMMARY_FILE, _SUMMARY_COLUMNS)
 
 
 def read_mean_image(directory: pathlib.Path) -> np.ndarray:

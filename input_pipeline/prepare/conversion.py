@@ -230,7 +230,7 @@ def _write_rows(path: pathlib.Path, rows: Sequence[NamedTuple]) -> None:
 
 
 def _write_table(path: pathlib.Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    files.write_csv(path, [header, *([escaping.escape_cell(cell) for cell in row] for row in rows)])
+    files.write_csv(path, [header, *map(escaping.escape_row, rows)])
 
 
 def _create_manifest(directory, source, settings, by_split, leaked) -> manifests.Manifest:

@@ -25,7 +25,6 @@ _OF_RUNS = (
     *('run', 'group', 'seed', 'status', 'epochs', 'train_top1_error', 'level'),
     *('top1_error_1', 'images_per_sec', 'train_secs', 'settings', 'manifest_sha256'),
 )
-_OF_EPOCHS = ('step', 'validation_loss', *experiment_tables.CURVE_COLUMNS[1:])
 
 
 def find_row(
@@ -141,8 +140,7 @@ def get_log_path(trial: grid.Trial) -> pathlib.Path:
 
 def read_epochs(trial: grid.Trial) -> list[dict[str, str]]:
     """Reads the rows of a trial's `summary.csv`; none if it was not trained."""
-    path = pathlib.Path(trial.config.run_dir) / run_directory.SUMMARY_FILE
-    return tables.read_csv(path, _OF_EPOCHS)
+    return run_directory.read_epochs(pathlib.Path(trial.config.run_dir))
 
 
 def read_validation(trial: grid.Trial, row: Mapping[str, object]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from alexnet_tf.config import schema, serialization
 from alexnet_tf.models import topology
 from alexnet_tf.plots import charts, network_diagram, run_plots
 from alexnet_tf.plots import kernels as kernels_lib
-from alexnet_tf.reports import experiment_tables, tables
+from alexnet_tf.reports import experiment_tables
 from alexnet_tf.runs import build, loading, run_directory
 from input_pipeline import errors
 
@@ -130,9 +130,9 @@ def _with_epochs(figure: charts.Figure, runs: _Runs) -> charts.FigureWithData:
 
 
 def _read_epochs(config: schema.Config) -> _Runs:
-    runs, columns = {}, ('step', 'images_per_sec', *experiment_tables.CURVE_COLUMNS[1:])
+    runs = {}
     for name, directory in _name_runs(config).items():
-        runs[name] = tables.read_csv(directory / run_directory.SUMMARY_FILE, columns)
+        runs[name] = run_directory.read_epochs(directory)
         if not runs[name]:
             raise errors.DataError(
                 f'{directory} holds no finished epoch. Train it first (--mode=train).'

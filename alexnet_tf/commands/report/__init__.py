@@ -17,7 +17,7 @@ from alexnet_tf.config import schema
 from alexnet_tf.export import saved_model
 from alexnet_tf.models import outputs, recipes
 from alexnet_tf.plots import availability
-from alexnet_tf.reports import experiment_tables, model_card, tables
+from alexnet_tf.reports import model_card, tables
 from alexnet_tf.runs import results, run_directory
 from input_pipeline import errors, escaping, files
 
@@ -33,8 +33,7 @@ def run(config: schema.Config) -> None:
     if config.report.paper_tables:
         return paper_comparison.run(config)
     directory = pathlib.Path(config.run_dir)
-    columns = ('step', *experiment_tables.CURVE_COLUMNS[1:])
-    epochs = tables.read_csv(directory / run_directory.SUMMARY_FILE, columns)
+    epochs = run_directory.read_epochs(directory)
     if not epochs and not run_directory.read_data(directory).get(run_directory.IMPORTED_KEY):
         raise errors.DataError(
             f'--run_dir={directory} holds no finished epoch. Run --mode=train first, or name '

@@ -233,7 +233,7 @@ def test_a_run_counts_by_the_checkpoint_that_it_is_for(tmp_path, checkpoint, err
     (tmp_path / 'data.json').write_text('{"manifest_sha256": "", "classes": []}')
     for value in (0.3, 0.1, 0.2):
         row = dict.fromkeys(('epoch', 'step', 'learning_rate', 'train_top1_error'), 1)
-        row |= {'validation_top1_error': value, 'validation_loss': 1}
+        row |= {'validation_top1_error': value, 'validation_loss': 1, 'images_per_sec': 100}
         tables.append_csv(tmp_path / 'summary.csv', row)
     trial = types.SimpleNamespace(config=schema.Config(run_dir=str(tmp_path)))
     validation = trials.read_validation(trial, {'status': 'done'})
